@@ -46,7 +46,7 @@ from .weights.read import SAYING, Found, as_asked, choose, read_model
 if TYPE_CHECKING:
     from .one_value.derivation import Derivation
     from .remote import Client
-    from .report.sheet import Sheet
+    from .report.report import Sheet
     from .results.difference import DifferenceExplanation
     from .results.explanation import Explanation
 
@@ -214,7 +214,7 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
     >>> [row for row in sheet(traces).report("md").splitlines() if row.startswith(("# ", "## "))]
     ['# Worked solutions', '## Problem 1', '## Problem 2']
     """
-    from .report.sheet import Sheet
+    from .report.report import Sheet
 
     found = tuple(traces)
     other = next((trace for trace in found if not isinstance(trace, Trace)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from ..backpropagation.gradients import forward, walked, weighting
 from ..backpropagation.target import loss_of
 from ..backpropagation.target import target as read
-from ..base.arrays import Array, word
+from ..base.arrays import Array, as_plain
 from ..documents.blocks import Block, Heading, Items, Para, Row, Table
 from ..documents.blocks import Derivation as Lines
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
-from ..formulas.tree import Node, Num
+from ..formulas.tree import Key, Node, Num
 from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..report.content import notations
@@ -25,8 +25,7 @@ from ..report.options import STYLE, options_of
 from ..trace.derived import one_row
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
-from .description import about, where
-from .equation import Equation, Formula, Writing, equation
+from .equation import Formula, Writing, about, equation, where
 from .location import Kind, Location, consumers, located, location_of, readers_of_x
 
 if TYPE_CHECKING:
@@ -40,10 +39,6 @@ class Slope:
     of: str
     value: float
     shown: str
-
-    def record(self) -> dict[str, Any]:
-        """As plain values."""
-        return {"of": self.of, "value": word(self.value), "shown": self.shown}
 
 
 def slope(writing: Writing, place: Location, of: str) -> Slope:
@@ -71,19 +66,14 @@ def slope(writing: Writing, place: Location, of: str) -> Slope:
 
 def _parts(back: Trace, place: Location) -> Iterable[float]:
     """What the adjoint stages found for a number; for an x what each stage that reads it found."""
-    read: dict[str, set[str]] = {place.scope: {place.name}} if place.scope else {}
-    for stage, name in () if place.scope else readers_of_x(back):
-        read.setdefault(stage.scope, set()).add(name)
+    reads = [(place.scope, place.name)] if place.scope else [(stage.scope, name) for stage, name in readers_of_x(back)]
     for stage in back.stages:
-        if not stage.is_adjoint:
-            continue
-        made = [new for new, name in stage.cell.gradient if name in read.get(stage.owner, ())]
+        made = [new for new, name in stage.cell.gradient if (stage.owner, name) in reads]
         if place.t is None:
             yield from (float(back.sums[stage.scope][new][place.unit]) for new in made)
             continue
-        at = back.index(place.t)
         for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has but what the next step brings
-            yield float(back.lines[stage.scope][new][at, place.b, place.unit[0]])
+            yield float(back.lines[stage.scope][new][back.index(place.t), place.b, place.unit[0]])
 
 
 @dataclass(frozen=True)
@@ -98,10 +88,6 @@ class Verified:
     found: float
     rederived: float | None = None
     bound: float | None = None
-
-    def record(self) -> dict[str, Any]:
-        """As plain values."""
-        return {name: word(found) for name, found in asdict(self).items()}
 
 
 def verified(trace: Trace, place: Location) -> Verified:
@@ -140,10 +126,6 @@ class Reference:
     value: float
     shown: str
     where: str
-
-    def record(self) -> dict[str, Any]:
-        """As plain values."""
-        return {**vars(self), "symbol": self.symbol.record(), "value": word(self.value)}
 
 
 @dataclass(frozen=True, repr=False)
@@ -189,10 +171,8 @@ class Derivation(Result):
 
     def facts(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""
-        values = {one.name: getattr(self, one.name) for one in fields(Derivation)}
-        values = {name: part.record() if hasattr(part, "record") else part for name, part in values.items()}
-        values |= {name: [one.record() for one in getattr(self, name)] for name in ("operands", "readers")}
-        return {**values, "value": word(self.value)}
+        facts: dict[str, Any] = as_plain(asdict(self))
+        return facts
 
     def frame(self) -> pd.DataFrame:
         """One row for each operand, then for each consumer."""
@@ -208,7 +188,10 @@ class Derivation(Result):
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
         yield Heading(1, (self.address,))
-        yield Items(tuple((sentence,) for sentence in self._sentences(words)))
+        said = [*filter(None, (self.where, self.about)), words.word(f"derivation.{self.verified.verdict}")]
+        if (slope := self.gradient) is not None:
+            said.append(words.word("derivation.gradient", of=slope.of, value=slope.shown))
+        yield Items(tuple((sentence,) for sentence in said))
         (_, symbol), *rest = self.chain
         yield Lines(((Row((symbol,), tuple(rest)),),))
         for role in ROLES:
@@ -220,12 +203,6 @@ class Derivation(Result):
                 yield Table(head, rows, 1, frozenset({0, 1, 3}))
             if left_out:
                 yield Para((words.word("derivation.more", n=f"{left_out:,}"),))
-
-    def _sentences(self, words: Words) -> Iterator[str]:
-        yield from filter(None, (self.where, self.about))
-        yield words.word(f"derivation.{self.verified.verdict}")
-        if self.gradient is not None:
-            yield words.word("derivation.gradient", of=self.gradient.of, value=self.gradient.shown)
 
 
 def derivation(trace: Trace, address: str, *, of: str | None = None, **options: Any) -> Derivation:
@@ -248,21 +225,18 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
     writing = _writing(trace, **options)
     trace = writing.trace
     result = writing.number(place)
-    made = equation(writing, place, result)
+    made, symbol = equation(writing, place, result), writing.symbol_of(place)
     read, more = consumers(trace, place, READERS)
+    formulas = ("equation", "substituted", "relation", "written_out", "written_out_relation")
     made_of = Derivation(
         address=place.address(trace),
         kind=place.kind(trace),
         value=float(result.value),
         shown=writing.shown(result),
-        symbol=writing.formula(("", writing.symbol_of(place))),
+        symbol=writing.formula(("", symbol)),
         where=where(writing, place),
         about=about(writing, place),
-        equation=made.equation,
-        substituted=made.substituted,
-        relation=made.relation,
-        written_out=made.written_out,
-        written_out_relation=made.written_out_relation,
+        **{name: getattr(made, name) for name in formulas},
         operands=tuple(_operands(writing, place, made.numbers)),
         operands_left_out=made.left_out,
         readers=tuple(_reference(writing, one, writing.number(one), writing.symbol_of(one)) for one in read),
@@ -270,60 +244,35 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
         verified=verified(trace, place),
         gradient=None if of is None else slope(writing, place, of),
     )
-    object.__setattr__(made_of, "chain", tuple(_chain(made, writing.symbol_of(place), result)))
+    chain = made.equation.parts if made.equation is not None else (("", symbol),)
+    chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
+    object.__setattr__(made_of, "chain", (*chain, (made.written_out_relation or made.relation or "=", result)))
     object.__setattr__(made_of, "own", writing.own)
     return made_of
 
 
-def _chain(made: Equation, symbol: Node, result: Num) -> Iterator[tuple[str, Node]]:
-    """The equation, with its numbers, written out, and the value that they come to."""
-    yield from made.equation.parts if made.equation is not None else (("", symbol),)
-    for numbers in (made.substituted, made.written_out):
-        if numbers is not None:
-            yield "=", numbers.parts[0][1]
-    yield made.written_out_relation or made.relation or "=", result
-
-
-def _writing(
-    trace: Trace,
-    notation: str = "exercise",
-    language: str = "en",
-    digits: Any = None,
-    count_from: Any = None,
-    **options: Any,
-) -> Writing:
+def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **options: Any) -> Writing:
     """How formulas are written. Raises OptionError."""
     known = ("of", "notation", "language", "digits", "count_from", *STYLE, "trim")
-    raise_all(
-        OptionError,
-        (f"there is no argument {name!r}{nearest(name, known, 'there are')}" for name in set(options) - {*known}),
-    )
-    chosen = options_of("md", digits=digits, count_from=count_from, **options)
-    if count_from is not None:
-        trace = replace(trace, header=replace(trace.header, count_from=count_from))
+    wrong = (f"there is no argument {name!r}{nearest(name, known, 'there are')}" for name in set(options) - {*known})
+    raise_all(OptionError, wrong)
+    chosen = options_of("md", **options)
+    trace = chosen.counted(trace)
     trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation, language=language)
     return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:
     """The numbers that a unit reads, each once, by the symbols in its equation."""
-    stage = reader.stage(writing.trace)
-    seen = set()
+    trace, found = writing.trace, dict[Location, tuple[Num, Key]]()
     for number in numbers:
-        assert number.key is not None
-        place = location_of(writing.trace, number.key)
-        if place not in seen:
-            seen.add(place)
-            _, name, t, _, index = number.key
-            symbol = writing.symbol(stage, name, t, index, place.is_single(writing.trace))
-            yield _reference(writing, place, number, symbol)
+        if number.key is not None:
+            found.setdefault(location_of(trace, number.key), (number, number.key))
+    for place, (number, (_, name, t, _, index)) in found.items():
+        symbol = writing.symbol(reader.stage(trace), name, t, index, place.is_single(trace))
+        yield _reference(writing, place, number, symbol)
 
 
 def _reference(writing: Writing, place: Location, number: Num, symbol: Node) -> Reference:
-    return Reference(
-        place.address(writing.trace),
-        writing.formula(("", symbol)),
-        float(number.value),
-        writing.shown(number),
-        where(writing, place),
-    )
+    value, shown, made = float(number.value), writing.shown(number), writing.formula(("", symbol))
+    return Reference(place.address(writing.trace), made, value, shown, where(writing, place))

@@ -1,26 +1,32 @@
-"""How one number was computed: its equation in symbols, with the numbers that it read, and written out.
+"""How one number was computed, and in words what it is there for and where it stands.
 
-In its formulas every number that has an address bears it.
+Its equation stands in symbols, with the numbers that it read, and written out. In its formulas every number that has an
+address bears it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from ..base.display import escape
 from ..cell.lines import Line
-from ..cell.network import Stage
+from ..cell.network import VALID, Stage
 from ..cell.ops import OPS
 from ..formulas.mathml import MATHML, MathML
 from ..formulas.plain import Plain, raised
 from ..formulas.tex import Tex
-from ..formulas.tree import HELD, Dots, Index, Node, Num, formula, numbers, value, written_out
+from ..formulas.tree import HELD, Dots, Index, Node, Num, Sym, formula, numbers, value, written_out
 from ..formulas.values import Values
+from ..formulas.whole import on_paper
 from ..languages.strings import Words
-from ..report.content.objective import gradient_symbols
+from ..report.content.backward import gradient_symbols
+from ..report.content.value_blocks import parts_of
+from ..report.in_words.cases import percent
+from ..report.in_words.gates import gates
+from ..trace.labels import readout
 from ..trace.trace import Trace
 from ..view.hand_size import with_comma
 from ..view.line_groups import held_at, with_held
@@ -41,10 +47,6 @@ class Formula:
     tex: str
     mathml: str
     parts: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field: it is no part of what is sent
-
-    def record(self) -> dict[str, str]:
-        """As plain values."""
-        return {"text": self.text, "tex": self.tex, "mathml": self.mathml}
 
 
 @dataclass(frozen=True)
@@ -76,14 +78,15 @@ class Writing(Naming):
     @cached_property
     def mathml(self) -> MathML:
         """Prints MathML without any HTML in it, so that it is XML by itself."""
-        power = replace(MATHML, scaled=lambda number, exponent: f"{number}×10{raised(str(exponent))}", num=self._mn)
-        return MathML(self.own, power)
 
-    def _mn(self, printer: Any, node: Num) -> str:
-        text = printer.number(node.shown)
-        if not node.key:  # of an equation, or what a condition comes to
-            return f"<mn>{text}</mn>"
-        return f'<mn data-address="{escape(location_of(self.trace, node.key).address(self.trace))}">{text}</mn>'
+        def mn(printer: Any, node: Num) -> str:
+            # a number of an equation, or what a condition comes to, has no address
+            at = escape(location_of(self.trace, node.key).address(self.trace)) if node.key else ""
+            where = f' data-address="{at}"' if at else ""
+            return f"<mn{where}>{printer.number(node.shown)}</mn>"
+
+        power = replace(MATHML, scaled=lambda number, exponent: f"{number}×10{raised(str(exponent))}", num=mn)
+        return MathML(self.own, power)
 
     def formula(self, *parts: tuple[str, Node]) -> Formula:
         """Parts of a chain, each with the sign before it (none before the first)."""
@@ -162,39 +165,27 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
     shown = with_held(stage, held_at(writing.trace, stage, place.t, place.b, place.unit[0]))
     if line.name in shown.cell.by_name:
         stage, line = shown, shown.cell.by_name[line.name]
-    symbols = _in_symbols(writing, stage, line, place.t)
+    # a line in symbols: its name where it has one, what it computes, what a composite function stands for
+    symbols = [value(line.name, stage.cell), formula(line, stage.cell) if line.assigned else None]
+    named = [node for node in (*symbols, written_out(line, stage.cell)) if node is not None]
+    parts = (("=" if at else "", writing.at(stage, place.t, node)) for at, node in enumerate(named))
     terms, long = _terms(writing.trace, stage, line)
     tree = writing.values.tree(stage, line, place.t, place.b, place.unit[0], SHORT if long else None)
     read = () if tree is None else tuple(number for number in numbers(tree) if number.key is not None)
-    whole = _whole(writing, stage, line, place)
-    return Equation(
-        symbols,
-        None if tree is None else writing.formula(("", tree)),
-        writing.values.relation(result, None if line.call[:1] == (HELD,) else tree),
-        None if whole is None else writing.formula(("", whole)),
-        "" if whole is None else writing.values.relation(result, None if _dotted(whole) else whole),
-        read,
-        max(terms - len(read), 0) if _dotted(tree) else 0,
-    )
-
-
-def _in_symbols(writing: Writing, stage: Stage, line: Line, t: int) -> Formula:
-    """A line in symbols: its name where it has one, what it computes, what a composite function stands for."""
-    parts: list[tuple[str, Node]] = [("", value(line.name, stage.cell))]
-    parts += [("=", formula(line, stage.cell))] if line.assigned else []
-    whole = written_out(line, stage.cell)
-    parts += [("=", whole)] if whole is not None else []
-    return writing.formula(*((sign, writing.at(stage, t, node)) for sign, node in parts))
-
-
-def _whole(writing: Writing, stage: Stage, line: Line, place: Location) -> Node | None:
-    """A named line with the numbers of named values alone; None where its own operands all have a name."""
+    relation = writing.values.relation(result, None if line.call[:1] == (HELD,) else tree)
+    put_in = None if tree is None else writing.formula(("", tree))
+    left_out = max(terms - len(read), 0) if _dotted(tree) else 0
+    found = Equation(writing.formula(*parts), put_in, relation, numbers=read, left_out=left_out)
     inner = {name: own for name in stage.through(line) if (own := stage.cell.by_name.get(name)) and not own.assigned}
-    if not (line.assigned and inner) or place.t is None or place.b is None:
-        return None
+    if not (line.assigned and inner):  # its own operands all have a name
+        return found
     terms = sum(_terms(writing.trace, stage, one)[0] for one in (line, *inner.values()))
     most = SHORT if terms > TERMS else None  # of every sum: one within another has the product of their terms
-    return writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
+    whole = writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
+    if whole is None:
+        return found
+    relation = writing.values.relation(result, None if _dotted(whole) else whole)
+    return replace(found, written_out=writing.formula(("", whole)), written_out_relation=relation)
 
 
 def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
@@ -210,6 +201,137 @@ def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
 
 def _dotted(part: Any) -> bool:
     """Whether something was left out of a formula."""
-    if isinstance(part, tuple):
-        return any(map(_dotted, part))
-    return isinstance(part, Dots) or (hasattr(part, "__dataclass_fields__") and _dotted(tuple(vars(part).values())))
+    return any(isinstance(one, Dots) for one in parts_of(part))
+
+
+def about(writing: Writing, place: Location) -> str:
+    """What such a number is there for; of a gate also how far it is open here."""
+    trace, stage = writing.trace, place.stage(writing.trace)
+    line = place.line(trace)
+    if stage is not None and stage.is_adjoint:
+        of = dict(reversed(stage.cell.gradient)).get(place.name)
+        owner = next((other for other in trace.stages if other.scope == stage.owner), stage)
+        return _said(writing, "about.gradient", of=_symbol(writing, owner, of)) if of else _said(writing, "about.back")
+    if line is None or stage is None:
+        return _premise(writing, stage, place)
+    key, fields = _line(writing, stage, line)
+    told = _said(writing, key, **fields)
+    number = float(place.array(trace)[place.unit])
+    if (_named_gate(writing, line.name) or stage.cell.is_gate(line)) and 0 <= number <= 1:
+        share = percent(writing.words, place.array(trace)[place.unit])
+        told += writing.words.word("stop.next")[1:] + _said(writing, "about.here", share=share)
+    return told
+
+
+def where(writing: Writing, place: Location) -> str:
+    """Layer, direction, step, sequence and unit in words; of a weight the units that it goes from and to."""
+    trace, stage = writing.trace, place.stage(writing.trace)
+    t = None if place.kind(trace) == "initial" else place.t
+    found = [writing.where(stage, t, place.b)]
+    width = place.array(trace).shape
+    if not place.scope:
+        found.append(writing.unit(place.unit[0], width[0], "x"))
+    elif stage is not None and place.t is None:
+        found.append(" ← ".join(_ends(writing, stage, place)))
+    elif stage is not None and width != (1,):  # a number by itself, a loss for example, is of no unit
+        found.append(writing.label(stage, place.name, place.unit[0], width[0]))
+    return writing.words.word("list").join(part for part in found if part)
+
+
+def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
+    """The unit that a weight goes to, and the one that it comes from where it is in a matrix."""
+    shape = place.array(writing.trace).shape
+    reader = next(iter(stage.cell.readers.get(place.name, ())), None)
+    if reader is None or reader.product is None or len(shape) == 1:
+        name = reader.name if reader is not None else place.name
+        yield from (writing.label(stage, name, j, n) for j, n in zip(place.unit, shape, strict=True))
+        return
+    to, of = (0, 1) if reader.op == "matvec" else (1, 0)
+    yield writing.label(stage, reader.name, place.unit[to], shape[to])
+    yield writing.label(stage, reader.product[1], place.unit[of], shape[of])
+
+
+def _said(writing: Writing, key: str, **fields: str) -> str:
+    """The sentence of a key, beginning with a capital, or with the symbol that it begins with."""
+    text = writing.words.word(key, **fields)
+    begin = text[:1] if writing.words.table[key].startswith("{") else text[:1].upper()
+    return begin + text[1:] + writing.words.word("stop")
+
+
+def _symbol(writing: Writing, stage: Stage, name: str) -> str:
+    """A value of a stage as it is printed."""
+    return writing.plain(on_paper(value(name, stage.cell)))
+
+
+def _named_gate(writing: Writing, name: str) -> bool:
+    """Whether the cell calls a line a gate, whatever its activation."""
+    key = f"the.{writing.trace.header.kind}.{name}"
+    return writing.words.has(f"did.{writing.trace.header.kind}.{name}") and writing.words.has(key)
+
+
+def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, str]]:
+    """The key and fields of the sentence on a line: the cell's own, or by what it is among the equations."""
+    cell, kind, words = stage.cell, writing.trace.header.kind, writing.words
+    symbol = partial(_symbol, writing, stage)
+    if VALID in {stage.sources.get(name) for name in line.reads}:
+        return "about.held", {"line": symbol(str(line.operands[1]))}
+    if stage.direction == "joined" and line.name == cell.output:
+        return "about.joined", {}
+    named = frozenset(name for name in cell.by_name if _named_gate(writing, name))
+    found = {gate.name: gate for gate in gates(stage, named)}
+    gate = found.get(line.name)
+    if words.has(own := f"about.{kind}.{line.name}"):
+        mixed = f"{own}.{gate.signal}" if gate is not None else ""
+        return (mixed if words.has(mixed) else own), {}
+    if line.product is not None:
+        return "about.product", {"vector": symbol(line.product[1]), "line": _target(writing, stage, line)}
+    if gate is not None:
+        return "about.gate", {"signal": symbol(gate.signal)}
+    for one in found.values():
+        if line.op == "mul" and set(line.operands) == {one.name, one.signal}:
+            return "about.lets", {"gate": symbol(one.name), "signal": symbol(one.signal)}
+    if carried := [state for state, name in cell.carry if name == line.name]:
+        return "about.state", {"state": symbol(carried[0])}
+    if line.name in readout(cell):
+        return "about.readout", {}
+    if line.name == cell.output:
+        return "about.output", {}
+    others = (other.sources.values() for other in writing.trace.stages if not other.is_adjoint)
+    if line.name not in cell.readers and not any(f"{stage.scope}/{line.name}" in sources for sources in others):
+        values = writing.trace.lines.get(stage.scope, {}).get(line.name)
+        return ("about.result.1" if values is not None and values.shape[-1] == 1 else "about.result"), {}
+    summed = line.op == "add" and any(name in cell.by_name and cell.by_name[name].product for name in line.reads)
+    return "about.sum" if summed else "about.line", {"line": _target(writing, stage, line)}
+
+
+def _target(writing: Writing, stage: Stage, line: Line) -> str:
+    """The line that another one leads to, as it is printed: the nearest that has a name of its own, past its sums."""
+    cell, kind = stage.cell, writing.trace.header.kind
+    name, seen = line.name, {line.name}
+    while name in cell.readers and (reader := cell.readers[name][0]).name not in seen:
+        name = reader.name
+        seen.add(name)
+        summed = reader.op == "add" and name in cell.readers and len(cell.readers[name]) == 1
+        if writing.words.has(f"{kind}.{name}") or (reader.assigned and not summed):
+            break
+    return _symbol(writing, stage, name)
+
+
+def _premise(writing: Writing, stage: Stage | None, place: Location) -> str:
+    """The sentence on a number that is given."""
+    kind = place.kind(writing.trace)
+    if kind == "input":
+        return _said(writing, "about.valid" if place.scope else "about.input")
+    if kind == "initial" and stage is not None:
+        return _said(writing, "about.initial", state=writing.plain(Sym(stage.cell.states[place.name])))
+    reader = None if stage is None else next(iter(stage.cell.readers.get(place.name, ())), None)
+    if kind == "given" or stage is None or reader is None:
+        return _said(writing, "about.given")
+    target = _target(writing, stage, reader)
+    if reader.product is not None:
+        to, of = _ends(writing, stage, place)
+        symbol = _symbol(writing, stage, reader.product[1])
+        return _said(writing, "about.weight", unit=of, vector=symbol, line=target, to=to)
+    if reader.op == "add":
+        return _said(writing, "about.bias", line=target)
+    return _said(writing, "about.parameter", line=target)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, islice
 from typing import Literal, NamedTuple, cast
 
 from ..base.arrays import Array
@@ -66,20 +66,14 @@ class Location(NamedTuple):
 
     def array(self, trace: Trace) -> Array:
         """The values at its step and row, (width,); of a parameter its own shape. Raises MissingError."""
-        if not self.scope:
-            values = trace.x
-        elif self.name in trace.sums.get(self.scope, {}) and self.t is None:
-            return trace.sums[self.scope][self.name]
-        elif self.t is None:
-            return trace.parameters[self.scope][self.name]
-        else:
-            at = trace.index(self.t)
-            values = trace.operand(self.scope, self.name, slice(at, at + 1))
-            if values is not None:
-                return values[0, self.b]
+        if self.scope and self.t is None:
+            sums = trace.sums.get(self.scope, {})
+            return (sums if self.name in sums else trace.parameters[self.scope])[self.name]
+        at = trace.index(self.t or 0)
+        values = trace.operand(self.scope, self.name, slice(at, at + 1)) if self.scope else trace.x
         if values is None:
             raise MissingError(f"{self.scope}/{self.name} was not recorded")
-        return cast(Array, values[trace.index(self.t or 0), self.b])
+        return cast(Array, values[0 if self.scope else at, self.b])
 
 
 def readers_of_x(trace: Trace) -> Iterator[tuple[Stage, str]]:
@@ -111,15 +105,13 @@ def located(trace: Trace, text: str) -> Location:
     else:
         address = trace.locate(text)
         scope = "" if address.layer is None else address.scope
-        single = "x_t" if not scope else name
-        place = Location(scope, single, address.t, address.b, address.unit or ())
+        place = Location(scope, name if scope else "x_t", address.t, address.b, address.unit or ())
         if scope and address.t is not None:
             place = location_of(trace, place)
     values = place.array(trace)
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
-        last = ",".join(str(n - 1) for n in values.shape)
-        first = ",".join("0" for _ in values.shape)
+        first, last = (",".join(map(str, ends)) for ends in ([0] * values.ndim, [n - 1 for n in values.shape]))
         raise MissingError(f"{text!r} is {values.size} values: name one, from {name}[{first}] to {name}[{last}]")
     if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):
         units = " and ".join(f"0 to {n - 1}" for n in values.shape)
@@ -152,32 +144,25 @@ def consumers(trace: Trace, place: Location, most: int) -> tuple[list[Location],
     found: list[Location] = []
     count = 0
     seen: set[tuple[str, str, int | None]] = set()
-    for stage, name, t in _known(trace, place):
+    every = place.t is None
+    # a parameter is read at every step; a number else as what it is, as a state in the next step, as another's input
+    if place.t is None:
+        known: Iterable[_Known] = ((stage, place.name, None) for stage in trace.stages if stage.owner == place.scope)
+    else:
+        own = [(trace.stage(place.scope), place.name)] if place.scope else readers_of_x(trace)
+        known = (one for stage, name in own for one in _passed(trace, stage, name, place.t))
+    for stage, name, t in known:
         recorded = trace.lines.get(stage.scope, {})
         for line in stage.cell.readers.get(name, ()):
             if line.name not in recorded or (stage.scope, line.name, t) in seen:
                 continue
             units = _units(trace, stage, line, name, place.unit, recorded[line.name].shape[-1])
-            every = place.t is None
-            steps = trace.span if every else (t,)
-            rows = range(trace.batch) if every else (place.b,)
+            steps, rows = (trace.span, range(trace.batch)) if every else ((t,), (place.b,))
             seen.add((stage.scope, line.name, t))
             count += len(steps) * len(rows) * len(units)
             places = (Location(stage.scope, line.name, s, b, (j,)) for s in steps for b in rows for j in units)
             found += islice(places, max(most - len(found), 0))
     return found, count - len(found)
-
-
-def _known(trace: Trace, place: Location) -> Iterator[_Known]:
-    """The names and steps at which a number can be read: its own, a state's in the next step, other stages' inputs."""
-    if place.t is None:
-        yield from ((stage, place.name, None) for stage in trace.stages if stage.owner == place.scope)
-        return
-    if not place.scope:
-        for stage, name in readers_of_x(trace):
-            yield from _passed(trace, stage, name, place.t)
-        return
-    yield from _passed(trace, trace.stage(place.scope), place.name, place.t)
 
 
 def _passed(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[_Known]:
@@ -198,11 +183,8 @@ def _passed(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[_Known]:
 def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, ...], width: int) -> Sequence[int]:
     """The units of a line that read an entry of the operand `name`."""
     if line.product is not None:
-        matrix, _ = line.product
-        if name == matrix:
-            row = index[0] if line.op == "matvec" else index[1]
-            return range(row, row + 1)
-        return range(width)
+        row = index[-1] if line.op == "vecmat" else index[0]
+        return range(row, row + 1) if name == line.product[0] else range(width)
     op = OPS[line.op]
     (unit,) = index
     if op.reduces:
@@ -210,16 +192,10 @@ def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, 
     if op.width == "slice":
         begin, end = map(int, line.constants)
         return range(unit - begin, unit - begin + 1) if begin <= unit < end else range(0)
+    values = [trace.operand(stage.scope, operand, slice(0, 1)) for operand in line.operands]
+    sizes = [1 if one is None else one.shape[-1] for one in values]
     if op.width == "concat":
-        at, found = 0, []
-        for operand in line.operands:
-            values = trace.operand(stage.scope, operand, slice(0, 1))
-            size = 1 if values is None else values.shape[-1]
-            if operand == name:
-                found.append(at + unit)
-            at += size
-        return found
-    values = trace.operand(stage.scope, name, slice(0, 1))
-    if values is not None and values.shape[-1] == 1:  # a value of width 1 serves every unit
-        return range(width)
-    return range(unit, unit + 1)
+        begins = [0, *accumulate(sizes)]
+        return [at + unit for at, operand in zip(begins, line.operands, strict=False) if operand == name]
+    own = values[line.operands.index(name)]  # a value of width 1 serves every unit
+    return range(width) if own is not None and own.shape[-1] == 1 else range(unit, unit + 1)

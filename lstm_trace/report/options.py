@@ -67,10 +67,8 @@ class Options:
     @property
     def of_steps(self) -> list[str]:
         """The options, as they are called, that only worked steps have."""
-        given = {name: getattr(self.selection, name) is not None for name in ("only", "steps", "unit")}
-        given["everything"] = self.everything
-        given["notation"] = self.notation != "exercise"
-        return [name for name, is_given in given.items() if is_given]
+        given = [name for name in ("only", "steps", "unit") if getattr(self.selection, name) is not None]
+        return given + ["everything"] * self.everything + ["notation"] * (self.notation != "exercise")
 
     @property
     def level(self) -> Level:
@@ -96,15 +94,14 @@ def options_of(format: str, **given: Any) -> Options:
 
     Raises OptionError for an unknown detail, and for one that the format does not have.
     """
-    if given.get("detail") is not None:
-        check("detail", given["detail"], DETAILS)
-    if given.get("math") is not None:
-        check("math", given["math"], tuple(MATH))
-        if format != "md":
-            raise OptionError(
-                f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
-                "away, or choose the format md"
-            )
+    for name, known in (("detail", DETAILS), ("math", tuple(MATH))):
+        if given.get(name) is not None:
+            check(name, given[name], known)
+    if given.get("math") is not None and format != "md":
+        raise OptionError(
+            f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
+            "away, or choose the format md"
+        )
     if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
         raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:

@@ -1,29 +1,38 @@
-"""The worked solution of a trace: premises, equations, every step, the answers, and what the gates did in words."""
+"""The worked solution of a trace, or of several in one document: what is shown, with which picture, in which format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..cell.network import forward_stages
 from ..documents import latex, typst
+from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import Report, rendered
-from ..documents.layout import FULL
-from ..errors import Faults, OptionError, within
+from ..documents.layout import FULL, lowered
+from ..errors import Faults, MissingError, OptionError, within
+from ..explanation.profile import profile
+from ..languages.strings import words
+from ..plot.kinds.saturation import saturation
 from ..trace.trace import Trace
 from ..view.extent import view
+from ..view.hand_size import trained
 from ..view.view import UNNAMED, Source, View
-from .content import notations
-from .content.backward import backward, on_paper
-from .document import bodies, check_part, title, titled
-from .illustrated import of_cell
+from .content.backward import backward, with_symbols
+from .content.notations import applied
+from .diagram.diagram import caption, diagram
 from .options import Options, check, options_of
-from .profiled import is_profile, profiled
+from .sections.sections import blocks
 
-#: The formats of a report that are text.
-FORMATS = ("md", "text", "html", "tex", "typ")
+#: The formats of a report that are text; those of which a part can stand in a document of another author.
+FORMATS, PARTS = ("md", "text", "html", "tex", "typ"), ("tex", "typ", "md")
 #: Formats that go on pages of paper.
 PAPER = frozenset({"tex", "typ", "pdf"})
+#: Numbers of a profile have so many digits that count, where nothing else is asked for.
+SIGNIFICANT = 3
+#: Of so many layers and directions the gates are drawn.
+PICTURED = 2
 
 
 def report(
@@ -63,7 +72,13 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
     check("format", format, FORMATS)
     chosen = options_of(format, **options)
     check_part(format, chosen)
-    shown = titled(views(chosen), chosen)
+    shown = list(views(chosen))
+    if len(shown) > 1 or chosen.title:  # each of several has some title
+        called = chosen.title if len(shown) == 1 else None
+        shown = [
+            _titled(one, called or one.trace.header.title or one.words.word("problem", n=n))
+            for n, one in enumerate(shown, 1)
+        ]
     return Report(_printed(shown, format, chosen), lambda kind: _rendered(shown, kind, chosen))
 
 
@@ -73,37 +88,58 @@ def pdf(traces: Trace | Sequence[Trace], sources: Sequence[str | Source] = (), *
     return typst.pdf(report(traces, "typ", sources, **options))
 
 
-def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
-    """What is shown in its format."""
-    if format == "html":
-        from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
+@dataclass(frozen=True)
+class Sheet:
+    """Traces whose worked solutions stand in one document.
 
-        return page(views, title(views, chosen))
-    made = bodies(views, chosen)
-    if chosen.fragment and format == "tex":
-        return latex.fragment(made, chosen.level, chosen.width)
-    if chosen.fragment and format == "typ":
-        return typst.fragment(made, chosen.level, chosen.width)
-    return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
+    title: of the document; by default what it is, in the language of the report. sources: what a message calls each
+    trace, the files they come from; by default the titles of the problems.
+    """
+
+    traces: Sequence[Trace]
+    title: str | None = None
+    sources: Sequence[str] = ()
+
+    def report(self, format: str = "md", **options: Any) -> str:
+        """The worked solutions, one after the other, each with its title as its heading.
+
+        Args:
+            format: `md`, `text`, `html`, `tex` or `typ`.
+            options: those of `trace.report`, the same for all. With `fragment=True` no title of a document stands above
+                them, unless there is one of its own.
+
+        Raises:
+            OptionError: for a format or option that there is not.
+            MissingError: for a selection that one of the traces does not have.
+        """
+        return report(self.traces, format, self.sources, title=self.title, **options)
+
+    def pdf(self, **options: Any) -> bytes:
+        """The worked solutions as a PDF; needs the extra `[pdf]`.
+
+        Args:
+            options: those of `report`.
+
+        Raises:
+            OptionError: for an option that there is not, or without the extra.
+            MissingError: for a selection that one of the traces does not have.
+        """
+        return pdf(self.traces, self.sources, title=self.title, **options)
 
 
-def _rendered(views: Sequence[View], kind: str, chosen: Options) -> str:
-    """What is shown as a notebook asks for it, whatever its format: `html`, `markdown` or `plain`."""
-    views = [*map(_without_file, views)]
-    if kind == "plain":
-        return _printed(views, "text", chosen)
-    if kind == "markdown":
-        return _printed(views, "md", replace(chosen, math="dollars"))
-    from .page.fragment import fragment
+def check_part(format: str, chosen: Options) -> None:
+    """Raise OptionError where a fragment, a heading level or no title is asked for that the format does not have."""
+    if chosen.fragment and format not in PARTS:
+        raise OptionError(f"a fragment is part of another document, in tex, typ or md; {format} is written as a whole")
+    if not chosen.fragment and chosen.heading is not None:
+        raise OptionError("a heading level is that of a fragment; ask for a fragment too, or leave the level away")
+    if not chosen.fragment and chosen.title == "":
+        raise OptionError("a document needs a title; only a fragment can go without")
+    if format != "tex" and chosen.fragment and chosen.level.number < 1:
+        raise OptionError(f"the headings of {format} begin at level 1, section")
 
-    return "\n".join(fragment(shown, _printed([shown], "text", chosen)) for shown in views)
 
-
-def _without_file(shown: View) -> View:
-    """What a notebook shows, which has no file beside it."""
-    if shown.illustration is None:
-        return shown
-    return replace(shown, illustration=replace(shown.illustration, file="") if shown.profile is not None else None)
+# -- what is shown -----------------------------------------------------------------------------------------------------
 
 
 def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source], chosen: Options) -> Sequence[View]:
@@ -115,35 +151,149 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
         trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)
     ]
     views, faults = [], Faults()
-    for n, (trace, name) in enumerate(zip(traces, names, strict=True)):
+    for trace, name, source in zip(traces, names, named or [UNNAMED] * len(traces), strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):
-            if is_profile(trace, chosen):
-                views.append(profiled(trace, chosen, named[n] if named else UNNAMED, paper=format in PAPER))
-            else:
-                views.append(shown(trace, alike, format))
+            profiled = is_profile(trace, chosen)
+            views.append(_profiled(trace, chosen, source, format) if profiled else shown(trace, alike, format))
     faults.tell()
     return views
+
+
+def is_profile(trace: Trace, chosen: Options) -> bool:
+    """Whether the report of a trace is its profile: as `detail` says, or that of a trained model by default.
+
+    Worked steps are what the report has where an option chooses some of them, where the trace is by hand or has a
+    backward pass, and where something else than the output of the last layer was asked for.
+    """
+    if chosen.detail is not None:
+        return chosen.detail == "profile"
+    by_hand = trace.header.arithmetic is not None or any(stage.is_adjoint for stage in trace.stages)
+    last = forward_stages(trace.stages)[-1]
+    asks = set(trace.header.ask) - {last.cell.output, f"{last.scope}/{last.cell.output}"}
+    return not (chosen.of_steps or chosen.alone or by_hand or asks) and trained(trace)
+
+
+def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> View:
+    """What is shown of a profile, with few digits unless decimals are asked for. source: of the trace, in commands.
+
+    Raises OptionError for an option of worked steps, MissingError where no cell carries a state.
+    """
+    foreign = [name for name in chosen.of_steps if name != "everything"]
+    if foreign:
+        raise OptionError(
+            f"a profile is of all lines at all steps, named as in addresses; {', '.join(foreign)} belong to worked "
+            "steps: leave them out, or choose another detail"
+        )
+    part, trace = chosen.selection, chosen.counted(trace)
+    found, style = profile(trace, part.layer, part.direction, part.batch), chosen.numbers([trace])
+    if chosen.digits is None:
+        style = replace(style, digits=None, significant=SIGNIFICANT)
+    shown = view(trace, "summary", style, part, chosen.everything, chosen.language, paper=format in PAPER)
+    shown = replace(shown, profile=found, source=source, cut=frozenset(), illustration=of_gates(trace, chosen))
+    return replace(shown, printed=replace(shown, paper=True))
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its backward pass where it has one. Raises OptionError, MissingError."""
     drawn = of_cell(trace, chosen) if chosen.file and format == "md" else None
-    trace, notes = notations.applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
+    trace, notes = applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
-    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes, illustration=drawn)
-    found = replace(found, breadth=_breadth(chosen, format))
-    if format == "html" and chosen.steps_in is None and not back:
+    found = view(trace, *parts, paper=format in PAPER and not back)
+    if back:
+        found = replace(
+            view(with_symbols(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured)
+        )
+    elif format == "html" and chosen.steps_in is None:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
-    if not back:
-        return found
-    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, illustration=drawn)
-    found = replace(found, pictured=tuple(chosen.pictured))
-    return replace(found, back=backward(found, chosen.steps_in))
+    found = replace(found, notes=notes, illustration=drawn)
+    if back:
+        return replace(found, back=backward(found, chosen.steps_in))
+    width = (chosen.width or latex.NARROW) * latex.SPARE if format == "tex" else chosen.width or FULL
+    return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of a line of A4 for a formula
 
 
-def _breadth(chosen: Options, format: str) -> float:
-    """The part of a line of A4 that there is for a formula."""
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def of_gates(trace: Trace, chosen: Options) -> Picture | None:
+    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
+    trace, part = chosen.counted(trace), chosen.selection
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and part.places(stage)]
+    if len(stages) > PICTURED or (part.batch is not None and trace.batch > 1):
+        return None
+    try:
+        figure = saturation(trace, layer=part.layer, direction=part.direction, language=chosen.language)
+    except MissingError:  # there is no gate that lies between 0 and 1
+        return None
+    return Picture(figure.svg, figure.title, figure.caption, chosen.file)
+
+
+def of_cell(trace: Trace, chosen: Options) -> Picture | None:
+    """The cell of the first layer and direction of the selection, at its first step in computing order.
+
+    None where nothing was selected.
+    """
+    trace, selection = chosen.counted(trace), chosen.selection
+    stage = next(filter(selection.places, trace.stages), None)
+    if stage is None:
+        return None
+    t = trace.span[selection.window(trace)][-1 if stage.backwards else 0]
+    b = range(trace.batch)[selection.rows(trace)][0]
+    trace, _ = applied(trace, chosen.notation, selection, chosen.language)
+    title = caption(trace, stage, t, b, words(chosen.language, trace.header.count_from))
+    return Picture(lambda: diagram(trace, stage.scope, t, b, chosen.language), title, "", chosen.file)
+
+
+# -- as a document -----------------------------------------------------------------------------------------------------
+
+
+def _titled(shown: View, title: str) -> View:
+    return replace(shown, trace=replace(shown.trace, header=replace(shown.trace.header, title=title)))
+
+
+def _title(views: Sequence[View], chosen: Options) -> str:
+    """What the document is called: several reports in one by the title that was given, or by what they are."""
+    return views[0].title if len(views) == 1 else chosen.title or views[0].words.word("untitled.many")
+
+
+def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
+    """What is shown in its format."""
+    if format == "html":
+        from .page.html import page  # with the picture of the cell 40 ms, which the other formats do not need
+
+        return page(views, _title(views, chosen))
+    made = _bodies(views, chosen)
+    if chosen.fragment and format != "md":
+        part = latex.fragment if format == "tex" else typst.fragment
+        return part(made, chosen.level, chosen.width)
+    return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
+
+
+def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
+    """The reports as blocks, with headings at the levels at which they stand in the document."""
+    found = [
+        Body(tuple(blocks(one)), one.trace.header.symbols, one.detail == "compact", one.tight, one.profile is not None)
+        for one in views
+    ]
+    if len(found) > 1 and (chosen.title or not chosen.fragment):
+        found = [lowered(body, 1) for body in found]
+        found[0] = replace(found[0], blocks=(Heading(1, (_title(views, chosen),)), *found[0].blocks))
     if not chosen.fragment:
-        return 1.0
-    return (chosen.width or latex.NARROW) * latex.SPARE / FULL if format == "tex" else (chosen.width or FULL) / FULL
+        return found
+    if len(found) == 1 and chosen.title == "":
+        return [lowered(replace(found[0], blocks=found[0].blocks[1:]), chosen.level.number - 2)]
+    return [lowered(body, chosen.level.number - 1) for body in found]
+
+
+def _rendered(views: Sequence[View], kind: str, chosen: Options) -> str:
+    """What is shown as a notebook asks for it, whatever its format: `html`, `markdown` or `plain`."""
+    drawn = ((shown, shown.illustration if shown.profile is not None else None) for shown in views)
+    without = [replace(shown, illustration=one and replace(one, file="")) for shown, one in drawn]  # no file beside it
+    if kind == "plain":
+        return _printed(without, "text", chosen)
+    if kind == "markdown":
+        return _printed(without, "md", replace(chosen, math="dollars"))
+    from .page.html import fragment
+
+    return "\n".join(fragment(shown, _printed([shown], "text", chosen)) for shown in without)

@@ -64,8 +64,8 @@ class AblationExplanation(Explanation):
         """The value, what was held, and which hold changes it most."""
         all_held = self.ablation
         yield f"{all_held.of} = {all_held.value:.6g}"
+        count = len(all_held.effects)
         if all_held.left:
-            count = len(all_held.effects)
             every = f"{all_held.left + count:,}"
             yield words.word(f"ablation.left.{all_held.over}", every=every, count=f"{count:,}")
         yield words.word("ablation.holds", what=self._held(words))
@@ -78,82 +78,53 @@ class AblationExplanation(Explanation):
         elif first is not None:
             yield words.word("ablation.largest", effect=f"{first.effect:.6g}", address=first.address)
             if none := sum(not effect.effect for effect in all_held.effects):
-                yield words.count("ablation.none", none, every=f"{len(all_held.effects):,}")
+                yield words.count("ablation.none", none, every=f"{count:,}")
 
     def _held(self, words: Words) -> str:
         """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
         over, held = self.ablation.over, self.ablation.held
         when = list(dict.fromkeys(entry.steps for entry in held))
-        names = some_of(
-            [
-                entry._replace(steps=None).address
-                + ("" if len(when) == 1 else words.word("aside", text=_steps(entry.steps, words)))
-                for entry in held
-            ],
-            words,
-        )
+        asides = ["" if len(when) == 1 else words.aside(_steps(entry.steps, words)) for entry in held]
+        each = zip(held, asides, strict=True)
+        names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
             names = words.word("ablation.unit" if over == "units" else "ablation.one", names=names)
         what = words.word("ablation.at", what=names, value=value_of_hold(self.to, words))
         steps = when[0] if len(when) == 1 else None
-        ends = {} if steps is None else {"first": steps[0], "last": steps[-1]}
-        if steps is not None and len(steps) == 1:
-            return words.word("ablation.when.one", what=what, t=steps[0])
-        if over == "steps":
-            return words.word(f"ablation.when.any{'.some' if ends else ''}", what=what, **ends)
-        if len(when) > 1:
+        if steps is not None:
+            key = "one" if len(steps) == 1 else "any.some" if over == "steps" else "some"
+            return words.word(f"ablation.when.{key}", what=what, t=steps[0], first=steps[0], last=steps[-1])
+        if over != "steps" and len(when) > 1:
             return what
-        return words.word(f"ablation.when.{'some' if ends else 'all'}", what=what, **ends)
+        return words.word(f"ablation.when.{'any' if over == 'steps' else 'all'}", what=what)
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each variant, the largest change first."""
         effects, over = self.ablation.effects, self.ablation.over
-        each = {"units": ("unit",), "steps": ("t",), "lines": ()}[over]
         names = self._called()
-        named = ((STEP_LABEL if over == "steps" else UNIT_LABEL),) if any(names) else ()
-        columns = ("layer", "direction", "line", *each, *named, "value", "effect")
-        rows = [
-            (
-                *layer_and_direction(effect.scope),
-                effect.line,
-                *((effect.unit if over == "units" else effect.t,) if each else ()),
-                *((name,) if named else ()),
-                effect.value,
-                effect.effect,
-            )
-            for effect, name in zip(effects, names, strict=True)
-        ]
+        which = {"units": ["unit"], "steps": ["t"], "lines": []}[over]
+        named = [STEP_LABEL if over == "steps" else UNIT_LABEL] if any(names) else []
+        columns = ("layer", "direction", "line", *which, *named, "value", "effect")
+        rows = []
+        for effect, name in zip(effects, names, strict=True):
+            place = (*layer_and_direction(effect.scope), effect.line, *(getattr(effect, key) for key in which))
+            rows.append((*place, *([name] if named else []), effect.value, effect.effect))
         several = len({(effect.scope, effect.line) for effect in effects}) > 1
-        return (
-            LongTable(
-                columns,
-                rows,
-                notes=(words.word("ablation.note", of=self.ablation.of),),
-                shown=columns if several else columns[3:],
-                ranked=("effect",),
-                adds=False,
-            ),
-        )
+        notes, shown = (words.word("ablation.note", of=self.ablation.of),), columns if several else columns[3:]
+        return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
 
     def _called(self) -> list[str]:
         """What the step, or the unit, of each variant is called."""
         trace, effects = self.trace, self.ablation.effects
         steps, widths = step_labels(trace, self.ablation.of.b), sizes(trace)
-        units = {
-            (scope, line): labels(trace, axis(trace, trace.stage(scope), line), widths[scope][line])
-            for scope, line in dict.fromkeys((effect.scope, effect.line) for effect in effects)
-        }
-        called = []
-        for effect in effects:
-            at = effect.unit if effect.t is None else trace.index(effect.t)
-            names = units[effect.scope, effect.line] if effect.t is None else steps
-            called.append(names[at] if names and at is not None else "")
-        return called
+        lines = dict.fromkeys((effect.scope, effect.line) for effect in effects)
+        units = {(s, n): labels(trace, axis(trace, trace.stage(s), n), widths[s][n]) for s, n in lines}
+        places = ((units[x.scope, x.line], x.unit) if x.t is None else (steps, trace.index(x.t)) for x in effects)
+        return [names[at] if names and at is not None else "" for names, at in places]
 
 
 def _steps(steps: range | None, words: Words) -> str:
     if steps is None:
         return words.word("ablation.steps.all")
-    if len(steps) == 1:
-        return words.word("ablation.steps.one", t=steps[0])
-    return words.word("ablation.steps.some", first=steps[0], last=steps[-1])
+    key = "ablation.steps.one" if len(steps) == 1 else "ablation.steps.some"
+    return words.word(key, t=steps[0], first=steps[0], last=steps[-1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +13,9 @@ import numpy as np
 from ..base.arrays import word
 from ..base.display import visible
 from ..cell.network import layer_and_direction
-from ..documents.blocks import Block, Code, Heading, Items, Para, Picture, Table, Text, marked
+from ..documents.blocks import Block, Code, Heading, Items, Para, Picture, Table, marked
 from ..documents.formats import Show
+from ..documents.tables import LongTable
 from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words
@@ -49,8 +52,7 @@ OF_EACH, OF_ALL, NAMED = 3, 12, 3
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
-    title = words.word("diff.title.of", names=result.names) if result.names else words.word("diff.title")
-    yield Heading(1, (title,))
+    yield Heading(1, (words.word("diff.title.of" if result.names else "diff.title", names=result.names),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
@@ -65,8 +67,13 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             lines = tuple(differing[k] for k in sorted(furthest))
         yield Heading(2, (words.word("diff.by.line"),))
         head = ("line", "differ", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
-        titles = tuple((words.word(f"column.{name}"),) for name in head)
-        yield Table(titles, tuple(map(_measures, lines)), 1, frozenset({0}))
+        rows: list[tuple[str | Code, ...]] = []
+        for d in lines:
+            snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
+            numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))
+            differ = f"{d.differing}/{d.values}"
+            rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
+        yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=left)
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
@@ -76,16 +83,12 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
 
 def frame(result: Comparison) -> pd.DataFrame:
     """One row of `COLUMNS` for each line."""
-    import pandas as pd
-
-    return pd.DataFrame(list(_rows(result)), columns=list(COLUMNS))
+    return _lines(result).to_frame()
 
 
 def units_frame(result: Comparison) -> pd.DataFrame:
     """One row of `UNIT_COLUMNS` for each unit that differs, the furthest first."""
-    import pandas as pd
-
-    return pd.DataFrame(list(_unit_rows(result)), columns=list(UNIT_COLUMNS))
+    return _unit_table(result).to_frame()
 
 
 def panels(result: Comparison, language: str = "en") -> Figure | None:
@@ -98,40 +101,30 @@ def panels(result: Comparison, language: str = "en") -> Figure | None:
 
 def facts(result: Comparison) -> dict[str, Any]:
     """The verdict, units, output, and every line with its largest difference at each step."""
-    rows = zip(_rows(result), result.lines, strict=True)
-    units = [{key: word(value) for key, value in zip(UNIT_COLUMNS, row, strict=True)} for row in _unit_rows(result)]
-    return {
-        "same": result.same,
-        "verdict": list(sentences(result, strings())),
-        "premises": list(result.premises),
-        "notes": list(result.notes),
-        "units": units,
-        "output": None if result.output is None else _output_facts(result.output),
-        "lines": [
-            {**{k: word(v) for k, v in zip(COLUMNS, row, strict=True)}, "by_step": list(map(word, line.by_step))}
-            for row, line in rows
-        ],
-    }
+    output = None
+    if (there := result.output) is not None:
+        a, b = map(word, there.values)
+        shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in there.shares or ()]
+        output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most), "shares": shares}
+        output |= {"end": str(there.end), "at_end": word(there.at_end)}
+    rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
+    lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
+    found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
+    found |= {"notes": list(result.notes), "units": _unit_table(result).facts()["rows"]}
+    return {**found, "output": output, "lines": lines}
 
 
-def _output_facts(output: OutputDifference) -> dict[str, Any]:
-    shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in output.shares or ()]
-    a, b = map(word, output.values)
-    where = {"address": str(output.address), "a": a, "b": b, "max_abs": word(output.most), "shares": shares}
-    return {**where, "end": str(output.end), "at_end": word(output.at_end)}
+def _lines(result: Comparison) -> LongTable:
+    measures = attrgetter(*COLUMNS[2:-1])
+    rows = [
+        (*layer_and_direction(d.scope), *measures(d), "" if d.first is None else str(d.first)) for d in result.lines
+    ]
+    return LongTable(COLUMNS, rows)
 
 
-def _rows(result: Comparison) -> Iterator[tuple[Any, ...]]:
-    for d in result.lines:
-        measures = (d.values, d.differing, d.max_abs, d.max_rel, d.max_ulp, d.rms, d.cosine, d.snr, d.local)
-        first = "" if d.first is None else str(d.first)
-        yield (*layer_and_direction(d.scope), d.line, d.op, *measures, d.inherited, d.atol, d.rtol, first)
-
-
-def _unit_rows(result: Comparison) -> Iterator[tuple[Any, ...]]:
-    for u in result.units:
-        numbers = (u.most, u.share, u.value, u.other, u.t, u.b, u.since, u.since_b)
-        yield (*layer_and_direction(u.scope), u.unit, u.name, u.line, *numbers)
+def _unit_table(result: Comparison) -> LongTable:
+    facts = attrgetter("unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b")
+    return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
 
 
 # -- the sentences -----------------------------------------------------------------------------------------------------
@@ -148,31 +141,27 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         label = "" if t is None else label_at(result.step_labels, t, row)
         called = words.word("diff.step", t=t, label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
-        values = {"a": shortest(a), "b": shortest(b)}
-        yield words.word("diff.different", address=first.first, called=called, **values)
+        yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
         yield _cause(first, abs(b - a), result, words)
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=premise) for premise in result.premises[:PREMISES])
-    if len(result.premises) > PREMISES:
-        yield words.word("diff.premise.more", n=len(result.premises) - PREMISES)
+    if (more := len(result.premises) - PREMISES) > 0:
+        yield words.word("diff.premise.more", n=more)
     yield from (words.word("diff.note", note=note) for note in result.notes)
 
 
 def _agreement(result: Comparison, words: Words) -> str:
     """That no value differs, or why nothing follows from it."""
-    count = sum(line.values for line in result.lines)
-    those = words.count("diff.agree", count)
-    unsure = [line for line in result.lines if line.verdict == "inconclusive"]
-    if result.undecided:
-        return words.word("diff.inconclusive", those=those, why=result.undecided)
-    if unsure:
-        line = words.some([f"{one.scope}/{one.line}" for one in unsure], 1)
-        return words.word("diff.inconclusive", those=those, why=words.word("diff.not.finite", line=line))
+    those = words.count("diff.agree", sum(line.values for line in result.lines))
+    why = result.undecided
+    if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):
+        why = words.word("diff.not.finite", line=words.some(unsure, 1))
+    if why:
+        return words.word("diff.inconclusive", those=those, why=why)
     bound = max((line.bound for line in result.lines), default=0.0)
-    rule = words.word("diff.rule.bound", bound=f"{bound:.2g}") if result.tolerance.is_bound else words.word("diff.rule")
-    though = ""
-    if result.premises:
-        though = words.word("diff.though.one" if all(one.side for one in result.premise_differences) else "diff.though")
+    rule = words.word("diff.rule.bound" if result.tolerance.is_bound else "diff.rule", bound=f"{bound:.2g}")
+    one = all(difference.side for difference in result.premise_differences)
+    though = words.word("diff.though.one" if one else "diff.though") if result.premises else ""
     return words.word("diff.same", those=those, rule=rule, though=though)
 
 
@@ -181,33 +170,24 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
     if result.first_held:
         held = [words.word("diff.held", side=side, value=value) for side, value in result.first_held]
         return words.table["and"].join(held)
-    own, kind = first.first_local, ".sum" if first.op == GATHERED else ""
-    size = f"{whole:.3g}"
     if result.shapes:
         return words.word("diff.shapes", shapes=", ".join(result.shapes))
+    own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
-    if first.lacking and first.equations is not None and not of_a:
-        a, b = first.equations
+    a, b = first.equations or ("", "")
+    if first.lacking and a and not of_a:
         return words.word("diff.lacking", a=a, b=b, names=", ".join(first.lacking), size=size)
     if own is None and not of_a:
         return words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
-        if first.equations is None:
-            check = words.word("diff.check.sum") if kind else first.op
-            through = _through(first.through, words)
-            return words.word(f"diff.own{kind}", size=f"{own:.3g}", check=check, through=through)
-        a, b = first.equations
-        return words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
+        check = words.word("diff.check.sum") if kind else first.op
+        through = words.word("diff.through", names=words.some(first.through, 5)) if first.through else ""
+        key = f"diff.own{kind}" if first.equations is None else "diff.equation"
+        return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source = words.word("diff.source") if result.premises else ""
     return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
-
-
-def _through(names: tuple[str, ...], words: Words) -> str:
-    if not names:
-        return ""
-    return words.word("diff.through", names=words.some(names, 5))
 
 
 # -- units and output --------------------------------------------------------------------------------------------------
@@ -217,10 +197,8 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
     """Which units differ, how the output changes, and whose weights explain it."""
     if result.units:
         far, every = sum(unit.since is not None for unit in result.units), result.every_unit
-        free = next((unit for unit in result.units if not unit.held), None)
-        if free is None:
-            most = words.word("diff.units.held")
-        else:
+        most = words.word("diff.units.held")
+        if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
             but = "" if free is result.units[0] else ".free"
             most = words.word(f"diff.units.most{but}", unit=_unit(result, free, words))
         key = "diff.units.far.1" if far == 1 else "diff.units.far"
@@ -231,17 +209,10 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
 
 
 def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
-    since = _since(result, unit, words)
-    return words.word(
-        "diff.unit" if not since else "diff.unit.since",
-        unit=_called(unit, words),
-        line=unit.line,
-        most=f"{unit.most:.3g}",
-        share=_share(unit.share),
-        step=_step(result, unit.t, unit.b, words),
-        from_=f"{FROM:.0%}",
-        since=since,
-    )
+    since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
+    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share), "from_": f"{FROM:.0%}"}
+    key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
+    return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
 
 
 def _called(unit: UnitDifference | UnitShare, words: Words) -> str:
@@ -269,13 +240,12 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
         yield words.word(f"diff.output.same{held}", line=f"{output.address.scope}/{output.address.line}")
         return
     a, b = output.values
-    whole = b - a
-    end = words.word("diff.output.end", size=f"{output.at_end:.3g}", address=output.end) if output.at_end else ""
-    values = {"change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
-    end = end or words.word("diff.output.end.same")
-    yield words.word(f"diff.output{held}", address=output.address, end=end, **values)
+    whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
+    values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+    end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
+    yield words.word(f"diff.output{held}", end=end, **values)
     if output.shares is None:
-        yield words.word("diff.output.split", change=f"{whole:+.3g}", address=output.address)
+        yield words.word("diff.output.split", **values)
     elif output.shares:
         parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
         if len(output.shares) > NAMED:
@@ -290,26 +260,24 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
 def _units(result: Comparison, words: Words) -> Table:
     """The furthest units of each layer and direction."""
     head = ("unit", "line", "largest_change", "of_range", "at", "more_than")
-    seen: dict[str, int] = {}
-    rows: list[tuple[Text, ...]] = []
+    seen: Counter[str] = Counter()
+    rows: list[tuple[str, ...]] = []
     for unit in result.units:
-        seen[unit.scope] = seen.get(unit.scope, 0) + 1
+        seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = (_called(unit, words), unit.line, size, _share(unit.share), at, _since(result, unit, words))
-            rows.append(tuple((cell,) for cell in cells))
-    titles = tuple((words.word(f"column.{name}", share=f"{FROM:.0%}"),) for name in head)
-    return Table(titles, tuple(rows), 1, frozenset({0}))
+            cells = (unit.line, size, _share(unit.share), at, _since(result, unit, words))
+            rows.append((_called(unit, words), *cells))
+    return _table([words.word(f"column.{name}", share=f"{FROM:.0%}") for name in head], rows)
 
 
 # -- tables of lines and steps -----------------------------------------------------------------------------------------
 
 
-def _measures(d: LineDifference) -> tuple[Text, ...]:
-    numbers = (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited)
-    snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
-    cells = (f"{d.differing}/{d.values}", *map(_short, numbers), f"{d.cosine:.6f}", snr)
-    return ((Code(f"{d.scope}/{d.line}"),), *((cell,) for cell in cells))
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]]) -> Table:
+    """A table of numbers, each row after what it is called."""
+    texts = tuple(tuple((cell,) for cell in row) for row in rows)
+    return Table(tuple((name,) for name in head), texts, 1, frozenset({0}))
 
 
 def _short(value: float | None) -> str:
@@ -321,22 +289,21 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     steps, begin = max((len(d.by_step) for d in lines), default=0), result.first_step
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
-    heads = [_head(result, begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups]
-    rows: list[tuple[Text, ...]] = []
+    heads = [
+        f"{begin + g[0]} {label_at(result.step_labels, begin + g[0], None)}".strip()
+        if len(g) == 1
+        else f"{begin + g[0]}–{begin + g[-1]}"
+        for g in groups
+    ]
+    rows: list[list[str | Code]] = []
     for d in lines:
         if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
-            rows.append(((Code(f"{d.scope}/{d.line}"),), *((cell,) for cell in cells)))
+            rows.append([Code(f"{d.scope}/{d.line}"), *cells])
     if not rows:
         return
     yield Heading(2, (words.word("diff.by.step"),))
     yield Para((words.word("diff.map.grouped", n=size) if size > 1 else words.word("diff.map"),))
-    first = [words.word("column.line"), *([words.word("column.at_t")] if size > 1 else [])]
-    yield Table(tuple((name,) for name in (*first, *heads)), tuple(rows), 1, frozenset({0}))
-
-
-def _head(result: Comparison, t: int) -> str:
-    """A step as the head of a column."""
-    label = label_at(result.step_labels, t, None)
-    return f"{t} {label}" if label else str(t)
+    first = ["column.line", "column.at_t"][: 2 if size > 1 else 1]
+    yield _table([*map(words.word, first), *heads], rows)

@@ -5,8 +5,9 @@ The exact split stands beside gradient x input, integrated gradients and occlusi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Annotated, Literal, Unpack
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
-from ..explanation.trials import Occlusion, Runs
+from ..explanation.trials import Runs
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture
@@ -81,7 +82,7 @@ class ContributionExplanation(SplitExplanation):
     automatic: bool
     asked: bool
 
-    def slopes(self) -> Trace:
+    def backward(self) -> Trace:
         """The trace with the slopes between it and the baseline."""
         base, row = baseline_of(self.trace, self.baseline, str(self.of))  # anew: it has as many lines as the trace
         return secants(base, self.trace, str(self.of), row)
@@ -133,24 +134,35 @@ class ContributionExplanation(SplitExplanation):
         for name, other in self.account.others.items():
             gap = words.word(f"contribution.gap.{name}", gap=f"{other.gap:.3g}")
             fewer = self.automatic and other.points < POINTS
-            more = {
-                "why": words.word("contribution.points.fewer", n=POINTS) if fewer else "",
-                "more": words.word("contribution.points.more") if other.incomplete else "",
-            }
-            yield words.count("contribution.points", other.points, gap=gap, **more) if other.points else gap
+            why = words.word("contribution.points.fewer", n=POINTS) if fewer else ""
+            more = words.word("contribution.points.more") if other.incomplete else ""
+            said = words.count("contribution.points", other.points, gap=gap, why=why, more=more)
+            yield said if other.points else gap
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""
         told = self.account
+        faith = told.faithfulness
         others = {name: shares.parts for name, shares in told.others.items()}
         partial = {} if told.occlusion is None else {"occlusion": told.occlusion.parts(self.split)}
-        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured, *_notes(told, words)]
+        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured]
+        if told.occlusion is not None and not self.nothing:
+            notes.append(words.word("faith.note.occlusion"))
+        if faith is not None and not self.nothing:
+            notes.append(words.word("faith.note", bins=_bins(words), count=words.count("faith.count", faith.count)))
         if why := self.without(words):
             notes.append(why)
         entries = by_entry(self.split, self.trace, words, others, partial, notes)
         if self.nothing:
             return (entries,)
-        return (by_block(self.split, words), *_scores(told, words), self._by_step(words), entries)
+        scores: list[LongTable] = []
+        if faith is not None:
+            n = len(faith.drawn)
+            rows = [(words.word(f"faith.order.{name}"), *one) for name, one in faith.orders.items()]
+            rows.append((words.word("faith.drawn.mean", n=n), *faith.mean))
+            rows.append((words.word("faith.drawn.sd", n=n), *faith.spread))
+            scores.append(LongTable(("order", *Score._fields), rows, words.word("faith.title")))
+        return (by_block(self.split, words), *scores, self._by_step(words), entries)
 
     def _by_step(self, words: Words) -> LongTable:
         told = self.account
@@ -174,32 +186,23 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
         place = words.word("faith.step", step=step_named(row.t, row.token)) if isinstance(row, Step) else row.place
-        rest = {} if without.complete else {"n": without.made}
-        yield words.word(f"faith.lost{'.measured' if rest else ''}", place=place, lost=f"{most:+.6g}", **rest)
+        measured = "" if without.complete else ".measured"
+        yield words.word(f"faith.lost{measured}", place=place, lost=f"{most:+.6g}", n=without.made)
     opposed, largest = told.opposed
     if largest == 1:
         yield words.word("faith.opposed.only")
     elif largest:
         yield words.count("faith.opposed", opposed, largest=largest)
     if not without.complete:
-        yield _partly(without, asked, words)
+        half, steps = -(-without.made // 2), words.count("explanation.steps", without.possible)
+        made = {"made": without.made, "half": half, "random": without.made - half, "steps": steps}
+        time = _lasts(without.possible * without.seconds, words)
+        yield words.word(f"faith.partly{'.asked' if asked else ''}", time=time, **made)
     if faith is not None:
         yield from _faithful(faith, words)
     elif told.wanted:
         time = _lasts(told.wanted * without.seconds, words)
         yield words.count("faith.unmeasured", told.wanted, time=time, made=without.made)
-
-
-def _partly(without: Occlusion, asked: bool, words: Words) -> str:
-    half = -(-without.made // 2)
-    return words.word(
-        f"faith.partly{'.asked' if asked else ''}",
-        made=without.made,
-        steps=words.count("explanation.steps", without.possible),
-        half=half,
-        random=without.made - half,
-        time=_lasts(without.possible * without.seconds, words),
-    )
 
 
 def _lasts(seconds: float, words: Words) -> str:
@@ -209,67 +212,40 @@ def _lasts(seconds: float, words: Words) -> str:
     >>> [_lasts(seconds, words()) for seconds in (0.2, 41.7, 900)]
     ['about 1 s', 'about 42 s', 'about 15 min']
     """
-    if seconds < 100:
-        return words.word("faith.seconds", n=f"{max(seconds, 1):.0f}")
-    return words.word("faith.minutes", n=f"{seconds / 60:.0f}")
+    key, n = ("faith.seconds", max(seconds, 1)) if seconds < 100 else ("faith.minutes", seconds / 60)
+    return words.word(key, n=f"{n:.0f}")
 
 
 def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
     """The scores of the best order beside the others, and where they say that it is not faithful."""
-    best, order = faith.orders[faith.best], words.word(f"faith.order.{faith.best}")
-    orders = {words.word(f"faith.order.{name}"): score for name, score in faith.orders.items() if name != faith.best}
-    away, alone, spread = f"{faith.without(best):.4g}", f"{best.distance:.4g}", faith.spread
-    mean_away, mean_alone = f"{faith.without(faith.mean):.4g}", f"{faith.mean.distance:.4g}"
-    others = [words.word("faith.by", order=name, number=f"{faith.without(one):.4g}") for name, one in orders.items()]
-    others.append(words.word("faith.random", number=mean_away, spread=f"{spread.comprehensiveness:.2g}"))
-    kept = [words.word("faith.by", order=name, number=f"{one.distance:.4g}") for name, one in orders.items()]
-    kept.append(words.word("faith.random", number=mean_alone, spread=f"{spread.distance:.2g}"))
-    listed = words.word("list")
-    yield words.word(
-        "faith.scores",
-        range=f"{BINS[0]}–{BINS[-1]}",
-        order=order,
-        away=away,
-        bins=_bins(words),
-        others=listed.join(others),
-        value=f"{faith.value:.4g}",
-        baseline=f"{faith.baseline:.4g}",
-        distance=alone,
-        alone=listed.join(kept),
-    )
-    numbers = {"away": (away, mean_away), "kept": (alone, mean_alone)}
-    for (what, (number, mean)), is_chance, worse in zip(numbers.items(), faith.chance, faith.worse, strict=True):
+    best, order, listed = faith.orders[faith.best], words.word(f"faith.order.{faith.best}"), words.word("list")
+
+    def beside(number: Callable[[Score], float], spread: float) -> str:
+        """What the other orders have, and the random ones."""
+        orders = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items() if name != faith.best]
+        texts = [words.word("faith.by", order=name, number=f"{number(one):.4g}") for name, one in orders]
+        mean = words.word("faith.random", number=f"{number(faith.mean):.4g}", spread=f"{spread:.2g}")
+        return listed.join([*texts, mean])
+
+    others = beside(faith.without, faith.spread.comprehensiveness)
+    alone = beside(attrgetter("distance"), faith.spread.distance)
+    away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
+    kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
+    yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
+    numbers = (("away", faith.without(best), faith.without(faith.mean)), ("kept", best.distance, faith.mean.distance))
+    for (what, number, mean), is_chance, worse in zip(numbers, faith.chance, faith.worse, strict=True):
         if is_chance:
             key = f"faith.chance.{what}{'.worse' if worse else ''}"
-            yield words.word(key, order=order, value=number, mean=mean)
+            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{mean:.4g}")
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
         yield words.word("faith.past", past=f"{best.overshoot:.4g}")
     if len(faith.orders) > 1 and faith.disagree:
         key = "both" if faith.uncorrelated and faith.apart else "ranks" if faith.uncorrelated else "top"
-        ranks = {"correlation": f"{faith.correlation:.2f}"} if faith.uncorrelated else {}
-        yield words.word(f"faith.{key}", common=faith.common, top=faith.top, **ranks)
+        ranks = f"{faith.correlation:.2f}" if faith.uncorrelated else ""
+        yield words.word(f"faith.{key}", common=faith.common, top=faith.top, correlation=ranks)
     if faith.misleading:
         yield words.word("faith.misleading")
 
 
 def _bins(words: Words) -> str:
     return words.word("faith.bins", some=words.word("list").join(map(str, BINS[:-1])), last=BINS[-1])
-
-
-def _notes(told: Account, words: Words) -> Iterator[str]:
-    """What the columns mean."""
-    if told.occlusion is not None:
-        yield words.word("faith.note.occlusion")
-    if told.faithfulness is not None:
-        yield words.word("faith.note", bins=_bins(words), count=words.count("faith.count", told.faithfulness.count))
-
-
-def _scores(told: Account, words: Words) -> Iterator[LongTable]:
-    """The scores of each order."""
-    faith = told.faithfulness
-    if faith is None:
-        return
-    rows: list[tuple[str, Score]] = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items()]
-    rows.append((words.word("faith.drawn.mean", n=len(faith.drawn)), faith.mean))
-    rows.append((words.word("faith.drawn.sd", n=len(faith.drawn)), faith.spread))
-    yield LongTable(("order", *Score._fields), [(name, *one) for name, one in rows], words.word("faith.title"))

@@ -6,7 +6,7 @@ The tables of a split, by block, by step and by entry, are those of a contributi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +20,9 @@ from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from ..report.options import Options
-from ..report.report import shown
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from ..view.view import View
 from .explanation import Solved, step_named
 
 if TYPE_CHECKING:
@@ -57,10 +54,6 @@ class SplitExplanation(Solved):
 
     split: Split
 
-    def slopes(self) -> Trace:
-        """The trace with the slopes between both."""
-        raise NotImplementedError
-
     def without(self, words: Words) -> str:
         """Why the document has no worked steps; empty where it has them."""
         return ""
@@ -69,13 +62,13 @@ class SplitExplanation(Solved):
         """Whether the document is the worked solution; see `Solved`."""
         why = self.without(strings())
         if self.worked and (why or format not in WORKED):
-            raise OptionError(_refused([*self.worked], format, why))
+            names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in self.worked)
+            belong = f"{names} {'belong' if len(self.worked) > 1 else 'belongs'} to the worked steps of a split"
+            if why:
+                reason = why.partition(": ")[2].removesuffix(".")
+                raise OptionError(f"{belong}, and there are none: {reason}. Leave {names} out")
+            raise OptionError(f"{belong}, and {format} has only its tables: choose --format {', '.join(WORKED)} or pdf")
         return format in WORKED and not why
-
-    def views(self, format: str, chosen: Options) -> Sequence[View]:
-        """The backward pass with the slopes."""
-        trace = self.slopes()
-        return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +77,7 @@ class DifferenceExplanation(SplitExplanation):
 
     other: Trace
 
-    def slopes(self) -> Trace:
+    def backward(self) -> Trace:
         """The trace b with the slopes between both."""
         return secants(self.other, self.trace, str(self.of))
 
@@ -118,16 +111,6 @@ class DifferenceExplanation(SplitExplanation):
         return whole
 
 
-def _refused(options: Sequence[str], format: str, why: str) -> str:
-    """Why the options of a worked solution change nothing, and what to do."""
-    names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in options)
-    belong = f"{names} {'belong' if len(options) > 1 else 'belongs'} to the worked steps of a split"
-    if why:
-        reason = why.partition(": ")[2].removesuffix(".")
-        return f"{belong}, and there are none: {reason}. Leave {names} out"
-    return f"{belong}, and {format} has only its tables: choose --format {', '.join(WORKED)} or pdf"
-
-
 # -- what a split found, in words ------------------------------------------------------------------------------------
 
 
@@ -144,11 +127,10 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
     """The largest blocks, the step that contributed most, steps that cancel, and what belongs to no step."""
     blocks = [(name, float(np.sum(part))) for name, part in _arrays(split)]
     listed = words.word("list")
-    largest = [
-        f"{_block(name, words)} {part:+.6g}" for name, part in sorted(blocks, key=lambda one: -abs(one[1]))[:3] if part
-    ]
-    if largest:
-        yield words.word("split.largest", items=listed.join(largest))
+    named = {ROUNDING: words.word("split.rounding")}
+    largest = sorted(blocks, key=lambda one: -abs(one[1]))[:3]
+    if items := [f"{named.get(name, name)} {part:+.6g}" for name, part in largest if part]:
+        yield words.word("split.largest", items=listed.join(items))
     if len(over) > 1 and any(step.together for step in over):
         step = max(over, key=lambda step: abs(step.together))
         yield words.word("split.step", step=step_named(step.t, step.token), value=f"{step.together:+.6g}")
@@ -156,7 +138,7 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
     if ups and downs and ups + downs > CANCEL * abs(ups - downs):
         yield words.word("split.cancel", up=f"{ups:+.6g}", down=f"{-downs:+.6g}", rest=f"{ups - downs:+.3g}")
     timed = {name for name, kind in split.kinds.items() if kind in ("parameter", "input", "given")}
-    if rest := [f"{_block(name, words)} {part:+.6g}" for name, part in blocks if part and name not in timed]:
+    if rest := [f"{named.get(name, name)} {part:+.6g}" for name, part in blocks if part and name not in timed]:
         yield words.word("split.timeless", items=listed.join(rest))
 
 
@@ -164,10 +146,6 @@ def _arrays(split: Split) -> list[tuple[str, Array]]:
     """The parts of a split by name, with what is local, and what rounding has left."""
     parts = [*split.parts.items(), *((f"{name}{LOCAL}", part) for name, part in split.local.items())]
     return [*parts, (ROUNDING, np.array(split.rounding))]
-
-
-def _block(name: str, words: Words) -> str:
-    return words.word("split.rounding") if name == ROUNDING else name
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------
@@ -178,14 +156,9 @@ def by_block(split: Split, words: Words) -> LongTable:
     size = split.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return LongTable(
-        ("block", "contribution", "share"),
-        rows,
-        words.word("split.blocks"),
-        notes=(words.word("split.share"),),
-        ranked=("contribution",),
-        said={"block": _block},
-    )
+    columns, notes = ("block", "contribution", "share"), (words.word("split.share"),)
+    said = {"block": lambda name, words: words.word("split.rounding") if name == ROUNDING else name}
+    return LongTable(columns, rows, words.word("split.blocks"), notes=notes, ranked=("contribution",), said=said)
 
 
 def by_step(
@@ -200,21 +173,13 @@ def by_step(
         row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
     ]
     there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
-    notes = []
-    if padding:
-        notes.append(words.count("split.padding", padding))
-    if len(unreached) == 1:
-        notes.append(words.word("split.unreached.1", first=unreached[0]))
-    elif unreached:
-        notes.append(words.word("split.unreached", first=unreached[0], last=unreached[-1]))
-    return LongTable(
-        tuple(Step._fields[k] for k in there),
-        [tuple(row[k] for k in there) for row in cells],
-        words.word("split.steps"),
-        notes=tuple(notes),
-        ranked=("together", "parameters", "inputs"),
-        timed=timed,
-    )
+    notes = [words.count("split.padding", padding)] if padding else []
+    if unreached:
+        key = "split.unreached.1" if len(unreached) == 1 else "split.unreached"
+        notes.append(words.word(key, first=unreached[0], last=unreached[-1]))
+    columns, found = tuple(Step._fields[k] for k in there), [tuple(row[k] for k in there) for row in cells]
+    ranked = ("together", "parameters", "inputs")
+    return LongTable(columns, found, words.word("split.steps"), notes=tuple(notes), ranked=ranked, timed=timed)
 
 
 def by_entry(
@@ -235,14 +200,9 @@ def by_entry(
     measures = ("contribution", *(others or ()))
     columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *(others or ()), *(partial or ()))
     rows = Entries(columns, lambda: [largest_first(list(_grids(split, others, partial, labels)), measures)])
-    return LongTable(
-        columns,
-        rows,
-        words.word("explanation.entries"),
-        ("address", *token, *measures),
-        (words.word("split.note"),) if notes is None else tuple(notes),
-        ranked=measures,
-    )
+    said = (words.word("split.note"),) if notes is None else tuple(notes)
+    heading, shown = words.word("explanation.entries"), ("address", *token, *measures)
+    return LongTable(columns, rows, heading, shown, said, ranked=measures)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------
@@ -255,22 +215,22 @@ def frame_of(split: Split) -> pd.DataFrame:
     (one row) for what float32 rounded away. The contributions add up to `frame.attrs["difference"]` but for
     `frame.attrs["residual"]`, which is rounding; attrs also hold `of`, `value` and `baseline`.
     """
-    whole = Entries(COLUMNS, lambda: _runs(split)).frame()
+
+    def runs() -> Iterator[Run]:
+        """All entries; of `local` those that are not 0."""
+        for grid in _grids(split):
+            if grid.fixed["kind"] == "local":
+                there = np.flatnonzero(grid.values["contribution"])
+                yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
+            else:
+                yield every([grid])
+
+    whole = Entries(COLUMNS, runs).frame()
     whole = whole.astype(dict.fromkeys(("layer", "t", "batch", "unit", "input"), "Int64"))
     whole.attrs["of"] = str(split.of)
     for name in ("value", "baseline", "difference", "residual"):
         whole.attrs[name] = getattr(split, name)
     return whole
-
-
-def _runs(split: Split) -> Iterator[Run]:
-    """All entries; of `local` those that are not 0."""
-    for grid in _grids(split):
-        if grid.fixed["kind"] == "local":
-            there = np.flatnonzero(grid.values["contribution"])
-            yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
-        else:
-            yield every([grid])
 
 
 def _grids(
@@ -293,34 +253,25 @@ def _grids(
         measured = {column: parts.get(place, nothing) for column, parts in (others or {}).items()}
         some = {column: parts[place] for column, parts in (partial or {}).items() if place in parts}
         axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
-        yield _grid(split, kind, scope, name, axes, {"contribution": part, **measured}, some, labels)
+        values = {"contribution": part, **measured, **some}
+        yield Grid(*_places(split, kind, scope, name, axes, part.shape), values, frozenset(some), labels)
     for place, part in split.local.items():
-        yield _grid(split, "local", *scope_and_name(place), _STEPS, {"contribution": part}, {}, labels)
+        there = _places(split, "local", *scope_and_name(place), _STEPS, part.shape)
+        yield Grid(*there, {"contribution": part}, labels=labels)
     if split.rounding:
         yield Grid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
 
 
-def _grid(
-    split: Split,
-    kind: str,
-    scope: str,
-    name: str,
-    axes: tuple[str, ...],
-    values: Mapping[str, Array],
-    partial: Mapping[str, Array],
-    labels: Sequence[Sequence[str]],
-) -> Grid:
-    """`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`."""
+def _places(
+    split: Split, kind: str, scope: str, name: str, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> tuple[str, tuple[tuple[str, range], ...], dict[str, str | int]]:
+    """The address (`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), the axes, what entries have in common."""
     begin = {"t": split.first, "batch": split.of.b}  # the arrays hold one sequence of the batch: that of the value
-    shape = values["contribution"].shape
     numbers = [range(begin.get(axis, 0), begin.get(axis, 0) + n) for axis, n in zip(axes, shape, strict=True)]
     before = "%d/" * len({"t", "batch"}.intersection(axes))
     after = ",".join("%d" for axis in axes if axis in ("unit", "input"))
-    lead = f"{scope}/" if scope else ""
     fixed: dict[str, str | int] = {"kind": kind, "name": name}
     if scope:
         fixed["layer"], fixed["direction"] = layer_and_direction(scope)
-    address = f"{lead}{before}{name.replace('%', '%%')}[{after}]"
-    return Grid(
-        address, tuple(zip(axes, numbers, strict=True)), fixed, {**values, **partial}, frozenset(partial), labels
-    )
+    address = f"{scope}/{before}{name.replace('%', '%%')}[{after}]".removeprefix("/")
+    return address, tuple(zip(axes, numbers, strict=True)), fixed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache, partial, reduce
+from functools import cache, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, split
+from ..backpropagation.attribution import split
 from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages, scope_and_name
 from ..engine import plan_choice
@@ -38,14 +38,15 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         return found
     a, b = side_by_side(a, b)
     apart = tuple(units(a, b))
-    drawing = cache(partial(_drawn, a, b, list(dict.fromkeys(unit.line for unit in apart)))) if apart else None
-    return replace(found, units=apart, output=output(a, b), every_unit=_every_unit(a, b), drawing=drawing)
 
+    @cache
+    def drawing(language: str) -> Figure:
+        from ..plot.kinds.maps import diff  # only where a picture is asked for
 
-def _drawn(a: Trace, b: Trace, lines: list[str], language: str) -> Figure:
-    from ..plot.kinds.maps import diff  # only where a picture is asked for
+        return diff(a, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
 
-    return diff(a, b, lines=lines, language=language)
+    every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
+    return replace(found, units=apart, output=output(a, b), every_unit=every, drawing=drawing if apart else None)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
@@ -54,11 +55,6 @@ def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
     for stage in forward_stages(a.stages):
         names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
         yield stage, [name for name in dict.fromkeys(names) if name in common.get(stage.scope, ())]
-
-
-def _every_unit(a: Trace, b: Trace) -> int:
-    """How many units are compared."""
-    return sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # values may be no numbers, and ranges infinite
@@ -84,8 +80,7 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
 
 def _valid(a: Trace, b: Trace) -> Array:
     """Whether a step is part of its row in both, (T, B)."""
-    inside: Array = (a.valid[:, :, 0] != 0) & (b.valid[:, :, 0] != 0)
-    return inside
+    return np.logical_and(a.valid[:, :, 0], b.valid[:, :, 0])
 
 
 def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifference]:
@@ -94,8 +89,7 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     width = one.shape[2]
     low, high, most = np.full(width, np.inf), np.full(width, -np.inf), np.zeros(width)
     at = np.zeros((width, 2), int)
-    blocks = list(pieces(a.steps, a.batch * width))
-    for steps in blocks:
+    for steps in pieces(a.steps, a.batch * width):
         t, row = np.nonzero(valid[steps])
         if not len(t):
             continue
@@ -113,22 +107,11 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     first = _first(one, two, valid, FROM * scale, stage.backwards)
     called = labels(a, axis(a, stage, name), width)
     for j in map(int, np.flatnonzero(most > 0)):
-        step, b_row = (int(n) for n in at[j])
-        began, since_b = (int(n) for n in first[j])
-        yield UnitDifference(
-            scope=stage.scope,
-            unit=j,
-            line=name,
-            most=float(most[j]),
-            share=float(most[j] / scale[j]),
-            value=float(one[step, b_row, j]),
-            other=float(two[step, b_row, j]),
-            t=a.span[step],
-            b=b_row,
-            since=a.span[began] if began >= 0 else None,
-            since_b=since_b if began >= 0 else None,
-            name=called[j] if called else "",
-        )
+        (step, b_row), (began, since_b) = at[j].tolist(), first[j].tolist()
+        since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
+        furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
+        pair = float(one[step, b_row, j]), float(two[step, b_row, j])
+        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, a.span[step], b_row, since, since_row, label)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
@@ -160,39 +143,33 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     masks = [held_through(trace) for trace in (a, b)]
     each = [reduce(np.logical_or, (mask.get(key, np.zeros(1, bool)) for mask in masks)) for key in there]
     free = [at for at, mask in enumerate(each) if not mask.all()]
-    scope, name = there[free[-1] if free else -1]
-    held = each[free[-1]] if free else np.zeros(1, bool)
+    (scope, name), held = (there[free[-1]], each[free[-1]]) if free else (there[-1], np.zeros(1, bool))
     stage, valid = a.stage(scope), _valid(a, b)
     size = np.where(valid[:, :, None] & ~held, sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
     t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
     ends = np.zeros_like(size)
     for k in range(a.batch):  # the last step that is valid, as the stage visits them
         steps = np.flatnonzero(valid[:, k])
-        if len(steps):
-            last = steps[0 if stage.backwards else -1]
-            ends[last, k] = size[last, k]
+        last = steps[:1] if stage.backwards else steps[-1:]
+        ends[last, k] = size[last, k]
     end = tuple(int(n) for n in np.unravel_index(int(ends.argmax()), ends.shape))
-    address = _address(a, stage, name, (t, row, j))
+    address, last_address = (
+        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,))
+        for step, b_row, unit in ((t, row, j), end)
+    )
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
     shares = _owners(a, b, address) if size.any() else ()
-    return OutputDifference(
-        address, float(size[t, row, j]), pair, _address(a, stage, name, end), float(ends[end]), shares, bool(held.any())
-    )
+    most, at_end = float(size[t, row, j]), float(ends[end])
+    return OutputDifference(address, most, pair, last_address, at_end, shares, bool(held.any()))
 
 
 def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
     """The lines in both that were asked for, and those that are made of the output and read by no other."""
     common, top = in_both(a, b), plain_stage(forward_stages(a.stages)[-1])
     asked = [(str(address.scope), address.line) for address in a.asked()]
-    cell = top.cell
-    ends = [line.name for line in cell.lines if line.assigned and line.name not in cell.readers]
-    made = [(top.scope, name) for name in ends if name not in (cell.output, *cell.states.values())]
+    cell, inner = top.cell, {top.cell.output, *top.cell.states.values()} | top.cell.readers.keys()
+    made = [(top.scope, line.name) for line in cell.lines if line.assigned and line.name not in inner]
     yield from ((s, n) for s, n in dict.fromkeys((*asked, *made)) if n in common.get(s, ()))
-
-
-def _address(trace: Trace, stage: Stage, name: str, at: tuple[int, ...]) -> Address:
-    t, row, j = at
-    return Address(name, stage.layer, stage.direction, trace.span[t], row, (j,))
 
 
 def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
@@ -200,8 +177,7 @@ def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | Non
     weights are the same, and where there is no exact split; None for traces above SPLIT_BYTES.
     """
     pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
-    same = all(two is not None and np.array_equal(one, two) for one, two in pairs)
-    if same:
+    if all(two is not None and np.array_equal(one, two) for one, two in pairs):
         return ()
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return None
@@ -209,25 +185,15 @@ def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | Non
         found = split(a, b, str(address))
     except LstmTraceError:  # another model, another shape, or a line that was not recorded
         return ()
-    return tuple(sorted(_by_unit(a, found), key=lambda one: -abs(one.share)))
-
-
-def _by_unit(trace: Trace, found: Split) -> Iterator[UnitShare]:
-    """What the weights of each unit share of a difference."""
     sums: dict[str, Array] = {}
     for place, part in found.parts.items():
         scope, name = scope_and_name(place)
-        if found.kinds[place] != "parameter" or scope not in trace.scopes:
-            continue
-        stage = trace.stage(scope)
-        along = _unit_axis(trace, stage, name)
-        if along is None:
-            continue
-        own = part.sum(axis=1 - along) if part.ndim == 2 else part
-        sums[scope] = sums.get(scope, 0.0) + own
-    for scope, shares in sums.items():
-        for j in np.flatnonzero(shares):
-            yield UnitShare(scope, int(j), float(shares[j]))
+        if found.kinds[place] == "parameter" and scope in a.scopes:
+            along = _unit_axis(a, a.stage(scope), name)
+            if along is not None:
+                sums[scope] = sums.get(scope, 0.0) + (part.sum(axis=1 - along) if part.ndim == 2 else part)
+    shares = [UnitShare(scope, int(j), float(sum_[j])) for scope, sum_ in sums.items() for j in np.flatnonzero(sum_)]
+    return tuple(sorted(shares, key=lambda one: -abs(one.share)))
 
 
 def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from ..base.display import visible
-from ..base.option import Option, Parameter, parameters
+from ..base.option import Option, parameters
 from ..documents.blocks import Block, Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
@@ -18,7 +19,7 @@ from ..formulas.numbers import percent
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..report.options import Options
-from ..report.report import FORMATS, document
+from ..report.report import FORMATS, document, shown
 from ..trace.held import entries
 from ..trace.holding import Multiple, Value
 from ..trace.trace import Trace
@@ -48,17 +49,16 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
         )
     if of is not None:
         options["of"] = of
-    takes = options_of(how)
-    wrong = misplaced(how, options)
-    raise_all(
-        OptionError,
-        (
-            f"{name} belongs to {' and '.join(others)}, not to {how}"
-            if others
-            else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
-            for name, others in wrong.items()
-        ),
+    takes = parameters(explaining(how))
+    others = (name for name in options if name not in takes)
+    foreign = {name: [one for one in EXPLANATIONS if name in parameters(explaining(one))] for name in others}
+    wrong = (
+        f"{name} belongs to {' and '.join(owners)}, not to {how}"
+        if owners
+        else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
+        for name, owners in foreign.items()
     )
+    raise_all(OptionError, wrong)
     if of is None and "of" in takes and takes["of"].required:
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     return explaining(how)(trace, **options)
@@ -68,19 +68,6 @@ def explaining(how: str) -> Callable[..., Explanation]:
     """The function of an explanation, whose module is imported only now."""
     function: Callable[..., Explanation] = getattr(import_module(f"{__package__}.{how}"), how)
     return function
-
-
-def options_of(how: str) -> dict[str, Parameter]:
-    """The options of an explanation: the parameters of its function."""
-    return parameters(explaining(how))
-
-
-def misplaced(how: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The options that an explanation does not take, each with the explanations that do."""
-    takes = options_of(how)
-    return {
-        name: tuple(other for other in EXPLANATIONS if name in options_of(other)) for name in names if name not in takes
-    }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,13 +101,12 @@ class Explanation(Finding):
         """The step and the sequence of a value that is at a step of padding."""
         if self.of is None or not self.trace.padded:
             return None
-        try:
+        with suppress(MissingError):  # a sum, of which padding is left out
             address = self.trace.locate(self.of, every=True)
-        except MissingError:  # a sum, of which padding is left out
-            return None
-        if address.t is None or address.b is None:
-            return None
-        return None if self.trace.valid[self.trace.index(address.t), address.b, 0] else (address.t, address.b)
+            t, b = address.t, address.b
+            if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
+                return t, b
+        return None
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, drawn once for each language."""
@@ -181,9 +167,14 @@ class Solved(Explanation):
         """Which part of a trace with a backward pass is shown; see `report.options.Options`."""
         return "back"
 
+    def backward(self) -> Trace:
+        """The trace with the backward pass that the worked solution shows."""
+        raise NotImplementedError
+
     def views(self, format: str, chosen: Options) -> Sequence[View]:
         """What the worked solution shows."""
-        raise NotImplementedError
+        trace = self.backward()
+        return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
 
     def is_worked(self, format: str) -> bool:
         """Whether the document is the worked solution in a format.
@@ -243,8 +234,8 @@ def value_of_hold(value: Value, words: Words) -> str:
     if isinstance(value, Multiple):
         return words.word("explanation.scaled", n=str(value)[1:])
     if isinstance(value, Trace):
-        other = "" if value.header.title else ".other"
-        return words.word(f"explanation.trace{other}", **({} if other else {"title": value.header.title}))
+        title = value.header.title
+        return words.word("explanation.trace" if title else "explanation.trace.other", title=title)
     return f"{value:g}" if isinstance(value, float) else words.word("explanation.given")
 
 
@@ -264,8 +255,7 @@ def in_steps(count: float, most: int, words: Words) -> str:
 def in_percent(share: float, words: Words) -> str:
     """A share in percent; none and all only where it is just that."""
     sign, n = percent(share)
-    key = {"": "gates.percent", "<": "gates.percent.less", ">": "gates.percent.more"}[sign]
-    return words.word(key, n=n)
+    return words.word({"": "gates.percent", "<": "gates.percent.less", ">": "gates.percent.more"}[sign], n=n)
 
 
 def some_of(names: Sequence[str], words: Words) -> str:

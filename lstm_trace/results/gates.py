@@ -12,7 +12,7 @@ from ..base.arrays import runs
 from ..base.display import visible
 from ..base.option import Option
 from ..documents.tables import LongTable
-from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour, foreseen
+from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour, foreseen
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.saturation import saturation as picture
@@ -51,10 +51,14 @@ class GatesExplanation(Explanation):
 
     def found(self, words: Words) -> Iterator[str]:
         """The first value that is not finite; of each gate its saturation, and how long it keeps its state."""
-        if self.behaviour.not_finite is not None:
-            yield _not_finite(self.behaviour.not_finite, words)
-        for scope, line in dict.fromkeys((unit.scope, unit.line) for unit in self.behaviour.units):
-            units = [unit for unit in self.behaviour.units if (unit.scope, unit.line) == (scope, line)]
+        if (first := self.behaviour.not_finite) is not None:
+            operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
+            facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands, "op": first.op}
+            yield words.word("gates.infinite" if first.premise else "gates.overflow", **facts)
+        lines: dict[tuple[str, str], list[Activity]] = {}
+        for unit in self.behaviour.units:
+            lines.setdefault((unit.scope, unit.line), []).append(unit)
+        for (scope, line), units in lines.items():
             names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
             left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))
             lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
@@ -64,15 +68,12 @@ class GatesExplanation(Explanation):
             told = [words.word("gates.saturated", line=f"{scope}/{line}", **shares)]
             for state, key in ALWAYS.items():
                 if those := [unit.unit for unit in units if unit.state == state]:
-                    named = _named(those, units, names, words)
-                    told.append(words.count(key, len(units), some=len(those), units=named))
+                    told.append(words.count(key, len(units), some=len(those), units=_named(those, names, words)))
             if lives:
-                told.append(self._half_lives(lives, units, names, words))
+                told.append(self._half_lives(lives, names, words))
             yield words.word("semicolon").join(told)
 
-    def _half_lives(
-        self, lives: Sequence[tuple[float, int]], units: Sequence[Activity], names: Sequence[str], words: Words
-    ) -> str:
+    def _half_lives(self, lives: Sequence[tuple[float, int]], names: Sequence[str], words: Words) -> str:
         """The half-lives of a gate's units: of one its own, of several the shortest, the longest and the median."""
         most = foreseen(self.trace.valid)
         (least, first), (longest, last) = lives[0], lives[-1]
@@ -82,7 +83,7 @@ class GatesExplanation(Explanation):
             words.word("explanation.over", n=most) if length > most else f"{length:.3g}"
             for length in (least, np.median([length for length, _ in lives]))
         )
-        one, other = (_named([j], units, names, words) for j in (first, last))
+        one, other = (_named([j], names, words) for j in (first, last))
         ends = {"least": shortest, "most": in_steps(longest, most, words), "middle": middle}
         return words.word("gates.half.range", **ends, first=one, last=other)
 
@@ -91,36 +92,28 @@ class GatesExplanation(Explanation):
         behaviour = self.behaviour
         several = len({unit.scope for unit in behaviour.units}) > 1
         place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
-        every = LongTable(
-            COLUMNS,
-            behaviour.rows,
-            words.word("explanation.entries"),
-            (*place, *(() if several else ("mean",)), "left", "right", "state"),
-            (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),),
-            ranked=("left", "right"),
-            adds=False,
-            said={"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""},
-        )
-        return (*self._lives(place, words), every)
-
-    def _lives(self, place: tuple[str, ...], words: Words) -> Iterator[LongTable]:
-        lives = [row for row in self.behaviour.rows if row[-1] is not None]
+        shown = (*place, *(() if several else ("mean",)), "left", "right", "state")
+        notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),)
+        said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
+        heading, ranked = words.word("explanation.entries"), ("left", "right")
+        every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)
+        lives = [row for row in behaviour.rows if row[-1] is not None]
+        if not lives:
+            return (every,)
         lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
-        columns = (*place, "mean", "half_life")
-        if rows := [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]:
-            bounds = {"half_life": foreseen(self.trace.valid)}
-            heading = words.word("gates.lives")
-            yield LongTable(columns, rows, heading, ranked=("half_life",), adds=False, bounds=bounds)
+        columns, bounds = (*place, "mean", "half_life"), {"half_life": foreseen(self.trace.valid)}
+        rows = [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]
+        heading = words.word("gates.lives")
+        return (LongTable(columns, rows, heading, ranked=("half_life",), adds=False, bounds=bounds), every)
 
     def draw(self, language: str) -> Figure:
         """Each gate with its units, by how often they are saturated."""
         return picture(self.trace, self.behaviour.low, self.behaviour.high, language=language)
 
 
-def _named(those: Sequence[int], units: Sequence[Activity], names: Sequence[str], words: Words) -> str:
-    """Units by number, with their labels where there is one for each; neighbours as a range; the first of many."""
-    labelled = len(names) == len(units)
-    return some_of([f"{j} ({visible(names[j])})" for j in those] if labelled else _ranges(those), words)
+def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:
+    """Units by number, with their labels where there are some; neighbours as a range; the first of many."""
+    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else _ranges(those), words)
 
 
 def _ranges(numbers: Sequence[int]) -> list[str]:
@@ -131,11 +124,3 @@ def _ranges(numbers: Sequence[int]) -> list[str]:
     """
     parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
     return [text for texts in parts for text in texts]
-
-
-def _not_finite(first: NotFinite, words: Words) -> str:
-    operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
-    facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands}
-    if first.premise:
-        return words.word("gates.infinite", **facts)
-    return words.word("gates.overflow", **facts, op=first.op)

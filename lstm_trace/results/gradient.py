@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Unpack
 
@@ -14,7 +14,6 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..base.option import Option
-from ..cell.network import Stage
 from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
 from ..documents.tables import LongTable
 from ..engine.plan_choice import pieces
@@ -23,10 +22,7 @@ from ..errors import OptionError
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.curves import gradient_figure as picture
-from ..report.options import Options
-from ..report.report import shown
 from ..trace.trace import Trace
-from ..view.view import View
 from .explanation import Solved, Worked
 
 _COLUMNS = ("address", "kind", "gradient")
@@ -77,9 +73,9 @@ class GradientExplanation(Solved):
         """The backward pass, or its equations."""
         return "equations" if self.equations else "back"
 
-    def views(self, format: str, chosen: Options) -> Sequence[View]:
-        """The backward pass."""
-        return [shown(self.back, replace(chosen, digits=chosen.numbers([self.back])), format)]
+    def backward(self) -> Trace:
+        """The trace with its backward pass."""
+        return self.back
 
     @cached_property
     def gradients(self) -> dict[str, Array]:
@@ -89,8 +85,8 @@ class GradientExplanation(Solved):
     @cached_property
     def _blocks(self) -> list[tuple[str, float, float]]:
         """By name the sum of the sizes of each gradient, and the largest; the largest sum first."""
-        sizes = {name: np.abs(values) for name, values in self.gradients.items()}
-        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes.items()]
+        sizes = ((name, np.abs(values)) for name, values in self.gradients.items())
+        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes]
         return sorted(blocks, key=lambda row: -row[1])
 
     def title(self, words: Words) -> str:
@@ -108,7 +104,8 @@ class GradientExplanation(Solved):
         """By block, and every gradient that is not 0 of a line, with all of inputs and weights."""
         labelled = bool(self.trace.header.step_labels)
         columns = ("address", STEP_LABEL, *_COLUMNS[1:]) if labelled else _COLUMNS
-        rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), _premises(self.gradients)])
+        premises = every(grid_of(name, {"gradient": values}, kind="premise") for name, values in self.gradients.items())
+        rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), premises])
         heading = words.word("split.blocks")
         return (
             LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
@@ -128,15 +125,13 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
         each = sum(here[name][0].size for name in names)
         for some in pieces(trace.steps, each, not stage.backwards):
             steps = trace.span[some] if stage.backwards else trace.span[some][::-1]
-            yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
-
-
-def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) -> Grid:
-    first, last = trace.index(min(steps)), trace.index(max(steps))
-    axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
-    address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
-    cells = {"gradient": values[first : last + 1][:: steps.step]}
-    return Grid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels)
+            lines = []
+            for name in names:
+                axes = (("t", steps), ("batch", range(trace.batch)), ("unit", range(here[name].shape[2])))
+                address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
+                cells = {"gradient": here[name][some][:: steps.step]}
+                lines.append(Grid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
+            yield _visited(lines)
 
 
 def _visited(lines: Sequence[Grid]) -> Run:
@@ -154,13 +149,8 @@ def _visited(lines: Sequence[Grid]) -> Run:
     return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
 
 
-def _premises(gradients: Mapping[str, Array]) -> Run:
-    return every(
-        Grid(
-            f"{name.replace('%', '%%')}[{','.join(['%d'] * values.ndim)}]",
-            tuple((str(axis), range(n)) for axis, n in enumerate(values.shape)),
-            {"kind": "premise"},
-            {"gradient": values},
-        )
-        for name, values in gradients.items()
-    )
+def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> Grid:
+    """The entries of arrays of one shape, by the address of what they are of."""
+    shape = next(iter(values.values())).shape
+    axes = tuple((str(axis), range(n)) for axis, n in enumerate(shape))
+    return Grid(f"{address.replace('%', '%%')}[{','.join(['%d'] * len(shape))}]", axes, fixed, values)

@@ -10,7 +10,7 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from ..mistakes.identify import Identification, Match, Reading
+from ..mistakes.identify import Identification, Match
 from ..weights.layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -28,46 +28,34 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
     """The answer, and the layouts that come nearest."""
     yield Heading(1, (words.word("identify.title"),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
-    yield from _table(result, words).blocks(words, 3, show.rows)
+    rows = [
+        (match.error, " ".join(match.reading.order), words.word(key))
+        for key, some in (("identify.fits", result.matches), ("identify.near", result.nearest))
+        for match in some
+    ]
+    yield from LongTable(COLUMNS, rows).blocks(words, 3, show.rows)
 
 
 def frame(result: Identification) -> pd.DataFrame:
     """One row for each layout that fits, then those of the nearest that do not, with a column for each fact."""
     import pandas as pd
 
-    rows = [{"fits": k == 0, **_row(match)} for k, some in enumerate(_all(result)) for match in some]
+    rows = [{"fits": True, **_row(match)} for match in result.matches]
+    rows += [{"fits": False, **_row(match)} for match in result.nearest]
     return pd.DataFrame(rows, columns=["fits", "error", *FACTS])
 
 
 def facts(result: Identification) -> dict[str, Any]:
     """Every match with its facts and its error."""
-    return {
-        "explained": bool(result.matches),
-        "sentences": list(sentences(result, strings())),
-        "tolerance": result.tolerance,
-        "as_read": _row(result.as_read),
-        "matches": [_row(match) for match in result.matches],
-        "nearest": [_row(match) for match in result.nearest],
-        "undecided": {name: list(values) for name, values in result.undecided.items()},
-    }
+    matches = {name: [_row(match) for match in getattr(result, name)] for name in ("matches", "nearest")}
+    undecided = {name: list(values) for name, values in result.undecided.items()}
+    facts = {"explained": bool(result.matches), "sentences": list(sentences(result, strings()))}
+    facts |= {"tolerance": result.tolerance, "as_read": _row(result.as_read)}
+    return {**facts, **matches, "undecided": undecided}
 
 
 def _row(match: Match) -> dict[str, Any]:
     return {"error": match.error, **{name: getattr(match.reading, name) for name in FACTS}}
-
-
-def _all(result: Identification) -> tuple[tuple[Match, ...], ...]:
-    return result.matches, result.nearest
-
-
-def _table(result: Identification, words: Words) -> LongTable:
-    names = words.word("identify.fits"), words.word("identify.near")
-    rows = [
-        (match.error, " ".join(match.reading.order), name)
-        for name, some in zip(names, _all(result), strict=True)
-        for match in some
-    ]
-    return LongTable(COLUMNS, rows)
 
 
 def sentences(result: Identification, words: Words) -> Iterator[str]:
@@ -76,7 +64,9 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
     if not result.matches:
         yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
         for match in result.nearest[:3]:
-            said = _described(match.reading, read.reading, words)
+            names = match.reading.differences(read.reading)
+            said = "; ".join(fact(name, getattr(match.reading, name), words) for name in names)
+            said = said or words.word("identify.as.read")
             yield words.word("identify.nearest", error=f"{match.error:.2g}", said=said)
         return
     best = result.matches[0]
@@ -109,7 +99,9 @@ def fact(name: str, value: Any, words: Words) -> str:
         return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
     if name in ("order", "states", "joined"):
         listed = ", ".join(value) if name != "joined" else "; ".join(value)
-        return words.word(key, value=listed) + (_used_by(value) if name == "order" else "")
+        layouts = [one for one in LAYOUTS.values() if name == "order" and one.order == value and not one.separate]
+        used_by = "; ".join(layout.title.split(",")[0] for layout in layouts[:3])
+        return words.word(key, value=listed) + (f" ({used_by})" if used_by else "")
     if name == "forget_bias":
         return words.word(key if value else f"{key}.none", value=f"{value:g}")
     if name == "peephole" and value != "dropped":
@@ -118,15 +110,3 @@ def fact(name: str, value: Any, words: Words) -> str:
         value = words.word(f"{key}.{value}") if words.has(f"{key}.{value}") else value
     own = f"{key}.{value}".lower()
     return words.word(own if words.has(own) else key, value=value)
-
-
-def _used_by(order: str) -> str:
-    titles = [
-        layout.title.split(",")[0] for layout in LAYOUTS.values() if layout.order == order and not layout.separate
-    ]
-    return f" ({'; '.join(titles[:3])})" if titles else ""
-
-
-def _described(reading: Reading, plain: Reading, words: Words) -> str:
-    names = reading.differences(plain)
-    return "; ".join(fact(name, getattr(reading, name), words) for name in names) or words.word("identify.as.read")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,20 +30,19 @@ def memory(trace: Trace, of: Of) -> MemoryExplanation:
         OptionError: where the carry is not a sum of (gate * previous) and other terms.
     """
     book = ledger(trace, of)
-    return MemoryExplanation(trace, of, book, _over_all(trace, book))
-
-
-def _over_all(trace: Trace, book: Ledger) -> float:
-    """The half-life of the unit over all valid steps of all sequences, as a profile has it; NaN without one."""
     stage = recurrent_stage(trace.stage(book.address.scope))
     width = trace.lines[stage.scope][book.address.line].shape[2]
     lives = kept(trace, stage, book.recurrence, width, slice(None))
-    return float("nan") if lives is None else float(lives.half_life[(book.address.unit or (0,))[0]])
+    half_life = float("nan") if lives is None else float(lives.half_life[(book.address.unit or (0,))[0]])
+    return MemoryExplanation(trace, of, book, half_life)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MemoryExplanation(Explanation):
-    """The ledger of a value. half_life: of its unit over all steps, NaN where it has none."""
+    """The ledger of a value.
+
+    half_life: of its unit over all valid steps of all sequences, as a profile has it; NaN where it has none.
+    """
 
     ledger: Ledger
     half_life: float
@@ -56,13 +55,10 @@ class MemoryExplanation(Explanation):
         """The value and its rule, the largest part, and after how many steps half of it is gone."""
         book, rule = self.ledger, self.ledger.recurrence
         yield words.word("memory.value", of=book.address, value=f"{book.value:.6g}", residual=f"{book.residual:.2g}")
-        gates = " + ".join(
-            ("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps
-        )
+        gates = " + ".join(f"{'-' * (sign < 0)}{1 if gate is None else gate}" for sign, gate in rule.keeps)
         writes = words.word("list").join(str(name) for _, name in rule.writes) or words.word("memory.nothing")
-        rest = {"held": words.word("or").join(book.held)} if book.held else {}
-        key = "memory.keeps.held" if rest else "memory.keeps"
-        yield words.word(key, gates=gates, state=rule.state, writes=writes, **rest)
+        key, held = "memory.keeps.held" if book.held else "memory.keeps", words.word("or").join(book.held)
+        yield words.word(key, gates=gates, state=rule.state, writes=writes, held=held)
         yield self._largest(words)
         yield self._halved(words)
         if not np.isnan(self.half_life):
@@ -72,20 +68,13 @@ class MemoryExplanation(Explanation):
         rows = self.ledger.rows
         # of parts that are all 0 the last that was put says why
         at = max(range(len(rows)), key=lambda k: (abs(rows[k].part), rows[k].source.startswith(HOLD) * k))
-        step, source = rows[at].step, _source(rows[at].source, words)
-        labels: Mapping[int | None, str] = dict(
-            zip(self.trace.span, step_labels(self.trace, self.ledger.address.b or 0), strict=False)
-        )
-        where = (
-            words.word("memory.initial")
-            if step is None
-            else words.word("memory.step", step=step_named(step, labels.get(step)))
-        )
-        if rows[at].part:
-            return words.word("memory.largest", part=f"{rows[at].part:.6g}", where=where, source=source)
-        if rows[at].source.startswith(HOLD):
-            return words.word("memory.zero.held", source=source, where=where)
-        return words.word("memory.zero")
+        step, part, where = rows[at].step, rows[at].part, words.word("memory.initial")
+        if step is not None:
+            labels = dict(zip(self.trace.span, step_labels(self.trace, self.ledger.address.b or 0), strict=False))
+            where = words.word("memory.step", step=step_named(step, labels.get(step)))
+        held = rows[at].source.startswith(HOLD)
+        key = "memory.largest" if part else "memory.zero.held" if held else "memory.zero"
+        return words.word(key, part=f"{part:.6g}", where=where, source=_source(rows[at].source, words))
 
     def _halved(self, words: Words) -> str:
         book = self.ledger
@@ -93,26 +82,16 @@ class MemoryExplanation(Explanation):
             return words.word("memory.first")
         if book.halved is None:
             return words.count("memory.longer", book.steps)
-        if book.by.startswith(HOLD):
-            return words.count("memory.halved.held", book.halved, hold=_source(book.by, words))
-        if book.by:
-            hold = words.word("memory.hold", line=book.by.removeprefix(SCALED))
-            return words.count("memory.halved.scaled", book.halved, hold=hold)
-        return words.count("memory.halved", book.halved)
+        held = book.by.startswith(HOLD)
+        hold = _source(book.by, words) if held else words.word("memory.hold", line=book.by.removeprefix(SCALED))
+        key = "memory.halved.held" if held else "memory.halved.scaled" if book.by else "memory.halved"
+        return words.count(key, book.halved, hold=hold)
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each step that wrote something."""
         columns, rows = table(self.trace, self.ledger)
-        return (
-            LongTable(
-                columns,
-                rows,
-                notes=(words.word("memory.note"),),
-                ranked=("part", "share"),
-                timed=True,
-                said={"source": _source},
-            ),
-        )
+        notes, ranked = (words.word("memory.note"),), ("part", "share")
+        return (LongTable(columns, rows, notes=notes, ranked=ranked, timed=True, said={"source": _source}),)
 
     def draw(self, language: str) -> Figure:
         """The ledger as bars."""

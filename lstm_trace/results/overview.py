@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -44,19 +43,13 @@ class Overview(Finding):
         yield words.word("overview.layers", n=len(trace.stages), size=size) if len(trace.stages) > 1 else size
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each line that the equations name."""
-        return (LongTable(("line", "operation", "size", "last"), [*self._rows()]),)
-
-    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
-        trace = self.trace
-        valid = np.flatnonzero(trace.valid[:, 0, 0])  # of sequence 0: what is padding is not shown
+        """One row for each line that the equations name, with its last values of sequence 0 that are no padding."""
+        trace, rows = self.trace, []
+        valid = np.flatnonzero(trace.valid[:, 0, 0])
         for stage, line, values in trace.recorded():
             if line.assigned:
                 last = values[valid[:1] if stage.backwards else valid[-1:], 0].ravel()
                 name = line.name if len(trace.stages) == 1 else f"{stage.scope}/{line.name}"
-                yield name, line.op, " × ".join(map(str, values.shape)), _values(last)
-
-
-def _values(vector: Any) -> str:
-    texts = [number(show(value, 4)) for value in vector[:NUMBERS]]
-    return ", ".join([*texts, "…"] if len(vector) > NUMBERS else texts)
+                texts = [*(number(show(value, 4)) for value in last[:NUMBERS]), *["…"] * (len(last) > NUMBERS)]
+                rows.append((name, line.op, " × ".join(map(str, values.shape)), ", ".join(texts)))
+        return (LongTable(("line", "operation", "size", "last"), rows),)

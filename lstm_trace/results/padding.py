@@ -18,10 +18,8 @@ from .explanation import Explanation, in_percent, some_of
 @checked
 def padding(trace: Trace) -> PaddingExplanation:
     """Which steps of each sequence are valid; at the others states are held, and what is computed is masked."""
-    valid = trace.valid[:, :, 0] != 0
-    return PaddingExplanation(
-        trace, None, tuple(tuple(trace.first + int(t) for t in np.flatnonzero(valid[:, b])) for b in range(trace.batch))
-    )
+    valid = (np.flatnonzero(trace.valid[:, b, 0]) + trace.first for b in range(trace.batch))
+    return PaddingExplanation(trace, None, tuple(tuple(steps.tolist()) for steps in valid))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,24 +42,18 @@ class PaddingExplanation(Explanation):
         yield words.count("padding.some", gone, steps=f"{steps:,}", share=share)
         if len(set(lengths)) > 1:
             yield words.word("padding.lengths", least=min(lengths), most=max(lengths))
-        for key, those in (
-            ("padding.empty", [b for b, steps in enumerate(self.valid) if not steps]),
-            ("padding.gaps", [b for b, steps in enumerate(self.valid) if self._has_gap(steps)]),
-        ):
+        first = self.trace.first
+        empty = [str(b) for b, steps in enumerate(self.valid) if not steps]
+        gaps = [str(b) for b, steps in enumerate(self.valid) if steps and steps[-1] - first + 1 > len(steps)]
+        for key, those in (("padding.empty", empty), ("padding.gaps", gaps)):
             if those:
-                yield words.word(key, names=some_of([str(b) for b in those], words))
-
-    def _has_gap(self, steps: Sequence[int]) -> bool:
-        """Whether padding stands before or between the valid steps."""
-        return bool(steps) and steps[-1] - self.trace.first + 1 > len(steps)
+                yield words.word(key, names=some_of(those, words))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each sequence."""
         rows = [(b, len(steps), self.trace.steps - len(steps), _spans(steps)) for b, steps in enumerate(self.valid)]
-        note = words.word("padding.note")
-        return (
-            LongTable(("sequence", "valid", "padding", "steps"), rows, notes=(note,), ranked=("padding",), adds=False),
-        )
+        columns, notes = ("sequence", "valid", "padding", "steps"), (words.word("padding.note"),)
+        return (LongTable(columns, rows, notes=notes, ranked=("padding",), adds=False),)
 
 
 def _spans(steps: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backpropagation.training import Training, train
 from ..base.option import Option
-from ..documents.rows import Entries, Grid, every
+from ..documents.rows import Entries, every
 from ..documents.tables import LongTable
 from ..engine.run import in_arithmetic
 from ..errors import OptionError, counted
@@ -22,6 +22,7 @@ from ..report.sections.training import symbols
 from ..trace.trace import Trace
 from ..view.view import View
 from .explanation import Solved, Worked
+from .gradient import grid_of
 
 _COLUMNS = ("address", "before", "after")
 
@@ -76,8 +77,11 @@ class TrainingExplanation(Solved):
         """Forward pass, backward pass and updates, one after the other."""
         done = self.training
         chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
-        views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
-        return [replace(views[0], course=(done, views))]
+        views = []
+        for view in (shown(trace, chosen) for trace in done.traces):
+            header = replace(view.trace.header, symbols=symbols(done, view.trace.header.symbols))
+            views.append(replace(view, trace=replace(view.trace, header=header)))
+        return [replace(views[0], course=(done, tuple(views)))]
 
     def title(self, words: Words) -> str:
         """With which loss."""
@@ -91,15 +95,10 @@ class TrainingExplanation(Solved):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """Every weight before and after."""
         first = self.training.traces[0].parameters
-        grids = [
-            Grid(
-                f"{address.replace('%', '%%')}[{','.join(['%d'] * value.ndim)}]",
-                tuple((str(axis), range(n)) for axis, n in enumerate(value.shape)),
-                {},
-                {"before": first[address.rpartition("/")[0]][address.rpartition("/")[2]], "after": value},
-            )
-            for address, value in self.training.weights.items()
-        ]
+        grids = []
+        for address, value in self.training.weights.items():
+            scope, _, name = address.rpartition("/")
+            grids.append(grid_of(address, {"before": first[scope][name], "after": value}))
         return (LongTable(_COLUMNS, Entries(_COLUMNS, lambda: [every(grids)]), ranked=("before", "after")),)
 
     def problem(self, source: str) -> str:
@@ -112,9 +111,3 @@ class TrainingExplanation(Solved):
                 "no problem is written; take a smaller --rate or fewer --updates"
             )
         return with_weights(source, done.weights, f"after {counted(len(done.traces) - 1, 'update')}")
-
-
-def _with_symbols(view: View, done: Training) -> View:
-    """The view with symbols for the weights after each update."""
-    own = symbols(done, view.trace.header.symbols)
-    return replace(view, trace=replace(view.trace, header=replace(view.trace.header, symbols=own)))

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..base.arrays import word
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
@@ -38,33 +37,23 @@ def frame(result: Verification) -> pd.DataFrame:
 
 def facts(result: Verification) -> dict[str, Any]:
     """The verdict, its sentences, the counts, each failure, what is inconclusive, and the premises."""
-    failures = [
-        {**dict(zip(COLUMNS, map(word, row), strict=True)), "consequences": list(failure.consequences)}
-        for row, failure in zip(_rows(result), result.failures, strict=True)
-    ]
-    return {
-        "status": result.status,
-        "sentences": list(sentences(result, strings())),
-        "verified": result.verified,
-        "failed": result.failed,
-        "failures": failures,
-        "inconclusive": [one._asdict() for one in result.unknown],
-        "hint": result.hint,
-        "premises": list(result.premises),
-    }
+    rows = zip(_failures(result).facts()["rows"], result.failures, strict=True)
+    failures = [{**row, "consequences": list(failure.consequences)} for row, failure in rows]
+    counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
+    unsure = [one._asdict() for one in result.unknown]
+    rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
+    return {"status": result.status, "sentences": list(sentences(result, strings())), **counts, **rest}
 
 
 def _failures(result: Verification) -> LongTable:
     """What fails; three digits tell enough of how far off it is."""
     short = dict.fromkeys(("off_by", "bound"), math.inf)
     said = dict.fromkeys(short, lambda size, _: f"{size:.3g}")
-    return LongTable(COLUMNS, list(_rows(result)), bounds=short, said=said)
-
-
-def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
-    for failure in result.failures:
-        off = abs(failure.recorded - failure.derived)
-        yield str(failure.address), failure.op, failure.recorded, failure.derived, off, failure.bound, failure.values
+    rows = [
+        (str(x.address), x.op, x.recorded, x.derived, abs(x.recorded - x.derived), x.bound, x.values)
+        for x in result.failures
+    ]
+    return LongTable(COLUMNS, rows, bounds=short, said=said)
 
 
 def sentences(result: Verification, words: Words, most: int | None = None) -> Iterator[str]:
@@ -73,10 +62,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     most: so many failures are named.
     """
     values = words.count("counted.values", result.verified)
-    if result.status == "verified":
-        yield words.word("verification.verified", values=values)
-    else:
-        yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
+    yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
     for failure in result.failures[:most]:
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=f"{failure.values - 1:,}")
@@ -86,20 +72,16 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     if most is not None and (others := result.failures[most:]):
         consequences = sum(len(failure.consequences) for failure in others)
         yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
-    listed = sum(failure.values + len(failure.consequences) for failure in result.failures)
-    if result.failed > listed:
+    if result.failed > sum(failure.values + len(failure.consequences) for failure in result.failures):
         yield words.word("verification.more")
     if result.hint:
         yield words.word("verification.hint", hint=result.hint)
-    yield from (
-        words.word("verification.unknown", place=one.place, reason=one.reason) for one in result.unknown[:LISTED]
-    )
-    if len(result.unknown) > LISTED:
-        yield words.word("verification.unknown.more", n=len(result.unknown) - LISTED)
+    for one in result.unknown[:LISTED]:
+        yield words.word("verification.unknown", place=one.place, reason=one.reason)
+    if (more := len(result.unknown) - LISTED) > 0:
+        yield words.word("verification.unknown.more", n=more)
     scopes: dict[str, list[str]] = {}
-    for premise in result.premises:
-        scope, name = scope_and_name(premise)
+    for scope, name in map(scope_and_name, result.premises or [words.word("none")]):
         scopes.setdefault(scope, []).append(name)
-    for scope, some in (scopes or {"": [words.word("none")]}).items():
-        names = ", ".join(some)
-        yield words.word("verification.premises", names=f"{scope}: {names}" if scope else names)
+    for scope, some in scopes.items():
+        yield words.word("verification.premises", names=f"{scope}: {', '.join(some)}".removeprefix(": "))

@@ -16,7 +16,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.examples import text as example
 from lstm_trace.report import report as reports
-from lstm_trace.report.page import fragment
+from lstm_trace.report.page import html as pages
 from lstm_trace.report.report import FORMATS as PRINTERS
 from lstm_trace.trace.trace import Trace
 
@@ -233,7 +233,7 @@ def test_in_a_notebook_that_is_not_trusted_the_plain_text_is_seen(make: Any) -> 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["worked", "scalar", "vector", "summary"])
 def test_a_long_trace_makes_no_long_notebook(detail: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fragment, "LARGEST", 120_000)
+    monkeypatch.setattr(pages, "LARGEST_PART", 120_000)
     trace = lstm(3, 4, 200, 1)
     html = trace.report(detail=detail)._repr_html_()
     body = html[html.index('<div class="trusted"') :]
@@ -243,7 +243,7 @@ def test_a_long_trace_makes_no_long_notebook(detail: str, monkeypatch: pytest.Mo
 
 
 def test_everything_is_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fragment, "LARGEST", 1000)
+    monkeypatch.setattr(pages, "LARGEST_PART", 1000)
     html = three().report(everything=True)._repr_html_()
     assert html.count("<details") == 3
     assert example("three-steps")

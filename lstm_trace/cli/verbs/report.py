@@ -76,10 +76,8 @@ def report(
 
     from ...base.writing import format_of, is_device, spare, written
     from ...documents.formats import DOCUMENTS
-    from ...report.document import check_part
     from ...report.options import options_of
-    from ...report.profiled import is_profile
-    from ...report.report import pdf, report
+    from ...report.report import check_part, is_profile, pdf, report
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
     if len(sources) > 1 and (said := [name for name in (*INPUTS, *STORED) if of_source[name] is not None]):
@@ -120,7 +118,7 @@ def report(
     text = report(traces, chosen, named, **options)
     svg = ""
     if illustrate:
-        from ...report.illustrated import of_cell, of_gates
+        from ...report.report import of_cell, of_gates
 
         drawn = (of_gates if is_profile(traces[0], asked) else of_cell)(traces[0], asked)
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
-from ...documents.blocks import Block, Chain, Chains, Para, Row, Text
+from ...documents.blocks import Block, Chain, Chains, Para, Row
 from ...documents.layout import widths
 from ...formulas.plain import Plain
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, Sym, number, value
 from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
 from ..content.value_blocks import chain, symbol, vectors
-from .stages import Cut, Parts, Stages, cuts, operands
+from .stages import Cut, Stages, cuts, operands
 
 Plan = list[tuple[LineGroup, list[Cut | Line]]]
-Form = tuple[object, ...]  # which operations a chain is made of
 
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8
@@ -32,8 +31,7 @@ def plan(shown: View, stage: Stage) -> Plan:
     key = stage.scope, tuple(line.name for line in stage.lines)  # what is held at a place has lines of its own there
     if key not in shown.plans:
         shown.plans[key] = _planned(shown, stage)
-    found: Plan = shown.plans[key]
-    return found
+    return shown.plans[key]  # type: ignore[no-any-return]
 
 
 def _planned(shown: View, stage: Stage) -> Plan:
@@ -41,12 +39,37 @@ def _planned(shown: View, stage: Stage) -> Plan:
     if not places:
         return []
     place = next((place for place in places if place.stage is stage), places[0]._replace(stage=stage))
-    stages = Stages(shown, place, whole=True)
-    size = widths(Plain(shown.trace.header.symbols))
-    found = [(g, cuts(shown, g, stage)) for g in shown.grouped(stage) if not _handed_on(stage, g)]
-    room = ROOM * shown.breadth
-    wide = {_form(stage, cut) for _, those in found for cut in those if _too_wide(stages, cut, size, room)}
-    return [(g, [part for cut in those for part in _fitting(stages, cut, size, room, wide)]) for g, those in found]
+    stages, size, cell = Stages(shown, place, whole=True), widths(Plain(shown.trace.header.symbols)), stage.cell
+
+    def is_wide(cut: Cut) -> bool:
+        parts = stages.parts(cut) or ()
+        terms = [term for _, node in parts for term in (node.terms if isinstance(node, Sum) else (node,))]
+        return len(parts) > MOST or max(map(size, terms), default=0) > ROOM * shown.breadth
+
+    def form(cut: Cut, line: Line) -> tuple[object, ...]:
+        """Which operations a chain is made of, whatever their operands: gates of a cell have the same."""
+        inner = [cell.by_name[o] if isinstance(o, str) and o in cut.inner else None for o in operands(line)]
+        return (line.op, *(None if one is None else form(cut, one) for one in inner))
+
+    def fitting(cut: Cut, wide: Collection[object] = ()) -> Iterator[Cut | Line]:
+        """The chains of a cut. wide: forms that are divided everywhere, so that the gates of a cell look alike."""
+        divided = cut.divided(cell)
+        if not is_wide(cut) and not (divided and form(cut, cut.line) in wide):
+            yield cut
+        elif divided:
+            for one in divided:
+                yield from fitting(one)
+        else:
+            yield cut.line
+
+    carried = set(cell.states.values())
+    found = [
+        (group, cuts(shown, group, stage))
+        for group in shown.grouped(stage)  # without one that only hands on a state, since the step is no padding
+        if group.leader is not None or not all(x.name in carried and x.op == "where" for x in group.lines)
+    ]
+    wide = {form(cut, cut.line) for _, those in found for cut in those if is_wide(cut)}
+    return [(group, [part for cut in those for part in fitting(cut, wide)]) for group, those in found]
 
 
 def written(shown: View, stage: Stage) -> list[Line]:
@@ -60,47 +83,6 @@ def written(shown: View, stage: Stage) -> list[Line]:
         if line.name in names:
             names |= {inner.name for inner in map(stage.cell.by_name.get, line.reads) if inner and not inner.assigned}
     return [line for line in stage.cell.lines if line.name in names]
-
-
-def _handed_on(stage: Stage, group: LineGroup) -> bool:
-    """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
-    carried = set(stage.cell.states.values())
-    return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
-
-
-def _form(stage: Stage, cut: Cut) -> Form:
-    """Which operations a chain is made of, whatever their operands: gates of a cell have the same."""
-
-    def of(line: Line) -> Form:
-        there = [stage.cell.by_name[o] if isinstance(o, str) and o in cut.inner else None for o in operands(line)]
-        return (line.op, *(None if inner is None else of(inner) for inner in there))
-
-    return of(cut.line)
-
-
-def _too_wide(stages: Stages, cut: Cut, size: Callable[[Node], float], room: float) -> bool:
-    parts = stages.parts(cut)
-    return parts is not None and not _fits(parts, size, room)
-
-
-def _fitting(
-    stages: Stages, cut: Cut, size: Callable[[Node], float], room: float, wide: Collection[Form] = ()
-) -> Iterator[Cut | Line]:
-    """The chains of a cut; wide: forms that are divided everywhere, so that the gates of a cell look alike."""
-    narrow = not _too_wide(stages, cut, size, room)
-    divided = cut.divided(stages.place.stage.cell)
-    if narrow and not (divided and _form(stages.place.stage, cut) in wide):
-        yield cut
-    elif divided:
-        for one in divided:
-            yield from _fitting(stages, one, size, room)
-    else:
-        yield cut.line
-
-
-def _fits(parts: Parts, size: Callable[[Node], float], room: float) -> bool:
-    terms = [term for _, node in parts for term in (node.terms if isinstance(node, Sum) else (node,))]
-    return len(parts) <= MOST and max(map(size, terms)) <= room
 
 
 def in_symbols(stage: Stage, line: Cut | Line) -> Node:
@@ -119,19 +101,30 @@ def in_symbols(stage: Stage, line: Cut | Line) -> Node:
     return of(line.line if isinstance(line, Cut) else line)
 
 
-def worked(shown: View, place: Place) -> Iterator[Block]:
+def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
     """The chains of a place; what is zero there is said first, and of padding what is held."""
     if shown.idle(place):
         held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
         if held:
             yield vectors(shown, place.stage, held, place.t, place.b)
         return
-    stages = Stages(shown, place)
-    found = [_chain(stages, *planned) for planned in plan(shown, place.stage)]
-    if stages.zeros.names:
-        yield Para(_zero(shown, place, tuple(stages.zeros.names)), leads=True)
-    if there := tuple(one for one in found if one.rows):
-        yield Chains(there)
+    stages, words = Stages(shown, place), shown.words
+    found: list[Chain] = []
+    for group, lines in plan(shown, place.stage):
+        rows = []
+        for one in lines:
+            if isinstance(one, Line):
+                rows.append(chain(shown, place, one))
+            elif (parts := stages.parts(one)) is not None:
+                rows.append(Row((symbol(shown, place, one.line),), parts))
+        title = next((x.text for x in titled(shown, place, group, level)), ())
+        if rows:
+            found.append(Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows)))
+    if stages.zeros:
+        zero = [words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in stages.zeros]
+        yield Para(words.text("zero" if len(zero) > 1 else "zero.1", what=words.listed(zero)), leads=True)
+    if found:
+        yield Chains(tuple(found))
 
 
 def opening(shown: View) -> Iterator[Block]:
@@ -140,28 +133,10 @@ def opening(shown: View) -> Iterator[Block]:
         yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}
     for stage in shown.stages:
-        lines = [line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add")]
+        lines = (line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add"))
         there = {name for line in lines for name in line.reads}
         parameters = shown.trace.parameters.get(stage.scope, {})
         names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
     if names and shown.chosen.unit is None:
-        words = shown.words
-        key = "zero.weights" if len(names) > 1 else "zero.weights.1"
-        yield Para(words.text(key, names=words.listed([(Sym(name),) for name in names])))
-
-
-def _zero(shown: View, place: Place, names: tuple[str, ...]) -> Text:
-    found = [shown.words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in names]
-    return shown.words.text("zero" if len(names) > 1 else "zero.1", what=shown.words.listed(found))
-
-
-def _chain(stages: Stages, group: LineGroup, lines: list[Cut | Line]) -> Chain:
-    shown, place = stages.shown, stages.place
-    rows = []
-    for one in lines:
-        if isinstance(one, Line):
-            rows.append(chain(shown, place, one))
-        elif (parts := stages.parts(one)) is not None:
-            rows.append(Row((symbol(shown, place, one.line),), parts))
-    title = next((x.text for x in titled(shown, place, group, 4)), ())
-    return Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows))
+        listed = shown.words.listed([(Sym(name),) for name in names])
+        yield Para(shown.words.text("zero.weights" if len(names) > 1 else "zero.weights.1", names=listed))

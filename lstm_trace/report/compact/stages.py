@@ -1,15 +1,15 @@
 """A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
 
-`Cut` says which lines are written out within a chain, `Zeros` what is left out of it, since it is zero. Each stage has
-the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of vectors and
-matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
+`Cut` says which lines are written out within a chain. Each stage has the values of all lines whose operands are values
+in the stage before. A stage has two forms: a tree of vectors and matrices, which is printed as a person writes it, and
+a tree of numbers for each unit, by which the signs are decided.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +17,12 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
-from ...formulas.tree import HELD, SCALAR, SYMBOLIC, Call, Mat, Node, Num, Sum, Terms, number, value
+from ...formulas import tree
+from ...formulas.tree import HELD, SCALAR, Call, Mat, Node, Num, Sum, Terms, Vec
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
-from .tidy import alike, tidy
+from ..content.value_blocks import changed, parts_of
 
 
 class Cut(NamedTuple):
@@ -41,10 +42,6 @@ class Cut(NamedTuple):
         ends = [line for line in inner if line.assigned] or [line for line in inner if line.op == "add"]
         apart = {line.name for line in (*ends, self.line)}
         return [_cut(line, apart, set(self.inner), cell) for line in (*ends, self.line)] if ends else []
-
-    def expanded(self, cell: Cell) -> Cut:
-        """The value of a composite function by what that stands for."""
-        return _cut(self.line._replace(call=()), {self.line.name}, set(self.inner), cell)
 
 
 def operands(line: Line) -> tuple[Operand, ...]:
@@ -78,38 +75,45 @@ def _shared(ends: list[Line], apart: set[str], chosen: set[str], cell: Cell) -> 
     counts: Counter[str] = Counter()
 
     def count(line: Line) -> None:
-        for operand in operands(line):
-            inner = _inner(operand, apart, chosen, cell)
-            if inner is not None:
-                counts[inner.name] += 1
-                if counts[inner.name] == 1 or not inner.assigned:
-                    count(inner)
+        for inner in _inside(line, apart, chosen, cell):
+            counts[inner.name] += 1
+            if counts[inner.name] == 1 or not inner.assigned:
+                count(inner)
 
     for line in ends:
         count(line)
     return {name for name, times in counts.items() if times > 1 and cell.by_name[name].assigned}
 
 
-def _inner(operand: Operand, apart: set[str], chosen: set[str], cell: Cell) -> Line | None:
-    """The line that is written out where `operand` is read; None for a value, such as a part of another value."""
-    line = cell.by_name.get(operand) if isinstance(operand, str) else None
-    if line is None or line.name in apart or (line.assigned and line.name not in chosen) or line.op == "slice":
-        return None
-    return line
+def _inside(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Iterator[Line]:
+    """The lines that are written out where a line reads them: not values, such as parts of another value."""
+    for operand in operands(line):
+        inner = cell.by_name.get(operand) if isinstance(operand, str) else None
+        if inner and inner.name not in apart and (not inner.assigned or inner.name in chosen) and inner.op != "slice":
+            yield inner
 
 
 def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
+    """A line with what is written out in it, each evaluated just before it is needed.
+
+    So the terms of a sum are at the same time.
+    """
     inner: dict[str, int] = {}
 
     def visit(at: Line) -> None:
-        for operand in operands(at):
-            found = _inner(operand, apart, chosen, cell)
-            if found is not None and found.name not in inner:
+        for found in _inside(at, apart, chosen, cell):
+            if found.name not in inner:
                 visit(found)
                 inner[found.name] = _level(found, inner)
 
     visit(line)
-    return Cut(line, _late(line, inner, cell))
+    last = _level(line, inner)
+    late = dict.fromkeys(inner, last)
+    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
+        for operand in operands(at):
+            if operand in late:
+                late[str(operand)] = min(late[str(operand)], late.get(at.name, last) - 1)
+    return Cut(line, late)
 
 
 def _level(line: Line, inner: dict[str, int]) -> int:
@@ -117,116 +121,98 @@ def _level(line: Line, inner: dict[str, int]) -> int:
     return 1 + max((inner[o] for o in operands(line) if isinstance(o, str) and o in inner), default=0)
 
 
-def _late(line: Line, inner: dict[str, int], cell: Cell) -> dict[str, int]:
-    """The same with each line evaluated just before it is needed, so that the terms of a sum are at the same time."""
-    late = dict.fromkeys(inner, _level(line, inner))
-    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
-        before = late.get(at.name, _level(line, inner)) - 1
-        for operand in operands(at):
-            if operand in late:
-                late[str(operand)] = min(late[str(operand)], before)
-    return late
-
-
-_PRODUCTS = ("matvec", "vecmat", "mul")
+Parts = tuple[tuple[str, Node], ...]
 
 
 @dataclass
-class Zeros:
-    """off: whether nothing is left out. names: the inputs and states for which something was, in order."""
+class Stages:
+    """The stages of lines at one place.
+
+    whole: whether products with zero are written too, as those of one unit are. zeros: the inputs and states for which
+    something was left out since they are zero, in order.
+    """
 
     shown: View
     place: Place
-    off: bool = False
-    names: dict[str, None] = field(default_factory=dict)
+    whole: bool = False
+    zeros: dict[str, None] = field(default_factory=dict)
 
-    def adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
+    def parts(self, cut: Cut) -> Parts | None:
+        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
+        line, values = cut.line, self._values(cut.line.name)
+        if values is None:
+            return None
+        found: list[tuple[str, Node]] = []
+        reads = [self._values(str(o)) for o in line.call[1:] if isinstance(o, str)]
+        widest = max((read.shape[-1] for read in reads if read is not None), default=1)
+        if values.shape[-1] == 1 and widest > 1:  # one number of vectors, as a loss is: it is shown how
+            found = [("=", self._printed(cut, 0))]
+            cut = _cut(line._replace(call=()), {line.name}, set(cut.inner), self.place.stage.cell)
+        trees = [self._printed(cut, k) for k in range(cut.stages)]
+        units = [j for j in self.shown.indices(values.shape[-1]) if j is not None]
+        result = self._result(line)
+        if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
+            source = self._taken(line)
+            symbol = [("=", self._symbol(source))] if source is not None else []
+            exact = all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in units)
+            return (*symbol, ("=" if exact else "≈", result))
+        for k, node in enumerate([*trees, result]):
+            if not found or not alike(found[-1][1], node):
+                # the printed numbers of the stage before it come to just what is printed
+                true = k == 0 or all(self._comes_to(cut, k, unit) for unit in units)
+                found.append(("=" if true else "≈", node))
+        return tuple(found)
+
+    # -- what is left out, since it is zero ---------------------------------------------------------------------------
+
+    def _adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
         """Whether a term of a sum is left out: a product with what is zero, or a parameter that is."""
         if not isinstance(operand, str):
             return False
         if operand in self.place.stage.cell.by_name:
-            return self.vanishes(operand, inner)
-        return operand in self._parameters and not self.off and self._is_zero(operand)
+            return self._vanishes(operand, inner)
+        return operand in self._parameters and not self._writes_all and self._is_zero(operand)
 
-    def vanishes(self, name: str, inner: Container[str]) -> bool:
+    def _vanishes(self, name: str, inner: Container[str]) -> bool:
         """Whether a line is zero since it is a product with what is given as zero, or a sum of such products.
 
         inner: the lines that are written out where it stands; of others the value stands there.
         """
         line = self.place.stage.cell.by_name[name]
-        if self.off or not self._is_zero(name) or line.call:
+        if self._writes_all or line.call or not self._is_zero(name):
             return False
-        if line.op in _PRODUCTS:
-            return any(self._given_as_zero(operand, inner) for operand in _weights_first(line))
+        if line.op in ("matvec", "vecmat", "mul"):  # weights first, which are said to be zero once for all steps
+            factors = line.operands[::-1] if line.op == "vecmat" else line.operands
+            return any(self._is_given_as_zero(operand, inner) for operand in factors)
         if line.op == "add":
-            return all(self.adds_nothing(operand, inner) for operand in line.operands)
-        return line.op == "neg" and self._given_as_zero(line.operands[0], inner)
+            return all(self._adds_nothing(operand, inner) for operand in line.operands)
+        return line.op == "neg" and self._is_given_as_zero(line.operands[0], inner)
 
-    def _given_as_zero(self, operand: Operand, inner: Container[str]) -> bool:
+    def _is_given_as_zero(self, operand: Operand, inner: Container[str]) -> bool:
         if not isinstance(operand, str):
             return operand == 0
         if operand in self.place.stage.cell.by_name:
-            return operand in inner and self.vanishes(operand, inner)
+            return operand in inner and self._vanishes(operand, inner)
         if not self._is_zero(operand):
             return False
         if operand not in self._parameters:
-            self.names[operand] = None
+            self.zeros[operand] = None
         return True
+
+    @property
+    def _writes_all(self) -> bool:
+        return self.whole or self.shown.chosen.unit is not None
 
     @property
     def _parameters(self) -> Container[str]:
         return self.shown.trace.parameters.get(self.place.stage.scope, {})
 
     def _is_zero(self, name: str) -> bool:
-        values = self.shown.values.array(self.place.stage.scope, name)
-        if values is None:
-            return False
-        if values.ndim < 3:
-            return not np.any(values)
-        scope, t, b = self.place.stage.scope, self.place.t, self.place.b
-        shown = (self.shown.values.num(scope, name, t, b, (j,)).shown for j in range(values.shape[-1]))
-        return all(one.fraction == 0 for one in shown)  # as it is printed: but for rounding
-
-
-def _weights_first(line: Line) -> tuple[Operand, ...]:
-    """The operands of a product, first what is not a vector: weights are said to be zero once for all steps."""
-    return (line.operands[1], line.operands[0]) if line.op == "vecmat" else line.operands
-
-
-Parts = tuple[tuple[str, Node], ...]
-
-
-@dataclass
-class Stages:
-    """The stages of lines at one place; whole: whether products with zero are written too, as those of one unit are."""
-
-    shown: View
-    place: Place
-    whole: bool = False
-    zeros: Zeros = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.zeros = Zeros(self.shown, self.place, off=self.whole or self.shown.chosen.unit is not None)
-
-    def parts(self, cut: Cut) -> Parts | None:
-        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
-        line = cut.line
-        if self._values(line.name) is None:
-            return None
-        found: list[tuple[str, Node]] = []
-        if self._is_one_of_many(line):
-            found = [("=", self._printed(cut, 0))]
-            cut = cut.expanded(self.place.stage.cell)
-        trees = [self._printed(cut, k) for k in range(cut.stages)]
-        result = self._result(line)
-        if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
-            source = self._taken(line)
-            symbol = [("=", self._symbol(source))] if source is not None else []
-            return (*symbol, ("=" if self._exact(line) else "≈", result))
-        for k, tree in enumerate([*trees, result]):
-            if not found or not alike(found[-1][1], tree):
-                found.append((self._sign(cut, k) if k else "=", tree))
-        return tuple(found)
+        values = self._values(name)
+        if values is None or values.ndim < 3:
+            return values is not None and not np.any(values)
+        # as it is printed: but for rounding
+        return all(self._num(name, j).shown.fraction == 0 for j in range(values.shape[-1]))
 
     # -- what is printed ----------------------------------------------------------------------------------------------
 
@@ -235,7 +221,7 @@ class Stages:
         if (unit := self.shown.chosen.unit) is not None:
             found = self._of_unit(cut, k, unit)
             return self._symbol(cut.line.name) if found is None else on_paper(found)
-        if self.zeros.vanishes(cut.line.name, cut.inner):
+        if self._vanishes(cut.line.name, cut.inner):
             return self._result(cut.line)
         return tidy(self._tree(cut, cut.line, k))
 
@@ -246,23 +232,20 @@ class Stages:
         if (taken := self._taken(line)) is not None:
             return self._part(cut, taken, k)
         if line.op == "add":
-            terms = [
-                (sign, self._part(cut, operand, k))
-                for sign, operand in zip(line.constants, line.operands, strict=True)
-                if not self.zeros.adds_nothing(operand, cut.inner)
-            ]
+            every = zip(line.constants, line.operands, strict=True)
+            kept = ((sign, operand) for sign, operand in every if not self._adds_nothing(operand, cut.inner))
+            terms = [(sign, self._part(cut, operand, k)) for sign, operand in kept]
             return Sum(tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
-        return SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
+        return tree.SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
 
     def _part(self, cut: Cut, operand: Operand, k: int) -> Node:
         if not isinstance(operand, str):
-            return number(operand)
+            return tree.number(operand)
         line = self.place.stage.cell.by_name[operand] if operand in cut.inner else None
-        if line is not None and self._values(operand) is None:
-            return self._tree(cut, line, k)
-        if line is not None and k < cut.inner[operand] and not self.zeros.vanishes(operand, cut.inner):
-            return self._tree(cut, line, k)
-        return self._value(operand)
+        written_out = self._values(operand) is None or (
+            k < cut.inner.get(operand, 0) and not self._vanishes(operand, cut.inner)
+        )
+        return self._tree(cut, line, k) if line is not None and written_out else self._value(operand)
 
     def _value(self, name: str) -> Node:
         """A matrix by its rows, a vector by its entries; the symbol of what was not recorded, or is too large."""
@@ -277,14 +260,13 @@ class Stages:
         return self.shown.values.vector(scope, name, t, b, self.shown.units)
 
     def _symbol(self, name: str) -> Node:
-        return self.shown.at(self.place.stage, self.place.t, value(name, self.place.stage.cell))
+        return self.shown.at(self.place.stage, self.place.t, tree.value(name, self.place.stage.cell))
 
     def _result(self, line: Line) -> Node:
-        unit, vector = self.shown.chosen.unit, self._value(line.name)
+        unit, values = self.shown.chosen.unit, self._values(line.name)
         if unit is None:
-            return tidy(vector)
-        values = self._values(line.name)  # one number may serve every unit
-        return tidy(self._num(line.name, 0 if values is not None and values.shape[-1] == 1 else unit))
+            return tidy(self._value(line.name))
+        return self._num(line.name, 0 if values is not None and values.shape[-1] == 1 else unit)  # one for every unit
 
     def _values(self, name: str) -> Array | None:
         return self.shown.values.array(self.place.stage.scope, name)
@@ -298,17 +280,7 @@ class Stages:
             taken = line.operands[2 if self.shown.padding(self.place.t, self.place.b) else 1]
         return taken if isinstance(taken, str) else None
 
-    def _is_one_of_many(self, line: Line) -> bool:
-        """Whether a composite function makes one number of vectors, as a loss does: then it is shown how."""
-        values = [self._values(str(o)) for o in (line.name, *line.call[1:]) if isinstance(o, str)]
-        widths = [1 if v is None else v.shape[-1] for v in values]
-        return bool(line.call) and widths[0] == 1 and max(widths) > 1
-
     # -- signs --------------------------------------------------------------------------------------------------------
-
-    def _sign(self, cut: Cut, k: int) -> str:
-        """The sign before stage k: = where the printed numbers of the stage before it come to just what is printed."""
-        return "=" if all(self._comes_to(cut, k, unit) for unit in self._units(cut.line)) else "≈"
 
     def _comes_to(self, cut: Cut, k: int, unit: int) -> bool:
         values = self.shown.values
@@ -321,27 +293,15 @@ class Stages:
         right = result if k == cut.stages else self._of_unit(cut, k, unit)
         return right is not None and self._agree(left, right)
 
-    def _agree(self, left: Node, right: Node) -> bool:
+    def _agree(self, left: Any, right: Any) -> bool:
         """Whether two formulas of printed numbers come to the same: also where only parts of them can be computed."""
-        if self.shown.values.between(left, right) == "=":
-            return True
-        if type(left) is not type(right) or isinstance(left, Num):
-            return left == right
-        pairs = [(getattr(left, f.name), getattr(right, f.name)) for f in fields(left)]
-        return all(self._agree_in_each(a, b) for a, b in pairs)
-
-    def _agree_in_each(self, left: Any, right: Any) -> bool:
         if isinstance(left, tuple) and isinstance(right, tuple):
-            return len(left) == len(right) and all(map(self._agree_in_each, left, right))
-        return self._agree(left, right) if isinstance(left, Node) else bool(left == right)
-
-    def _exact(self, line: Line) -> bool:
-        return all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in self._units(line))
-
-    def _units(self, line: Line) -> list[int]:
-        values = self._values(line.name)
-        assert values is not None
-        return [j for j in self.shown.indices(values.shape[-1]) if j is not None]
+            return len(left) == len(right) and all(map(self._agree, left, right))
+        if isinstance(left, Node) and self.shown.values.between(left, right) == "=":
+            return True
+        if not isinstance(left, Node) or type(left) is not type(right) or isinstance(left, Num):
+            return bool(left == right)
+        return all(map(self._agree, vars(left).values(), vars(right).values()))
 
     def _num(self, name: str, unit: int) -> Num:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))
@@ -373,3 +333,82 @@ class Stages:
         terms: Callable[..., Node] = SCALAR[line.op]
         found = terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
         return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+
+
+# -- a formula as a person writes it -----------------------------------------------------------------------------------
+
+
+def tidy(node: Node) -> Node:
+    """The same formula as a person writes it: numbers in place of vectors of one entry, no empty sums.
+
+    >>> from lstm_trace.formulas.plain import Plain
+    >>> from lstm_trace.formulas.tree import MatVec, Prod, number
+    >>> one, two = number(1), number(2)
+    >>> Plain()(tidy(Sum((1.0, 1.0), (MatVec(Mat(((two,),)), Vec((one,))), Prod(Vec((one, two)), Vec((two,)))))))
+    '(2)(1) + 2 [1, 2]'
+    """
+    if isinstance(node, Vec):
+        return node.entries[0] if len(node.entries) == 1 else node
+    if isinstance(node, Mat):
+        return node
+    inner: Node = changed(node, tidy)
+    return _RULES[type(inner)](inner) if type(inner) in _RULES else inner
+
+
+def _times_vector(node: tree.MatVec) -> Node:
+    """Matrix times vector; of one number only the products of numbers."""
+    matrix = node.matrix
+    if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
+        return node
+    column = tidy(Vec(tuple(row[0] for row in matrix.rows)))
+    return _product(tree.Prod(column, node.vector))
+
+
+def _product(node: tree.Prod) -> Node:
+    """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
+    left, right = node.left, node.right
+    if left == right:  # the same value, and not by chance the same number
+        return tree.Square(left)
+    if isinstance(right, Num) and not isinstance(left, Num):
+        left, right = right, left
+    of_numbers = isinstance(right, Sum) and not any(isinstance(part, Vec | Mat) for part in parts_of(right))
+    if isinstance(left, Num) and of_numbers:
+        return tree.Factors((node.left, node.right))
+    return tree.Prod(left, right)
+
+
+def alike(left: Any, right: Any) -> bool:
+    """Whether two formulas say the same: `1` is the same number as `1.0000`."""
+    if isinstance(left, Num) and isinstance(right, Num):
+        return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(alike, left, right))
+    if type(left) is not type(right) or not hasattr(left, "__dataclass_fields__"):
+        return bool(left == right)
+    return all(map(alike, vars(left).values(), vars(right).values()))
+
+
+def _call(node: Call) -> Node:
+    """What is made of the entries of vectors by these: the sum of numbers, their mean, one vector of several."""
+    if node.op == "concat" and all(isinstance(arg, Vec | Num) for arg in node.args):
+        return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
+    if node.op not in REDUCED or not isinstance(vector := node.args[0], Vec):
+        return node
+    return REDUCED[node.op](vector.entries)
+
+
+#: What a reduction makes of the entries of a vector.
+REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
+    "max": lambda entries: Call("max", entries),
+    "sum": lambda entries: Sum((1.0,) * len(entries), entries),
+    "mean": lambda entries: tree.Quot(Sum((1.0,) * len(entries), entries), tree.number(len(entries))),
+}
+
+
+_RULES: dict[type, Callable[[Any], Node]] = {
+    Sum: lambda node: node if len(node.terms) > 1 else node.terms[0] if node.signs[0] > 0 else tree.Neg(node.terms[0]),
+    tree.Transposed: lambda node: Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node,
+    tree.MatVec: _times_vector,
+    tree.Prod: _product,
+    Call: _call,
+}

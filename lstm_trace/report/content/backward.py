@@ -1,26 +1,268 @@
-"""The part of the backward pass that a report shows, from the last step on which the loss L depends."""
+"""What L is, read from the weights of the adjoint stages; which gradients it depends on, and their symbols."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...cell.adjoint import Side, read_by, secant_names
 from ...cell.lines import Line, Operand
-from ...cell.network import Scope, Stage
-from ...formulas.tree import Gradient, Node, Num, number, value
-from ...formulas.whole import whole
+from ...cell.network import SEED, VALID, Scope, Stage, scope_and_name
+from ...formulas.plain import Plain
+from ...formulas.symbols import Symbol, symbol
+from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, number, value
+from ...formulas.whole import on_paper, whole
+from ...trace.address import ranged
 from ...trace.derived import total
+from ...trace.held import blocks
 from ...trace.trace import Trace
 from ...view.extent import fitted
 from ...view.line_groups import LineGroup
 from ...view.view import UNITS, Detail, Place, View, first
-from .objective import LiveGradients, Objective, gradient_symbols, made_for, objective, seeded
+from .value_blocks import changed
+
+#: Terms of a sum that are written out.
+FEW = 6
+
+
+class Objective(NamedTuple):
+    """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
+
+    weighted: whether a weight is not 1. parts: every stage and line that has weights, with these. few: the units of one
+    line at one step, each with its sign, where L is the sum of some. said: the addresses that L is the sum of, with
+    their signs; empty where a weight is another number than 1 or -1, or where they are many. seeds: the names of the
+    weights of each of `parts`.
+    """
+
+    stage: Stage
+    line: str
+    t: int | None = None
+    b: int | None = None
+    unit: int | None = None
+    weighted: bool = False
+    parts: tuple[tuple[Stage, str, Array], ...] = ()
+    few: tuple[tuple[float, int], ...] = ()
+    said: str = ""
+    seeds: tuple[str, ...] = ()
+
+    @property
+    def is_output(self) -> bool:
+        """Whether only what a stage gives out has weights."""
+        return len(self.parts) == 1 and self.line == self.stage.cell.output
+
+
+def made_for(stage: Stage) -> dict[str, str]:
+    """Each gradient of an adjoint stage with the value that it was made for; its terms may have the same."""
+    return dict(reversed(stage.cell.gradient))
+
+
+def seeded(trace: Trace) -> tuple[int, ...]:
+    """The rows of the batch of which a value has a weight."""
+    weights = [trace.given[stage.scope][name] for stage in trace.stages for name in stage.weights]
+    return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
+
+
+def objective(trace: Trace) -> Objective:
+    """What L is, from the weights that the adjoint stages were given."""
+    found = [
+        (name, (trace.stage(stage.owner), made_for(stage)[line.name], trace.given[stage.scope][name]))
+        for stage in trace.stages
+        for line in (stage.cell.lines if stage.cell.gradient else ())
+        for name in line.reads
+        if name in stage.weights and line.name in made_for(stage)
+    ]
+    seeds, parts = tuple(name for name, _ in found), tuple(part for _, part in found)
+    stage, name, weights = parts[0]
+    if len(found) == 1 and 0 < np.count_nonzero(weights) <= FEW and (np.abs(weights[weights != 0]) == 1).all():
+        (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
+        few = tuple((float(weights[t, b, unit]), unit) for unit in units)
+        if len(units) == 1 and few[0][0] == 1:
+            return Objective(stage, name, trace.span[t], b, units[0], parts=parts)
+        if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
+            return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
+    weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
+    return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=seeds)
+
+
+def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
+    """Addresses whose sum L is, as `of` takes it."""
+    if any(not np.isin(weights, (-1, 0, 1)).all() for _, _, weights in parts):
+        return ""
+    terms: list[str] = []
+    for stage, line, weights in parts:
+        for sign in (1, -1):
+            for steps, rows, units in blocks(weights == sign):
+                if len(terms) == FEW:
+                    return ""
+                whole = len(units) == weights.shape[-1]
+                shown = range(trace.first + steps.start, trace.first + steps.stop)
+                address = ranged(stage.scope, line, shown, rows, None if whole and len(units) > 1 else units)
+                many = len(steps) * len(rows) * len(units) > 1
+                terms.append(f"{' + ' if sign > 0 else ' - '}{f'sum({address})' if many else address}")
+    terms.sort(key=lambda term: term.startswith(" -"))  # what is added comes first
+    return "".join(terms).removeprefix(" + ").replace(" - ", "-", terms[0].startswith(" -"))
+
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True)
+class LiveGradients:
+    """The gradients of a trace with adjoint stages that are not zero by the way that they are made.
+
+    padding: whether those that padding makes zero count as well.
+    """
+
+    trace: Trace
+    padding: bool = False
+    _rows: dict[tuple[Scope, int], dict[int, Names]] = field(default_factory=dict)
+    _stages: dict[tuple[Scope, Names], Stage] = field(default_factory=dict)
+
+    def at(self, stage: Stage, t: int, b: int) -> Names:
+        """The gradients of an adjoint stage that are live at a step of a row."""
+        key = stage.scope, b
+        if key not in self._rows:
+            self._rows[key] = dict(self._row(self.trace.stage(stage.scope), b))
+        return self._rows[key][t]
+
+    def stage(self, stage: Stage, t: int, b: int) -> Stage:
+        """The stage with the lines that are live there, and in its sums the terms that are."""
+        live = self.at(stage, t, b)
+        key = stage.scope, live
+        if key not in self._stages:
+            bears = self.bears[stage.scope]
+            lines = (_pruned(x, bears - live) for x in stage.cell.lines if x.name not in bears - live)
+            self._stages[key] = replace(stage, cell=replace(stage.cell, lines=tuple(lines)))
+        return self._stages[key]
+
+    @cached_property
+    def bears(self) -> dict[Scope, Names]:
+        """By scope what holds a gradient, and not a slope alone."""
+        found: dict[Scope, Names] = {}
+        for stage in (stage for stage in self.trace.stages if stage.cell.gradient):
+            names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found}
+            names |= {*stage.weights, *stage.cell.states}
+            for line in stage.cell.lines:
+                if not names.isdisjoint(line.reads):
+                    names.add(line.name)
+            found[stage.scope] = frozenset(names)
+        return found
+
+    def _row(self, stage: Stage, b: int) -> Iterator[tuple[int, Names]]:
+        """The live gradients of each step of a row, in the order of the walk."""
+        bears, known, valid = self.bears[stage.scope], dict[tuple[Names, bool], Names](), self.trace.valid
+        fed = [(name, *scope_and_name(source)) for name, source in stage.sources.items() if name in bears]
+        weights = {name: self.trace.given[stage.scope][name][:, b].any(axis=-1) for name, scope, _ in fed if not scope}
+        later: Names = frozenset()
+        for t in self.trace.span[::-1] if stage.backwards else self.trace.span:
+            at = self.trace.index(t)
+            into = {state for state, line in stage.cell.carry if line in later}
+            for name, scope, line in fed:
+                here = line in self.at(self.trace.stage(scope), t, b) if scope else weights[name][at]
+                into |= {name} if here else set()
+            key = frozenset(into), bool(valid[at, b, 0]) or self.padding
+            if key not in known:
+                known[key] = self._through(stage, *key)
+            yield t, (later := known[key])
+
+    def _through(self, stage: Stage, into: Names, valid: bool) -> Names:
+        """What becomes live in a step into which `into` comes."""
+        live = set(into)
+        for line in stage.cell.lines:
+            operands = line.operands
+            if line.op == "where" and not self.padding:
+                source = stage.sources.get(str(operands[0]), "")
+                scope, name = scope_and_name(source)
+                if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
+                    operands = (operands[1 if valid else 2],)  # what stands there where the step is no padding, or is
+            if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
+                live.add(line.name)
+        return frozenset(live)
+
+
+def _pruned(line: Line, dead: Names) -> Line:
+    """The line without the terms of a sum that are zero."""
+    if line.op != "add" or dead.isdisjoint(line.reads):
+        return line
+    terms = [(s, o) for s, o in zip(line.constants, line.operands, strict=True) if o not in dead]
+    if len(terms) > 1:
+        return line._replace(operands=tuple(o for _, o in terms), constants=tuple(s for s, _ in terms))
+    sign, operand = terms[0]
+    return Line(line.name, "copy" if sign > 0 else "neg", (operand,))
+
+
+def gradient_symbols(
+    stages: Iterable[Stage],
+    own: Mapping[str, Any],
+    place: Callable[[Stage], str] = lambda stage: stage.owner,
+    equal: Callable[[str, str], bool] = lambda scope, name: False,
+) -> dict[str, Symbol]:
+    """For each gradient of the adjoint stages among `stages` its symbol.
+
+    own: symbols that the author gave, which stay. place: a stage in words, for what an upper layer brings back.
+    equal: of secants, whether a parameter of a scope is the same in both traces.
+    """
+    scopes = {stage.scope: stage for stage in stages}
+    adjoints = [stage for stage in scopes.values() if stage.cell.gradient]
+    seeds = [name for stage in adjoints for name in stage.weights]
+    read = {s.scope: read_by(scopes[s.owner].active, s.cell) for s in adjoints if s.owner in scopes}
+    slope = partial(Gradient, between=any(read.values()))
+    found: dict[str, Symbol] = {}
+    for stage in adjoints:
+        gradient = made_for(stage)
+        functions = scopes[stage.owner].cell if stage.owner in scopes else stage.cell
+        of = {new: on_paper(value(name, functions)) for new, name in gradient.items()}
+        found |= {new: Symbol(node=slope(node)) for new, node in of.items()}
+        for new, (side, name) in read.get(stage.scope, {}).items():
+            node = on_paper(value(name, functions))
+            same = side == "mean" and equal(stage.owner, name)
+            found[new] = Symbol(node=Sym(name) if same else _base(node)) if same or side != "mean" else _mean(name, own)
+        times = Counter(gradient[state] for state in stage.cell.states)
+        for state, line in stage.cell.carry:
+            several = times[gradient[state]] > 1
+            if several:  # the state of the forward pass whose gradient it brings: the one with its name
+                names, stem = _names(stage, line), state.removeprefix("d_").removesuffix("_next")
+                name = next((name for name in names if name.removesuffix("_prev") == stem), names[0])
+            which = f", {Plain(own)(Sym(name))}" if several else ""
+            found[state] = Symbol(node=slope(of[state], f"next{which}"))
+        for name, source in stage.sources.items():
+            scope, line = scope_and_name(source)
+            if name in stage.weights:
+                weight = name.removeprefix(SEED)
+                found[name] = Symbol("w", "t") if len(seeds) == 1 else Symbol("w", weight, word=True)
+            elif scope in scopes and scopes[scope].cell.gradient:
+                above = scopes[scope]
+                names, inputs = _names(above, line), {of.rpartition("/")[2] for of in above.sources.values()}
+                fed = value(next((n for n in names if n in inputs), names[0]), above.cell)
+                found[name] = Symbol(node=slope(on_paper(fed), place(above)))
+            elif stage.borrows(name) and name != line and name.isidentifier():  # what has no name got one
+                found[name] = Symbol(node=on_paper(value(line, functions)))
+    return {name: symbol for name, symbol in found.items() if name not in own}
+
+
+def _base(node: Any) -> Any:
+    """A formula of the values that the baseline has."""
+    return Baseline(node) if isinstance(node, Sym) else changed(node, _base)
+
+
+def _mean(name: str, own: Mapping[str, Any]) -> Symbol:
+    """The symbol of the mean of a matrix and the baseline's: a bar over its letter, where it is one."""
+    plain = symbol(name, own)
+    if plain.base and not (plain.tex or plain.name or plain.node or plain.accent or plain.upright or plain.power):
+        return plain._replace(accent="bar")
+    return Symbol(node=Call("mean", (Sym(name), Baseline(Sym(name)))))
+
+
+def _names(stage: Stage, line: str) -> list[str]:
+    """The values of which `line` is the gradient."""
+    return [name for new, name in stage.cell.gradient if new == line]
+
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
@@ -64,24 +306,18 @@ class Backward(View):
 
     def lines(self, stage: Stage) -> list[Line]:
         """The recorded lines with a name; what the others compute is written out in them."""
-        chosen, recorded, made = self.chosen, self.trace.lines.get(stage.scope, {}), set(stage.cell.gradient)
-        return [
-            x
-            for x in stage.cell.lines
-            if x.assigned and x.name in recorded
-            and (chosen.unit is None or chosen.unit < self.width(stage, x.name))
-            and (chosen.has(x.name) or any(chosen.has(name) for new, name in made if new == x.name))
-        ]  # fmt: skip
+        chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
+        wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
+        there = [x for x in wide if x.assigned and x.name in recorded]
+        return [x for x in there if any(map(chosen.has, (x.name, *_names(stage, x.name))))]
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The shown lines by what they are gradients of: the groups of the forward pass, last first, then its ends."""
         owner, made = self.trace.stage(stage.owner), made_for(stage)
         lines = self.lines(stage)
         of = [(group, {line.name for line in group.lines}) for group in reversed(self.forward.grouped(owner))]
-        of += [
-            (LineGroup(None, (), "input"), {*owner.cell.inputs}),
-            (LineGroup(None, (), "state"), {*owner.cell.states}),
-        ]
+        ends = ("input", owner.cell.inputs), ("state", owner.cell.states)
+        of += [(LineGroup(None, (), end), {*names}) for end, names in ends]
         there = (group._replace(lines=tuple(x for x in lines if made.get(x.name) in within)) for group, within in of)
         return [group for group in there if group.lines]
 
@@ -164,11 +400,11 @@ class Backward(View):
     @cached_property
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split the value of L, and that in the baseline."""
-        of = self.objective
-        bases: list[tuple[tuple[str, str], Array]] = []
-        for stage, line, weights in of.parts:
-            adjoint = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
-            bases.append(((adjoint.scope, secant_names(stage.active)["base", line]), weights))
+        of, adjoints = self.objective, {s.owner: s.scope for s in self.trace.stages if s.is_adjoint}
+        bases = [
+            ((adjoints[stage.scope], secant_names(stage.active)["base", line]), weights)
+            for stage, line, weights in of.parts
+        ]
         if of.t is None or of.unit is None:
             return self.worth, self._weighted(bases)
         places = (of.stage.scope, of.line), bases[0][0]
@@ -188,7 +424,7 @@ def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
     return read_by(trace.stage(stage.owner).active, trace.stage(stage.scope).cell)
 
 
-def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
+def with_symbols(trace: Trace, place: Callable[[Stage], str]) -> Trace:
     """The trace with symbols for its gradients; that of an input or state gets a line where it is another's line.
 
     place: a stage in words.
@@ -196,20 +432,14 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
     stages, lines = [], dict(trace.lines)
     for stage in trace.stages:
         if stage.cell.gradient:
-            owner, of = trace.stage(stage.owner), made_for(stage)
-            ends = (*owner.cell.inputs, *owner.cell.states)
-            more = {
-                n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
-            }
-            added = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
-            copies = (Line(name, "copy", (new,)) for name, (_, new) in added.items())
-            pairs = tuple((name, n) for name, (n, _) in added.items())
-            cell = replace(
-                stage.cell, lines=(*stage.cell.lines, *copies), gradient=(*stage.cell.gradient, *pairs)
-            )  # fmt: skip
+            cell, owner, of, here = stage.cell, trace.stage(stage.owner).cell, made_for(stage), lines[stage.scope]
+            more = {n: new for new, n in cell.gradient if n in (*owner.inputs, *owner.states) and of[new] != n}
+            added = [(f"d_{n.removesuffix('_prev')}_here", n, new) for n, new in more.items() if new in cell.by_name]
+            copies = (Line(name, "copy", (new,)) for name, _, new in added)
+            pairs = ((name, n) for name, n, _ in added)
+            cell = replace(cell, lines=(*cell.lines, *copies), gradient=(*cell.gradient, *pairs))
             stage = replace(stage, cell=cell)
-            here = lines[stage.scope]
-            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in added.items()}}
+            lines[stage.scope] = {**here, **{name: here[new] for name, _, new in added}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
     own: dict[str, Any] = {**trace.header.symbols, **symbols}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...cell.lines import Cell, Line, Operand
+from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...documents.blocks import Block, Derivation, Para, Row
 from ...errors import OptionError, nearest
@@ -40,25 +40,26 @@ def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:
 
 def _keras(letters: Mapping[str, str]) -> dict[str, Symbol]:
     """x @ kernel, so that the matrices of the equations are Keras's kernels transposed."""
-    found: dict[str, Symbol] = {}
-    for ours, theirs in letters.items():
-        found |= {
-            f"W_x{ours}": Symbol("kernel", theirs, upright=True, power="T"),
-            f"W_h{ours}": Symbol("recurrent_kernel", theirs, upright=True, power="T"),
-            f"b_{ours}": Symbol("bias", theirs, upright=True),
-        }
-    return found
+    bases = (("W_x", "kernel", "T"), ("W_h", "recurrent_kernel", "T"), ("b_", "bias", ""))
+    return {
+        f"{ours}{gate}": Symbol(base, theirs, upright=True, power=power)
+        for gate, theirs in letters.items()
+        for ours, base, power in bases
+    }
 
 
-#: By the kind of the cell: torch.nn.LSTM, GRU and RNN.
-PYTORCH: dict[str, dict[str, Symbol]] = {
+#: The symbols of a preset by the kind of the cell.
+Presets = Mapping[str, Mapping[str, Symbol]]
+
+#: torch.nn.LSTM, GRU and RNN.
+PYTORCH: Presets = {
     "lstm": {"c_tilde": Symbol("g", "t"), **_pytorch({"i": "i", "f": "f", "c": "g", "o": "o"})},
     "gru": {"u_t": Symbol("z", "t"), "h_tilde": Symbol("n", "t"), **_pytorch({"r": "r", "u": "z", "h": "n"})},
     "rnn": _pytorch({"h": "h"}),
 }
 
 #: keras.layers.LSTM, GRU and SimpleRNN.
-KERAS: dict[str, dict[str, Symbol]] = {
+KERAS: Presets = {
     "lstm": _keras({gate: gate for gate in "ifco"}),
     "gru": {"u_t": Symbol("z", "t"), "z_u": Symbol("z", "z"), **_keras({"r": "r", "u": "z", "h": "h"})},
     "rnn": _keras({"h": ""}),
@@ -67,13 +68,8 @@ KERAS: dict[str, dict[str, Symbol]] = {
 #: Of two matrices the one in which they stand side by side, for [h; x].
 JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
 
-#: Preset to its symbols by the kind of the cell; the exercises' are those of every report.
-NOTATIONS: dict[str, Mapping[str, Mapping[str, Symbol]]] = {
-    "exercise": {},
-    "joined": {},
-    "pytorch": PYTORCH,
-    "keras": KERAS,
-}
+#: Presets by name; the symbols of the exercises are those of every report.
+NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORCH, "keras": KERAS}
 
 
 def applied(
@@ -99,7 +95,14 @@ def applied(
             f"{trace.header.kind!r}; use exercise, or symbols: in the problem"
         )
     symbols: dict[str, Any] = {**table, **trace.header.symbols}
-    _check_distinct(trace, notation, symbols)
+    plain = Plain({name: found for name, found in symbols.items() if isinstance(found, Symbol)})
+    for stage in trace.stages:
+        printed: dict[str, str] = {}
+        for name in _names(stage.cell):
+            if (other := printed.setdefault(plain(Sym(name)), name)) != name:
+                raise OptionError(
+                    f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
+                )
     return _printed(trace, symbols), ()
 
 
@@ -113,38 +116,44 @@ def _names(cell: Cell) -> list[str]:
     return [*(line.name for line in cell.lines if line.assigned), *cell.inputs, *cell.states, *cell.parameters]
 
 
-def _check_distinct(trace: Trace, notation: str, symbols: Mapping[str, Any]) -> None:
-    """Raise OptionError where two names would be printed alike."""
-    plain = Plain({name: found for name, found in symbols.items() if isinstance(found, Symbol)})
-    for stage in trace.stages:
-        printed: dict[str, str] = {}
-        for name in _names(stage.cell):
-            other = printed.setdefault(plain(Sym(name)), name)
-            if other != name:
-                raise OptionError(
-                    f"notation {notation!r} prints {other} and {name} alike, as {plain(Sym(name))}; use exercise"
-                )
-
-
 # -- [h; x] -----------------------------------------------------------------------------------------------------------
 
 
 class _Merge(NamedTuple):
-    """A sum in which two products become one: the line, its two products, the name of the joined matrix."""
+    """A sum in which two products become one.
+
+    line: the sum. two: its products with a state and an input. matrix: the name of the joined one.
+    """
 
     line: Line
-    state: Line
-    input: Line
+    two: tuple[Line, Line]
     matrix: str
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the matrices that stand side by side."""
+        return tuple(str(product.operands[0]) for product in self.two)
+
+    @property
     def vector(self) -> Line:
-        operands = (self.state.operands[1], self.input.operands[1])
+        """State and input, one after the other."""
+        operands = tuple(product.operands[1] for product in self.two)
         return Line(f"concat({operands[0]}, {operands[1]})", "concat", operands)
 
     @property
     def product(self) -> Line:
+        """The joined matrix times that."""
         return Line(f"{self.matrix} @ {self.vector.name}", "matvec", (self.matrix, self.vector.name))
+
+    @property
+    def sum(self) -> Line:
+        """The sum with one product in place of two; the product itself where there is nothing else to add."""
+        first, second = sorted((product.name for product in self.two), key=self.line.operands.index)
+        terms = zip(self.line.constants, self.line.operands, strict=True)
+        left = [(sign, self.product.name if o == first else o) for sign, o in terms if o != second]
+        if len(left) == 1:
+            return self.product._replace(name=self.line.name)
+        return Line(self.line.name, "add", tuple(o for _, o in left), tuple(sign for sign, _ in left))
 
 
 def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
@@ -169,10 +178,8 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
         if merges:
             parameters[stage.scope] = _matrices(trace.parameters.get(stage.scope, {}), merges)
             lines[stage.scope] = _values(trace, stage, merges)
-    rows = dict.fromkeys((m.matrix, m.state.operands[0], m.input.operands[0]) for ms in found.values() for m in ms)
-    said = tuple(
-        (Row((Sym(matrix),), (("=", Mat(((Sym(str(state)), Sym(str(given))),))),)),) for matrix, state, given in rows
-    )
+    rows = dict.fromkeys((merge.matrix, merge.parts) for merges in found.values() for merge in merges)
+    said = tuple((Row((Sym(matrix),), (("=", Mat((tuple(map(Sym, parts)),))),)),) for matrix, parts in rows)
     note = (Para(words(language, trace.header.count_from).text("joined")), Derivation(said))
     return replace(trace, stages=tuple(stages), parameters=parameters, lines=lines, memory=None), note
 
@@ -194,59 +201,37 @@ def _merges(stage: Stage, kept: set[str]) -> Iterator[_Merge]:
                 terms[str(product.operands[0])] = product
         for (state, given), matrix in JOINED.items():
             if state in terms and given in terms and matrix not in names:
-                yield _Merge(line, terms[state], terms[given], matrix)
+                yield _Merge(line, (terms[state], terms[given]), matrix)
 
 
 def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
     """The stage with joined products in place of two."""
     by_sum = {merge.line.name: merge for merge in merges}
-    gone = {product.name for merge in merges for product in (merge.state, merge.input)}
+    gone = {product.name for merge in merges for product in merge.two}
     computed = {line.name for line in stage.lines}
     lines: dict[str, Line] = {}
     for line in stage.cell.lines:
-        merge = by_sum.get(line.name)
         if line.name in gone:
             continue
-        if merge is None:
-            lines[line.name] = line
-            continue
-        lines[merge.vector.name] = merge.vector
-        rest = _sum(merge)
-        if rest.op == "add":
-            lines[merge.product.name] = merge.product
-        lines[line.name] = rest
+        made = [line]
+        if (merge := by_sum.get(line.name)) is not None:
+            made = [merge.vector, *([merge.product] if merge.sum.op == "add" else []), merge.sum]
+        lines |= {one.name: one for one in made}
         if line.name in computed:
-            computed |= {merge.vector.name, merge.product.name}
+            computed |= {one.name for one in made}
     cell: Cell = replace(stage.cell, lines=tuple(lines.values()))
     return replace(stage, cell=cell, computed=tuple(name for name in lines if name in computed))
 
 
-def _sum(merge: _Merge) -> Line:
-    """The sum with one product in place of two; the product itself where there is nothing else to add."""
-    line, operands, signs = merge.line, list[Operand](), list[float]()
-    first = next(o for o in line.operands if o in (merge.state.name, merge.input.name))
-    for sign, operand in zip(line.constants, line.operands, strict=True):
-        if operand == first:
-            operands.append(merge.product.name)
-            signs.append(sign)
-        elif operand not in (merge.state.name, merge.input.name):
-            operands.append(operand)
-            signs.append(sign)
-    if len(operands) == 1:
-        return merge.product._replace(name=line.name)
-    return Line(line.name, "add", tuple(operands), tuple(signs))
-
-
 def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Array]:
     """The parameters with each pair side by side, where the first of the pair stood."""
-    place = {str(p.operands[0]): merge for merge in merges for p in (merge.state, merge.input)}
+    place = {name: merge for merge in merges for name in merge.parts}
     found: dict[str, Array] = {}
     for name, values in there.items():
-        merge = place.get(name)
-        if merge is None:
+        if (merge := place.get(name)) is None:
             found[name] = values
         elif merge.matrix not in found:
-            found[merge.matrix] = np.hstack([there[str(p.operands[0])] for p in (merge.state, merge.input)])
+            found[merge.matrix] = np.hstack([there[part] for part in merge.parts])
     return found
 
 
@@ -258,7 +243,7 @@ def _values(trace: Trace, stage: Stage, merges: list[_Merge]) -> dict[str, Array
         vectors = [part for part in parts if part is not None]
         if len(vectors) == 2:
             there[merge.vector.name] = np.concatenate(vectors, axis=-1)
-        products = [there.pop(product.name, None) for product in (merge.state, merge.input)]
-        if products[0] is not None and products[1] is not None and _sum(merge).op == "add":
+        products = [there.pop(product.name) for product in merge.two if product.name in there]
+        if len(products) == 2 and merge.sum.op == "add":
             there[merge.product.name] = products[0] + products[1]
     return there

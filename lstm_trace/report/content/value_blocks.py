@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from ...cell.lines import Line, Operand
@@ -10,7 +11,7 @@ from ...cell.network import Stage
 from ...documents.blocks import Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
+from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.view import TABLE, Place, View
@@ -21,11 +22,11 @@ def wanted(shown: View) -> list[tuple[Stage, Address]]:
     found = []
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
-        there = stage in shown.stages and shown.chosen.has(address.line)
-        values = shown.trace.lines[address.scope].get(address.line) if there and address.unit is None else None
-        there = there and (values is None or bool(shown.indices(values.shape[-1])))
-        if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):
-            found.append((stage, address))
+        if stage in shown.stages and shown.chosen.has(address.line):
+            values = shown.trace.lines[address.scope].get(address.line) if address.unit is None else None
+            there = address.t in (None, *shown.steps) and address.b in (None, *shown.rows)
+            if there and (values is None or shown.indices(values.shape[-1])):
+                found.append((stage, address))
     return found
 
 
@@ -38,8 +39,7 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
         symbol, t = at, None  # its index says the step
     where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
-    values = shown.values.array(stage.scope, address.line)
-    width = 1 if values is None else values.shape[-1]
+    width = shown.width(stage, address.line)
     if unit is not None and width > 1:
         label = shown.label(stage, address.line, unit, width)
         where = shown.words.word("list").join(filter(None, (where, label)))
@@ -55,11 +55,8 @@ def read(shown: View, stage: Stage, lines: Sequence[Line] | None = None) -> list
 
 def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Premises:
     """Values at one step and row, side by side."""
-    items: list[tuple[Node, str, Node]] = []
-    for name in names:
-        vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        items.append((shown.at(stage, t, value(name, stage.cell)), exact(shown, vector), vector))
-    return Premises((tuple(items),))
+    found = ((name, shown.values.vector(stage.scope, name, t, b, shown.units)) for name in names)
+    return Premises((tuple((shown.at(stage, t, value(name, stage.cell)), exact(shown, v), v) for name, v in found),))
 
 
 def beside(shown: View, stage: Stage, name: str) -> Premises | None:
@@ -99,7 +96,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         elif name in stage.cell.inputs:
             head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.label(stage, name, k, width),) if width > 1 else (value(name, stage.cell),))
+            head.append((shown.label(stage, name, k, width) if width > 1 else value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     dots, before = tuple((Dots("down"),) for _ in head), None
@@ -112,7 +109,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         if "steps" in shown.cut and before is not None and t > before + 1:
             rows.append(dots)
         before = t
-        cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
+        cells = ((Dots() if k is None else shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns)
         rows.append((*shown.place_cells(t, b), *cells))
     return Table(tuple(head), tuple(rows), places)
 
@@ -120,29 +117,30 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
 def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
     """The values of lines at one place as a table, a row for each line and a column for each shown unit."""
     stage, t, b = place
-    widths = {line.name: shown.trace.lines[stage.scope][line.name].shape[-1] for line in lines}
+    widths = {line.name: shown.width(stage, line.name) for line in lines}
     widest = max(widths.values())
     columns = shown.indices(widest)
-    head: list[Text] = [("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns)]
-    rows = []
-    for line in lines:
-        width = widths[line.name]
-        cells: list[Text] = [
-            (Dots(),) if j is None else ("",) if j >= width else (shown.values.num(stage.scope, line.name, t, b, (j,)),)
-            for j in columns
-        ]
-        rows.append(((symbol(shown, place, line),), *cells))
-    return Table(tuple(head), tuple(rows))
+
+    def cell(name: str, j: int | None) -> Text:
+        if j is None:
+            return (Dots(),)
+        return (shown.values.num(stage.scope, name, t, b, (j,)),) if j < widths[name] else ("",)
+
+    head: tuple[Text, ...] = (("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns))
+    rows = (((symbol(shown, place, line),), *(cell(line.name, j) for j in columns)) for line in lines)
+    return Table(head, tuple(rows))
 
 
 def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
     parts = list(formulas(shown, place, line))
     put_in = _substituted(shown, place, line)
-    vector, sign = result(shown, place, line)
+    vector, sign = result(shown, place, line.name)
     if put_in is not None and put_in != vector:
         parts.append(("=", put_in))
-        sign = "=" if _true(shown, place, line) else "≈"
+        units = [unit for unit in shown.indices(shown.width(place.stage, line.name)) if unit is not None]
+        found = (shown.values.scalar(place.stage, line, *place[1:], unit, shown.terms, shown.whole) for unit in units)
+        sign = "=" if all(scalar.relation == "=" for scalar in found) else "≈"
     parts.append((sign, vector))
     return Row((symbol(shown, place, line),), tuple(parts))
 
@@ -154,17 +152,7 @@ def symbol(shown: View, place: Place, line: Line) -> Node:
 
 def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
     """What a line is in symbols at a place, each with the sign before it."""
-    for sign, node in shown.formulas(place.stage, line):
-        yield sign, shown.at(place.stage, place.t, node)
-
-
-def _true(shown: View, place: Place, line: Line) -> bool:
-    """Whether every shown unit is exactly what comes of the numbers that are put in."""
-    stage, t, b = place
-    width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    units = [unit for unit in shown.indices(width) if unit is not None]
-    found = (shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole) for unit in units)
-    return all(scalar.relation == "=" for scalar in found)
+    return ((sign, shown.at(place.stage, place.t, node)) for sign, node in shown.formulas(place.stage, line))
 
 
 def _substituted(shown: View, place: Place, line: Line) -> Node | None:
@@ -183,10 +171,8 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
             missing.append(operand)
         if values is None or values.ndim == 2:
             return Sym(operand)
-        per_step = values.ndim == 3
-        vector = shown.values.vector(
-            stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
-        )
+        step, row = (t, b) if values.ndim == 3 else (None, None)
+        vector = shown.values.vector(stage.scope, operand, step, row, shown.units)
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
     tree = shown.written(stage, line, part)
@@ -209,36 +195,63 @@ def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Cal
     return Mat(tuple(tuple(part(i, k) for k in columns) for i in rows))
 
 
+def column(units: Sequence[int | None], entry: Callable[[int], Node]) -> Vec:
+    """Some entries of a vector, with dots for those that are left out."""
+    return Vec(tuple(Dots("down") if j is None else entry(j) for j in units))
+
+
+def minus(left: Node, right: Node) -> Sum:
+    """A difference."""
+    return Sum((1.0, -1.0), (left, right))
+
+
 #: A row of a table, or a line of a derivation.
 Cells = TypeVar("Cells", bound="tuple[Text, ...] | tuple[Row, ...]")
 
 
 def excerpted(
-    shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False, adds: bool = True
+    shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False
 ) -> tuple[list[Cells], list[Para]]:
     """The rows of a long table with dots for those that are left out, and how many they are and how large.
 
-    sizes: of every row. row: what stands in one. timed, adds: as for `excerpt`.
+    sizes: of every row. row: what stands in one. timed: as for `excerpt`.
     """
-    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed, adds)
+    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed)
     rows = [None if isinstance(entry, range) else row(entry) for entry in entries]
     first: Any = next(filter(None, rows), ())
     dots: Any = tuple(Row((Dots("down"),)) if isinstance(cell, Row) else (Dots("down"),) for cell in first)
-    note = []
-    if missing := left_out(entries):
-        largest = shown.num(max(sizes[k] for k in missing))
-        note = [Para(shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest))]
-    return [dots if cells is None else cells for cells in rows], note
+    shown_rows = [dots if cells is None else cells for cells in rows]
+    if not (missing := left_out(entries)):
+        return shown_rows, []
+    largest = shown.num(max(sizes[k] for k in missing))
+    note = shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest)
+    return shown_rows, [Para(note)]
 
 
-def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
-    """The value of a line at a place, and the sign before it."""
+def result(shown: View, place: Place, name: str, units: Sequence[int | None] | None = None) -> tuple[Vec, str]:
+    """The value of a line at a place, and the sign before it. units: some of them; those that are shown if None."""
     stage, t, b = place
-    if shown.chosen.unit is None:
-        vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
-    else:
-        width = shown.trace.lines[stage.scope][line.name].shape[-1]
-        vector = Vec(
-            tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
-        )
+    if units is None:
+        units = shown.indices(shown.width(stage, name))
+    vector = column(units, lambda j: shown.values.num(stage.scope, name, t, b, (j,)))
     return vector, exact(shown, vector)
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def parts_of(node: Any) -> Iterator[Any]:
+    """Every part of a formula."""
+    yield node
+    inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
+    for part in inner:
+        yield from parts_of(part)
+
+
+def changed(node: Any, change: Callable[[Any], Any]) -> Any:
+    """A part of a formula with each of its own parts changed; numbers and names stay."""
+    if isinstance(node, tuple):
+        return tuple(map(change, node))
+    if isinstance(node, Num) or not hasattr(node, "__dataclass_fields__"):
+        return node
+    return replace(node, **{f.name: change(getattr(node, f.name)) for f in fields(node)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -104,15 +104,19 @@ class Diagram:
         return Plain(self.own)(node)
 
     @cached_property
+    def _spots(self) -> dict[str, DiagramNode]:
+        return {spot.key: spot for spot in self.flow.spots}
+
+    @cached_property
     def flow(self) -> CellGraph:
         """What is drawn."""
         return flow(self.stage)
 
     @cached_property
-    def _places(self) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, str], list[placement.Place]], Any]:
-        """Middle of each spot, the way of each edge, and for each column its left and right end."""
-        spots = {spot.key: spot for spot in self.flow.spots}
-        edges = [(edge.source, edge.target) for edge in self.flow.edges]
+    def _places(self) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, str], list[placement.Place]], Any, Any]:
+        """Middle of each spot, the way of each edge, the ends of columns with the heights of lanes, and the columns."""
+        spots = self._spots
+        edges = self.flow.edges
         sinks = [key for key, spot in spots.items() if spot.kind == "sink"]
         column = placement.columns(list(spots), edges, sinks)
         ways = placement.routes(edges, column)
@@ -120,29 +124,26 @@ class Diagram:
         rows = placement.order(list(spots), column, ways, fixed)
         sizes = {key: _HEIGHTS[spot.kind] for key, spot in spots.items()}
         on = {key for key, spot in spots.items() if spot.kind != "box" and spot.line not in self.stage.cell.inputs}
-        pull = {edge: 4.0 for edge in edges if on.issuperset(edge)}  # what is carried runs on a straight belt
+        pull: dict[placement.Pair, float] = {
+            edge: 4.0 for edge in edges if on.issuperset(edge)
+        }  # what is carried runs on a straight belt
         y = placement.heights(rows, sizes, ways, pull)
-        ends: list[tuple[float, float]] = []
-        left = _EDGE
-        for row in rows:
-            widest = max((self._wide(spots[place]) for place in row if isinstance(place, str)), default=20.0)
-            ends.append((left, left + widest))
-            left += widest + _BETWEEN
+        widest = [max((self._wide(spots[x]) for x in row if isinstance(x, str)), default=20.0) for row in rows]
+        lefts = accumulate((wide + _BETWEEN for wide in widest), initial=_EDGE)
+        ends = [(left, left + wide) for left, wide in zip(lefts, widest, strict=False)]
         middle = {key: (sum(ends[column[key]]) / 2, y[key] + _EDGE) for key in spots}
         lanes = {place: y[place] + _EDGE for row in rows for place in row if not isinstance(place, str)}
-        return middle, ways, (ends, lanes)
+        return middle, ways, (ends, lanes), column
 
     def _wide(self, spot: DiagramNode) -> float:
-        label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
-        value = _LETTER * self.widths.get(spot.line, 0)
+        label, value = self._head(spot)[1], _LETTER * self.widths.get(spot.line, 0)
         if spot.kind == "box":
             inner = text_width(cut_to_room(self._inner(spot)), 12)
             return _MARGIN + max(80.0, sum(self._head(spot)), inner, value)
         if spot.kind == "circle":
             return max(48.0, 2 * self._radius(spot), label, value)
         if spot.kind == "sink":
-            note = self.said.word(f"diagram.{spot.sign}")
-            return 24 + max(text_width(note, 11), label)
+            return 24 + max(text_width(self.said.word(f"diagram.{spot.sign}"), 11), label)
         return max(64.0, label + 24, value + 20)
 
     def _head(self, spot: DiagramNode) -> tuple[float, float, float]:
@@ -173,7 +174,7 @@ class Diagram:
     @cached_property
     def size(self) -> tuple[float, float]:
         """Width and height."""
-        middle, _, (ends, lanes) = self._places
+        middle, _, (ends, lanes), _ = self._places
         low = [middle[spot.key][1] + _HEIGHTS[spot.kind] / 2 for spot in self.flow.spots]
         return ends[-1][1] + _EDGE, max([*low, *lanes.values()], default=0.0) + _EDGE
 
@@ -182,50 +183,38 @@ class Diagram:
     @cached_property
     def shapes(self) -> str:
         """Edges and nodes."""
-        drawn = [self._edge(edge) for edge in self.flow.edges]
-        return "\n".join([*drawn, *map(self._spot, self.flow.spots)])
+        return "\n".join([*map(self._edge, self.flow.edges), *map(self._spot, self.flow.spots)])
 
     def _edge(self, edge: Edge) -> str:
-        middle, ways, (ends, lanes) = self._places
-        spots = {spot.key: spot for spot in self.flow.spots}
-        way = ways[edge.source, edge.target]
+        middle, ways, (ends, lanes), column = self._places
         x, y = middle[edge.source]
-        x += self._half(spots[edge.source])
+        x += self._half(self._spots[edge.source])
         path = f"M{x:.1f} {y:.1f}"
-        right = self._column(edge.source)[1]
+        right = ends[column[edge.source]][1]
         if right > x + 1:  # bends lie between columns: beside a narrow node they would run behind the wide ones
             path += f"H{right:.1f}"
             x = right
-        for _, place in pairwise(way):
-            if isinstance(place, str):
-                end_x, end_y = self._port(spots[place], edge)
-                left = min(self._column(place)[0], end_x - 5)
-                path += _curve(x, y, left, end_y) + (f"H{end_x - 5:.1f}" if left < end_x - 5 else "")
-                tip = f'<path class="tip" d="M{end_x:.1f} {end_y:.1f}l-8 -4v8z"/>'
-            else:
-                left, right = ends[place[2]]
-                end_y = lanes[place]
-                path += _curve(x, y, left, end_y) + f"H{right:.1f}"
-                x, y = right, end_y
+        for lane in ways[edge][1:-1]:
+            left, right = ends[lane[2]]
+            path += _curve(x, y, left, lanes[lane]) + f"H{right:.1f}"
+            x, y = right, lanes[lane]
+        end_x, end_y = self._port(self._spots[edge.target], edge)
+        left = min(ends[column[edge.target]][0], end_x - 5)
+        path += _curve(x, y, left, end_y) + (f"H{end_x - 5:.1f}" if left < end_x - 5 else "")
+        tip = f'<path class="tip" d="M{end_x:.1f} {end_y:.1f}l-8 -4v8z"/>'
         ids = f'data-from="{escape(edge.source)}" data-to="{escape(edge.target)}"'
         return f'<g class="edge" {ids}><path d="{path}"/>{tip}</g>'
-
-    def _column(self, key: str) -> tuple[float, float]:
-        """The left and right end of the column in which a spot stands."""
-        middle, _, (ends, _) = self._places
-        column: tuple[float, float] = min(ends, key=lambda end: abs(sum(end) / 2 - middle[key][0]))
-        return column
 
     def _half(self, spot: DiagramNode) -> float:
         return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2
 
     def _port(self, spot: DiagramNode, edge: Edge) -> tuple[float, float]:
         """Where an edge ends: edges that end at one spot do so one below the other, as they come."""
-        middle, ways, (_, lanes) = self._places
+        middle, ways, (_, lanes), _ = self._places
 
         def level(source: str) -> float:
             place = ways[source, spot.key][-2]
-            return middle[place][1] if isinstance(place, str) else lanes[place]
+            return middle[place][1] if isinstance(place, str) else float(lanes[place])
 
         x, y = middle[spot.key]
         sources = sorted(reached(self.flow.edges, spot.key), key=level)
@@ -239,13 +228,13 @@ class Diagram:
     def _spot(self, spot: DiagramNode) -> str:
         x, y = self._places[0][spot.key]
         half = self._half(spot)
+        tall, round_ = {"circle": (34, 17), "box": (66, 8)}.get(spot.kind, (40, 20))
+        area = f'x="{x - half:.1f}" y="{y - tall / 2:.1f}" width="{2 * half:.1f}" height="{tall}" rx="{round_}"'
         label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
         if spot.kind == "circle":
-            box = f'<rect x="{x - half:.1f}" y="{y - 17:.1f}" width="{2 * half:.1f}" height="34" rx="17"/>'
             name = f'<text class="label" x="{x:.1f}" y="{y - 22:.1f}">{label}</text>' if label else ""
             inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{spans(self._sign(spot))}</text>'
         elif spot.kind == "box":
-            box = f'<rect x="{x - half:.1f}" y="{y - 33:.1f}" width="{2 * half:.1f}" height="66" rx="8"/>'
             sign, named, free = self._head(spot)
             left, right = x - (named + free) / 2, x + (sign + free) / 2
             badge = f'<text class="sign" x="{left:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
@@ -253,17 +242,14 @@ class Diagram:
             text = f'<text class="formula" x="{x:.1f}" y="{y + 7:.1f}">{spans(cut_to_room(self._inner(spot)))}</text>'
             inner = (badge if spot.sign else "") + (name if label else "") + text
         else:
-            box = f'<rect x="{x - half:.1f}" y="{y - 20:.1f}" width="{2 * half:.1f}" height="40" rx="20"/>'
             inner = f'<text class="label" x="{x:.1f}" y="{y - 2:.1f}">{label}</text>'
             if spot.kind == "sink":
                 caption = escape(self.said.word(f"diagram.{spot.sign}"))
                 inner += f'<text class="caption" x="{x:.1f}" y="{y + 14:.1f}">{caption}</text>'
-        return f'<g class="{spot.kind} op-{self._colour(spot)}" data-spot="{escape(spot.key)}">{box}{inner}</g>'
-
-    def _colour(self, spot: DiagramNode) -> str:
+        colour = "state" if spot.line in self.stage.cell.states else "plain"
         if spot.kind == "box" and spot.lines:
-            return "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
-        return "state" if spot.line in self.stage.cell.states else "plain"
+            colour = "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
+        return f'<g class="{spot.kind} op-{colour}" data-spot="{escape(spot.key)}"><rect {area}/>{inner}</g>'
 
     def said_of(self, spot: DiagramNode) -> str:
         """The equation of a spot, as text."""
@@ -315,11 +301,6 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
     return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
 
 
-def style() -> str:
-    """The style sheet of pictures, which the page and a picture that stands alone share."""
-    return asset("report/diagram/diagram.css")
-
-
 def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
     """The cell of a layer and direction as an SVG file, with the values of step t and row b on it.
 
@@ -337,11 +318,11 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     picture = Diagram(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     wide, tall = picture.size
-    title = escape(caption(trace, stage, t, b, picture.said))
+    title, style = escape(caption(trace, stage, t, b, picture.said)), asset("report/diagram/diagram.css")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="img" aria-labelledby="title desc">\n<title id="title">{title}</title>\n'
-        f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style()}</style>\n'
+        f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style}</style>\n'
         f'<rect class="ground" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
@@ -41,16 +41,14 @@ class DiagramNode:
     operand: Node | None = None
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(NamedTuple):
     """From one spot to another, by key."""
 
     source: str
     target: str
 
 
-@dataclass(frozen=True)
-class CellGraph:
+class CellGraph(NamedTuple):
     """The graph of a cell: spots in computing order, sources first and sinks last."""
 
     spots: tuple[DiagramNode, ...]
@@ -77,16 +75,14 @@ def flow(stage: Stage) -> CellGraph:
     """The graph of the lines that a stage computes."""
     cell = stage.cell
     found = groups(stage, frozenset())
-    whole = [group for group in found if not _is_box(group, cell)]
-    folded = {id(group) for group in found if _is_box(group, cell)}
-    for group in sorted(whole, key=lambda g: -len(g.lines)):  # the largest first, until few enough are left
-        if len(folded) + sum(len(_parts(g, cell)) for g in found if id(g) not in folded) <= MOST:
+    folded = [_is_box(group, cell) for group in found]
+    whole = [at for at, is_box in enumerate(folded) if not is_box]
+    for at in sorted(whole, key=lambda k: -len(found[k].lines)):  # the largest first, until few enough are left
+        if sum(1 if fold else len(_parts(g, cell)) for g, fold in zip(found, folded, strict=True)) <= MOST:
             break
-        folded.add(id(group))
-    spots: list[DiagramNode] = []
-    for group in found:
-        parts = _shared(group, cell) if id(group) in folded else _parts(group, cell)
-        spots += [_spot(lines, cell) for lines in parts]
+        folded[at] = True
+    parts = (_shared(g, cell) if fold else _parts(g, cell) for g, fold in zip(found, folded, strict=True))
+    spots = [_spot(lines, cell) for some in parts for lines in some]
     owner = {line.name: spot.key for spot in spots for line in spot.lines}
     return CellGraph(*_joined(stage, spots, owner))
 
@@ -119,32 +115,25 @@ def _parts(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
     for line in reversed(group.lines):
         if line.name in taken:
             continue
-        inner = [
-            other
-            for other in group.lines
-            if line.op == "add" and other.name in line.operands and _is_weighted(other, cell) and not other.assigned
-            and len(cell.readers[other.name]) == 1
-        ]  # fmt: skip
+        read = [x for x in group.lines if line.op == "add" and x.name in line.operands and not x.assigned]
+        products = (x for x in read if (x.product or x.op == "mul") and not cell.parameters.keys().isdisjoint(x.reads))
+        inner = [x for x in products if len(cell.readers[x.name]) == 1]
         taken |= {other.name for other in inner}
         parts.insert(0, (*inner, line))
     return parts
 
 
-def _is_weighted(line: Line, cell: Cell) -> bool:
-    """Whether a line is a product with a parameter."""
-    return (line.product or line.op == "mul") and any(name in cell.parameters for name in line.reads)
-
-
 def _spot(lines: tuple[Line, ...], cell: Cell) -> DiagramNode:
     line = lines[-1]
-    label = heading(line, cell) if line.assigned else None
+    label, op = heading(line, cell) if line.assigned else None, OPS[line.op]
     if line.call and line.assigned:
-        return DiagramNode(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
-    if len(lines) > 1 or line.product or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
-        sign = SIGNS[line.op](line) if OPS[line.op].function else ""
-        return DiagramNode(line.name, "box", line.name, label, sign, lines)
-    sign, operand = _sign(line, cell)
-    return DiagramNode(line.name, "circle", line.name, label, sign, lines, operand)
+        sign = function_sign(str(line.call[0]))[1]
+    elif len(lines) > 1 or line.product or (op.function and line.assigned and op.arity == 1):
+        sign = SIGNS[line.op](line) if op.function else ""
+    else:
+        sign, operand = _sign(line, cell)
+        return DiagramNode(line.name, "circle", line.name, label, sign, lines, operand)
+    return DiagramNode(line.name, "box", line.name, label, sign, lines)
 
 
 def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
@@ -159,7 +148,7 @@ def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
     fixed = value(operand, cell) if isinstance(operand, str) else number(operand)
     if line.op == "mul":
         return f"{sign if isinstance(operand, str) else '×'} {{}}", fixed
-    return (f"{{}} {sign}" if first else f"{sign} {{}}"), fixed
+    return f"{{}} {sign}" if first else f"{sign} {{}}", fixed
 
 
 def _joined(
@@ -167,18 +156,19 @@ def _joined(
 ) -> tuple[tuple[DiagramNode, ...], tuple[Edge, ...]]:
     """Sources, spots and sinks, with the edges between them."""
     cell = stage.cell
-    states = sorted(stage.states, key=lambda state: _weighed(cell, state))  # what is only gated lies on top
+
+    def products(state: str) -> int:
+        """In how many matrix products, or vectors for them, a state stands."""
+        return sum(bool(line.product) or line.op == "concat" for line in cell.readers.get(state, ()))
+
+    states = sorted(stage.states, key=products)  # what is only gated lies on top
     sources = [name for name in (*states, *stage.inputs) if name in stage.reads]
     begin = [DiagramNode(f"in:{name}", "source", name, Sym(name)) for name in sources]
     named = {**owner, **{name: f"in:{name}" for name in sources}}
-    edges: dict[Edge, None] = {}
-    for spot in spots:
-        for name in (name for line in spot.lines for name in line.reads):
-            if name in named and named[name] != spot.key:
-                edges[Edge(named[name], spot.key)] = None
+    read = ((named.get(name), spot.key) for spot in spots for line in spot.lines for name in line.reads)
+    edges = dict.fromkeys(Edge(source, target) for source, target in read if source and source != target)
     ends: list[DiagramNode] = []
-    carried = dict.fromkeys((*states, *(state for state in cell.states if state not in states)))
-    targets = {state: cell.states[state] for state in carried}
+    targets = {state: cell.states[state] for state in dict.fromkeys((*states, *cell.states))}
     for state, line in (*targets.items(), ("", cell.output)):
         if line not in owner or (not state and line in targets.values()):
             continue
@@ -187,11 +177,6 @@ def _joined(
         ends.append(end)
         edges[Edge(owner[line], end.key)] = None
     return (*begin, *spots, *ends), tuple(edges)
-
-
-def _weighed(cell: Cell, state: str) -> int:
-    """In how many matrix products, or vectors for them, a state stands."""
-    return sum(bool(line.product) or line.op == "concat" for line in cell.readers.get(state, ()))
 
 
 def reached(edges: Iterable[Edge], key: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
+from itertools import accumulate, chain, combinations, pairwise
 
 Pair = tuple[str, str]
 Lane = tuple[str, str, int]  # an edge where it passes a column
@@ -23,22 +23,16 @@ NEARLY = 10.0
 
 def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) -> dict[str, int]:
     """Column of each node: after all that lead to it; `last` stand together in the last one. nodes: sorted by edges."""
-    before: dict[str, list[str]] = {node: [] for node in nodes}
-    for source, target in edges:
-        before[target].append(source)
     found: dict[str, int] = {}
     for node in nodes:
-        found[node] = 1 + max((found[source] for source in before[node]), default=-1)
+        found[node] = 1 + max((found[source] for source, target in edges if target == node), default=-1)
     end = max((column for node, column in found.items() if node not in last), default=0) + 1
     return {node: end if node in last else column for node, column in found.items()}
 
 
 def routes(edges: Sequence[Pair], column: Mapping[str, int]) -> dict[Pair, list[Place]]:
     """Each edge as the places that it goes through, its ends included."""
-    return {
-        (a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b]
-        for a, b in edges
-    }  # fmt: skip
+    return {(a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b] for a, b in edges}
 
 
 def order(
@@ -52,53 +46,43 @@ def order(
         for place in path[1:-1]:
             rows[place[2]].append(place)  # type: ignore[index]
     links = [pair for path in paths.values() for pair in pairwise(path)]
+    back = [(b, a) for a, b in links]
     best, fewest = [list(row) for row in rows], _crossings(rows, links)
     for sweep in range(12):
         forward = sweep % 2 == 0
         for k in range(1, len(rows)) if forward else range(len(rows) - 2, -1, -1):
             if k not in fixed:
-                _by_barycentre(rows, k, links, forward)
-        _swap(rows, links, fixed)
+                _by_barycentre(rows[k], rows[k - 1 if forward else k + 1], links if forward else back)
         crossings = _crossings(rows, links)
+        for row in (row for k, row in enumerate(rows) if k not in fixed):
+            for i in range(len(row) - 1):  # neighbours change places as long as that takes crossings away
+                row[i], row[i + 1] = row[i + 1], row[i]
+                if (now := _crossings(rows, links)) < crossings:
+                    crossings = now
+                else:
+                    row[i], row[i + 1] = row[i + 1], row[i]
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
     return best
 
 
-def _by_barycentre(rows: list[list[Place]], k: int, links: list[tuple[Place, Place]], forward: bool) -> None:
-    other = {place: at for at, place in enumerate(rows[k - 1 if forward else k + 1])}
-    near: dict[Place, list[int]] = {place: [] for place in rows[k]}
-    for a, b in links:
-        here, there = (b, a) if forward else (a, b)
-        if here in near and there in other:
-            near[here].append(other[there])
-    at = {place: float(i) for i, place in enumerate(rows[k])}
-    rows[k].sort(key=lambda place: sum(near[place]) / len(near[place]) if near[place] else at[place])
-
-
-def _swap(rows: list[list[Place]], links: list[tuple[Place, Place]], fixed: set[int]) -> None:
-    """Exchange neighbours as long as that takes crossings away."""
-    for k, row in enumerate(rows):
-        if k in fixed:
-            continue
-        for i in range(len(row) - 1):
-            before = _crossings(rows, links)
-            row[i], row[i + 1] = row[i + 1], row[i]
-            if _crossings(rows, links) >= before:
-                row[i], row[i + 1] = row[i + 1], row[i]
+def _by_barycentre(row: list[Place], other: list[Place], links: list[tuple[Place, Place]]) -> None:
+    """Sort a column by the mean place of what it is joined to in `other`. links: from `other` to it."""
+    at, own = ({place: i for i, place in enumerate(places)} for places in (other, row))
+    near: dict[Place, list[int]] = {place: [] for place in row}
+    for there, here in links:
+        if here in near and there in at:
+            near[here].append(at[there])
+    row.sort(key=lambda place: sum(near[place]) / len(near[place]) if near[place] else own[place])
 
 
 def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int:
     at = {place: (k, i) for k, row in enumerate(rows) for i, place in enumerate(row)}
-    by_column: dict[int, list[Pair]] = {}
+    by_column: dict[int, list[tuple[int, int]]] = {}
     for a, b in links:
-        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))  # type: ignore[arg-type]
-    return sum(
-        (p[0] - q[0]) * (p[1] - q[1]) < 0  # type: ignore[operator]
-        for pairs in by_column.values()
-        for i, p in enumerate(pairs)
-        for q in pairs[:i]
-    )
+        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))
+    both = chain.from_iterable(combinations(pairs, 2) for pairs in by_column.values())
+    return sum((p[0] - q[0]) * (p[1] - q[1]) < 0 for p, q in both)
 
 
 def heights(
@@ -120,11 +104,8 @@ def heights(
 
     y: dict[Place, float] = {}
     for row in rows:
-        for i, place in enumerate(row):
-            y[place] = 0.0 if i == 0 else y[row[i - 1]] + gap(row[i - 1], place)
-        middle = (y[row[0]] + y[row[-1]]) / 2 if row else 0.0
-        for place in row:
-            y[place] -= middle
+        down = list(accumulate((gap(a, b) for a, b in pairwise(row)), initial=0.0))
+        y |= {place: at - down[-1] / 2 for place, at in zip(row, down, strict=False)}
     near: dict[Place, list[tuple[Place, float]]] = {place: [] for row in rows for place in row}
     for edge, path in paths.items():
         for a, b in pairwise(path):
@@ -134,8 +115,11 @@ def heights(
             near[b].append((a, weight))
     for sweep in range(160):
         for row in rows if sweep % 2 == 0 else reversed(rows):
-            wanted = [_mean(y, near[place], y[place]) for place in row]
             weights = [sum(w for _, w in near[place]) or 1.0 for place in row]
+            wanted = [
+                sum(y[one] * w for one, w in near[place]) / weight if near[place] else y[place]
+                for place, weight in zip(row, weights, strict=True)
+            ]
             gaps = [gap(a, b) for a, b in pairwise(row)]
             y.update(zip(row, apart(wanted, weights, gaps), strict=True))
     y = levelled(y, [(a, b, gap(a, b)) for row in rows for a, b in pairwise(row)], list(paths.values()))
@@ -167,16 +151,17 @@ def levelled(
     members: dict[Place, list[float]] = {}
     for place, one in found.items():
         members.setdefault(one, []).append(y[place])
-    wanted = {one: sum(all_) / len(all_) for one, all_ in members.items()}
-    low, high, chain = dict(wanted), dict(wanted), _order(found, below)
-    for one in chain:
-        for a, b, gap in below:
-            if found[a] == one:
-                low[found[b]] = max(low[found[b]], low[one] + gap)
-    for one in reversed(chain):
-        for a, b, gap in below:
-            if found[b] == one:
-                high[found[a]] = min(high[found[a]], high[one] - gap)
+    low = {one: sum(all_) / len(all_) for one, all_ in members.items()}
+    high, down = dict(low), _order(found, below)
+    gaps = [(found[a], found[b], gap) for a, b, gap in below]
+    for one in down:
+        for a, b, gap in gaps:
+            if a == one:
+                low[b] = max(low[b], low[one] + gap)
+    for one in reversed(down):
+        for a, b, gap in gaps:
+            if b == one:
+                high[a] = min(high[a], high[one] - gap)
     return {place: (low[one] + high[one]) / 2 for place, one in found.items()}  # both keep the gaps, so the mean does
 
 
@@ -191,20 +176,13 @@ def _order(found: Mapping[Place, Place], below: Sequence[tuple[Place, Place, flo
         return []
 
 
-def _mean(y: Mapping[Place, float], near: list[tuple[Place, float]], otherwise: float) -> float:
-    total = sum(weight for _, weight in near)
-    return sum(y[place] * weight for place, weight in near) / total if total else otherwise
-
-
 def apart(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
     """Places nearest to those that are wanted, in order and at least `gaps` apart (pooled, least squares).
 
     >>> apart([0.0, 1.0, 9.0], [1.0, 1.0, 1.0], [4.0, 4.0])
     [-1.5, 2.5, 9.0]
     """
-    offset = [0.0]
-    for gap in gaps:
-        offset.append(offset[-1] + gap)
+    offset = list(accumulate(gaps, initial=0.0))
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for value, weight, shift in zip(wanted, weights, offset, strict=False):
         pools.append((value - shift, weight, 1))

@@ -1,1 +1,1 @@
-"""What happened in a trace, in words: facts from its lines (`gates`, `states`, `readouts`), sentences from facts."""
+"""What happened in a trace, in words: what gates, states and readouts did, for the units that are described."""

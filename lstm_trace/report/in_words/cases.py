@@ -1,19 +1,23 @@
-"""Which units of which sequences are described, at which steps, and what they are called."""
+"""Which units of which sequences are described, at which steps, and how that is said."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import Operand
 from ...cell.network import Stage, X
+from ...documents.blocks import Code, Text
+from ...formulas import numbers
+from ...formulas.plain import Plain
 from ...formulas.tree import Node, Num
 from ...formulas.tree import value as symbol
+from ...languages.strings import Words, capital
 from ...trace.labels import Axis, axis, labels, step_label
 from ...view.view import View
 
@@ -40,7 +44,7 @@ class CaseCourse(NamedTuple):
 
 @dataclass
 class Described:
-    """What of one stage is described.
+    """What of one stage is described, and how it is said.
 
     few: widths of lines to the line by which their few units were chosen, where not all of them are described.
     """
@@ -48,7 +52,16 @@ class Described:
     shown: View
     stage: Stage
     few: dict[int, str] = field(default_factory=dict)
-    _steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def words(self) -> Words:
+        """The strings of the language."""
+        return self.shown.words
+
+    @property
+    def kind(self) -> str:
+        """The kind of the cell."""
+        return self.shown.trace.header.kind
 
     # -- which ---------------------------------------------------------------------------------------------------------
 
@@ -58,17 +71,12 @@ class Described:
         steps = self.shown.trace.span[self.shown.chosen.window(self.shown.trace)]
         return tuple(reversed(steps) if self.stage.backwards else steps)
 
-    def steps(self, row: int) -> tuple[int, ...]:
-        """The chosen steps of a row that are no padding, in computing order."""
-        if row not in self._steps:
-            self._steps[row] = tuple(t for t in self.window if not self.shown.padding(t, row))
-        return self._steps[row]
-
     @cached_property
-    def every_row(self) -> tuple[int, ...]:
-        """The chosen rows that have a step."""
+    def steps(self) -> dict[int, tuple[int, ...]]:
+        """By chosen row its chosen steps that are no padding, in computing order; without rows that have none."""
         rows = range(self.shown.trace.batch)[self.shown.chosen.rows(self.shown.trace)]
-        return tuple(b for b in rows if any(not self.shown.padding(t, b) for t in self.window))
+        found = {b: tuple(t for t in self.window if not self.shown.padding(t, b)) for b in rows}
+        return {b: steps for b, steps in found.items() if steps}
 
     @cached_property
     def most(self) -> int:
@@ -80,29 +88,23 @@ class Described:
         """The rows that are described: all of them, or the first ones."""
         first = next((line.name for line in self.shown.lines(self.stage)), "")
         units = 1 if self.shown.chosen.unit is not None else self.width((*self._carried, first)[0])
-        if units * len(self.every_row) <= self.most:
-            return self.every_row
-        return self.every_row[: max(self.most // min(max(units, 1), FEW), 1)]
+        every = tuple(self.steps)
+        return every if units * len(every) <= self.most else every[: max(self.most // min(max(units, 1), FEW), 1)]
 
     def cases(self, name: str) -> list[Case]:
         """The cases of a line that are described: all of them, or those that are the furthest from zero at the end."""
-        width = self.width(name)
-        chosen = self.shown.chosen.unit
+        width, chosen = self.width(name), self.shown.chosen.unit
         units = [u for u in ([chosen] if chosen is not None else range(width)) if u < width]
         if len(units) * len(self.rows) > self.most:
-            units = self._furthest(name, units)
+            if width not in self.few:
+                self.few[width] = next((line for line in self._carried if self.width(line) == width), name)
+            values = self.values(self.few[width])
+            assert values is not None
+            last = np.array([[self.shown.trace.index(self.steps[b][-1]), b] for b in self.rows])
+            sizes = np.abs(values[last[:, 0], last[:, 1]].astype(np.float64)).max(axis=0)
+            order = np.argsort(-np.where(np.isfinite(sizes), sizes, -1.0), kind="stable")
+            units = sorted(order[:FEW].tolist())
         return [Case(j, b) for b in self.rows for j in units]
-
-    def _furthest(self, name: str, units: Sequence[int]) -> list[int]:
-        width = self.width(name)
-        if width not in self.few:
-            self.few[width] = next((line for line in self._carried if self.width(line) == width), name)
-        values = self.values(self.few[width])
-        assert values is not None
-        last = np.array([[self.shown.trace.index(self.steps(b)[-1]), b] for b in self.rows])
-        sizes = np.abs(values[last[:, 0], last[:, 1]].astype(np.float64)).max(axis=0)
-        order = np.argsort(-np.where(np.isfinite(sizes), sizes, -1.0), kind="stable")
-        return sorted(int(j) for j in order[:FEW])
 
     @cached_property
     def _carried(self) -> list[str]:
@@ -125,64 +127,168 @@ class Described:
         values = self.values(name)
         return 0 if values is None else values.shape[-1]
 
-    def value(self, name: Operand, case: Case, t: int) -> float:
-        """One value; of a line of width 1 the only one."""
-        values = self.values(name)
-        assert values is not None
-        return float(values[self.shown.trace.index(t), case.row, case.unit if values.shape[-1] > 1 else 0])
-
-    def course(self, name: str, case: Case, steps: Sequence[int]) -> CaseCourse:
-        """The values of a case at some steps."""
+    def course(self, name: Operand, case: Case, steps: Sequence[int]) -> CaseCourse:
+        """The values of a case at some steps; of a line of width 1 the only ones."""
         values = self.values(name)
         assert values is not None
         at = np.array(steps, int) - self.shown.trace.first
         found = values[at, case.row, case.unit if values.shape[-1] > 1 else 0]
         return CaseCourse(case, tuple(steps), tuple(found.astype(np.float64).tolist()))
 
+    def value(self, name: Operand, case: Case, t: int) -> float:
+        """One value."""
+        return self.course(name, case, [t]).values[0]
+
+    def is_finite(self, name: str, case: Case) -> bool:
+        """Whether every value of a case is a finite number."""
+        return bool(np.isfinite(self.course(name, case, self.steps[case.row]).values).all())
+
     def num(self, name: Operand, case: Case, t: int) -> Num:
         """One value as it is shown."""
         unit = case.unit if self.width(str(name)) > 1 else 0
-        where = (None, None) if str(name) in self.stage.cell.parameters else (t, case.row)
-        return self.shown.values.num(self.stage.scope, name, where[0], where[1], (unit,))
+        step, row = (None, None) if str(name) in self.stage.cell.parameters else (t, case.row)
+        return self.shown.values.num(self.stage.scope, name, step, row, (unit,))
 
-    def total(self, value: float, name: str = "") -> Num:
-        """A number that no line has, as the numbers of the line `name` are shown."""
-        return Num(self.shown.values.style.show(value, name), value)
+    # -- what they are called ------------------------------------------------------------------------------------------
 
     def axis(self, name: str) -> Axis:
         """Whether the units of a line are hidden units or outputs."""
         return axis(self.shown.trace, self.stage, name)
-
-    # -- what they are called ------------------------------------------------------------------------------------------
 
     def symbol(self, name: str, steps: Iterable[int] = ()) -> Node:
         """The symbol of a line, input or state; at a single step the one that the page has there."""
         found, there = symbol(name, self.stage.cell), list(steps)
         return self.shown.at(self.stage, there[0], found) if len(there) == 1 else found
 
+    def subject(self, name: str, steps: Iterable[int]) -> Text:
+        """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
+        key = f"the.{self.kind}.{name}"
+        return (self.words.word(key),) if self.words.has(key) else (self.symbol(name, steps),)
+
+    def gate(self, name: str, steps: Iterable[int]) -> Text:
+        """The same of a gate: `the gate k_t`."""
+        found = self.subject(name, steps)
+        return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
+
+    def unit(self, name: str, j: int) -> str:
+        """A unit of a line in words."""
+        of = self.axis(name)
+        return self.words.word("the.output" if of == "y" else "the.unit", unit=self.shown.unit(j, self.width(name), of))
+
     def who(self, case: Case, name: str, whole: bool = False) -> str:
         """A case in words, as far as there are others; whole: the unit in any case."""
-        words, width, of = self.shown.words, self.width(name), self.axis(name)
-        unit = self.shown.unit(case.unit, width, of)
-        units = whole or width > 1 or bool(labels(self.shown.trace, of, width))
+        words, width, of = self.words, self.width(name), self.axis(name)
         row = self.shown.row(case.row) if len(self.rows) > 1 else ""
-        the = "the.output" if of == "y" else "the.unit"
-        if units and row:
-            return words.word(f"{the}.row", unit=unit, row=row)
-        return words.word(the, unit=unit) if units else words.word("the.row", row=row) if row else ""
+        if not (whole or width > 1 or labels(self.shown.trace, of, width)):
+            return words.word("the.row", row=row) if row else ""
+        if not row:
+            return self.unit(name, case.unit)
+        the = "the.output.row" if of == "y" else "the.unit.row"
+        return words.word(the, unit=self.shown.unit(case.unit, width, of), row=row)
 
     def when(self, t: int) -> str:
         """A step in words, with its label where all rows have the same."""
         return self.shown.step(t, True, self.rows[0] if len(self.rows) == 1 else None)
 
+    def at(self, steps: Iterable[int]) -> str:
+        """When something is so, at one step of each row: empty where there is one step only."""
+        found = set(steps)
+        if self.shown.trace.span == range(1):
+            return ""
+        return self.words.word("when.last" if len(found) > 1 else "when", step=self.when(min(found)))
+
     def step(self, t: int, row: int) -> str:
         """A step in words, with its label, or with the input that was there where it was one that has a label."""
-        words, trace, text = self.shown.words, self.shown.trace, self.shown.step(t, True, row)
-        if step_label(trace, t, row):
-            return text
-        if trace.x is None or X not in self.stage.sources.values():
+        trace, text = self.shown.trace, self.shown.step(t, True, row)
+        if step_label(trace, t, row) or trace.x is None or X not in self.stage.sources.values():
             return text
         entries = trace.x[trace.index(t), row]
-        there = np.flatnonzero(entries)
-        named = labels(trace, "x", len(entries))
-        return words.word("step.input", step=text, name=named[there[0]]) if len(there) == 1 and named else text
+        there, named = np.flatnonzero(entries), labels(trace, "x", len(entries))
+        return self.words.word("step.input", step=text, name=named[there[0]]) if len(there) == 1 and named else text
+
+    # -- sentences -----------------------------------------------------------------------------------------------------
+
+    def said(self, *sentences: Text) -> Text:
+        """Sentences with the stops between and behind them."""
+        return (*self.words.listed([*sentences], "stop.next", "stop.next"), self.words.word("stop"))
+
+    def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
+        """The sentence of `key`, or of `key.at` where it says when, with a capital and without the full stop."""
+        return capital(self.words.text(f"{key}.at", when=when, **fields) if when else self.words.text(key, **fields))
+
+    def aside(self, key: str, **fields: Any) -> Text:
+        """A remark in brackets."""
+        return self.words.text("aside", text=self.words.text(key, **fields))
+
+    def share(self, value: float, name: str) -> str:
+        """A number between 0 and 1 in percent; none and all only where it is just that."""
+        array = self.values(name)
+        return percent(self.words, value if array is None else array.dtype.type(value))
+
+    def then(self, texts: Sequence[Text]) -> Text:
+        """Values over the steps: one, the same at each, or one after the other."""
+        if len(texts) > 1 and len(set(map(_printed, texts))) == 1:
+            return self.words.text("course.same", what=texts[0])
+        return self.words.listed(list(texts), mark="then", last="then")
+
+    def over_steps(self, course: CaseCourse, text: Callable[[float, int], Text]) -> Text:
+        """A course in words; of many steps the least and the most, with their steps."""
+        if len(course.steps) <= STEPS:
+            return self.then([text(value, t) for value, t in zip(course.values, course.steps, strict=True)])
+        places = [course.values.index(end(course.values)) for end in (min, max)]
+        least, most = (text(course.values[at], course.steps[at]) for at in places)
+        if _printed(least) == _printed(most):
+            return self.words.text("course.same", what=least)
+        first, second = (self.when(course.steps[at]) for at in places)
+        return self.words.text("course.range", least=least, most=most, first=first, second=second)
+
+    def each(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
+        """What is said of each case, and a remark on it; cases of which the same is said together."""
+        joined: dict[tuple[str, ...], list[Case]] = {}
+        for case, text, remark in texts:
+            joined.setdefault(_printed(text, remark), []).append(case)
+        every = len(joined) == 1 and len(texts) == self.width(name) > 1 and len(self.steps) == 1
+        key, all_of = ("in.output", "the.every.output") if self.axis(name) == "y" else ("in", "the.every")
+        found = []
+        for _, text, remark in texts:
+            if not (those := joined.pop(_printed(text, remark), [])):
+                continue
+            named: list[Text] = [(self.who(case, name),) for case in those]
+            who = self.words.word(all_of) if every else "".join(map(str, self.words.listed(named)))
+            found.append((*(self.words.text(key, what=text, who=who) if who else text), *remark))
+        return self.one_by_one(found)
+
+    def one_by_one(self, texts: Sequence[Text]) -> Text:
+        """Texts one after the other, parted by semicolons where there are commas in them."""
+        comma = self.words.word("list").strip()
+        if any(comma in part for text in texts for part in text if isinstance(part, str)):
+            return self.words.listed(list(texts), mark="semicolon", last="semicolon")
+        return self.words.listed(list(texts), last="and.two" if len(texts) < 3 else "and.more")
+
+    def valued(self, name: str, cases: Sequence[Case], many: int = 0) -> Text:
+        """The values of cases at the last step, or at all where there are no more than `many`, as a whole sentence."""
+        found = [(case, self.steps[case.row][0 if len(self.window) <= many else -1 :]) for case in cases]
+        texts: list[tuple[Case, Text, Text]] = [
+            (case, self.then([(self.num(name, case, t),) for t in steps]), ()) for case, steps in found
+        ]
+        there = {t for _, steps in found for t in steps}
+        when = self.at(there) if all(len(steps) == 1 for _, steps in found) else ""
+        values = self.each(name, texts)
+        return self.said(self.sentence("value", when, subject=self.subject(name, there), values=values))
+
+
+def percent(words: Words, value: Any) -> str:
+    """A number between 0 and 1 in percent; none and all only where it is just that.
+
+    >>> from ...languages.strings import words
+    >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
+    ('25\xa0%', 'less than 1\xa0%')
+    """
+    sign, n = numbers.percent(value)
+    return words.word({"<": "share.little", ">": "share.much", "": "share"}[sign], n=n)
+
+
+def _printed(*texts: Text) -> tuple[str, ...]:
+    """Texts as they are read: numbers that are shown alike are alike."""
+    plain = Plain()
+    return tuple(str(part) if isinstance(part, str | Code) else plain(part) for text in texts for part in text)

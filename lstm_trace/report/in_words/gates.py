@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...cell.lines import Cell, Operand
 from ...cell.network import Stage
+from ...documents.blocks import Text
 from ...errors import OptionError
-from ...explanation.memory import Recurrence, recurrence
+from ...explanation.memory import recurrence
 from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
 from .cases import STEPS, Case, CaseCourse, Described
-from .states import Is, last
+
+#: So many steps, or outputs that are equal, are named; of more it is said how many they are.
+NAMED = 3
 
 
 class Gate(NamedTuple):
@@ -33,14 +36,6 @@ class Gate(NamedTuple):
     writes: str | None = None
 
 
-class GateFact(NamedTuple):
-    """What a gate did. courses: its values. idle: the steps at which what it multiplies is zero in all of them."""
-
-    gate: Gate
-    courses: tuple[CaseCourse, ...]
-    idle: tuple[int, ...] = ()
-
-
 def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
     """The gates of a stage, in the order of its equations; a gate that is supplied comes first.
 
@@ -50,29 +45,23 @@ def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
     cell = stage.cell
     kept: dict[str, str] = {}
     written: set[Operand] = set()
-    for rule in _recurrences(stage):
-        written |= {term for _, term in rule.writes}
-        for _, gate in rule.keeps:
-            if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
-                kept.setdefault(gate, rule.state)
+    for line in cell.states.values():
+        with suppress(OptionError):  # what is carried is no sum that keeps something of a state
+            rule = recurrence(stage, line)
+            written |= {term for _, term in rule.writes}
+            for _, gate in rule.keeps:
+                if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
+                    kept.setdefault(gate, rule.state)
     for name in (*cell.inputs, *cell.by_name):
         signal = kept.get(name) or (gated(cell.by_name[name], cell) if name in cell.by_name else None)
         signal = signal or (multiplied(name, cell) if name in named else None)
         if signal is None:
             continue
-        mixed = _mixed(cell, name)
-        if mixed is not None:
+        if (mixed := _mixed(cell, name)) is not None:
             yield Gate(name, *mixed)
         else:
             product = next((p for p, factor in _factors(cell, name).items() if p in written and factor == signal), None)
             yield Gate(name, signal, keeps=kept.get(name) == signal, writes=product)
-
-
-def _recurrences(stage: Stage) -> Iterator[Recurrence]:
-    """How what is carried is made, where that is a sum that keeps something of a state."""
-    for line in stage.cell.states.values():
-        with suppress(OptionError):
-            yield recurrence(stage, line)
 
 
 def _mixed(cell: Cell, name: str) -> tuple[str, str] | None:
@@ -99,92 +88,113 @@ def _factors(cell: Cell, name: str) -> dict[str, str]:
     return found
 
 
-def gate_facts(told: Described, named: frozenset[str]) -> Iterator[GateFact]:
+def gate_sentences(told: Described, named: frozenset[str]) -> Iterator[Text]:
     """What each gate did, as far as it was recorded and chosen, in the cases that are described."""
     for gate in gates(told.stage, named):
         if not told.shown.chosen.has(gate.name) or told.values(gate.name) is None:
             continue
-        every = [told.course(gate.name, case, told.steps(case.row)) for case in told.cases(gate.name)]
-        courses = [course for course in every if np.isfinite(course.values).all()]
-        if courses:
-            yield GateFact(gate, tuple(courses), () if gate.other is not None else _idle(told, gate.signal, courses))
+        if cases := [case for case in told.cases(gate.name) if told.is_finite(gate.name, case)]:
+            yield _gate(told, gate, cases)
 
 
-def _idle(told: Described, signal: str, courses: list[CaseCourse]) -> tuple[int, ...]:
+def _gate(told: Described, gate: Gate, cases: Sequence[Case]) -> Text:
+    idle, every = _idle(told, gate, cases), {t for case in cases for t in told.steps[case.row]}
+    without = len(idle) == len(every)  # no effect at any step
+    idle = () if without else idle
+    found = [told.course(gate.name, c, [t for t in told.steps[c.row] if t not in idle]) for c in cases]
+    courses = [course for course in found if course.steps]
+    steps = {t for course in courses for t in course.steps}
+    within = all(0 <= value <= 1 for course in courses for value in course.values)
+
+    def text(course: CaseCourse) -> Text:
+        if within:
+            return told.over_steps(course, lambda value, _: (told.share(value, gate.name),))
+        return told.over_steps(course, lambda _, t: (told.num(gate.name, course.case, t),))
+
+    key = "times"
+    if within:
+        key = _own(told, "idle", gate.name) if without else _own(told, "did", f"{gate.name}.{gate.signal}", gate.name)
+    if key == "did":
+        key = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
+    remarks = [_became(told, gate, course) if within and not without else () for course in courses]
+    values = told.each(gate.name, [(c.case, text(c), remark) for c, remark in zip(courses, remarks, strict=True)])
+    names = {"gate": gate.name, "signal": gate.signal, "other": gate.other or gate.signal}
+    fields: dict[str, Any] = {of: told.symbol(name, steps) for of, name in names.items()}
+    fields |= {"subject": told.gate(gate.name, steps), "shares": values, "factors": values}
+    first = told.sentence(key, **fields)
+    if not idle:
+        return told.said(first)
+    some = told.words.word("when.some", n=len(idle))
+    if len(idle) <= NAMED:
+        listed = told.words.listed([(told.words.word("when", step=told.when(t)),) for t in idle])
+        some = "".join(map(str, listed))
+    rest = _own(told, "rest", gate.name)
+    return told.said(first, told.sentence(rest, steps=some, signal=told.symbol(gate.signal, idle)))
+
+
+def _idle(told: Described, gate: Gate, cases: Sequence[Case]) -> tuple[int, ...]:
     """The steps at which what a gate multiplies is zero in every case."""
-    if told.values(signal) is None:
+    if gate.other is not None or told.values(gate.signal) is None:
         return ()
-    found = {t: True for course in courses for t in course.steps}
-    for course in courses:
-        values = told.course(signal, course.case, course.steps).values
-        for t in (t for t, value in zip(course.steps, values, strict=True) if value != 0):
-            found[t] = False
-    return tuple(t for t, zero in found.items() if zero)
+    zero: dict[int, bool] = {}
+    for case in cases:
+        course = told.course(gate.signal, case, told.steps[case.row])
+        for t, value in zip(course.steps, course.values, strict=True):
+            zero[t] = zero.get(t, True) and value == 0
+    return tuple(t for t, is_zero in zero.items() if is_zero)
 
+
+def _own(told: Described, key: str, *names: str) -> str:
+    """The key of the sentence for a line of this kind of cell; the general one where there is none."""
+    found = (f"{key}.{told.kind}.{name}" for name in names)
+    return next((own for own in found if told.words.has(own)), key)
+
+
+def _became(told: Described, gate: Gate, course: CaseCourse) -> Text:
+    """At a single step, of what is written into a state: what it was before the gate, and what it is behind."""
+    names = gate.signal, gate.writes or ""
+    if not gate.writes or len(told.window) > 1 or any(told.values(name) is None for name in names):
+        return ()
+    before, behind = (told.num(name, course.case, course.steps[0]) for name in names)
+    return told.aside("becomes", before=before, after=behind)
+
+
+# -- readouts ----------------------------------------------------------------------------------------------------------
 
 #: Functions whose arguments are worth telling beside their value.
 _LOSSES = ("squared_error", "cross_entropy")
 
 
-class Guess(NamedTuple):
-    """The outputs with the largest probability at one step of a row: one of them, or several that are equal."""
+def readout_sentences(told: Described, others: Sequence[str] = ()) -> Iterator[tuple[str, Text]]:
+    """What each readout says, as far as it was recorded and chosen, and whether it `predicts` or is but a `value`.
 
-    row: int
-    step: int
-    outputs: tuple[int, ...]
-    share: float
-
-
-class Predicts(NamedTuple):
-    """What a softmax predicts at some steps."""
-
-    line: str
-    guesses: tuple[Guess, ...]
-
-
-def readout_facts(told: Described, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
-    """What each readout says, as far as it was recorded and chosen. others: lines that are described as states."""
-    for name in _told(told):
+    others: lines that are described as states.
+    """
+    for name in _described(told):
         if name in others or told.values(name) is None or not told.shown.chosen.has(name):
             continue
         if softmax(told.stage.cell, name) and told.width(name) > 1:
-            guesses = tuple(_guesses(told, name))
+            guesses = dict(_guesses(told, name))
             if guesses:
-                yield Predicts(name, guesses)
-            continue
-        cases = [
-            case for case in told.cases(name) if np.isfinite(told.course(name, case, told.steps(case.row)).values).all()
-        ]
-        if not cases:
-            continue
-        if len(told.window) > STEPS:
-            yield last(told, name, cases)
-        else:
-            courses = [(case, told.steps(case.row)) for case in cases]
-            yield Is(name, tuple((case, at, tuple(told.num(name, case, t) for t in at)) for case, at in courses))
+                line = told.symbol(name, {t for _, t in guesses})
+                texts = told.one_by_one([*guesses.values()])
+                yield "predicts", told.said(told.sentence("predicts", line=line, guesses=texts))
+        elif cases := [case for case in told.cases(name) if told.is_finite(name, case)]:
+            yield "value", told.valued(name, cases, STEPS)
 
 
-def _told(told: Described) -> Iterator[str]:
+def _described(told: Described) -> Iterator[str]:
     """The named lines of the readout that are described: those that were asked for, softmaxes, losses and ends."""
     stage, cell = told.stage, told.stage.cell
-    inner = hidden(cell)
-    outside = [
-        line
-        for line in cell.lines
-        if line.assigned and line.name not in inner and stage.unpadded(line.name) == line.name
-    ]
-    asked = {address.line for address in told.shown.asked if address.scope == told.stage.scope}
+    inner, units = hidden(cell), readout(cell)
+    asked = {address.line for address in told.shown.asked if address.scope == stage.scope}
     arguments = {a for line in cell.lines if line.call and line.call[0] in _LOSSES for a in line.call[1:]}
-    wanted = [
-        line.name
-        for line in outside
-        if line.name in asked or line.name in arguments or softmax(cell, line.name) or not cell.readers.get(line.name)
-    ]
+    told_of = {*asked, *arguments}
+    there = (x for x in cell.lines if x.assigned and x.name not in inner and stage.unpadded(x.name) == x.name)
+    wanted = [x.name for x in there if x.name in told_of or softmax(cell, x.name) or not cell.readers.get(x.name)]
     scores = {n for name in wanted if softmax(cell, name) for n in cell.closure([name], carried=False)} - {*asked}
-    units = readout(cell)
     for name in wanted:
-        own = name in units or told.width(name) == 1
-        if own and (name not in scores or softmax(cell, name)):
+        if (name in units or told.width(name) == 1) and (name not in scores or softmax(cell, name)):
             yield name
 
 
@@ -199,19 +209,33 @@ def softmax(cell: Cell, name: str) -> bool:
     return over.op == "exp" and under.op == "sum" and under.operands == (over.name,)
 
 
-def _guesses(told: Described, name: str) -> Iterator[Guess]:
-    """What is predicted at each step, at the last one where they are many; of a chosen unit nothing is said."""
+def _guesses(told: Described, name: str) -> Iterator[tuple[tuple[int, int], Text]]:
+    """By row and step what is predicted, at the last one where they are many; of a chosen unit nothing is said.
+
+    That is the output with the largest probability, or several that are equal.
+    """
     values = told.values(name)
     if values is None or told.shown.chosen.unit is not None:
         return
-    rows = told.rows
-    several = sum(len(told.steps(b)) for b in rows) > told.most
-    for b in rows:
-        for t in told.steps(b)[-1:] if several else told.steps(b):
+    several = sum(len(told.steps[b]) for b in told.rows) > told.most
+    for b in told.rows:
+        for t in told.steps[b][-1:] if several else told.steps[b]:
             here = values[told.shown.trace.index(t), b]
             if not np.isfinite(here).all():
                 continue
             most = str(told.num(name, Case(int(here.argmax()), b), t).shown)  # those that look alike are alike
-            near = [int(j) for j in np.flatnonzero(np.isclose(here, here.max(), rtol=0.1))]
-            alike = tuple(j for j in near if str(told.num(name, Case(j, b), t).shown) == most)
-            yield Guess(b, t, alike, float(here.max()))
+            near = np.flatnonzero(np.isclose(here, here.max(), rtol=0.1)).tolist()
+            alike = [j for j in near if str(told.num(name, Case(j, b), t).shown) == most]
+            yield (b, t), _guess(told, name, b, t, alike, told.share(float(here.max()), name))
+
+
+def _guess(told: Described, line: str, b: int, t: int, outputs: Sequence[int], share: str) -> Text:
+    words = told.words
+    if len(outputs) > NAMED:
+        text = words.text("guess.many", n=str(len(outputs)), share=share)
+    else:
+        named: list[Text] = [(told.unit(line, j),) for j in outputs]
+        text = words.text("guess" if len(named) == 1 else "guess.alike", outputs=words.listed(named), share=share)
+    after = ".after" if told.shown.trace.span != range(1) else ""
+    key = f"guess{after}{'.row' if len(told.rows) > 1 else ''}"
+    return text if key == "guess" else words.text(key, what=text, row=told.shown.row(b), step=told.step(t, b))

@@ -1,45 +1,137 @@
-"""The report, or several, as one HTML file: nothing is loaded, folding works without a script, math is MathML.
+"""The report, or several, as one HTML file, and as a part of a page that is not ours: what a notebook shows.
 
-A policy in the page's head forbids every request, and every script but the page's own.
+In the file nothing is loaded, folding works without a script, and math is MathML. A policy in the page's head forbids
+every request, and every script but the page's own.
+
+Any number of parts may stand in a notebook: nothing in them has an id, and the style sheet is for what stands within.
+Colours are those of the notebook, light or dark. A notebook from somebody else is not trusted: JupyterLab then takes
+away style sheets and MathML, of which only the letters are left, in one heap. So the solution is `hidden` until the
+style sheet shows it; without that, the plain text is seen, which the style sheet hides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any
 
 from ...base.display import escape
-from ...base.page import whole
+from ...base.page import asset, whole
+from ...cell.network import Stage
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
-from ...documents.html import HtmlPrinter
+from ...documents.html import HtmlPrinter as Printer
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...plot.figure import SCRIPT
 from ...plot.kinds.maps import states_figure
 from ...plot.subject import Subject
-from ...view.view import View
+from ...printable import json_text
+from ...trace.labels import step_label
+from ...view.view import Place, View
 from ..diagram import diagram
 from ..sections.sections import Chapter, parts
-from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
 
 #: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
 FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
+#: A notebook keeps what it shows: so many characters at most, unless everything was asked for.
+LARGEST_PART = 400_000
 #: So many maps are drawn, of so many pixels in all: their part of the page weighs 0.5 MB at most.
 MAPS, PIXELS = 24, 350_000
-STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
+#: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
+STILLS = 24
+#: So many texts of pictures at other steps are kept for the slider.
+TEXTS = 30_000
+DRAWN = "report/diagram/diagram.css"
+STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", DRAWN)
+PART_STYLES = ("documents/blocks.css", DRAWN, "plot/plot.css", "plot/framed.css", "report/page/notebook.css")
+#: MathJax leaves these alone: a dollar in a title is no formula.
+_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
+#: Headings of a part are below those of the notebook.
+_DEEPER = 2
+
+Section = tuple[str, str]  # heading and body of a section, as HTML
+
+
+@dataclass
+class Page:
+    """A report on a page: what is shown, what prints it, and by scope the id and the drawing of its cell."""
+
+    shown: View
+    printer: Printer
+    values: Values
+    pictures: dict[str, tuple[str, diagram.Diagram]]
+
+    @classmethod
+    def of(cls, shown: View, **how: Any) -> Page:
+        """The page of what is shown. how: options of its `Printer`."""
+        values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
+        printer = Printer(shown.trace, shown.trace.header.symbols, **how)
+        drawn = {} if shown.profile is not None else pictures(shown, values, printer.mark)
+        return cls(shown, printer, values, drawn)
+
+    @cached_property
+    def back_places(self) -> tuple[Place, ...]:
+        """The places of the backward pass, each as one of the stage whose adjoint is there."""
+        back = self.shown.back
+        return tuple(p._replace(stage=self.shown.trace.stage(p.stage.owner)) for p in back.places) if back else ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the cell is shown with its values."""
+        return self.back_places if self.shown.alone else self.shown.places
+
+    @property
+    def worked(self) -> str:
+        """The section with the steps at which the cell is shown."""
+        return "backward_pass" if self.shown.alone else "solution"
+
+    def where(self, place: Place) -> str:
+        """A place in words."""
+        return self.shown.where(place.stage, place.t, place.b)
+
+    def title(self, place: Place) -> str:
+        """What a picture at a place is called."""
+        return escape(self.shown.words.word("diagram.at", where=self.shown.words.aside(self.where(place))))
+
+    def text(self, blocks: Sequence[Block]) -> str:
+        """Blocks as HTML."""
+        return "".join(map(self.printer, blocks))
+
+
+def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, diagram.Diagram]]:
+    """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
+    found: dict[object, tuple[str, diagram.Diagram]] = {}
+    rooms: dict[object, dict[str, int]] = {}
+    keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
+    for stage in shown.stages:
+        room = rooms.setdefault(keys[stage.scope], {})
+        for name, size in diagram.widths(stage, values).items():
+            room[name] = max(room.get(name, 0), size)
+    for stage in shown.stages:
+        key = keys[stage.scope]
+        if key not in found:
+            drawn = diagram.Diagram(stage, rooms[key], shown.words, shown.trace.header.symbols)
+            found[key] = f"cell{mark}{len(found)}", drawn
+    return {scope: found[key] for scope, key in keys.items()}
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
 
 
 def page(views: Sequence[View], title: str) -> str:
     """The worked solution as an HTML page, or several on one. title: of the page."""
-    text = ""
+    text, words = "", views[0].words
     for times in FOLDED if any("steps" in shown.cut for shown in views) else (1,):
         longer = [_longer(shown, times) for shown in views]
-        text = _whole(views[0].words, title, _one(longer[0]) if len(longer) == 1 else _several(longer, title))
+        body = _one(longer[0]) if len(longer) == 1 else _several(longer, title)
+        body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
+        body += f"\n{wider(words.language)}"
+        text = whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", SCRIPT))
         if len(text) <= LARGEST:
             break
     return text
@@ -47,20 +139,18 @@ def page(views: Sequence[View], title: str) -> str:
 
 def _one(shown: View) -> str:
     """The body of the page of one report."""
-    drawn = _drawn(shown)
-    nav = _nav(shown.words, drawn.links)
-    screen = _printed(f"{nav}\n<main>\n{drawn.main}\n</main>", shown)
-    return f"<header>{drawn.heading}\n{drawn.top}</header>\n{screen}"
+    top, main, links = _drawn(shown)
+    screen = f"{_nav(shown.words, links)}\n<main>\n{main}\n</main>"
+    return f"<header>{top}</header>\n{_printed(screen, shown)}"
 
 
 def _several(views: Sequence[View], title: str) -> str:
     """The body of the page of several reports, each of which has its own slider and pictures."""
     articles, links = [], ""
     for n, shown in enumerate(views):
-        drawn = _drawn(shown, f"{n}-", lower=1)
-        body = _printed(drawn.main, shown, lower=1)
-        articles.append(f'<article id="p{n}">{drawn.heading}\n{drawn.top}\n{body}\n</article>')
-        links += f'<li><a href="#p{n}">{escape(shown.title)}</a><ul>{drawn.links}</ul></li>'
+        top, main, own = _drawn(shown, f"{n}-", lower=1)
+        articles.append(f'<article id="p{n}">{top}\n{_printed(main, shown, lower=1)}\n</article>')
+        links += f'<li><a href="#p{n}">{escape(shown.title)}</a><ul>{own}</ul></li>'
     joined = "\n".join(articles)
     return f"<header><h1>{escape(title)}</h1></header>\n{_nav(views[0].words, links)}\n<main>\n{joined}\n</main>"
 
@@ -69,22 +159,11 @@ def _nav(words: Words, links: str) -> str:
     return f'<nav aria-label="{escape(words.word("contents"))}"><ul>{links}</ul></nav>'
 
 
-class _Drawn(NamedTuple):
-    """A report as HTML: its heading, what stands before the first section, the sections, and links to them."""
-
-    heading: str
-    top: str
-    main: str
-    links: str
-
-
-def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
-    """What is shown; mark, lower: see `HtmlPrinter`."""
-    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
-    printer = HtmlPrinter(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
-    found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values, mark))
+def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
+    """What stands before the first section, the sections, and links to them. mark, lower: see `Printer`."""
+    found = Page.of(shown, mark=mark, lower=lower)
     first, *rest = parts(shown)
-    top = "".join(map(printer, first.blocks))
+    top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []
     links: list[str] = []
     for head, body in (*(section for part in rest for section in _sections(found, part)), *_maps(found)):
@@ -93,28 +172,17 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
             links.append(f'<li><a href="#s{mark}{len(links)}">{head}</a></li>')
         else:
             main.append(body)
-    return _Drawn(printer(first.heading), top, "\n".join(main), "".join(links))
-
-
-def _paper(shown: View, lower: int = 0) -> str:
-    """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
-    printer = HtmlPrinter(shown.trace, shown.trace.header.symbols, linked=False, lower=lower)
-    body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
-    return f'<div class="paper">{body}</div>'
+    return top, "\n".join(main), "".join(links)
 
 
 def _printed(body: str, shown: View, lower: int = 0) -> str:
-    """A report on the screen, and what is printed in its place, where that is another view."""
+    """A report on the screen, and what is printed in its place: few pages, without pictures and links."""
     if shown.printed is None:
         return body
-    return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
-
-
-def _whole(words: Words, title: str, body: str) -> str:
-    """The page round its body."""
-    body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
-    body += f"\n{wider(words.language)}"
-    return whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", SCRIPT))
+    view = shown.printed
+    printer = Printer(view.trace, view.trace.header.symbols, linked=False, lower=lower)
+    paper = "".join(printer(block) for part in parts(view)[1:] for block in (part.heading, *part.blocks))
+    return f'<div class="screen">{body}</div>\n<div class="paper">{paper}</div>'
 
 
 def _longer(shown: View, times: int) -> View:
@@ -128,29 +196,60 @@ def _longer(shown: View, times: int) -> View:
     return replace(shown, steps=(*steps[: room - 1], steps[-1]))
 
 
-# -- sections --------------------------------------------------------------------------------------------------------
+# -- a part of a notebook ----------------------------------------------------------------------------------------------
+
+
+def fragment(shown: View, plain: str) -> str:
+    """The worked solution as part of a page. plain: the same as text, for where style sheets are taken away."""
+    while len(text := _part(shown)) > LARGEST_PART and len(shown.steps) > 1 and not shown.everything:
+        first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
+        shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
+    style = "\n".join(map(asset, PART_STYLES))
+    return (
+        f'<div class="{_CLASSES}" lang="{escape(shown.words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n'
+        f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n</div>\n'
+    )
+
+
+def _part(shown: View) -> str:
+    found = Page.of(shown, linked=False, lower=_DEEPER)
+    sections = []
+    for part in parts(shown):
+        body = f"<figure>{still(found, found.places[0], alone=True)}</figure>\n" if _has_cell(found, part) else ""
+        if _folds(shown, part):
+            (before, *steps), tail = _stepped(shown, part)
+            folded = "".join(_folded(found, step, n == 0) for n, step in enumerate(steps))
+            sections.append(f"{body}{found.text(before)}{folded}{found.text(tail)}")
+        else:
+            sections.append(body + found.text((part.heading, *part.blocks)))
+    return "\n".join(sections)
+
+
+# -- sections ----------------------------------------------------------------------------------------------------------
+
+
+def _has_cell(found: Page, part: Chapter) -> bool:
+    """Whether the cell is shown before a part of the report."""
+    return part.section == found.worked and bool(found.places)
 
 
 def _sections(found: Page, part: Chapter) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
-    head = found.printer.text(part.heading.text)
-    folds = folded(found.shown, part)
-    if part.section == ("backward_pass" if found.shown.alone else "solution") and found.places:
+    folds = _folds(found.shown, part)
+    if _has_cell(found, part):
         if folds:
-            yield "", step_bar(found)  # it stays in sight from here on
-        yield cell(found)
-    if folds:
-        yield head, _steps(found, part)
-    else:
-        yield head, "".join(map(found.printer, (part.heading, *part.blocks)))
+            yield "", _step_bar(found)  # it stays in sight from here on
+        yield _cell(found)
+    head = found.printer.text(part.heading.text)
+    yield head, _steps(found, part) if folds else found.text((part.heading, *part.blocks))
 
 
-def folded(shown: View, part: Chapter) -> bool:
+def _folds(shown: View, part: Chapter) -> bool:
     """Whether a part has steps that fold."""
     return part.section in ("solution", "backward_pass") and not shown.single
 
 
-def stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]:
+def _stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]:
     """The blocks of a part before its first step and those of each step, then what stands after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
@@ -161,27 +260,28 @@ def stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]
     return chunks, [chunks[-1].pop()] if tail else []
 
 
+def _folded(found: Page, step: Sequence[Block], is_open: bool, at: str = "", picture: str = "") -> str:
+    """A step below its heading. at: where that is, as attributes."""
+    head, rest = found.text(step[:1]), found.text(step[1:])
+    return f'<details class="step"{at}{" open" * is_open}><summary>{head}</summary>{picture}{rest}</details>\n'
+
+
 def _steps(found: Page, part: Chapter) -> str:
     """The worked lines, in which each step can be folded, and carries its picture."""
-    p, shown = found.printer, found.shown
-    chunks, tail = stepped(shown, part)
+    shown = found.shown
+    (before, *chunks), tail = _stepped(shown, part)
     first = part.section == "solution" or bool(shown.alone)
     places = shown.places if part.section == "solution" else found.back_places
-    body = ["".join(map(p, chunks[0]))]
     few = len(places) <= STILLS
-    for n, (place, chunk) in enumerate(zip(places, chunks[1:], strict=True)):
-        picture = still(found, place) if few and first else ""
-        at = f'data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
-        rest = "".join(map(p, chunk[1:]))
-        body.append(
-            f'<details class="step" {at}{" open" if n == 0 else ""}><summary>{p(chunk[0])}</summary>{picture}{rest}'
-            "</details>\n"
-        )
+    body = found.text(before)
+    for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
+        at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
+        body += _folded(found, chunk, n == 0, at, still(found, place) if few and first else "")
     if not few:
-        body.append(f'<p class="paper-only">{escape(shown.words.word("fold.print"))}</p>')
-    missing = f'<p class="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>' if first else ""
-    kind = "steps" if few else "steps many"
-    return f'<div class="{kind}">{"".join(body)}{missing}</div>{"".join(map(p, tail))}'
+        body += f'<p class="paper-only">{escape(shown.words.word("fold.print"))}</p>'
+    if first:
+        body += f'<p class="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>'
+    return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
 
 
 def _maps(found: Page) -> Iterator[Section]:
@@ -203,3 +303,95 @@ def _maps(found: Page) -> Iterator[Section]:
     caption = escape(f"{words.word('map.axes')} {drawn.caption}{more}".strip())
     figure = f"<figure>{drawn.interactive()}<figcaption>{caption}</figcaption></figure>"
     yield head, f"{found.printer.head(2, head)}\n{figure}"
+
+
+# -- pictures of the cell ----------------------------------------------------------------------------------------------
+
+
+def _shown_at(found: Page, place: Place) -> dict[str, str]:
+    """The values of a place by spot of the picture there."""
+    picture = replace(found.pictures[place.stage.scope][1], stage=place.stage)
+    return diagram.shown(picture, found.values, place.t, place.b)
+
+
+def _cell(found: Page) -> Section:
+    """The pictures, with the values of the first step; the slider has texts for the others."""
+    said = found.shown.words
+    first: dict[str, Place] = {}
+    for place in found.places:
+        first.setdefault(found.pictures[place.stage.scope][0], place)
+    figures = "".join(_figure(found, place) for place in first.values())
+    head, hint = escape(said.word("diagram")), f"<p>{escape(said.word('diagram.hint'))}</p>"
+    kind = ' class="stilled"' if not found.shown.single and len(found.places) <= STILLS else ""
+    return head, f"<div{kind}>{found.printer.head(2, head)}\n{figures}{hint}</div>"
+
+
+def _figure(found: Page, place: Place) -> str:
+    ident, picture = found.pictures[place.stage.scope]
+    wide, tall = picture.size
+    where = found.where(place)
+    return (
+        f'<figure class="live" id="{ident}" data-s="{escape(place.stage.scope)}"><div class="scroll" tabindex="0">'
+        f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
+        f'role="group" aria-labelledby="{ident}t {ident}d">'
+        f'<title id="{ident}t">{found.title(place)}</title><desc id="{ident}d">{escape(picture.description)}</desc>'
+        f'<g id="{ident}g" class="cell">{picture.shapes}</g>\n<g>{picture.texts(_shown_at(found, place))}</g></svg>'
+        f"</div><figcaption>{escape(where[:1].upper() + where[1:])}</figcaption></figure>\n"
+    )
+
+
+def still(found: Page, place: Place, alone: bool = False) -> str:
+    """The picture of a step: the one of the page again, with other values, or one that stands alone."""
+    ident, picture = found.pictures[place.stage.scope]
+    wide, tall = picture.size
+    shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
+    return (
+        f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
+        f'height="{tall:.0f}" role="img" aria-label="{found.title(place)}">{shapes}'
+        f"<g>{picture.texts(_shown_at(found, place), tips=False)}</g></svg></div>"
+    )
+
+
+def _step_bar(found: Page) -> str:
+    """Slider and choices, shown where scripts run, with the texts that they put into the pictures."""
+    shown, said = found.shown, found.shown.words
+    steps = shown_steps(shown)
+    spots = {stage.scope: found.pictures[stage.scope][1].flow.spots for stage in shown.stages}
+    if len(steps) * len(shown.rows) * sum(map(len, spots.values())) > TEXTS:
+        steps = shown.steps
+
+    def texts(stage: Stage, t: int, b: int) -> list[str]:
+        there = _shown_at(found, Place(stage, t, b))
+        return [there.get(spot.key, "") for spot in spots[stage.scope] if spot.kind != "sink"]
+
+    each = {s.scope: {str(b): [texts(s, t, b) for t in steps] for b in shown.rows} for s in shown.stages}
+    idents = {scope: ident for scope, (ident, _) in found.pictures.items()}
+    data: dict[str, Any] = {"steps": steps, "first": said.count_from, "cells": idents, "texts": each}
+    if shown.trace.header.step_labels:
+        data["tokens"] = {str(b): [step_label(shown.trace, t, b) for t in steps] for b in shown.rows}
+    text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
+    places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
+    rows = [(str(b), shown.row(b)) for b in shown.rows]
+    first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
+    told = (str(said.nth(steps[first])), step_label(shown.trace, steps[first], shown.rows[0]))
+    choose, last, step = escape(said.word("step.choose")), len(steps) - 1, ""
+    if last:
+        step = f'<label>{choose} t <input type="range" name="t" min="0" max="{last}" value="{first}"></label> '
+        step += f"<output>{escape(' '.join(filter(None, told)))}</output>"
+    return (
+        f'<div class="bar" hidden>{step}{_select("place", said, "s", places)}{_select("row", said, "b", rows)}'
+        f'<label><input type="checkbox" name="all"> {escape(said.word("step.all"))}</label></div>\n'
+        f'<script type="application/json" class="texts">{text}</script>\n'
+    )
+
+
+def _select(key: str, said: Words, name: str, choices: Sequence[tuple[str, str]]) -> str:
+    if len(choices) < 2:
+        return ""
+    options = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in choices)
+    return f'<label>{escape(said.word(f"step.{key}"))} <select name="{name}">{options}</select></label>'
+
+
+def shown_steps(shown: View) -> tuple[int, ...]:
+    """The steps that were chosen, those that are left out too."""
+    return tuple(shown.trace.span[shown.chosen.window(shown.trace)])

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backpropagation.gradients import Premise, in_baseline, premises
+from ...backpropagation.gradients import in_baseline, premises
 from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
-from ...explanation.account import BINS, Account, Faithfulness, Score, Step, share_of
+from ...explanation.account import BINS, Faithfulness, Score, Step, share_of
 from ...formulas.numbers import show
-from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sum, Sym
+from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sym
 from ...formulas.whole import times, total
 from ...trace.address import INITIAL
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import excerpted
+from ..content.value_blocks import excerpted, minus
 
 #: What a residual may be of the sizes of all shares, where it is no more than rounding.
 ROUNDING = 1e-12
@@ -47,7 +47,7 @@ def shares(back: Backward) -> Iterator[Block]:
         return
     yield Heading(2, back.said("between.shares"))
     slope, v = back.slope(Sym("v")), Sym("v")
-    product = Prod(slope, Sum((1.0, -1.0), (v, Baseline(v))))
+    product = Prod(slope, minus(v, Baseline(v)))
     yield Para(back.words.text("between.share", product=product, v=v))
     parts = list(_parts(back))
     lines, note = excerpted(back, [abs(part.share) for part in parts], lambda k: (_row(back, parts[k]),))
@@ -65,19 +65,14 @@ def _parts(back: Backward) -> Iterator[_Difference]:
             continue
         owner = back.trace.stage(premise.scope) if premise.scope else None
         where = back.where(owner, None, None) if owner else ""
-        symbol = Sym(_symbol(premise))
+        name = INITIAL.get(premise.name, premise.name) if premise.kind == "state" else premise.name
+        symbol = Sym("x_t" if premise.kind == "input" else name)
         if premise.kind in ("parameter", "state"):
             yield _Difference(premise.gradient, here, base, symbol, None, where)
             continue
-        for at, t in enumerate(back.trace.span):
-            if not np.array_equal(here[at], base[at]):
-                yield _Difference(premise.gradient[at], here[at], base[at], symbol, t, where)
-
-
-def _symbol(premise: Premise) -> str:
-    if premise.kind == "input":
-        return "x_t"
-    return INITIAL.get(premise.name, premise.name) if premise.kind == "state" else premise.name
+        for t, slope, one, other in zip(back.trace.span, premise.gradient, here, base, strict=True):
+            if not np.array_equal(one, other):
+                yield _Difference(slope, one, other, symbol, t, where)
 
 
 def _row(back: Backward, part: _Difference) -> Row:
@@ -86,32 +81,27 @@ def _row(back: Backward, part: _Difference) -> Row:
     where = back.words.word("list").join(filter(None, (part.where, *at)))
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
     places = np.argwhere(part.here != part.base)
-    put_in: Node
+    put_in: Node = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), minus(part.symbol, Baseline(part.symbol))))
     if len(places) <= UNITS:
-        put_in = total([(1.0, _term(back, part, tuple(place))) for place in places])
-    else:
-        gap = Sum((1.0, -1.0), (part.symbol, Baseline(part.symbol)))
-        put_in = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), gap))
+        terms: list[tuple[float, Node]] = []
+        for entry in map(tuple, places):
+            gap = minus(back.num(part.here[entry], given=True), back.num(part.base[entry], given=True))
+            terms.append((1.0, times(back.num(part.slope[entry]), gap)))
+        put_in = total(terms)
     share = back.num(part.share)
     return Row(label, (("=", put_in), (back.values.between(put_in, share), share)))
-
-
-def _term(back: Backward, part: _Difference, at: tuple[int, ...]) -> Node:
-    """Slope times difference of one entry."""
-    gap = Sum((1.0, -1.0), (back.num(part.here[at], given=True), back.num(part.base[at], given=True)))
-    return times(back.num(part.slope[at]), gap)
 
 
 def _sum(back: Backward, shares: list[float]) -> Iterator[Block]:
     """That the shares add up; what they leave is said where it is more than rounding."""
     value, base = back.value_and_baseline
     found, gap = float(np.sum(shares)), float(value.value) - float(base.value)
-    rows = [(Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),)),)]
+    rows = [Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),))]
     if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
-        rows.append((Row(back.said("between.rest"), (("≈", back.num(gap - found)),)),))
-    formula, shown = Sum((1.0, -1.0), (value, base)), back.num(gap)
-    parts = (("=", formula), (back.values.between(formula, shown), shown))
-    yield Derivation((*rows, (Row((Sym("ΔL"),), parts),)))
+        rows.append(Row(back.said("between.rest"), (("≈", back.num(gap - found)),)))
+    formula, shown = minus(value, base), back.num(gap)
+    rows.append(Row((Sym("ΔL"),), (("=", formula), (back.values.between(formula, shown), shown))))
+    yield Derivation(tuple((row,) for row in rows))
 
 
 def experiments(shown: View) -> Iterator[Block]:
@@ -121,22 +111,6 @@ def experiments(shown: View) -> Iterator[Block]:
         return
     yield Heading(2, shown.said("experiments"))
     yield Para(shown.said("experiments.occlusion"))
-    yield _steps(shown, told)
-    if told.padding:
-        yield Para(shown.said("answers.padding"))
-    if told.unreached:
-        yield Para(shown.said("experiments.unreached"))
-    opposed, largest = told.opposed
-    if largest:
-        yield Para((shown.words.word("experiments.opposed", opposed=opposed, largest=largest),))
-    if told.occlusion.made < told.occlusion.possible:
-        made = {"made": told.occlusion.made, "possible": told.occlusion.possible}
-        yield Para((shown.words.word("plot.contribution.made", **made),))
-    if told.faithfulness is not None:
-        yield from _faithful(shown, told.faithfulness)
-
-
-def _steps(shown: View, told: Account) -> Table:
     rows = told.ranked
     labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
     head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
@@ -144,22 +118,31 @@ def _steps(shown: View, told: Account) -> Table:
 
     def cells(k: int) -> tuple[Text, ...]:
         row = rows[k]
-        place: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
-        place += [(visible(row.token or "") if isinstance(row, Step) else "",)] if labelled else []
-        lost: Text = ("",) if row.occlusion is None else (shown.num(row.occlusion),)
-        return (*place, (shown.num(share_of(row)),), lost)
+        place, token = (str(shown.words.nth(row.t)), row.token) if isinstance(row, Step) else (row.place, "")
+        names: list[Text] = [(place,), *([(visible(token or ""),)] if labelled else [])]
+        return (*names, (shown.num(share_of(row)),), ("",) if row.occlusion is None else (shown.num(row.occlusion),))
 
     body, _ = excerpted(shown, [abs(share_of(row)) for row in rows], cells, timed=told.faithfulness is None)
-    return Table(tuple(head), tuple(body), 1 + labelled)
+    yield Table(tuple(head), tuple(body), 1 + labelled)
+    if told.padding:
+        yield Para(shown.said("answers.padding"))
+    if told.unreached:
+        yield Para(shown.said("experiments.unreached"))
+    opposed, largest = told.opposed
+    if largest:
+        yield Para(shown.said("experiments.opposed", opposed=opposed, largest=largest))
+    made, possible = told.occlusion.made, told.occlusion.possible
+    if made < possible:
+        yield Para(shown.said("plot.contribution.made", made=made, possible=possible))
+    if told.faithfulness is not None:
+        yield from _faithful(shown, told.faithfulness)
 
 
 def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
-    said, word = shown.words.text, shown.words.word
-    percent = ", ".join(map(str, BINS))
-    best = word(f"experiments.order.{found.best}")
-    yield Para(said("experiments.faithful", percent=percent, order=best))
+    best = shown.words.word(f"experiments.order.{found.best}")
+    yield Para(shown.said("experiments.faithful", percent=", ".join(map(str, BINS)), order=best))
     rows: list[tuple[Text, Score]] = [(shown.said(f"experiments.order.{name}"), s) for name, s in found.orders.items()]
-    rows.append(((word("experiments.order.random", n=len(found.drawn)),), found.mean))
+    rows.append((shown.said("experiments.order.random", n=len(found.drawn)), found.mean))
     yield Table(
         tuple(shown.said(f"experiments.{name}") for name in ("order", "away", "past", "kept", "distance")),
         tuple((name, *((shown.num(value),) for value in score)) for name, score in rows),
@@ -167,9 +150,9 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
     if len(found.orders) > 1 and found.disagree:
         correlation = Num(show(found.correlation, 2), found.correlation)
         if found.uncorrelated:
-            yield Para(said("experiments.disagree.ranks", correlation=correlation))
+            yield Para(shown.words.text("experiments.disagree.ranks", correlation=correlation))
         if found.apart:
-            yield Para((word("experiments.disagree.top", common=found.common, top=found.top),))
+            yield Para(shown.said("experiments.disagree.top", common=found.common, top=found.top))
     for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
         if is_chance:
             worse = ".worse" if key == "kept" and found.worse[1] else ""

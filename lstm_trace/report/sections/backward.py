@@ -5,41 +5,25 @@ Its steps are printed as those of the forward pass, by `solution.steps`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
-from ...backpropagation.gradients import by_address
+from ...backpropagation.gradients import by_address, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
-from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
-from ...formulas.tree import (
-    Baseline,
-    Dots,
-    Holds,
-    Index,
-    Mat,
-    MatVec,
-    Node,
-    Num,
-    Prod,
-    Sum,
-    Sym,
-    Transposed,
-    Vec,
-    kept,
-    value,
-)
+from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Premises, Row, Table, Text
+from ...formulas import tree
+from ...formulas.tree import Dots, MatVec, Node, Num, Sym, kept, value
 from ...formulas.whole import total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
-from ..content.backward import Backward, comes_back
-from ..content.objective import made_for
-from ..content.value_blocks import exact, excerpted, matrix
-from .equations import parts_of, passed_back
-from .solution import continued, rounding, shortened, steps
+from ..content.backward import Backward, comes_back, made_for
+from ..content.value_blocks import column, exact, excerpted, matrix, minus, parts_of
+from .equations import passed_back
+from .solution import by_unit, rounding, shortened, steps
 
 
 def backward_pass(back: Backward) -> Iterator[Block]:
@@ -51,7 +35,7 @@ def backward_pass(back: Backward) -> Iterator[Block]:
         yield Para(rounding(back, back.trace.header.arithmetic))
     yield Para(back.said(back.key("how")))
     if back.between:
-        yield Para(back.words.text("between.baseline", base=Baseline(Sym("c_t")), own=Sym("c_t")))
+        yield Para(back.words.text("between.baseline", base=tree.Baseline(Sym("c_t")), own=Sym("c_t")))
     yield from passed_back(back)
     yield from _notes(back)
     yield from steps(back)
@@ -64,12 +48,16 @@ def adjoint(back: Backward) -> Iterator[Block]:
     yield Heading(2, back.said("back.solution"))
     yield Para(back.said(back.key("how")))
     several = len({stage.scope for stage in back.stages}) > 1
-    seen: dict[tuple[tuple[Row, ...], ...], None] = {}
+    seen: set[tuple[tuple[Row, ...], ...]] = set()
     for stage in back.stages:
-        rows = tuple(_equations(back, stage))
+        lines = (line for line in stage.cell.lines if line.assigned and back.chosen.has(line.name))
+        parts: list[tuple[str, str, Node]] = [(line.name, "=", back.symbolic(stage, line)) for line in lines]
+        parts += [(state, "←", Sym(carried)) for state, carried in stage.cell.carry]
+        parts += [(one.name, "=", summed(back, stage, one.terms, "t")) for one in stage.cell.sums]
+        rows = tuple((Row((Sym(name),), ((sign, node),)),) for name, sign, node in parts)
         if rows in seen:
             continue
-        seen[rows] = None
+        seen.add(rows)
         if several:
             yield Heading(3, capital((back.place(stage),)))
         yield Derivation(rows)
@@ -77,16 +65,6 @@ def adjoint(back: Backward) -> Iterator[Block]:
         yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
-
-
-def _equations(back: Backward, stage: Stage) -> Iterator[tuple[Row, ...]]:
-    for line in stage.cell.lines:
-        if line.assigned and back.chosen.has(line.name):
-            yield (Row((Sym(line.name),), (("=", back.symbolic(stage, line)),)),)
-    for state, carried in stage.cell.carry:
-        yield (Row((Sym(state),), (("←", Sym(carried)),)),)
-    for gathered in stage.cell.sums:
-        yield (Row((Sym(gathered.name),), (("=", summed(back, stage, gathered.terms, "t")),)),)
 
 
 def title(back: Backward) -> Text:
@@ -105,13 +83,13 @@ def _named(back: Backward) -> Node:
     stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
-        terms = tuple(Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
-        return Sum(tuple(sign for sign, _ in found.few), terms)
+        terms = tuple(tree.Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
+        return tree.Sum(tuple(sign for sign, _ in found.few), terms)
     if found.weighted:
         return Sym("L")
     if found.unit is None or back.width(stage, name) == 1:
         return symbol
-    return Index(symbol, str(back.words.nth(found.unit)))
+    return tree.Index(symbol, str(back.words.nth(found.unit)))
 
 
 def opening(back: Backward) -> Iterator[Block]:
@@ -121,16 +99,13 @@ def opening(back: Backward) -> Iterator[Block]:
     at = (words.aside(back.where(of.stage, of.t, of.b)),)
     if back.between:
         here, base = back.value_and_baseline
-        formula, gap = Sum((1.0, -1.0), (here, base)), back.num(here.value - base.value)
-        shares: dict[str, Node] = {"value": here, "base": base, "gap": Sym("ΔL"), "formula": formula, "difference": gap}
-        named: dict[str, Node | Text] = {} if several else {"line": _named(back), "at": at}
-        sign = back.values.between(formula, gap)
-        yield Para(words.text("between.weighted" if several else "between.value", sign=sign, **named, **shares))
+        formula, gap = minus(here, base), back.num(here.value - base.value)
+        fields: dict[str, Inline | Text] = {"line": _named(back), "at": at, "value": here, "base": base}
+        fields |= {"formula": formula, "difference": gap, "gap": Sym("ΔL"), "sign": back.values.between(formula, gap)}
+        yield Para(words.text("between.weighted" if several else "between.value", **fields))
     elif several and (of.said or not of.is_output):
-        if of.said:
-            yield Para(words.text("back.of", sum=Code(of.said), sign="≈", value=back.worth))
-        else:
-            yield Para(words.text("back.values"))
+        key = "back.of" if of.said else "back.values"
+        yield Para(words.text(key, sum=Code(of.said), sign="≈", value=back.worth))
         lines = {seed: value(line, stage.cell) for seed, (stage, line, _) in zip(of.seeds, of.parts, strict=True)}
         weights = [words.text("back.weights", w=Sym(seed), line=line) for seed, line in lines.items()]
         yield Para(words.sentence(words.listed(weights)))
@@ -156,10 +131,9 @@ def _weight(back: Backward) -> str:
 
 def _notes(back: Backward) -> Iterator[Block]:
     """What the symbols need said, what was left out, and where nothing comes back to."""
-    symbols = [
-        node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)
-    ]
-    if any(isinstance(part, Holds) for symbol in symbols for part in parts_of(symbol)):
+    lines = [(place.stage, line) for place in back.places for line in back.lines(place.stage)]
+    symbols = [node for stage, line in lines for _, node in back.formulas(stage, line)]
+    if any(isinstance(part, tree.Holds) for part in parts_of(tuple(symbols))):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
@@ -189,8 +163,7 @@ def gradients(back: Backward) -> Iterator[Block]:
             continue
         if place := back.place(stage):
             yield Heading(3, capital((place,)))
-        shapes = [there[name].shape for name in found]
-        if sum(n if back.everything else min(n, UNITS) for n, *_ in shapes) > MATRIX_ROWS and not back.everything:
+        if not back.everything and sum(min(len(there[name]), UNITS) for name in found) > MATRIX_ROWS:
             yield Para(back.said("back.many"))
             continue
         apart: list[tuple[Node, str, Node]] = []
@@ -207,12 +180,8 @@ def _places(back: Backward, stage: Stage, term: Term) -> list[Place]:
     """The steps and rows that add to a sum by one of its terms, in the order of the walk."""
     steps = back.trace.span[::-1] if stage.backwards else back.trace.span
     bears = [name for name in term if name in back.live.bears[stage.scope]]
-    return [
-        Place(back.live.stage(stage, t, b), t, b)
-        for t in steps
-        for b in back.seeded
-        if back.live.at(stage, t, b).issuperset(bears)
-    ]
+    there = [(t, b) for t in steps for b in back.seeded if back.live.at(stage, t, b).issuperset(bears)]
+    return [Place(back.live.stage(stage, t, b), t, b) for t, b in there]
 
 
 def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> Node:
@@ -222,7 +191,7 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
         line = stage.cell.by_name.get(name)
         return value(name, stage.cell) if line is None or line.assigned else back.symbolic(stage, line)
 
-    node = total([(1.0, MatVec(part(t[0]), Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
+    node = total([(1.0, MatVec(part(t[0]), tree.Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
     if not over:
         return node
     sign = Sym(f"Σ_{over}")
@@ -232,8 +201,8 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
 class _Summed:
     """The gradient of one parameter, and how it is written.
 
-    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. recorded: whether
-    these were all recorded; else its rows have no numbers put in.
+    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. shown: the places
+    whose terms are written out, None for dots. recorded: whether all terms were; else no numbers are put in.
     """
 
     def __init__(self, back: Backward, stage: Stage, name: str, terms: list[Term]) -> None:
@@ -241,107 +210,83 @@ class _Summed:
         self.sum: Array = back.trace.sums[stage.scope][name]
         self.by_term = {term: {(p.t, p.b): p for p in _places(back, stage, term)} for term in terms}
         self.places = list({at: place for there in self.by_term.values() for at, place in there.items()}.values())
+        chosen = kept(len(self.places), None if back.everything else STEPS)
+        self.shown = [None if at is None else self.places[at] for at in chosen]
         self.recorded = all(back.values.array(stage.scope, name) is not None for term in terms for name in term)
 
     def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
         """Its rows; a large matrix goes to those that stand `apart`."""
-        return self._matrix(apart) if self.sum.ndim == 2 else self._vector()
-
-    def _there(self, place: Place) -> list[Term]:
-        """The terms that are not zero at a place."""
-        return [term for term, there in self.by_term.items() if (place.t, place.b) in there]
-
-    def _sum(self) -> Node:
-        """The formula: a sum over steps and rows, where there are several."""
         steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
-        return summed(self.back, self.stage, self.terms, "t, b" if steps and rows else "t" if steps else "b" * rows)
+        over = "t, b" if steps and rows else "t" if steps else "b" * rows  # where there are several
+        formula = ("=", summed(self.back, self.stage, self.terms, over))
+        return self._matrix(formula, apart) if self.sum.ndim == 2 else self._vector(formula)
 
-    def _chosen(self) -> list[int | None]:
-        return kept(len(self.places), None if self.back.everything else STEPS)
+    def _put_in(self, places: Sequence[Place | None], part: Callable[[Place, Term], Node]) -> Node:
+        """The terms at some places with numbers. part: of the formula, for a term that is not zero there."""
+        terms: list[tuple[float, Node]] = []
+        for place in places:
+            if place is None:
+                terms.append((1.0, Dots()))
+            else:
+                there = (term for term, at in self.by_term.items() if (place.t, place.b) in at)
+                terms += [(1.0, part(place, term)) for term in there]
+        return total(terms)
 
-    def _num(self, entry: Any) -> Num:
-        return self.back.num(entry, self.name)
-
-    # -- a matrix: each step a column times a row ---------------------------------------------------------------------
-
-    def _matrix(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
-        back, most = self.back, None if self.back.everything else UNITS
-        rows, columns = (kept(n, most) for n in self.sum.shape)
-        parts: list[tuple[str, Node]] = [("=", self._sum())]
-        if back.detail != "summary" and self.recorded:
-            put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
-            parts.append(("=", put_in))
-        value = matrix(rows, columns, lambda i, k: self._num(self.sum[i, k]))
-        shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
-        mark = "=" if self.recorded and None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
-        if self.sum.size > SMALL or back.detail == "summary":
-            apart.append((Sym(self.name), mark, value))
-            return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
-        return (Row((Sym(self.name),), (*parts, (mark, value))),)
-
-    def _outer(self, at: int | None, rows: list[int | None], columns: list[int | None]) -> Iterator[tuple[float, Node]]:
-        """The outer products of a place, each a column times a row."""
-        if at is None:
-            yield 1.0, Dots()
-            return
-        place = self.places[at]
-        for left, right in self._there(place):
-            column = Vec(tuple(Dots("down") if i is None else self._unit(left, place, i) for i in rows))
-            row = tuple(Dots() if k is None else self._unit(right, place, k) for k in columns)
-            yield 1.0, MatVec(column, Mat((row,)))
+    def _num(self, *at: int) -> Num:
+        return self.back.num(self.sum[at], self.name)
 
     def _unit(self, name: str, place: Place, unit: int) -> Num:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
 
-    def _same(self, i: int, k: int) -> bool:
-        """Whether an entry is printed as exactly what the printed products come to."""
-        products: list[tuple[float, Node]] = [
-            (1.0, Prod(self._unit(left, p, i), self._unit(right, p, k)))
-            for p in self.places
-            for left, right in self._there(p)
-        ]
-        return self.back.values.between(total(products), self._num(self.sum[i, k])) == "="
+    def _matrix(self, formula: tuple[str, Node], apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
+        """Each step a column times a row."""
+        back, parts = self.back, [formula]
+        rows, columns = (kept(n, None if back.everything else UNITS) for n in self.sum.shape)
 
-    # -- a vector: a row for each unit --------------------------------------------------------------------------------
+        def outer(place: Place, term: Term) -> Node:
+            row = tuple(Dots() if k is None else self._unit(term[1], place, k) for k in columns)
+            return MatVec(column(rows, partial(self._unit, term[0], place)), tree.Mat((row,)))
 
-    def _vector(self) -> tuple[Row, ...]:
-        back = self.back
-        first = (("=", self._sum()),)
-        units = kept(len(self.sum), back.units)
+        def is_exact(i: int, k: int) -> bool:
+            """Whether an entry is printed as exactly what the printed products come to."""
+            products = self._put_in(
+                self.places, lambda place, term: tree.Prod(self._unit(term[0], place, i), self._unit(term[1], place, k))
+            )
+            return back.values.between(products, self._num(i, k)) == "="
+
+        if back.detail != "summary" and self.recorded:
+            parts.append(("=", self._put_in(self.shown, outer)))
+        entries = [(i, k) for i in rows for k in columns if i is not None and k is not None]
+        exactly = self.recorded and None not in self.shown and all(is_exact(*entry) for entry in entries)
+        value = "=" if exactly else "≈", matrix(rows, columns, self._num)
+        if self.sum.size <= SMALL and back.detail != "summary":
+            return (Row((Sym(self.name),), (*parts, value)),)
+        apart.append((Sym(self.name), *value))
+        return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
+
+    def _vector(self, formula: tuple[str, Node]) -> tuple[Row, ...]:
+        """A row for each unit."""
+        back, units = self.back, kept(len(self.sum), self.back.units)
         if back.detail != "scalar" or not self.recorded:
-            vector = Vec(tuple(Dots("down") if j is None else self._num(self.sum[j]) for j in units))
-            return (Row((Sym(self.name),), (*first, ("≈" if self.sum.any() else "=", vector))),)
-        rows = [Row((Sym(self.name),), first)]
-        for j in units:
-            if j is None:
-                rows.append(Row((Dots("down"),), under=True))
-                continue
-            tree, result = self._added(j), self._num(self.sum[j])
-            parts: tuple[tuple[str, Node], ...] = ((":", tree), (back.values.between(tree, result), result))
-            if isinstance(tree, Num):
-                parts = ((back.values.relation(tree, None), result),)
-            if len(self.sum) == 1:
-                return (continued(rows[0], parts),)
-            label = back.label(self.stage, self.terms[0][0], j, len(self.sum))
-            rows.append(Row((back.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
-        return tuple(rows)
+            value = "≈" if self.sum.any() else "=", column(units, self._num)
+            return (Row((Sym(self.name),), (formula, value)),)
 
-    def _added(self, unit: int) -> Node:
-        """The terms of one unit over the steps, with numbers."""
-        terms: list[tuple[float, Node]] = []
-        for at in self._chosen():
-            if at is None:
-                terms.append((1.0, Dots()))
-                continue
-            place = self.places[at]
-            for (name,) in self._there(place):
-                line = place.stage.cell.by_name.get(name)
-                if line is None or line.assigned:
-                    terms.append((1.0, self._unit(name, place, unit)))
-                else:
-                    tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
-                    terms.append((1.0, Dots() if tree is None else tree))
-        return total(terms)
+        def numbers(j: int) -> tuple[tuple[str, Node], ...]:
+            added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
+            if isinstance(added, Num):
+                return ((back.values.relation(added, None), result),)
+            return ((":", added), (back.values.between(added, result), result))
+
+        row = Row((Sym(self.name),), (formula,))
+        return by_unit(back, self.stage, self.terms[0][0], len(self.sum), row, units, numbers)
+
+    def _entry(self, unit: int, place: Place, term: Term) -> Node:
+        """The term of one unit at a place, with numbers."""
+        line = place.stage.cell.by_name.get(term[0])
+        if line is None or line.assigned:
+            return self._unit(term[0], place, unit)
+        found = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
+        return Dots() if found is None else found
 
 
 # -- inputs and initial states -----------------------------------------------------------------------------------------
@@ -349,33 +294,27 @@ class _Summed:
 
 def _inputs(back: Backward) -> Iterator[Block]:
     """The gradient of the input at each step that L depends on."""
-    gradient = by_address(back.trace).get("x")
-    readers = [s for s in back.trace.stages if s.cell.gradient and X in back.trace.stage(s.owner).sources.values()]
-    if gradient is None:
-        return
-    header = back.trace.header
-    swapped = header.batched and header.batch_first
-    x: Array = gradient[:, None] if not header.batched else np.swapaxes(gradient, 0, 1) if swapped else gradient
-    lines = {
-        s.scope: [new for new, n in s.cell.gradient if back.trace.stage(s.owner).sources.get(n) == X] for s in readers
-    }
-    reached = [
-        (t, b) for t in back.trace.span for b in back.rows
-        if any(not back.live.at(s, t, b).isdisjoint(lines[s.scope]) for s in readers)
-    ]  # fmt: skip
-    if not reached:
+    x = next((premise.gradient for premise in premises(back.trace) if premise.kind == "input"), None)
+    lines = [
+        (stage, [new for new, n in stage.cell.gradient if back.trace.stage(stage.owner).sources.get(n) == X])
+        for stage in back.trace.stages
+    ]
+    places = ((t, b) for t in back.trace.span for b in back.rows)
+    live = [(t, b, back.live.at(stage, t, b).intersection(of_x)) for t, b in places for stage, of_x in lines if of_x]
+    reached = list(dict.fromkeys((t, b) for t, b, found in live if found))
+    if x is None or not reached:
         return
     yield Heading(3, back.said("back.inputs"))
     several = sum(X in s.sources.values() for s in back.trace.stages if not s.cell.gradient) > 1
     yield Para(back.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns, first = kept(x.shape[-1], None if back.everything else UNITS), back.place_columns()
-    symbol = Sym(lines[readers[0].scope][0])
+    symbol = Sym(next(of_x[0] for _, of_x in lines if of_x))
     head = (*first, *(("…",) if k is None else (symbol, f"[{back.words.nth(k)}]") for k in columns))
 
     def row(entry: int) -> tuple[Text, ...]:
         t, b = reached[entry]
-        there = x[back.trace.index(t), b]
-        return (*back.place_cells(t, b), *((Dots(),) if k is None else (back.num(there[k]),) for k in columns))
+        numbers = ((Dots(),) if k is None else (back.num(x[back.trace.index(t), b, k]),) for k in columns)
+        return (*back.place_cells(t, b), *numbers)
 
     sizes = [float(np.abs(x[back.trace.index(t), b]).max()) for t, b in reached]
     rows, note = excerpted(back, sizes, row, timed=True)
@@ -390,10 +329,9 @@ def _initial(back: Backward) -> Iterator[Block]:
         owner = back.trace.stage(stage.owner)
         lines = {of: new for new, of in made_for(stage).items() if new in back.trace.lines.get(stage.scope, {})}
         t = back.trace.span[-1 if owner.backwards else 0]
-        for state in back.trace.initial.get(owner.scope, {}):
-            for b in back.rows:
-                if (name := lines.get(state)) is None or name not in back.live.at(stage, t, b):
-                    continue
+        found = [(state, lines[state]) for state in back.trace.initial.get(owner.scope, {}) if state in lines]
+        for state, name, b in ((*one, b) for one in found for b in back.rows):
+            if name in back.live.at(stage, t, b):
                 symbol = back.slope(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
                 vector = back.values.vector(stage.scope, name, t, b, back.units)
                 rows.append((Row((symbol,), ((exact(back, vector), vector),)),))
@@ -411,9 +349,8 @@ def by_size(back: Backward) -> Iterator[Block]:
     if not blocks:
         yield Para(back.said("back.zero"))
         return
-    rows, note = excerpted(
-        back, [size for _, size, _ in blocks], lambda k: ((blocks[k][0],), *((f"{n:.6g}",) for n in blocks[k][1:]))
-    )
+    cells = [((name,), (f"{size:.6g}",), (f"{most:.6g}",)) for name, size, most in blocks]
+    rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))
     yield from note

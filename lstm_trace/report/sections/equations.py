@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
-from typing import Any, NamedTuple
+from functools import cache
 
 from ...cell.adjoint import adjoint, secants
 from ...cell.lines import Cell, Line, Operand
@@ -12,82 +11,36 @@ from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...cell.variants import definition
 from ...documents.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row, Text
+from ...formulas import tree
 from ...formulas.symbols import SLOPES
-from ...formulas.tree import (
-    HELD,
-    SYMBOLIC,
-    Baseline,
-    Call,
-    Fn,
-    Gradient,
-    Holds,
-    Index,
-    MatVec,
-    Neg,
-    Node,
-    Prod,
-    Quot,
-    Sum,
-    Sym,
-    Transposed,
-    formula,
-    number,
-    written_out,
-)
+from ...formulas.tree import HELD, Call, Fn, Holds, Node, Sym, number
 from ...formulas.whole import whole
 from ...languages.strings import Words
 from ...view.view import View
 from ..compact.plan import in_symbols, plan
 from ..compact.stages import Cut
 from ..content.backward import Backward, between, equal
+from ..content.value_blocks import minus, parts_of
 
-Constants = tuple[float, ...]
 _Z = Sym("z")
-
-
-class Cases(NamedTuple):
-    """`above` where z stands in `sign` to `bound`, `below` elsewhere."""
-
-    above: Node
-    sign: str
-    bound: Node
-    below: Node
-
-
-def _plus(*terms: Node) -> Sum:
-    return Sum((1.0,) * len(terms), terms)
-
-
-def _minus(left: Node, right: Node) -> Sum:
-    return Sum((1.0, -1.0), (left, right))
 
 
 def _exp(node: Node) -> Call:
     return Call("exp", (node,))
 
 
-def _times(factor: float, node: Node) -> Node:
-    return node if factor == 1 else Prod(number(factor), node)
+def _plus(*terms: Node) -> tree.Sum:
+    return tree.Sum((1.0,) * len(terms), terms)
 
 
-#: Function to what it is of z, given its constants; None where a sentence says it, or where everyone knows it.
-DEFINED: dict[str, Callable[[Constants], Node | Cases] | None] = {
-    "sigmoid": lambda c: Quot(number(1), _plus(number(1), _exp(Neg(_Z)))),
-    "tanh": lambda c: Quot(_minus(_exp(_Z), _exp(Neg(_Z))), _plus(_exp(_Z), _exp(Neg(_Z)))),
-    "exp": None,
-    "log": None,
-    "sqrt": None,
-    "relu": lambda c: Call("maximum", (number(0), _Z)),
-    "elu": lambda c: Cases(_Z, "≥", number(0), _times(c[0], _minus(_exp(_Z), number(1)))),
-    "softplus": lambda c: Call("log", (_plus(number(1), _exp(_Z)),)),
-    "clip": None,
-    "where": None,
-    "maximum": None,
-    "max": None,
-    "sum": None,
-    "mean": None,
-    "concat": None,
-}  # fmt: skip
+#: Function to what it is of z; None where a sentence says it, or where everyone knows it.
+DEFINED: dict[str, Node | None] = {
+    "sigmoid": tree.Quot(number(1), _plus(number(1), _exp(tree.Neg(_Z)))),
+    "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), _plus(_exp(_Z), _exp(tree.Neg(_Z)))),
+    "relu": Call("maximum", (number(0), _Z)),
+    "softplus": Call("log", (_plus(number(1), _exp(_Z)),)),
+    **dict.fromkeys(("exp", "log", "sqrt", "elu", "clip", "where", "maximum", "max", "sum", "mean", "concat")),
+}
 
 
 def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
@@ -100,48 +53,28 @@ def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
 
 def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
     """The operation of a line, and the composite function of which it is the value."""
-    defined = DEFINED.get(line.op)
-    what = None if defined is None else defined(line.constants)
-    if what is not None and not isinstance(what, Cases):
-        yield Row((_call(line),), (("=", what),))
+    if (defined := DEFINED.get(line.op)) is not None:
+        yield Row((tree.call(line, (_Z,)),), (("=", defined),))
     if line.call and line.call[0] != HELD:
         inner, value = definition(cell, line)
-        whole = written_out(value, inner)
-        assert whole is not None
-        yield Row((formula(value, inner),), (("=", whole),))
-
-
-def _call(line: Line) -> Node:
-    defaults = tuple(value for _, value in OPS[line.op].constants)
-    return Call(line.op, (_Z,), () if line.constants == defaults else line.constants)
+        yield Row((tree.formula(value, inner),), (("=", tree.formula(value._replace(call=()), inner)),))
 
 
 def _told(lines: list[Line], words: Words) -> Iterator[Text]:
+    a, b = Sym("a"), Sym("b")
+    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": tree.Index(_Z, "2:5"), "greater": Holds(a, b)}
     for line in lines:
-        defined = DEFINED.get(line.op)
-        what = None if defined is None else defined(line.constants)
         if line.call[:1] == (HELD,):
             yield words.text("is.held", symbol=Fn(HELD))
-        elif isinstance(what, Cases):
-            yield words.text(
-                "is.cases",
-                left=_call(line),
-                above=what.above,
-                z=_Z,
-                sign=what.sign,
-                bound=what.bound,
-                below=what.below,
-            )
+        elif line.op == "elu":
+            (factor,), below = line.constants, minus(_exp(_Z), number(1))
+            below_zero = below if factor == 1 else tree.Prod(number(factor), below)
+            sides: dict[str, Node | str] = {"above": _Z, "sign": "≥", "bound": number(0), "below": below_zero}
+            yield words.text("is.cases", left=tree.call(line, (_Z,)), z=_Z, **sides)
         elif words.has(f"is.{line.op}"):
-            yield words.text(f"is.{line.op}", symbol=_sign(line.op))
+            yield words.text(f"is.{line.op}", symbol=signs.get(line.op, Fn(line.op)))
     if any(line.op == "mul" and all(isinstance(o, str) for o in line.operands) for line in lines):
         yield words.text("is.product", symbol=Fn("product"))
-
-
-def _sign(op: str) -> Node:
-    a, b = Sym("a"), Sym("b")
-    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": Index(_Z, "2:5"), "greater": Holds(a, b)}
-    return signs.get(op, Fn(op))
 
 
 #: Name and formula to how it is printed; layers that have an equation in common have it once.
@@ -157,10 +90,9 @@ def equations(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
         needed = stage.cell.closure((line.name for line in shown.lines(stage)), carried=False)
         used |= {line: stage.cell for line in stage.lines if line.name in needed}
-        used |= {
-            x: s.cell for s, *_ in shown.places if s.scope == stage.scope for x in s.lines if x.call[:1] == (HELD,)
-        }
-        found.append((stage, (_of_chains if whole else _of_lines)(shown, stage, needed)))
+        here = [place.stage for place in shown.places if place.stage.scope == stage.scope]
+        used |= {line: there.cell for there in here for line in there.lines if line.call[:1] == (HELD,)}
+        found.append((stage, _own(shown, stage, needed, whole)))
     seen: set[tuple[str, Node]] = set()
     for _, own in found:
         new = {key: row for key, row in own.items() if key not in seen}
@@ -172,38 +104,26 @@ def equations(shown: View) -> Iterator[Block]:
             yield Chains(tuple(Chain((), (row,)) for row in rows)) if whole else Derivation(tuple((r,) for r in rows))
         seen |= new.keys()
     for block in definitions(used, shown.words):
-        if not whole:
-            yield block
-        elif isinstance(block, Derivation):
+        if whole and isinstance(block, Derivation):
             yield Chains(tuple(Chain((), rows) for rows in block.lines))
-        elif block != Para(shown.said("where")):
+        elif not whole or block != Para(shown.said("where")):
             yield block
     yield from shown.notes
 
 
-def _of_lines(shown: View, stage: Stage, needed: frozenset[str]) -> Equations:
-    """An equation for each line with a name, and for each state that is carried on."""
-    rows: Equations = {}
-    for line in stage.lines:
-        if line.assigned and line.name in needed:
-            right = formula(line, stage.cell)
-            rows[line.name, right] = Row((Sym(line.name),), (("=", right),))
-    for state, target in stage.cell.carry:
-        if target in needed and not stage.cell.by_name[target].assigned:
-            right = formula(stage.cell.by_name[target], stage.cell)
-            rows[state, right] = Row((Sym(state),), (("←", right),))
-    return rows
-
-
-def _of_chains(shown: View, stage: Stage, needed: frozenset[str]) -> Equations:
-    """An equation for each value that is worked out in one chain."""
-    rows: Equations = {}
-    for _, lines in plan(shown, stage):
-        for one in lines:
-            line, right = one.line if isinstance(one, Cut) else one, in_symbols(stage, one)
-            if line.assigned and line.name in needed:
-                rows[line.name, right] = Row((Sym(line.name),), (("=", right),))
-    return rows
+def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equations:
+    """An equation for each line with a name, and for each state that is carried on; else for each end of a chain."""
+    cell = stage.cell
+    if whole:
+        chains = [one for _, lines in plan(shown, stage) for one in lines]
+        ends = ((one.line if isinstance(one, Cut) else one, in_symbols(stage, one)) for one in chains)
+        found = [(line.name, "=", line, right) for line, right in ends if line.assigned]
+    else:
+        found = [(line.name, "=", line, tree.formula(line, cell)) for line in stage.lines if line.assigned]
+        carry = [(state, cell.by_name[target]) for state, target in cell.carry if target in needed]
+        found += [(state, "←", line, tree.formula(line, cell)) for state, line in carry if not line.assigned]
+    there = ((name, sign, right) for name, sign, line, right in found if line.name in needed)
+    return {(name, right): Row((Sym(name),), ((sign, right),)) for name, sign, right in there}
 
 
 MEAN = "W̄"  # a symbol: the mean of two matrices
@@ -214,7 +134,11 @@ _PLAIN = ("add", "concat", "slice", "neg", "copy", "greater")
 def passed_back(back: Backward) -> Iterator[Block]:
     """The rule of every function that a shown gradient comes through."""
     rows: dict[tuple[Row, ...], None] = {}
-    mean = _mean(back) if back.between else ""
+    mean = ""
+    if back.between:  # the mean of two matrices is called as the matrix is, where no matrix differs
+        sides = [(stage.owner, *side) for stage in back.stages for side in between(back.trace, stage).values()]
+        means = (equal(back.trace, owner, name) for owner, side, name in sides if side == "mean")
+        mean = "W" if all(means) else MEAN
     for stage in back.stages:
         owner = back.trace.stage(stage.owner)
         reached = {name for _, name in stage.cell.gradient}
@@ -230,19 +154,14 @@ def passed_back(back: Backward) -> Iterator[Block]:
         yield from _secant_rules(back, tuple(rows))
 
 
-def _mean(back: Backward) -> str:
-    """What the rules call the mean of two matrices: that matrix, where no matrix differs."""
-    pairs = [(s.owner, name) for s in back.stages for side, name in between(back.trace, s).values() if side == "mean"]
-    return "W" if all(equal(back.trace, *pair) for pair in pairs) else MEAN
-
-
 def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
     """What means and slopes between two traces are."""
-    calls = dict.fromkeys(call for rule in rules for row in rule for _, node in row.parts for call in _slopes(node))
-    if any(isinstance(node, Prod | MatVec) for rule in rules for _, node in rule[0].parts):
+    parts = [part for rule in rules for row in rule for _, node in row.parts for part in parts_of(node)]
+    calls = dict.fromkeys(part for part in parts if isinstance(part, Call) and part.op in SLOPES)
+    if any(isinstance(node, tree.Prod | tree.MatVec) for rule in rules for _, node in rule[0].parts):
         yield Para(back.said("between.product"))
-    if any(Sym(MEAN) in parts_of(node) for rule in rules for row in rule for _, node in row.parts):
-        yield Para(back.words.text("between.mean", mean=Sym(MEAN), own=Sym("W"), base=Baseline(Sym("W"))))
+    if Sym(MEAN) in parts:
+        yield Para(back.words.text("between.mean", mean=Sym(MEAN), own=Sym("W"), base=tree.Baseline(Sym("W"))))
     if rows := [row for call in calls if (row := _definition(call)) is not None]:
         yield Para(back.said("between.slopes"))
         yield Derivation(tuple((row,) for row in rows))
@@ -253,28 +172,16 @@ def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterato
 def _definition(call: Call) -> Row | None:
     """A slope as what it is of its two arguments; None where words say it."""
     name, constants = SLOPES[call.op], call.args[2:]
-    a, b, zero = Sym("a"), Sym("b"), number(0)
-    sides: dict[str, tuple[Node, Node]] = {
-        "greater": (Holds(a, zero), Holds(b, zero)),
-        "larger": (Call("relu", (a,)), Call("relu", (b,))),
-        "where": (Holds(a, zero, "≠"), Holds(b, zero, "≠")),
-    }
     if name == "max":
         return None
-    rise = sides.get(name) or (Call(name, (a, *constants)), Call(name, (b, *constants)))
-    return Row((Call(call.op, (a, b, *constants)),), (("=", Quot(_minus(*rise), _minus(a, b))),))
-
-
-def _slopes(node: object) -> Iterator[Call]:
-    return (part for part in parts_of(node) if isinstance(part, Call) and part.op in SLOPES)
-
-
-def parts_of(node: Any) -> Iterator[Any]:
-    """Every part of a formula."""
-    yield node
-    inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    for part in inner:
-        yield from parts_of(part)
+    a, b, zero = Sym("a"), Sym("b"), number(0)
+    sides: dict[str, Callable[[Node], Node]] = {
+        "greater": lambda one: Holds(one, zero),
+        "larger": lambda one: Call("relu", (one,)),
+        "where": lambda one: Holds(one, zero, "≠"),
+    }
+    rise = map(sides.get(name, lambda one: Call(name, (one, *constants))), (a, b))
+    return Row((Call(call.op, (a, b, *constants)),), (("=", tree.Quot(minus(*rise), minus(a, b))),))
 
 
 @cache
@@ -288,34 +195,29 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
     fed = tuple(name for name in names if name != "W")
     cell = Cell((Line("v", op, names, constants),), output="v", inputs=fed)
     back = secants(cell).cell if between else adjoint(cell)
-    leaf = partial(_leaf, between=between)
-    rows = [Row((Sym("v"),), (("=", SYMBOLIC[op](cell.lines[0], tuple(map(Sym, names)))),))]
+
+    def leaf(operand: Operand) -> Node:
+        """What a person calls an operand of an adjoint."""
+        if not isinstance(operand, str):
+            return number(operand)
+        side, _, of = operand.partition("_")
+        if side == "d":
+            return tree.Gradient(Sym(of), between=bool(between))
+        return tree.Baseline(Sym(of)) if side == "base" else Sym(between if operand == "mean_W" else operand)
+
+    rows = [Row((Sym("v"),), (("=", tree.SYMBOLIC[op](cell.lines[0], tuple(map(Sym, names)))),))]
     sums = {gathered.name: gathered.terms[0] for gathered in back.sums}
     for name in names:
         found: Node
         if f"d_{name}" in sums:
-            column, row = (_read(back, part, leaf) for part in sums[f"d_{name}"])
-            found = MatVec(column, Transposed(row))
+            lines = ((part, back.by_name.get(part)) for part in sums[f"d_{name}"])  # some of them have no name
+            column, row = (
+                leaf(part) if x is None or x.assigned else whole(x, back, lambda _: 1, leaf) for part, x in lines
+            )
+            found = tree.MatVec(column, tree.Transposed(row))
         elif f"d_{name}" in back.by_name:
             found = whole(back.by_name[f"d_{name}"], back, lambda _: width, leaf)
         else:
             continue
-        rows.append(Row((Gradient(Sym(name), between=bool(between)),), (("=", found),), under=True))
+        rows.append(Row((tree.Gradient(Sym(name), between=bool(between)),), (("=", found),), under=True))
     return tuple(rows)
-
-
-def _read(back: Cell, name: str, leaf: Callable[[Operand], Node]) -> Node:
-    """A value that a sum reads, which may be what a line without a name computes."""
-    line = back.by_name.get(name)
-    return leaf(name) if line is None or line.assigned else whole(line, back, lambda _: 1, leaf)
-
-
-def _leaf(operand: Operand, between: str = "") -> Node:
-    """What a person calls an operand of an adjoint."""
-    if not isinstance(operand, str):
-        return number(operand)
-    if operand.startswith("base_"):
-        return Baseline(Sym(operand.removeprefix("base_")))
-    if operand.startswith("d_"):
-        return Gradient(Sym(operand.removeprefix("d_")), between=bool(between))
-    return Sym(between if operand == "mean_W" else operand)

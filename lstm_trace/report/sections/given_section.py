@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -18,8 +19,6 @@ from ...view.view import TABLE, UNITS, View, interventions
 from ..compact.plan import written
 from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
 
-#: Values that belong together: symbol, sign, vector or matrix.
-Given = tuple[tuple[Node, str, Node], ...]
 #: So many characters stand side by side.
 ROOM = 95
 #: So many rows of matrices are written out; beyond, and where paper is to be saved, their sizes.
@@ -39,8 +38,8 @@ def given(shown: View) -> Iterator[Block]:
     if premises:
         yield Heading(2, shown.said("given"))
         yield from premises
-    if wanted := _wanted(shown):
-        yield Para(shown.words.text("wanted", lines=wanted))
+    if asked := [name_of(shown, stage, address) for stage, address in wanted(shown)]:
+        yield Para(shown.words.text("wanted", lines=shown.words.listed(asked)))
 
 
 def _intro(shown: View) -> Text:
@@ -50,35 +49,25 @@ def _intro(shown: View) -> Text:
     both = len(directions) > 1
     wide = next(filter(None, (units(trace, stage) for stage in forward_stages(trace.stages))), 0)
     several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
-    fields = {
-        "cell": words.word(f"cell.{kind}"),
-        "units": words.count("units", wide) if wide else "",
-        "steps": words.count("steps", trace.steps),
-        "rows": words.word("rows", n=trace.batch) if trace.batch > 1 else "",
-        "layers": words.word(several, n=layers) if several else "",
-    }
-    if trace.first:  # only some steps were recorded
-        key = "intro.window" if trace.steps > 1 else "intro.window.1"
-        window = shown.said(key, first=words.nth(trace.first), last=words.nth(trace.span[-1]))
-    else:
-        window = ()
-    if trace.x is None:
-        return (*shown.said("intro.noinput", **fields), *window)
-    key = "intro.1" if trace.steps == 1 else "intro"
-    return (*shown.said(key, inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
+    fields = {"cell": words.word(f"cell.{kind}"), "units": words.count("units", wide) if wide else ""}
+    fields |= {"steps": words.count("steps", trace.steps), "layers": words.word(several, n=layers) if several else ""}
+    fields["rows"] = words.word("rows", n=trace.batch) if trace.batch > 1 else ""
+    fields["inputs"] = "" if trace.x is None else words.count("inputs", trace.x.shape[-1])
+    begin = shown.said("intro.noinput" if trace.x is None else "intro.1" if trace.steps == 1 else "intro", **fields)
+    if not trace.first:
+        return begin
+    key = "intro.window" if trace.steps > 1 else "intro.window.1"  # only some steps were recorded
+    return (*begin, *shown.said(key, first=words.nth(trace.first), last=words.nth(trace.span[-1])))
 
 
 # -- weights ---------------------------------------------------------------------------------------------------------
 
 
-def _needed(shown: View, stage: Stage) -> list[str]:
-    """The parameters that the shown lines read."""
-    reads = {name for line in written(shown, stage) for name in line.reads}
-    return [name for name in shown.trace.parameters.get(stage.scope, {}) if name in reads]
-
-
 def _parameters(shown: View) -> Iterator[Block]:
-    found = {stage.scope: _needed(shown, stage) for stage in shown.stages}
+    found: dict[str, list[str]] = {}
+    for stage in shown.stages:  # the parameters that the shown lines read
+        reads = {name for line in written(shown, stage) for name in line.reads}
+        found[stage.scope] = [name for name in shown.trace.parameters.get(stage.scope, {}) if name in reads]
     arrays = [shown.trace.parameters[scope][name] for scope, needed in found.items() for name in needed]
     if not arrays:
         return
@@ -92,53 +81,38 @@ def _parameters(shown: View) -> Iterator[Block]:
         if needed and len(found) > 1:
             yield Para(capital(shown.said("label", what=shown.place(stage))))
         if needed and whole:
-            rows = [tuple(_parameter(shown, stage, name) for name in row) for row in _together(shown, stage, needed)]
-            yield Premises(tuple(_joined(rows) if shown.tight or shown.detail == "compact" else rows))
+            first: dict[str, int] = {}  # parameters by the group of lines that reads them first
+            for at, group in enumerate(shown.grouped(stage)):
+                first = dict.fromkeys((name for line in group.lines for name in line.reads), at) | first
+            names = sorted((name for name in needed if name in first), key=first.__getitem__)
+            rows = [tuple(_parameter(shown, stage, name) for name in row) for _, row in groupby(names, first.get)]
+            if shown.tight or shown.detail == "compact":  # several gates in a row where they fit, as many in each row
+                size = widths(Plain())
+                wide = max(sum(5 + size(left) + size(right) for left, _, right in row) for row in rows)
+                many = max(int((ROOM + 2) // wide), 1)  # without the space behind the last
+                rows = [tuple(chain.from_iterable(rows[at : at + many])) for at in range(0, len(rows), many)]
+            yield Premises(tuple(rows))
         elif needed:
-            sizes = ["\u00a0×\u00a0".join(map(str, shown.trace.parameters[stage.scope][name].shape)) for name in needed]
-            texts = [
-                shown.words.text("size", name=Sym(name), size=size) for name, size in zip(needed, sizes, strict=True)
-            ]
+            each = ((name, shown.trace.parameters[stage.scope][name]) for name in needed)
+            sizes = [(name, "\u00a0×\u00a0".join(map(str, array.shape))) for name, array in each]
+            texts = [shown.words.text("size", name=Sym(name), size=size) for name, size in sizes]
             yield Para(shown.words.sentence(shown.words.listed(texts, last="list")))
-
-
-def _together(shown: View, stage: Stage, needed: list[str]) -> list[list[str]]:
-    """The parameters by the group of lines that reads them first."""
-    left, rows = list(needed), []
-    for group in shown.grouped(stage):
-        reads = {name for line in group.lines for name in line.reads}
-        rows.append([name for name in left if name in reads])
-        left = [name for name in left if name not in reads]
-    return [row for row in rows if row]
-
-
-def _joined(rows: list[Given]) -> list[Given]:
-    """The weights of several gates in a row where they fit, as many in each row."""
-    size = widths(Plain())
-    wide = max(sum(5 + size(left) + size(right) for left, _, right in row) for row in rows)
-    many = max(int((ROOM + 2) // wide), 1)  # without the space behind the last
-    return [tuple(item for row in rows[at : at + many] for item in row) for at in range(0, len(rows), many)]
 
 
 def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
     """A matrix by rows, a vector as a matrix of one column; of a chosen unit its row alone."""
-    array = shown.trace.parameters[stage.scope][name]
+    array, chosen = shown.trace.parameters[stage.scope][name], shown.chosen.unit
     columns = kept(array.shape[1], shown.units) if array.ndim == 2 else [0]
-    symbol: Node = Sym(name)
-    chosen = shown.chosen.unit
-    if chosen is not None and chosen < array.shape[0] > 1:
-        nth = shown.words.nth(chosen)
-        symbol = Index(Sym(name), f"{nth},:" if array.ndim == 2 else f"{nth}")
-        places: list[int | None] = [chosen]
-    else:
-        places = kept(array.shape[0], shown.units)
+    alone = chosen is not None and chosen < array.shape[0] > 1
 
     def entry(j: int, k: int) -> Num:
-        return shown.values.num(stage.scope, name, None, None, (j, k) if array.ndim == 2 else (j,))
+        return shown.values.num(stage.scope, name, None, None, (j, k)[: array.ndim])
 
-    grid = matrix(places, columns, entry)
-    alone = array.ndim == 1 and symbol != Sym(name)
-    return symbol, exact(shown, grid), grid.rows[0][0] if alone else grid
+    grid = matrix([chosen] if alone else kept(array.shape[0], shown.units), columns, entry)
+    if chosen is None or not alone:
+        return Sym(name), exact(shown, grid), grid
+    symbol = Index(Sym(name), f"{shown.words.nth(chosen)}{',:' * (array.ndim == 2)}")
+    return symbol, exact(shown, grid), grid if array.ndim == 2 else grid.rows[0][0]
 
 
 # -- states, inputs, supplied lines ----------------------------------------------------------------------------------
@@ -146,30 +120,27 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
 
 def _sequence(shown: View) -> Iterator[Block]:
     """Input, lengths or mask, states and supplied lines."""
-    if shown.single:
-        yield from _start(shown)
-        yield from interventions(shown)
-    else:
-        yield from _input(shown)
-        yield from _padding(shown)
-        yield from _states(shown)
-        yield from _supplied(shown)
-        yield from interventions(shown)
+    for part in (_start,) if shown.single else (_input, _padding, _states, _supplied):
+        yield from part(shown)
+    yield from interventions(shown)
 
 
 def _start(shown: View) -> Iterator[Block]:
     """Input, states and supplied lines of the only step there is."""
     for stage in shown.stages:
-        names = read(shown, stage, written(shown, stage))
-        for name in _labelled(shown, stage, names):
-            names.remove(name)
-            if stage.sources[name] == X:
-                yield Para(shown.said("input"))
-            else:
-                yield Para(shown.words.text("supplied", lines=(Sym(name),)))
+        plain = []
+        for name in read(shown, stage, written(shown, stage)):
+            values, of = shown.values.array(stage.scope, name), axis(shown.trace, stage, name)
+            # inputs, and targets of a readout, for whose entries the problem has labels
+            labelled = values is not None and of != "h" and labels(shown.trace, of, values.shape[-1])
+            if name not in stage.cell.inputs or not labelled:
+                plain.append(name)
+                continue
+            key = "input" if stage.sources[name] == X else "supplied"
+            yield Para(shown.words.text(key, lines=(Sym(name),)))
             yield by_step(shown, stage, name)
-        if names:
-            yield vectors(shown, stage, names, shown.trace.first, 0)
+        if plain:
+            yield vectors(shown, stage, plain, shown.trace.first, 0)
 
 
 def _states(shown: View) -> Iterator[Block]:
@@ -194,22 +165,9 @@ def _states(shown: View) -> Iterator[Block]:
         yield vectors(shown, stage, states, first, 0)
 
 
-def _labelled(shown: View, stage: Stage, names: Sequence[str]) -> list[str]:
-    """The inputs, and targets of a readout, for whose entries the problem has labels."""
-    found = []
-    for name in names:
-        values = shown.values.array(stage.scope, name)
-        of = axis(shown.trace, stage, name)
-        if name in stage.cell.inputs and values is not None and of != "h" and labels(shown.trace, of, values.shape[-1]):
-            found.append(name)
-    return found
-
-
 def _input(shown: View) -> Iterator[Block]:
-    stage = next(
-        (s for s in shown.stages if X in s.sources.values() and "x_t" in read(shown, s, written(shown, s))), None
-    )
-    if shown.trace.x is not None and stage is not None:
+    fed = (stage for stage in shown.stages if X in stage.sources.values() and shown.trace.x is not None)
+    for stage in [stage for stage in fed if "x_t" in read(shown, stage, written(shown, stage))][:1]:
         yield Para(shown.said("input"))
         yield _by_step(shown, stage, "x_t")
 
@@ -217,29 +175,24 @@ def _input(shown: View) -> Iterator[Block]:
 def _by_step(shown: View, stage: Stage, name: str) -> Block:
     """The values of an input: side by side in a compact report, where that says all."""
     found = beside(shown, stage, name) if shown.detail == "compact" else None
-    return by_step(shown, stage, name) if found is None else found
+    return found or by_step(shown, stage, name)
 
 
 def _supplied(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
         names = [n for n in read(shown, stage, written(shown, stage)) if stage.sources.get(n) == GIVEN]
-        if not names:
-            continue
-        texts: list[Text] = [(Sym(name),) for name in names]
-        yield Para(shown.words.text("supplied", lines=shown.words.listed(texts)))
+        if names:
+            listed = shown.words.listed([(Sym(name),) for name in names])
+            yield Para(shown.words.text("supplied", lines=listed))
         yield from (_by_step(shown, stage, name) for name in names)
 
 
 def _padding(shown: View) -> Iterator[Block]:
     """Which steps of each row are valid."""
-    trace = shown.trace
+    trace, nth = shown.trace, shown.words.nth
     rows = [b for b in kept(trace.batch, None if shown.everything else TABLE) if b is not None]
     if trace.lengths is not None:
-        counts = {b: int(trace.lengths[b]) for b in rows}
-        texts: list[Text] = [
-            (shown.words.word("length.1" if n == 1 else "length", n=n, b=shown.words.nth(b)),)
-            for b, n in counts.items()
-        ]
+        texts = [shown.said("length.1" if (n := int(trace.lengths[b])) == 1 else "length", n=n, b=nth(b)) for b in rows]
         yield Para(shown.words.text("lengths", lengths=shown.words.listed(texts)))
     if trace.mask is not None:
         spans = shown.words.word("semicolon").join(_masked(shown, b) for b in rows)
@@ -255,7 +208,3 @@ def _masked(shown: View, b: int) -> str:
         return shown.words.word("mask.none", b=shown.words.nth(b))
     few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
     return shown.words.word("mask.row", steps=shown.words.word("list").join(few), b=shown.words.nth(b))
-
-
-def _wanted(shown: View) -> Text:
-    return shown.words.listed([name_of(shown, stage, address) for stage, address in wanted(shown)])

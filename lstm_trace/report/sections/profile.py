@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from typing import NamedTuple
 
 import numpy as np
 
@@ -112,15 +111,19 @@ class ProfileCells:
             t: where it lies in the trace's arrays.
             b: the row.
         """
-        named = step_labels(self.found.trace, b)
-        parts = [str(self.shown.words.nth(self.found.trace.span[t]))]
-        parts += [self.token(named[t])] if named and named[t] else []
-        row = [self.shown.row(b)] if len(self.found.rows) > 1 else []
-        return (" ".join(parts), *(self.shown.words.aside(text) for text in row))
+        named, number = step_labels(self.found.trace, b), str(self.shown.words.nth(self.found.trace.span[t]))
+        step = f"{number} {self.token(named[t])}" if named and named[t] else number
+        return (step, self.shown.words.aside(self.shown.row(b))) if len(self.found.rows) > 1 else (step,)
 
     def token(self, label: str) -> str:
         """A token in quotes, on one line and of a length that has room in a table."""
         return self.shown.words.word("profile.token", name=visible(label, TOKEN - 2))
+
+    def left(self, rows: int) -> Iterator[Block]:
+        """That rows were left out of a table."""
+        if rows > TABLE and not self.shown.everything:
+            option = Code("--detail profile --all")
+            yield Para(self.shown.words.text("profile.cut", n=str(rows - TABLE), option=option))
 
     def tokens(self, found: Iterable[str], most: int = 5) -> str:
         """Some tokens; the first ones of many."""
@@ -136,16 +139,14 @@ def model(c: ProfileCells) -> Iterator[Block]:
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
     text = words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan))
     if trace.batch > 1 or trace.padded:
-        key = "profile.rows" if len(found.rows) > 1 else "profile.row"
-        fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
-        text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+        key, row = "profile.rows" if len(found.rows) > 1 else "profile.row", c.shown.row(found.rows.start)
+        text = (*text, *c.shown.said(key, row=row, steps=words.count("steps", found.counted), rows=len(found.rows)))
     yield Para(text)
     yield from interventions(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if trace.header.agreement:
         yield Para(words.text("profile.agreement"))
-    if found.not_finite is not None:
-        bad = found.not_finite
+    if (bad := found.not_finite) is not None:
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
     if found.missing:
         yield Para(words.text("profile.missing", lines=c.units([(Code(name),) for name in found.missing])))
@@ -158,16 +159,15 @@ def gates(c: ProfileCells) -> Iterator[Block]:
         return
     yield Heading(2, c.shown.said("profile.gates"))
     yield Para(c.shown.said("profile.saturation", low=f"{LOW:g}", high=f"{HIGH:g}"), leads=True)
-    most = len(every) if c.shown.everything else TABLE
     rows: list[tuple[Text, ...]] = []
-    for part, name, units in every[:most]:
+    for part, name, units in every if c.shown.everything else every[:TABLE]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
         shut, wide = (sum(unit.state == state for unit in units) for state in ("shut", "open"))
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
     yield table if c.shown.illustration is None else replace(c.shown.illustration, beside=table)
-    yield from _more(c, len(every) - most)
+    yield from c.left(len(every))
 
 
 def layers(c: ProfileCells) -> Iterator[Block]:
@@ -176,9 +176,8 @@ def layers(c: ProfileCells) -> Iterator[Block]:
     if len(parts) < 2:
         return
     gates = list(dict.fromkeys(name for part in parts for name in part.gates))
-    most = len(parts) if c.shown.everything else TABLE
     rows: list[tuple[Text, ...]] = []
-    for part in parts[:most]:
+    for part in parts if c.shown.everything else parts[:TABLE]:
         facts = part.summary
         means = [c.number(facts[name]) if name in facts else EMPTY for name in gates]
         shares = [(c.share(facts[side]),) for side in ("left", "right")]
@@ -189,13 +188,7 @@ def layers(c: ProfileCells) -> Iterator[Block]:
     yield Para(c.shown.said("profile.compared"), leads=True)
     names = [Code(name) for name in gates]
     yield c.table(("place", *names, "left", "right", "median", "longest", "output", "dead"), rows)
-    yield from _more(c, len(parts) - most)
-
-
-def _more(c: ProfileCells, left: int) -> Iterator[Block]:
-    """That rows were left out of a table."""
-    if left > 0:
-        yield Para(c.shown.words.text("profile.cut", n=str(left), option=Code("--detail profile --all")))
+    yield from c.left(len(parts))
 
 
 #: So many units stand in a table.
@@ -209,10 +202,11 @@ def units(c: ProfileCells) -> Iterator[Block]:
     """Units with the longest memory and the largest values; those that follow the tokens; those that are dead."""
     words = c.shown.words
     states = [(part, state) for part in c.found.parts for state in part.states]
-    rows = [*_lists(c)]
-    remembered = [*_some(c, long_memories(c.found))]
-    known = {_key(unit) for unit in remembered}
-    large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
+    rows, most = [*_lists(c)], None if c.shown.everything else UNITS
+    remembered = long_memories(c.found)[:most]
+    known = {(part.stage.scope, line.name, j) for part, line, j in remembered}
+    values = large_values(c.found)[:most]
+    large = [(part, line, j) for part, line, j in values if (part.stage.scope, line.name, j) not in known]
     if not (remembered or large or rows):
         return
     yield Heading(2, c.shown.said("profile.units"))
@@ -223,41 +217,27 @@ def units(c: ProfileCells) -> Iterator[Block]:
         yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in (*remembered, *large)])
     if following := followers(c.found):
         yield Para(c.shown.said("profile.follows"), leads=True)
-        yield c.table(("unit", "follows", "high", "low"), [_follows(c, unit) for unit in _some(c, following)])
+        yield c.table(("unit", "follows", "high", "low"), [_follows(c, unit) for unit in following[:most]])
     elif any(any(step_labels(c.found.trace, b)) for b in c.found.rows):
         yield Para(c.shown.said("profile.unfollowed", n=str(SPARE)))
     if rows:
         yield Items(tuple(rows))
 
 
-def _some(c: ProfileCells, found: Sequence[Unit]) -> Sequence[Unit]:
-    return found if c.shown.everything else found[:UNITS]
-
-
-def _key(unit: Unit) -> tuple[str, str, int]:
-    part, line, j = unit
-    return part.stage.scope, line.name, j
-
-
 def long_memories(found: Profile) -> list[Unit]:
     """The units of carried lines, those with the longest half-life first; of equal ones those that keep most."""
-    lines = [(part, state) for part in found.parts for state in part.states if state.kept is not None]
+    lines = [(part, state, kept) for part in found.parts for state in part.states if (kept := state.kept) is not None]
     if not lines:
         return []
-    times = np.concatenate([state.kept.half_life for _, state in lines if state.kept is not None])
-    means = np.concatenate([state.kept.mean for _, state in lines if state.kept is not None])
+    times, means = (np.concatenate([getattr(kept, name) for *_, kept in lines]) for name in ("half_life", "mean"))
     order = np.lexsort((-np.nan_to_num(means, nan=-1.0), -np.nan_to_num(times, nan=-1.0)))
-    return _placed(lines, order[~np.isnan(times[order])])
+    return _placed([(part, state) for part, state, _ in lines], order[~np.isnan(times[order])])
 
 
 def large_values(found: Profile) -> list[Unit]:
     """The units of carried lines, that with the value of the largest size first."""
     lines = [(part, state) for part in found.parts for state in part.states]
-    if not lines:
-        return []
-    sizes = np.abs(np.concatenate([state.largest for _, state in lines]))
-    order = largest(np.nan_to_num(sizes, nan=-1.0), len(sizes))
-    return _placed(lines, order[~np.isnan(sizes[order])])
+    return _by_size(lines, [np.abs(state.largest) for _, state in lines], -1.0)
 
 
 def followers(found: Profile) -> list[Unit]:
@@ -266,14 +246,19 @@ def followers(found: Profile) -> list[Unit]:
     A unit stands there once: with the line, c_t or h_t, of which the token says more.
     """
     lines = [(part, line) for part in found.parts for line in part.lines if line.name in part.follows]
-    if not lines:
-        return []
-    every = np.nan_to_num(np.concatenate([part.follows[line.name].share for part, line in lines]), nan=-1.0)
-    order = largest(every, len(every))
     best: dict[tuple[str, int, int], Unit] = {}
-    for part, line, j in _placed(lines, order[every[order] > 0]):
+    for part, line, j in _by_size(lines, [part.follows[line.name].share for part, line in lines], 0.0):
         best.setdefault((part.stage.scope, len(line.mean), j), (part, line, j))  # a projection has other units
     return [*best.values()]
+
+
+def _by_size(lines: Lines, sizes: Sequence[Array], least: float) -> list[Unit]:
+    """The units of lines whose sizes are above `least`, the largest first."""
+    if not lines:
+        return []
+    every = np.nan_to_num(np.concatenate(sizes), nan=-1.0)
+    order = largest(every, len(every))
+    return _placed(lines, order[every[order] > least])
 
 
 def _placed(lines: Lines, order: Array) -> list[Unit]:
@@ -335,15 +320,13 @@ def steps(c: ProfileCells) -> Iterator[Block]:
     names: list[Text] = [(Code(n),) for n in dict.fromkeys(p.moves.name for p, _, _ in found if p.moves is not None)]
     yield Heading(2, c.shown.said("profile.steps"))
     yield Para(words.text("profile.eventful", lines=words.listed(names)), leads=True)
-    rows = [row for event in found if (row := _row(c, event))]
+    rows = [_row(c, *event) for event in found]
     yield c.table(("step", "change", "forgets", "unit", "from", "to"), rows)
 
 
-def _row(c: ProfileCells, event: Event) -> tuple[Text, ...]:
-    part, t, b = event
+def _row(c: ProfileCells, part: StageProfile, t: int, b: int) -> tuple[Text, ...]:
     moves, at = part.moves, (t, b - c.found.rows.start)
-    if moves is None:
-        return ()
+    assert moves is not None
     forgets = "" if part.forgets is None else c.share(float(part.forgets[at]))
     unit = c.unit(moves.name, part, int(moves.unit[at]), t, b)
     ends = [float(values[at]) for values in (moves.before, moves.after)]
@@ -372,20 +355,15 @@ WIDTH = 78
 _PIPE = "| lstm-trace"
 
 
-class _Command(NamedTuple):
-    """What a command shows, as the key of its words, its arguments, and the unit that is named, if any."""
-
-    key: str
-    arguments: list[str]
-    unit: str = ""
+#: What a command shows, as the key of its words, its arguments, and the unit that is named, if any.
+_Command = tuple[str, list[str], str]
 
 
 def closer(c: ProfileCells) -> Iterator[Block]:
     """A command for each thing to look at, each below a comment that says what it shows."""
     rows = [f"# {c.shown.words.word('profile.command.source')}"] if c.shown.source == UNNAMED else []
-    for command in _commands(c):
-        said = c.shown.words.word(f"profile.command.{command.key}", unit=command.unit)
-        rows += [f"# {said}", *_wrapped(command.arguments)]
+    for key, arguments, unit in _commands(c):
+        rows += [f"# {c.shown.words.word(f'profile.command.{key}', unit=unit)}", *_wrapped(arguments)]
     yield Heading(2, c.shown.said("profile.closer"))
     yield Listing(tuple(rows))
 
@@ -396,25 +374,21 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
     opened = [source, *options]
     units = long_memories(c.found) or large_values(c.found)
     if units and c.found.counted:
-        unit = units[0]
-        _, line, j = unit
-        (t, b), at = line.at[j].tolist(), _place(c, unit)
-        yield _Command(
-            "largest" if line.kept is None else "unit",
-            ["plot", *opened, "--kind", "unit", *at, "--unit", str(j), "-o", f"unit-{j}.svg"],
-        )
-        yield _Command("worked", ["report", *opened, *at, "--unit", str(j)])
+        _, line, j = unit = units[0]
+        (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(j)]
+        key = "largest" if line.kept is None else "unit"
+        yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{j}.svg"], ""
+        yield "worked", ["report", *opened, *at], ""
         if line.kept is not None:
-            yield _Command("memory", ["explain", "memory", *opened, "--of", _address(c, unit, t, b)])
+            yield "memory", ["explain", "memory", *opened, "--of", _address(c, unit, t, b)], ""
         if any(step_labels(c.found.trace, b)):
             told = (followers(c.found) or units)[0]
-            chosen = ["--line", told[1].name, "--unit", str(told[2])]
-            yield _Command("text", ["plot", *opened, "--kind", "text", *_place(c, told), *chosen], _address(c, told))
-    if event := next(iter(events(c.found, 1)), None):
-        step = str(c.found.trace.span[event[1]])
-        yield _Command("step", ["report", *opened, *_row_option(c, event[2]), "--steps", step])
-    yield _Command("gates", ["explain", "gates", *opened])
-    yield _Command("verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source])
+            chosen = [*_place(c, told), "--line", told[1].name, "--unit", str(told[2])]
+            yield "text", ["plot", *opened, "--kind", "text", *chosen], _address(c, told)
+    for _, t, b in events(c.found, 1):
+        yield "step", ["report", *opened, *_row_option(c, b), "--steps", str(c.found.trace.span[t])], ""
+    yield "gates", ["explain", "gates", *opened], ""
+    yield "verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source], ""
 
 
 def _address(c: ProfileCells, unit: Unit, t: int | None = None, b: int | None = None) -> str:

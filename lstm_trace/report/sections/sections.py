@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from ...documents.blocks import Block, Heading, Items, Para
 from ...view.hand_size import with_comma
 from ...view.view import View, interventions
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
-from .answers import answers
 from .attribution import experiments, shares
 from .backward import adjoint, backward_pass, by_size, gradients, opening, title
 from .equations import equations
 from .given_section import given, introduction
 from .profile import profile
-from .solution import solution
+from .solution import answers, solution
 from .training import training
 
 
@@ -32,7 +33,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
-    "cell": lambda shown: _cell(shown),
+    "cell": lambda shown: [Heading(2, shown.said("diagram")), shown.illustration] if shown.illustration else [],
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
@@ -51,12 +52,6 @@ ALONE = {
     "back": ("pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
-
-
-def _cell(shown: View) -> Iterator[Block]:
-    if shown.illustration is not None:
-        yield Heading(2, shown.said("diagram"))
-        yield shown.illustration
 
 
 @dataclass
@@ -101,20 +96,15 @@ def author_notes(text: str) -> Iterator[Block]:
     >>> [block.__class__.__name__ for block in author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short")]
     ['Para', 'Items']
     """
-    paragraph: list[str] = []
-    items: list[str] = []
-    for raw in (*text.splitlines(), ""):
-        line = raw.strip()
-        if items and not line.startswith(_BULLETS):
-            if line and raw[:1].isspace():
-                items[-1] += f" {line}"
-                continue
-            yield Items(tuple((item,) for item in items))
-            items = []
-        if paragraph and (not line or line.startswith(_BULLETS)):
-            yield Para((" ".join(paragraph),))
-            paragraph = []
+    found: list[tuple[bool, str]] = []  # whether it is an item, and its text; an empty line ends what was before it
+    for raw in text.splitlines():
+        line, (listed, before) = raw.strip(), found[-1] if found else (False, "")
         if line.startswith(_BULLETS):
-            items.append(line[2:].strip())
-        elif line:
-            paragraph.append(line)
+            found.append((True, line[2:].strip()))
+        elif not line or not before or (listed and not raw[:1].isspace()):
+            found.append((False, line))
+        else:
+            found[-1] = listed, f"{before} {line}"
+    for listed, some in groupby(found, itemgetter(0)):
+        texts = tuple((one,) for _, one in some if one)
+        yield from [Items(texts)] if listed else map(Para, texts)

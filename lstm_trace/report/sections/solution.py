@@ -1,22 +1,42 @@
-"""The calculation itself, forward or backward: every line of every shown step with its numbers, as the detail says."""
+"""The calculation itself, forward or backward, and at its end what was asked for, with its value.
+
+Every line of every shown step stands there with its numbers, as the detail says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ...cell.arithmetic import find
 from ...cell.lines import Line
-from ...cell.network import scope_and_name
-from ...documents.blocks import Block, Code, Derivation, Heading, Para, Row, Text
+from ...cell.network import Stage, scope_and_name
+from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...engine.run import in_arithmetic
+from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Dots, Node, Num, Sym
+from ...formulas.values import Values
 from ...formulas.whole import on_paper
 from ...languages.strings import capital
-from ...view.line_groups import LineGroup, titled
+from ...trace.address import Address
+from ...view.line_groups import titled
 from ...view.view import Place, View
 from ..compact.plan import opening, worked
 from ..content.backward import Backward
-from ..content.value_blocks import chain, formulas, read, result, symbol, units_beside, vectors
+from ..content.value_blocks import (
+    beside,
+    by_step,
+    chain,
+    formulas,
+    name_of,
+    read,
+    result,
+    symbol,
+    units_beside,
+    vectors,
+    wanted,
+)
 
 
 def solution(shown: View) -> Iterator[Block]:
@@ -29,9 +49,7 @@ def solution(shown: View) -> Iterator[Block]:
     if shown.detail == "compact":
         yield from opening(shown)
     yield from steps(shown)
-    reads = (
-        (place.stage.scope, name) for place in shown.places for x in shown.lines(place.stage) for name in x.operands
-    )
+    reads = {(p.stage.scope, name) for p in shown.places for line in shown.lines(p.stage) for name in line.operands}
     if any(shown.values.array(*read) is None for read in reads):
         yield Para(shown.said("partly"))
 
@@ -50,12 +68,10 @@ def steps(shown: View) -> Iterator[Block]:
 def _start(shown: View, place: Place) -> Iterator[Block]:
     """What this place starts from: inputs and states with their values, and where they come from."""
     stage, t, b = place
-    if isinstance(shown, Backward):
-        if shown.detail != "summary" and (names := shown.reads(place)):
-            yield Para(shown.said(shown.key("forward")))
-            yield vectors(shown, stage, names, t, b)
-        return
-    if shown.single:  # they are among what is given
+    if isinstance(shown, Backward) and shown.detail != "summary" and (names := shown.reads(place)):
+        yield Para(shown.said(shown.key("forward")))
+        yield vectors(shown, stage, names, t, b)
+    if isinstance(shown, Backward) or shown.single:  # they are among what is given
         return
     if shown.idle(place):
         key = "masked" if shown.trace.padded == "mask" else "past"
@@ -77,21 +93,29 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
 
 def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
-        lines = [units(shown, place, line) for line in group.lines]
-        if any(lines):
+        lines = []
+        for line in group.lines:
+            width = shown.width(place.stage, line.name)
+            first = Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))
+            if units := shown.indices(width):
+                numbers = partial(_numbers, shown, place, line)
+                lines.append(by_unit(shown, place.stage, line.name, width, first, units, numbers))
+        if lines:
             yield from titled(shown, place, group, level)
-            yield Derivation(tuple(rows for rows in lines if rows))
+            yield Derivation(tuple(lines))
 
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
     """A row for each line below the heading of its group; gradients, which are many short lines, without headings."""
-    groups = shown.groups(place.stage, shown.idle(place))
-    if shown.whole:
-        groups = [LineGroup(None, tuple(line for group in groups for line in group.lines))] if groups else []
-    for group in groups:
+    lines: list[tuple[Row, ...]] = []
+    for group in shown.groups(place.stage, shown.idle(place)):
+        lines += [(chain(shown, place, line),) for line in group.lines]
         if not shown.whole:
             yield from titled(shown, place, group, level)
-        yield Derivation(tuple((chain(shown, place, line),) for line in group.lines))
+            yield Derivation(tuple(lines))
+            lines = []
+    if lines:
+        yield Derivation(tuple(lines))
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
@@ -103,38 +127,35 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     if shown.paper and lines:
         yield units_beside(shown, place, lines)
     elif lines:
-        values = [(line, *result(shown, place, line)) for line in lines]
+        values = [(line, *result(shown, place, line.name)) for line in lines]
         yield Derivation(tuple((Row((symbol(shown, place, x),), ((sign, vector),)),) for x, vector, sign in values))
 
 
-_DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
-    "scalar": _scalar,
-    "compact": lambda shown, place, level: worked(shown, place),
-    "vector": _vector,
-    "summary": _summary,
-}
+_DETAIL = {"scalar": _scalar, "compact": worked, "vector": _vector, "summary": _summary}
 
 
-def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
-    """The formula of a line, and a row for each unit with its numbers; one number follows the formula."""
-    stage = place.stage
-    width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows = [Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))]
-    for unit in shown.indices(width):
+def by_unit(
+    shown: View,
+    stage: Stage,
+    name: str,
+    width: int,
+    first: Row,
+    units: Sequence[int | None],
+    numbers: Callable[[int], tuple[tuple[str, Node], ...]],
+) -> tuple[Row, ...]:
+    """A formula in `first`, and a row for each unit with its numbers; one number follows the formula."""
+    rows = [first]
+    for unit in units:
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
             continue
-        parts = _numbers(shown, place, line, unit)
+        parts = numbers(unit)
         if width == 1:
-            return (continued(rows[0], parts),)
-        label = shown.label(stage, line.name, unit, width)
-        rows.append(Row((shown.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
-    return tuple(rows) if len(rows) > 1 else ()
-
-
-def continued(row: Row, parts: tuple[tuple[str, Node], ...]) -> Row:
-    """A row that goes on with what would follow a label."""
-    return replace(row, parts=(*row.parts, *(("=" if sign == ":" else sign, node) for sign, node in parts)))
+            after = (("=" if sign == ":" else sign, node) for sign, node in parts)
+            return (replace(first, parts=(*first.parts, *after)),)
+        called = shown.label(stage, name, unit, width)
+        rows.append(Row((shown.words.labelled(called) if parts[0][0] == ":" else called,), parts, under=True))
+    return tuple(rows)
 
 
 def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[str, Node], ...]:
@@ -150,11 +171,8 @@ def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[st
         noted = None if isinstance(noted, Num) or noted == found.tree else noted
     if noted is None:
         return ((":", found.tree), (found.relation, found.result))
-    return (  # by hand: the rounded products, then their sum
-        (":", found.tree),
-        (shown.values.between(found.tree, noted), noted),
-        (shown.values.relation(found.result, noted), found.result),
-    )
+    products = shown.values.between(found.tree, noted), noted  # by hand: the rounded products, then their sum
+    return ((":", found.tree), products, (shown.values.relation(found.result, noted), found.result))
 
 
 # -- notes -----------------------------------------------------------------------------------------------------------
@@ -164,23 +182,94 @@ def rounding(shown: View, name: str) -> Text:
     """What is rounded in another arithmetic, in words."""
     if name.startswith("by-hand-"):
         return (shown.words.count("arithmetic.hand", int(name.rpartition("-")[2])),)
-    if find(name).exact:
-        whole, part = name[1:].split(".")
-        return shown.said("arithmetic.fixed", name=name, bits=int(whole) + int(part), part=part)
-    return shown.said("arithmetic.float", name=name)
+    if not find(name).exact:
+        return shown.said("arithmetic.float", name=name)
+    whole, part = map(int, name[1:].split("."))
+    return shown.said("arithmetic.fixed", name=name, bits=whole + part, part=part)
 
 
 def shortened(shown: View) -> Text:
     """What was left out, and which option shows it."""
     words = shown.words
-    options = {
-        "layers": "--layer N",
-        "steps": "--steps A:B",
-        "rows": "--batch B",
-        "units": "--unit J",
-        "terms": "",
-        "matrices": "",
-        "detail": "--detail scalar",
-    }
+    options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
+    options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
     what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in shown.cut]
     return words.text("short", what=words.listed(what), all=Code("--all"))
+
+
+def answers(shown: View) -> Iterator[Block]:
+    """Every asked line: a vector where it is one step, a table where there are more."""
+    found = wanted(shown)
+    if not found:
+        return
+    yield Heading(2, shown.said("answers"))
+    others = _in_full(shown)
+    if shown.detail != "compact":
+        yield from _values(shown, found, others)
+    elif there := tuple(_values(shown, found)):  # the answers in a box, and what they are in full below it
+        yield Boxed(there)
+        for key, other in others:
+            yield Para(capital(other.words.text("label", what=other.said(key))), leads=True)
+            yield from _values(other, found)
+    if any(not shown.counts(t, b) for _, address in found for t, b in _places(shown, address)):
+        yield Para(shown.said("answers.padding"))
+
+
+def _places(shown: View, address: Address) -> list[tuple[int, int]]:
+    """The shown steps and rows of an asked line."""
+    steps = shown.steps if address.t is None else (address.t,)
+    return [(t, b) for t in steps for b in (shown.rows if address.b is None else (address.b,))]
+
+
+def _values(
+    shown: View, found: list[tuple[Stage, Address]], others: Sequence[tuple[str, View]] = ()
+) -> Iterator[Para | Table | Derivation | Premises]:
+    """What was asked for, each with what it is in `others`."""
+    rows: list[tuple[Row, ...]] = []
+    for stage, address in found:
+        places = _places(shown, address)
+        if not any(shown.counts(t, b) for t, b in places):
+            continue
+        if len(places) == 1:
+            place = Place(stage, *places[0])
+            vector, sign = result(shown, place, address.line, address.unit)
+            if vector.entries:
+                each = ((key, result(other, place, address.line, address.unit)[0]) for key, other in others)
+                under = [Row(shown.said(key), ((":", values),), True) for key, values in each]
+                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
+            continue
+        yield from _rows(shown, rows)
+        rows = []
+        name = name_of(shown, stage, address)
+        short = shown.detail == "compact" and not others and len(name) == 1
+        if short and (side := beside(shown, stage, address.line)) is not None:
+            yield side
+            continue
+        yield Para(shown.words.text("label", what=name))
+        yield by_step(shown, stage, address.line)
+        for key, other in others:
+            yield Para(capital(other.words.text("label", what=other.said(key))))
+            yield by_step(other, stage, address.line)
+    yield from _rows(shown, rows)
+
+
+def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Iterator[Derivation | Premises]:
+    """Values below one another; beside one another where all are compact."""
+    items = [(left, *row.parts[0]) for row, *_ in rows for left in row.left if not isinstance(left, str | Code)]
+    if shown.detail == "compact" and rows and not any(len(row.left) > 1 or under for row, *under in rows):
+        yield Premises((tuple(items),))
+    elif rows:
+        yield Derivation(tuple(rows))
+
+
+def _in_full(shown: View) -> list[tuple[str, View]]:
+    """Of a trace in another arithmetic: its run in full precision, and how far each value is off."""
+    trace = shown.trace
+    if trace.header.arithmetic is None:
+        return []
+    full = in_arithmetic(trace, None)
+    off = {s: {name: values - full.lines[s][name] for name, values in here.items()} for s, here in trace.lines.items()}
+    style = shown.values.style
+    many = Style(max(style.digits or DIGITS, DIGITS), comma=style.comma)
+    each = ("full", full, many), ("drift", replace(trace, lines=off), Style(significant=3, comma=style.comma))
+    return [(key, replace(shown, trace=one, values=Values(one, digits))) for key, one, digits in each]

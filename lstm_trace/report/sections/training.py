@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import chain, pairwise
 from typing import Any
 
 from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line
-from ...cell.network import layer_and_direction
+from ...cell.network import layer_and_direction, scope_and_name
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
-from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
+from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import matrix
+from ..content.value_blocks import changed, column, matrix, parts_of
 from .backward import backward_pass, gradients
-from .equations import parts_of
 from .solution import solution
 
 #: How the constants and lines of the update rules are printed, where the author has no symbol of that name.
@@ -34,7 +34,7 @@ RULES = {
 def symbols(training: Training, own: Mapping[str, Any]) -> dict[str, Any]:
     """The author's symbols with those of the parameters after each update, `W_xi^1`, and of the rule's constants."""
     printer = Tex(own)
-    names = dict.fromkeys(address.rpartition("/")[2] for address in training.updates)
+    names = dict.fromkeys(scope_and_name(address)[1] for address in training.updates)
     after = {_after(name, k): f"{printer(Sym(name))}^{{({k})}}" for name in names for k in range(len(training.traces))}
     return {**RULES, **own, **after}
 
@@ -45,28 +45,6 @@ def training(shown: View) -> Iterator[Block]:
         return
     done, views = shown.course
     yield Heading(2, shown.said("train.weights"))
-    yield from _rule(shown, done)
-    yield from _updated(shown, done, 1)
-    for k, view in enumerate(views[1:-1], 2):
-        yield Heading(2, shown.said("train.update", n=k))
-        yield from map(_lower, solution(view))
-        if isinstance(view.back, Backward):
-            yield from map(_lower, backward_pass(view.back))
-            yield from map(_lower, gradients(view.back))
-        yield Heading(3, shown.said("train.weights"))
-        yield from _updated(view, done, k)
-    yield Heading(2, shown.said("train.after"))
-    yield from map(_lower, solution(views[-1]))
-    yield from _losses(shown, done)
-
-
-def _lower(block: Block) -> Block:
-    """A heading one level further down."""
-    return replace(block, level=min(block.level + 1, 4)) if isinstance(block, Heading) else block
-
-
-def _rule(shown: View, done: Training) -> Iterator[Block]:
-    """The rule in symbols, and its constants."""
     cell = done.optimizer.cell
     names = _names(cell, Sym("w_prev"), Sym("w_t"))
     yield Para(shown.said("train.rule"))
@@ -74,11 +52,32 @@ def _rule(shown: View, done: Training) -> Iterator[Block]:
     yield Derivation(tuple(rows))
     constants: list[Text] = [(Sym(k), " = ", shown.num(v, given=True)) for k, v in done.optimizer.constants.items()]
     yield Para(shown.words.text("train.constants", constants=shown.words.listed(constants)))
+    yield from _updated(shown, done, 1)
+    for k, view in enumerate(views[1:-1], 2):
+        yield Heading(2, shown.said("train.update", n=k))
+        yield from map(_lower, solution(view))
+        if isinstance(view.back, Backward):
+            yield from map(_lower, chain(backward_pass(view.back), gradients(view.back)))
+        yield Heading(3, shown.said("train.weights"))
+        yield from _updated(view, done, k)
+    yield Heading(2, shown.said("train.after"))
+    yield from map(_lower, solution(views[-1]))
+    yield Heading(2, shown.said("train.loss"))
+    losses = [loss(trace, done.of) for trace in done.traces]
+    changes: list[str | Num] = ["", *(shown.num(b - a) for a, b in pairwise(losses))]
+    head = tuple(shown.words.text(f"train.column.{name}") for name in ("updates", "loss", "change"))
+    each = enumerate(zip(losses, changes, strict=True))
+    yield Table(head, tuple(((str(k),), (shown.num(value),), (change,)) for k, (value, change) in each))
+
+
+def _lower(block: Block) -> Block:
+    """A heading one level further down."""
+    return replace(block, level=min(block.level + 1, 4)) if isinstance(block, Heading) else block
 
 
 def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
     """The parameters after update `k`, each as a line of matrices."""
-    scopes = dict.fromkeys(address.rpartition("/")[0] for address in done.updates)
+    scopes = dict.fromkeys(scope_and_name(address)[0] for address in done.updates)
     for scope in scopes:
         if len(scopes) > 1:
             layer, direction = layer_and_direction(scope)
@@ -86,74 +85,56 @@ def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
             yield Heading(4, capital((shown.place(*there),)))
         rows = []
         for address, trace in done.updates.items():
-            at, _, name = address.rpartition("/")
+            at, name = scope_and_name(address)
             if at == scope:
-                rows.append(tuple(_Updated(shown, trace, name, k, done).rows()))
+                parameters = done.traces[0].parameters.values()
+                shape = next(here[name].shape for here in parameters if name in here)
+                rows.append(tuple(_rows(shown, trace, shape, name, k)))
         yield Derivation(tuple(rows))
 
 
-class _Updated:
-    """One parameter at update `k`: the lines of the rule with matrices for their numbers."""
+def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) -> Iterator[Row]:
+    """A parameter at update `k`: the lines of the rule, that of the parameter last, with matrices for their numbers."""
+    stage, most = trace.stages[0], None if shown.everything else UNITS
+    values, cell = Values(trace, shown.values.digits), stage.cell
 
-    def __init__(self, shown: View, trace: Trace, name: str, k: int, done: Training) -> None:
-        self.shown, self.name, self.k = shown, name, k
-        self.values = Values(trace, shown.values.digits)
-        self.stage = trace.stages[0]
-        self.shape: tuple[int, ...] = next(
-            here[name].shape for here in done.traces[0].parameters.values() if name in here
-        )
-
-    def rows(self) -> Iterator[Row]:
-        """The rule's lines with a name, the parameter itself last."""
-        cell = self.stage.cell
-        for line in cell.lines:
-            if line.assigned:
-                yield self._row(line)
-
-    def _row(self, line: Line) -> Row:
-        cell = self.stage.cell
-        before, after = Sym(_after(self.name, self.k - 1)), Sym(_after(self.name, self.k))
-        names = _names(cell, before, after)
-        left = names.get(line.name, Sym(line.name))
-        tree = formula(line, cell)
-        parts = [("=", _mapped(tree, names))]
-        if self.shown.detail != "summary":
-            read = {name for name in self.stage.through(line) if name.isidentifier()}
-            put_in = _mapped(tree, {name: self._node(name) for name in read})
-            parts.append(("=", put_in))
-        return Row((left,), (*parts, (self._sign(line), self._node(line.name))), under=line.name != cell.lines[0].name)
-
-    def _array(self, name: str) -> Array:
-        found = self.values.array(self.stage.scope, name)
+    def array(line: str) -> Array:
+        found = values.array(stage.scope, line)
         assert found is not None
         return found
 
-    def _node(self, name: str) -> Node:
+    def num(line: str, i: int, j: int) -> Num:
+        return values.num(stage.scope, line, k - 1, i, (j,))
+
+    def node(line: str) -> Node:
         """A value as a number, a vector or a matrix."""
-        values = self._array(name)
-        if values.ndim == 1:  # a constant of the rule
-            return self.shown.num(values[0], given=True)
-        if values.shape[-1] == 1 and self.shape[-1] != 1:
-            return self._num(name, 0, 0)
-        most = None if self.shown.everything else UNITS
-        if len(self.shape) == 1:
-            return Vec(tuple(Dots("down") if j is None else self._num(name, 0, j) for j in kept(self.shape[0], most)))
-        rows, columns = (kept(n, most) for n in self.shape)
-        return matrix(rows, columns, partial(self._num, name))
+        there, entry = array(line), partial(num, line)
+        if there.ndim == 1:  # a constant of the rule
+            return shown.num(there[0], given=True)
+        if there.shape[-1] == 1 and shape[-1] != 1:
+            return entry(0, 0)
+        if len(shape) == 1:
+            return column(kept(shape[0], most), partial(entry, 0))
+        rows, columns = (kept(n, most) for n in shape)
+        return matrix(rows, columns, entry)
 
-    def _num(self, name: str, i: int, j: int) -> Num:
-        return self.values.num(self.stage.scope, name, self.k - 1, i, (j,))
+    def is_exact(line: Line) -> bool:
+        """Whether every number that is shown is exactly what was computed."""
+        rows, units = (kept(n, most) for n in (1, *shape)[-2:])
+        there = [j for j in units if j is not None and j < array(line.name).shape[-1]]
+        places = ((i, j) for i in rows for j in there if i is not None)
+        return all(values.scalar(stage, line, k - 1, i, j, whole=True).relation == "=" for i, j in places)
 
-    def _sign(self, line: Line) -> str:
-        """`=` where every number that is shown is exactly what was computed."""
-        rows, width = (1, *self.shape)[-2:]
-        most = None if self.shown.everything else UNITS
-        signs = {
-            self.values.scalar(self.stage, line, self.k - 1, i, j, whole=True).relation
-            for i in kept(rows, most) for j in kept(width, most) if i is not None and j is not None
-            and j < self._array(line.name).shape[-1]
-        }  # fmt: skip
-        return "=" if signs == {"="} else "≈"
+    names = _names(cell, Sym(_after(name, k - 1)), Sym(_after(name, k)))
+    for line in cell.lines:
+        if line.assigned:
+            tree = formula(line, cell)
+            parts = [("=", _mapped(tree, names))]
+            if shown.detail != "summary":
+                read = {name: node(name) for name in stage.through(line) if name.isidentifier()}
+                parts.append(("=", _mapped(tree, read)))
+            parts.append(("=" if is_exact(line) else "≈", node(line.name)))
+            yield Row((names.get(line.name, Sym(line.name)),), tuple(parts), under=line.name != cell.lines[0].name)
 
 
 def _names(cell: Cell, before: Node, after: Node) -> dict[str, Node]:
@@ -177,20 +158,4 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
         named = any(isinstance(part, Sym) and part.name in names for part in parts_of(node.left))
         constant = not named or wide == [False, True]
         return MatVec(left, right) if constant and not isinstance(left, Num) else Prod(left, right)
-    if isinstance(node, tuple):
-        return tuple(_mapped(part, names) for part in node)
-    if is_dataclass(node) and not isinstance(node, type) and not isinstance(node, Num):
-        return replace(node, **{f.name: _mapped(getattr(node, f.name), names) for f in fields(node)})
-    return node
-
-
-def _losses(shown: View, done: Training) -> Iterator[Block]:
-    """The loss before each update and after the last, and how far each update brought it."""
-    yield Heading(2, shown.said("train.loss"))
-    values = [loss(trace, done.of) for trace in done.traces]
-    rows: list[tuple[Text, ...]] = [
-        ((str(k),), (shown.num(value),), (shown.num(value - values[k - 1]) if k else "",))
-        for k, value in enumerate(values)
-    ]
-    head = tuple(shown.words.text(f"train.column.{name}") for name in ("updates", "loss", "change"))
-    yield Table(head, tuple(rows))
+    return changed(node, lambda part: _mapped(part, names))

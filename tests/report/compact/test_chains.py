@@ -12,7 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.examples import examples, text
-from lstm_trace.report.compact.tidy import REDUCED
+from lstm_trace.report.compact.stages import REDUCED
 from lstm_trace.trace.trace import Trace
 
 from ...support.chain_reader import Printed, chains, value
