@@ -99,7 +99,7 @@ def test_no_import_runs_up() -> None:
         ("trace.trace", "def report():\n    from ..report import report"),
         ("trace.rows", "from .files.schema import FORMAT"),
         ("engine.plan.plan", "from ..run import Job"),
-        ("report.sections.answers", "import lstm_trace.report.report"),
+        ("report.sections.solution", "import lstm_trace.report.report"),
         ("weights.read", "from .formats import arrays"),
         ("explanation.memory", "from lstm_trace import api"),
     ],

@@ -122,8 +122,8 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         raise FileError(f"{path}: written in version {other} of the format, and this lstm-trace reads 1: update it")
     found = validate(Manifest, content, str(path))
     if found.contradiction:
-        said = f"{found.contradiction} do not fit together: the manifest was edited"
-        raise FileError(f"{path}: {said}. Undo that, or run the corpus again into another folder")
+        wrong = f"{found.contradiction} do not fit together: the manifest was edited"
+        raise FileError(f"{path}: {wrong}. Undo that, or run the corpus again into another folder")
     return found
 
 

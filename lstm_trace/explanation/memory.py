@@ -317,8 +317,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
     halved = int(np.argmax(products <= 0.5)) + 1 if (products <= 0.5).any() else None
     if halved:
         s = latest[halved - 1]  # where several are held, the last of them
-        there = (then for then in reversed(found.holds) if then.held[s] or then.scaled[s])
-        by = next(((HOLD if then.held[s] else SCALED) + then.line for then in there), "")
+        holding = (then for then in reversed(found.holds) if then.held[s] or then.scaled[s])
+        by = next(((HOLD if then.held[s] else SCALED) + then.line for then in holding), "")
     every = *found.holds, *(then for write in found.writes for then in write.own)
     held = tuple(dict.fromkeys(then.line for then in every if (then.held | then.scaled)[latest].any()))
     return Ledger(address._replace(unit=(j,)), rule, entries, value, left, halved, by, len(latest), held)
@@ -358,7 +358,7 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
     labels = step_labels(trace, book.address.b or 0)
     if not labels:
         return LedgerRow._fields, [*book.rows]
-    names = dict(zip(trace.span, labels, strict=True))
+    names: dict[int | None, str] = dict(zip(trace.span, labels, strict=True))
     rows = [(row.step, names.get(row.step), *row[1:]) for row in book.rows]
     return ("step", "token", *LedgerRow._fields[1:]), rows
 

@@ -52,8 +52,9 @@ class TreeNode:
                 return tuple(map(each, part))
             return change(part) if isinstance(part, TreeNode) else part
 
-        found: Any = self
-        return found if isinstance(self, Num) else replace(found, **{name: each(of) for name, of in vars(self).items()})
+        node: Any = self
+        made: Node = node if isinstance(self, Num) else replace(node, **{n: each(of) for n, of in vars(self).items()})
+        return made
 
 
 class Sym(TreeNode):

@@ -10,9 +10,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..base.files import read_json
+from ..base.option import parameters
 from ..errors import FileError, LstmTraceError
 from ..results import EXPLANATIONS
-from ..results.explanation import options_of
+from ..results.explanation import explaining
 from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
 from .records import Described
 
@@ -119,7 +120,7 @@ def _fields() -> dict[str, Any]:
     names may be any.
     """
     found: dict[str, Any] = {}
-    for one in (one for how in EXPLANATIONS for one in options_of(how).values() if not one.keyword):
+    for one in (one for how in EXPLANATIONS for one in parameters(explaining(how)).values() if not one.keyword):
         if (option := one.option) is not None and one.name != "of" and option.reads != "constants":
             bounds: dict[str, Any] = {}
             if one.type in (int, float, float | None):

@@ -131,8 +131,8 @@ def gathered(
         theirs = table.column(SEQUENCE).drop_null().combine_chunks()
         candidates = np.flatnonzero(compute.is_in(pa.array(ids), theirs).to_pylist())
         if not len(candidates):
-            there, here = (repr(some[0])[:60] if some else "none" for some in (theirs.to_pylist(), ids.tolist()))
-            said = f"no {SEQUENCE} is that of a sequence of the states; it has {there}, they have {here}"
+            first, own = (repr(some[0])[:60] if some else "none" for some in (theirs.to_pylist(), ids.tolist()))
+            said = f"no {SEQUENCE} is that of a sequence of the states; it has {first}, they have {own}"
             raise FileError(f"{labels}: {said}")
     width = sum(block.width for block in blocks)
     order = drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)

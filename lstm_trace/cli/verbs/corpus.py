@@ -229,7 +229,7 @@ def status(states: Folder) -> None:
     conclude(0 if len(there) - len(damaged) == len(manifest.parts) else 1)
     lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
     done = {span.number for span in there}
-    lost = [span.number for span in manifest.spans if span.number not in done]
+    lost = [span.number for span in manifest.parts if span.number not in done]
     names = ", ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
     echo(summary(found, damaged))
     for said in damaged.values():
@@ -253,7 +253,7 @@ def _entry(name: str, text: str) -> str:
 
 def summary(states: States, damaged: Collection[int]) -> str:
     """How much is there, in a line. damaged: numbers of parts that do not count."""
-    there, every = [span for span in states.spans if span.number not in damaged], states.manifest.spans
+    there, every = [span for span in states.spans if span.number not in damaged], states.manifest.parts
     steps, sequences = sum(span.steps for span in there), sum(span.sequences for span in there)
     size = sum((states.folder / n).stat().st_size for s in there for n in states.manifest.files_of(s.number))
     parts = f"{len(there):,} of {counted(len(every), 'part')}"

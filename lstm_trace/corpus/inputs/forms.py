@@ -21,8 +21,8 @@ from ...errors import FileError, OptionError, ShapeError
 from ...model.model import Model
 from ...model.tokens import numbered
 from ...trace.argument_types import checked
-from ...weights.formats.arrays import members
-from ...weights.guards import archive, told
+from ...weights.formats.arrays import npz_arrays
+from ...weights.guards import told
 from ..rows import SEQUENCE, TOKEN, pa, parquet
 from .columns import WIDE, Names, X, columns_of
 from .table_file import Lookup, TableFile, files_in, hashed
@@ -37,8 +37,8 @@ LONGEST_LINE = 1 << 28
 def archives(paths: Iterable[Path]) -> Iterator[Row]:
     """A sequence for each .npz file, called as the file is."""
     for path in paths:
-        with archive(path) as opened:
-            yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in members(path, opened).items()}
+        with npz_arrays(path) as arrays:
+            yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in arrays.items()}
 
 
 def in_python(inputs: Iterable[Any], split: Split) -> Iterator[Row]:
