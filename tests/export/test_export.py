@@ -379,16 +379,16 @@ def test_command_options(tmp_path: Path) -> None:
 
 
 def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lstm_trace.cli import progress
+    from lstm_trace.cli import terminal
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    monkeypatch.setattr(terminal, "PATIENCE", -1.0)
     for stream, drawn in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        with progress.Bar("writing", "rows", 10) as bar:
+        with terminal.ProgressBar("writing", "rows", 10) as bar:
             bar.advance(4)
             assert (bar._shown is not None) is drawn
         assert bool(stream.getvalue()) is drawn
