@@ -89,7 +89,7 @@ def called(name: str, path: Path, wrong: dict[str, Any]) -> None:
         result.__enter__()
 
 
-@pytest.mark.few(184)
+@pytest.mark.few(23)
 @pytest.mark.parametrize("wrong", WRONG, ids=["object", "list"])
 @pytest.mark.parametrize(("name", "parameter"), CASES, ids=[".".join(case) for case in CASES])
 def test_an_argument_of_a_wrong_kind_is_refused_by_name(name: str, parameter: str, wrong: Any, tmp_path: Path) -> None:

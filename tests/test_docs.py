@@ -22,6 +22,7 @@ TOP = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("page", [p for p in PAGES if ">>> " in p.read_text(encoding="utf-8")], ids=lambda p: p.name)
 def test_examples_run(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
@@ -65,6 +66,7 @@ def test_the_index_has_every_page() -> None:
     }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("page", TOP[1:], ids=lambda p: p.name)
 def test_files_and_names_in_the_code_are_there(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -9,6 +9,7 @@ import pytest
 from docs.generated import FILES, PAGES, TEXTS, filled
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_are_current(page: object) -> None:
     text = page.read_text(encoding="utf-8")  # type: ignore[attr-defined]

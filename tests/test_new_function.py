@@ -84,6 +84,7 @@ def test_every_plan_runs_it(cell: str) -> None:
         assert lt.verify(other).status == "verified"
 
 
+@pytest.mark.few(1)
 def test_files_verify_diff_and_other_arithmetic(
     trace: lt.Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +122,7 @@ def test_a_difference_is_split_and_values_are_explained() -> None:
         assert len(lt.explain(a, "2/c_t[0]", how=how).to_frame())
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", ["md", "text", "html", "tex", "typ"])
 def test_reports_print_its_name_and_its_definition_once(trace: lt.Trace, format: str) -> None:
     text = trace.report(format=format, detail="scalar")

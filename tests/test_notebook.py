@@ -45,6 +45,7 @@ def alike(cell: dict[str, Any], found: list[dict[str, str]], path: Path) -> bool
     )
 
 
+@pytest.mark.few(1)
 @NOTEBOOKS
 def test_its_outputs_are_what_its_cells_give(path: Path) -> None:
     there = kept.read(path)
@@ -70,6 +71,7 @@ def test_the_tour_shows_what_its_page_shows() -> None:
     assert TOUR.stat().st_size < 200_000
 
 
+@pytest.mark.few(1)
 @NOTEBOOKS
 def test_it_is_kept_as_jupyter_writes_it(path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
@@ -97,6 +99,7 @@ def executed() -> Any:
     return in_jupyter(FIRST)
 
 
+@pytest.mark.few(1)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @NOTEBOOKS
 def test_jupyter_shows_the_same(path: Path, request: pytest.FixtureRequest) -> None:

@@ -211,6 +211,7 @@ def test_each_method_is_called_below() -> None:
     assert own == CALLS.keys()
 
 
+@pytest.mark.few(11)
 @pytest.mark.parametrize("method", CALLS)
 def test_each_method_works_on_a_server(service: lt.api.Client, tmp_path: Path, method: str) -> None:
     a = service.run(example="three-steps")

@@ -27,6 +27,7 @@ def broken() -> Any:
     return lt.verify(trace)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("made", "shown"),
     [

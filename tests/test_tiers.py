@@ -45,6 +45,7 @@ def test_some_of_many() -> None:
     assert list(seeds(4)) == [0, 1, 2, 3]
     assert len(seeds(120)) == (120 if ALL else FEW)
     assert some(range(3), 5) == [0, 1, 2]
+    assert some("abc", 0) == (list("abc") if ALL else [])
     assert some("abc", 1) == (list("abc") if ALL else ["b"])
     assert some("abcdefghi", 3) == (list("abcdefghi") if ALL else ["a", "e", "i"])
 

@@ -36,7 +36,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", sorted(examples()))
 def test_traces_are_current(made: Path, name: str) -> None:
     kept = ROOT / "traces" / name

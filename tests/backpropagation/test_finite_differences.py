@@ -52,7 +52,7 @@ def slope(
     return (at(step) - at(-step)) / (2 * step)
 
 
-@pytest.mark.few(25)
+@pytest.mark.few(5)
 @pytest.mark.parametrize("name", CASES)
 def test_each_operation_and_function(name: str) -> None:
     rng = np.random.default_rng(sum(map(ord, name)))

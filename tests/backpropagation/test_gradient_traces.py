@@ -128,6 +128,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
 ]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("change", "said"), REFUSED, ids=[said[:40] for _, said in REFUSED])
 def test_a_file_that_contradicts_itself_is_refused(change: Callable[..., Any], said: str, tmp_path: Path) -> None:
     assert said in damaged(change, tmp_path)
@@ -177,7 +178,7 @@ def test_of_several_layers_one_is_chosen() -> None:
 # -- verify ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
 @pytest.mark.parametrize("name", some(CELLS, 6))
 def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
@@ -274,6 +275,7 @@ def test_what_was_not_recorded_cannot_be_told() -> None:
     assert reasons[f"{BACK}/d_z_i @ W_xi"] == "d_z_i was not recorded"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["plain", "gru", "layer norm"])
 def test_by_hand_is_exact(name: str) -> None:
     trace, g = weighted(name, steps=3, batch=2)
@@ -365,7 +367,7 @@ def test_frames_have_the_sums_where_rows_have_no_step() -> None:
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("name", some(["plain", "projection", "own"], 2))
 def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:

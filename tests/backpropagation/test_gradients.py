@@ -188,6 +188,7 @@ def test_line_gradients_are_those_of_the_chain_rule() -> None:
     np.testing.assert_allclose(total["0/forward/b_f"], found["z_f"].sum(axis=(0, 1)), rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(CELLS, 6))
 def test_zero_states_and_zero_rows_give_no_nan(name: str) -> None:
     told, _ = case(name, 1)

@@ -33,7 +33,7 @@ CELLS: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize("name", some(CELLS, 4))
 def test_the_gradient_is_the_slope_of_the_value(name: str, rows: int) -> None:

@@ -106,6 +106,7 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
     )
 
 
+@pytest.mark.few(11)
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [

@@ -46,6 +46,7 @@ def test_one_update_is_a_step_against_the_gradient() -> None:
     assert all(lt.verify(update).status == "verified" for update in (*done.traces, *done.updates.values()))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_rules_are_those_of_a_scalar_loop(optimizer: str) -> None:
     done = lt.train(traced(), of="L", rate=0.1, updates=4, optimizer=optimizer)
@@ -125,7 +126,7 @@ def test_the_worked_solution_has_every_part(form: str) -> None:
     assert all(f"{abs(value):.8f}".rstrip("0") in text for value in new.ravel())
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", ["de", "en", "es", "fr", "zh"])
 def test_every_language(language: str) -> None:
     assert solution(lt.train(traced(), of="L"), "text", language=language)
@@ -140,6 +141,7 @@ def test_the_updates_on_paper() -> None:
     assert "[1, 0.5] - 0.1 [0.0025016, 0.00214759]" in text
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("told", "kind", "text"),
     [
@@ -161,6 +163,7 @@ def test_refusals(told: dict[str, Any], kind: type[Exception], text: str) -> Non
         lt.train(traced(), **{"of": "L", **told})
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

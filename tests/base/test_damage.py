@@ -262,6 +262,7 @@ def lying(path: Path, method: int, claimed: int, name: str = "W_xi.npy") -> Path
     return path
 
 
+@pytest.mark.few(0)
 def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: Path) -> None:
     path = lying(tmp_path / "m.zip", zipfile.ZIP_DEFLATED, 1 << 20)
     with guards.archive(path) as opened:

@@ -76,7 +76,7 @@ FAULTS: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.few(14)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("path", "content", "message"), FAULTS, ids=[f"{p}-{m[:30]}" for p, _, m in FAULTS])
 def test_a_fault_is_told_with_its_place(path: str, content: bytes, message: str) -> None:
     with pytest.raises(FileError) as error:

@@ -68,6 +68,7 @@ def traced(text: str) -> Trace:
 FORMATS = ("md", "text", "html", "tex", "typ")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_format_of_a_report_has_a_character_that_acts(format: str) -> None:
     text = traced(HOSTILE).report(format, language="de")
@@ -77,6 +78,7 @@ def test_no_format_of_a_report_has_a_character_that_acts(format: str) -> None:
     assert not acting(back.to_csv())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", FORMATS)
 def test_ordinary_text_of_any_script_comes_through(format: str) -> None:
     harmless = HARMLESS if format != "typ" else HARMLESS.replace("中文\u3000字 ", "")  # it looks for a font first
@@ -181,7 +183,7 @@ def test_every_error_is_printable_and_of_a_length_that_can_be_read() -> None:
 LONG = "k" * 100_000
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "problem",
     [
@@ -226,6 +228,7 @@ def model(name: str) -> dict[str, Any]:
     return {f"{name}.{key}": rng.normal(size=shape) for key, shape in shapes.items()} | {f"{name}.other": np.ones(2)}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_names_of_tensors_command_no_terminal(suffix: str, tmp_path: Path) -> None:
     name = "enc\x1b]0;owned\x07\x9b31m\u202e"

@@ -233,6 +233,7 @@ LINES = [
 ]
 
 
+@pytest.mark.few(31)
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.op)
 @pytest.mark.parametrize("name", ["by-hand-15", "float32", "q8.24"])
 def test_an_operation_is_near_its_definition(line: Line, name: str) -> None:
@@ -258,6 +259,7 @@ def test_an_operation_is_near_its_definition(line: Line, name: str) -> None:
 # -- as part of a trace -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_verify_derives_in_the_trace_s_arithmetic(name: str, tmp_path: Any) -> None:
     for suffix in ("json", "safetensors"):
@@ -280,6 +282,7 @@ def test_as_float64_the_same_numbers_do_not_verify() -> None:
     assert lt.verify(replace(trace, header=replace(trace.header, arithmetic=None))).status == "failed"
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_diff_with_the_full_run_tells_each_line_s_own_rounding(name: str) -> None:
     full, rounded = lt.run(**arrays(8)), lt.run(**arrays(8), arithmetic=name)

@@ -96,6 +96,7 @@ def test_every_function_of_the_table_has_an_oracle_here() -> None:
     assert not FUNCTIONS & set(BUILT_IN)
 
 
+@pytest.mark.few(22)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", [*SCALAR, *(name + numbers for name, numbers in OTHER.items())])
 def test_each_function_is_its_definition_wherever_it_is_called(name: str, dtype: type) -> None:
@@ -119,6 +120,7 @@ def test_softmax_over_the_units_does_not_overflow() -> None:
     )
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in (*HELPERS, *LOSSES)])
 @pytest.mark.parametrize("role", ["gate", "candidate", "output"])
 def test_each_function_is_an_activation(name: str, role: str) -> None:
@@ -255,6 +257,7 @@ def test_traces_of_versions_that_wrote_the_functions_out(name: str) -> None:
         assert not any(line.equations for line in compared.lines)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_traces_of_versions_in_which_functions_were_one_operation(suffix: str, tmp_path: Path) -> None:
     """float64 in JSON, float32 in .safetensors: what is within a call is not in the file, and is derived when read."""
@@ -310,7 +313,7 @@ CORNERS = [
 ]
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("call", "at", "slopes"), CORNERS)
 def test_the_derivative_at_a_corner_and_the_chord_across_it(call: str, at: float, slopes: tuple[float, ...]) -> None:
     cell = {"equations": f"y_t = {call}\noutput: y_t"}
@@ -399,7 +402,7 @@ BOMBS = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", BOMBS)
 def test_what_definitions_expand_into_is_bounded(kind: str) -> None:
     begin = time.process_time()

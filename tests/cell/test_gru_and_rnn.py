@@ -78,6 +78,7 @@ def drawn(seed: int = 9) -> tuple[np.ndarray, np.ndarray]:
     return draw.normal(size=(T, B, I)), draw.normal(size=(2, B, H))
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("options", GRU_OPTIONS, ids=str)
 def test_each_gru_agrees_with_scalar_loops(options: dict[str, Any]) -> None:
     w, (x, h0) = weights(options["bias"], "ruh"), drawn()
@@ -114,7 +115,7 @@ def test_each_rnn_agrees_with_scalar_loops(bias: str, activation: str) -> None:
     follows(trace, w, x / 2, h0[0], lambda *a: rnn(*a, activation))
 
 
-@pytest.mark.few(15)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean", "product"])
 @pytest.mark.parametrize(("kind", "gates"), [("gru", "ruh"), ("rnn", "h")])

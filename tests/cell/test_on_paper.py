@@ -109,6 +109,7 @@ ADVICE = {
 }
 
 
+@pytest.mark.few(35)
 @pytest.mark.parametrize("right", ADVICE)
 def test_what_is_advised_can_be_read(right: str) -> None:
     with pytest.raises(CellError) as refused:

@@ -230,6 +230,7 @@ REVERSE: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [None, [4, 2, 3]])
 @pytest.mark.parametrize("options", REVERSE, ids=str)
 def test_the_reverse_direction_has_its_own_options(

@@ -293,6 +293,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.few(44)
 @pytest.mark.parametrize("text", FAULTS, ids=lambda text: text[:40].replace("\x00", "NUL"))
 def test_every_fault_has_its_place_and_its_words(text: str) -> None:
     with pytest.raises(CellError) as error:

@@ -84,6 +84,7 @@ def test_derivative_is_right_to_many_digits(op: str) -> None:
             assert float(np.ravel(found)[0]) == pytest.approx(float(slope(Decimal(z))), rel=1e-11)
 
 
+@pytest.mark.few(28)
 @pytest.mark.parametrize("gap", [1e-12, 1e-8, 1e-3, 0.5, 3.0, 9.0])
 @pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE])
 def test_secant_is_the_divided_difference(op: str, gap: float) -> None:
@@ -98,6 +99,7 @@ def test_secant_is_the_divided_difference(op: str, gap: float) -> None:
         assert float(np.ravel(found)[0]) == pytest.approx(float(expected), rel=1e-11)
 
 
+@pytest.mark.few(3)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE, *PIECES])
 @given(a=numbers, b=numbers)

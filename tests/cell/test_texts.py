@@ -120,6 +120,7 @@ NESTED = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("kind", NESTED)
 def test_what_is_read_at_the_limit_is_read_deep_within_a_program_too(kind: str) -> None:
     write, most = NESTED[kind]

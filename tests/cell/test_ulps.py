@@ -107,7 +107,7 @@ def errors(name: str, dtype: str, plan: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(kept), np.abs(off)
 
 
-@pytest.mark.few(24)
+@pytest.mark.few(5)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", TRUTH)

@@ -39,6 +39,7 @@ def program(*arguments: str, code: str = "", **options: Any) -> subprocess.Compl
 HEAVY = ("numpy", "pydantic", "pandas", "yaml", "rich", "safetensors", "torch")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "arguments", some([["--help"], ["-h"], ["--version"], ["nonsense"], *([verb, "--help"] for verb in VERBS)], 4)
 )
@@ -194,6 +195,7 @@ TRACES: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(("change", "message"), TRACES, ids=[m[7:40] for _, m in TRACES])
 @pytest.mark.parametrize("verb", ["report", "show", "verify", "export"])
 def test_bad_traces_are_trouble_for_every_verb(

@@ -150,6 +150,7 @@ def test_a_column_to_decode_that_is_not_there(folder: Path) -> None:
     refused(("probe", str(folder / "states"), "--target", "insid"), said)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("arguments", "output"),
     some(

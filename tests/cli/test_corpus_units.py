@@ -55,7 +55,7 @@ def test_units_are_a_table_of_80_columns(states: Path) -> None:
     assert "more" not in one
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("sort", some(["sd", "most", "right", "r_inside", "q05"], 2))
 def test_columns_of_a_pair_are_shown_or_named_together(states: Path, sort: str) -> None:
     for width in range(30, 130, 7):

@@ -39,6 +39,7 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", some(WAYS, 2))
 def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
     words = ["explain", how, file, *(["--of", OF[how]] if how in OF else [])]
@@ -90,6 +91,7 @@ def test_what_the_share_of_a_block_is() -> None:
     assert "`share`: the sizes of the block's entries, added up, as a part of those of all entries." in found.report()
 
 
+@pytest.mark.few(0)
 def test_without_a_worked_solution_there_are_tables_in_the_language(tmp_path: Path) -> None:
     """And options of a worked solution are refused."""
     path = tmp_path / "t.json"
@@ -119,7 +121,7 @@ def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -
     assert "the baseline has T = 3, the trace has T = " in refused.stderr
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("verb", ["explain", "diff"])
 def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrapped as a report is; what is piped, or asked for by name, stays Markdown of one line for each sentence."""
@@ -221,6 +223,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
     assert sum(row["contribution"] for row in data["more"][0]["rows"]) == pytest.approx(gap, abs=1e-13)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("words", "message"),
     [

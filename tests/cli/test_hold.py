@@ -59,6 +59,7 @@ def test_every_verb_says_what_is_held(here: Path) -> None:
     assert "hold of c_t" in out("explain", "memory", "q.yaml", "--of", "2/c_t[0]", *held)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -88,6 +89,7 @@ def test_one_message_and_exit_code_2(here: Path, words: list[str], told: str) ->
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "words",
     [

@@ -90,6 +90,7 @@ TEXTS: list[tuple[str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.few(19)
 @pytest.mark.parametrize(("text", "message"), TEXTS)
 @pytest.mark.parametrize("verb", ["run", "report", "show", "export"])
 def test_strange_texts_are_told_with_their_fault(verb: str, text: str, message: str) -> None:
@@ -108,6 +109,7 @@ def test_tags_and_pairs_that_are_right_are_read() -> None:
     assert pair["title"] == "\U0001f600"
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     "number", ["9" * 400, "9" * 5_000, "-" + "9" * 400, "1e999", "NaN", "true", '"x"', "null", "{}"]
 )
@@ -150,6 +152,7 @@ NARROW = [
 ]
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("verb", ["verify", "report", "show", "export", "explain"])
 @pytest.mark.parametrize(("line", "without"), NARROW)
 def test_a_line_that_is_too_narrow_is_told_where_a_parameter_is_missing(verb: str, line: str, without: str) -> None:
@@ -181,6 +184,7 @@ def test_running_again_names_the_premise_that_is_missing(part: str) -> None:
     assert {"h0": "h_prev", "c0": "c_prev", "x": "x_t"}[part] in str(error.value)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("scale", [1e308, -1e308, 1e200])
 def test_traces_that_overflow_are_explained_without_a_warning(scale: float, tmp_path: Path) -> None:
     """Infinities that cancel have no sum: their shares are NaN, and nothing stands on stderr."""
@@ -238,6 +242,7 @@ HEADERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_broken_header_of_an_array_is_told(version: int, header: bytes, tmp_path: Path) -> None:
@@ -332,6 +337,7 @@ def test_the_first_line_of_a_long_output_is_enough(verb: str, folder: Path) -> N
     assert result.stderr == "0\n"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
 @pytest.mark.parametrize("form", ["md", "text", "html", "tex", "typ"])
 def test_a_unit_that_only_some_lines_have_leaves_the_others_out(tmp_path: Path, form: str, detail: str) -> None:

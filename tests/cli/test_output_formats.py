@@ -91,6 +91,7 @@ def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None
             assert (folder / output).stat().st_size > 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no devices here")
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_device_needs_no_suffix(name: str) -> None:

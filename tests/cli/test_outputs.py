@@ -74,7 +74,7 @@ def call(verb: str, name: str, option: str, source: str, output: str) -> list[st
 WAYS = ("the same name", "another spelling", "a symbolic link", "a hard link", "an open file")
 
 
-@pytest.mark.few(67)
+@pytest.mark.few(7)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("verb", "name", "option"), PAIRS, ids=[f"{v}-{n}" for v, n, _ in PAIRS])
 def test_an_output_that_is_an_input_is_refused_before_anything_is_computed(

@@ -40,6 +40,7 @@ def test_standard_input_and_output() -> None:
     assert cli("-", "--format", "text", input=TEXT).stdout.startswith("Question 22\n═══════════\n")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "first"), [("a.md", "# Question 22"), ("a.MARKDOWN", "# Question 22"), ("a.txt", "Question 22")]
 )
@@ -116,7 +117,7 @@ def test_a_format_that_there_is_not(problem: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["q22.yaml"]
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", sorted(examples()))
 def test_every_example_has_a_report(name: str) -> None:
     for format in ("md", "text"):
@@ -136,6 +137,7 @@ def problems(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", ["md", "txt", "tex", "typ", "html"])
 def test_several_problems_in_one_document(problems: list[Path], tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"sheet.{suffix}"
@@ -264,6 +266,7 @@ def test_a_profile_has_its_picture_before_the_table_of_gates(tmp_path: Path) -> 
     assert "![" not in (tmp_path / "u.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["profile", "worked"])
 def test_a_notebook_refers_to_no_file(detail: str) -> None:
     report = CASES["gru"]().report("md", detail=detail, file="t.svg")

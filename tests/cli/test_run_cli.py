@@ -128,6 +128,7 @@ def test_a_trace_where_a_problem_or_model_is_expected(verb: str, suffix: str, pr
         assert done.stderr == f"error: {path}: {told}\n"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_a_run_by_a_named_plan_can_be_repeated(problem: str, plan: str, suffix: str, tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def longer(trace: lt.Trace, steps: int, rows: int, **run: Any) -> lt.Trace:
     return lt.run(weights, x, lengths=np.arange(rows) % steps + 1, **run)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_is_right_is_never_refused(case: dict[str, Any]) -> None:
     assert first_failure(traced({}, **case)) is None
@@ -129,6 +130,7 @@ def test_what_is_right_is_never_refused(case: dict[str, Any]) -> None:
     assert first_failure(lt.backward(traced({}, layers=1), output=np.ones((4, 2, 10)))) is None
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("steps", [5, LONG])
 @pytest.mark.parametrize(
     "record",

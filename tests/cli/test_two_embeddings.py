@@ -45,6 +45,7 @@ def diff(b: str, *more: str) -> Result:
     return found
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("embedding", "table", "told"),
     [
@@ -65,6 +66,7 @@ def test_embeddings_that_differ_are_told(embedding: str, table: Any, told: str) 
     assert SAID.format(told) in Path("d.html").read_text("utf-8")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "other",
     [

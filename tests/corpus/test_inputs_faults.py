@@ -95,6 +95,7 @@ PARQUET: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.few(13)
 @pytest.mark.parametrize("piece", [1, 1 << 20])
 @pytest.mark.parametrize(("table", "said"), PARQUET, ids=[said[:40] for _, said in PARQUET])
 def test_a_fault_in_parquet_is_told_with_its_place(

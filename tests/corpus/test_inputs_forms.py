@@ -167,7 +167,7 @@ def options(form: Callable[[Path], Any]) -> dict[str, Any]:
     return {"id": "doc", "x": "emb"} if form is renamed else {}
 
 
-@pytest.mark.few(14)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize(("steps", "piece"), [(1, 1), (8, 30), (100, 1 << 20)])
 def test_the_rows_are_the_sequences(
@@ -199,7 +199,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return corpus.run(model(), wide(there), there / "states", steps_per_part=6).unit("c_t[2]")
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", FORMS[1:], ids=lambda f: f.__name__)
 def test_the_states_are_the_same(form: Callable[[Path], Any], expected: Any, tmp_path: Path) -> None:
     states = corpus.run(model(), form(tmp_path), tmp_path / "states", steps_per_part=6, **options(form))
@@ -222,6 +222,7 @@ def test_a_source_is_small_and_is_made_again_from_what_it_says(form: Callable[[P
     assert pickle.loads(pickle.dumps(source)).digest() == source.digest()  # noqa: S301 - our own bytes
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", [json_sequences, wide], ids=lambda f: f.__name__)
 def test_states_that_were_moved_find_what_is_beside_them(form: Callable[[Path], Any], tmp_path: Path) -> None:
     corpus.run(model(), form(tmp_path), tmp_path / "states")

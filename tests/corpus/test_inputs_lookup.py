@@ -107,6 +107,7 @@ def test_forms_of_a_vocabulary(given: Any, tmp_path: Path) -> None:
     assert found.x.shape == (5, 4)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["array", "half", "npy", "npz", "safetensors", "pt", "h5"])
 def test_forms_of_an_embedding(form: str, tmp_path: Path) -> None:
     path, values = tmp_path / f"e.{form}", E.astype(np.float16) if form == "half" else E

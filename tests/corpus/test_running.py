@@ -163,6 +163,7 @@ def test_a_file_of_a_part_in_a_folder_of_nobody_is_left_alone(model: lt.Model, i
         assert [path.name for path in tmp_path.iterdir()] == ["part-00001.parquet"]
 
 
+@pytest.mark.few(0)
 def test_what_stands_beside_the_parts_is_mended(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     run(model, inputs, tmp_path, **HOW)
     for name in ("_model.safetensors", "_index.parquet"):
@@ -284,6 +285,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
     assert content(tmp_path) == content(states.folder)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -485,6 +487,7 @@ def models() -> dict[str, lt.Model]:
     }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(models(), 3))
 def test_the_folder_has_the_model(name: str, inputs: Path, tmp_path: Path) -> None:
     model = models()[name]

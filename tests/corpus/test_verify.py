@@ -92,6 +92,7 @@ def test_what_is_right_is_verified(
     assert states.verify(7, model=model, seed=1).steps != some.steps
 
 
+@pytest.mark.few(0)
 def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held at once is bounded: by steps with their padding times all lines."""
     held: list[int] = []
@@ -248,7 +249,7 @@ def padded(columns: dict[str, Any]) -> None:
         )
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -293,6 +294,7 @@ def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model:
     assert 0 < found.sequences < 30
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("column", ["token", "t", "1f_h_t_2"])
 def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
     path = copied.folder / "part-00001.parquet"
@@ -361,6 +363,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(
     assert f"_manifest.json: {said} do not fit together: the manifest was edited" in " ".join(done.stderr.split())
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("given", [True, False], ids=["given", "of the folder"])
 @pytest.mark.parametrize(
     ("entry", "value"),

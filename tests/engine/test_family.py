@@ -112,6 +112,7 @@ FAMILY: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("options", FAMILY, ids=lambda o: " ".join(f"{k}={v}" for k, v in o.items()))
 def test_each_member_agrees_with_scalar_loops_and_each_option_counts(options: dict[str, Any]) -> None:
     w, x, h0, c0 = drawn(7, options)
@@ -150,7 +151,7 @@ def test_any_combination_of_options_agrees_with_scalar_loops(data: st.DataObject
     agrees(trace, w, x, h0, c0, reading(options))
 
 
-@pytest.mark.few(9)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_each_activation_serves_each_role(name: str) -> None:
     constants = {"affine": "(0.7, 0.1)", "leaky_relu": "(0.2)", "thresholded_relu": "(0.3)", "elu": "(1.5)",
@@ -162,6 +163,7 @@ def test_each_activation_serves_each_role(name: str) -> None:
             agrees(lt.run(w, x, h0=h0, c0=c0, options=options), w, x, h0, c0, reading(options))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("at", [-1000.0, -30.0, 30.0, 1000.0, np.inf, -np.inf])
 def test_activations_do_not_overflow(at: float, dtype: type) -> None:
@@ -270,7 +272,7 @@ def flat(layers: list[Any]) -> dict[str, np.ndarray]:
     return {f"{k}/{d}/{n}": a for k, layer in enumerate(layers) for d, w in layer.items() for n, a in w.items()}
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize(
     ("count", "directions", "merge"),
@@ -345,7 +347,7 @@ def test_float32_is_float32_and_near_float64(options: dict[str, Any]) -> None:
     assert 1e-9 < error < 1e-4
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "options", some([*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "stabilised": False}], 5), ids=str
 )

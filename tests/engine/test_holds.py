@@ -93,7 +93,7 @@ def test_a_hold_at_padding_changes_no_state_and_no_output() -> None:
     assert held.lines["0/forward"]["c_t"][4, 1, 0] == 9.0
 
 
-@pytest.mark.few(11)
+@pytest.mark.few(6)
 @pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("hold", [{"4/1/y_t": 5.0}, {"0/y_t[1]": 5.0}, {"y_t": "*3"}], ids=str)

@@ -71,7 +71,7 @@ def expected(model: dict[str, Any], mask: Any, h0: Any, c0: Any, rule: str) -> t
     return np.array(below), np.array(last_h), np.array(last_c)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("rule", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("plan", some(["lines", "planned", "compiled"], 2))
@@ -134,6 +134,7 @@ def test_masks_that_are_refused(arguments: dict[str, Any], kind: type[LstmTraceE
     assert told.value.problems == (said,)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_a_trace_keeps_its_mask(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"t.{suffix}"
@@ -258,6 +259,7 @@ def test_gradients_leave_padding_out() -> None:
     assert (np.abs(slopes[MASK]).sum(axis=-1) > 0).all()
 
 
+@pytest.mark.few(0)
 def test_the_split_of_a_difference_between_masks() -> None:
     model = lt.prepare(weights(1, False), options={"padding": "carry"})
     one, two = model.run(X, mask=MASK), model.run(X, mask=BEHIND)
@@ -275,7 +277,7 @@ def test_another_batch_needs_another_mask() -> None:
         rerun(trace, x=X[:, :2], initial={s: {n: v[:2] for n, v in here.items()} for s, here in trace.initial.items()})
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", some(["md", "text", "html"], 2))
 def test_answers_leave_padding_out_and_say_so(format: str) -> None:
     """A line at padding is computed, counts for nothing, and is no answer; `everything` shows it."""
@@ -313,6 +315,7 @@ def test_one_file_with_the_input_and_its_mask(tmp_path: Path) -> None:
     assert f"{data}: several arrays, and none is called mask: x, valid" in done.stderr
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
 def test_a_table_with_a_column_of_the_mask(suffix: str, tmp_path: Path) -> None:
     """The column is the mask, and no input."""

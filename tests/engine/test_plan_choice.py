@@ -61,6 +61,7 @@ def test_a_hundred_small_runs_stay_with_their_plan() -> None:
     np.testing.assert_array_equal(trace.output, values)
 
 
+@pytest.mark.few(1)
 @jit
 @pytest.mark.parametrize("plan", SIZES)
 def test_how_a_run_is_stored_chooses_no_other_plan(plan: str, tmp_path: Path) -> None:
@@ -74,6 +75,7 @@ def test_how_a_run_is_stored_chooses_no_other_plan(plan: str, tmp_path: Path) ->
     equal(whole, model.run(x, **STATES, record={"lines": ["c_t"], "layers": [1]}))
 
 
+@pytest.mark.few(1)
 @jit
 @pytest.mark.parametrize("steps", [200, 7])
 def test_a_window_goes_by_the_plan_of_the_whole(steps: int, tmp_path: Path) -> None:

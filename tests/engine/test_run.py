@@ -27,6 +27,7 @@ def traced(case: Case, **arguments: Any) -> lt.Trace:
     return lt.run(case.weights, case.x, cell={"equations": case.text}, initial=case.initial, **arguments)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", PLANS)
 @given(case=cells())
 @settings(max_examples=60)
@@ -130,6 +131,7 @@ def test_every_gate_order_but_the_right_one_fails_that_comparison() -> None:
     assert [order for order, found in failing.items() if not found] == ["ifco"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", PLANS)
 @given(case=networks())
 @settings(max_examples=40)

@@ -66,6 +66,7 @@ def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeyp
         assert lt.verify(streamed).status == "verified"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_large_steps_are_written_from_where_they_are_computed(path: Path, direction: str, dtype: Any) -> None:
@@ -81,6 +82,7 @@ def test_large_steps_are_written_from_where_they_are_computed(path: Path, direct
     assert lt.verify(streamed).status == "verified"
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", [n for n in RUNS if n != "asked"])
 def test_a_saved_trace_is_read_back_exactly(path: Path, name: str) -> None:
     trace = MODEL.run(LONG, **RUNS[name])
@@ -293,7 +295,7 @@ CHANGES: list[tuple[Callable[[Header], Any], str]] = [
 ]
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("change", "message"), CHANGES, ids=[str(k) for k in range(len(CHANGES))])
 def test_a_header_that_does_not_fit_is_refused(path: Path, change: Callable[[Header], Any], message: str) -> None:
     MODEL.run(X, out=path)

@@ -67,6 +67,7 @@ def test_it_is_a_loop_of_runs_to_the_last_bit(over: Any, to: Any, plan: Any) -> 
         assert len(found.effects) == 12, "padding has no rows"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("rows", [1, 8])
 def test_it_does_not_hang_on_how_many_run_at_once(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=PLANS[-1])
@@ -86,6 +87,7 @@ def test_chosen_lines_units_and_steps() -> None:
     assert len(joined.effects) == 8
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", PLANS)
 def test_a_sum_is_that_of_single_runs_to_the_last_bit(plan: Any) -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=plan)
@@ -197,6 +199,7 @@ def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatc
         ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF, lines="c_t")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("over", ["units", "steps"])
 def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
@@ -258,6 +261,7 @@ JOINED = {"W": [[0.5, -0.25], [1.0, 0.75]]}
 H = np.tanh(np.array(JOINED["W"]) @ [0.0, 1.0])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("joined", "values"),
     [

@@ -24,7 +24,7 @@ def changed(told: dict[str, Any], **how: Any) -> lt.Trace:
     return lt.run(**{**told, **how})
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", some(CELLS, 5))
 def test_against_zero_input_and_zero_state(name: str) -> None:
@@ -70,7 +70,7 @@ def test_linear_cells_need_no_path() -> None:
         np.testing.assert_allclose(found.parts["x"].ravel(), [0.25, 1, 4], rtol=1e-14)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["plain", "peephole", "coupled", "projection", "two biases"])
 def test_integrated_gradients_are_complete(name: str) -> None:
     _, trace = case(name, 55, steps=6, lengths=[6, 5])
@@ -88,7 +88,7 @@ def test_integrated_gradients_by_hand() -> None:
     assert gradient_times_input(trace, "h_t[0]").parts["x"].item() == pytest.approx(1.5 * (1 - np.tanh(1.5) ** 2))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("w", "points"), [(1, 50), (20, 100), (60, 200), (100, 400), (3000, 400)])
 def test_points_are_doubled_until_the_parts_add_up(w: float, points: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """tanh(w x) from x = -1 to 1.2 is steep within 1/w of 0. The limit of the points: tanh(1.2 w) - tanh(-w)."""
@@ -170,6 +170,7 @@ def test_refusals() -> None:
         integrated_gradients(trace, of, points=0)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", CELLS)
 def test_rerun_is_the_same_run(name: str) -> None:
     """Other premises give the trace that a run with them gives, to the last bit; the first trace stays as it was."""

@@ -18,6 +18,7 @@ from ..support.said import sentences_of
 from ..verification.test_verify import traced
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "options", [{}, {"peephole": True}, {"coupled": True}, {"cell_clip": 0.5}, {"kind": "slstm"}], ids=str
 )
@@ -269,6 +270,7 @@ def test_what_is_kept_can_be_held(to: Any) -> None:
         assert ledger(trace, f"{t}/c_t").residual == 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("options", [{}, {"cell_clip": 0.4}], ids=str)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_ledger_adds_up_whatever_is_held(seed: int, options: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ def states(trace: lt.Trace, b: int) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("padding", [{}, {"lengths": [5, 4]}, {"mask": [[1, 0], [1, 1], [0, 1], [1, 1], [1, 1]]}])
 @pytest.mark.parametrize("baseline", ["zero-input", "zero-state", 0])
 def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str, Any]) -> None:

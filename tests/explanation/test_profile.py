@@ -46,6 +46,7 @@ def visited(trace: Trace, direction: str) -> list[int]:
     return list(range(trace.steps) if direction == "forward" else reversed(range(trace.steps)))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("batch", [None, 1])
 @pytest.mark.parametrize("name", CASES)
 def test_units(name: str, batch: int | None) -> None:
@@ -75,6 +76,7 @@ def test_units(name: str, batch: int | None) -> None:
         assert row["kept"] == pytest.approx(sum(kept) / len(kept))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", CASES)
 def test_steps(name: str) -> None:
     trace = case(name)
@@ -263,6 +265,7 @@ def test_what_a_gru_keeps() -> None:
         assert np.allclose(kept, (u if update == "keep" else 1 - u).mean(axis=(0, 1)), rtol=1e-12)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("record", [["h_t"], ["f_t"], ["c_t"], ["c_t", "f_t"], ["i_t", "o_t"]])
 def test_what_was_not_recorded_is_said(record: list[str]) -> None:
     draw = np.random.default_rng(2)

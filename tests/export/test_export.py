@@ -90,6 +90,7 @@ def test_rows_stand_in_the_order_in_which_they_were_computed(tmp_path: Path, len
     assert steps == sorted(steps, reverse=True)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", [1, 7, 100])
 def test_pieces_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     trace = stacked(lengths=[1, 4])
@@ -112,6 +113,7 @@ def floats(dtype: Any) -> Any:
     return arrays.arrays(dtype, st.integers(1, 60), elements=number)
 
 
+@pytest.mark.few(1)
 @settings(max_examples=60)
 @given(values=st.one_of(floats(np.float64), floats(np.float32)))
 @example(values=np.array(HARD))

@@ -80,6 +80,7 @@ def test_substituted_numbers_read_back(tmp_path: Path) -> None:
 # -- digits ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])
 @pytest.mark.parametrize("digits", [0, 3, 8])
 def test_digits_round_every_value(tmp_path: Path, suffix: str, digits: int) -> None:

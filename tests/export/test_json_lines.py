@@ -71,7 +71,7 @@ def cli(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", [1, 5, 1 << 12])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("padding", [False, True])
@@ -95,7 +95,7 @@ def test_each_row_is_a_value_of_the_arrays(
         assert same(np.array(WORDS.get(number, number), dtype), np.array(value, dtype))
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("job", [{"with_inputs": True}, {"shape": "wide"}, {"shape": "worked"},
                                  {"with_inputs": True, "padding": True}, {"shape": "wide", "padding": True},
                                  {"shape": "worked", "padding": True}])  # fmt: skip

@@ -58,6 +58,7 @@ def cli(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", TABLES)
 @pytest.mark.parametrize("padding", [False, True])
 def test_long_has_title_and_labels(tmp_path: Path, suffix: str, padding: bool) -> None:
@@ -74,6 +75,7 @@ def test_long_has_title_and_labels(tmp_path: Path, suffix: str, padding: bool) -
         assert row == {**place, **valid, "line": line, "op": op, "unit": j, "value": value}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("suffix", TABLES)
 @pytest.mark.parametrize("options", [{"names": "safe"}, {"all_lines": True, "names": "safe"}, {"all_lines": True}, {}])
 def test_wide_has_a_column_for_each_named_line_or_all(tmp_path: Path, suffix: str, options: dict[str, Any]) -> None:
@@ -94,6 +96,7 @@ def test_wide_has_a_column_for_each_named_line_or_all(tmp_path: Path, suffix: st
                 assert cell == (at[name][int(row["t"]), int(row["batch"]), j] if here else None)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", TABLES)
 def test_worked_has_title_and_labels(tmp_path: Path, suffix: str) -> None:
     found = written(tmp_path, suffix, named(stacked(2, lengths=[2, 1])), shape="worked", title=True, padding=True)
@@ -217,6 +220,7 @@ def test_the_options(tmp_path: Path) -> None:
     assert cli(source, "--title", "run 2").stdout.split("\n")[1].startswith("run 2,0,forward,0,the,0,W_xi @ x_t,")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

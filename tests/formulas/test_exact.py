@@ -196,6 +196,7 @@ CELLS = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("op", OPS)
 def test_every_operation_prints(op: str) -> None:
     constants = "".join(f", {0.25 + n}" for n, _ in enumerate(OPS[op].constants))
@@ -251,6 +252,7 @@ def scored(noise: float) -> Trace:
     return trace
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("form", ["text", "md", "tex"])
 @pytest.mark.parametrize("detail", ["scalar", "vector", "compact"])
 def test_what_rounding_left_of_a_zero_is_zero_in_a_solution(form: str, detail: str) -> None:

@@ -56,7 +56,7 @@ def visible(page: str) -> str:
 # -- signs -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["scalar", "vector"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_sign_stands_beside_a_sign(format: str, detail: str) -> None:

@@ -167,6 +167,7 @@ def test_an_authors_tex(tex: str) -> None:
     assert "<mi>n</mi>" not in page
 
 
+@pytest.mark.few(50)
 @pytest.mark.parametrize("tex", NONE)
 @pytest.mark.parametrize("printer", [Plain, Tex, TypstMath, MathML, MarkedPlain])
 def test_what_is_no_symbol_reaches_no_document(printer: type[Printer], tex: str) -> None:

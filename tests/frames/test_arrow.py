@@ -26,7 +26,7 @@ def pa() -> Any:
     return pytest.importorskip("pyarrow")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", [5, 1 << 19])
 @pytest.mark.parametrize("options", some([{}, {"shape": "wide"}, {"shape": "worked"}, {"with_inputs": True}], 2))
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

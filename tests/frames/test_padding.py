@@ -54,7 +54,7 @@ def tables(folder: Path, trace: Trace, shape: str, **more: Any) -> Iterator[pd.D
     yield parquet.read_table(folder / "x.parquet").to_pandas()
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_is_left_out(tmp_path: Path, trace: Trace, shape: str) -> None:
     for frame in tables(tmp_path, trace, shape):
@@ -101,7 +101,7 @@ def test_values_stand_at_their_places(trace: Trace) -> None:
         assert list(frame.itertuples(index=False, name=None)) == list(expected(trace))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("piece", some([1, 5, 40], 2))
 @pytest.mark.parametrize("shape", some(SHAPES, 3))
 def test_pieces_do_not_show(
@@ -115,7 +115,7 @@ def test_pieces_do_not_show(
         assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 def test_premises_have_no_padding_either(tmp_path: Path, trace: Trace) -> None:
     """The input at padding is left out with the lines; what belongs to no step stays, with no `valid`."""
     for frame in tables(tmp_path, trace, "long", with_inputs=True):
@@ -141,6 +141,7 @@ def test_without_padding_every_step_is_valid() -> None:
     pd.testing.assert_frame_equal(frame.drop(columns="valid"), stacked().to_frame("wide"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_selection_of_padding_alone_is_refused(tmp_path: Path, shape: str) -> None:
     trace = stacked(batch=3, lengths=LENGTHS)
@@ -182,6 +183,7 @@ def test_a_workbook_of_padding_alone_is_written(tmp_path: Path) -> None:
     assert cli(*words, "--values", "--padding").exit_code == 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("more", [[], ["--padding"]])
 def test_what_is_exported_reads_back_as_the_same(tmp_path: Path, more: list[str]) -> None:
     stacked(batch=3, lengths=LENGTHS).save(tmp_path / "t.json")

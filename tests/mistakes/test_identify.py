@@ -63,6 +63,7 @@ def outputs(
     return x, lt.run(weights, x, cell={"kind": "lstm", **options}, **run).output
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("order", list(map("".join, permutations("ifco"))))
 def test_every_gate_order(order: str) -> None:
     weights = drawn()
@@ -86,7 +87,7 @@ CAUSES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("options", "cause"), [c[1:] for c in CAUSES], ids=[c[0] for c in CAUSES])
 @pytest.mark.parametrize("last", [False, True])
 def test_options(options: dict[str, Any], cause: dict[str, Any], last: bool) -> None:
@@ -130,6 +131,7 @@ def test_biases() -> None:
         assert best.reading.bias == cause
 
 
+@pytest.mark.few(0)
 def test_peephole_order_and_which_cell_state() -> None:
     weights = drawn(peephole=True)
     x, y = outputs(weights, {"peephole": True})
@@ -259,6 +261,7 @@ RESPECTED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("options", "lost"), RESPECTED, ids=[str(row[0]) for row in RESPECTED])
 def test_the_options_of_the_model_are_part_of_how_it_is_read(options: dict[str, Any], lost: dict[str, Any]) -> None:
     coupled = options.get("coupled", False)
@@ -292,6 +295,7 @@ OTHERS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("option", [f.name for f in fields(LSTM)])
 def test_every_option_of_the_cell_is_respected_or_refused_by_name(option: str) -> None:
     options: dict[str, Any] = {option: OTHERS.get(option, True)}
@@ -323,6 +327,7 @@ def test_what_no_reading_can_have_is_refused() -> None:
             lt.identify(weights, x, y, **search)
 
 
+@pytest.mark.few(0)
 def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
     weights = drawn()
     x, y = outputs(weights, {"clip": 1.0, "gate_activation": "hard_sigmoid"})
@@ -340,6 +345,7 @@ def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
     assert "-1.0 is not in the range x>0" in run.output
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("named", ["icfo", "iofc", "ofci"])
 @pytest.mark.parametrize("order", ["ifco", "iofc", "cofi"])
 def test_orders_are_those_of_the_file_in_whatever_order_it_was_read(order: str, named: str) -> None:
@@ -353,6 +359,7 @@ def test_orders_are_those_of_the_file_in_whatever_order_it_was_read(order: str, 
     np.testing.assert_allclose(right.output, y, rtol=0, atol=1e-14)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("order", ["ifo", "iof", "fio"])
 def test_orders_of_peepholes_are_those_of_the_file(order: str) -> None:
     weights = drawn(peephole=True)

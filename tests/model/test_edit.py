@@ -200,7 +200,7 @@ def test_the_equations_that_join_two_directions_are_no_cell() -> None:
         lt.edit(trace, {}, trace.stage("0/joined").cell.text)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("extra", ["", "p_t = W_p @ h_t\n"])
 def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: str, extra: str) -> None:
@@ -224,6 +224,7 @@ def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: st
                 )
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(
     ("edits", "kind", "message"),
     [

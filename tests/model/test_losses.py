@@ -164,6 +164,7 @@ def test_the_cells_own_inputs_may_be_named_again() -> None:
     assert cell.stages(padded=True)[0].cell.inputs == ("x_t", "valid", "target_t")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("extra", "title"), [(SQUARED, "Squared error L"), (ENTROPY, "Cross entropy L")])
 def test_a_report_has_the_targets_and_calls_the_loss_by_its_name(extra: str, title: str) -> None:
     x, target = data()

@@ -51,6 +51,7 @@ def refused(data: dict[str, Any]) -> list[str]:
     return [problem.removeprefix("p.json: ") for problem in error.value.problems]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", list(examples.examples()))
 def test_yaml_json_and_toml_are_one_problem(name: str) -> None:
     data = read_data("p.yaml", examples.text(name).encode())
@@ -63,6 +64,7 @@ def test_yaml_json_and_toml_are_one_problem(name: str) -> None:
                 np.testing.assert_array_equal(trace.lines[scope][line], values)
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", list(examples.examples()))
 def test_every_example_has_a_title_and_is_proven(name: str) -> None:
     first = examples.text(name).splitlines()[0]
@@ -333,6 +335,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.few(31)
 @pytest.mark.parametrize(("data", "messages"), BAD, ids=[m[0][:50] for _, m in BAD])
 def test_every_fault_of_a_stage_is_told_at_once(data: dict[str, Any], messages: list[str]) -> None:
     found = refused(data)

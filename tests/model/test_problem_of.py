@@ -69,6 +69,7 @@ def same(found: lt.Trace, trace: lt.Trace) -> None:
     assert {k: list(v) for k, v in found.header.names.items()} == {k: list(v) for k, v in trace.header.names.items()}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", examples())
 def test_every_example_gives_its_trace_again(name: str) -> None:
     problem = yaml.safe_load(text(name))
@@ -78,7 +79,7 @@ def test_every_example_gives_its_trace_again(name: str) -> None:
     assert lt.problem(trace).get("extra", "").splitlines() == [row for row in rows if row]
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("layers", "directions"), [(1, ("forward",)), (1, ("reverse",)), (2, ("forward", "reverse"))], ids=str
 )
@@ -123,6 +124,7 @@ def test_biases_that_no_weight_shows_are_said() -> None:
     same(again(trace), trace)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean", "product", "none"])
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 def test_merges_paddings_and_a_reverse_direction_of_its_own(merge: str, padding: str, rng: np.random.Generator) -> None:
@@ -253,6 +255,7 @@ def test_what_would_act_on_a_screen_is_escaped_in_a_problem_file(title: str, not
     assert not {unicodedata.category(char) for char in written if char not in "\n\t"} & {"Cc", "Zl", "Zp"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("name", ["y_t", "q_t"])
 def test_a_readout_of_rows_with_padding(rng: np.random.Generator, padding: str, name: str) -> None:

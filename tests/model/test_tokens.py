@@ -401,6 +401,7 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
         assert "few.txt has 1 line and 1 character, and the input has T = 4 steps" in few.stderr
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -43,6 +43,7 @@ def unruled(svg: str) -> set[str]:
     return used - ruled - NO_LOOK
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_class_has_a_rule(kind: str) -> None:
     trace = lstm(6, 3, labels=("the", " cat", "\n", "<b>", "中文", "x"))
@@ -51,7 +52,7 @@ def test_every_class_has_a_rule(kind: str) -> None:
     assert unruled(light(svg)) == set()  # as PNG and PDF are made of it
 
 
-@pytest.mark.few(15)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_line_of_a_cell_has_its_colours(name: str) -> None:
     """Of each line, drawn alone and with all others: its curve and its points follow one rule."""

@@ -24,6 +24,7 @@ def drawn(trace: Trace, kind: str, **options: Any) -> Figure:
     return figure
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", ["states", "unit", "text", "memory", "saturation", "gradient", "contribution"])
 def test_a_picture_of_a_held_run_says_so(kind: str) -> None:
     figure = drawn(lstm(hold=HOLD), kind)

@@ -94,6 +94,7 @@ def test_a_png_of_letters_without_a_font_is_refused(monkeypatch: pytest.MonkeyPa
         lstm(6, 2, labels=THAI).plot.states().png()
 
 
+@pytest.mark.few(0)
 def test_the_fields_of_a_png_have_one_colour_each() -> None:
     pytest.importorskip("typst")
     image = pytest.importorskip("matplotlib.image")

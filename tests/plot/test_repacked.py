@@ -70,6 +70,7 @@ def test_of_many_colours_near_ones_become_one() -> None:
     assert len(small) < len(whole) / 2
 
 
+@pytest.mark.few(0)
 def test_a_large_picture_of_noise_is_a_small_file(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("typst")
     from lstm_trace.plot import png

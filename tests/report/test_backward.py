@@ -106,6 +106,7 @@ def test_the_table_covers_the_operations() -> None:
     assert set(DERIVATIVE) | {"add", "concat", "slice"} == set(OPS)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("of", ["2/0/h_t[1]", "1/1/c_t[0]", "0/0/z_f[2]"])
 def test_every_gradient_is_that_of_the_walk(of: str) -> None:
     trace = lstm()

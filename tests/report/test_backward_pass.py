@@ -39,6 +39,7 @@ def three() -> Trace:
 # -- what L is --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("of", "said", "weights"), [
     ("sum(1..2/h_t[0]) - 2/c_t[1]", "sum(0/forward/1..2/0/h_t[0]) - 0/forward/2/0/c_t[1]", {"h_t", "c_t"}),
     ("- sum(0..1/c_t)", "-sum(0/forward/0..1/0/c_t)", {"c_t"}),
@@ -84,6 +85,7 @@ def test_forward_pass_and_way_back_are_one_solution() -> None:
     assert "An LSTM cell with 2 units reads 3 steps of 2 numbers." in text
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_every_format_has_the_symbols_and_the_numbers(format: str) -> None:
     found = gradient(three(), "2/h_t[0]", digits=8)

@@ -46,6 +46,7 @@ def missing(kind: str, table: dict[str, str]) -> set[str]:
     return needed - table.keys()
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_named_cell_has_every_string(kind: str, language: str) -> None:

@@ -67,6 +67,7 @@ def test_the_reverse_direction_reads_the_step_after() -> None:
     assert "W_hi h_2" in found.partition("Layer 1, reverse, step t = 1, sequence 1")[2]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", ["md", "html", "tex", "typ"])
 def test_every_format(format: str) -> None:
     found = three().report(format, count_from=1, detail="scalar")

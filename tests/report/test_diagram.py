@@ -149,6 +149,7 @@ def boxes(root: ElementTree.Element) -> list[tuple[float, float, float, float]]:
     return found
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_overlaps(kind: str) -> None:
     root = drawn(diagram(traced(kind)))
@@ -164,6 +165,7 @@ def test_nothing_overlaps(kind: str) -> None:
             assert right < other[0] or other[2] < left or bottom < other[1] or other[3] < top
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_edges_run_forward_and_meet_no_box(kind: str) -> None:
     """Edges go to the right only, and their level parts pass between the nodes."""
@@ -180,6 +182,7 @@ def test_edges_run_forward_and_meet_no_box(kind: str) -> None:
             assert not any(top < float(y) < low and left < float(x) < right for left, top, right, low in found)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_edges_bend_beside_the_nodes(kind: str) -> None:
     """No point of an edge lies within a node: also not of a wide one above or below its narrow end."""
@@ -215,6 +218,7 @@ def bends(d: str) -> list[tuple[float, float]]:
     return found
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(PICTURES, 6))
 def test_a_long_edge_runs_level_between_its_ends(name: str) -> None:
     """However many columns it passes it bends where it leaves and where it arrives, and not by a few pixels between."""

@@ -81,6 +81,7 @@ def test_what_it_needs_is_listed() -> None:
     assert "\\csname c@MaxMatrixCols\\endcsname=14" in fragment(wide(), everything=True)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("heading", "title", "section", "line"),
     [

@@ -33,6 +33,7 @@ HELD = {
 }
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", HELD)
 def test_the_given_say_what_is_held(language: str) -> None:
     trace = run({"c_t[0]": 0.25, "1..2/f_t": "*0.5"})
@@ -89,6 +90,7 @@ def test_a_single_step_says_it_too() -> None:
     assert "Held instead of computed: c_t = 0.5." in said(trace)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["md", "html", "tex", "typ"])
 def test_every_format(form: str) -> None:
     found = str(run({"1/c_t[0]": 0.25, "f_t": "*0.5"}).report(form, detail="vector"))
@@ -103,6 +105,7 @@ def test_the_gradient_is_printed_too() -> None:
     assert "∂L/∂to_c_t = ∂L/∂c_2 ⊙ [held(c_2) ≠ 0]" in found
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["gradient", "contribution"])
 def test_the_way_back_alone_says_what_is_held(how: str) -> None:
     found = lt.explain(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how).to_frame()

@@ -92,7 +92,7 @@ def check_numbers(trace: Trace, page: Page, least: int) -> None:
         assert abs(shown - value) <= half + Fraction(1, 10**15), (address, text, float(value))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
 @pytest.mark.parametrize("digits", [2, 8, 17])
 def test_every_number_reads_back(detail: str, digits: int) -> None:
@@ -151,7 +151,7 @@ def page_of(name: str) -> str:
     return problem(name).report("html")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["q22", "three-steps", "gru", "custom-cell", "peephole", "slstm"])
 def test_structure(name: str) -> None:
     page = Page(page_of(name))
@@ -175,6 +175,7 @@ def test_structure(name: str) -> None:
         assert control.inside("label")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["q22", "three-steps"])
 def test_nothing_is_fetched(name: str) -> None:
     html = page_of(name)

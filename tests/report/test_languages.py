@@ -83,6 +83,7 @@ def test_every_fault_of_a_stub_is_named() -> None:
 # -- a new language --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", languages())
 def test_a_gradient_in_a_language(language: str) -> None:
     said = words(language)
@@ -94,7 +95,7 @@ def test_a_gradient_in_a_language(language: str) -> None:
     assert re.findall(r"\d+\.\d+", text) == re.findall(r"\d+\.\d+", gradient(q22(), seed=[[1.0, 2.0]]).report("md"))
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("language", some(languages(), 2))
 def test_a_split_in_a_language(language: str) -> None:
     found = secants(every(0), every(1), "2/h_t[0]")

@@ -69,7 +69,7 @@ def hostile(scale: float = 1.0) -> Trace:
     return lt.run({**problem, "title": HOSTILE[0], "names": {"h": HOSTILE[:2], "t": HOSTILE, "x": HOSTILE[:2]}})
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("how", "options"),
     [
@@ -90,7 +90,7 @@ def test_labels_in_an_explanation(how: str, options: dict[str, Any]) -> None:
     assert not re.findall("<(?:script|img|a) ?", rendered(found))
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("math", ["github", "dollars", "none"])
 @pytest.mark.parametrize("detail", ["scalar", "compact", "profile"])
 def test_labels_in_a_report(detail: str, math: str) -> None:

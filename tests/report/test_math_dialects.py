@@ -70,7 +70,7 @@ def reports(trace: Trace, **options: Any) -> Iterator[dict[str, str]]:
             continue
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_the_dialects_differ_in_nothing_but_the_marks(example: Path, language: str) -> None:
@@ -87,7 +87,7 @@ def test_github_is_what_is_written_where_nothing_is_said() -> None:
     assert q22().report() == q22().report(math="github")
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_without_math_everything_is_as_in_a_terminal(example: Path, detail: str) -> None:

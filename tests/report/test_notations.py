@@ -24,13 +24,14 @@ def numbers(report: str) -> list[str]:
     return re.findall(r"-?\d+\.\d+", report)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("notation", ["pytorch", "keras"])
 def test_symbols_change_and_numbers_stay(notation: str) -> None:
     trace = lstm()
     assert numbers(trace.report("md", notation=notation)) == numbers(trace.report("md"))
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("notation", "format", "expected"),
     [
@@ -58,7 +59,7 @@ def test_keras_has_one_bias() -> None:
     assert "z_c = kernel_cᵀ x_t + recurrent_kernel_cᵀ h_{t-1} + bias_c" in trace.report("text", notation="keras")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("kind", "notation", "expected"),
     [
@@ -207,7 +208,7 @@ TERMS = {
 }
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", languages())
 def test_a_language(language: str) -> None:
     trace = q22()
@@ -219,7 +220,7 @@ def test_a_language(language: str) -> None:
     assert f'lang: "{language}"' in trace.report("typ", language=language)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("name", some(sorted(examples()), 3))
 def test_every_example_in_every_language(name: str, language: str) -> None:

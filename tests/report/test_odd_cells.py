@@ -44,7 +44,7 @@ REDUCED = {
 }  # fmt: skip
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("reduction", REDUCED)
 def test_a_number_is_a_vector_of_one(reduction: str) -> None:
     trace = traced(f"k = {reduction}\nh_t = k * x_t\noutput: h_t")

@@ -136,6 +136,7 @@ def test_latex_names_what_chinese_needs() -> None:
 # -- PDF --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("problem", [QUESTION_22, NASTY])
 def test_pdf(problem: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("typst")

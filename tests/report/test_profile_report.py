@@ -218,6 +218,7 @@ def test_without_a_file_the_source_is_a_word() -> None:
 # -- every format, language and case ----------------------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("case", some(CASES, 4))
 @pytest.mark.parametrize("format", ["text", "md", "tex", "typ", "html"])
 def test_every_case_in_every_format(case: str, format: str) -> None:
@@ -234,7 +235,7 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
 )
@@ -281,7 +282,7 @@ def is_profile(report: str) -> bool:
     return "Look closer" in report
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("steps", "units", "expected"), [(16, 16, False), (17, 2, True), (1, 17, True), (2, 4, False)])
 def test_the_report_of_a_trained_model(steps: int, units: int, expected: bool) -> None:
     trace = stacked(steps, 1, 1, units, ("forward",))
@@ -297,6 +298,7 @@ WORKED: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("options", some(WORKED, 4))
 def test_options_of_worked_steps(options: dict[str, Any]) -> None:
     trace = stacked(18, 1, 1, 3, ("forward",))
@@ -328,6 +330,7 @@ def test_several_in_one_document() -> None:
     assert small.report("text").partition("Solution")[2].splitlines()[4] in report
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
 def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str) -> None:
     """Anybody can write a sentence into a header; one that stands there is followed by who did not check it."""

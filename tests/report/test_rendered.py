@@ -35,6 +35,7 @@ def three() -> Trace:
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_a_report_is_its_text(format: str) -> None:
     report = q22().report(format)
@@ -73,7 +74,7 @@ def test_nothing_is_rendered_before_a_notebook_asks(monkeypatch: pytest.MonkeyPa
     assert asked == ["html", "markdown"]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_it_renders_whatever_its_format_is(format: str) -> None:
     trace, options = three(), {"detail": "vector", "language": "de", "steps": slice(0, 2), "digits": 3}
@@ -120,6 +121,7 @@ def test_the_formulas_are_those_of_the_page(make: Any) -> None:
 # -- a part of another page ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_several_reports_stand_in_one_page() -> None:
     html = "".join(trace.report()._repr_html_() for trace in (q22(), three(), lt.backward(three(), of="2/h_t[0]")))
     page = Page(f"<main>{html}</main>")  # every element is closed
@@ -221,6 +223,7 @@ class Sanitized(HTMLParser):
             self.seen += data
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("make", [q22, three])
 def test_in_a_notebook_that_is_not_trusted_the_plain_text_is_seen(make: Any) -> None:
     trace = make()
@@ -230,7 +233,7 @@ def test_in_a_notebook_that_is_not_trusted_the_plain_text_is_seen(make: Any) -> 
 # -- size ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("detail", ["worked", "scalar", "vector", "summary"])
 def test_a_long_trace_makes_no_long_notebook(detail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "LARGEST_PART", 120_000)

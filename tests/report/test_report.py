@@ -63,7 +63,7 @@ def test_question_22_reads_as_it_should(format: str) -> None:
     assert q22().report(format) == kept.read_text(encoding="utf-8")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("digits", [2, 4, 8, 12])
 def test_every_number_is_the_recorded_one(digits: int) -> None:
     trace = lstm()
@@ -76,6 +76,7 @@ def test_every_number_is_the_recorded_one(digits: int) -> None:
         assert abs(number(p.value) - Fraction(float(value))) <= half_digit(p.value, digits) * Fraction(1001, 1000), p
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("digits", [3, 8])
 def test_every_printed_equality_is_true(digits: int) -> None:
     equal = 0
@@ -127,7 +128,7 @@ SOME: dict[str, Any] = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
 @pytest.mark.parametrize("case", SOME)
 def test_fits_and_is_well_formed(case: str, detail: str) -> None:
@@ -146,6 +147,7 @@ def test_fits_and_is_well_formed(case: str, detail: str) -> None:
         assert inside.count(left) == inside.count(right)
 
 
+@pytest.mark.few(0)
 def test_all_leaves_nothing_out() -> None:
     trace = lstm(12, 14, 2, 1)
     short, whole = (list(rows(trace.report(detail="scalar", everything=e))) for e in (False, True))
@@ -234,6 +236,7 @@ def test_steps_past_the_length_are_short() -> None:
     assert "  h_{t-1} ← where(valid, h_t, h_{t-1})" in text
 
 
+@pytest.mark.few(0)
 def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
     rng = np.random.default_rng(3)
     trace = stacked(3, 1, 2, 2, directions=("forward", "reverse"))

@@ -28,6 +28,7 @@ exercise 2 (10 % | 5 points).
 """
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", FORMATS)
 def test_notes_stand_below_the_title(format: str) -> None:
     report = own(title="The title", notes=NOTES).report(format)
@@ -58,6 +59,7 @@ def test_notes_are_kept_in_a_trace(tmp_path: Path) -> None:
 # -- one and many ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("language", "one", "two"),
     [
@@ -84,7 +86,7 @@ def _maps(units: int, steps: int, language: str = "en") -> str:
     return trace.report("html", language=language, detail="summary")
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", languages())
 def test_nothing_is_said_of_several_that_is_one(language: str) -> None:
     pages = [_maps(2, 100, language), _maps(40, 5, language), _maps(1, 5, language)]

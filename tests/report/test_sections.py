@@ -35,7 +35,7 @@ def put_before(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "SECTIONS", dict(rows))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("name", HEADINGS)
 @pytest.mark.parametrize("format", PRINTERS)

@@ -91,7 +91,7 @@ def shares(text: str) -> list[float]:
     return [float(n) for n in re.findall(r"≈ (-?[\d.]+)$", part, re.MULTILINE)]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("case", ["every", "stacked"])
 def test_shares_are_those_of_the_split_and_add_up(case: str) -> None:
     if case == "every":
@@ -109,6 +109,7 @@ def test_shares_are_those_of_the_split_and_add_up(case: str) -> None:
     assert len(here) > 4
 
 
+@pytest.mark.few(0)
 def test_a_mean_of_matrices_has_a_bar_where_they_differ() -> None:
     a, b = every(0), every(1)
     text = worked(a, b, OF)
@@ -147,6 +148,7 @@ def test_every_format_has_it(name: str, form: str) -> None:
     assert r"\partial" not in text
 
 
+@pytest.mark.few(0)
 def test_a_saved_split_reads_alike(tmp_path: Path) -> None:
     found = lt.secants(every(0), every(1), OF)
     found.save(tmp_path / "split.json")
@@ -161,7 +163,7 @@ def run(*call: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["txt", "html", "tex", "typ", "pdf"])
 def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"s.{suffix}"

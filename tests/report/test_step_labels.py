@@ -122,6 +122,7 @@ def test_contributions_name_the_steps() -> None:
     assert re.search(r"contributed most is t = \d \(‘i[ts]’\)|contributed most is t = 2:", found.report())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["contribution", "gradient"])
 def test_a_table_of_entries_has_a_column_with_them(how: str) -> None:
     nasty = ['a,"b"%s', "line\nbreak", "=1+1 %d"]

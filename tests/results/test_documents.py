@@ -51,7 +51,7 @@ def plain(document: str) -> str:
     return re.sub(r"[\W_]|textbackslash|texttt|textasciitilde|quad|raw", "", text)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("format", "language"), [*zip(("md", "text", "html", "tex", "typ"), languages(), strict=True)])
 def test_every_format_has_the_sentences_in_its_language(
@@ -111,14 +111,14 @@ def test_files_of_values_have_the_rows(results: dict[str, Explanation], name: st
             assert (tmp_path / f"x{suffix}").stat().st_size
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pdf(results: dict[str, Explanation], name: str) -> None:
     pytest.importorskip("typst")
     assert content_of(results[name], "pdf", "de").startswith(b"%PDF")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_shows_sentences_and_a_short_table(results: dict[str, Explanation], name: str) -> None:
     result = results[name]

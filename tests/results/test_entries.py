@@ -158,6 +158,7 @@ def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.
         assert same(list(gradient.gradient(trace, OF).rows.rows), expected)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_difference_has_every_entry(dtype: str) -> None:
     a, b = traced({}, dtype=dtype, lengths=[4, 4]), traced({}, seed=2, dtype=dtype, lengths=[4, 3])
@@ -229,6 +230,7 @@ def grid(address: str, *rest: Any) -> Grid:
     return Grid(Counted(address), *rest)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("way", ["contribution", "difference", "html"])
 def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     for module in (difference, gradient):

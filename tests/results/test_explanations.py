@@ -124,6 +124,7 @@ def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
 # -- ablation ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("over", "only", "said", "first"),
     [
@@ -182,6 +183,7 @@ def test_where_nothing_changes_no_change_is_the_largest() -> None:
     assert not [text for text in told if "largest change" in text or "variants" in text]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("of", "said"), [
     ("0/reverse/1/1/h_t[3]", "0/forward, 1/forward, 1/reverse have such lines too; the value does not depend on them"),
     ("1/reverse/1/1/h_t[3]", "1/forward has such lines too; the value does not depend on it"),

@@ -41,7 +41,7 @@ def sentences(a: lt.Trace, b: lt.Trace) -> list[str]:
     return verdict(lt.diff(a, b))
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [{}, {"lengths": [T, 4]}])
 @pytest.mark.parametrize("line", ["c_t", "h_t", "o_t"])
 @pytest.mark.parametrize("both", [False, True])
@@ -138,6 +138,7 @@ def test_a_sequence_is_named_where_there_are_several() -> None:
     assert "sequence" not in lt.diff(one, two).report()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("line", ["c_t", "h_t"])
 @pytest.mark.parametrize("both", [False, True])
 def test_the_unit_that_differs_most_is_none_that_is_held(both: bool, line: str) -> None:

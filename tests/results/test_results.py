@@ -51,6 +51,7 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
 FORMATS = {"md": "# {}\n", "text": "{}\n═", "html": "<h1>{}</h1>", "tex": "{}", "typ": "{}"}
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_result_has_every_format(name: str, format: str) -> None:
@@ -61,6 +62,7 @@ def test_every_result_has_every_format(name: str, format: str) -> None:
     assert not re.search(r"None|<lstm_trace|_t \{|\{names\}", text)
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_result_speaks_every_language(name: str, language: str) -> None:

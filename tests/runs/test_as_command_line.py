@@ -54,7 +54,7 @@ def commanded(command: str, file: Path, options: dict[str, Any]) -> str:
     return found.stdout
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("how", "options"),
     [
@@ -77,6 +77,7 @@ def test_an_explanation_has_the_same_numbers(file: Path, path: str, how: str, op
     assert found["text"].split("\n") == told
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("kind", "options"),
     [

@@ -103,6 +103,7 @@ def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
             Question(run=a["id"], **options)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["memory", "gradient", "contribution", "gates"])
 def test_an_explanation_is_the_table_of_the_command_line(kept: Kept, tmp_path: Path, how: str) -> None:
     a, _, paths = two(kept)

@@ -100,6 +100,7 @@ def test_a_problem_is_told_with_what_it_has(tmp_path: Path) -> None:
     assert (found["kind"], found["title"], found["cell"], found["found"]) == ("problem", "Mine", "lstm", [])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_example_and_its_trace(tmp_path: Path, path: Path) -> None:
     text = path.read_text("utf-8")
@@ -215,6 +216,7 @@ class _Runs:
         return Path.touch, (self.path,)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", [".npz", ".pt", ".bin", ".ckpt", ".pkl", ".h5", ".keras", ".yaml", ".safetensors"])
 def test_nothing_is_unpickled(tmp_path: Path, suffix: str) -> None:
     marker = tmp_path / "was here"

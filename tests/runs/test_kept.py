@@ -136,7 +136,7 @@ def replaced(path: Path) -> None:
 DAMAGE = (cut, shorter, flipped, replaced)
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("held", [True, False])

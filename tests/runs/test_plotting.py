@@ -26,6 +26,7 @@ def drawn(kept: Kept, run: Any, kind: str, form: str = "svg", **options: Any) ->
     return plotting.drawn(kept.path(run), kind, form, options)[0].decode()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("kind", "said", "options"),
     [
@@ -71,6 +72,7 @@ def test_of_two_runs_it_is_b_less_a(kept: Kept) -> None:
     assert (changed != 0).sum() == 1
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize(
     ("kind", "options", "error", "told"),
     [

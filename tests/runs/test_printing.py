@@ -29,7 +29,7 @@ def run(kept: Kept) -> Any:
     return kept.edit(kept.make(example="three-steps"), {"W_xf[0,0]": -1.0})
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("file", printing.FILES)
 def test_every_file_is_what_its_suffix_says(kept: Kept, run: Any, file: str, tmp_path: Path) -> None:
     for module, suffix in (("typst", ".pdf"), ("pyarrow", ".parquet"), ("xlsxwriter", ".xlsx")):
@@ -102,6 +102,7 @@ def test_a_workbook_counts_as_it_is_told(kept: Kept, run: Any, tmp_path: Path, f
     assert ({"h0", "x1"} <= texts) == (first == 1)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("file", "options", "kind", "said"),
     [

@@ -77,6 +77,7 @@ def test_labels_of_steps(kept: Kept) -> None:
         assert message in str(error.value)
 
 
+@pytest.mark.few(0)
 def test_a_run_of_many_steps_is_described_without_their_labels(kept: Kept) -> None:
     problem = {"weights": {"W_xi": [[1.0]], "W_hi": [[1.0]]}, "ask": ["i_t"], "given": {"h_t": [0.0]}}
     many = 9000
@@ -206,7 +207,7 @@ def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
         kept.edit(other, {"w": [0.5]}, equations=None)
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", examples())
 def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: str) -> None:
     run = kept.make(example=name)
@@ -219,7 +220,7 @@ def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: s
     assert max(change["largest"] for change in doubled["changed"]) > 0
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("rows", [{"lengths": [2, 3]}, {"mask": [[0, 1], [1, 1], [1, 0]]}, {}])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_other_equations_keep_padding_readout_and_edits(kept: Kept, layers: int, rows: dict[str, Any]) -> None:

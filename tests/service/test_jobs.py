@@ -168,6 +168,7 @@ class Sent:
     """Stands for the body of a request."""
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("later", [False, True])
 def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
     async def asked(jobs: Jobs, bodies: list[weakref.ref[Sent]]) -> Response:
@@ -225,6 +226,7 @@ def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:
     with_jobs(test, seconds=60)
 
 
+@pytest.mark.few(0)
 def test_whoever_goes_before_the_reply_stops_the_work(tmp_path: Path) -> None:
     async def test(jobs: Jobs) -> None:
         with anyio.move_on_after(0.5):
@@ -237,6 +239,7 @@ def test_whoever_goes_before_the_reply_stops_the_work(tmp_path: Path) -> None:
     with_jobs(test, seconds=60, reply_within=30)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("limits", "kept"),
     [

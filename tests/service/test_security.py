@@ -81,6 +81,7 @@ def test_foreign_names_are_refused(headers: list[tuple[str, str]]) -> None:
         assert "the header Host does not name this server; open it as 127.0.0.1" in told(reply)["detail"]
 
 
+@pytest.mark.few(33)
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize(
     ("headers", "allowed"),

@@ -24,6 +24,7 @@ def newer(folder: Path) -> None:
     connection.close()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     some(

@@ -82,6 +82,7 @@ def test_the_service_is_there() -> None:
     assert (STATIC.parent / "__init__.py").samefile(service.__file__)
 
 
+@pytest.mark.few(61)
 @pytest.mark.parametrize("key", sorted(NAMED))
 def test_named_keys_are_there(key: str) -> None:
     assert key in KEYS or any(one.startswith(f"{key}.") for one in KEYS)

@@ -97,7 +97,7 @@ SHELF = {
 }
 
 
-@pytest.mark.few(9)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("search", "found"),
     [
@@ -151,6 +151,7 @@ def test_kind_and_tag_choose_and_pages_are_newest_first(store: Store) -> None:
     assert store.find("7", kind="trace", tag="t1")[0][0]["id"] == ids[7]
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("title", "tags", "said"),
     [

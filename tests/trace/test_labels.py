@@ -124,6 +124,7 @@ def test_a_workbook_names_outputs(tmp_path: Path) -> None:
     assert [weights.cell(at + r, 1).value for r in (2, 3, 4)] == ["[0] go", "[1] stay", "[2] ask"]
 
 
+@pytest.mark.few(0)
 def test_a_map_on_the_page_has_the_labels_of_its_line() -> None:
     weights = {"W_x": np.eye(3), "W_h": np.eye(3), "W_hy": -np.eye(3)}
     problem = {**example(), "cell": {"equations": RNN}, "weights": weights, "x": np.eye(3).tolist()}

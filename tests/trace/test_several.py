@@ -39,6 +39,7 @@ FORMS = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("text", FORMS)
 def test_a_hold_and_a_sum_mean_the_same_values(text: str) -> None:
     steps, units = FORMS[text]

@@ -154,6 +154,7 @@ SOME = slice(4, 8)
 WINDOW = WHOLE.at(steps=SOME)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", ["long", "wide", "worked"])
 def test_tables(shape: str) -> None:
     expected = WHOLE.to_frame(shape, steps=SOME)

@@ -42,7 +42,7 @@ def bootstrapped(sums: np.ndarray) -> float:
 SEVERAL = ["0/reverse/c_t[0]", "1/forward/f_t[3]", "0/reverse/c_t[0]", "0/forward/h_t[1]"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("units", "to"), some([(["1/forward/c_t[2]"], 0.0), (SEVERAL, 0.75), (SEVERAL, "*0.5")], 2))
 def test_the_output_changes_as_in_runs_with_a_hold(
     model: lt.Model, inputs: Path, sequences: dict[int, dict[str, Any]], units: list[str], to: float | str
@@ -159,7 +159,7 @@ def predicted(w: dict[str, np.ndarray], x: np.ndarray, unit: int | None) -> list
     return found
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("classes", some([2, 20, 21, 60, 111, 746], 3))
 @pytest.mark.parametrize("kind", ["int64", "uint8", "float64"])
 def test_a_readout_may_have_any_number_of_classes(classes: int, kind: str) -> None:
@@ -185,6 +185,7 @@ def test_a_readout_may_have_any_number_of_classes(classes: int, kind: str) -> No
     assert found.steps == there.sum()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -206,6 +207,7 @@ def test_labels_that_are_no_unit_of_the_readout_are_named(wrong: dict[int, float
     assert str(refused.value) == f"readout: s_t has 111 units, so that its classes are 0 to 110; {said}"
 
 
+@pytest.mark.few(0)
 def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str, dict[str, Any]]) -> None:
     pytest.importorskip("sklearn")
     found = ablate(quotes.model(), quoted, ["c_t[1]"], "inside", controls=12)

@@ -261,6 +261,7 @@ def test_what_the_number_of_a_stretch_is_stands_above_them() -> None:
 TEXT = ["a", "(", ")", "house", "écat", "a", "to", "a", "日本", "the", "sat", "I", "o", "."]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("labels", "gap"), [(TEXT, " "), ([*TEXT, " of"], ""), (list("a(tb") * 3, "")])
 def test_spaces_stand_between_tokens_everywhere_or_nowhere(labels: list[str], gap: str) -> None:
     frame = sequences(5, 30).assign(c_t_2=0.0, c_t_3=0.0)

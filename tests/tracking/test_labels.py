@@ -44,7 +44,7 @@ def labels(path: Path, every: dict[str, dict[str, Any]], head: str, row: str, co
     return path
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("target", "head", "row", "count", "shift", "said"),
     [

@@ -106,6 +106,7 @@ def test_of_a_random_target_it_is_said_that_nothing_says_it(quoted: Any) -> None
 # -- what it is computed from ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_sequence_is_on_both_sides_and_scikit_learn_says_the_same(
     quoted: Any, seen: dict[str, Any], seed: int
@@ -251,6 +252,7 @@ def test_texts_of_digits_stay_texts(every: dict[str, dict[str, Any]], tmp_path: 
         found.probe("within", labels=tmp_path / "others.csv")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("there", [0, 1, 3])
 def test_a_target_of_few_sequences_is_refused(every: dict[str, dict[str, Any]], tmp_path: Path, there: int) -> None:
     from lstm_trace.corpus import ablate, run
@@ -367,7 +369,7 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     assert "with a random label for each step" in str(free.report())
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(6))
 def test_a_rare_target_is_selective_though_the_random_labels_of_few_tokens_are_all_the_same(seed: int) -> None:
     from lstm_trace.tracking.probe import _probed

@@ -87,6 +87,7 @@ def test_a_changed_weight_is_a_premise_and_all_else_inherits() -> None:
     assert "is inherited from its operands (inputs or weights differ)" in verdict(found)[1]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("tolerance", "same"),
     [
@@ -127,6 +128,7 @@ def test_views_agree() -> None:
     assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in unpadded(found.report())
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("option", ["--rtol", "--atol", "--ulps"])
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1"])
 def test_a_tolerance_that_is_none_is_trouble(tmp_path: Any, option: str, value: str) -> None:

@@ -63,7 +63,7 @@ def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.Monke
             alike(compare(a, b, tolerance), whole)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some([*PAIRS, "alike"], 8))
 def test_whether_they_agree_is_what_compare_says(name: str) -> None:
     a, b = PAIRS[name]() if name in PAIRS else (traced({}), traced({}))

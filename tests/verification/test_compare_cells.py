@@ -59,7 +59,7 @@ def traced(options: dict[str, Any], dtype: str = "float64", seed: int = 1, **run
     return lt.run(held, x, cell=run.pop("cell", cell), dtype=dtype, h0=states[0], c0=states[1], **run)
 
 
-@pytest.mark.few(16)
+@pytest.mark.few(3)
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(atol=1e-4)], ids=["bound", "atol"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("turned", [False, True])
@@ -95,6 +95,7 @@ def test_one_of_two_biases_lost_is_a_premise() -> None:
     assert "is inherited from its operands (inputs or weights differ)" in verdict(found)[1]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("dtypes", [("float64",) * 2, ("float32",) * 2, ("float32", "float64"), ("float64", "float32")])
 @pytest.mark.parametrize("size", [1.0, 1e4])
 def test_one_bias_for_two_is_the_same(dtypes: tuple[str, str], size: float) -> None:
@@ -119,6 +120,7 @@ def test_one_bias_for_two_is_the_same(dtypes: tuple[str, str], size: float) -> N
         assert "the cells differ in z_i" in " ".join(verdict(found))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
     "gate",

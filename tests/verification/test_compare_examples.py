@@ -23,6 +23,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[str, lt.Trace]:
     return {name: lt.run(folder / f"{name}.yaml") for name in examples()}
 
 
+@pytest.mark.few(0)
 def test_every_ordered_pair_of_examples(traces: dict[str, lt.Trace]) -> None:
     pairs = list(permutations(traces, 2))
     assert len(pairs) >= 156

@@ -66,7 +66,7 @@ def places(trace: Trace) -> Iterator[tuple[str, str, tuple[int, int, int]]]:
             yield scope, name, (int(t), int(b), int(rng.integers(values.shape[2])))
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(atol=1e-3)], ids=["bound", "atol"])
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 def test_at_padding_only_what_is_kept_or_given_out_counts(padding: str, tolerance: Tolerance) -> None:
@@ -117,6 +117,7 @@ def test_a_hold_at_padding_changes_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("value", "code"), [(0.0, 0), (0.5, 1)])
 def test_what_a_port_is_told(tmp_path: Path, value: float, code: int) -> None:
     """It need not have our values of gates at padding; its output there must be that of the padding rule."""
@@ -183,7 +184,7 @@ def test_nothing_but_padding_says_nothing_of_two_cells(tmp_path: Path) -> None:
     assert "nothing but padding is compared" in " ".join(done.stdout.split())
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("one", "two", "said"),
     [

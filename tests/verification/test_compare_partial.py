@@ -54,12 +54,14 @@ def test_lines_that_were_not_recorded_follow_from_those_that_were(case: Case, se
     derives(whole, replace(whole, lines=kept), min(cut, whole.steps))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("names", [("h_t",), ("c_t",), ("i_t", "o_t"), ()], ids=" ".join)
 def test_in_both_directions_and_through_layers(names: tuple[str, ...]) -> None:
     whole = traced({})
     derives(whole, less(whole, *names), 2)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("names", "products"), [(("h_t",), 0), (("c_t",), 1), (("i_t",), 3)])
 def test_one_step_after_the_other_are_only_lines_that_a_state_follows_from(
     names: tuple[str, ...], products: int, monkeypatch: pytest.MonkeyPatch

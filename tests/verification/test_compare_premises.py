@@ -106,6 +106,7 @@ def is_same(a: Trace, b: Trace) -> None:
         assert found.premises
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", seeds(120))
 def test_merged_biases_are_the_same_model(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
@@ -114,12 +115,14 @@ def test_merged_biases_are_the_same_model(seed: int) -> None:
     is_same(a, b)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", seeds(40))
 def test_two_biases_and_one_are_the_same_model(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
     is_same(net.run(), net.run(net.single()))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("seed", seeds(20, 6))
 @pytest.mark.parametrize("spread", [1e2, 1e4])
 def test_biases_that_nearly_cancel_are_the_same_model(seed: int, spread: float) -> None:
@@ -127,6 +130,7 @@ def test_biases_that_nearly_cancel_are_the_same_model(seed: int, spread: float) 
     is_same(net.run(), net.run(net.merged() if seed % 4 < 2 else net.single()))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", seeds(20, 6))
 def test_a_forget_bias_stored_or_added_at_run_time_is_the_same_model(seed: int) -> None:
     net = Net(seed)
@@ -135,6 +139,7 @@ def test_a_forget_bias_stored_or_added_at_run_time_is_the_same_model(seed: int) 
     assert not compare(a, net.run(net.single(stored_in_bias=2.0))).same
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(8))
 def test_merged_biases_are_the_same_model_to_other_dtypes_plans_and_records(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
@@ -142,6 +147,7 @@ def test_merged_biases_are_the_same_model_to_other_dtypes_plans_and_records(seed
     is_same(a, net.run(net.merged(), record={"lines": ["h_t"]}) if seed % 3 else net.run(net.merged()))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("seed", range(8))
 def test_states_carried_into_a_window_may_differ_by_rounding(seed: int) -> None:
     """The first states of some steps are no premises of the run: two plans compute them with other last digits."""
@@ -159,7 +165,7 @@ def test_states_carried_into_a_window_may_differ_by_rounding(seed: int) -> None:
 CHANGES = ("W_x", "W_h", "b_x", "h0", "c0", "x")
 
 
-@pytest.mark.few(13)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("seed", seeds(40))
 def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed: int, what: str) -> None:
@@ -182,6 +188,7 @@ def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed
     assert place(compare(b, a), b) == expected
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("seed", seeds(40))
 def test_a_weight_that_is_off_is_found_beside_merged_biases(seed: int) -> None:
     net = Net(seed)
@@ -209,7 +216,7 @@ def test_a_changed_bias_is_found_though_its_effect_is_small_beside_the_sum(dtype
     assert place(compare(a, b), a).startswith("0/forward/0/0/z_c[")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None:
     """Their last digits differ: `verify` proves all of them, and `diff` takes them for the same."""

@@ -19,6 +19,7 @@ LINES = [
 ]
 
 
+@pytest.mark.few(33)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("scale", [0.0, 0.4, 0.8, 1.6, 1e3], ids=str)
 @pytest.mark.parametrize("special", [None, np.nan, np.inf, "large"], ids=str)

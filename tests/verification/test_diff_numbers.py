@@ -22,7 +22,7 @@ def traces(dtype: str = "float64") -> tuple[lt.Trace, lt.Trace]:
     return a, b
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["f_t", "c_t", "h_t", "i_t", "W_xf @ x_t"])
 def test_the_figures_of_a_line(name: str, dtype: str) -> None:
@@ -63,6 +63,7 @@ def test_the_figures_of_equal_lines() -> None:
         assert line.by_step == (0.0,) * 5
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("one", "two"), [(2, 3), (3, 2), (1, 3)])
 def test_of_other_rows_and_steps_those_that_both_have_are_compared(one: int, two: int) -> None:
     def run(rows: int, steps: int, weights: dict[str, Any] = WEIGHTS) -> lt.Trace:

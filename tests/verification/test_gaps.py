@@ -42,6 +42,7 @@ def test_limits_of_a_product_are_between_the_least_and_the_most(line: Line, dtyp
     assert known.largest() == pytest.approx(limit.max(), rel=1e-14)
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.op)
 @pytest.mark.parametrize("off", [0.0, 1e-3])
 @pytest.mark.parametrize("times", [0.0, 0.01, 0.5, 1.0, 3.0, 1e6])

@@ -32,6 +32,7 @@ def test_each_plan_computes_every_operation(plan: Choice) -> None:
     assert not found, "\n".join(map(str, found[:10]))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("area", AREAS)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_wrong_kernel_is_found(area: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:

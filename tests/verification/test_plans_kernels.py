@@ -50,6 +50,7 @@ def _wrong_at(stride: int) -> Callable[..., Any]:
     return lambda bench, out, a, constants: [(function, (a[0], out))]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("columns", [2, 8, 70])
 def test_a_kernel_that_is_wrong_at_one_stride_is_found(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(numpy_plan.KERNELS, "exp", _wrong_at(8 * columns))
@@ -59,6 +60,7 @@ def test_a_kernel_that_is_wrong_at_one_stride_is_found(columns: int, monkeypatch
     assert " at [1, 0]; by its definition " in str(found[0])
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("op", ["tanh", "neg", "where", "sum", "matvec", "slice"])
 def test_a_kernel_of_another_operation_is_found(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(numpy_plan.KERNELS, op, lambda bench, out, a, c: [(lambda out: out.fill(0.25), (out,))])

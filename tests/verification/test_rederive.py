@@ -31,6 +31,7 @@ def operands(name: str, rng: np.random.Generator) -> list[Any]:
     return found
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(
     ("name", "reach"),
     [

@@ -54,6 +54,7 @@ def traced(
     return lt.run(weights, x, cell=spec, dtype=dtype, h0=states[0], c0=c0, **run)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("options", [*CELLS, {"kind": "rnn"}], ids=str)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_what_run_made_is_proven(options: dict[str, Any], dtype: str) -> None:

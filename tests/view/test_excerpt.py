@@ -168,6 +168,7 @@ def test_a_map_of_differences_names_the_step() -> None:
 # -- gradient --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["md", "text"])
 def test_gradients_of_the_inputs(form: str) -> None:
     text = gradient(planted(), f"{LAST}/h_t[0]").report(form).partition("Inputs")[2]
@@ -224,6 +225,7 @@ def test_the_unit_that_is_left_out_and_matters_most_is_named() -> None:
     assert "20 rows are left out, none with left or right above 1 (line f_t, unit 50)." in text
 
 
+@pytest.mark.few(0)
 def test_entries_that_are_left_out_are_named() -> None:
     text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).report()
     entries = cells(text.partition("## Entries")[2], "address")

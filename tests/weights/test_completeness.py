@@ -37,7 +37,7 @@ def both(model: str, *options: str) -> tuple[tuple[int, str], tuple[int, str]]:
     return (results[0].exit_code, results[0].output), (results[1].exit_code, results[1].output)
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", CASES)
 def test_each_array_left_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -65,6 +65,7 @@ def stacked() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("gone", stacked())
 def test_layers_and_directions_have_the_same_arrays(gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -44,7 +44,7 @@ def written(path: Path, seed: int) -> Path:
     return path
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(10))
 def test_what_h5py_writes_is_read_as_h5py_reads_it(tmp_path: Path, seed: int) -> None:
     path = written(tmp_path / "w.h5", seed)
@@ -104,6 +104,7 @@ def test_what_is_not_read_is_said(tmp_path: Path, write: Callable[[Path], None],
         read(tmp_path / "m.h5")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("filtered", [False, True])
 def test_damage_is_one_message_soon(tmp_path: Path, filtered: bool) -> None:
     """Bits, addresses and lengths that are others, ends that are cut off, parts that stand in place of others."""

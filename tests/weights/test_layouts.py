@@ -43,6 +43,7 @@ def test_every_layout_has_a_case() -> None:
     assert set(CASES) == set(LAYOUTS)
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize("name", CASES)
 def test_weights_come_back(name: str) -> None:
     order, pack, kinds, options = CASES[name]
@@ -57,7 +58,7 @@ def test_weights_come_back(name: str) -> None:
     assert model.header.imported[0].startswith(f"read in the layout {name}")
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[0]])
 def test_every_other_gate_order_fails(name: str) -> None:
     order, pack, kinds, _ = CASES[name]
@@ -191,6 +192,7 @@ def test_names_of_a_framework_are_enough() -> None:
         lt.prepare({**w, "foo": np.zeros(3)})
 
 
+@pytest.mark.few(14)
 @pytest.mark.parametrize("name", CASES)
 def test_the_docs_say_which_layouts_are_recognised(name: str, tmp_path: Path) -> None:
     """By names, or names and shapes; every other needs --layout, and never gets another's reading."""

@@ -74,6 +74,7 @@ def cells_by_loops(arrays: Mapping[str, Any], x: Any) -> Any:
     return np.array(found)
 
 
+@pytest.mark.few(1)
 @pytest.mark.skipif(not MODELS.is_dir(), reason="the word segmenters are not there")
 @pytest.mark.parametrize("name", sorted(path.name for path in MODELS.glob("unicode_*")))
 def test_word_segmenters(name: str) -> None:

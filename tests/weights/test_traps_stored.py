@@ -34,6 +34,7 @@ def stored(w: Weights, layout: str) -> dict[str, np.ndarray]:
     return arrays | {"b": bias}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("layout", STORED)
 def test_each_framework_has_its_own_gate_order(layout: str) -> None:
     w, x, h0, c0 = drawn(1)

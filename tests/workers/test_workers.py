@@ -79,7 +79,7 @@ def test_errors_of_ours_arrive_as_they_are() -> None:
     with_workers(test, at_once=1)
 
 
-@pytest.mark.few(5)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("kind", "error", "says"),
     [
@@ -116,6 +116,7 @@ def test_what_is_printed_within_a_call_is_no_answer(capfd: pytest.CaptureFixture
     assert "and by the system" in err
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("advice", "said"),
     [

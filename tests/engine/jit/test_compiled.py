@@ -146,6 +146,7 @@ MORE = {
 }
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("name", some(MORE, 5))
 @pytest.mark.parametrize(("H", "B", "dtype", "direction", "target"), [
     (5, 3, "float64", "forward", "host"), (5, 3, "float32", "reverse", "host"), (33, 1, "float32", "forward", "host"),
@@ -161,6 +162,7 @@ def test_family(name: str, H: int, B: int, dtype: str, direction: str, target: s
             assert np.abs(values[line] - expected).max() < (1e-9 if name == "activations" else 1e-12) * size, line
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", some(MORE, 3))
 @pytest.mark.parametrize(("H", "B", "part", "dtype", "direction"), [
     (5, 7, 2, "float64", "forward"), (33, 9, 4, "float32", "reverse"), (256, 17, 9, "float32", "forward"),
@@ -221,6 +223,7 @@ def test_parts_of_a_vector_of_any_width_and_place(dtype: str, target: str) -> No
         assert np.array_equal(found[f"z[{begin}:{end}]"], found["z"][..., begin:end]), (begin, end)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("H", "B"), some([(256, 3), (512, 1), (512, 34), (100, 17)], 2))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_sizes(H: int, B: int, dtype: str) -> None:
@@ -235,6 +238,7 @@ def test_more_steps_than_one_block_of_products() -> None:
         check(case, compiled(case))
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("text", [
     "h_t = W @ (U @ x_t)", "u_t = W @ x_t\nh_t = U @ u_t", "h_t = V @ (W @ (U @ x_t))", "h_t = (x_t @ U) @ W",
     "u_t = W @ x_t\nh_t = U @ u_t\ng_t = V @ u_t", "h_t = W @ x_t",
@@ -302,7 +306,7 @@ EXACT = {
 }
 
 
-@pytest.mark.few(11)
+@pytest.mark.few(2)
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="needs a wider float to compare with")
 @pytest.mark.parametrize("target", ["host", "generic"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -574,6 +578,7 @@ def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypa
     assert in_memory() == [True, False, True]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign"])
 def test_a_damaged_entry_is_made_anew(fresh: Path, damage: str) -> None:
     loaded_anew()

@@ -34,7 +34,7 @@ def test_every_line(cell: Any, B: int, dtype: str, direction: str, target: str, 
     agree(case, compiled(case, target, block, part))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("B", some([1, 2, 9], 2))
 @pytest.mark.parametrize("H", some([32, 100], 2))
@@ -128,7 +128,7 @@ def laid(values: Any, layout: str) -> Any:
 LAYOUTS = ["rows of a trace", "backwards", "batch first", "part of a row", "unaligned", ">f8", "float32"]
 
 
-@pytest.mark.few(13)
+@pytest.mark.few(7)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("direction", ["forward", "reverse"])

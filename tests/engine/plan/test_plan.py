@@ -252,6 +252,7 @@ FAMILY = {
 }
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("name", FAMILY)
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize(("direction", "small"), [("forward", True), ("reverse", True), ("reverse", False)])

@@ -67,6 +67,7 @@ def agree(case: Case, values: Any) -> None:
         assert np.abs(values[line] - expected).max() < most * max(1.0, np.abs(expected).max()), line
 
 
+@pytest.mark.few(14)
 @pytest.mark.parametrize("cell", [keras, adjoint])
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -147,7 +147,7 @@ def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(SMALL, 4))
 def test_one_page(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
@@ -162,6 +162,7 @@ def test_one_page(tmp_path: Path, name: str) -> None:
     assert max(cell.column for cell in used) <= area[2]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(sorted(LARGE), 3))
 def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
@@ -172,7 +173,7 @@ def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     assert SHEET not in [cell.value for row in book["Check"].iter_rows() for cell in row]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("why", "trace", "job"),
     [
@@ -237,6 +238,7 @@ def test_the_legend_names_the_colours(tmp_path: Path) -> None:
     assert {symbol: colours[symbol] for symbol in wanted} == {s: {legend[role]} for s, role in wanted.items()}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("digits", "shape"), [(None, "0.0000"), (3, "0.000"), (0, "0")])
 def test_numbers_keep_their_decimals_and_given_ones_stand_as_written(
     tmp_path: Path, digits: int | None, shape: str
@@ -277,7 +279,7 @@ def test_formulas_come_to_what_was_recorded(tmp_path: Path, name: str) -> None:
                 assert compute(SHEET, cell.coordinate) == pytest.approx(cell.value, rel=1e-12, abs=1e-12), box.symbol
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", SMALL)
 def test_only_blue_numbers_are_no_formulas(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0], values=False)

@@ -74,7 +74,7 @@ def told(value: float, form: str) -> str:
     return f"{value:.{places}E}" if "E" in form else f"{value + 0.0:.{places}f}"
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("digits", [None, 0, 3, 17])
 def test_no_number_format_has_sections(tmp_path: Path, digits: int | None, lengths: Any) -> None:
@@ -122,6 +122,7 @@ def test_digits_of_one_line_are_for_tables(tmp_path: Path) -> None:
 # -- padding -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_padding_is_grey_on_every_sheet_of_steps(tmp_path: Path) -> None:
     import lstm_trace as lt
 

@@ -68,6 +68,7 @@ def test_a_changed_weight_changes_the_gradients(tmp_path: Path, name: str) -> No
         computed(path, walked(problem))
 
 
+@pytest.mark.few(0)
 def test_of_some_steps_no_sum_is_written(tmp_path: Path) -> None:
     export(ExportJob(walked(two_layers(batch=2)), selection=Selection(steps=slice(0, 2))), tmp_path / "x.xlsx")
     names = openpyxl.load_workbook(tmp_path / "x.xlsx").sheetnames

@@ -57,7 +57,7 @@ def test_it_shows_the_unit_that_is_chosen(tmp_path: Path, direction: str, padded
     assert (rule.type, rule.formula1, rule.formula2, str(rule.sqref)) == ("whole", "0", "8", "J1")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("padded", "rows", "row"),
     [({}, (6, 10), 0), ({"lengths": [3, 5]}, (6, 8), 0), ({"lengths": [0, 5]}, (11, 15), 1),
@@ -77,7 +77,7 @@ def test_the_chart_has_one_sequence_without_its_padding(
     assert f">t, row {row}<" in chart
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("trace", "job"),
     [
@@ -97,6 +97,7 @@ def test_many_steps_of_few_units_have_one(tmp_path: Path) -> None:
     assert "Unit 0 forward" in openpyxl.load_workbook(written(tmp_path, stacked(13, 1, 1, 2, ("forward",)))).sheetnames
 
 
+@pytest.mark.few(0)
 def test_each_layer_and_direction_has_its_own(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(written(tmp_path, stacked(4, 1, 2, 9)))
     units = [name for name in book.sheetnames if name.startswith("Unit")]

@@ -53,7 +53,7 @@ def cells(sheet: Any, names: tuple[str, ...], units: int = 3) -> dict[tuple[str,
     }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("job", [{}, {"values": True}, {"values": True, "padding": True}])
 @pytest.mark.parametrize("padded", [{}, {"lengths": [4, 2]}, {"mask": np.array([[0, 1], [1, 0], [1, 1], [1, 1]])}])
 def test_gates_and_states_are_coloured_where_they_are_valid(
@@ -97,7 +97,7 @@ def test_the_record_and_other_lines_are_not_coloured(tmp_path: Path) -> None:
 # -- labels of the steps -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("job", [{}, {"values": True}])
 @pytest.mark.parametrize("labels", [(("the", "=1+1", "", "3"), ("x", "y")), (("the", "=1+1", "", "3"),)])
 def test_labels_stand_behind_the_step(tmp_path: Path, labels: Any, job: dict[str, Any]) -> None:

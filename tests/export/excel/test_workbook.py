@@ -58,7 +58,7 @@ def test_every_operation_has_a_formula() -> None:
     assert set(FORMULAS) == set(OPS)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_formulas_give_the_trace(tmp_path: Path, name: str) -> None:
     trace = lt.run({**PROBLEMS[name][0], "ask": []})
@@ -93,6 +93,7 @@ def test_a_changed_weight_changes_what_hangs_on_it(tmp_path: Path, name: str) ->
         computed(path, lt.run({**problem, "ask": []}))
 
 
+@pytest.mark.few(0)
 @settings(max_examples=10, phases=[Phase.generate])  # a file each: too slow to be made smaller
 @given(cells())
 def test_formulas_of_random_cells(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
@@ -166,7 +167,7 @@ EVIL = [
 ]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("label", EVIL)
 def test_titles_and_labels_are_texts(tmp_path: Path, label: str) -> None:
     trace = lt.run({**PROBLEMS["question 22"][0], "ask": []})
@@ -315,6 +316,7 @@ def test_refused_before_anything_is_computed(tmp_path: Path, monkeypatch: pytest
     assert "--steps 0:" in result.stderr or "--layer 0" in result.stderr
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_sizes_are_known_before(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     problem = PROBLEMS[name][0]

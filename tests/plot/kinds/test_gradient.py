@@ -62,6 +62,7 @@ def test_every_curve_reads_back() -> None:
     assert "2-norm over the units" in caption(figure)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("line", ["h_t", "c_t"])
 def test_a_curve_is_what_moving_a_state_does(line: str) -> None:
     """Central differences: the value in runs in which one unit of the state is held a little off."""

@@ -49,6 +49,7 @@ def compare(figure: Figure) -> None:
         assert len(palette) == 256
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("order", [None, "index", "cluster", "memory", "activity"])
 @pytest.mark.parametrize("units", [3, 20])
 def test_what_is_drawn_is_what_was_recorded(order: str | None, units: int) -> None:
@@ -165,6 +166,7 @@ def test_a_large_trace_is_reduced_and_says_how(monkeypatch: pytest.MonkeyPatch) 
     assert figure.data.shape == (90, 150)  # the frame has everything
 
 
+@pytest.mark.few(0)
 def test_the_size_of_a_large_trace() -> None:
     trace = lstm(300, 256)
     figure = trace.plot.states()

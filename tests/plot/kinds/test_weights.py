@@ -137,6 +137,7 @@ def test_a_model_needs_no_input() -> None:
     assert not weights(model, against=trace).data["value"].any()
 
 
+@pytest.mark.few(0)
 def test_the_specification_and_large_matrices() -> None:
     figure = lstm(1, 4).plot.weights("W_xo,W_ho")
     found = figure.to_vega()

@@ -216,13 +216,14 @@ def check(report: str, digits: int) -> int:
     return held
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", examples())
 def test_a_reader_gets_what_is_printed(name: str) -> None:
     for digits in (4, 6):
         assert check(compact(example(name), digits=digits), digits) > 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", ["peephole", "coupled", "projection", "norm", "slstm"])
 def test_a_reader_gets_what_is_printed_of_every_kind(kind: str) -> None:
     assert check(compact(given_kind(kind), digits=6), 6) > 20

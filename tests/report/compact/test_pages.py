@@ -43,13 +43,13 @@ def set_by_typst(source: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", examples())
 def test_pages_of_an_example(name: str, tmp_path: Path) -> None:
     assert len(set_by_typst(example(name, tmp_path).report("typ"))) <= PAGES.get(name, 4)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", ["de", "es", "fr"])
 @pytest.mark.parametrize("name", ["q22", "three-steps"])
 def test_pages_of_a_language(name: str, language: str, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_large_model_takes_three_pages() -> None:
     assert len(set_by_typst(wide(6, 200).report("typ", detail="worked"))) <= 3
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["q22", "three-steps", "cross-entropy", "rnn-softmax", "batch"])
 def test_no_page_break_parts_a_chain(name: str, tmp_path: Path) -> None:
     """Each box is asked for its page at its beginning and at its end."""

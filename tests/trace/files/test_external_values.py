@@ -51,6 +51,7 @@ def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Pat
     assert str(found.first.first) == "0/forward/1/0/c_t[3]"
 
 
+@pytest.mark.few(15)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -198,6 +199,7 @@ def printed(path: Path, values: Iterator[tuple[int, dict[str, list[float]]]], na
     return path
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("seed", some([7, 8, 9], 2))
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -211,7 +213,7 @@ def test_a_right_port_is_the_same(names: tuple[str, ...], dtype: str, seed: int,
     assert found.same, verdict(found)
 
 
-@pytest.mark.few(34)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("names", PRINTED.values(), ids=PRINTED)

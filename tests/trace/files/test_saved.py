@@ -78,7 +78,7 @@ UNUSUAL: dict[str, Callable[[], Trace]] = {
 }
 
 
-@pytest.mark.few(27)
+@pytest.mark.few(5)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_an_unusual_trace_comes_back(name: str, suffix: str, tmp_path: Path) -> None:

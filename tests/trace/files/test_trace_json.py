@@ -204,6 +204,7 @@ DAMAGE: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.few(11)
 @pytest.mark.parametrize(("change", "message"), DAMAGE, ids=[message[:45] for _, message in DAMAGE])
 def test_a_file_that_contradicts_itself_is_refused(change: Any, message: str) -> None:
     with pytest.raises(FileError) as error:
@@ -246,6 +247,7 @@ CLAIMS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 @pytest.mark.parametrize(("options", "message"), CLAIMS, ids=[next(iter(options)) for options, _ in CLAIMS])
 def test_options_that_the_equations_do_not_bear_out_are_refused(
@@ -260,6 +262,7 @@ def test_options_that_the_equations_do_not_bear_out_are_refused(
     assert message in str(error.value)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(suffix: str, tmp_path: Path) -> None:
     trace = both()
@@ -290,6 +293,7 @@ def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(s
         assert message in str(error.value)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_what_a_run_says_of_itself_is_borne_out(suffix: str, tmp_path: Path) -> None:
     """Options, paddings, merges, supplied and added lines, parts: all that a run can make is loaded again."""
