@@ -257,7 +257,7 @@ def test_a_profile_has_its_picture_before_the_table_of_gates(tmp_path: Path) -> 
     assert cli(tmp_path / "t.json", "-o", tmp_path / "t.md").exit_code == 0
     found = (tmp_path / "t.md").read_text(encoding="utf-8")
     gates = found.partition("## Gates\n")[2].partition("\n## ")[0]
-    assert re.search(r"\.\n\n!\[How often gates are shut and open\]\(t\.svg\)\n\n\|", gates)
+    assert re.search(r"\.\n\n!\[How often gates are saturated\]\(t\.svg\)\n\n\|", gates)
     assert "](t.svg)" not in found.replace(gates, "")
     drawing = (tmp_path / "t.svg").read_text(encoding="utf-8")
     assert drawing.startswith("<svg")

@@ -25,7 +25,7 @@ from ..support.tiers import some
 #: What of a trace each way explains, the beginning of what its picture says, and a column of its table.
 WAYS = {
     "memory": ("5/1/c_t[2]", "What is left adds up to the value, ", "written"),
-    "gates": (None, "A gate is shut (left-saturated) below ", "right"),
+    "gates": (None, "A gate is saturated at 0 (left-saturated) below ", "right"),
     "contribution": ("5/1/h_t[2]", "The shares add up to the value less that of the baseline: ", "together"),
     "gradient": ("5/1/h_t[2]", "Drawn is the 2-norm over the units of the gradient of ", None),
 }

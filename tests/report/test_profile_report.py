@@ -167,7 +167,7 @@ def test_many_names_are_few() -> None:
         "of the most active unit): h_t[0], h_t[1], h_t[2], h_t[3], h_t[4], h_t[5], h_t[6], h_t[7] and 12 more."
         in report
     )
-    assert "always open: i_t[25], i_t[26], i_t[27], i_t[28], i_t[29]." in report
+    assert "always at 1: i_t[25], i_t[26], i_t[27], i_t[28], i_t[29]." in report
     whole = " ".join(CASES["dead"]().report("text", detail="profile", everything=True).split())
     assert "h_t[17], h_t[18], h_t[19]." in whole
     assert "Rows left out here: 2. --detail profile --all shows them." in CASES["deep"]().report("text")

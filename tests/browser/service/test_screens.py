@@ -100,7 +100,7 @@ SCREENS: list[tuple[str, str, str, Callable[[Page], None]]] = [
     ("pinned", BENCH, "#value", pinned),
     ("in German", f"{BENCH}&language=de&at={STEP}/z_f[1]", "#chain", nothing),
     ("all units", f"{BENCH}&plot=states", "#pictures .drawn svg", nothing),
-    ("gates open and shut", f"{BENCH}&plot=saturation", "#pictures .drawn svg", nothing),
+    ("saturated gates", f"{BENCH}&plot=saturation", "#pictures .drawn svg", nothing),
     ("a text", f"{BENCH}&plot=text&language=fr", "#pictures .drawn svg", nothing),
     ("a contribution", f"{BENCH}&plot=contribution", "#pictures .drawn svg", nothing),
     ("held", f"{BENCH}&hold={STEP.rpartition('/')[0]}/0/c_t[0]=0.5&at={STEP}/c_t[0]", "#held-now", nothing),

@@ -103,7 +103,7 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
         (0.0, 0.0, 4.0),
     ]
     assert o[0][2] == pytest.approx(4 * 5**0.5, abs=0.01)
-    assert named(figure) == ["unit 0: 100\u00a0% open", "unit 0: 100\u00a0% open", "unit 2: 100\u00a0% shut"]
+    assert named(figure) == ["unit 0: 100\u00a0% saturated at 1", "unit 0: 100\u00a0% saturated at 1", "unit 2: 100\u00a0% saturated at 0"]
 
 
 def test_the_thresholds_are_said_and_units_have_their_names() -> None:
@@ -111,11 +111,11 @@ def test_the_thresholds_are_said_and_units_have_their_names() -> None:
     trace = replace(trace, header=replace(trace.header, names={"h": ["<quote>", "space"]}, count_from=1))
     figure = trace.plot.saturation(0.05, 0.95)
     assert caption(figure).startswith(
-        "A gate is shut (left-saturated) below 0.05 and open (right-saturated) above 0.95."
+        "A gate is saturated at 0 (left-saturated) below 0.05, and at 1 (right-saturated) above 0.95."
     )
-    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% open", "unit 2 (space): 100\u00a0% shut"]
+    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% saturated at 1", "unit 2 (space): 100\u00a0% saturated at 0"]
     assert "<quote>" not in figure.svg()
-    assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% offen"
+    assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% bei 1 gesättigt"
 
 
 def test_a_large_point_lies_on_no_number() -> None:
@@ -133,7 +133,7 @@ def test_a_large_point_lies_on_no_number() -> None:
 
 
 def test_lines_from_minus_1_have_thresholds_of_their_own() -> None:
-    said = "A value from −1 to 1 counts by its place between these ends: shut below −0.8, open above 0.9."
+    said = "A value from −1 to 1 counts by its place between these ends: saturated at the lower end below −0.8, at the upper end above 0.9."
     figure = lstm(6, 3).plot.saturation(0.1, 0.95, lines=["c_tilde", "tanh(c_t)"])
     assert said in figure.caption
     assert "−1 to 1" not in lstm(6, 3).plot.saturation().caption
