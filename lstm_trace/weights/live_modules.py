@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError
+from ..errors import OptionError, ShapeError, within
 from .find import find
 from .formats.torch import numbers_of
 from .layouts import LAYOUTS
@@ -104,12 +104,11 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
-    found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
-    imported = (f"live {kind}", *found.imported)
-    if cell:
-        imported += ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",)
+    with within(name or kind):
+        found = find(arrays, LAYOUTS["pytorch"], kind)[0]
+    more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if cell else ()
     defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
-    return replace(found, name=name, defaults=defaults, imported=imported)
+    return replace(found, name=name, defaults=defaults, imported=(f"live {kind}", *found.imported, *more))
 
 
 def _hint(inside: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ...errors import FileError, MissingError, nearest
+from ...errors import FileError, MissingError, nearest, within
 from ..find import find
 from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
@@ -129,8 +129,8 @@ _KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of an .npz or .safetensors file (see `find.find`)."""
-    with arrays_of(path) as arrays:
-        return find(arrays, layout, str(path), _KINDS[path.suffix.lower()])
+    with arrays_of(path) as arrays, within(str(path)):
+        return find(arrays, layout, _KINDS[path.suffix.lower()])
 
 
 def array_in(path: Path, name: str) -> Any:
