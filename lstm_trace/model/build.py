@@ -6,6 +6,7 @@ Every name, shape and value is checked once, and the arrays are copied.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -15,7 +16,7 @@ import numpy as np
 from ..base.arrays import LONGEST, Array, cast, describe
 from ..cell.lines import Cell
 from ..cell.named_cells import LSTM
-from ..cell.network import Stage, extent, layer_and_direction, scope_and_name
+from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.inputs import computing, numbers
@@ -149,6 +150,11 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def home_of(scope: str) -> str:
+    """The scope that the weights of a stage are given in: those of a readout above both directions in the first's."""
+    return scope.replace("joined", "forward")
+
+
 #: A scope of weights; a key must not ask for millions of layers.
 _SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse|joined)")
 
@@ -171,16 +177,14 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
     for joined in [scope for scope in found if scope.endswith("/joined")]:  # a readout of both directions
-        readout = found.pop(joined)
-        ways = [joined.replace("joined", way) for way in ("forward", "reverse")]
+        readout, home = found.pop(joined), home_of(joined)
         names = ", ".join(f"{joined}/{name}" for name in readout)
         with faults.gather():
-            if absent := [way for way in ways if way not in found]:
-                absent_ways = " and ".join(absent)
-                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent_ways}")
-            if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
+            if absent := " and ".join(sorted({home, joined.replace("joined", "reverse")} - found.keys())):
+                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent}")
+            if twice := [f"{home}/{name}" for name in readout if name in found[home]]:
                 raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
-            found[ways[0]] |= readout
+            found[home] |= readout
     faults.tell()
     if not found:
         return {f"0/{direction}": {}}
@@ -206,17 +210,11 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
     return computing(kept)
 
 
-def _homes(model: Model) -> Iterator[tuple[Stage, str]]:
-    """Each stage with the scope its weights are given in: those of a readout above both directions in the first's."""
-    for stage in model.stages():
-        yield stage, f"{stage.layer}/{model.directions[0]}" if stage.direction == "joined" else stage.scope
-
-
 def _unread(model: Model) -> Iterator[str]:
     """The weights that no equation reads, in sentences."""
-    known: dict[str, dict[str, Any]] = {}
-    for stage, home in _homes(model):
-        known[home] = {**known.get(home, {}), **stage.cell.parameters}
+    known: dict[str, dict[str, Any]] = defaultdict(dict)
+    for stage in model.stages():
+        known[home_of(stage.scope)] |= stage.cell.parameters
     for scope, here in model.weights.items():
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
         for name in (name for name in here if name not in known[scope]):
@@ -227,8 +225,9 @@ def _unread(model: Model) -> Iterator[str]:
 def _copied(model: Model) -> dict[str, dict[str, Array]]:
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
-    for stage, home in _homes(model):
-        here = {name: model.weights[home][name] for name in stage.cell.parameters if name in model.weights[home]}
+    for stage in model.stages():
+        given = model.weights[home_of(stage.scope)]
+        here = {name: given[name] for name in stage.cell.parameters if name in given}
         matrices = {line.product[0] for line in stage.cell.lines if line.product}
         if here or stage.direction != "joined":
             found[stage.scope] = {}

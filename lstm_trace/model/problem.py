@@ -30,7 +30,7 @@ from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
-from .build import build, in_layout
+from .build import build, home_of, in_layout
 from .model import Model
 
 #: What to do with a text file that is too large.
@@ -183,7 +183,7 @@ def premises(trace: Trace) -> dict[str, Any]:
         "title": header.title,
         "notes": header.notes,
         "cell": spec if spec != {"kind": "lstm"} else None,
-        "weights": _weights(trace, stages, directions, len(scopes) == 1),
+        "weights": _weights(trace, stages, len(scopes) == 1),
         "x": _input(trace),
         **_states(trace, carried, scopes),
         "given": {
@@ -323,14 +323,13 @@ def _alike(stage: Stage, other: Stage) -> bool:
 # -- the premises ----------------------------------------------------------------------------------------------------
 
 
-def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], alone: bool) -> dict[str, Array]:
+def _weights(trace: Trace, stages: Sequence[Stage], alone: bool) -> dict[str, Array]:
     """The weights by our names; those of a readout above both directions stand with the layer's first."""
     found: dict[str, Array] = {}
     problems = []
     for stage in stages:
-        home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{directions[0]}"
         for name, value in trace.parameters.get(stage.scope, {}).items():
-            key = name if alone else f"{home}/{name}"
+            key = name if alone else f"{home_of(stage.scope)}/{name}"
             known: Array = found.setdefault(key, value)
             if not np.array_equal(known, value, equal_nan=True):
                 problems.append(f"the trace cannot be written as a problem: {stage.scope} has another {key}")

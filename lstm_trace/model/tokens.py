@@ -55,12 +55,10 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
-        deeper = [k for k, label in enumerate(row) if isinstance(label, list)] if isinstance(row, list) else []
-        if deeper:
-            raise ShapeError(
-                f"{named}: expected a label at [{b},{deeper[0]}], found a list; a label for each step, or a "
-                "list of them for each row, and no deeper"
-            )
+        for k, label in enumerate(row if isinstance(row, list) else ()):
+            if isinstance(label, list):
+                deeper = "a label for each step, or a list of them for each row, and no deeper"
+                raise ShapeError(f"{named}: expected a label at [{b},{k}], found a list; {deeper}")
     return labels
 
 
@@ -109,13 +107,11 @@ class _Steps:
 
     def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
         """The labels of rows that fit, by step."""
-        found = []
+        found = [*map(tuple, rows)]
         for b, row in enumerate(rows):
-            labels, valid = iter(row), self.inside
-            if valid is None or len(row) == self.steps:
-                found.append(tuple(row))
-            else:
-                found.append(tuple(next(labels) if inside else "" for inside in valid[:, b]))
+            if self.inside is not None and len(row) != self.steps:
+                labels = iter(row)
+                found[b] = tuple(next(labels) if inside else "" for inside in self.inside[:, b])
         return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
