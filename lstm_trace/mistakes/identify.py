@@ -312,14 +312,9 @@ class _Case(NamedTuple):
 
 
 def identify(
-    found: Found,
-    x: Array,
-    y: Array,
-    h0: Array | None = None,
-    c0: Array | None = None,
-    atol: float | None = None,
+    found: Found, x: Array, y: Array, h0: Array | None = None, c0: Array | None = None, atol: float | None = None,
     clips: Sequence[float] = (),
-) -> Identification:
+) -> Identification:  # fmt: skip
     """Search the readings of one layer and direction for those that explain `y`.
 
     x: (T, I), (T, B, I) or (B, T, I); y: h (or c) over time in the same form, or of the last step (B, H) or (H,);

@@ -33,14 +33,9 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def build(
-    weights: Mapping[str, Any],
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    header: Header | None = None,
-    defaults: Defaults | None = None,
-    allow_nonfinite: bool = False,
-) -> Model:
+    weights: Mapping[str, Any], cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None,
+    dtype: Any = None, header: Header | None = None, defaults: Defaults | None = None, allow_nonfinite: bool = False,
+) -> Model:  # fmt: skip
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
@@ -254,15 +249,11 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
         shapes = {name: array.shape for name, array in here.items()}
         yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
         named |= {prefix + name: array for name, array in here.items()}
-    for name, array in named.items():
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad) and not allow_nonfinite:
-            at = ",".join(map(str, bad[0]))
+    for name, array in named.items() if not allow_nonfinite else ():
+        if len(bad := np.argwhere(~np.isfinite(array))):
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-            yield (
-                f"{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
-                "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
-            )
+            said = f"{name}[{','.join(map(str, bad[0]))}] is {array[tuple(bad[0])]}{more}; expected finite numbers"
+            yield f"{said} (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
     for name, array in named.items():
         try:
             cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
@@ -276,13 +267,9 @@ _OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_
 
 
 def prepare_found(
-    found: Found,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-    title: str = "",
-) -> Model:
+    found: Found, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, dtype: Any = None,
+    allow_nonfinite: bool = False, title: str = "",
+) -> Model:  # fmt: skip
     """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
     asked = dict(options or {})
     weights = turned(found, asked.pop("direction", None))
@@ -290,9 +277,7 @@ def prepare_found(
     header = Header(title=title or found.name[:LONGEST], imported=found.imported)
     if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
         own = {key: value for key, value in own.items() if key in ("merge", "padding")}
-    return build(
-        weights, cell, {**own, **asked}, dtype, header, defaults=found.defaults, allow_nonfinite=allow_nonfinite
-    )
+    return build(weights, cell, {**own, **asked}, dtype, header, found.defaults, allow_nonfinite)
 
 
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:

@@ -132,9 +132,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         imported=imported,
     )
     with within(where):
-        return build(
-            weights, cell, dtype=problem.dtype, header=header, defaults=defaults, allow_nonfinite=allow_nonfinite
-        )
+        return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
 
 
 @checked

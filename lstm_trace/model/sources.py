@@ -70,12 +70,9 @@ class Wanted(NamedTuple):
 
 
 def read_input(
-    path: str | Path,
-    key: str | None = None,
-    token_column: str | None = None,
-    role: str = "x",
+    path: str | Path, key: str | None = None, token_column: str | None = None, role: str = "x",
     others: tuple[str, ...] = (),
-) -> Input:
+) -> Input:  # fmt: skip
     """The array in a file; a table gives a row for each step and a column for each input.
 
     key, token_column, role, others: see `Wanted`. Dates and numbers among the labels of steps become texts. '-' reads
@@ -254,14 +251,9 @@ Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module
 
 @checked
 def prepare(
-    source: Source,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    name: str = "",
-    layout: Any = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-) -> Model:
+    source: Source, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, name: str = "",
+    layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
+) -> Model:  # fmt: skip
     """Check and copy the weights once, and plan the network.
 
     Args:
@@ -346,13 +338,9 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
 
 @checked
 def open_source(
-    path: str | Path,
-    allow_nonfinite: bool = False,
-    before: Callable[[Model], None] | None = None,
-    tokens: Any = None,
-    hold: Mapping[str, Any] | None = None,
-    check: Check | None = None,
-) -> Trace:
+    path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None, tokens: Any = None,
+    hold: Mapping[str, Any] | None = None, check: Check | None = None,
+) -> Trace:  # fmt: skip
     """The trace in a file, or the trace of the problem in it: the content says which.
 
     Args:

@@ -167,12 +167,9 @@ def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faul
 
 
 def find(
-    arrays: Mapping[str, Any],
-    layout: Layout | None,
-    kind: str = "LSTM",
-    keep: Collection[str] = (),
+    arrays: Mapping[str, Any], layout: Layout | None, kind: str = "LSTM", keep: Collection[str] = (),
     partial: bool = False,
-) -> list[Found]:
+) -> list[Found]:  # fmt: skip
     """The LSTMs among the arrays of a model.
 
     arrays: by the names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.

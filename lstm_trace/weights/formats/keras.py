@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,6 @@ class Layer:
         """Each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
         cells, stacked = _inside(self.kind, self.config)
         return cells if stacked else []
-
-    @property
-    def behind(self) -> list[Mapping[str, Any]]:
-        """The settings of the backward layer of a Bidirectional, where it was given one of its own."""
-        own = _settings(self.config.get("backward_layer"))
-        return [] if own is None else [_inside("", own)[0][0][1]]
 
 
 def layers(config: Any) -> dict[str, Layer]:
@@ -451,8 +445,8 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {**found.facts, **layout_facts(layer)}
-    defaults = Defaults(batch_first=True)
-    return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
+    more: dict[str, Any] = {"imported": tuple(said), "assumed": assumed, "facts": facts}
+    return replace(found, weights=weights, options=options, defaults=Defaults(batch_first=True), **more)
 
 
 def _unlike(unit: Group, layer: Layer | None) -> str:
@@ -463,13 +457,13 @@ def _unlike(unit: Group, layer: Layer | None) -> str:
         return ""
     if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside of Bidirectional has go_backwards=True"
-    parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
+    parts = [settings for _, settings in layer.cells] or [layer.inner]
+    if (behind := _settings(layer.config.get("backward_layer"))) is not None:  # a Bidirectional's, if given by its own
+        parts.append(_inside("", behind)[0][0][1])
     compared = ("activation", "recurrent_activation", "use_bias")
-    differing = [key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts)]
-    if differing:
-        what = "cells" if layer.cells else "directions"
-        return f"its {what} differ in {', '.join(differing)}; one cell is traced in all layers and directions"
-    return ""
+    differing = ", ".join(key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts))
+    said = f"its {'cells' if layer.cells else 'directions'} differ in {differing}"
+    return f"{said}; one cell is traced in all layers and directions" if differing else ""
 
 
 def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:
