@@ -209,12 +209,10 @@ def as_stored(found: Found) -> Reading:
     raise_all(OptionError, problems)
     squashes = full["candidate_activation"], full["output_activation"]
     return Reading(
-        forget_bias=full["forget_bias"],
-        gate_activation=full["gate_activation"],
+        forget_bias=full["forget_bias"], gate_activation=full["gate_activation"],
         activation=squashes[0] if squashes[0] == squashes[1] else squashes,
-        clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None,
-        direction=found.directions[0],
-    )
+        clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None, direction=found.directions[0],
+    )  # fmt: skip
 
 
 def blocks_of(found: Found) -> Blocks:

@@ -120,12 +120,9 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     defaults = Defaults(
         **{name: getattr(problem, name) for name in ("x", "given", "lengths", "mask", "batch_first")},
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
-        hold=layers(problem.hold),
-        ask=tuple(problem.ask),
-        arithmetic=arithmetic.named(problem.arithmetic),
-        tokens=problem.names.get("t"),
-        where=where,
-    )
+        hold=layers(problem.hold), ask=tuple(problem.ask), arithmetic=arithmetic.named(problem.arithmetic),
+        tokens=problem.names.get("t"), where=where,
+    )  # fmt: skip
     header = Header(
         **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},

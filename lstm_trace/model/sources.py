@@ -205,16 +205,12 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     if key is None:
         return [asked.role] if asked.role != "x" and asked.role in names else asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise MissingError(
-            f"{path}: no column {missing[0]!r}{nearest(missing[0], names)}; there are {', '.join(names) or 'no names'}"
-        )
+    if (lost := next((name for name in wanted if name not in names), None)) is not None:
+        said = f"no column {lost!r}{nearest(lost, names)}; there are {', '.join(names) or 'no names'}"
+        raise MissingError(f"{path}: {said}")
     if token_column in wanted:
-        raise OptionError(
-            f"{path}: --key and --token-column both name {token_column}: a column is input, or holds the labels of the "
-            "steps"
-        )
+        said = f"--key and --token-column both name {token_column}"
+        raise OptionError(f"{path}: {said}: a column is input, or holds the labels of the steps")
     return wanted
 
 
@@ -229,9 +225,8 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
         schema = opened.schema_arrow
         fed = _fed(schema.names, wanted, path) or []
         numeric = (types.is_floating, types.is_integer, types.is_boolean)
-        if wrong := [
-            f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)
-        ]:
+        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
+        if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
         facts = opened.metadata
         stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))

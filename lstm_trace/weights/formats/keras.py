@@ -24,6 +24,7 @@ from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group, Roles, lacking
 from ..read import Defaults, Found
 from .hdf5 import STORED, Tree, opened, parsed
+from .hdf5 import arrays as arrays  # of any file of Keras, by name
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
@@ -192,9 +193,9 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
     for path, there in placed.items():
         ranks = sorted({-1 if rank is None else rank for *_, rank in there})
         apart = ranks[0] < 0 and len({direction for _, direction, *_ in there}) < len(there)
-        for (_, direction, cell, rank), arrays in there.items():
+        for (_, direction, cell, rank), roles in there.items():
             number = 0 if rank is None else ranks.index(rank)
-            units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = arrays
+            units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = roles
     kept = {
         path: unit.parts
         for path, unit in units.items()

@@ -24,11 +24,8 @@ _COMMON = {
 }  # fmt: skip
 #: Attributes of each version of the operator, with what they hold.
 ATTRIBUTES: dict[int, dict[str, type]] = {
-    1: {**_COMMON, "output_sequence": int},
-    7: _COMMON,
-    14: {**_COMMON, "layout": int},
-    22: {**_COMMON, "layout": int},
-}
+    1: _COMMON | {"output_sequence": int}, 7: _COMMON, **dict.fromkeys((14, 22), _COMMON | {"layout": int}),
+}  # fmt: skip
 _KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
