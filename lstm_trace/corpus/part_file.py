@@ -66,9 +66,8 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
     if (order != np.arange(len(order))).any():
         at = rows.steps_of(order)
         rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
-    key, apart = job.manifest.key, job.manifest.files == "safetensors"
-    said = {"key": key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
-    meta = json.dumps(said)
+    apart, key = job.manifest.files == "safetensors", {"key": job.manifest.key, "part": span.number}
+    meta = json.dumps(key | {"sequences": span.sequences, "steps": span.steps, "seal": OPEN})
     _write_table(job, span, _places(job, rows), {} if apart else states, meta)
     if apart:
         from safetensors.numpy import save

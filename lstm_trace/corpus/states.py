@@ -264,9 +264,8 @@ class States:
         Raises:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
         """
-        return conveniences.call(  # type: ignore[no-any-return]
-            "states.match", self, units, line, above, below, min_length, max_length, n, exact, before, after
-        )
+        asked = units, line, above, below, min_length, max_length, n, exact, before, after
+        return conveniences.call("states.match", self, *asked)  # type: ignore[no-any-return]
 
     def select(
         self, sequence: int | str, first: int, last: int, line: str = "c_t", above: float | None = None,
@@ -287,9 +286,8 @@ class States:
         Raises:
             MissingError: for a sequence, span or line that is not there.
         """
-        return conveniences.call(  # type: ignore[no-any-return]
-            "states.select", self, sequence, first, last, line, above, below, exclusive
-        )
+        asked = sequence, first, last, line, above, below, exclusive
+        return conveniences.call("states.select", self, *asked)  # type: ignore[no-any-return]
 
 
 @checked

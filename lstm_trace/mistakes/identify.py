@@ -324,10 +324,8 @@ def identify(
         if any(not is_number(v) or v < 0 or (name == "clips" and v == 0) for v in values):
             raise OptionError(f"{name}: expected {'positive numbers' if values is clips else 'a number of at least 0'}")
     if found.layers != 1 or len(found.directions) != 1:
-        raise OptionError(
-            f"identify reads one layer and direction; this model has {counted(found.layers, 'layer')}, "
-            f"{counted(len(found.directions), 'direction')}: give the weights of one"
-        )
+        there = f"{counted(found.layers, 'layer')}, {counted(len(found.directions), 'direction')}"
+        raise OptionError(f"identify reads one layer and direction; this model has {there}: give the weights of one")
     plain = as_stored(found)
     blocks = blocks_of(found)
     read = blocks.peepholes if blocks.peephole is not None else ""
@@ -339,10 +337,9 @@ def identify(
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
     if not cases:
-        raise ShapeError(
-            f"y has shape {y.shape}; with x of shape {x.shape} and H = {blocks.units} expected h over time "
-            f"{(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,); initial states are (B, H)"
-        )
+        expected = f"h over time {(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,)"
+        said = f"y has shape {y.shape}; with x of shape {x.shape} and H = {blocks.units} expected {expected}"
+        raise ShapeError(f"{said}; initial states are (B, H)")
     limit = atol if atol is not None else 1e-5 * max(1.0, float(np.abs(y[np.isfinite(y)]).max(initial=0.0)))
     search = _Search(blocks, cases, h0, c0, limit, plain.forget_bias)
     for readings in _levels(blocks, plain, h0, c0, (*CLIPS, *clips), search):

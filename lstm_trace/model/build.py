@@ -107,10 +107,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
     if cell.plain is not None:
-        raise OptionError(
-            f"the equations have the row `hold:` or `scale:`; what is held stands beside the cell: "
-            f"hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}"
-        )
+        said = "the equations have the row `hold:` or `scale:`; what is held stands beside the cell"
+        raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
 
 
@@ -130,17 +128,13 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     ]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
-        problems.append(
-            f"option direction says {found['direction']}, and the addresses of the weights say "
-            f"{' and '.join(directions)}; leave it out, or change the addresses"
-        )
+        said = f"option direction says {found['direction']}, and the addresses of the weights say "
+        problems.append(f"{said}{' and '.join(directions)}; leave it out, or change the addresses")
     if len(directions) == 1 and (merge := found.get("merge", "concat")) != "concat":
         problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
     if len(directions) == 1 and spec.get("reverse") is not None:
-        problems.append(
-            f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
-            f"direction ({directions[0]}); give its options themselves"
-        )
+        said = "option reverse says how the reverse direction differs from the forward one"
+        problems.append(f"{said}, and the weights have one direction ({directions[0]}); give its options themselves")
     raise_all(OptionError, problems)
     return found
 

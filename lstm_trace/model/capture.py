@@ -222,9 +222,8 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     if not traces:
         there = ", ".join(filter(None, names)) or "it"
         compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
-        raise MissingError(
-            f"no LSTM was called: call the model itself within the block ({there} would be traced){compiled}"
-        )
+        said = f"call the model itself within the block ({there} would be traced){compiled}"
+        raise MissingError(f"no LSTM was called: {said}")
 
 
 #: Arguments of `Model.run` that a capture passes on.

@@ -112,10 +112,8 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
             raise OptionError(f"{where}: extra is given twice: beside the cell and within it; give it once")
         cell = {**cell, "extra": problem.extra}
     if problem.arithmetic is not None and problem.dtype != "float64":
-        raise OptionError(
-            f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written, and dtype "
-            f"{problem.dtype} would round them first; leave dtype out"
-        )
+        said = f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written"
+        raise OptionError(f"{said}, and dtype {problem.dtype} would round them first; leave dtype out")
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
         **{name: getattr(problem, name) for name in ("x", "given", "lengths", "mask", "batch_first")},
@@ -207,10 +205,8 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
     if not stages:
         raise MissingError("the trace holds adjoint stages only; a problem describes the forward pass")
     if trace.first:
-        raise MissingError(
-            f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only; "
-            "run the whole input for a trace that has a problem"
-        )
+        said = f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only"
+        raise MissingError(f"{said}; run the whole input for a trace that has a problem")
     problems: list[str] = []
     for stage in stages:
         here = trace.parameters.get(stage.scope, {})

@@ -95,9 +95,8 @@ def read_input(
         return _named(values, wanted, path)
     for option, name in (("--key", key), ("--token-column", token_column)):
         if name is not None:
-            raise OptionError(
-                f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
-            )
+            said = "chooses among names, and the file is one array without any; leave it out"
+            raise OptionError(f"{path}: {option} {name} {said}")
     return Input(numbers(values, str(path)))
 
 
@@ -114,10 +113,8 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
         path = Path(folder, value.strip())
         if not os.path.isfile(path):  # False also for what can be no path
             there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
-            raise OptionError(
-                f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
-                f"file: {there}; save a trace there with lstm-trace run, or give its path"
-            )
+            said = f"{value!r} is not a finite number, a multiple such as *0.5, or an existing file: {there}"
+            raise OptionError(f"hold {address!r}: {said}; save a trace there with lstm-trace run, or give its path")
         if path not in traces:
             read_from(path)
             traces[path] = trace_file.load(path)

@@ -153,11 +153,9 @@ def _rows_of(tokens: TokenText, known: _Steps) -> list[list[str]]:
     lines = text.count("\n") + 1
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
     other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
-    raise ShapeError(
-        f"{tokens.where} has {counted(lines, 'line')} and {counted(len(text), 'character')}, and the input has "
-        f"T = {known.steps} steps{many}: write a label for each step, one a line{other}, or one text of "
-        f"{counted(known.steps, 'character')}"
-    )
+    said = f"{tokens.where} has {counted(lines, 'line')} and {counted(len(text), 'character')}"
+    wanted = f"write a label for each step, one a line{other}, or one text of {counted(known.steps, 'character')}"
+    raise ShapeError(f"{said}, and the input has T = {known.steps} steps{many}: {wanted}")
 
 
 def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:

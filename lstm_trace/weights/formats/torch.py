@@ -96,10 +96,8 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
     """Raise FileError for archives that hold a program, by the names of their entries."""
     inner = [name.split("/", 1)[-1] for name in names]
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise FileError(
-            f"{path}: a TorchScript program, which is not run; save its weights: "
-            f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
-        )
+        instead = f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
+        raise FileError(f"{path}: a TorchScript program, which is not run; save its weights: {instead}")
     if "archive_format" in inner or any(name.endswith((".json", "model.so")) for name in inner):
         raise FileError(f"{path}: an exported program, which is not run; save the state dict: {SAVE}")
     if "data.pkl" not in inner:

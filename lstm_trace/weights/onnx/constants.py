@@ -45,8 +45,6 @@ class Tensors:
             raise NotConstant(f"a constant of the kind {type(tensor).__name__} is not read")
         what = f"{self.path}: the tensor {tensor.name or '(no name)'}"
         shape = checked_shape(tensor.dims, what)
-        if tensor.HasField("segment"):
-            raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
         dtype = data_type(tensor.data_type)
         if dtype is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
             held = f"the data type {tensor.data_type}" if dtype is None else dtype.name

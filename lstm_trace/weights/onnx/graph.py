@@ -293,9 +293,7 @@ def attributes(node: Any) -> dict[str, Any]:
             value = onnx.helper.get_attribute_value(attribute)
         except ValueError:
             raise NotConstant(f"the attribute {attribute.name} has no value that can be read") from None
-        each = [
-            v.decode("utf-8", "replace") if isinstance(v, bytes) else v
-            for v in (value if isinstance(value, list) else [value])
-        ]
-        found[attribute.name] = each if isinstance(value, list) else each[0]
+        several = isinstance(value, list)
+        each = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in (value if several else [value])]
+        found[attribute.name] = each if several else each[0]
     return found

@@ -154,13 +154,10 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     graphs = Graphs(model, tensors)
     number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
-    places = [
-        (scope, node)
-        for scope, node in graphs.nodes()
-        if "LSTM" in node.op_type or (standard(node) and node.op_type in _OTHERS)
-    ]
+    nodes = [*graphs.nodes()]
+    places = [(s, n) for s, n in nodes if "LSTM" in n.op_type or (standard(n) and n.op_type in _OTHERS)]
     if not places:
-        raise FileError(f"{path}: no LSTM node was found; {_instead({node.op_type for _, node in graphs.nodes()})}")
+        raise FileError(f"{path}: no LSTM node was found; {_instead({node.op_type for _, node in nodes})}")
     found: list[Found | Node] = [
         _one(name, scope, node, graphs, version) if standard(node) and node.op_type == "LSTM" else _other(name, node)
         for name, (scope, node) in zip(_names(places), places, strict=True)
