@@ -314,6 +314,7 @@ def option_text(value: Any) -> str:
 
 def row(label: str, text: str) -> list[str]:
     """A label and what is said under it, in as many lines of a terminal as that takes."""
-    first, rest = f"  {label:<{_LABEL}}", " " * (_LABEL + 2)
-    unbroken = {"break_long_words": False, "break_on_hyphens": False}
-    return textwrap.wrap(message(text), 78, initial_indent=first, subsequent_indent=rest, **unbroken) or [f"  {label}"]
+    return textwrap.wrap(
+        message(text), 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False, break_on_hyphens=False,
+    ) or [f"  {label}"]  # fmt: skip
