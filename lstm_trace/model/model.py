@@ -151,8 +151,9 @@ class Model:
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where):
             fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens)
-            fed = model._holding(fed, ask, hold)
-            job = model._job(fed, ask, read_record(record), batch_first, plan, call)
+            asked = model.defaults.ask if ask is None else listed("ask", ask)
+            fed = model._holding(fed, asked, hold)
+            job = model._job(fed, asked, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else WriteLock(out):
                     found = job.trace(out, progress)
@@ -163,21 +164,19 @@ class Model:
             check(found)
         return found
 
-    def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
+    def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, with those that hold lines at other values."""
-        if not (asked := layers(*self.defaults.hold, hold)):
+        if not (held := layers(*self.defaults.hold, hold)):
             return fed
-        question = self.defaults.ask if ask is None else listed("ask", ask)
-        work = self._work(fed, question)  # as it is without: the lines that there are, and their widths
+        work = self._work(fed, asked)  # as it is without: the lines that there are, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
-        return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
+        return replace(fed, holds=resolved(held, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(
-        self, fed: RunInputs, ask: Sequence[str] | str | None, record: RecordChoice, batch_first: bool | None,
-        plan: Choice, call: Any,
+        self, fed: RunInputs, asked: tuple[str, ...], record: RecordChoice, batch_first: bool | None, plan: Choice,
+        call: Any,
     ) -> RunJob:  # fmt: skip
         """A run, checked and laid out."""
-        asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
         last, answer = work.stages[-1], tuple[str, ...]()
         if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is asked for
@@ -229,7 +228,7 @@ class Model:
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._holding(self._fed(x, h0, c0, **others), None, hold)
+            fed = self._holding(self._fed(x, h0, c0, **others), self.defaults.ask, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(

@@ -33,6 +33,7 @@ from ..weights.read import Defaults
 from .build import build, home_of, in_layout
 from .model import Model
 
+NO_PROBLEM = "the trace cannot be written as a problem"
 #: What to do with a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
 
@@ -223,7 +224,7 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
     lost = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in there]
     if lost:
         problems.append(f"the weights of {', '.join(lost)}, which what was asked for does not need: run it without ask")
-    raise_all(MissingError, (f"the trace cannot be written as a problem: it does not hold {what}" for what in problems))
+    raise_all(MissingError, (f"{NO_PROBLEM}: it does not hold {what}" for what in problems))
 
 
 # -- the cell --------------------------------------------------------------------------------------------------------
@@ -251,9 +252,7 @@ def _cell(
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
             return {**spec, **network}, extra, tuple(cell.states)
-    raise CellError(
-        "the trace cannot be written as a problem: its layers and directions do not have the equations of one cell"
-    )
+    raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
 def _candidates(
@@ -323,7 +322,7 @@ def _weights(trace: Trace, stages: Sequence[Stage], alone: bool) -> dict[str, Ar
             key = name if alone else f"{home_of(stage.scope)}/{name}"
             known: Array = found.setdefault(key, value)
             if not np.array_equal(known, value, equal_nan=True):
-                problems.append(f"the trace cannot be written as a problem: {stage.scope} has another {key}")
+                problems.append(f"{NO_PROBLEM}: {stage.scope} has another {key}")
     raise_all(CellError, problems)
     return found
 
