@@ -184,9 +184,8 @@ def find(
         if known is None:
             there = ", ".join(f"{key} {tuple(np.shape(a))}" for key, a in list(arrays.items())[:6]) or "none"
             more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
-            said = f"no LSTM was recognised by the names of its arrays (there are {there}{more})"
-            wanted = f"say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}"
-            raise FileError(f"{said}; {wanted}")
+            unknown = f"no LSTM was recognised by the names of its arrays (there are {there}{more})"
+            raise FileError(f"{unknown}; say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}")
         layout, groups = known
     else:
         groups = _likely(grouped(arrays, layout.patterns), layout)

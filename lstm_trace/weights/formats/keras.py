@@ -303,14 +303,14 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
     assumed: dict[str, str] = {}
+    silent, choose = "the file does not say", "choose with --option"
     if stored != "cudnn" and not (layer and layer.inner_kind == "CuDNNLSTM"):  # which has no other activations
         if "activation" in inner:
             found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
         else:
-            assumed["candidate_activation"] = (
-                "the file does not say the activation: tanh was assumed; choose with the options candidate_activation "
-                "and output_activation, on the command line --option candidate_activation=…,output_activation=…"
-            )
+            said = "choose with the options candidate_activation and output_activation, on the command line --option"
+            said += " candidate_activation=…,output_activation=…"
+            assumed["candidate_activation"] = f"{silent} the activation: tanh was assumed; {said}"
         gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
         if gate:
             found["gate_activation"] = activation(inner[gate], file.major)
@@ -320,11 +320,9 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
             why = f"the default of Keras {file.version}{'' if new else ' (before 2.3)'}"
             if not re.search(r"\d", file.version):
                 why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
-            assumed["gate_activation"] = (
-                f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there "
-                "are sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
-                "choose with --option gate_activation=…"
-            )
+            there = "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3)"
+            said = f"{silent} the recurrent activation: {found['gate_activation']} was assumed, {why}"
+            assumed["gate_activation"] = f"{said}; there are {there}: {choose} gate_activation=…"
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
@@ -335,18 +333,12 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     if layer is not None:
         return found, assumed
     if two:
-        assumed["merge"] = (
-            "both directions are concatenated: the file does not say how they are merged; choose with --option merge=…"
-        )
+        assumed["merge"] = f"both directions are concatenated: {silent} how they are merged; {choose} merge=…"
     else:
-        assumed["direction"] = (
-            "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
-            "direction=reverse"
-        )
+        other = "for go_backwards=True choose --option direction=reverse"
+        assumed["direction"] = f"{silent} the direction: forward was assumed; {other}"
     rule = "zeros, as from a Bidirectional that returns sequences," if zero else "the last output again"
-    assumed["padding"] = (
-        f"the file does not say zero_output_for_mask: at padding {rule} was assumed; choose with --option padding=…"
-    )
+    assumed["padding"] = f"{silent} zero_output_for_mask: at padding {rule} was assumed; {choose} padding=…"
     return found, assumed
 
 
