@@ -162,7 +162,7 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
         _one(name, scope, node, graphs, version) if standard(node) and node.op_type == "LSTM" else _other(name, node)
         for name, (scope, node) in zip(_names(places), places, strict=True)
     ]
-    made = " ".join(part for part in (model.producer_name, model.producer_version) if part)
+    made = " ".join(filter(None, (model.producer_name, model.producer_version)))
     common = {"opset": f"{number} (LSTM of version {version})", **({"made by": made} if made else {})}
     return [f if f.refused else replace(f, facts={**f.facts, **common}) for f in stacked(found, graphs)]
 
