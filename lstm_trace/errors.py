@@ -176,10 +176,11 @@ class Faults:
 
 @contextmanager
 def within(where: str) -> Iterator[None]:
-    """Put `where` (a file's name, or nothing) before every message of an error that is raised within."""
+    """Put `where` (a file's name, or nothing) before the messages of an error raised within, if it is not there yet."""
     try:
         yield
     except LstmTraceError as error:
         if not where:
             raise
-        raise type(error)(*(f"{where}: {problem}" for problem in error.problems)) from None
+        begun = f"{where}: "
+        raise type(error)(*(said if said.startswith(begun) else begun + said for said in error.problems)) from None

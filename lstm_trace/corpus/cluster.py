@@ -162,10 +162,8 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Any:
             resolve_address(scheduler)
             client = Client(scheduler, timeout=ANSWER, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
-            raise OptionError(
-                f"no Dask scheduler answers at {scheduler!r} ({_said(error)}); give the address that `dask scheduler` "
-                "prints, tcp://HOST:8786"
-            ) from None
+            said = f"no Dask scheduler answers at {scheduler!r} ({_said(error)})"
+            raise OptionError(f"{said}; give the address that `dask scheduler` prints, tcp://HOST:8786") from None
     else:
         own = {
             "distributed.nanny.pre-spawn-environ": ONE_THREAD,

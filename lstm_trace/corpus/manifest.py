@@ -238,6 +238,5 @@ def _nearest(path: Path, sequence: int | str, wanted: Any) -> str:
             some = next(file.iter_batches(MOST_COMPARED, columns=[SEQUENCE])).column(0).to_pylist()
             return nearest(str(sequence), map(str, some)) or f"; the first is {some[0]!r}"
         at: int = wanted.as_py()
-        every = (batch.column(0).to_pylist() for batch in file.iter_batches(GROUP, columns=[SEQUENCE]))
-        close = [min(some, key=lambda one: abs(one - at)) for some in every]
-        return f"; the nearest is {min(close, key=lambda one: abs(one - at))}"
+        every = (one for batch in file.iter_batches(GROUP, columns=[SEQUENCE]) for one in batch.column(0).to_pylist())
+        return f"; the nearest is {min(every, key=lambda one: abs(one - at))}"

@@ -21,7 +21,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import FileError, LstmTraceError, OptionError, reason
+from ..errors import Faults, FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
 from .job import Job, states
 from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
@@ -55,20 +55,6 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
 
     Raises OptionError for a value that the type of the stored values cannot hold.
     """
-    _check_range(job, states)
-    order = np.argsort(rows.ids, kind="stable")
-    if (order != np.arange(len(order))).any():
-        at = rows.steps_of(order)
-        rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
-    key, apart = job.manifest.key, job.manifest.files == "safetensors"
-    said = {"key": key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
-    meta = json.dumps(said)
-    _write_table(job, span, _places(job, rows), {} if apart else states, meta)
-    if apart:
-        _write_tensors(job, span, states, meta)
-
-
-def _check_range(job: Job, states: LineValues) -> None:
     most = float(np.finfo(job.manifest.dtype).max)
     for (scope, line), values in states.items():
         if float(np.finfo(values.dtype).max) > most:
@@ -76,6 +62,21 @@ def _check_range(job: Job, states: LineValues) -> None:
             if largest > most:
                 said = f"{scope}/{line} has a value of size {largest:g}, and {job.manifest.dtype} goes to {most:g}"
                 raise OptionError(f"{said}: store a wider type, --dtype (dtype=)")
+    order = np.argsort(rows.ids, kind="stable")
+    if (order != np.arange(len(order))).any():
+        at = rows.steps_of(order)
+        rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
+    apart, key = job.manifest.files == "safetensors", {"key": job.manifest.key, "part": span.number}
+    meta = json.dumps(key | {"sequences": span.sequences, "steps": span.steps, "seal": OPEN})
+    _write_table(job, span, _places(job, rows), {} if apart else states, meta)
+    if apart:
+        from safetensors.numpy import save
+
+        blocks, dtype = job.manifest.blocks, job.manifest.dtype
+        tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(dtype)) for b in blocks}
+        with written(job.folder / name_of(span.number, "safetensors"), "w+b", durable=True) as file:
+            file.write(save(tensors, {META: meta}))
+            seal(file, last=False)
 
 
 def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
@@ -107,16 +108,6 @@ def _transposed(values: Array, dtype: str) -> Array:
     for first in range(0, len(values), FEW):
         found[:, first : first + FEW] = values[first : first + FEW].T
     return found
-
-
-def _write_tensors(job: Job, span: Span, states: LineValues, meta: str) -> None:
-    from safetensors.numpy import save
-
-    stored = ((block.stem, states[block.scope, block.line].astype(job.manifest.dtype)) for block in job.manifest.blocks)
-    tensors = {stem: np.ascontiguousarray(values) for stem, values in stored}
-    with written(job.folder / name_of(span.number, "safetensors"), "w+b", durable=True) as file:
-        file.write(save(tensors, {META: meta}))
-        seal(file, last=False)
 
 
 def _places(job: Job, rows: Rows) -> Any:
@@ -240,8 +231,7 @@ class Part:
     @cached_property
     def starts(self) -> Array:
         """(n + 1,), the first row of each sequence, and the number of rows."""
-        ids = self._sequences.combine_chunks().dictionary_encode()
-        codes = ids.indices.to_numpy()
+        codes = self._sequences.combine_chunks().dictionary_encode().indices.to_numpy()
         return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
 
     @cached_property
@@ -258,14 +248,11 @@ class Part:
 
     def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
         """(R, units), the values of a recorded line, those of a unit side by side; of some of its units."""
-        if self.manifest.files == "safetensors":
-            return self._tensor(block, units)
-        columns = block.columns
-        names = columns if units is None else [columns[unit] for unit in units]
-        found = self._columns(names)
-        return np.stack([found.column(name).to_numpy() for name in names]).T
-
-    def _tensor(self, block: Block, units: Sequence[int] | None) -> Array:
+        if self.manifest.files == "parquet":
+            columns = block.columns
+            names = columns if units is None else [columns[unit] for unit in units]
+            found = self._columns(names)
+            return np.stack([found.column(name).to_numpy() for name in names]).T
         from safetensors import safe_open
 
         path = self._path.with_suffix(".safetensors")
@@ -348,14 +335,12 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
 
 def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
     """What is wrong with the files of a part, in sentences. every_byte: see `fault`."""
-    found: list[str] = []
+    found = Faults()
     for name in states.manifest.files_of(span.number):
-        try:
-            said = fault(states.folder / name, states.manifest.key, span.number, every_byte)
-            found += [f"{name} {said}: {AGAIN}"] if said else []
-        except FileError as error:
-            found += error.problems
-    return found
+        with found.gather():
+            if said := fault(states.folder / name, states.manifest.key, span.number, every_byte):
+                found.problems.append(f"{name} {said}: {AGAIN}")
+    return found.problems
 
 
 def damaged(states: States) -> dict[int, list[str]]:

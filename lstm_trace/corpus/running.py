@@ -238,17 +238,15 @@ def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None 
 
     All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.
     """
-    key, faults = job.manifest.key, {}
-    for span in spans:
-        wrong = {path: part_file.fault(path, key, span.number) for path in job.paths(span.number)}
-        if any(wrong.values()):
-            faults[span] = wrong
-    for wrong in faults.values():
-        for path, said in reversed(wrong.items()):  # the last one says that all are there
+    key = job.manifest.key
+    faults = {s: {path: part_file.fault(path, key, s.number) for path in job.paths(s.number)} for s in spans}
+    found = [span for span, wrong in faults.items() if any(wrong.values())]
+    for span in found:
+        for path, said in reversed(faults[span].items()):  # the last one says that all are there
             if tell is not None and said and path.exists():
                 tell(f"{path.name} {said}, and is made again")
             path.unlink(missing_ok=True)
-    return [*faults]
+    return found
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:

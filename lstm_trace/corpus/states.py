@@ -103,7 +103,6 @@ class States:
             raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
         return self.part(span), rows
 
-    @checked
     def unit(self, address: str) -> pd.DataFrame:
         """The values of one unit over the corpus.
 
@@ -144,7 +143,6 @@ class States:
         files = [str(self.folder / self.manifest.files_of(span.number)[0]) for span in self.spans]
         return (connection or duckdb).read_parquet(files)
 
-    @checked
     def probe(
         self, target: str, line: str | None = "c_t", *, labels: str | Path | None = None, test: float = 0.25,
         seed: int = 0, max_steps: int = 200_000,
@@ -171,7 +169,6 @@ class States:
         asked = target, line, labels, test, seed, max_steps
         return conveniences.call("states.probe", self, *asked)  # type: ignore[no-any-return]
 
-    @checked
     def verify(
         self, sample: int | str | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
@@ -195,7 +192,6 @@ class States:
 
         return verify(self, None if sample == "all" else sample, seed, model, inputs)
 
-    @checked
     def units(
         self, line: str | None = None, contexts: int = 3, progress: Callable[[int, int], None] | None = None
     ) -> Units:
@@ -223,7 +219,6 @@ class States:
         """
         return conveniences.call("states.units", self, line, contexts, progress)  # type: ignore[no-any-return]
 
-    @checked
     def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
         """The text where a unit is highest, once in a sequence.
 
@@ -241,7 +236,6 @@ class States:
         """
         return conveniences.call("states.top", self, unit, n, lowest, before, after)  # type: ignore[no-any-return]
 
-    @checked
     def match(
         self, units: Sequence[int], line: str = "c_t", above: float | None = None, below: float | None = None,
         min_length: int = 1, max_length: int | None = None, n: int = 20, exact: bool = False, before: int = 10,
@@ -270,11 +264,9 @@ class States:
         Raises:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
         """
-        return conveniences.call(  # type: ignore[no-any-return]
-            "states.match", self, units, line, above, below, min_length, max_length, n, exact, before, after
-        )
+        asked = units, line, above, below, min_length, max_length, n, exact, before, after
+        return conveniences.call("states.match", self, *asked)  # type: ignore[no-any-return]
 
-    @checked
     def select(
         self, sequence: int | str, first: int, last: int, line: str = "c_t", above: float | None = None,
         below: float | None = None, exclusive: bool = False,
@@ -294,9 +286,8 @@ class States:
         Raises:
             MissingError: for a sequence, span or line that is not there.
         """
-        return conveniences.call(  # type: ignore[no-any-return]
-            "states.select", self, sequence, first, last, line, above, below, exclusive
-        )
+        asked = sequence, first, last, line, above, below, exclusive
+        return conveniences.call("states.select", self, *asked)  # type: ignore[no-any-return]
 
 
 @checked

@@ -145,7 +145,10 @@ def simulate(
     candidate_squash, output_squash = (activation(name) for name in names)
     gate_squash = activation(reading.gate_activation)
     what, most = reading.clip or ("", 0.0)
-    weights = _peepholes(blocks, reading)
+    weights: dict[str, Array] = {}
+    if blocks.peephole is not None and reading.peephole != "dropped":
+        order = reading.peephole or blocks.peepholes
+        weights = {gate: blocks.peephole[order.index(gate)] for gate in blocks.peepholes}
     h = np.broadcast_to(h0, (count, rows, size))
     c = np.broadcast_to(c0, (count, rows, size))
     each = np.arange(count)[:, None]
@@ -172,14 +175,6 @@ def simulate(
         output = gate("o", c if reading.output_peephole == "new" else before)
         h = output * output_squash(np.clip(c, -most, most) if what == "output" else c)
         yield h, c
-
-
-def _peepholes(blocks: Blocks, reading: Reading) -> dict[str, Array]:
-    """(H,) by gate; empty where there are none or they are dropped."""
-    if blocks.peephole is None or reading.peephole == "dropped":
-        return {}
-    order = reading.peephole or blocks.peepholes
-    return {gate: blocks.peephole[order.index(gate)] for gate in blocks.peepholes}
 
 
 #: Bounds that people clip with; others are given with `clips`.
@@ -214,12 +209,10 @@ def as_stored(found: Found) -> Reading:
     raise_all(OptionError, problems)
     squashes = full["candidate_activation"], full["output_activation"]
     return Reading(
-        forget_bias=full["forget_bias"],
-        gate_activation=full["gate_activation"],
+        forget_bias=full["forget_bias"], gate_activation=full["gate_activation"],
         activation=squashes[0] if squashes[0] == squashes[1] else squashes,
-        clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None,
-        direction=found.directions[0],
-    )
+        clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None, direction=found.directions[0],
+    )  # fmt: skip
 
 
 def blocks_of(found: Found) -> Blocks:
@@ -317,14 +310,9 @@ class _Case(NamedTuple):
 
 
 def identify(
-    found: Found,
-    x: Array,
-    y: Array,
-    h0: Array | None = None,
-    c0: Array | None = None,
-    atol: float | None = None,
+    found: Found, x: Array, y: Array, h0: Array | None = None, c0: Array | None = None, atol: float | None = None,
     clips: Sequence[float] = (),
-) -> Identification:
+) -> Identification:  # fmt: skip
     """Search the readings of one layer and direction for those that explain `y`.
 
     x: (T, I), (T, B, I) or (B, T, I); y: h (or c) over time in the same form, or of the last step (B, H) or (H,);
@@ -336,10 +324,8 @@ def identify(
         if any(not is_number(v) or v < 0 or (name == "clips" and v == 0) for v in values):
             raise OptionError(f"{name}: expected {'positive numbers' if values is clips else 'a number of at least 0'}")
     if found.layers != 1 or len(found.directions) != 1:
-        raise OptionError(
-            f"identify reads one layer and direction; this model has {counted(found.layers, 'layer')}, "
-            f"{counted(len(found.directions), 'direction')}: give the weights of one"
-        )
+        there = f"{counted(found.layers, 'layer')}, {counted(len(found.directions), 'direction')}"
+        raise OptionError(f"identify reads one layer and direction; this model has {there}: give the weights of one")
     plain = as_stored(found)
     blocks = blocks_of(found)
     read = blocks.peepholes if blocks.peephole is not None else ""
@@ -351,10 +337,9 @@ def identify(
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
     if not cases:
-        raise ShapeError(
-            f"y has shape {y.shape}; with x of shape {x.shape} and H = {blocks.units} expected h over time "
-            f"{(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,); initial states are (B, H)"
-        )
+        expected = f"h over time {(*x.shape[:-1], blocks.units)}, or of the last step (B, H) or (H,)"
+        said = f"y has shape {y.shape}; with x of shape {x.shape} and H = {blocks.units} expected {expected}"
+        raise ShapeError(f"{said}; initial states are (B, H)")
     limit = atol if atol is not None else 1e-5 * max(1.0, float(np.abs(y[np.isfinite(y)]).max(initial=0.0)))
     search = _Search(blocks, cases, h0, c0, limit, plain.forget_bias)
     for readings in _levels(blocks, plain, h0, c0, (*CLIPS, *clips), search):
@@ -372,9 +357,9 @@ def identify(
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
     """The ways in which y can lie over x."""
     sequences = [(False, x[:, None])] if x.ndim == 2 else [(False, x), (True, np.swapaxes(x, 0, 1))]
+    shape = y.shape
     for batch_first, steps in sequences:
         count, rows = steps.shape[:2]
-        shape = y.shape
         if shape == (count, rows, size) and not batch_first:
             yield _Case(False, steps, y)
         if batch_first and shape == (rows, count, size):
@@ -393,7 +378,8 @@ def _levels(
     yield core
     unusual = list(unusual_facts(blocks, plain, clips))
     yield [replace(reading, **facts) for reading in core for facts in unusual]
-    best = list(dict.fromkeys(replace(m.reading, order=blocks.gates, forget_bias=0.0) for m in search.ranked()[:6]))
+    ranked = sorted((*search.matches, *search.others), key=lambda m: m.error)
+    best = list(dict.fromkeys(replace(m.reading, order=blocks.gates, forget_bias=0.0) for m in ranked[:6]))
     pairs = [{**a, **b} for a, b in combinations(unusual, 2) if not set(a) & set(b)]
     yield [replace(reading, **facts) for reading in best for facts in pairs]
 
@@ -404,16 +390,14 @@ class _Search:
     def __init__(
         self, blocks: Blocks, cases: Sequence[_Case], h0: Array | None, c0: Array | None, limit: float, added: float
     ) -> None:
-        self.blocks, self.cases, self.h0, self.c0, self.limit = blocks, cases, h0, c0, limit
+        self.blocks, self.cases, self.limit = blocks, cases, limit
+        rows = (np.zeros(blocks.units) if state is None else np.asarray(state, np.float64) for state in (h0, c0))
+        self.states = [state.reshape(-1, blocks.units) for state in rows]  # of h and c, (B, H) or (1, H)
         extra = dict.fromkeys((0.0, 1.0, added)) if "f" in blocks.gates else (0.0,)
         self.variants = list(product(map("".join, permutations(blocks.gates)), extra))
         self.matches: list[Match] = []
         self.others: list[Match] = []
         self.tried = 0
-
-    def ranked(self) -> list[Match]:
-        """Everything kept so far, best first."""
-        return sorted((*self.matches, *self.others), key=lambda m: m.error)
 
     def run(self, readings: Sequence[Reading]) -> None:
         """Try every reading with every order of the gates and forget bias 0, 1 and the model's, over all the cases."""
@@ -437,12 +421,6 @@ class _Search:
         errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, way)
         return Match(reading, float(errors[way][0]))
 
-    def _state(self, values: Array | None, rows: int) -> Array:
-        size = self.blocks.units
-        if values is None:
-            return np.zeros((rows, size))
-        return np.broadcast_to(np.asarray(values, np.float64).reshape(-1, size), (rows, size))
-
     def _errors(
         self, reading: Reading, variants: Sequence[tuple[str, float]], case: _Case, only: _Way | None = None
     ) -> dict[_Way, Array]:
@@ -453,8 +431,8 @@ class _Search:
         x, y = case.x[:, rows], case.y[..., rows, :]
         x = x[::-1] if reading.direction == "reverse" else x
         count = len(x) if last or not first else 1
-        h0, c0 = (self._state(v, case.x.shape[1])[rows] for v in (self.h0, self.c0))
-        h0, c0 = (h0, c0) if reading.states == "hc" else (c0, h0)
+        every = (np.broadcast_to(state, (case.x.shape[1], self.blocks.units))[rows] for state in self.states)
+        h0, c0 = every if reading.states == "hc" else reversed([*every])
         turns = (False,) if last or reading.direction == "forward" else (False, True)
         ways = [only] if only else list(product(("h", "c"), turns))
         worst = {way: np.zeros(len(variants)) for way in ways}

@@ -6,6 +6,7 @@ Every name, shape and value is checked once, and the arrays are copied.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -15,7 +16,7 @@ import numpy as np
 from ..base.arrays import LONGEST, Array, cast, describe
 from ..cell.lines import Cell
 from ..cell.named_cells import LSTM
-from ..cell.network import Stage, extent, layer_and_direction, scope_and_name
+from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.inputs import computing, numbers
@@ -32,14 +33,9 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def build(
-    weights: Mapping[str, Any],
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    header: Header | None = None,
-    defaults: Defaults | None = None,
-    allow_nonfinite: bool = False,
-) -> Model:
+    weights: Mapping[str, Any], cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None,
+    dtype: Any = None, header: Header | None = None, defaults: Defaults | None = None, allow_nonfinite: bool = False,
+) -> Model:  # fmt: skip
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
@@ -111,10 +107,8 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
     if cell.plain is not None:
-        raise OptionError(
-            f"the equations have the row `hold:` or `scale:`; what is held stands beside the cell: "
-            f"hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}"
-        )
+        said = "the equations have the row `hold:` or `scale:`; what is held stands beside the cell"
+        raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
 
 
@@ -134,19 +128,20 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     ]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
-        problems.append(
-            f"option direction says {found['direction']}, and the addresses of the weights say "
-            f"{' and '.join(directions)}; leave it out, or change the addresses"
-        )
+        said = f"option direction says {found['direction']}, and the addresses of the weights say "
+        problems.append(f"{said}{' and '.join(directions)}; leave it out, or change the addresses")
     if len(directions) == 1 and (merge := found.get("merge", "concat")) != "concat":
         problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
     if len(directions) == 1 and spec.get("reverse") is not None:
-        problems.append(
-            f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
-            f"direction ({directions[0]}); give its options themselves"
-        )
+        said = "option reverse says how the reverse direction differs from the forward one"
+        problems.append(f"{said}, and the weights have one direction ({directions[0]}); give its options themselves")
     raise_all(OptionError, problems)
     return found
+
+
+def home_of(scope: str) -> str:
+    """The scope that the weights of a stage are given in: those of a readout above both directions in the first's."""
+    return scope.replace("joined", "forward")
 
 
 #: A scope of weights; a key must not ask for millions of layers.
@@ -171,16 +166,14 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
     for joined in [scope for scope in found if scope.endswith("/joined")]:  # a readout of both directions
-        readout = found.pop(joined)
-        ways = [joined.replace("joined", way) for way in ("forward", "reverse")]
+        readout, home = found.pop(joined), home_of(joined)
         names = ", ".join(f"{joined}/{name}" for name in readout)
         with faults.gather():
-            if absent := [way for way in ways if way not in found]:
-                absent_ways = " and ".join(absent)
-                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent_ways}")
-            if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
+            if absent := " and ".join(sorted({home, joined.replace("joined", "reverse")} - found.keys())):
+                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent}")
+            if twice := [f"{home}/{name}" for name in readout if name in found[home]]:
                 raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
-            found[ways[0]] |= readout
+            found[home] |= readout
     faults.tell()
     if not found:
         return {f"0/{direction}": {}}
@@ -206,17 +199,11 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
     return computing(kept)
 
 
-def _homes(model: Model) -> Iterator[tuple[Stage, str]]:
-    """Each stage with the scope its weights are given in: those of a readout above both directions in the first's."""
-    for stage in model.stages():
-        yield stage, f"{stage.layer}/{model.directions[0]}" if stage.direction == "joined" else stage.scope
-
-
 def _unread(model: Model) -> Iterator[str]:
     """The weights that no equation reads, in sentences."""
-    known: dict[str, dict[str, Any]] = {}
-    for stage, home in _homes(model):
-        known[home] = {**known.get(home, {}), **stage.cell.parameters}
+    known: dict[str, dict[str, Any]] = defaultdict(dict)
+    for stage in model.stages():
+        known[home_of(stage.scope)] |= stage.cell.parameters
     for scope, here in model.weights.items():
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
         for name in (name for name in here if name not in known[scope]):
@@ -227,8 +214,9 @@ def _unread(model: Model) -> Iterator[str]:
 def _copied(model: Model) -> dict[str, dict[str, Array]]:
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
-    for stage, home in _homes(model):
-        here = {name: model.weights[home][name] for name in stage.cell.parameters if name in model.weights[home]}
+    for stage in model.stages():
+        given = model.weights[home_of(stage.scope)]
+        here = {name: given[name] for name in stage.cell.parameters if name in given}
         matrices = {line.product[0] for line in stage.cell.lines if line.product}
         if here or stage.direction != "joined":
             found[stage.scope] = {}
@@ -255,15 +243,11 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
         shapes = {name: array.shape for name, array in here.items()}
         yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
         named |= {prefix + name: array for name, array in here.items()}
-    for name, array in named.items():
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad) and not allow_nonfinite:
-            at = ",".join(map(str, bad[0]))
+    for name, array in named.items() if not allow_nonfinite else ():
+        if len(bad := np.argwhere(~np.isfinite(array))):
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-            yield (
-                f"{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
-                "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
-            )
+            said = f"{name}[{','.join(map(str, bad[0]))}] is {array[tuple(bad[0])]}{more}; expected finite numbers"
+            yield f"{said} (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
     for name, array in named.items():
         try:
             cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
@@ -277,13 +261,9 @@ _OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_
 
 
 def prepare_found(
-    found: Found,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-    title: str = "",
-) -> Model:
+    found: Found, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, dtype: Any = None,
+    allow_nonfinite: bool = False, title: str = "",
+) -> Model:  # fmt: skip
     """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
     asked = dict(options or {})
     weights = turned(found, asked.pop("direction", None))
@@ -291,9 +271,7 @@ def prepare_found(
     header = Header(title=title or found.name[:LONGEST], imported=found.imported)
     if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
         own = {key: value for key, value in own.items() if key in ("merge", "padding")}
-    return build(
-        weights, cell, {**own, **asked}, dtype, header, defaults=found.defaults, allow_nonfinite=allow_nonfinite
-    )
+    return build(weights, cell, {**own, **asked}, dtype, header, found.defaults, allow_nonfinite)
 
 
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:

@@ -114,11 +114,8 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     import torch
 
     names = {id(module): name for name, module in modules.items()}
-    loops = {
-        id(module): _Loop(module, name, watched)
-        for name, module in modules.items()
-        if isinstance(module, torch.nn.LSTMCell)
-    }
+    cells = {name: module for name, module in modules.items() if isinstance(module, torch.nn.LSTMCell)}
+    loops = {id(module): _Loop(module, name, watched) for name, module in cells.items()}
 
     def take(module: Any, *call: Any) -> None:
         name = names[id(module)]
@@ -373,7 +370,6 @@ def _numbers(value: Any, layer: Any) -> Any:
     try:
         return np.asarray(as_array(value))
     except Exception as error:
-        raise NoNumbersError(
-            f"{layer.name}: its input has no numbers yet ({type(error).__name__}); call the model itself, model(x), "
-            "not model.predict(x) or a compiled function"
-        ) from None
+        said = f"{layer.name}: its input has no numbers yet ({type(error).__name__})"
+        instead = "call the model itself, model(x), not model.predict(x) or a compiled function"
+        raise NoNumbersError(f"{said}; {instead}") from None

@@ -41,15 +41,9 @@ class Agreement(NamedTuple):
 
 
 def compared(
-    ours: Arrays,
-    single: Arrays,
-    double: Arrays,
-    theirs: Arrays,
-    what: str,
-    ulp: float,
-    stepwise: Collection[str] = (),
-    rounded: Collection[Arrays] = (),
-) -> Agreement:
+    ours: Arrays, single: Arrays, double: Arrays, theirs: Arrays, what: str, ulp: float,
+    stepwise: Collection[str] = (), rounded: Collection[Arrays] = (),
+) -> Agreement:  # fmt: skip
     """Compare arrays by name, ours with a framework's.
 
     ours: our result in the dtype of the trace; single and double: the same run in float32 and in float64. ulp: of 1,
@@ -74,10 +68,8 @@ def compared(
             return Agreement(False, f"does NOT agree with {what}: {wrong}")
     allowed = max((m.bound[m.clear].max(initial=0.0) for m in found.values()), default=0.0)
     if not allowed:
-        least = "1/4" if ulp > SINGLE else "1e-3"
-        return Agreement(
-            None, f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
-        )
+        said = f"rounding alone makes a difference above {'1/4' if ulp > SINGLE else '1e-3'}"
+        return Agreement(None, f"agreement with {what} is inconclusive: {said}")
     *others, last = theirs
     names = f"{', '.join(others)} and {last}" if others else last
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
@@ -113,14 +105,9 @@ def measured(
     of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
     bound = np.maximum(of_single, FACTOR * seen) + floor
     off = _peaks(theirs, double, timed)
-    return Deviation(
-        off=off,
-        bound=bound,
-        own=_scale(ours, double, timed),
-        own_bound=factor * np.maximum(_spread(off), seen) + floor,
-        apart=_peaks(theirs, ours, timed),
-        clear=(scale <= LIMIT) & (bound <= COARSE * size),
-    )
+    own_bound = factor * np.maximum(_spread(off), seen) + floor
+    clear = (scale <= LIMIT) & (bound <= COARSE * size)
+    return Deviation(off, bound, _scale(ours, double, timed), own_bound, _peaks(theirs, ours, timed), clear)
 
 
 def _fault(name: str, m: Deviation, ulp: float, timed: bool) -> str:
@@ -235,9 +222,8 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     if not traces:
         there = ", ".join(filter(None, names)) or "it"
         compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
-        raise MissingError(
-            f"no LSTM was called: call the model itself within the block ({there} would be traced){compiled}"
-        )
+        said = f"call the model itself within the block ({there} would be traced){compiled}"
+        raise MissingError(f"no LSTM was called: {said}")
 
 
 #: Arguments of `Model.run` that a capture passes on.

@@ -276,10 +276,8 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
     if cell.plain is not None:  # a stage's equations; what it holds stands beside them
         return _written(trace, cell.plain.text, extra)
     if halves := [name for name in cell.inputs if name in ("y_forward", "y_reverse")]:
-        raise CellError(
-            f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says; "
-            f"change the equations of a direction, {trace.stages[0].scope} for example"
-        )
+        said = f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says"
+        raise CellError(f"{said}; change the equations of a direction, {trace.stages[0].scope} for example")
     alone = len(forward_stages(trace.stages)) == 1
     if trace.header.padding is not None and VALID in cell.inputs and cell.output in cell.by_name:
         own = own_text(cell, padded=True)

@@ -20,16 +20,7 @@ from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
-from ..engine.request import (
-    EVERYTHING,
-    ModelSpec,
-    RecordChoice,
-    Request,
-    lay_out,
-    read_record,
-    requested,
-    require_padded,
-)
+from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
 from ..engine.stream import run_to_file
 from ..errors import Faults, within
@@ -94,26 +85,12 @@ class Model:
         return stack(self.cell, self.layers, self.directions, self.merge, padding, self.extra, given, self.reverse)
 
     def run(
-        self,
-        x: Any = None,
-        h0: Any = None,
-        c0: Any = None,
-        *,
-        initial: Mapping[str, Any] | None = None,
-        given: Mapping[str, Any] | None = None,
-        hold: Mapping[str, Any] | None = None,
-        lengths: Any = None,
-        mask: Any = None,
-        tokens: Any = None,
-        batch_first: bool | None = None,
-        ask: Sequence[str] | str | None = None,
-        record: Any = None,
-        out: Trace | str | Path | None = None,
-        plan: Choice = "auto",
-        arithmetic: str | None = None,
-        progress: Progress | None = None,
-        check: Check | None = None,
-    ) -> Trace:
+        self, x: Any = None, h0: Any = None, c0: Any = None, *, initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None, hold: Mapping[str, Any] | None = None, lengths: Any = None,
+        mask: Any = None, tokens: Any = None, batch_first: bool | None = None, ask: Sequence[str] | str | None = None,
+        record: Any = None, out: Trace | str | Path | None = None, plan: Choice = "auto",
+        arithmetic: str | None = None, progress: Progress | None = None, check: Check | None = None,
+    ) -> Trace:  # fmt: skip
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
         Args:
@@ -174,8 +151,9 @@ class Model:
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where):
             fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens)
-            fed = model._holding(fed, ask, hold)
-            job = model._job(fed, ask, read_record(record), batch_first, plan, call)
+            asked = model.defaults.ask if ask is None else listed("ask", ask)
+            fed = model._holding(fed, asked, hold)
+            job = model._job(fed, asked, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else WriteLock(out):
                     found = job.trace(out, progress)
@@ -186,34 +164,28 @@ class Model:
             check(found)
         return found
 
-    def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
+    def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, with those that hold lines at other values."""
-        if not (asked := layers(*self.defaults.hold, hold)):
+        if not (held := layers(*self.defaults.hold, hold)):
             return fed
-        question = self.defaults.ask if ask is None else listed("ask", ask)
-        work = self._work(fed, question)  # as it is without: the lines that there are, and their widths
+        work = self._work(fed, asked)  # as it is without: the lines that there are, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
-        return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
+        return replace(fed, holds=resolved(held, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(
-        self, fed: RunInputs, ask: Sequence[str] | str | None, record: RecordChoice, batch_first: bool | None,
-        plan: Choice, call: Any,
+        self, fed: RunInputs, asked: tuple[str, ...], record: RecordChoice, batch_first: bool | None, plan: Choice,
+        call: Any,
     ) -> RunJob:  # fmt: skip
         """A run, checked and laid out."""
-        asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
         last, answer = work.stages[-1], tuple[str, ...]()
         if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is asked for
             answer = (f"{last.scope}/{line}" if last.direction == "joined" else line,)
         header = replace(
-            self.header,
-            ask=asked or answer,
-            padding=self.padding if fed.padded else None,
-            batched=fed.batched,
-            step_labels=fed.step_labels,
+            self.header, ask=asked or answer, padding=self.padding if fed.padded else None, batched=fed.batched,
+            step_labels=fed.step_labels, plan=choose(plan, work, self.weights, self.header.dtype),
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
-            plan=choose(plan, work, self.weights, self.header.dtype),
-        )
+        )  # fmt: skip
         return RunJob(work, header, self.weights, self._pool, fed, self._scopes(), call)
 
     @cached_property
@@ -256,7 +228,7 @@ class Model:
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._holding(self._fed(x, h0, c0, **others), None, hold)
+            fed = self._holding(self._fed(x, h0, c0, **others), self.defaults.ask, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(
@@ -270,19 +242,10 @@ class Model:
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
-            found = fed(
-                base.x if x is None else x,
-                {**base.initial, **(initial or {}), **states},
-                {**base.given, **(given or {})},
-                lengths,
-                mask,
-                base.batch_first if batch_first is None else batch_first,
-                np.dtype(self.header.dtype),
-                self.input_width,
-                self.stages(),
-                self._scopes(),
-                self.cell.states,
-            )
+            starts, supplied = {**base.initial, **(initial or {}), **states}, {**base.given, **(given or {})}
+            major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)
+            network = self.input_width, self.stages(), self._scopes(), self.cell.states
+            found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)
         if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
@@ -295,9 +258,9 @@ class Model:
         faults.tell()
         return found
 
-    def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice = EVERYTHING) -> Work:
+    def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice | None = None) -> Work:
         """What to compute, from the cache where the same was asked before."""
-        request = requested(fed, ask, record, self._scopes())
+        request = requested(fed, ask, record or RecordChoice(), self._scopes())
         if request not in self._works:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()

@@ -30,9 +30,10 @@ from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
-from .build import build, in_layout
+from .build import build, home_of, in_layout
 from .model import Model
 
+NO_PROBLEM = "the trace cannot be written as a problem"
 #: What to do with a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
 
@@ -112,29 +113,22 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
             raise OptionError(f"{where}: extra is given twice: beside the cell and within it; give it once")
         cell = {**cell, "extra": problem.extra}
     if problem.arithmetic is not None and problem.dtype != "float64":
-        raise OptionError(
-            f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written, and dtype "
-            f"{problem.dtype} would round them first; leave dtype out"
-        )
+        said = f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written"
+        raise OptionError(f"{said}, and dtype {problem.dtype} would round them first; leave dtype out")
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
         **{name: getattr(problem, name) for name in ("x", "given", "lengths", "mask", "batch_first")},
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
-        hold=layers(problem.hold),
-        ask=tuple(problem.ask),
-        arithmetic=arithmetic.named(problem.arithmetic),
-        tokens=problem.names.get("t"),
-        where=where,
-    )
+        hold=layers(problem.hold), ask=tuple(problem.ask), arithmetic=arithmetic.named(problem.arithmetic),
+        tokens=problem.names.get("t"), where=where,
+    )  # fmt: skip
     header = Header(
         **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
         imported=imported,
     )
     with within(where):
-        return build(
-            weights, cell, dtype=problem.dtype, header=header, defaults=defaults, allow_nonfinite=allow_nonfinite
-        )
+        return build(weights, cell, None, problem.dtype, header, defaults, allow_nonfinite)
 
 
 @checked
@@ -183,7 +177,7 @@ def premises(trace: Trace) -> dict[str, Any]:
         "title": header.title,
         "notes": header.notes,
         "cell": spec if spec != {"kind": "lstm"} else None,
-        "weights": _weights(trace, stages, directions, len(scopes) == 1),
+        "weights": _weights(trace, stages, len(scopes) == 1),
         "x": _input(trace),
         **_states(trace, carried, scopes),
         "given": {
@@ -212,10 +206,8 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
     if not stages:
         raise MissingError("the trace holds adjoint stages only; a problem describes the forward pass")
     if trace.first:
-        raise MissingError(
-            f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only; "
-            "run the whole input for a trace that has a problem"
-        )
+        said = f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only"
+        raise MissingError(f"{said}; run the whole input for a trace that has a problem")
     problems: list[str] = []
     for stage in stages:
         here = trace.parameters.get(stage.scope, {})
@@ -232,7 +224,7 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
     lost = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in there]
     if lost:
         problems.append(f"the weights of {', '.join(lost)}, which what was asked for does not need: run it without ask")
-    raise_all(MissingError, (f"the trace cannot be written as a problem: it does not hold {what}" for what in problems))
+    raise_all(MissingError, (f"{NO_PROBLEM}: it does not hold {what}" for what in problems))
 
 
 # -- the cell --------------------------------------------------------------------------------------------------------
@@ -260,9 +252,7 @@ def _cell(
         whole = {stage.scope: stage for stage in again}
         if all(_alike(stage, whole[stage.scope]) for stage in stages):
             return {**spec, **network}, extra, tuple(cell.states)
-    raise CellError(
-        "the trace cannot be written as a problem: its layers and directions do not have the equations of one cell"
-    )
+    raise CellError(f"{NO_PROBLEM}: its layers and directions do not have the equations of one cell")
 
 
 def _candidates(
@@ -323,17 +313,16 @@ def _alike(stage: Stage, other: Stage) -> bool:
 # -- the premises ----------------------------------------------------------------------------------------------------
 
 
-def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], alone: bool) -> dict[str, Array]:
+def _weights(trace: Trace, stages: Sequence[Stage], alone: bool) -> dict[str, Array]:
     """The weights by our names; those of a readout above both directions stand with the layer's first."""
     found: dict[str, Array] = {}
     problems = []
     for stage in stages:
-        home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{directions[0]}"
         for name, value in trace.parameters.get(stage.scope, {}).items():
-            key = name if alone else f"{home}/{name}"
+            key = name if alone else f"{home_of(stage.scope)}/{name}"
             known: Array = found.setdefault(key, value)
             if not np.array_equal(known, value, equal_nan=True):
-                problems.append(f"the trace cannot be written as a problem: {stage.scope} has another {key}")
+                problems.append(f"{NO_PROBLEM}: {stage.scope} has another {key}")
     raise_all(CellError, problems)
     return found
 

@@ -70,12 +70,9 @@ class Wanted(NamedTuple):
 
 
 def read_input(
-    path: str | Path,
-    key: str | None = None,
-    token_column: str | None = None,
-    role: str = "x",
+    path: str | Path, key: str | None = None, token_column: str | None = None, role: str = "x",
     others: tuple[str, ...] = (),
-) -> Input:
+) -> Input:  # fmt: skip
     """The array in a file; a table gives a row for each step and a column for each input.
 
     key, token_column, role, others: see `Wanted`. Dates and numbers among the labels of steps become texts. '-' reads
@@ -98,9 +95,8 @@ def read_input(
         return _named(values, wanted, path)
     for option, name in (("--key", key), ("--token-column", token_column)):
         if name is not None:
-            raise OptionError(
-                f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
-            )
+            said = "chooses among names, and the file is one array without any; leave it out"
+            raise OptionError(f"{path}: {option} {name} {said}")
     return Input(numbers(values, str(path)))
 
 
@@ -117,10 +113,8 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
         path = Path(folder, value.strip())
         if not os.path.isfile(path):  # False also for what can be no path
             there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
-            raise OptionError(
-                f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
-                f"file: {there}; save a trace there with lstm-trace run, or give its path"
-            )
+            said = f"{value!r} is not a finite number, a multiple such as *0.5, or an existing file: {there}"
+            raise OptionError(f"hold {address!r}: {said}; save a trace there with lstm-trace run, or give its path")
         if path not in traces:
             read_from(path)
             traces[path] = trace_file.load(path)
@@ -208,16 +202,12 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     if key is None:
         return [asked.role] if asked.role != "x" and asked.role in names else asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise MissingError(
-            f"{path}: no column {missing[0]!r}{nearest(missing[0], names)}; there are {', '.join(names) or 'no names'}"
-        )
+    if (lost := next((name for name in wanted if name not in names), None)) is not None:
+        said = f"no column {lost!r}{nearest(lost, names)}; there are {', '.join(names) or 'no names'}"
+        raise MissingError(f"{path}: {said}")
     if token_column in wanted:
-        raise OptionError(
-            f"{path}: --key and --token-column both name {token_column}: a column is input, or holds the labels of the "
-            "steps"
-        )
+        said = f"--key and --token-column both name {token_column}"
+        raise OptionError(f"{path}: {said}: a column is input, or holds the labels of the steps")
     return wanted
 
 
@@ -232,9 +222,8 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
         schema = opened.schema_arrow
         fed = _fed(schema.names, wanted, path) or []
         numeric = (types.is_floating, types.is_integer, types.is_boolean)
-        if wrong := [
-            f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)
-        ]:
+        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
+        if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
         facts = opened.metadata
         stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
@@ -254,14 +243,9 @@ Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module
 
 @checked
 def prepare(
-    source: Source,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    name: str = "",
-    layout: Any = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-) -> Model:
+    source: Source, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, name: str = "",
+    layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
+) -> Model:  # fmt: skip
     """Check and copy the weights once, and plan the network.
 
     Args:
@@ -346,13 +330,9 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
 
 @checked
 def open_source(
-    path: str | Path,
-    allow_nonfinite: bool = False,
-    before: Callable[[Model], None] | None = None,
-    tokens: Any = None,
-    hold: Mapping[str, Any] | None = None,
-    check: Check | None = None,
-) -> Trace:
+    path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None, tokens: Any = None,
+    hold: Mapping[str, Any] | None = None, check: Check | None = None,
+) -> Trace:  # fmt: skip
     """The trace in a file, or the trace of the problem in it: the content says which.
 
     Args:

@@ -55,12 +55,10 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
-        deeper = [k for k, label in enumerate(row) if isinstance(label, list)] if isinstance(row, list) else []
-        if deeper:
-            raise ShapeError(
-                f"{named}: expected a label at [{b},{deeper[0]}], found a list; a label for each step, or a "
-                "list of them for each row, and no deeper"
-            )
+        for k, label in enumerate(row if isinstance(row, list) else ()):
+            if isinstance(label, list):
+                deeper = "a label for each step, or a list of them for each row, and no deeper"
+                raise ShapeError(f"{named}: expected a label at [{b},{k}], found a list; {deeper}")
     return labels
 
 
@@ -109,13 +107,11 @@ class _Steps:
 
     def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
         """The labels of rows that fit, by step."""
-        found = []
+        found = [*map(tuple, rows)]
         for b, row in enumerate(rows):
-            labels, valid = iter(row), self.inside
-            if valid is None or len(row) == self.steps:
-                found.append(tuple(row))
-            else:
-                found.append(tuple(next(labels) if inside else "" for inside in valid[:, b]))
+            if self.inside is not None and len(row) != self.steps:
+                labels = iter(row)
+                found[b] = tuple(next(labels) if inside else "" for inside in self.inside[:, b])
         return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
@@ -157,11 +153,9 @@ def _rows_of(tokens: TokenText, known: _Steps) -> list[list[str]]:
     lines = text.count("\n") + 1
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
     other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
-    raise ShapeError(
-        f"{tokens.where} has {counted(lines, 'line')} and {counted(len(text), 'character')}, and the input has "
-        f"T = {known.steps} steps{many}: write a label for each step, one a line{other}, or one text of "
-        f"{counted(known.steps, 'character')}"
-    )
+    said = f"{tokens.where} has {counted(lines, 'line')} and {counted(len(text), 'character')}"
+    wanted = f"write a label for each step, one a line{other}, or one text of {counted(known.steps, 'character')}"
+    raise ShapeError(f"{said}, and the input has T = {known.steps} steps{many}: {wanted}")
 
 
 def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:

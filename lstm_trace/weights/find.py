@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -167,44 +167,41 @@ def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faul
 
 
 def find(
-    arrays: Mapping[str, Any],
-    layout: Layout | None,
-    where: str = "",
-    kind: str = "LSTM",
-    keep: Collection[str] = (),
+    arrays: Mapping[str, Any], layout: Layout | None, kind: str = "LSTM", keep: Collection[str] = (),
     partial: bool = False,
-) -> list[Found]:
+) -> list[Found]:  # fmt: skip
     """The LSTMs among the arrays of a model.
 
     arrays: by the names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.
-    layout: None where the names say which it is. where: the file, for messages. kind: what to call them. keep: names
-    without a role that go on as they are (a readout's weights). partial: whether whole gates may be missing, since
-    what is asked for decides which are needed. An LSTM that does not fit, among others that do, is
-    given as refused. Raises FileError or MissingError where no names fit, MissingError or ShapeError where the only one
-    does not fit.
+    layout: None where the names say which it is. kind: what to call them. keep: names without a role that go on as they
+    are (a readout's weights). partial: whether whole gates may be missing, since what is asked for decides which are
+    needed. An LSTM that does not fit, among others that do, is given as refused. Raises FileError or MissingError where
+    no names fit, MissingError or ShapeError where the only one does not fit.
     """
     recognised = layout is None
-    place = f"{where}: " if where else ""
     if layout is None:
         known = detect(arrays)
         if known is None:
-            raise FileError(place + _unrecognised(arrays))
+            there = ", ".join(f"{key} {tuple(np.shape(a))}" for key, a in list(arrays.items())[:6]) or "none"
+            more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
+            unknown = f"no LSTM was recognised by the names of its arrays (there are {there}{more})"
+            raise FileError(f"{unknown}; say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}")
         layout, groups = known
     else:
         groups = _likely(grouped(arrays, layout.patterns), layout)
         if not groups:
-            raise MissingError(place + _unnamed(layout, arrays))
+            raise MissingError(_unnamed(layout, arrays))
     used = {item.key for group in groups.values() for item in group.arrays}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
-        _mistyped(layout, rest, place)
+        raise_all(MissingError, _mistyped(layout, rest))
     found = []
     for name, group in groups.items():
         try:
             one = one_lstm(name, group, layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
-                raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
+                raise
             one = Found(name, "no LSTM", refused="; ".join(error.problems))
         found.append(one)
     if len(groups) > 1:
@@ -292,22 +289,10 @@ def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
     return said
 
 
-def _mistyped(layout: Layout, rest: list[str], place: str) -> None:
-    """Raise MissingError for a name without a role that is nearly one of the layout's."""
+def _mistyped(layout: Layout, rest: list[str]) -> Iterator[str]:
+    """A sentence for each name without a role that is nearly one of the layout's."""
     wanted = {part for _, pattern in layout.patterns for part in pattern.split("|") if part.isidentifier()}
-    problems = []
     for key in rest:
         last = key.replace(".", "/").rsplit("/", 1)[-1]
-        close = closest(last, wanted, 0.85) if last not in wanted and len(last) > 3 else None
-        if close:
-            problems.append(f"{place}the layout {layout.name} has no array {key!r}; did you mean {close!r}?")
-    raise_all(MissingError, problems)
-
-
-def _unrecognised(arrays: Mapping[str, Any]) -> str:
-    there = ", ".join(f"{key} {tuple(np.shape(a))}" for key, a in list(arrays.items())[:6])
-    more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
-    return (
-        f"no LSTM was recognised by the names of its arrays (there are {there or 'none'}{more}); "
-        f"say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}"
-    )
+        if last not in wanted and len(last) > 3 and (close := closest(last, wanted, 0.85)):
+            yield f"the layout {layout.name} has no array {key!r}; did you mean {close!r}?"

@@ -48,21 +48,17 @@ def archive(path: str | Path) -> zipfile.ZipFile:
         raise FileError(f"{path}: not a zip archive, or cut off ({str(error).lower()})") from None
     seen: set[str] = set()
     try:
-        promised = _promised(path)
-        if promised not in (len(opened.infolist()), None):
-            raise FileError(
-                f"{path}: the archive promises {promised} entries and lists {len(opened.infolist())}: it is damaged; "
-                "copy or download the file again"
-            )
+        promised, there = _promised(path), len(opened.infolist())
+        if promised not in (there, None):
+            said = f"promises {promised} entries and lists {there}: it is damaged; copy or download the file again"
+            raise FileError(f"{path}: the archive {said}")
         for entry in opened.infolist():
             if not entry.filename:
                 raise FileError(f"{path}: an entry of the archive has no name; the file is damaged")
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # bzip2 and LZMA cannot be unpacked in bounded pieces, and nothing that saves weights uses them
-                raise FileError(
-                    f"{path}: {entry.filename} is compressed by the method {entry.compress_type}; expected an entry "
-                    "that is stored or deflated: save the file again"
-                )
+                said = f"{entry.filename} is compressed by the method {entry.compress_type}"
+                raise FileError(f"{path}: {said}; expected an entry that is stored or deflated: save the file again")
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
             if entry.filename in seen:
                 raise FileError(f"{path}: duplicate entry {entry.filename}")
@@ -117,10 +113,8 @@ def check_intact(opened: zipfile.ZipFile, path: str | Path) -> None:
                 while file.read(PIECE):
                     pass
         except (*_ZIP, ValueError, EOFError, OSError):
-            raise FileError(
-                f"{path}: the entry {entry.filename} is damaged: its bytes do not match their checksum; "
-                "copy or download the file again"
-            ) from None
+            said = "its bytes do not match their checksum; copy or download the file again"
+            raise FileError(f"{path}: the entry {entry.filename} is damaged: {said}") from None
 
 
 @contextmanager
@@ -142,11 +136,8 @@ def entries(shape: Iterable[int]) -> int:
 
 
 def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
-    """A declared shape as whole numbers. Raises FileError for anything else."""
-    try:
-        found = tuple(int(n) for n in shape)
-    except (TypeError, ValueError):
-        found = (-1,)
+    """A declared shape. Raises FileError for one that no array has."""
+    found = tuple(shape)
     if any(n < 0 for n in found) or len(found) > 8:
         raise FileError(f"{what} has the shape {shape!r}, which no array has")
     return found

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ..base.arrays import describe
-from ..errors import OptionError, nearest
+from ..errors import OptionError, nearest, raise_all
 
 #: Other letters for the candidate gate: PyTorch's g, TensorFlow's j, Greff's z.
 CANDIDATE = str.maketrans("gjz", "ccc")
@@ -84,12 +84,10 @@ class Layout:
     def __post_init__(self) -> None:
         order = self.order.translate(CANDIDATE)
         if sorted(order) != sorted("ifco"):
-            raise OptionError(
-                f"gate order {self.order!r}: expected each of i, f, c (or g, j, z) and o once, for example ifco"
-            )
-        peephole = self.peephole
-        if sorted(peephole) != sorted("ifo"):
-            raise OptionError(f"peephole order {peephole!r}: expected each of i, f and o once, for example ifo")
+            expected = "each of i, f, c (or g, j, z) and o once, for example ifco"
+            raise OptionError(f"gate order {self.order!r}: expected {expected}")
+        if sorted(self.peephole) != sorted("ifo"):
+            raise OptionError(f"peephole order {self.peephole!r}: expected each of i, f and o once, for example ifo")
         if self.bias == "column" and not self.joined:
             raise OptionError("bias column: it is the last column of a joined kernel; say joined (xh or hx) as well")
         object.__setattr__(self, "order", order)
@@ -156,11 +154,8 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     if "transposed" in facts:
         both = facts.pop("transposed")
         facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}
-    unknown = [key for key in facts if key not in FACTS]
-    if unknown:
-        raise OptionError(
-            *(f"layout: no fact {key!r}{nearest(key, FACTS)}; its facts: {', '.join(FACTS)}" for key in unknown)
-        )
+    unknown, listed = (key for key in facts if key not in FACTS), ", ".join(FACTS)
+    raise_all(OptionError, (f"layout: no fact {key!r}{nearest(key, FACTS)}; its facts: {listed}" for key in unknown))
     changed = {key: value for key, value in facts.items() if value != getattr(base, key)}
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError
+from ..errors import OptionError, ShapeError, within
 from .find import find
 from .formats.torch import numbers_of
 from .layouts import LAYOUTS
@@ -49,10 +49,9 @@ def as_array(value: Any) -> Any:
         try:
             return numbers_of(value)
         except (RuntimeError, NotImplementedError, TypeError) as error:
-            raise OptionError(
-                f"a tensor has no numbers that can be read ({str(error).splitlines()[0]}); call the model itself with "
-                "plain tensors, outside of torch.export, torch.func and the meta device"
-            ) from None
+            said = f"a tensor has no numbers that can be read ({str(error).splitlines()[0]}); call the model itself"
+            where = "outside of torch.export, torch.func and the meta device"
+            raise OptionError(f"{said} with plain tensors, {where}") from None
     if keras is not None and (keras.ops.is_tensor(value) or isinstance(value, keras.Variable)):
         array = np.asarray(keras.ops.convert_to_numpy(value))
         return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
@@ -81,9 +80,8 @@ def recurrent_modules(model: Any) -> dict[str, Any]:
     """Every nn.LSTM and nn.LSTMCell of a PyTorch model by name."""
     import torch
 
-    return {
-        name: module for name, module in model.named_modules() if isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell)
-    }
+    kinds = torch.nn.LSTM | torch.nn.LSTMCell
+    return {name: module for name, module in model.named_modules() if isinstance(module, kinds)}
 
 
 def weights_of(module: Any) -> dict[str, Any]:
@@ -104,12 +102,11 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
-    found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
-    imported = (f"live {kind}", *found.imported)
-    if cell:
-        imported += ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",)
+    with within(name or kind):
+        found = find(arrays, LAYOUTS["pytorch"], kind)[0]
+    more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if cell else ()
     defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
-    return replace(found, name=name, defaults=defaults, imported=imported)
+    return replace(found, name=name, defaults=defaults, imported=(f"live {kind}", *found.imported, *more))
 
 
 def _hint(inside: Iterable[str]) -> str:
@@ -122,10 +119,8 @@ def check_dropout(module: Any, name: str) -> None:
     """Raise OptionError where a PyTorch LSTM drops values at random."""
     rate = getattr(module, "dropout", 0.0)
     if module.training and rate and getattr(module, "num_layers", 1) > 1:
-        raise OptionError(
-            f"{name or 'the LSTM'} is in training mode with dropout {rate}: its values are random, "
-            "and no trace can repeat them; call model.eval() first"
-        )
+        said = f"{name or 'the LSTM'} is in training mode with dropout {rate}"
+        raise OptionError(f"{said}: its values are random, and no trace can repeat them; call model.eval() first")
 
 
 # -- Keras -----------------------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
     return ", ".join(shown) + more
 
 
-#: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
+#: Reader module by suffix: its `read(path, layout=)` gives every LSTM of a file, its `arrays(path)` all arrays by name.
 READERS: dict[str, str] = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
     **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
@@ -315,10 +315,6 @@ def option_text(value: Any) -> str:
 def row(label: str, text: str) -> list[str]:
     """A label and what is said under it, in as many lines of a terminal as that takes."""
     return textwrap.wrap(
-        message(text),
-        78,
-        initial_indent=f"  {label:<{_LABEL}}",
-        subsequent_indent=" " * (_LABEL + 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [f"  {label}"]
+        message(text), 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False, break_on_hyphens=False,
+    ) or [f"  {label}"]  # fmt: skip

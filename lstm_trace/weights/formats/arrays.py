@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ...errors import FileError, MissingError, nearest
+from ...errors import FileError, MissingError, nearest, within
 from ..find import find
 from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
-from ..read import Found
+from ..read import READERS, Found
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
@@ -115,22 +115,19 @@ def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
 
 
 Arrays = Mapping[str, Any]
-#: What opens a file, by its suffix: a function, or a module whose `arrays` does.
-_OPENED: dict[str, Any] = {
-    ".npz": npz_arrays,
-    ".safetensors": safetensors_arrays,
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
-    ".onnx": "..onnx.constants",
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
-}
 #: What the LSTMs of files are called that hold arrays and nothing else.
 _KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
 
 
+def arrays(path: Path) -> AbstractContextManager[Arrays]:
+    """The arrays of an .npz or .safetensors file. Raises FileError."""
+    return npz_arrays(path) if path.suffix.lower() == ".npz" else safetensors_arrays(path)
+
+
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of an .npz or .safetensors file (see `find.find`)."""
-    with arrays_of(path) as arrays:
-        return find(arrays, layout, str(path), _KINDS[path.suffix.lower()])
+    with arrays(path) as there, within(str(path)):
+        return find(there, layout, _KINDS[path.suffix.lower()])
 
 
 def array_in(path: Path, name: str) -> Any:
@@ -150,14 +147,11 @@ def array_in(path: Path, name: str) -> Any:
 def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
     suffix = path.suffix.lower()
-    if suffix not in _OPENED:
-        raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
+    if suffix not in READERS:
+        raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
-    named = _OPENED[suffix]
-    opened: AbstractContextManager[Arrays] = (
-        named(path) if callable(named) else import_module(named, __package__).arrays(path)
-    )
+    opened: AbstractContextManager[Arrays] = import_module(f"..{READERS[suffix]}", __package__).arrays(path)
     return opened
 
 

@@ -36,7 +36,7 @@ SPACE, LINKS, TYPE, LINK, ELSEWHERE, LAYOUT, FILTERS, ATTRIBUTE, CONTINUED, TABL
     0x01, 0x02, 0x03, 0x06, 0x07, 0x08, 0x0B, 0x0C, 0x10, 0x11, 0x15,
 )  # fmt: skip
 NEWER = "in the newer form of HDF5 (libver='latest'), which is not read: save the file with Keras or h5py's defaults"
-_KINDS = {3: "text", 6: "compound", 7: "reference", 8: "enumeration", 9: "variable-length"}
+_KINDS = {3: "text", 5: "opaque", 6: "compound", 7: "reference", 8: "enumeration", 9: "variable-length"}
 #: What a damaged structure may raise where it is taken apart.
 _FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
@@ -57,11 +57,7 @@ def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Laz
             raise FileError(f"{where} has the dtype {kind}; expected numbers")
         with told(where, *_FAULTS):
             values = _numbers(file, where, found, shape, stored)
-        if half or values.dtype.kind == "V":
-            if values.dtype.itemsize != 2:
-                raise FileError(f"{where} has the dtype {values.dtype}; expected numbers")
-            return widened(values.view(np.uint16))
-        return values
+        return widened(values.view(np.uint16)) if (half and stored.itemsize == 2) or stored.kind == "V" else values
 
     return Lazy(shape, np.dtype("V2") if half or stored is None else stored, read)
 
@@ -147,14 +143,13 @@ def opened(path: str | Path, where: str) -> Iterator[Tree]:
 
 def parsed(text: str, where: str) -> Any:
     """JSON text in a file. Raises FileError."""
+    said = f"{where}: the model's configuration"
     if len(text) > MOST_CONFIG:
-        raise FileError(
-            f"{where}: the model's configuration has {len(text):,} characters; at most {MOST_CONFIG:,} are read"
-        )
+        raise FileError(f"{said} has {len(text):,} characters; at most {MOST_CONFIG:,} are read")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise FileError(f"{where}: the model's configuration is not JSON; is the file cut off?") from None
+        raise FileError(f"{said} is not JSON; is the file cut off?") from None
 
 
 def _walked(file: _File) -> Tree:
@@ -186,7 +181,7 @@ def _walked(file: _File) -> Tree:
         }
         tree.order += [text for name in sorted(pieces) for text in pieces[name]]
         for name, target in sorted(file.links(messages, path)):
-            here = f"{path}/{name}" if path else name
+            here = f"{path}/{name}".lstrip("/")
             if isinstance(target, int):
                 pending.append((here, target))
             else:
@@ -395,8 +390,8 @@ def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
         found = f"{order}{'i' if flags & 8 else 'u'}{size}"
     elif kind == 1 and not flags & 64 and (size, body[13]) in ((2, 5), (4, 8), (8, 11)):
         found = f"{order}f{size}"
-    elif kind == 5 and size:
-        found = f"V{size}"  # Keras keeps bfloat16 as two bytes without a meaning of their own
+    elif kind == 5 and size == 2:
+        found = "V2"  # Keras keeps bfloat16 as two bytes without a meaning of their own
     return (np.dtype(found), "") if found else (None, _KINDS.get(kind, f"of class {kind}, {size} bytes"))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group, Roles, lacking
 from ..read import Defaults, Found
 from .hdf5 import STORED, Tree, opened, parsed
+from .hdf5 import arrays as arrays  # of any file of Keras, by name
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
@@ -61,12 +62,6 @@ class Layer:
         """Each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
         cells, stacked = _inside(self.kind, self.config)
         return cells if stacked else []
-
-    @property
-    def behind(self) -> list[Mapping[str, Any]]:
-        """The settings of the backward layer of a Bidirectional, where it was given one of its own."""
-        own = _settings(self.config.get("backward_layer"))
-        return [] if own is None else [_inside("", own)[0][0][1]]
 
 
 def layers(config: Any) -> dict[str, Layer]:
@@ -198,9 +193,9 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
     for path, there in placed.items():
         ranks = sorted({-1 if rank is None else rank for *_, rank in there})
         apart = ranks[0] < 0 and len({direction for _, direction, *_ in there}) < len(there)
-        for (_, direction, cell, rank), arrays in there.items():
+        for (_, direction, cell, rank), roles in there.items():
             number = 0 if rank is None else ranks.index(rank)
-            units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = arrays
+            units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = roles
     kept = {
         path: unit.parts
         for path, unit in units.items()
@@ -308,14 +303,14 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
     assumed: dict[str, str] = {}
+    silent, choose = "the file does not say", "choose with --option"
     if stored != "cudnn" and not (layer and layer.inner_kind == "CuDNNLSTM"):  # which has no other activations
         if "activation" in inner:
             found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
         else:
-            assumed["candidate_activation"] = (
-                "the file does not say the activation: tanh was assumed; choose with the options candidate_activation "
-                "and output_activation, on the command line --option candidate_activation=…,output_activation=…"
-            )
+            said = "choose with the options candidate_activation and output_activation, on the command line --option"
+            said += " candidate_activation=…,output_activation=…"
+            assumed["candidate_activation"] = f"{silent} the activation: tanh was assumed; {said}"
         gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
         if gate:
             found["gate_activation"] = activation(inner[gate], file.major)
@@ -325,11 +320,9 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
             why = f"the default of Keras {file.version}{'' if new else ' (before 2.3)'}"
             if not re.search(r"\d", file.version):
                 why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
-            assumed["gate_activation"] = (
-                f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there "
-                "are sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
-                "choose with --option gate_activation=…"
-            )
+            there = "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3)"
+            said = f"{silent} the recurrent activation: {found['gate_activation']} was assumed, {why}"
+            assumed["gate_activation"] = f"{said}; there are {there}: {choose} gate_activation=…"
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
@@ -340,18 +333,12 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     if layer is not None:
         return found, assumed
     if two:
-        assumed["merge"] = (
-            "both directions are concatenated: the file does not say how they are merged; choose with --option merge=…"
-        )
+        assumed["merge"] = f"both directions are concatenated: {silent} how they are merged; {choose} merge=…"
     else:
-        assumed["direction"] = (
-            "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
-            "direction=reverse"
-        )
+        other = "for go_backwards=True choose --option direction=reverse"
+        assumed["direction"] = f"{silent} the direction: forward was assumed; {other}"
     rule = "zeros, as from a Bidirectional that returns sequences," if zero else "the last output again"
-    assumed["padding"] = (
-        f"the file does not say zero_output_for_mask: at padding {rule} was assumed; choose with --option padding=…"
-    )
+    assumed["padding"] = f"{silent} zero_output_for_mask: at padding {rule} was assumed; {choose} padding=…"
     return found, assumed
 
 
@@ -451,8 +438,8 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {**found.facts, **layout_facts(layer)}
-    defaults = Defaults(batch_first=True)
-    return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
+    more: dict[str, Any] = {"imported": tuple(said), "assumed": assumed, "facts": facts}
+    return replace(found, weights=weights, options=options, defaults=Defaults(batch_first=True), **more)
 
 
 def _unlike(unit: Group, layer: Layer | None) -> str:
@@ -463,13 +450,13 @@ def _unlike(unit: Group, layer: Layer | None) -> str:
         return ""
     if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside of Bidirectional has go_backwards=True"
-    parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
+    parts = [settings for _, settings in layer.cells] or [layer.inner]
+    if (behind := _settings(layer.config.get("backward_layer"))) is not None:  # a Bidirectional's, if given by its own
+        parts.append(_inside("", behind)[0][0][1])
     compared = ("activation", "recurrent_activation", "use_bias")
-    differing = [key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts)]
-    if differing:
-        what = "cells" if layer.cells else "directions"
-        return f"its {what} differ in {', '.join(differing)}; one cell is traced in all layers and directions"
-    return ""
+    differing = ", ".join(key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts))
+    said = f"its {'cells' if layer.cells else 'directions'} differ in {differing}"
+    return f"{said}; one cell is traced in all layers and directions" if differing else ""
 
 
 def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:

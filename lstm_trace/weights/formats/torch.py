@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.extras import missing
-from ...errors import FileError, MissingError
+from ...errors import FileError, MissingError, within
 from ..find import find
 from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
@@ -52,9 +52,8 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
     Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
-    with arrays(path) as there:
-        found = find(there, layout or _named_by_torch(path, there), str(path), "PyTorch LSTM")
-        return [_told(f, there) for f in found]
+    with arrays(path) as there, within(str(path)):
+        return [_told(f, there) for f in find(there, layout or _named_by_torch(there), "PyTorch LSTM")]
 
 
 @contextmanager
@@ -97,10 +96,8 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
     """Raise FileError for archives that hold a program, by the names of their entries."""
     inner = [name.split("/", 1)[-1] for name in names]
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
-        raise FileError(
-            f"{path}: a TorchScript program, which is not run; save its weights: "
-            f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
-        )
+        instead = f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
+        raise FileError(f"{path}: a TorchScript program, which is not run; save its weights: {instead}")
     if "archive_format" in inner or any(name.endswith((".json", "model.so")) for name in inner):
         raise FileError(f"{path}: an exported program, which is not run; save the state dict: {SAVE}")
     if "data.pkl" not in inner:
@@ -120,7 +117,7 @@ def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
         yield from _tensors(inner, f"{path}.{key}" if path else str(key), depth + 1)
 
 
-def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
+def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
     """PyTorch's own layout where its names are there; None lets the names decide.
 
     Raises FileError where weights are kept in other forms, which say so in their names.
@@ -133,9 +130,7 @@ def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
         ("_packed_params", "the weights from before the model was quantised"),
     ):
         if other := next((key for key in arrays if mark in key), None):
-            raise FileError(
-                f"{path}: {other}: the LSTM's weights are not stored as such; save the state dict with {said}"
-            )
+            raise FileError(f"{other}: the LSTM's weights are not stored as such; save the state dict with {said}")
     return None
 
 

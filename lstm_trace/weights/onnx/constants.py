@@ -45,8 +45,6 @@ class Tensors:
             raise NotConstant(f"a constant of the kind {type(tensor).__name__} is not read")
         what = f"{self.path}: the tensor {tensor.name or '(no name)'}"
         shape = checked_shape(tensor.dims, what)
-        if tensor.HasField("segment"):
-            raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
         dtype = data_type(tensor.data_type)
         if dtype is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
             held = f"the data type {tensor.data_type}" if dtype is None else dtype.name
@@ -78,13 +76,13 @@ class Tensors:
             place = (folder / location).resolve()
             if not place.is_relative_to(folder):
                 raise FileError(f"{where} is a link that leaves the model's folder; it is not opened")
-            with open(place, "rb", opener=_at_once) as file:
+            at_once = getattr(os, "O_NONBLOCK", 0)  # opens a pipe without waiting for its writer
+            with open(place, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
                 there = os.fstat(file.fileno())
                 if not stat.S_ISREG(there.st_mode):
                     raise FileError(f"{where} is no file")
-                if offset + length > there.st_size:
-                    needed = f"{there.st_size:,} bytes, needed are {offset + length:,}"
-                    raise FileError(f"{where} is cut off: {needed}")
+                if (needed := offset + length) > there.st_size:
+                    raise FileError(f"{where} is cut off: {there.st_size:,} bytes, needed are {needed:,}")
                 self.stored += 0 if place in self._seen else there.st_size
                 self._seen.add(place)
                 afford(size, self.stored, what)
@@ -94,11 +92,6 @@ class Tensors:
             raise FileError(f"{where} is a link to itself") from None
         except OSError as error:
             raise FileError(f"{where}: {reason(error)}") from None
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Opens a file, and a pipe without waiting for its writer."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def load(path: Path) -> tuple[Any, Tensors]:
@@ -302,9 +295,9 @@ def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> in
     data, dtype = inputs[0], inputs[0].dtype
     numbers = data.size
     if op in ("Add", "Sub", "Mul"):
-        numbers, dtype = prod(np.broadcast_shapes(*(array.shape for array in inputs))), np.result_type(*inputs)
+        numbers, dtype = prod(np.broadcast_shapes(*map(np.shape, inputs))), np.result_type(*inputs)
     elif op == "Concat":
-        numbers, dtype = sum(array.size for array in inputs), np.result_type(*{array.dtype for array in inputs})
+        numbers, dtype = sum(map(np.size, inputs)), np.result_type(*{array.dtype for array in inputs})
     elif op == "Gather":
         numbers = inputs[1].size * data.size // max(data.shape[attributes.get("axis", 0)], 1)
     elif op == "Cast":

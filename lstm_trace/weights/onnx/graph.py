@@ -280,22 +280,18 @@ def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
 
 
 def attributes(node: Any) -> dict[str, Any]:
-    """A node's attributes by name; texts as str, graphs left out. Raises NotConstant for a duplicate."""
+    """A node's attributes by name; texts as str. Raises NotConstant for a duplicate, and for one without a value."""
     import onnx
 
     found: dict[str, Any] = {}
     for attribute in node.attribute:
         if attribute.name in found:
             raise NotConstant(f"duplicate attribute {attribute.name}")
-        if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-            continue
         try:
             value = onnx.helper.get_attribute_value(attribute)
         except ValueError:
             raise NotConstant(f"the attribute {attribute.name} has no value that can be read") from None
-        each = [
-            v.decode("utf-8", "replace") if isinstance(v, bytes) else v
-            for v in (value if isinstance(value, list) else [value])
-        ]
-        found[attribute.name] = each if isinstance(value, list) else each[0]
+        several = isinstance(value, list)
+        each = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in (value if several else [value])]
+        found[attribute.name] = each if several else each[0]
     return found

@@ -24,11 +24,8 @@ _COMMON = {
 }  # fmt: skip
 #: Attributes of each version of the operator, with what they hold.
 ATTRIBUTES: dict[int, dict[str, type]] = {
-    1: {**_COMMON, "output_sequence": int},
-    7: _COMMON,
-    14: {**_COMMON, "layout": int},
-    22: {**_COMMON, "layout": int},
-}
+    1: _COMMON | {"output_sequence": int}, 7: _COMMON, **dict.fromkeys((14, 22), _COMMON | {"layout": int}),
+}  # fmt: skip
 _KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
@@ -89,9 +86,8 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             hint = f"; LSTM-{later} has it" if later else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
         value, inside = facts.get(name), str if name == "activations" else float
-        if not isinstance(value, known[name]) or (
-            isinstance(value, list) and not all(isinstance(v, inside) for v in value)
-        ):
+        each = value if isinstance(value, list) else ()
+        if not isinstance(value, known[name]) or not all(isinstance(v, inside) for v in each):
             plain = isinstance(value, int | float | str | list)
             held = repr(value) if plain else f"a value of the type {attribute.type}"
             expected = "a list of names" if name == "activations" else _KINDS[known[name]]
@@ -154,9 +150,8 @@ def _activations(reading: NodeReading) -> list[str]:
             reading.said.append(f"{said} without its constants: 0, as onnxruntime has it")
         constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
         if not np.isfinite(constants).all():
-            raise Refused(
-                f"its activation {said} has the constants {', '.join(map(str, constants))}; expected finite ones"
-            )
+            held = ", ".join(map(str, constants))
+            raise Refused(f"its activation {said} has the constants {held}; expected finite ones")
         bare = constants == defaults and ours not in _ZERO  # one text for one function: directions are compared by it
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
     left = [f"activation_{name}" for name, values in spare.items() if values]

@@ -23,6 +23,7 @@ from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group
 from ..read import Defaults, Found
 from .constants import NotConstant, load
+from .constants import arrays as arrays  # the initializers, by name
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
@@ -33,11 +34,6 @@ class Node(NamedTuple):
     found: Found
     reading: NodeReading
     origin: Origin
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of its inputs."""
-        return [*self.reading.node.input]
 
 
 def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
@@ -64,16 +60,13 @@ def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
 
 def _compared(found: list[Found]) -> list[Found]:
     """The same; where one has the weights of another, as the branches of an If often have, it is said."""
+
+    def same(a: Found, b: Found) -> bool:
+        return a.weights.keys() == b.weights.keys() and all(map(np.array_equal, a.weights.values(), b.weights.values()))
+
     told: list[Found] = []
     for one in found:
-        alike = (
-            f.name
-            for f in told
-            if not one.refused
-            and f.weights.keys() == one.weights.keys()
-            and all(np.array_equal(f.weights[key], one.weights[key]) for key in one.weights)
-        )
-        twin = next(alike, None)
+        twin = None if one.refused else next((other.name for other in told if same(one, other)), None)
         told.append(one if twin is None else replace(one, facts={**one.facts, "weights": f"those of {twin}"}))
     return told
 
@@ -84,7 +77,7 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
     alike = (
         [one.reading.directions for one in pair],
         [one.found.options for one in pair],
-        [one.inputs[4:5] or [""] for one in pair],  # the lengths
+        [one.reading.input("sequence_lens") for one in pair],
         [set(one.found.defaults.initial) for one in pair],
         [{key.split("/", 1)[1] for key in one.found.weights} for one in pair],
         [under.found.sizes()["H"] * len(under.reading.directions), node.found.sizes()["I"]],
@@ -128,7 +121,7 @@ def _join(chain: list[Node]) -> Found:
     if len(chain) == 1:
         return bottom
     names = [node.found.name for node in chain]
-    folders = {name.rpartition("/")[0] for name in names}  # `/encoder/lstm` for `/encoder/lstm/LSTM` and `…/LSTM_1`
+    folder, *others = {name.rpartition("/")[0] for name in names}  # `/enc` for `/enc/LSTM` and `/enc/LSTM_1`
     weights = {
         f"{layer}/{key.split('/', 1)[1]}": values
         for layer, node in enumerate(chain)
@@ -139,16 +132,12 @@ def _join(chain: list[Node]) -> Found:
         each = [node.found.defaults.initial[state] for node in chain]
         alike = len({array.shape[2] for array in each}) == 1
         initial[state] = np.concatenate(each) if alike else [row for array in each for row in array]
-    facts = {**bottom.facts, "nodes": ", ".join(names)}
     said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
     return replace(
-        bottom,
-        name=folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names),
-        weights=weights,
-        defaults=replace(bottom.defaults, initial=initial),
-        imported=(*bottom.imported, said),
-        facts=facts,
-    )
+        bottom, name="+".join(names) if others or not folder else folder, weights=weights,
+        defaults=replace(bottom.defaults, initial=initial), imported=(*bottom.imported, said),
+        facts={**bottom.facts, "nodes": ", ".join(names)},
+    )  # fmt: skip
 
 
 _OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
@@ -165,18 +154,15 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     graphs = Graphs(model, tensors)
     number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
-    places = [
-        (scope, node)
-        for scope, node in graphs.nodes()
-        if "LSTM" in node.op_type or (standard(node) and node.op_type in _OTHERS)
-    ]
+    nodes = [*graphs.nodes()]
+    places = [(s, n) for s, n in nodes if "LSTM" in n.op_type or (standard(n) and n.op_type in _OTHERS)]
     if not places:
-        raise FileError(f"{path}: no LSTM node was found; {_instead({node.op_type for _, node in graphs.nodes()})}")
+        raise FileError(f"{path}: no LSTM node was found; {_instead({node.op_type for _, node in nodes})}")
     found: list[Found | Node] = [
         _one(name, scope, node, graphs, version) if standard(node) and node.op_type == "LSTM" else _other(name, node)
         for name, (scope, node) in zip(_names(places), places, strict=True)
     ]
-    made = " ".join(part for part in (model.producer_name, model.producer_version) if part)
+    made = " ".join(filter(None, (model.producer_name, model.producer_version)))
     common = {"opset": f"{number} (LSTM of version {version})", **({"made by": made} if made else {})}
     return [f if f.refused else replace(f, facts={**f.facts, **common}) for f in stacked(found, graphs)]
 
