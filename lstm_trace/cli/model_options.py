@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
-from .commands import FILE, Command, Flag, group
+from ..base.option import Option
+from .commands import FILE, Command, group
 from .options import AllowNonfinite, Hold, Tokens, opened, proven
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class _Inputs(TypedDict):
     c0: Annotated[str, FILE]
     lengths: Annotated[str, FILE]
     mask: Annotated[str, FILE]
-    batch_first: Annotated[bool, Flag(flag="--batch-first/--time-first")]
+    batch_first: Annotated[bool, Option(flag="--batch-first/--time-first")]
     tokens: Tokens
-    token_column: Annotated[str, Flag(metavar="NAME")]
+    token_column: Annotated[str, Option(metavar="NAME")]
     hold: Hold
 
 

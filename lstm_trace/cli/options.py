@@ -13,7 +13,7 @@ from ..base.option import Option
 from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from ..printable import printable
-from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, Flag, around, group, inputs_and_outputs
+from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -74,15 +74,15 @@ def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 #: A trace, or a problem that is traced first; '-' is standard input.
 Source = Annotated[str, FILE]
-OfFile = Annotated[str, Flag(flag="-o --output"), OUTPUT]
-AllowNonfinite = Annotated[bool, Option("Accept NaN and infinity in weights.")]
+OfFile = Annotated[str, Option(flag="-o --output"), OUTPUT]
+AllowNonfinite = Annotated[bool, Option(help="Accept NaN and infinity in weights.")]
 _HOLD = "Hold a line at a number, a multiple (*0.5) or a trace's values (repeatable; docs/interventions.md)."
-Hold = Annotated[dict[str, str], Option(_HOLD, metavar="ADDRESS=VALUE"), _holds]
+Hold = Annotated[dict[str, str], Option(help=_HOLD, metavar="ADDRESS=VALUE"), _holds]
 _TOKENS = "What the steps are called: a label a line, or one text of T characters (docs/labels.md)."
-Tokens = Annotated[str | None, Option(_TOKENS), FILE]
-Digits = Annotated[Any, Flag(metavar="N"), _digits]
-ByHand = Annotated[int | None, Flag(least=0, most=15, metavar="N")]
-Significant = Annotated[int | None, Flag(least=1, most=17)]
+Tokens = Annotated[str | None, Option(help=_TOKENS), FILE]
+Digits = Annotated[Any, Option(metavar="N"), _digits]
+ByHand = Annotated[int | None, Option(least=0, most=15, metavar="N")]
+Significant = Annotated[int | None, Option(least=1, most=17)]
 
 
 class _Selected(TypedDict):
@@ -97,12 +97,12 @@ class _Selected(TypedDict):
         unit: Only this unit (from 0).
     """
 
-    only: Annotated[Any, Flag(flag="--only --line"), NAMES]
-    layer: Annotated[int, Flag(least=0)]
-    direction: Annotated[str, Flag(metavar="DIRECTION"), click.Choice(DIRECTIONS)]
-    steps: Annotated[Any, Flag(flag="--steps --t"), STEPS]
-    batch: Annotated[int, Flag(least=0)]
-    unit: Annotated[int, Flag(least=0)]
+    only: Annotated[Any, Option(flag="--only --line"), NAMES]
+    layer: Annotated[int, Option(least=0)]
+    direction: Annotated[str, Option(metavar="DIRECTION"), click.Choice(DIRECTIONS)]
+    steps: Annotated[Any, Option(flag="--steps --t"), STEPS]
+    batch: Annotated[int, Option(least=0)]
+    unit: Annotated[int, Option(least=0)]
 
 
 #: Which part of a trace is meant.
@@ -151,7 +151,7 @@ def number_options(command: Command) -> Command:
 
 LANGUAGES = click.Choice(languages())
 Language = Annotated[str, LANGUAGES]
-OfFormat = Annotated[str | None, Flag(flag="--format"), click.Choice(FORMATS)]
+OfFormat = Annotated[str | None, Option(flag="--format"), click.Choice(FORMATS)]
 
 
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:

@@ -126,7 +126,7 @@ def _fields() -> dict[str, Any]:
             if one.type in (int, float, float | None):
                 bounds = {"gt" if option.above else "ge": option.least, "le": option.most}
             kind = _READ.get(option.reads, one.type)
-            found[one.name] = (kind | None, Field(None, description=option.help.rstrip("."), **bounds))
+            found[one.name] = (kind | None, Field(None, description=one.help.rstrip("."), **bounds))
     return found
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ...base.option import Option
 from ...plot.kinds import KINDS, USUAL, maker, options, required
-from ..commands import FILE, NAMES, STEPS, UNITS, Command, Flag, command
+from ..commands import FILE, NAMES, STEPS, UNITS, Command, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, of_side, opened_two, opened_with, weights_of
 from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, example_of
 
@@ -67,7 +68,7 @@ def plot(
     *,
     kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
     output: OfFile = "-",
-    form: Annotated[str | None, Flag(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
+    form: Annotated[str | None, Option(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
     allow_nonfinite: bool,
     **given: Any,
 ) -> None:
