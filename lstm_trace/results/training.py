@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Annotated, Unpack
 
 import numpy as np
@@ -56,9 +57,12 @@ def training(
     Raises:
         OptionError: for an option that does not fit, and what `train` raises.
     """
+    constants = constants or {}
+    if foreign := [name for name in constants if name in signature(train).parameters]:
+        raise OptionError(f"constant {foreign[0]!r}: {foreign[0]} has an option of its own, or is none of the rule's")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
-    done = train(trace, of, rate, updates, optimizer, parameters, **(constants or {}))
+    done = train(trace, of, rate, updates, optimizer, parameters, **constants)
     return TrainingExplanation(trace, of, worked, done)
 
 

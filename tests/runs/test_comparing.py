@@ -98,6 +98,13 @@ def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
     found = explained(paths[:1], how="padding")
     assert (found["columns"], found["rows"][0][:3]) == (["sequence", "valid", "padding", "steps"], [0, 3, 0])
     assert explained(paths[:1], how="training", of="2/h_t[0]", updates=2)["columns"] == ["address", "before", "after"]
+    momentum = explained(
+        paths[:1], how="training", of="2/h_t[0]", optimizer="momentum", constants={"momentum": 0.5}, updates=2
+    )
+    other = explained(paths[:1], how="training", of="2/h_t[0]", optimizer="momentum", updates=2)
+    assert momentum["rows"] != other["rows"]
+    with pytest.raises(OptionError, match="constant 'rate': rate has an option of its own"):
+        explained(paths[:1], how="training", of="2/h_t[0]", constants={"rate": 1})
     for options, said in (({"how": "nothing"}, "padding"), ({"how": "gates", "rate": -1}, "rate")):
         with pytest.raises(ValidationError, match=said):
             Question(run=a["id"], **options)
