@@ -30,17 +30,6 @@ def echo(text: str, err: bool = False) -> None:
     click.echo(printable(text), err=err)
 
 
-def narrow(pieces: Iterable[str], chosen: str, output: str, form: str | None) -> Iterable[str]:
-    """Markdown that nobody asked for by name, wrapped as a report is where standard output is a terminal."""
-    if chosen != "md" or form or output != "-" or not sys.stdout.isatty():
-        return pieces
-    import shutil
-
-    from ..documents.terminal import narrowed
-
-    return [narrowed("".join(pieces), min(shutil.get_terminal_size().columns, 100))]
-
-
 def conclude(verdict: int) -> None:
     """Set the exit code, before the result is printed: a reader that stops reading does not change it."""
     click.get_current_context().meta[VERDICT] = verdict
@@ -181,31 +170,33 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
-                deliver(result, output, chosen, form, language, picture=not no_picture)
+                _deliver(result, output, chosen, form, language, not no_picture)
 
         return around(command, written)
 
     return decorated
 
 
-def deliver(
-    result: Any, output: str, chosen: str, form: str | None, language: str = "en", *, picture: bool = True
-) -> None:
+def _deliver(result: Any, output: str, chosen: str, form: str | None, language: str, picture: bool) -> None:
     """Write a result in its format. form: the one that was asked for by name; without it a terminal wraps Markdown."""
     from ..base.writing import written
     from ..documents.result import save
 
-    if output == "-" and chosen in ("md", "text"):
-        import shutil
-
-        width = shutil.get_terminal_size().columns
-        text = result.pieces(chosen, language=language, width=min(width, 100))
-        with written(output) as file:
-            file.writelines(narrow(text, chosen, output, form))
+    if output != "-" or chosen not in ("md", "text"):
+        context = click.get_current_context()
+        inputs, _ = inputs_and_outputs(context.command, context.params)
+        save(result, output, chosen, language=language, picture=picture, spared=inputs)
         return
-    context = click.get_current_context()
-    inputs, _ = inputs_and_outputs(context.command, context.params)
-    save(result, output, chosen, language=language, picture=picture, spared=inputs)
+    import shutil
+
+    width = min(shutil.get_terminal_size().columns, 100)
+    text: Iterable[str] = result.pieces(chosen, language=language, width=width)
+    if chosen == "md" and not form and sys.stdout.isatty():
+        from ..documents.terminal import narrowed
+
+        text = [narrowed("".join(text), width)]
+    with written(output) as file:
+        file.writelines(text)
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------

@@ -191,9 +191,8 @@ async def plot_of_two(
     service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
 ) -> Response:
     """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
-    media, runs = plotting.FORMATS[options.format], two(options.a, options.b)
-    work = plotting.drawn_of_two, runs, kind, options.format, options.given
-    return await file_reply(service, prefer, media, options.b, *work)
+    media, (a, b) = plotting.FORMATS[options.format], two(options.a, options.b)
+    return await file_reply(service, prefer, media, b, plotting.drawn, a, kind, options.format, options.given, b)
 
 
 @comparisons.post("/explanations", response_model=comparing.ExplanationReply)
