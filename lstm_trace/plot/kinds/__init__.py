@@ -104,7 +104,7 @@ def picture(function: F) -> F:
 def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
     """The options of a function, in order, as `kinds.json` has them."""
     return [
-        {"name": one.name, "help": (one.help or SHARED[one.name]).rstrip("."), "control": option.control,
+        {"name": one.name, "help": (one.help or SHARED.get(one.name, "")).rstrip("."), "control": option.control,
          "choices": list(option.choices), "required": one.required, "default": one.default}
         for one, option in _options(function)
     ]  # fmt: skip
