@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -117,15 +117,12 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
 }
 
 
-def _below(places: Iterable[str]) -> re.Pattern[str]:
-    """Paths below some folders, whatever stands behind them up to a space, a quote or a colon."""
-    known = {path for place in places for path in (place, os.path.realpath(place)) if path.strip("/")}
-    either = "|".join(re.escape(path.rstrip("/")) for path in sorted(known, key=len, reverse=True))
-    return re.compile(rf"(?:{either})(?:/[^\s'\":;,()]*)?(?![\w-])")
-
-
-#: Paths that a reply never shows: where Python, this package, its user and what it keeps for a moment are.
-_OURS = _below((sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~")))
+#: Folders that a reply never shows: of Python, of this package, of its user and of what it keeps for a moment.
+_FOLDERS = (sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"))
+_NAMES = {path.rstrip("/") for folder in _FOLDERS for path in (folder, os.path.realpath(folder)) if path.strip("/")}
+_EITHER = "|".join(map(re.escape, sorted(_NAMES, key=len, reverse=True)))
+#: One of them, and whatever stands behind it up to a space, a quote or a colon.
+_OURS = re.compile(rf"(?:{_EITHER})(?:/[^\s'\":;,()]*)?(?![\w-])")
 
 
 class ProblemDocument(BaseModel):
