@@ -79,24 +79,15 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 @router.get("/runs/{id}/values", response_model=reading.ValuesReply, responses={200: {"content": {ARROW: {}}}})
 async def values(
-    service: Service,
-    id: str,
-    line: Annotated[list[str] | None, Query(description="names of lines; all if none")] = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    t: Annotated[str | None, Query(max_length=40, description="a step, or A:B (B excluded)")] = None,
-    unit: Annotated[str | None, Query(max_length=40, description="a unit, or A:B")] = None,
-    batch: Annotated[int | None, Query(description="which sequence, from 0; all if none")] = None,
-    accept: Annotated[str, Header()] = "",
+    service: Service, id: str, part: Annotated[ValueSelection, Query()], accept: Annotated[str, Header()] = ""
 ) -> Response:
     """Values of lines as JSON, of many the first ones.
 
     With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
     """
-    run, part = RunId(id), ValueSelection(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
-        return await service.jobs.reply(reading.table, run, part, media=ARROW)
-    return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
+        return await service.jobs.reply(reading.table, RunId(id), part, media=ARROW)
+    return await service.jobs.reply(reading.values, RunId(id), part, service.settings.limits.listed)
 
 
 add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
