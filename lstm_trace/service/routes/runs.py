@@ -159,7 +159,7 @@ class PairPlotOptions(PlotOptions):
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
     tolerance = body.rtol, body.atol, body.ulps
-    return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
+    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), (body.a, body.b), *tolerance)
 
 
 @comparisons.get("/diffs/map", response_model=comparing.DiffMap)
@@ -174,7 +174,7 @@ async def diff_map(
 ) -> Response:
     """|b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
-    return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
+    return await service.jobs.reply(comparing.mapped, RunId(a), RunId(b), line, layer, direction, batch, most)
 
 
 @comparisons.get("/diffs/plot/{kind}", response_class=Response, responses=PICTURE)
@@ -182,8 +182,8 @@ async def plot_of_two(
     service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
 ) -> Response:
     """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
-    media, (a, b) = plotting.FORMATS[options.format], two(options.a, options.b)
-    return await file_reply(service, prefer, media, b, plotting.drawn, a, kind, options.format, options.given, b)
+    asked = plotting.drawn, RunId(options.a), kind, options.format, options.given, RunId(options.b)
+    return await file_reply(service, prefer, plotting.FORMATS[options.format], options.b, *asked)
 
 
 @comparisons.post("/explanations", response_model=comparing.ExplanationReply)
@@ -200,11 +200,6 @@ async def explain(service: Service, body: Question) -> Response:
 async def verify(service: Service, body: NamedRun) -> Response:
     """Derive every line again from its operands, as `lstm-trace verify` does."""
     return await service.jobs.reply(comparing.verified, RunId(body.run))
-
-
-def two(a: str, b: str) -> tuple[RunId, RunId]:
-    """Two runs as arguments of `Runs.call`."""
-    return RunId(a), RunId(b)
 
 
 # -- the states of corpora -------------------------------------------------------------------------------------------
