@@ -14,7 +14,7 @@ from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
-from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
+from .sheets import PLACES, TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left
 
 #: Characters that the column of labels shows at most.
 WIDEST = 24
@@ -282,8 +282,8 @@ def _compared(book: Book) -> Iterator[Compared]:
         for table in tables:
             top, (height, width) = table.top + 2, table.matrix.shape
             places = (area(top, left, top + height - 1, left + width - 1) for left in (1, beside))
-            far = distance(*(f"'{grid.totals}'!{cells}" for cells in places))
-            yield Compared(grid.totals, table.name, "", table.values.size, far)
+            far = distance(*(f"'{grid.named(TOTALS)}'!{cells}" for cells in places))
+            yield Compared(grid.named(TOTALS), table.name, "", table.values.size, far)
 
 
 def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
