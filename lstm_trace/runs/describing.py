@@ -306,8 +306,7 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
 
 def _gate(stage: Stage, name: str) -> str:
     """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
-    reading = (line.name for line in stage.cell.lines if line.assigned and name in stage.through(line))
-    first = next(reading, "")
+    first = next((line.name for line in stage.cell.lines if line.assigned and name in stage.through(line)), "")
     return first.removesuffix("_t") if first.endswith("_t") else first.removeprefix("z_")
 
 

@@ -64,8 +64,7 @@ _log = Log()
 
 def unexpected(error: BaseException) -> None:
     """Print an unexpected error, with the traceback of the worker where it comes from one."""
-    notes = getattr(error, "__notes__", ())
-    _log.say(_kind(error), "".join(notes) or "".join(traceback.format_exception(error)))
+    _log.say(_kind(error), "".join(getattr(error, "__notes__", ())) or "".join(traceback.format_exception(error)))
 
 
 def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -77,8 +76,7 @@ def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _kind(error: BaseException) -> str:
     """The class of an error and where it was raised: its text may hold what was sent."""
-    notes = getattr(error, "__notes__", ())
-    place = "".join(notes)[-2000:].rpartition('File "')[2].split("\n")[0]
+    place = "".join(getattr(error, "__notes__", ()))[-2000:].rpartition('File "')[2].split("\n")[0]
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} {place} {(frames[-1].filename, frames[-1].lineno) if frames else ''}"
 

@@ -247,8 +247,7 @@ def status(states: Folder) -> None:
 
 def _entry(name: str, text: str) -> str:
     """A name and a text, which is wrapped behind it."""
-    indent = " " * 10
-    return fill(f"{name:10}{text}", 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return fill(f"{name:10}{text}", 80, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
 
 
 def summary(states: States, damaged: Collection[int]) -> str:
