@@ -72,8 +72,8 @@ def kinds() -> list[PlotKind]:
     found = []
     for kind in KINDS:
         needed = [name for name in required(kind) if name != "against"]
-        may_be: Any = "may be" if "against" in options(kind) else "never"
-        two = "must be" if "against" in required(kind) else may_be
+        may_be = "may be" if "against" in options(kind) else "never"
+        two: Any = "must be" if "against" in required(kind) else may_be
         controls = [
             PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
             for name, one in _own(kind).items()
