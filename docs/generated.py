@@ -21,7 +21,7 @@ import click
 import lstm_trace
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cli import main
-from lstm_trace.export.formats import formats_table
+from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.plot import kinds
 
 ROOT = Path(__file__).parents[1]
@@ -149,14 +149,30 @@ def _functions() -> str:
 # -- the service -----------------------------------------------------------------------------------------------------
 
 
+def _formats() -> str:
+    return table(["suffix", "what is written"], [[f"`{one.suffix}`", one.about] for one in TABLE_FORMATS.values()])
+
+
 def _routes() -> str:
-    return str(import_module("lstm_trace.service.app").routes_table())
+    """The requests that the description of the API has: each with its parameters, and what it answers."""
+    app, settings, workers = (import_module(f"lstm_trace.{n}") for n in ("service.app", "service.settings", "workers"))
+    description = app.create_app(settings.Settings(), workers.Workers()).openapi()
+    rows = []
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            query = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            body = description["components"]["schemas"][body["$ref"].rpartition("/")[2]] if "$ref" in body else body
+            asked = ", ".join(f"`{name}`" for name in (*query, *body.get("properties", ())))
+            said = " ".join(operation["description"].split())
+            rows.append([f"`{method.upper()} {path.removeprefix('/api/v1')}`", asked, said])
+    return table(["request", "parameters, or members of the body", "what it does"], rows)
 
 
 # -- all of it -------------------------------------------------------------------------------------------------------
 
 TEXTS: dict[str, Callable[[], str]] = {
-    "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": formats_table, "routes": _routes,
+    "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
     "functions": _functions, "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}

@@ -1,14 +1,16 @@
 """Options in signatures: the parameters of a function are the options of a command, a method and a page.
 
 A parameter with an `Option` in its annotation can be given on the command line; one without is for Python alone. Of a
-command every keyword is an option, which its docstring describes.
+command every keyword is an option. A signature says the type, the default and the range, and the docstring what an
+option means, in its section `Args:` (`Attributes:` of a TypedDict); an annotation says that only where several
+functions share it, or the command line reads something else than Python.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from inspect import Parameter as Named
 from inspect import cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -16,18 +18,18 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 _SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Option:
     """What the command line needs to know of a parameter beyond its type and default.
 
-    help: one line. flag: its name where that is not the parameter's (`everything` is `--all`). least, most: the range
-    of a number; above: whether `least` itself is outside. reads: how a text becomes the value, where the type does not
-    say it (see `cli.commands.TYPES`). metavar: what stands for the value in the help. hidden: whether the help leaves
-    it out.
+    help: one line, where it is not the docstring's. variable: of the environment, which gives the value otherwise.
+    flag: its name where that is not the parameter's (`everything` is `--all`). least, most: the range of a number;
+    above: whether `least` itself is outside. reads: how a text becomes the value, where the type does not say it (see
+    `cli.commands.TYPES`). metavar: what stands for the value in the help. hidden: whether the help leaves it out.
     """
 
-    help: str
-    _: KW_ONLY
+    help: str = ""
+    variable: str | None = None
     flag: str = ""
     least: float | None = None
     most: float | None = None
@@ -42,7 +44,7 @@ class Parameter:
     """A parameter of a function, or a key of a TypedDict.
 
     default: None where there is none; required: whether it must be given. option, more: what its annotation says.
-    keyword: whether it is given by name alone.
+    keyword: whether it is given by name alone. help: what it means.
     """
 
     name: str
@@ -52,13 +54,14 @@ class Parameter:
     option: Option | None
     more: tuple[Any, ...]
     keyword: bool
+    help: str
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The options of a function by name: all parameters but the first, and those of `**options: Unpack[…]`.
 
-    >>> def scaled(value: float, by: Annotated[float, Option("The factor.", least=0)] = 2.0) -> float: ...
-    >>> parameters(scaled)["by"].default, parameters(scaled)["by"].option.help
+    >>> def scaled(value: float, by: Annotated[float, Option(help="The factor.", least=0)] = 2.0) -> float: ...
+    >>> parameters(scaled)["by"].default, parameters(scaled)["by"].help
     (2.0, 'The factor.')
     """
     return {one.name: one for one in annotated(function)[1:]}
@@ -66,11 +69,12 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
 
 def annotated(function: Callable[..., Any]) -> list[Parameter]:
     """All parameters of a function; of `**options: Unpack[…]` the keys of that TypedDict, of other ones none."""
-    hints, found = get_type_hints(function, include_extras=True), []
+    hints, helps, found = get_type_hints(function, include_extras=True), documented(function)[1], []
     for one in signature(function).parameters.values():
         if one.kind is not Named.VAR_KEYWORD:
             required, keyword = one.default is Named.empty, one.kind is Named.KEYWORD_ONLY
-            found.append(_parameter(one.name, hints[one.name], None if required else one.default, required, keyword))
+            default = None if required else one.default
+            found.append(_parameter(one.name, hints[one.name], helps, default, required, keyword))
         elif keys := get_args(hints[one.name]):
             found += keys_of(keys[0])
     return found
@@ -78,13 +82,17 @@ def annotated(function: Callable[..., Any]) -> list[Parameter]:
 
 def keys_of(typed: Any) -> list[Parameter]:
     """The keys of a TypedDict; none must be given."""
-    return [_parameter(name, hint) for name, hint in get_type_hints(typed, include_extras=True).items()]
+    helps = documented(typed)[1]
+    return [_parameter(name, hint, helps) for name, hint in get_type_hints(typed, include_extras=True).items()]
 
 
-def _parameter(name: str, hint: Any, default: Any = None, required: bool = False, keyword: bool = True) -> Parameter:
+def _parameter(
+    name: str, hint: Any, helps: dict[str, str], default: Any = None, required: bool = False, keyword: bool = True
+) -> Parameter:
     kind, *more = get_args(hint) if get_origin(hint) is Annotated else [hint]
     option = next((one for one in more if isinstance(one, Option)), None)
-    return Parameter(name, kind, default, required, option, tuple(more), keyword)
+    help = (option.help if option else "") or helps.get(name, "")
+    return Parameter(name, kind, default, required, option, tuple(more), keyword, help)
 
 
 def documented(thing: Any) -> tuple[str, dict[str, str]]:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial, wraps
 from types import FunctionType
 from typing import Any, Literal, get_args, get_origin
@@ -23,14 +23,6 @@ from ..errors import nearest
 Command = Callable[..., Any]
 #: Key of `Context.meta` for the exit code that a command has found before it prints.
 VERDICT = "lstm_trace.verdict"
-
-
-@dataclass(frozen=True)
-class Flag(Option):
-    """An option whose help stands in a docstring. variable: of the environment, which gives the value otherwise."""
-
-    help: str = ""
-    variable: str | None = None
 
 
 class OutputPath(click.Path):
@@ -96,9 +88,8 @@ def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], clic
     """
 
     def made(function: Command) -> click.Command:
-        summary, helps = documented(function)
-        decorated: Any = click.command(name, help=summary + more, **extra)
-        found: click.Command = decorated(_with(function, annotated(function), helps))
+        decorated: Any = click.command(name, help=documented(function)[0] + more, **extra)
+        found: click.Command = decorated(_with(function, annotated(function)))
         return found
 
     return made
@@ -106,13 +97,13 @@ def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], clic
 
 def group(typed: Any) -> Callable[[Command], Command]:
     """Options that several commands have: the keys of a TypedDict."""
-    return lambda command: _with(command, keys_of(typed), documented(typed)[1])
+    return lambda command: _with(command, keys_of(typed))
 
 
 def around(command: Command, wrapper: Command) -> Command:
     """A command within a function that has further options, those of its signature."""
-    declared, helps = annotated(wrapper), documented(wrapper)[1]
-    return _with(wraps(command)(wrapper), declared, helps)
+    declared = annotated(wrapper)  # before it has the signature of the command
+    return _with(wraps(command)(wrapper), declared)
 
 
 def options_from(
@@ -126,7 +117,7 @@ def options_from(
     def decorated(command: Command) -> Command:
         for one in reversed(parameters(function).values()):
             if one.option is not None:
-                command = _with(command, [replace(one, default=None, required=False, keyword=True)], {})
+                command = _with(command, [replace(one, default=None, required=False, keyword=True)])
             elif one.name in groups:
                 command = groups[one.name](command)
         return command
@@ -134,25 +125,25 @@ def options_from(
     return decorated
 
 
-def _with(command: Command, declared: list[Parameter], helps: Mapping[str, str]) -> Command:
-    """A command with the options and arguments that are declared. helps: of those whose annotation has none.
+def _with(command: Command, declared: list[Parameter]) -> Command:
+    """A command with the options and arguments that are declared.
 
     A keyword that nothing describes comes from other options: those of a group, which `around` reads.
     """
     for one in reversed(declared):
-        option = one.option or Flag()
+        option = one.option or Option()
         if not one.keyword:
             facts: dict[str, Any] = {"nargs": -1 if get_origin(one.type) is tuple else 1, "metavar": option.metavar}
-            command = click.argument(one.name, type=_type(one), required=one.required, **facts)(command)
-        elif help := option.help or helps.get(one.name):
-            command = _option(one, replace(option, help=help))(command)
+            command = click.argument(one.name, type=_type(one, option), required=one.required, **facts)(command)
+        elif one.help:
+            command = _option(one, option)(command)
     return command
 
 
 def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
     flags, callback = option.flag.split() or [f"--{one.name.replace('_', '-')}"], None
-    facts: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "hidden": option.hidden}
-    facts["envvar"] = option.variable if isinstance(option, Flag) else None
+    facts: dict[str, Any] = {"help": one.help, "metavar": option.metavar, "hidden": option.hidden}
+    facts["envvar"] = option.variable
     for part in one.more:
         callback = part if isinstance(part, FunctionType) else callback
     listed = get_origin(one.type) is tuple and not any(isinstance(part, Text) for part in one.more)
@@ -162,7 +153,7 @@ def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
     elif one.type is bool:
         facts["is_flag"] = True
     else:
-        facts |= {"type": _type(one), "required": one.required and not several}
+        facts |= {"type": _type(one, option), "required": one.required and not several}
     if several:
         facts |= {"multiple": True, "callback": callback}
     elif one.default is not None:
@@ -170,9 +161,9 @@ def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
     return click.option(*flags, one.name, **facts)
 
 
-def _type(one: Parameter) -> Any:
+def _type(one: Parameter, option: Option) -> Any:
     """How click reads a parameter: by its type, whose alternatives beside the first are defaults."""
-    option, first = one.option or Flag(), one.type
+    first = one.type
     if given := [part for part in one.more if isinstance(part, click.ParamType)]:
         return given[0]
     if option.reads:

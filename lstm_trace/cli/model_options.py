@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
-from .commands import FILE, Command, Flag, group
+from ..base.option import Option
+from .commands import FILE, Command, group
 from .options import AllowNonfinite, Hold, Tokens, opened, proven
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class _Inputs(TypedDict):
     c0: Annotated[str, FILE]
     lengths: Annotated[str, FILE]
     mask: Annotated[str, FILE]
-    batch_first: Annotated[bool, Flag(flag="--batch-first/--time-first")]
+    batch_first: Annotated[bool, Option(flag="--batch-first/--time-first")]
     tokens: Tokens
-    token_column: Annotated[str, Flag(metavar="NAME")]
+    token_column: Annotated[str, Option(metavar="NAME")]
     hold: Hold
 
 
@@ -158,11 +159,10 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 
     if is_model(source) and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
-    if given.get("key") and not given.get("input"):
-        raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
     column: str | None = given.get("token_column")
-    if column is not None and not given.get("input"):
-        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
+    for said, of_input in (("key says which array", given.get("key")), ("token-column names a column", column)):
+        if of_input is not None and not given.get("input"):
+            raise click.UsageError(f"--{said} of --input: give --input X, or leave it out")
     if column is not None and given.get("tokens") is not None:
         raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
     if given.get("tokens") == "-" in (source, given.get("input")):
@@ -171,8 +171,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     arguments: dict[str, Any] = {}
     if given.get("input"):
         others = tuple(name for name in BESIDE if given.get(name) == given["input"])
-        read = read_input(given["input"], given.get("key"), column, others=others)
-        arguments["x"], names, arguments["tokens"] = read
+        arguments["x"], names, arguments["tokens"] = read_input(given["input"], given.get("key"), column, others=others)
         if names:
             model = replace(model, header=replace(model.header, names={**model.header.names, "x": names}))
     for name in BESIDE:
@@ -180,12 +179,9 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
             values = read_input(given[name], role=name).values
             column_alone = name == "mask" and getattr(arguments.get("x"), "ndim", 3) < 3 and values.shape[1:] == (1,)
             arguments[name] = values[:, 0] if column_alone else values
-    if given.get("hold"):
-        arguments["hold"] = read_holds(given["hold"])
-    if given.get("tokens") is not None:
-        arguments["tokens"] = read_tokens(given["tokens"])
-    if given.get("batch_first") is not None:
-        arguments["batch_first"] = given["batch_first"]
+    for name, read in (("hold", read_holds), ("tokens", read_tokens), ("batch_first", bool)):
+        if given.get(name) not in (None, {}):
+            arguments[name] = read(given[name])
     marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
     if "padding" in stored(given)["options"] and all(one is None for one in marked):
         said = "--option padding changes nothing where no step is padding: give --lengths or --mask too"
@@ -206,13 +202,6 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
     said |= {"name": said["name"] or "", "options": said["options"] or None}
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
-
-
-def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
-    """The model in a file for which no input is given; None for other sources."""
-    from ..weights.read import is_model
-
-    return None if not is_model(source) or given.get("input") else model_in(source, given, allow_nonfinite)
 
 
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:

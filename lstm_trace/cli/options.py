@@ -13,7 +13,7 @@ from ..base.option import Option
 from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from ..printable import printable
-from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, Flag, around, group, inputs_and_outputs
+from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -28,17 +28,6 @@ DIRECTIONS = ("forward", "reverse", "joined", "adjoint-forward", "adjoint-revers
 def echo(text: str, err: bool = False) -> None:
     """Print text, in which no character from a file commands the terminal."""
     click.echo(printable(text), err=err)
-
-
-def narrow(pieces: Iterable[str], chosen: str, output: str, form: str | None) -> Iterable[str]:
-    """Markdown that nobody asked for by name, wrapped as a report is where standard output is a terminal."""
-    if chosen != "md" or form or output != "-" or not sys.stdout.isatty():
-        return pieces
-    import shutil
-
-    from ..documents.terminal import narrowed
-
-    return [narrowed("".join(pieces), min(shutil.get_terminal_size().columns, 100))]
 
 
 def conclude(verdict: int) -> None:
@@ -74,15 +63,15 @@ def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 #: A trace, or a problem that is traced first; '-' is standard input.
 Source = Annotated[str, FILE]
-OfFile = Annotated[str, Flag(flag="-o --output"), OUTPUT]
-AllowNonfinite = Annotated[bool, Option("Accept NaN and infinity in weights.")]
+OfFile = Annotated[str, Option(flag="-o --output"), OUTPUT]
+AllowNonfinite = Annotated[bool, Option(help="Accept NaN and infinity in weights.")]
 _HOLD = "Hold a line at a number, a multiple (*0.5) or a trace's values (repeatable; docs/interventions.md)."
-Hold = Annotated[dict[str, str], Option(_HOLD, metavar="ADDRESS=VALUE"), _holds]
+Hold = Annotated[dict[str, str], Option(help=_HOLD, metavar="ADDRESS=VALUE"), _holds]
 _TOKENS = "What the steps are called: a label a line, or one text of T characters (docs/labels.md)."
-Tokens = Annotated[str | None, Option(_TOKENS), FILE]
-Digits = Annotated[Any, Flag(metavar="N"), _digits]
-ByHand = Annotated[int | None, Flag(least=0, most=15, metavar="N")]
-Significant = Annotated[int | None, Flag(least=1, most=17)]
+Tokens = Annotated[str | None, Option(help=_TOKENS), FILE]
+Digits = Annotated[Any, Option(metavar="N"), _digits]
+ByHand = Annotated[int | None, Option(least=0, most=15, metavar="N")]
+Significant = Annotated[int | None, Option(least=1, most=17)]
 
 
 class _Selected(TypedDict):
@@ -97,12 +86,12 @@ class _Selected(TypedDict):
         unit: Only this unit (from 0).
     """
 
-    only: Annotated[Any, Flag(flag="--only --line"), NAMES]
-    layer: Annotated[int, Flag(least=0)]
-    direction: Annotated[str, Flag(metavar="DIRECTION"), click.Choice(DIRECTIONS)]
-    steps: Annotated[Any, Flag(flag="--steps --t"), STEPS]
-    batch: Annotated[int, Flag(least=0)]
-    unit: Annotated[int, Flag(least=0)]
+    only: Annotated[Any, Option(flag="--only --line"), NAMES]
+    layer: Annotated[int, Option(least=0)]
+    direction: Annotated[str, Option(metavar="DIRECTION"), click.Choice(DIRECTIONS)]
+    steps: Annotated[Any, Option(flag="--steps --t"), STEPS]
+    batch: Annotated[int, Option(least=0)]
+    unit: Annotated[int, Option(least=0)]
 
 
 #: Which part of a trace is meant.
@@ -151,7 +140,7 @@ def number_options(command: Command) -> Command:
 
 LANGUAGES = click.Choice(languages())
 Language = Annotated[str, LANGUAGES]
-OfFormat = Annotated[str | None, Flag(flag="--format"), click.Choice(FORMATS)]
+OfFormat = Annotated[str | None, Option(flag="--format"), click.Choice(FORMATS)]
 
 
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
@@ -181,31 +170,33 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
-                deliver(result, output, chosen, form, language, picture=not no_picture)
+                _deliver(result, output, chosen, form, language, not no_picture)
 
         return around(command, written)
 
     return decorated
 
 
-def deliver(
-    result: Any, output: str, chosen: str, form: str | None, language: str = "en", *, picture: bool = True
-) -> None:
+def _deliver(result: Any, output: str, chosen: str, form: str | None, language: str, picture: bool) -> None:
     """Write a result in its format. form: the one that was asked for by name; without it a terminal wraps Markdown."""
     from ..base.writing import written
     from ..documents.result import save
 
-    if output == "-" and chosen in ("md", "text"):
-        import shutil
-
-        width = shutil.get_terminal_size().columns
-        text = result.pieces(chosen, language=language, width=min(width, 100))
-        with written(output) as file:
-            file.writelines(narrow(text, chosen, output, form))
+    if output != "-" or chosen not in ("md", "text"):
+        context = click.get_current_context()
+        inputs, _ = inputs_and_outputs(context.command, context.params)
+        save(result, output, chosen, language=language, picture=picture, spared=inputs)
         return
-    context = click.get_current_context()
-    inputs, _ = inputs_and_outputs(context.command, context.params)
-    save(result, output, chosen, language=language, picture=picture, spared=inputs)
+    import shutil
+
+    width = min(shutil.get_terminal_size().columns, 100)
+    text: Iterable[str] = result.pieces(chosen, language=language, width=width)
+    if chosen == "md" and not form and sys.stdout.isatty():
+        from ..documents.terminal import narrowed
+
+        text = [narrowed("".join(text), width)]
+    with written(output) as file:
+        file.writelines(text)
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------

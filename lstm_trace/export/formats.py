@@ -49,9 +49,3 @@ _FORMATS = (
 )
 #: By suffix, in the order of the alphabet.
 TABLE_FORMATS = {each.suffix: each for each in _FORMATS}
-
-
-def formats_table() -> str:
-    """The formats as a Markdown table, a row for each suffix."""
-    rows = "\n".join(f"| `{each.suffix}` | {each.about} |" for each in TABLE_FORMATS.values())
-    return f"| suffix | what is written |\n|---|---|\n{rows}\n"

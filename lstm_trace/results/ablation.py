@@ -18,28 +18,28 @@ from ..trace.derived import sizes
 from ..trace.holding import read_value
 from ..trace.labels import axis, labels, step_labels
 from ..trace.trace import Trace
-from .explanation import Explanation, Of, some_of, value_of_hold
+from .explanation import Explanation, some_of, value_of_hold
 
 
 @checked
 def ablation(
     trace: Trace,
-    of: Of,
-    over: Annotated[Over, Option("What is held in turn (units).")] = "units",
+    of: Annotated[str, Option()],
+    over: Annotated[Over, Option()] = "units",
     only: Annotated[
         Sequence[str] | str | None,
-        Option("Comma-separated addresses of what is held.", flag="--only --line", reads="names"),
+        Option(help="Comma-separated addresses of what is held.", flag="--only --line", reads="names"),
     ] = None,
     to: Annotated[
-        Any, Option("At what it is held: a number (0), a multiple (*0.5), or a trace file.", reads="hold")
+        Any, Option(help="At what it is held: a number (0), a multiple (*0.5), or a trace file.", reads="hold")
     ] = 0.0,
 ) -> AblationExplanation:
     """What the value becomes when each unit, step or line is held, the largest change first.
 
     Args:
         trace: the trace.
-        of: the address of the value.
-        over: what is held in turn.
+        of: Address of the value, for example 3/h_t[1].
+        over: What is held in turn (units).
         only: what is held, as `hold` has it without sequences; None for the cell state.
         to: at what it is held.
 

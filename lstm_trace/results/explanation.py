@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 #: So many places that are held stand in a sentence; so many lines or units are named in one.
 HELD, NAMED = 5, 12
-#: What a parameter `of` is on the command line.
-Of = Annotated[str, Option("Address of the value, for example 3/h_t[1].")]
 
 
 def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
@@ -128,18 +126,21 @@ class Explanation(Finding):
 
 
 class Worked(TypedDict, total=False):
-    """Options of a worked solution: how it is shown, and which part of it; see `report.options.Options`."""
+    """Options of a worked solution: how it is shown, and which part of it; see `report.options.Options`.
 
-    detail: Annotated[
-        Literal["scalar", "vector", "summary"],
-        Option("Every term of every unit, vectors, or gates and states only; by size if not given."),
-    ]
-    notation: Annotated[
-        Literal["exercise", "pytorch", "keras"], Option("Symbols of the exercises, of PyTorch or of Keras.")
-    ]
-    everything: Annotated[bool, Option("Do not truncate.", flag="--all")]
-    count_from: Annotated[int, Option("Count steps and units from 0 or 1.", least=0, most=1)]
-    width: Annotated[int, Option("Columns of text (80).", least=40, hidden=True)]
+    Attributes:
+        detail: Every term of every unit, vectors, or gates and states only; by size if not given.
+        notation: Symbols of the exercises, of PyTorch or of Keras.
+        everything: Do not truncate.
+        count_from: Count steps and units from 0 or 1.
+        width: Columns of text (80).
+    """
+
+    detail: Annotated[Literal["scalar", "vector", "summary"], Option()]
+    notation: Annotated[Literal["exercise", "pytorch", "keras"], Option()]
+    everything: Annotated[bool, Option(flag="--all")]
+    count_from: Annotated[int, Option(least=0, most=1)]
+    width: Annotated[int, Option(least=40, hidden=True)]
     digits: Any
     significant: int | None
     digits_of: Mapping[str, int] | None

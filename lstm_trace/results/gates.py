@@ -28,10 +28,14 @@ ALWAYS = {"shut": "gates.always.zero", "open": "gates.always.one"}
 @checked
 def gates(
     trace: Trace,
-    low: Annotated[float, Option("A value below it is left-saturated (0.1).", least=0, most=1)] = LOW,
-    high: Annotated[float, Option("A value above it is right-saturated (0.9).", least=0, most=1)] = HIGH,
+    low: Annotated[float, Option(least=0, most=1)] = LOW,
+    high: Annotated[float, Option(least=0, most=1)] = HIGH,
 ) -> GatesExplanation:
     """Saturation and half-life of every gate, units that are always saturated, and the first value that is not finite.
+
+    Args:
+        low: A value below it is left-saturated (0.1).
+        high: A value above it is right-saturated (0.9).
 
     Raises:
         OptionError: unless 0 <= low < high <= 1.

@@ -30,9 +30,9 @@ _COLUMNS = ("address", "kind", "gradient")
 
 def gradient(
     trace: Trace,
-    of: Annotated[str | None, Option("Address of the value, for example 3/h_t[1], or a loss.")] = None,
-    seed: Annotated[Any, Option("File with weights of the output, instead of --of.", reads="values")] = None,
-    equations: Annotated[bool, Option("Only the equations of the backward pass.")] = False,
+    of: Annotated[str | None, Option()] = None,
+    seed: Annotated[Any, Option(help="File with weights of the output, instead of --of.", reads="values")] = None,
+    equations: Annotated[bool, Option()] = False,
     arithmetic: str | None = None,
     **worked: Unpack[Worked],
 ) -> GradientExplanation:
@@ -40,9 +40,9 @@ def gradient(
 
     Args:
         trace: a trace with every line that the value depends on.
-        of: the address of the value, or a loss.
+        of: Address of the value, for example 3/h_t[1], or a loss.
         seed: weights of the output, in its shape.
-        equations: show the equations of the backward pass alone.
+        equations: Only the equations of the backward pass.
         arithmetic: in which the forward and the backward pass are computed.
         worked: options of the worked solution.
 

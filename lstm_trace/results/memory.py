@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from ..base.option import Option
 from ..documents.tables import LongTable
 from ..explanation.activity import foreseen, kept
 from ..explanation.memory import CLIP, HOLD, SCALED, Ledger, ledger, table
@@ -17,14 +19,17 @@ from ..trace.argument_types import checked
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .explanation import Explanation, Of, in_steps, step_named
+from .explanation import Explanation, in_steps, step_named
 
 
 @checked
-def memory(trace: Trace, of: Of) -> MemoryExplanation:
+def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
     """What each step wrote into a carried value, and what the gates since have left of it.
 
     The parts add up to the value. In a sum like c_t = f_t * c_prev + i_t * c_tilde the ledger is exact.
+
+    Args:
+        of: Address of the value, for example 3/h_t[1].
 
     Raises:
         OptionError: where the carry is not a sum of (gate * previous) and other terms.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Annotated, Unpack
 
 import numpy as np
@@ -29,16 +30,13 @@ _COLUMNS = ("address", "before", "after")
 
 def training(
     trace: Trace,
-    of: Annotated[str, Option("The loss: its line, for example L, or the address of one value.")],
-    rate: Annotated[float | None, Option("The learning rate (0.1; adam 0.001).", least=0, above=True)] = None,
-    updates: Annotated[int, Option("How many updates (1).", least=1, most=1000)] = 1,
-    optimizer: Annotated[str, Option("sgd (default), momentum, adam, or equations of a custom rule.")] = "sgd",
-    parameters: Annotated[
-        tuple[str, ...] | None, Option("Names of the weights that are updated; all if not given.", reads="list")
-    ] = None,
+    of: Annotated[str, Option()],
+    rate: Annotated[float | None, Option(least=0, above=True)] = None,
+    updates: Annotated[int, Option(least=1, most=1000)] = 1,
+    optimizer: Annotated[str, Option()] = "sgd",
+    parameters: Annotated[tuple[str, ...] | None, Option(reads="list")] = None,
     constants: Annotated[
-        Mapping[str, float] | None,
-        Option("A constant of the rule (repeatable).", flag="--constant", reads="constants", metavar="NAME=NUMBER"),
+        Mapping[str, float] | None, Option(flag="--constant", reads="constants", metavar="NAME=NUMBER")
     ] = None,
     arithmetic: str | None = None,
     **worked: Unpack[Worked],
@@ -47,18 +45,24 @@ def training(
 
     Args:
         trace: a trace with every line that the loss depends on.
-        of: the loss.
-        rate, updates, optimizer, constants: see `backpropagation.training.train`.
-        parameters: names of the weights that are updated.
+        of: The loss: its line, for example L, or the address of one value.
+        rate: The learning rate (0.1; adam 0.001).
+        updates: How many updates (1).
+        optimizer: sgd (default), momentum, adam, or equations of a custom rule.
+        parameters: Names of the weights that are updated; all if not given.
+        constants: A constant of the rule (repeatable).
         arithmetic: in which all of it is computed.
         worked: options of the worked solution.
 
     Raises:
         OptionError: for an option that does not fit, and what `train` raises.
     """
+    constants = constants or {}
+    if foreign := [name for name in constants if name in signature(train).parameters]:
+        raise OptionError(f"constant {foreign[0]!r}: {foreign[0]} has an option of its own, or is none of the rule's")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
-    done = train(trace, of, rate, updates, optimizer, parameters, **(constants or {}))
+    done = train(trace, of, rate, updates, optimizer, parameters, **constants)
     return TrainingExplanation(trace, of, worked, done)
 
 

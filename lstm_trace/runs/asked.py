@@ -111,22 +111,20 @@ class Spec(Edits):
 #: The type of an option of an explanation in JSON, by how the command line reads it; otherwise that of the function.
 _READ: dict[str, Any] = {
     "hold": float | str, "baseline": int | str, "runs": int | str, "names": list[str], "list": list[str],
-    "values": Numbers,
+    "values": Numbers, "constants": dict[str, float],
 }  # fmt: skip
 
 
 def _fields() -> dict[str, Any]:
-    """The options of all explanations as fields of a model: neither how a worked solution looks, nor constants, whose
-    names may be any.
-    """
+    """The options of all explanations as fields of a model, but not how a worked solution looks."""
     found: dict[str, Any] = {}
     for one in (one for how in EXPLANATIONS for one in parameters(explaining(how)).values() if not one.keyword):
-        if (option := one.option) is not None and one.name != "of" and option.reads != "constants":
+        if (option := one.option) is not None and one.name != "of":
             bounds: dict[str, Any] = {}
             if one.type in (int, float, float | None):
                 bounds = {"gt" if option.above else "ge": option.least, "le": option.most}
             kind = _READ.get(option.reads, one.type)
-            found[one.name] = (kind | None, Field(None, description=option.help.rstrip("."), **bounds))
+            found[one.name] = (kind | None, Field(None, description=one.help.rstrip("."), **bounds))
     return found
 
 

@@ -148,12 +148,13 @@ class NumberReply(Described, Derivation):
 
 
 def compared(
-    paths: tuple[str, str], ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
+    of_a: str, of_b: str, ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
 ) -> bytes:
     """b compared with a, as `lstm-trace diff` does.
 
     Args:
-        paths: of the traces of a, the reference, and b.
+        of_a: path of the trace of a, the reference.
+        of_b: of that of b.
         ids: of the two runs, for the reply.
         rtol: relative tolerance.
         atol: absolute tolerance.
@@ -167,7 +168,7 @@ def compared(
         OptionError: for a tolerance that is not a finite number of at least 0.
         ShapeError: where the two have no value in common.
     """
-    a, b = map(opened, paths)
+    a, b = opened(of_a), opened(of_b)
     found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
     text = printable("\n".join(comparison.sentences(found, words())))
@@ -188,11 +189,12 @@ def _line(found: LineDifference, change: Change | None) -> LineDiff:
     return LineDiff.from_attributes(found, largest=word(found.max_abs), **at)
 
 
-def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
+def mapped(of_a: str, of_b: str, line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
     """|b - a| of a line by step and unit.
 
     Args:
-        paths: of the traces of a, the reference, and b.
+        of_a: path of the trace of a, the reference.
+        of_b: of that of b.
         line: its name.
         layer: from 0; None where there is one, or for the first.
         direction: `forward`, `reverse` or `joined`; None likewise.
@@ -207,7 +209,7 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
         MissingError: for a layer, direction or line that one of them does not have.
         ShapeError: for a sequence that one of them does not have, and where they have no step in common.
     """
-    a, b = map(opened, paths)
+    a, b = opened(of_a), opened(of_b)
     scope = place(a, layer, direction).scope
     found = gap(a, b, line, scope, batch)
     shown = found[: max(most // found.shape[-1], 1)]

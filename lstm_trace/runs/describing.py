@@ -235,7 +235,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "stages": [_stage(exercise, stage) for stage in stages],
         "premises": [premise for premise, _ in premises(exercise)],
         "asked": [str(address) for address in trace.asked()],
-        "held": list(islice(held(trace), HELD)),
+        "held": [HeldLine(entry.address, _held_at(entry)) for entry in islice(entries(trace), HELD)],
         "target": _target(trace, stages),
         "live": max(widths, default=0) <= live,
     }
@@ -306,8 +306,7 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
 
 def _gate(stage: Stage, name: str) -> str:
     """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
-    reading = (line.name for line in stage.cell.lines if line.assigned and name in stage.through(line))
-    first = next(reading, "")
+    first = next((line.name for line in stage.cell.lines if line.assigned and name in stage.through(line)), "")
     return first.removesuffix("_t") if first.endswith("_t") else first.removeprefix("z_")
 
 
@@ -324,11 +323,6 @@ def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
             return None
         found, t = asked[-1]._replace(unit=(0,)), end
     return str(found._replace(unit=found.unit or (0,), t=t if found.t is None else found.t, b=found.b or 0))
-
-
-def held(trace: Trace) -> Iterator[HeldLine]:
-    """All that is held: addresses, with a number, `*0.5`, or None where the values differ."""
-    return (HeldLine(entry.address, _held_at(entry)) for entry in entries(trace))
 
 
 def held_units(trace: Trace, stage: Stage, t: int, batch: int) -> dict[str, list[int]]:

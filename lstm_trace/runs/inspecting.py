@@ -115,8 +115,7 @@ def _model(name: str) -> Facts:
 
 
 def _problem(name: str, content: bytes) -> Facts:
-    problem = read_problem(name, content)
-    model = prepare_problem(problem, name)
+    model = prepare_problem(read_problem(name, content), name)
     base, sizes = model.defaults, {}
     more: list[tuple[str, str]] = []
     with within(name):

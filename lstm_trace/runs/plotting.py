@@ -72,9 +72,8 @@ def kinds() -> list[PlotKind]:
     found = []
     for kind in KINDS:
         needed = [name for name in required(kind) if name != "against"]
-        two: Any = (
-            "must be" if len(needed) < len(required(kind)) else "may be" if "against" in options(kind) else "never"
-        )
+        may_be = "may be" if "against" in options(kind) else "never"
+        two: Any = "must be" if "against" in required(kind) else may_be
         controls = [
             PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
             for name, one in _own(kind).items()
@@ -122,7 +121,7 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
         kind: one of `plot.kinds.KINDS`.
         form: one of `FORMATS`.
         given: some of the options of the kind and of `COMMON`, as texts or numbers.
-        other: path of the trace of another run, for a picture of two.
+        other: path of the trace of another run, for a picture of what that less this is.
 
     Returns:
         Its content, and the name under which it is saved.
@@ -145,11 +144,6 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
         read["against"] = opened(other)
     figure = maker(kind)(trace, **read)
     return figure.content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
-
-
-def drawn_of_two(paths: tuple[str, str], kind: str, form: str, given: Mapping[str, Any]) -> tuple[bytes, str]:
-    """A picture of what b less a is, as `lstm-trace plot A --against B`. paths: of a, the reference, and b."""
-    return drawn(paths[0], kind, form, given, paths[1])
 
 
 def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:

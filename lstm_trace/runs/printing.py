@@ -7,13 +7,14 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from pprint import pformat
 from typing import Any, NamedTuple
 
 from ..errors import MissingError, OptionError, nearest
 from ..export.formats import TABLE_FORMATS, TableFormat
-from ..export.writers import ExportJob, check, export
+from ..export.writers import ExportJob, export
 from ..formulas.numbers import EXACT, Style
 from ..model.problem import problem, problem_text
 from ..report.options import options_of
@@ -122,24 +123,19 @@ def _notebook(trace: Trace, options: Options) -> bytes:
     return json.dumps(notebook, indent=1).encode()
 
 
-def _table(format: TableFormat) -> File:
-    """A table; the writers need a file of their own, since a workbook is put together from parts."""
+def _content(name: str, write: Callable[[Path], None]) -> bytes:
+    """What is written into a file; the writers need one of their own, since a workbook is put together from parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(path := Path(folder) / name)
+        return path.read_bytes()
 
+
+def _table(format: TableFormat) -> File:
     def make(trace: Trace, options: Options) -> bytes:
         style = Style(options["digits"]) if options.get("digits") is not None else EXACT
-        check(f"values{format.suffix}", digits=style)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"values{format.suffix}"
-            export(ExportJob(trace, digits=style), path)
-            return path.read_bytes()
+        return _content(f"values{format.suffix}", partial(export, ExportJob(trace, digits=style)))
 
     return File(make, (*(["digits"] if format.digits else []), *(HEADED if format.workbook else ())))
-
-
-def _saved(trace: Trace, _: Options) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        trace_file.save(trace, path := Path(folder) / "trace.json")
-        return path.read_bytes()
 
 
 def _program(trace: Trace, _: Options) -> bytes:
@@ -161,7 +157,7 @@ FILES: dict[str, File] = {
     "problem.yaml": File(lambda trace, _: problem_text(problem(trace)).encode(), HEADED),
     **{f"report.{suffix}": _report(suffix) for suffix in ("html", "pdf", "md", "txt", "tex", "typ")},
     "report.ipynb": File(_notebook, REPORT),
-    "trace.json": File(_saved),
+    "trace.json": File(lambda trace, _: _content("trace.json", partial(trace_file.save, trace))),
     "trace.safetensors": File(None),
     **{f"values{suffix}": _table(each) for suffix, each in TABLE_FORMATS.items()},
     "run.py": File(_program, HEADED),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
@@ -151,15 +151,15 @@ class PictureReply(Record):
     spots: list[PictureSpot]
 
 
-class ValueSelection(NamedTuple):
+class ValueSelection(BaseModel):
     """Which values are meant; t and unit: a number, `a:b`, or all. layer and direction may be left out: all."""
 
-    line: tuple[str, ...] = ()
-    layer: int | None = None
-    direction: str | None = None
-    t: str | None = None
-    unit: str | None = None
-    batch: int | None = None
+    line: list[str] | None = Field(None, description="names of lines; all if none")
+    layer: Layer = None
+    direction: Direction = None
+    t: str | None = Field(None, max_length=40, description="a step, or A:B (B excluded)")
+    unit: str | None = Field(None, max_length=40, description="a unit, or A:B")
+    batch: int | None = Field(None, description="which sequence, from 0; all if none")
 
 
 def span(given: str | None, what: str, there: range) -> range:
@@ -187,7 +187,7 @@ def values(path: str, part: ValueSelection, most: int) -> bytes:
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
     steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
     known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
-    for name in part.line:
+    for name in part.line or ():
         if name not in known:
             trace.extents(name)  # raises for a name that there is not, with the nearest
             raise MissingError(f"{name} is no line that was recorded; the premises of a run are at …/premises")

@@ -212,8 +212,7 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    names = ("x", "h0", "c0", "lengths", "mask", "batch_first", "tokens")
-    given = {name: getattr(spec, name) for name in names}
+    given = {name: getattr(spec, name) for name in ("x", "h0", "c0", "lengths", "mask", "batch_first", "tokens")}
     hold = layers(spec.hold, *({one.address: one.value} for one in spec.holds))
     check_values(hold)
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout

@@ -91,8 +91,7 @@ class Runs:
 
         Args:
             function: of a module, so that it can be pickled.
-            args: that can be pickled; in the place of a RunId, alone or in a tuple of them, the function gets the path
-                of the trace.
+            args: that can be pickled; in the place of a RunId the function gets the path of the trace.
             progress: hears how far it is.
 
         Returns:
@@ -152,15 +151,7 @@ class Runs:
 
     async def _ready(self, args: tuple[Any, ...], progress: Progress | None) -> list[Any]:
         """Arguments with the path of each run that they name."""
-        found: list[Any] = []
-        for arg in args:
-            if isinstance(arg, RunId):
-                found.append(await self.ready(arg, progress))
-            elif isinstance(arg, tuple) and any(isinstance(part, RunId) for part in arg):
-                found.append(tuple(await self._ready(arg, progress)))
-            else:
-                found.append(arg)
-        return found
+        return [await self.ready(arg, progress) if isinstance(arg, RunId) else arg for arg in args]
 
 
 def _unknown(run: str) -> UnknownRunError:

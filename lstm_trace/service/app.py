@@ -15,7 +15,7 @@ from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Workers
 from . import problems
-from .description import described, table
+from .description import described
 from .jobs import Jobs, Resources
 from .middleware import Disconnects, Guard
 from .routes import library, meta, page, runs
@@ -86,8 +86,3 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
-
-
-def routes_table() -> str:
-    """The table of requests in docs/service.md, as Markdown, from the description of the API."""
-    return table(create_app(Settings(), Workers()).openapi())

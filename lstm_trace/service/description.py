@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import Parameter
 from typing import Annotated, Any, get_type_hints
 
@@ -71,20 +71,6 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
         return [placed(value) for value in node] if isinstance(node, list) else node
 
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": placed(schema)}}}}
-
-
-def table(description: Mapping[str, Any]) -> str:
-    """The requests that a description has as a table in Markdown: each with its parameters, and what it answers."""
-    rows = ["| request | parameters, or members of the body | what it does |", "|---|---|---|"]
-    for path, methods in description["paths"].items():
-        for method, operation in methods.items():
-            query = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
-            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-            body = description["components"]["schemas"][body["$ref"].rpartition("/")[2]] if "$ref" in body else body
-            asked = ", ".join(f"`{name}`" for name in (*query, *body.get("properties", ())))
-            said = " ".join(operation["description"].split()).replace("|", r"\|")
-            rows.append(f"| `{method.upper()} {path.removeprefix(_PREFIX)}` | {asked} | {said} |")
-    return "\n".join(rows) + "\n"
 
 
 #: Gives the reply of a view: called with the resources, the view, and the arguments of its function.

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,7 @@ _log = Log()
 
 def unexpected(error: BaseException) -> None:
     """Print an unexpected error, with the traceback of the worker where it comes from one."""
-    notes = getattr(error, "__notes__", ())
-    _log.say(_kind(error), "".join(notes) or "".join(traceback.format_exception(error)))
+    _log.say(_kind(error), "".join(getattr(error, "__notes__", ())) or "".join(traceback.format_exception(error)))
 
 
 def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -77,8 +76,7 @@ def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 def _kind(error: BaseException) -> str:
     """The class of an error and where it was raised: its text may hold what was sent."""
-    notes = getattr(error, "__notes__", ())
-    place = "".join(notes)[-2000:].rpartition('File "')[2].split("\n")[0]
+    place = "".join(getattr(error, "__notes__", ()))[-2000:].rpartition('File "')[2].split("\n")[0]
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} {place} {(frames[-1].filename, frames[-1].lineno) if frames else ''}"
 
@@ -117,15 +115,12 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
 }
 
 
-def _below(places: Iterable[str]) -> re.Pattern[str]:
-    """Paths below some folders, whatever stands behind them up to a space, a quote or a colon."""
-    known = {path for place in places for path in (place, os.path.realpath(place)) if path.strip("/")}
-    either = "|".join(re.escape(path.rstrip("/")) for path in sorted(known, key=len, reverse=True))
-    return re.compile(rf"(?:{either})(?:/[^\s'\":;,()]*)?(?![\w-])")
-
-
-#: Paths that a reply never shows: where Python, this package, its user and what it keeps for a moment are.
-_OURS = _below((sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~")))
+#: Folders that a reply never shows: of Python, of this package, of its user and of what it keeps for a moment.
+_FOLDERS = (sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"))
+_NAMES = {path.rstrip("/") for folder in _FOLDERS for path in (folder, os.path.realpath(folder)) if path.strip("/")}
+_EITHER = "|".join(map(re.escape, sorted(_NAMES, key=len, reverse=True)))
+#: One of them, and whatever stands behind it up to a space, a quote or a colon.
+_OURS = re.compile(rf"(?:{_EITHER})(?:/[^\s'\":;,()]*)?(?![\w-])")
 
 
 class ProblemDocument(BaseModel):

@@ -20,9 +20,10 @@ from hypothesis.extra import numpy as arrays
 
 import lstm_trace as lt
 import lstm_trace.export.text as text_tables
+from docs.generated import TEXTS
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.export.formats import TABLE_FORMATS, formats_table
+from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.export.writers import DIALECTS, ExportJob, export
 from lstm_trace.trace.rows import Selection
 
@@ -397,7 +398,7 @@ def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table_of_formats_names_every_suffix() -> None:
-    rows = formats_table().splitlines()[2:]
+    rows = TEXTS["formats"]().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(TABLE_FORMATS)
     assert all(each.media and each.about for each in TABLE_FORMATS.values())
     assert all(callable(import_module(f"lstm_trace.export.{each.writer}").write) for each in TABLE_FORMATS.values())

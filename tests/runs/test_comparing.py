@@ -28,7 +28,7 @@ def two(folder: Kept) -> tuple[Any, Any, tuple[str, str]]:
 
 
 def compared(paths: tuple[str, str], **tolerance: float) -> Any:
-    return json.loads(comparing.compared(paths, ("a", "b"), *(tolerance.get(n) for n in ("rtol", "atol", "ulps"))))
+    return json.loads(comparing.compared(*paths, ("a", "b"), *(tolerance.get(n) for n in ("rtol", "atol", "ulps"))))
 
 
 def said(*arguments: str) -> str:
@@ -78,14 +78,14 @@ def test_what_overflows_alike_is_the_same(kept: Kept) -> None:
 def test_a_map_is_the_difference_by_step_and_unit(kept: Kept) -> None:
     _, _, paths = two(kept)
     a, b = map(lt.load, paths)
-    found = json.loads(comparing.mapped(paths, "c_t", None, None, 0, 10_000))
+    found = json.loads(comparing.mapped(*paths, "c_t", None, None, 0, 10_000))
     np.testing.assert_array_equal(found["values"], np.abs(b["c_t"] - a["c_t"])[:, 0])
     assert (found["steps"], found["units"], found["left_out"]) == ([0, 1, 2], 2, 0)
     assert found["largest"] == np.max(found["values"])
-    short = json.loads(comparing.mapped(paths, "c_t", None, None, 0, 3))
+    short = json.loads(comparing.mapped(*paths, "c_t", None, None, 0, 3))
     assert (short["steps"], short["left_out"], short["largest"]) == ([0], 2, found["largest"])
     with pytest.raises(MissingError, match="did you mean 'c_t'"):
-        comparing.mapped(paths, "c_tt", None, None, 0, 10_000)
+        comparing.mapped(*paths, "c_tt", None, None, 0, 10_000)
 
 
 def explained(paths: tuple[str, ...], most: int = 10_000, **asked: Any) -> Any:
@@ -98,6 +98,13 @@ def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
     found = explained(paths[:1], how="padding")
     assert (found["columns"], found["rows"][0][:3]) == (["sequence", "valid", "padding", "steps"], [0, 3, 0])
     assert explained(paths[:1], how="training", of="2/h_t[0]", updates=2)["columns"] == ["address", "before", "after"]
+    momentum = explained(
+        paths[:1], how="training", of="2/h_t[0]", optimizer="momentum", constants={"momentum": 0.5}, updates=2
+    )
+    other = explained(paths[:1], how="training", of="2/h_t[0]", optimizer="momentum", updates=2)
+    assert momentum["rows"] != other["rows"]
+    with pytest.raises(OptionError, match="constant 'rate': rate has an option of its own"):
+        explained(paths[:1], how="training", of="2/h_t[0]", constants={"rate": 1})
     for options, said in (({"how": "nothing"}, "padding"), ({"how": "gates", "rate": -1}, "rate")):
         with pytest.raises(ValidationError, match=said):
             Question(run=a["id"], **options)

@@ -64,7 +64,7 @@ def test_of_two_runs_it_is_b_less_a(kept: Kept) -> None:
     paths = kept.path(a), kept.path(b)
     one, other = map(lt.load, paths)
     for kind, mine in (("diff", one.plot.diff(other)), ("weights", one.plot.weights(against=other))):
-        found, name = plotting.drawn_of_two(paths, kind, "json", {})
+        found, name = plotting.drawn(paths[0], kind, "json", {}, paths[1])
         assert json.loads(found) == json.loads(json.dumps(mine.to_vega()))
         assert name.endswith(f"-{kind}.json")
     changed = one.plot.weights(against=other).data.set_index(["weight", "row", "column"])["value"]
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_said(
 def test_of_two_runs_there_are_few(kept: Kept) -> None:
     path = kept.path(kept.make(problem=EVERY_LINE))
     with pytest.raises(OptionError, match="states is a picture of one run; of two there are weights and diff"):
-        plotting.drawn_of_two((path, path), "states", "svg", {})
+        plotting.drawn(path, "states", "svg", {}, path)
 
 
 def test_steps_are_counted_and_symbols_named_as_on_the_page(kept: Kept) -> None:

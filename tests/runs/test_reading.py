@@ -32,7 +32,7 @@ def stepped(kept: Kept, run: Any, t: int = 0, look: Look | None = None, unit: in
 def test_values_are_those_of_the_trace(kept: Kept) -> None:
     run = kept.make(example="batch")
     path, trace = kept.path(run), lt.load(kept.path(run))
-    found = json.loads(reading.values(path, ValueSelection(("c_t",), t="1:3", unit="0", batch=1), 10_000))
+    found = json.loads(reading.values(path, ValueSelection(line=["c_t"], t="1:3", unit="0", batch=1), 10_000))
     (line,) = found["values"]
     assert (line["scope"], line["t"], line["b"], line["unit"]) == ("0/forward", [1, 2], [1], [0])
     np.testing.assert_array_equal(line["values"], trace["c_t"][1:3, 1:2, 0:1])
@@ -43,7 +43,7 @@ def test_values_are_those_of_the_trace(kept: Kept) -> None:
 
 def test_what_does_not_fit_is_counted(kept: Kept) -> None:
     run = kept.make(example="three-steps")
-    found = json.loads(reading.values(kept.path(run), ValueSelection(("c_t", "h_t")), 7))
+    found = json.loads(reading.values(kept.path(run), ValueSelection(line=["c_t", "h_t"]), 7))
     assert [(one["line"], one["t"]) for one in found["values"]] == [("c_t", [0, 1, 2]), ("h_t", [])]
     assert found["left_out"] == 6
 
@@ -51,8 +51,8 @@ def test_what_does_not_fit_is_counted(kept: Kept) -> None:
 @pytest.mark.parametrize(
     ("part", "kind", "said"),
     [
-        (ValueSelection(("c_tt",)), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
-        (ValueSelection(("W_xi",)), MissingError, "W_xi is no line that was recorded"),
+        (ValueSelection(line=["c_tt"]), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
+        (ValueSelection(line=["W_xi"]), MissingError, "W_xi is no line that was recorded"),
         (ValueSelection(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
         (ValueSelection(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
         (ValueSelection(t="x"), OptionError, "expected a number or A:B, found 'x'"),
@@ -77,7 +77,7 @@ def test_a_table_of_arrow_has_every_value(kept: Kept) -> None:
     pa = pytest.importorskip("pyarrow")
     run = kept.make(example="three-steps")
     trace = lt.load(kept.path(run))
-    stream = reading.table(kept.path(run), ValueSelection(("c_t",), t="1:"))
+    stream = reading.table(kept.path(run), ValueSelection(line=["c_t"], t="1:"))
     table = pa.ipc.open_stream(io.BytesIO(stream)).read_all().to_pandas()
     assert [*table.columns] == ["layer", "direction", "t", "batch", "valid", "line", "op", "unit", "value"]
     np.testing.assert_array_equal(table["value"], trace["c_t"][1:].ravel())

@@ -154,8 +154,8 @@ async def test_arguments_have_the_paths_of_the_runs_that_they_name(runs: Runs) -
     made = await runs.make(b'{"example": "q22"}')
     path = str(runs.path(made.id))
     runs.path(made.id).unlink()
-    found = await runs.call(lambda *args: args, (RunId(made.id), RunId(made.id)), RunId(made.id), made.id, (1, "a"))
-    assert found == ((path, path), path, made.id, (1, "a"))
+    found = await runs.call(lambda *args: args, RunId(made.id), made.id, RunId(made.id), (1, "a"))
+    assert found == (path, made.id, path, (1, "a"))
     assert runs.path(made.id).exists()
 
 

@@ -13,7 +13,7 @@ import click
 
 from ...base.option import Option
 from ...errors import LstmTraceError, counted
-from ..commands import NAMES, OUTPUT, UNITS, Flag, Text, Verbs, command, group
+from ..commands import NAMES, OUTPUT, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
 from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
 from ..terminal import ProgressBar, in_colours
@@ -53,12 +53,12 @@ def corpus() -> None:
 #: The folder of a corpus that has been run.
 Folder = Annotated[str, click.Path(file_okay=False)]
 _CONTEXTS = "Write here: .html, .csv or .parquet; coloured text to standard output if not given."
-OfContexts = Annotated[str, Option(_CONTEXTS, flag="-o --output"), OUTPUT]
-Count = Annotated[int, Option("Contexts to show.", flag="-n --count", least=1, most=10_000)]
-Before = Annotated[int, Option("Steps before it.", least=0, most=10_000)]
-After = Annotated[int, Option("Steps after it.", least=0, most=10_000)]
-Seed = Annotated[int, Option("Random seed.", least=0)]
-MaxSteps = Annotated[int, Option("Steps to draw at most.", least=1)]
+OfContexts = Annotated[str, Option(help=_CONTEXTS, flag="-o --output"), OUTPUT]
+Count = Annotated[int, Option(help="Contexts to show.", flag="-n --count", least=1, most=10_000)]
+Before = Annotated[int, Option(help="Steps before it.", least=0, most=10_000)]
+After = Annotated[int, Option(help="Steps after it.", least=0, most=10_000)]
+Seed = Annotated[int, Option(help="Random seed.", least=0)]
+MaxSteps = Annotated[int, Option(help="Steps to draw at most.", least=1)]
 
 
 class _Reading(TypedDict):
@@ -75,19 +75,19 @@ class _Reading(TypedDict):
         unknown: The token that stands for those not in the vocabulary.
     """
 
-    id: Annotated[str, Flag(metavar="COLUMN")]
-    x: Annotated[str, Flag(metavar="COLUMN")]
-    ids: Annotated[str, Flag(metavar="COLUMN")]
+    id: Annotated[str, Option(metavar="COLUMN")]
+    x: Annotated[str, Option(metavar="COLUMN")]
+    ids: Annotated[str, Option(metavar="COLUMN")]
     sequences: Literal["lines", "paragraphs", "files"]
     tokens: Literal["characters", "words"]
-    embedding: Annotated[str, Flag(metavar="FILE")]
-    vocabulary: Annotated[str, Flag(metavar="FILE")]
-    unknown: Annotated[str, Flag(metavar="TOKEN")]
+    embedding: Annotated[str, Option(metavar="FILE")]
+    vocabulary: Annotated[str, Option(metavar="FILE")]
+    unknown: Annotated[str, Option(metavar="TOKEN")]
 
 
 READING = tuple(_Reading.__annotations__)
 reading_options = group(_Reading)
-_INPUTS = Option("Sequences: .parquet, .jsonl, .txt, folder of .npz.")
+_INPUTS = Option(help="Sequences: .parquet, .jsonl, .txt, folder of .npz.")
 
 
 def read_as(given: dict[str, Any]) -> dict[str, Any]:
@@ -164,16 +164,16 @@ def run(
     *,
     inputs: Annotated[str, _INPUTS, click.Path()],
     record: Annotated[tuple[str, ...] | None, NAMES] = None,
-    layers: Annotated[tuple[int, ...], Flag(flag="--layer", least=0)],
+    layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)],
     dtype: Literal["float16", "float32", "float64"] | None = None,
     format: Literal["parquet", "safetensors"] = "parquet",
-    steps_per_part: Annotated[int, Flag(least=1)] = 50_000,
-    batch: Annotated[int, Flag(least=1)] = 64,
-    workers: Annotated[int | None, Flag(least=0)] = None,
-    scheduler: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
-    share: Annotated[tuple[int, int] | None, Flag(metavar="K/N"), Text(_share)] = None,
+    steps_per_part: Annotated[int, Option(least=1)] = 50_000,
+    batch: Annotated[int, Option(least=1)] = 64,
+    workers: Annotated[int | None, Option(least=0)] = None,
+    scheduler: Annotated[str | None, Option(metavar="ADDRESS")] = None,
+    share: Annotated[tuple[int, int] | None, Option(metavar="K/N"), Text(_share)] = None,
     fresh: bool,
-    output: Annotated[str, Flag(flag="-o --output"), click.Path(file_okay=False)],
+    output: Annotated[str, Option(flag="-o --output"), click.Path(file_okay=False)],
     allow_nonfinite: AllowNonfinite,
     **given: Any,
 ) -> None:
@@ -247,8 +247,7 @@ def status(states: Folder) -> None:
 
 def _entry(name: str, text: str) -> str:
     """A name and a text, which is wrapped behind it."""
-    indent = " " * 10
-    return fill(f"{name:10}{text}", 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return fill(f"{name:10}{text}", 80, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
 
 
 def summary(states: States, damaged: Collection[int]) -> str:
@@ -272,8 +271,8 @@ def _sample(text: str) -> int | str:
 def verify(
     states: Folder,
     *,
-    sample: Annotated[int | str, Flag(metavar="N"), Text(_sample)] = "100",
-    seed: Annotated[int, Flag(least=0)] = 0,
+    sample: Annotated[int | str, Option(metavar="N"), Text(_sample)] = "100",
+    seed: Annotated[int, Option(least=0)] = 0,
     model: Annotated[str | None, click.Path()] = None,
     inputs: Annotated[str | None, click.Path()] = None,
 ) -> Any:
@@ -306,8 +305,8 @@ def units(
     states: Folder,
     *,
     line: str | None = None,
-    sort: Annotated[str, Flag(metavar="COLUMN")] = "sd",
-    count: Annotated[int, Flag(flag="-n --count", least=1)] = 20,
+    sort: Annotated[str, Option(metavar="COLUMN")] = "sd",
+    count: Annotated[int, Option(flag="-n --count", least=1)] = 20,
     output: OfFile = "-",
 ) -> None:
     """Summarize every unit of STATES: its values, its saturation and memory, the tokens at which it changes.
@@ -369,12 +368,12 @@ def top(
 def match(
     states: Folder,
     *,
-    units: Annotated[tuple[int, ...], Flag(metavar="N,…"), UNITS],
+    units: Annotated[tuple[int, ...], Option(metavar="N,…"), UNITS],
     line: str = "c_t",
     above: float | None = None,
     below: float | None = None,
-    min_length: Annotated[int, Flag(least=1)] = 1,
-    max_length: Annotated[int | None, Flag(least=1)] = None,
+    min_length: Annotated[int, Option(least=1)] = 1,
+    max_length: Annotated[int | None, Option(least=1)] = None,
     exact: bool,
     count: Count = 20,
     before: Before = 10,
@@ -403,7 +402,7 @@ def match(
 def probe(
     states: Folder,
     *,
-    target: Annotated[str, Flag(metavar="COLUMN")],
+    target: Annotated[str, Option(metavar="COLUMN")],
     labels: Annotated[str | None, click.Path()] = None,
     line: str = "c_t",
     test: Annotated[float, click.FloatRange(0, 1, min_open=True, max_open=True)] = 0.25,
@@ -441,12 +440,12 @@ def ablate(
     *,
     inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
     units: Annotated[tuple[str, ...] | None, NAMES],
-    metric: Annotated[str, Flag(metavar="COLUMN")] = "output",
+    metric: Annotated[str, Option(metavar="COLUMN")] = "output",
     to: str = "0",
-    readout: Annotated[str | None, Flag(metavar="LINE")] = None,
-    controls: Annotated[int, Flag(least=0)] = 5,
+    readout: Annotated[str | None, Option(metavar="LINE")] = None,
+    controls: Annotated[int, Option(least=0)] = 5,
     max_steps: MaxSteps = 50_000,
-    batch: Annotated[int, Flag(least=1)] = 64,
+    batch: Annotated[int, Option(least=1)] = 64,
     seed: Seed = 0,
     allow_nonfinite: AllowNonfinite,
     **given: Any,

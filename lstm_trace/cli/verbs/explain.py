@@ -120,8 +120,6 @@ def _or_problem(written: Any) -> Any:
 
 #: Options that are read together, by the first of the parameters that they give.
 GROUPS = {"digits": number_options, "only": selection_options, "arithmetic": arithmetic_options}
-#: Constants of an update rule that have an option of their own, or none.
-RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
 
 
 def arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,9 +149,6 @@ def _constants(name: str, texts: tuple[str, ...]) -> dict[str, float]:
     found = {}
     for text in texts:
         constant, _, value = (part.strip() for part in text.partition("="))
-        if constant in RESERVED:
-            said = f"{constant} has an option of its own, or is none of the rule's"
-            raise click.UsageError(f"--constant {text!r}: {said}")
         try:
             found[constant] = float(value)
         except ValueError:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
+from ...base.option import Option
 from ...plot.kinds import KINDS, USUAL, maker, options, required
-from ..commands import FILE, NAMES, STEPS, UNITS, Command, Flag, command
-from ..model_options import INPUTS, MODELS, STORED, model_options, of_side, opened_two, opened_with, weights_of
+from ..commands import FILE, NAMES, STEPS, UNITS, Command, command
+from ..model_options import INPUTS, MODELS, STORED, model_in, model_options, of_side, opened_two, opened_with
 from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, example_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def plot(
     *,
     kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
     output: OfFile = "-",
-    form: Annotated[str | None, Flag(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
+    form: Annotated[str | None, Option(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
     allow_nonfinite: bool,
     **given: Any,
 ) -> None:
@@ -115,9 +116,10 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
     """The trace of a source; of weights a model without an input, too."""
-    if kind == "weights" and (model := weights_of(source, given, allow_nonfinite)) is not None:
-        return model
-    return opened_with(source, given, allow_nonfinite)
+    from ...weights.read import is_model
+
+    without = kind == "weights" and is_model(source) and not given.get("input")
+    return (model_in if without else opened_with)(source, given, allow_nonfinite)
 
 
 def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:

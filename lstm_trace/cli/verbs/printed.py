@@ -8,7 +8,7 @@ import click
 
 from ...base.option import Option
 from ...export.formats import TABLE_FORMATS
-from ..commands import OUTPUT, Flag, command
+from ..commands import OUTPUT, command
 from ..model_options import layout_options, stored
 from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, selection_options
 
@@ -20,8 +20,8 @@ _SUFFIXES = f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Stand
 def show(
     source: Source,
     *,
-    digits: Annotated[int, Flag(least=0, most=17)] = 6,
-    everything: Annotated[bool, Flag(flag="--all")],
+    digits: Annotated[int, Option(least=0, most=17)] = 6,
+    everything: Annotated[bool, Option(flag="--all")],
     hold: Hold,
     tokens: Tokens = None,
     allow_nonfinite: AllowNonfinite,
@@ -53,7 +53,7 @@ def show(
 def export(
     source: Source,
     *,
-    output: Annotated[str, Option(_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
+    output: Annotated[str, Option(help=_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
     shape: Literal["long", "wide", "worked"] = "long",
     with_inputs: bool,
     dialect: Literal["plain", "excel", "excel-eu"] = "plain",
@@ -61,9 +61,9 @@ def export(
     all_lines: bool,
     names: Literal["plain", "safe"] = "plain",
     title_column: bool,
-    title: Annotated[str | None, Flag(metavar="TEXT")] = None,
+    title: Annotated[str | None, Option(metavar="TEXT")] = None,
     digits: Digits,
-    gradient_of: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
+    gradient_of: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     values: bool,
     hold: Hold,
     tokens: Tokens = None,
@@ -122,7 +122,7 @@ def export(
 def inspect(
     model: Annotated[str, click.Path()],
     *,
-    form: Annotated[Literal["text", "json"], Flag(flag="--format")] = "text",
+    form: Annotated[Literal["text", "json"], Option(flag="--format")] = "text",
     **given: Any,
 ) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
-from ..commands import FILE, Flag, command
+from ...base.option import Option
+from ..commands import FILE, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
 from ..options import FORMAT, Language, OfFile, arithmetic_options, number_options, selection_options
 
@@ -22,20 +23,20 @@ if TYPE_CHECKING:
 @selection_options
 @model_options
 def report(
-    sources: Annotated[tuple[str, ...], Flag(metavar="SOURCE..."), FILE],
+    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE..."), FILE],
     *,
     output: OfFile = "-",
-    form: Annotated[str | None, Flag(flag="--format")] = None,
+    form: Annotated[str | None, Option(flag="--format")] = None,
     detail: Literal["profile", "worked", "scalar", "compact", "vector", "summary"] | None = None,
     math: Literal["github", "dollars", "none"] | None = None,
     notation: Literal["exercise", "joined", "pytorch", "keras"] = "exercise",
     language: Language = "en",
     title: str | None = None,
     fragment: bool,
-    heading: Annotated[str | None, Flag(flag="--heading-level", metavar="LEVEL")] = None,
-    width: Annotated[int | None, Flag(least=20)] = None,
-    count_from: Annotated[int | None, Flag(least=0, most=1)] = None,
-    everything: Annotated[bool, Flag(flag="--all")],
+    heading: Annotated[str | None, Option(flag="--heading-level", metavar="LEVEL")] = None,
+    width: Annotated[int | None, Option(least=20)] = None,
+    count_from: Annotated[int | None, Option(least=0, most=1)] = None,
+    everything: Annotated[bool, Option(flag="--all")],
     no_diagram: bool,
     allow_nonfinite: bool,
     arithmetic: str | None,

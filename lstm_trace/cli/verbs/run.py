@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 import click
 
-from ..commands import NAMES, STEPS, Flag, command
+from ...base.option import Option
+from ..commands import NAMES, STEPS, command
 from ..model_options import input_options, layout_options, opened_with, prepared, with_bar
 from ..options import AllowNonfinite, OfFile, Source, arithmetic_options, echo
 
@@ -19,13 +20,13 @@ def run(
     source: Source,
     *,
     output: OfFile = "-",
-    form: Annotated[Literal["json", "safetensors"] | None, Flag(flag="--format")] = None,
+    form: Annotated[Literal["json", "safetensors"] | None, Option(flag="--format")] = None,
     record: Annotated[tuple[str, ...] | None, NAMES] = None,
-    layers: Annotated[tuple[int, ...], Flag(flag="--layer", least=0)],
+    layers: Annotated[tuple[int, ...], Option(flag="--layer", least=0)],
     steps: Annotated[slice | None, STEPS] = None,
     plan: bool,
     by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
-    plan_of: Annotated[str | None, Flag(metavar="TRACE"), click.Path()] = None,
+    plan_of: Annotated[str | None, Option(metavar="TRACE"), click.Path()] = None,
     allow_nonfinite: AllowNonfinite,
     arithmetic: str | None,
     **given: Any,

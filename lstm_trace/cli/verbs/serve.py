@@ -8,7 +8,8 @@ from typing import Annotated
 
 import click
 
-from ..commands import Flag, command
+from ...base.option import Option
+from ..commands import command
 from ..options import echo
 
 #: What the service is made of, by the name to import and to install.
@@ -17,17 +18,17 @@ _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlche
 
 @command("serve")
 def serve(
-    sources: Annotated[tuple[str, ...], Flag(metavar="[FILE]..."), click.Path()] = (),
+    sources: Annotated[tuple[str, ...], Option(metavar="[FILE]..."), click.Path()] = (),
     *,
     host: str = "127.0.0.1",
-    port: Annotated[int, Flag(least=0, most=65_535)] = 8000,
+    port: Annotated[int, Option(least=0, most=65_535)] = 8000,
     store: str = "sqlite:///store.db",
     files: Annotated[str | None, click.Path(file_okay=False)] = None,
     states: Annotated[tuple[str, ...], click.Path(file_okay=False)],
-    token: Annotated[str | None, Flag(variable="LSTM_TRACE_TOKEN")] = None,
-    seconds: Annotated[float | None, Flag(least=0, above=True)] = None,
-    at_once: Annotated[int | None, Flag(least=1)] = None,
-    browser: Annotated[bool, Flag(flag="--open/--no-open")] = True,
+    token: Annotated[str | None, Option(variable="LSTM_TRACE_TOKEN")] = None,
+    seconds: Annotated[float | None, Option(least=0, above=True)] = None,
+    at_once: Annotated[int | None, Option(least=1)] = None,
+    browser: Annotated[bool, Option(flag="--open/--no-open")] = True,
 ) -> None:
     """Open the bench in the browser: change a cell, follow every number, compare, keep.
 

@@ -12,7 +12,7 @@ import click
 
 from ...base.option import Option
 from .. import model_options
-from ..commands import FILE, Flag, command
+from ..commands import FILE, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
 from ..options import conclude, echo, result_options
 
@@ -75,13 +75,13 @@ class _Expected(click.Path):
 def identify(
     *,
     weights: Annotated[str, FILE],
-    x: Annotated[str, Flag(flag="--input"), FILE],
-    y: Annotated[str, Flag(flag="--expected"), _Expected(allow_dash=True)],
+    x: Annotated[str, Option(flag="--input"), FILE],
+    y: Annotated[str, Option(flag="--expected"), _Expected(allow_dash=True)],
     h0: Annotated[str | None, FILE] = None,
     c0: Annotated[str | None, FILE] = None,
-    atol: Annotated[float | None, Flag(least=0)] = None,
-    clips: Annotated[tuple[float, ...], Flag(flag="--clip", least=0, above=True)],
-    as_json: Annotated[bool, Option("Earlier form of --format json.", flag="--json", hidden=True)],
+    atol: Annotated[float | None, Option(least=0)] = None,
+    clips: Annotated[tuple[float, ...], Option(flag="--clip", least=0, above=True)],
+    as_json: Annotated[bool, Option(help="Earlier form of --format json.", flag="--json", hidden=True)],
     **given: Any,
 ) -> Any:
     """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
@@ -127,7 +127,7 @@ def diff(
     rtol: float | None = None,
     atol: float | None = None,
     ulps: float | None = None,
-    attribute: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
+    attribute: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     bound: bool,
     **given: Any,
 ) -> Any:

@@ -259,5 +259,4 @@ def _line(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
 
 def recorded(book: Book, grid: StepGrid, block: ValueBlock) -> Array:
     """The numbers of `block`: (steps, batch rows, width), as far as they are shown."""
-    values = book.trace.operand(grid.stage.scope, block.name, book.window)
-    return np.asarray(values)[:, book.batch]
+    return np.asarray(book.trace.operand(grid.stage.scope, block.name, book.window))[:, book.batch]

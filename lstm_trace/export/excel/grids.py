@@ -14,7 +14,7 @@ from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
-from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
+from .sheets import PLACES, TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left
 
 #: Characters that the column of labels shows at most.
 WIDEST = 24
@@ -169,9 +169,8 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
     tables = book.tables[grid.stage.scope]
     moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
     page.titled(f"{title(grid)}: weights", _NOTES["by_hand" if any(moved) else "weights"])
-    widest = 1
     for table, away in zip(tables, moved, strict=True):
-        values = table.matrix
+        values, key = table.matrix, (grid.stage.owner, table.name)
         size = " × ".join(map(str, table.values.shape))
         page.write(table.top, 0, table.name, "name")
         page.write(table.top, 1, f"{size}, named {table.range}", "note")
@@ -179,18 +178,14 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
         page.write(table.top + 1, 0, "", "unit")
         if table.values.ndim == 2:
             page.block(table.top + 1, 1, units(values.shape[1], across), "unit")
-        named = units(len(values), down)
-        for j, (name, numbers) in enumerate(zip(named, values.tolist(), strict=True)):
-            row = table.top + 2 + j
-            page.write(row, 0, name, "place")
-            for k, value in enumerate(numbers):
-                formula = elsewhere((grid.stage.owner, table.name), j, k)
-                page.write(row, k + 1, value, "shown" if away else "weight", formula=formula)
-        widest = max(widest, values.shape[1])
+        for j, (name, numbers) in enumerate(zip(units(len(values), down), values.tolist(), strict=True)):
+            page.write(table.top + 2 + j, 0, name, "place")
+            formulas = [elsewhere(key, j, k) for k in range(len(numbers))]
+            page.block(table.top + 2 + j, 1, numbers, "shown" if away else "weight", formulas)
         if not away:
             page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
-    page.worksheet.set_column(1, widest, 13)
+    page.worksheet.set_column(1, max(table.matrix.shape[1] for table in tables), 13)
     page.printed(2, 1, repeated=False)
 
 
@@ -282,8 +277,8 @@ def _compared(book: Book) -> Iterator[Compared]:
         for table in tables:
             top, (height, width) = table.top + 2, table.matrix.shape
             places = (area(top, left, top + height - 1, left + width - 1) for left in (1, beside))
-            far = distance(*(f"'{grid.totals}'!{cells}" for cells in places))
-            yield Compared(grid.totals, table.name, "", table.values.size, far)
+            far = distance(*(f"'{grid.named(TOTALS)}'!{cells}" for cells in places))
+            yield Compared(grid.named(TOTALS), table.name, "", table.values.size, far)
 
 
 def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:

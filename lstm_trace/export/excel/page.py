@@ -22,7 +22,7 @@ from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
 from .formulas import address, area, literal, rounding
-from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOTALS, Book
 
 
 class _Target:
@@ -92,10 +92,10 @@ def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple
         (README, README, 0, ""),
         *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
         *([(START, START, lengths, "")] if book.starts else []),
-        *((grid.weights, "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
+        *((grid.named("Weights"), "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
         *((grid.sheet, grid.kind, book.live, "") for _, grid in grids),
         *((name, "Unit", 0, "") for name in units),
-        *((grid.totals, "Weight gradients", 0, "") for scope, grid in grids if book.totals.get(scope)),
+        *((grid.named(TOTALS), TOTALS, 0, "") for scope, grid in grids if book.totals.get(scope)),
         *([(CHECK, CHECK, 0, "")] if checked else []),
         *((grid.recorded, "Recorded", 0, grid.sheet) for grid in checked),
     ]

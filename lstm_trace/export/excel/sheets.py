@@ -28,6 +28,8 @@ PLACES = ("row", "t", "token")
 #: The sheet "By hand" has at most so many entries of a vector, and so many steps.
 ENTRIES, STEPS = 8, 12
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
+#: What the sheet of the sums over all steps is called, of a stage.
+TOTALS = "Weight gradients"
 
 
 class ValueBlock(NamedTuple):
@@ -57,10 +59,14 @@ class StepGrid:
     stage: Stage
     blocks: dict[str, ValueBlock]
 
+    def named(self, what: str) -> str:
+        """The name of a sheet of it: no text of the user's, so every character is allowed."""
+        return f"{what} {self.stage.owner.replace('/', ' ')}"
+
     @property
     def sheet(self) -> str:
-        """The name of the sheet: no text of the user's, so every character is allowed."""
-        return f"{self.kind} {self.stage.owner.replace('/', ' ')}"
+        """The name of the sheet."""
+        return self.named(self.kind)
 
     @property
     def kind(self) -> str:
@@ -68,24 +74,9 @@ class StepGrid:
         return "Gradient" if self.stage.is_adjoint else "Layer"
 
     @property
-    def weights(self) -> str:
-        """The sheet of its parameters."""
-        return f"Weights {self.stage.owner.replace('/', ' ')}"
-
-    @property
-    def unit(self) -> str:
-        """The sheet of one of its units."""
-        return f"Unit {self.stage.owner.replace('/', ' ')}"
-
-    @property
-    def totals(self) -> str:
-        """The sheet of what it gathers over all steps."""
-        return self.sheet.replace("Gradient", "Weight gradients")
-
-    @property
     def recorded(self) -> str:
         """The sheet of the recorded numbers, each in the cell of the same address."""
-        return f"Recorded {self.sheet.lower()}" if self.stage.cell.gradient else self.sheet.replace("Layer", "Recorded")
+        return self.named("Recorded gradient" if self.stage.cell.gradient else "Recorded")
 
     @property
     def width(self) -> int:

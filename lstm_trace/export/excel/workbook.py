@@ -22,7 +22,7 @@ from .formulas import cells, recorded
 from .grids import BlockColumns, Elsewhere, write_steps
 from .limits import fitting
 from .page import DIGITS, TEXTS, Page, Styles, about, safe, sheets, workbook
-from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, TOTALS, Book, StepGrid, ValueBlock
 
 _NOTES = TEXTS["notes"]
 
@@ -40,7 +40,7 @@ def write(job: ExportJob, path: str | Path) -> None:
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
     elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)
-    units = {g.unit: g for g in book.grids.values() if has_unit_sheet(book, g)}
+    units = {g.named("Unit"): g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
         named = " ".join(safe(job.trace.header.title).split())[:200]  # properties cannot have a tab or a newline
         made.set_properties({"title": named, "comments": "Written by lstm-trace"})
@@ -56,10 +56,10 @@ def write(job: ExportJob, path: str | Path) -> None:
             grids.initial(book, pages[START], elsewhere)
         for scope, grid in book.grids.items():
             if book.tables.get(scope):
-                grids.weights(book, grid, pages[grid.weights], elsewhere)
+                grids.weights(book, grid, pages[grid.named("Weights")], elsewhere)
             _layer(book, grid, pages[grid.sheet], job, elsewhere)
             if book.totals.get(scope):
-                grids.write_totals(book, grid, book.totals[scope], pages[grid.totals])
+                grids.write_totals(book, grid, book.totals[scope], pages[grid.named(TOTALS)])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
         for name, grid in units.items():

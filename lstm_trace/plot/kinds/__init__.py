@@ -5,12 +5,24 @@ the annotations below, to a `Figure`. Everything else follows from it: the metho
 `lstm-trace plot`, the controls of the page and the tables of `docs/plot.md`. What they need to know without importing
 pictures, and numpy with them, is kept in `kinds.json`, which `make golden` writes; the order of the kinds is the one in
 that file, and a new kind comes last.
+
+A kind describes its own options in its docstring; those that several have are described here, and added to it.
+
+Args:
+    unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
+    lines: names of lines (gates and states; unit: and candidates; text: the output).
+    layer: layer, from 0 (all).
+    direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+    batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
+    steps: steps: A:B, A: or :B (B excluded), or one (all).
+    language: language of the words in the picture (en).
 """
 
 from __future__ import annotations
 
 import json
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +31,7 @@ from inspect import formatannotation, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from ...base.option import Option, Parameter, parameters
+from ...base.option import Option, Parameter, documented, parameters
 from ...errors import OptionError, nearest
 
 if TYPE_CHECKING:
@@ -49,61 +61,37 @@ class PictureOption(Option):
 
 ORDERS = ("index", "cluster", "memory", "activity")
 
-Units = Annotated[
-    int | Sequence[int] | None,
-    PictureOption("units, from 0 (all; of many, unit draws the 8 that change most and text the one)", "units"),
-]
-Lines = Annotated[
-    Sequence[str] | str | None,
-    PictureOption("names of lines (gates and states; unit: and candidates; text: the output)", "lines"),
-]
-SaturationLines = Annotated[
-    Sequence[str] | str | None,
-    PictureOption("names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates)", "gates"),
-]
-Layer = Annotated[int | None, PictureOption("layer, from 0 (all)", "number")]
-Direction = Annotated[
-    str | None, PictureOption("forward, reverse or joined; adjoint-forward, … of a gradient (all)", "direction")
-]
-Batch = Annotated[
-    int | None,
-    PictureOption("sequence of the batch, from 0 (the first; diff: that of the first difference)", "number"),
-]
-Steps = Annotated[slice | int | None, PictureOption("steps: A:B, A: or :B (B excluded), or one (all)", "steps")]
-_ORDERED = (
-    "order of the units: index, cluster (by what they do together), memory (half-life) or activity (cluster for more "
-    "than 16 units, else index)"
-)
-Order = Annotated[str | None, PictureOption(_ORDERED, "choice", ORDERS)]
-Value = Annotated[str, PictureOption("address of the value, as 3/c_t[1]", "address")]
-_ADDRESS = "address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output)"
-Address = Annotated[str | None, PictureOption(_ADDRESS, "address")]
-WeightNames = Annotated[
-    str | None, PictureOption("names of weights, with commas between: W_hi, 0/forward/W_hi (all)", "names")
-]
-Low = Annotated[float, PictureOption("below it a gate is saturated at 0 (0.1)", "share")]
-High = Annotated[float, PictureOption("above it a gate is saturated at 1 (0.9)", "share")]
-_BASELINE = "zero-input, zero-state, another sequence of the batch, or a trace (zero-input)"
-Baseline = Annotated[Any, PictureOption(_BASELINE, "baseline", ("zero-input", "zero-state"))]
-_OCCLUSION = "how many steps are occluded: all, none, a number, or auto, what a second allows (auto)"
-Occlusion = Annotated[Any, PictureOption(_OCCLUSION, "runs", ("auto", "all", "none"))]
-Other = Annotated["Trace", PictureOption("the other trace, of the same steps and sequences", "source")]
-OtherWeights = Annotated[
-    Any, PictureOption("another trace or model: what is drawn are its weights less these", "source")
-]
-Language = Annotated[str, PictureOption("language of the words in the picture (en)", "language")]
+Units = Annotated[int | Sequence[int] | None, PictureOption("units")]
+Lines = Annotated[Sequence[str] | str | None, PictureOption("lines")]
+SaturationLines = Annotated[Sequence[str] | str | None, PictureOption("gates")]
+Layer = Annotated[int | None, PictureOption("number")]
+Direction = Annotated[str | None, PictureOption("direction")]
+Batch = Annotated[int | None, PictureOption("number")]
+Steps = Annotated[slice | int | None, PictureOption("steps")]
+Order = Annotated[str | None, PictureOption("choice", ORDERS)]
+Value = Annotated[str, PictureOption("address")]
+Address = Annotated[str | None, PictureOption("address")]
+WeightNames = Annotated[str | None, PictureOption("names")]
+Share = Annotated[float, PictureOption("share")]
+Baseline = Annotated[Any, PictureOption("baseline", ("zero-input", "zero-state"))]
+Occlusion = Annotated[Any, PictureOption("runs", ("auto", "all", "none"))]
+Other = Annotated["Trace", PictureOption("source")]
+OtherWeights = Annotated[Any, PictureOption("source")]
+Language = Annotated[str, PictureOption("language")]
+#: What an option means that several kinds have.
+SHARED = documented(sys.modules[__name__])[1]
 
 
 def picture(function: F) -> F:
     """Mark a function as a kind of picture: check its arguments, and describe them in its docstring."""
     from ...trace.argument_types import checked
 
-    head, mark, tail = (function.__doc__ or "").partition("    Returns:")
     listed = "".join(
         textwrap.fill(f"{one['name']}: {one['help']}.", 112, initial_indent=8 * " ", subsequent_indent=12 * " ") + "\n"
         for one in described(function)
     )
-    function.__doc__ = f"{head}    Args:\n{listed}\n{mark}{tail}"
+    own = re.compile(r"(    Args:\n.*?\n\n)?(?=    Returns:)", re.S)
+    function.__doc__ = own.sub(lambda _: f"    Args:\n{listed}\n", function.__doc__ or "", count=1)
     shape = signature(function)
     written = {one.name: re.sub(r"[\w.]+\.", "", formatannotation(one.type)) for one, _ in _options(function)}
     typed = [one.replace(annotation=written.get(one.name, one.annotation)) for one in shape.parameters.values()]
@@ -116,8 +104,8 @@ def picture(function: F) -> F:
 def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
     """The options of a function, in order, as `kinds.json` has them."""
     return [
-        {"name": one.name, "help": option.help, "control": option.control, "choices": list(option.choices),
-         "required": one.required, "default": one.default}
+        {"name": one.name, "help": (one.help or SHARED.get(one.name, "")).rstrip("."), "control": option.control,
+         "choices": list(option.choices), "required": one.required, "default": one.default}
         for one, option in _options(function)
     ]  # fmt: skip
 

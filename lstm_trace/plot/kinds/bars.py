@@ -156,6 +156,9 @@ def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iter
 def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
 
+    Args:
+        of: address of the value, as 3/c_t[1].
+
     Returns:
         A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
 
@@ -240,6 +243,11 @@ def contribution(
     language: Language = "en",
 ) -> Figure:
     """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
+
+    Args:
+        of: address of the value, as 3/c_t[1].
+        baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
+        occlusion: how many steps are occluded: all, none, a number, or auto, what a second allows (auto).
 
     Returns:
         A picture whose `data` is the table by step of the explanation `contribution`.

@@ -113,6 +113,9 @@ def _values(found: Subject, units: Sequence[_Unit]) -> str:
 def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: Language = "en") -> Figure:
     """How far a gradient reaches back: its size with respect to what each layer carries, at each step.
 
+    Args:
+        of: address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output).
+
     Returns:
         A picture, on a logarithmic scale, whose `data` has the size for each layer, direction, line and step: the
         2-norm of the gradient, or the Frobenius norm of the Jacobian.

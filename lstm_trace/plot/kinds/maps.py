@@ -65,6 +65,10 @@ def states(
 ) -> Figure:  # fmt: skip
     """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
 
+    Args:
+        order: order of the units: index, cluster (by what they do together), memory (half-life) or activity
+            (cluster for more than 16 units, else index).
+
     Returns:
         A picture whose `data` has a column for each unit of each line, in the order that is drawn.
 
@@ -194,6 +198,9 @@ def diff(
     direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
     """Where this trace and another differ: the size of each difference, unit by step.
+
+    Args:
+        against: the other trace, of the same steps and sequences.
 
     Returns:
         A picture on which the first step that differs is marked; colours are logarithmic if sizes are far apart.

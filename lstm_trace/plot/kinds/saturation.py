@@ -16,7 +16,7 @@ from ..figure import Figure
 from ..furniture import LEFT, RIGHT, comma_list, of_units, shown_number
 from ..panels import Column, Dot, Grid, Panel, share_axis
 from ..subject import Subject, rows_frame, subject
-from . import Direction, High, Language, Layer, Low, SaturationLines, picture
+from . import Direction, Language, Layer, SaturationLines, Share, picture
 
 #: Panels side by side, and what is free between them.
 _ACROSS, _BETWEEN = 3, 38.0
@@ -38,10 +38,15 @@ class _Gate(NamedTuple):
 
 @picture
 def saturation(
-    trace: Trace, low: Low = LOW, high: High = HIGH, lines: SaturationLines = None, layer: Layer = None,
+    trace: Trace, low: Share = LOW, high: Share = HIGH, lines: SaturationLines = None, layer: Layer = None,
     direction: Direction = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
     """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
+
+    Args:
+        low: below it a gate is saturated at 0 (0.1).
+        high: above it a gate is saturated at 1 (0.9).
+        lines: names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates).
 
     Returns:
         A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.

@@ -55,6 +55,10 @@ def weights(
 ) -> Figure:  # fmt: skip
     """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
+    Args:
+        of: names of weights, with commas between: W_hi, 0/forward/W_hi (all).
+        against: another trace or model: what is drawn are its weights less these.
+
     Returns:
         A picture; its `data` has a row for each entry.
 

@@ -79,24 +79,15 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 @router.get("/runs/{id}/values", response_model=reading.ValuesReply, responses={200: {"content": {ARROW: {}}}})
 async def values(
-    service: Service,
-    id: str,
-    line: Annotated[list[str] | None, Query(description="names of lines; all if none")] = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    t: Annotated[str | None, Query(max_length=40, description="a step, or A:B (B excluded)")] = None,
-    unit: Annotated[str | None, Query(max_length=40, description="a unit, or A:B")] = None,
-    batch: Annotated[int | None, Query(description="which sequence, from 0; all if none")] = None,
-    accept: Annotated[str, Header()] = "",
+    service: Service, id: str, part: Annotated[ValueSelection, Query()], accept: Annotated[str, Header()] = ""
 ) -> Response:
     """Values of lines as JSON, of many the first ones.
 
     With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
     """
-    run, part = RunId(id), ValueSelection(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
-        return await service.jobs.reply(reading.table, run, part, media=ARROW)
-    return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
+        return await service.jobs.reply(reading.table, RunId(id), part, media=ARROW)
+    return await service.jobs.reply(reading.values, RunId(id), part, service.settings.limits.listed)
 
 
 add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
@@ -168,7 +159,7 @@ class PairPlotOptions(PlotOptions):
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
     tolerance = body.rtol, body.atol, body.ulps
-    return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
+    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), (body.a, body.b), *tolerance)
 
 
 @comparisons.get("/diffs/map", response_model=comparing.DiffMap)
@@ -183,7 +174,7 @@ async def diff_map(
 ) -> Response:
     """|b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
-    return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
+    return await service.jobs.reply(comparing.mapped, RunId(a), RunId(b), line, layer, direction, batch, most)
 
 
 @comparisons.get("/diffs/plot/{kind}", response_class=Response, responses=PICTURE)
@@ -191,9 +182,8 @@ async def plot_of_two(
     service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
 ) -> Response:
     """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
-    media, runs = plotting.FORMATS[options.format], two(options.a, options.b)
-    work = plotting.drawn_of_two, runs, kind, options.format, options.given
-    return await file_reply(service, prefer, media, options.b, *work)
+    asked = plotting.drawn, RunId(options.a), kind, options.format, options.given, RunId(options.b)
+    return await file_reply(service, prefer, plotting.FORMATS[options.format], options.b, *asked)
 
 
 @comparisons.post("/explanations", response_model=comparing.ExplanationReply)
@@ -210,11 +200,6 @@ async def explain(service: Service, body: Question) -> Response:
 async def verify(service: Service, body: NamedRun) -> Response:
     """Derive every line again from its operands, as `lstm-trace verify` does."""
     return await service.jobs.reply(comparing.verified, RunId(body.run))
-
-
-def two(a: str, b: str) -> tuple[RunId, RunId]:
-    """Two runs as arguments of `Runs.call`."""
-    return RunId(a), RunId(b)
 
 
 # -- the states of corpora -------------------------------------------------------------------------------------------
