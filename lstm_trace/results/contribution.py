@@ -5,6 +5,7 @@ The exact split stands beside gradient x input, integrated gradients and occlusi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -14,12 +15,12 @@ import numpy as np
 
 from ..backpropagation.attribution import exact, secants
 from ..base.option import Option
-from ..documents.blocks import Block
-from ..documents.formats import Show
-from ..documents.tables import LongTable
+from ..documents.blocks import Block, Heading, Items, Para, marked
+from ..documents.tables import SHOWN, LongTable
 from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
 from ..explanation.trials import Runs
+from ..formulas.tree import Num
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture
@@ -30,6 +31,9 @@ from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
 from .explanation import Of, Worked, step_named
 
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")
+#: The columns whose numbers a worked solution shows with its own digits.
+_NUMBERS = {"parameters", "inputs", "together", "occlusion", *Score._fields}
 #: Above this part of the difference it is said that a value goes past the baseline's.
 PAST = 0.1
 
@@ -89,14 +93,22 @@ class ContributionExplanation(SplitExplanation):
 
     def views(self, format: str, chosen: Options) -> Sequence[View]:
         """The backward pass with the slopes, and what experiments say of it."""
-        return [replace(view, told=self.account) for view in super().views(format, chosen)]
+        return [replace(view, experiments=tuple(self._checked(view))) for view in super().views(format, chosen)]
 
-    def before(self, words: Words, show: Show) -> Iterator[Block]:
-        """The picture, and its numbers by step."""
-        blocks = [*super().before(words, show)]
-        yield from blocks
-        if blocks and not self.nothing:
-            yield from self._by_step(words).blocks(words, show.digits, show.rows, "rows.all.json")
+    def _checked(self, view: View) -> Iterator[Block]:
+        """The tables by step and of the scores, with numbers as the worked steps have them, and what they say."""
+        words, style = view.words, view.values.style
+        if self.nothing:
+            return
+        yield Heading(2, (words.word("faith.checked" if self.account.occlusion else "split.steps"),))
+        sentences = experiments(self.account, self.asked, words)
+        if said := tuple((_POINT.sub(",", text) if style.comma else text,) for text in sentences):
+            yield Items(said)
+        yield from (Para(marked(note)) for note in self._notes(words))
+        for table in (self._by_step(words), *self._scores(words)):
+            numbers = dict.fromkeys(set(table.columns) & _NUMBERS, lambda value, _: Num(style.show(value), value))
+            shown, most = replace(table, said={**table.said, **numbers}), len(table.rows) if view.everything else SHOWN
+            yield from shown.blocks(words, most=most, complete="rows.all.json")
 
     def without(self, words: Words) -> str:
         """Why there are no worked steps: they need float64, and of a trained model they are many."""
@@ -142,27 +154,30 @@ class ContributionExplanation(SplitExplanation):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""
         told = self.account
-        faith = told.faithfulness
         others = {name: shares.parts for name, shares in told.others.items()}
         partial = {} if told.occlusion is None else {"occlusion": told.occlusion.parts(self.split)}
-        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured]
-        if told.occlusion is not None and not self.nothing:
-            notes.append(words.word("faith.note.occlusion"))
-        if faith is not None and not self.nothing:
-            notes.append(words.word("faith.note", bins=_bins(words), count=words.count("faith.count", faith.count)))
+        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured, *self._notes(words)]
         if why := self.without(words):
             notes.append(why)
         entries = by_entry(self.split, self.trace, words, others, partial, notes)
         if self.nothing:
             return (entries,)
-        scores: list[LongTable] = []
-        if faith is not None:
+        return (by_block(self.split, words), *self._scores(words), self._by_step(words), entries)
+
+    def _notes(self, words: Words) -> Iterator[str]:
+        """What an occlusion is, and the scores."""
+        if self.account.occlusion is not None:
+            yield words.word("faith.note.occlusion")
+        if (faith := self.account.faithfulness) is not None:
+            yield words.word("faith.note", bins=_bins(words), count=words.count("faith.count", faith.count))
+
+    def _scores(self, words: Words) -> Iterator[LongTable]:
+        if (faith := self.account.faithfulness) is not None:
             n = len(faith.drawn)
             rows = [(words.word(f"faith.order.{name}"), *one) for name, one in faith.orders.items()]
             rows.append((words.word("faith.drawn.mean", n=n), *faith.mean))
             rows.append((words.word("faith.drawn.sd", n=n), *faith.spread))
-            scores.append(LongTable(("order", *Score._fields), rows, words.word("faith.title")))
-        return (by_block(self.split, words), *scores, self._by_step(words), entries)
+            yield LongTable(("order", *Score._fields), rows, words.word("faith.title"))
 
     def _by_step(self, words: Words) -> LongTable:
         told = self.account
@@ -185,7 +200,7 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
     lost = [(row.occlusion, row) for row in every if row.occlusion]
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
-        place = words.word("faith.step", step=step_named(row.t, row.token)) if isinstance(row, Step) else row.place
+        place = words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
         measured = "" if without.complete else ".measured"
         yield words.word(f"faith.lost{measured}", place=place, lost=f"{most:+.6g}", n=without.made)
     opposed, largest = told.opposed

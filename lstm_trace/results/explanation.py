@@ -15,7 +15,6 @@ from ..documents.blocks import Block, Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
-from ..formulas.numbers import percent
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..report.options import Options
@@ -239,9 +238,9 @@ def value_of_hold(value: Value, words: Words) -> str:
     return f"{value:g}" if isinstance(value, float) else words.word("explanation.given")
 
 
-def step_named(t: int, label: str | None) -> str:
+def step_named(t: int, label: str | None, words: Words) -> str:
     """A step by its number, with its label where it has one: `3 (‘cat’)`."""
-    return f"{t} (‘{visible(label)}’)" if label else str(t)
+    return f"{words.nth(t)} (‘{visible(label)}’)" if label else str(words.nth(t))
 
 
 def in_steps(count: float, most: int, words: Words) -> str:
@@ -250,12 +249,6 @@ def in_steps(count: float, most: int, words: Words) -> str:
         return words.word("explanation.steps.over", n=most)
     text = f"{count:.3g}"
     return words.word(f"explanation.steps{'.1' if text == '1' else ''}", n=text)
-
-
-def in_percent(share: float, words: Words) -> str:
-    """A share in percent; none and all only where it is just that."""
-    sign, n = percent(share)
-    return words.word({"": "gates.percent", "<": "gates.percent.less", ">": "gates.percent.more"}[sign], n=n)
 
 
 def some_of(names: Sequence[str], words: Words) -> str:

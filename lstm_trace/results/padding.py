@@ -10,9 +10,10 @@ import numpy as np
 from ..base.arrays import runs
 from ..documents.tables import LongTable
 from ..languages.strings import Words
+from ..report.in_words.cases import percent
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
-from .explanation import Explanation, in_percent, some_of
+from .explanation import Explanation, some_of
 
 
 @checked
@@ -38,7 +39,7 @@ class PaddingExplanation(Explanation):
         if not (gone := steps - sum(lengths)):
             yield words.word("padding.none", steps=f"{steps:,}")
             return
-        share = in_percent(gone / steps, words) if steps else ""
+        share = percent(words, gone / steps) if steps else ""
         yield words.count("padding.some", gone, steps=f"{steps:,}", share=share)
         if len(set(lengths)) > 1:
             yield words.word("padding.lengths", least=min(lengths), most=max(lengths))

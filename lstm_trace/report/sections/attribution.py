@@ -1,4 +1,4 @@
-"""The end of a split: the share of each premise in the difference, and experiments that check these shares."""
+"""The end of a split: the share of each premise in the difference."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import numpy as np
 
 from ...backpropagation.gradients import in_baseline, premises
 from ...base.arrays import Array
-from ...base.display import visible
-from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
-from ...explanation.account import BINS, Faithfulness, Score, Step, share_of
-from ...formulas.numbers import show
-from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sym
+from ...documents.blocks import Block, Derivation, Heading, Para, Row, Text
+from ...formulas.tree import Baseline, MatVec, Node, Prod, Sym
 from ...formulas.whole import times, total
 from ...trace.address import INITIAL
-from ...view.view import UNITS, View
+from ...view.view import UNITS
 from ..content.backward import Backward
 from ..content.value_blocks import excerpted, minus
 
@@ -102,60 +99,3 @@ def _sum(back: Backward, shares: list[float]) -> Iterator[Block]:
     formula, shown = minus(value, base), back.num(gap)
     rows.append(Row((Sym("ΔL"),), (("=", formula), (back.values.between(formula, shown), shown))))
     yield Derivation(tuple((row,) for row in rows))
-
-
-def experiments(shown: View) -> Iterator[Block]:
-    """What L loses without each step, beside its share; the scores of the orders, and whether they agree."""
-    told = shown.told
-    if told is None or told.occlusion is None:
-        return
-    yield Heading(2, shown.said("experiments"))
-    yield Para(shown.said("experiments.occlusion"))
-    rows = told.ranked
-    labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
-    head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
-    head += [shown.said("experiments.share"), shown.said("experiments.lost")]
-
-    def cells(k: int) -> tuple[Text, ...]:
-        row = rows[k]
-        place, token = (str(shown.words.nth(row.t)), row.token) if isinstance(row, Step) else (row.place, "")
-        names: list[Text] = [(place,), *([(visible(token or ""),)] if labelled else [])]
-        return (*names, (shown.num(share_of(row)),), ("",) if row.occlusion is None else (shown.num(row.occlusion),))
-
-    body, _ = excerpted(shown, [abs(share_of(row)) for row in rows], cells, timed=told.faithfulness is None)
-    yield Table(tuple(head), tuple(body), 1 + labelled)
-    if told.padding:
-        yield Para(shown.said("answers.padding"))
-    if told.unreached:
-        yield Para(shown.said("experiments.unreached"))
-    opposed, largest = told.opposed
-    if largest:
-        yield Para(shown.said("experiments.opposed", opposed=opposed, largest=largest))
-    made, possible = told.occlusion.made, told.occlusion.possible
-    if made < possible:
-        yield Para(shown.said("plot.contribution.made", made=made, possible=possible))
-    if told.faithfulness is not None:
-        yield from _faithful(shown, told.faithfulness)
-
-
-def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
-    best = shown.words.word(f"experiments.order.{found.best}")
-    yield Para(shown.said("experiments.faithful", percent=", ".join(map(str, BINS)), order=best))
-    rows: list[tuple[Text, Score]] = [(shown.said(f"experiments.order.{name}"), s) for name, s in found.orders.items()]
-    rows.append((shown.said("experiments.order.random", n=len(found.drawn)), found.mean))
-    yield Table(
-        tuple(shown.said(f"experiments.{name}") for name in ("order", "away", "past", "kept", "distance")),
-        tuple((name, *((shown.num(value),) for value in score)) for name, score in rows),
-    )
-    if len(found.orders) > 1 and found.disagree:
-        correlation = Num(show(found.correlation, 2), found.correlation)
-        if found.uncorrelated:
-            yield Para(shown.words.text("experiments.disagree.ranks", correlation=correlation))
-        if found.apart:
-            yield Para(shown.said("experiments.disagree.top", common=found.common, top=found.top))
-    for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
-        if is_chance:
-            worse = ".worse" if key == "kept" and found.worse[1] else ""
-            yield Para(shown.said(f"experiments.chance.{key}{worse}"))
-    if found.misleading:
-        yield Para(shown.said("experiments.misleading"))
