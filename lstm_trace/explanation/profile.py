@@ -23,7 +23,7 @@ from .memory import Recurrence, recurrences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .activity import Activity, LineStatistics, Moves, NotFinite
+    from .activity import Activity, Kept, LineStatistics, Moves, NotFinite
 
 #: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
 SPARE = 10
@@ -106,14 +106,14 @@ class StageProfile:
         return (*self.states, *others)
 
     @property
-    def memory(self) -> LineStatistics | None:
-        """The first carried line of which it is known what it keeps."""
-        return next((state for state in self.states if state.kept is not None), None)
+    def memory(self) -> Kept | None:
+        """What units keep of the first carried line of which that is known."""
+        return next((state.kept for state in self.states if state.kept is not None), None)
 
     @property
     def forgets(self) -> Array | None:
         """The share of units that keep less than half of what they hold, at each step: (T, B), NaN at padding."""
-        return None if self.memory is None or self.memory.kept is None else self.memory.kept.forgets
+        return None if self.memory is None else self.memory.forgets
 
     @property
     def summary(self) -> dict[str, float]:
@@ -124,7 +124,7 @@ class StageProfile:
         them are dead.
         """
         every = [unit for units in self.gates.values() for unit in units]
-        times = np.zeros(0) if self.memory is None or self.memory.kept is None else self.memory.kept.half_life
+        times = np.zeros(0) if self.memory is None else self.memory.half_life
         known = times[~np.isnan(times)]
         return {
             **{name: _mean([unit.mean for unit in units]) for name, units in self.gates.items()},

@@ -200,7 +200,9 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
     lost = [(row.occlusion, row) for row in every if row.occlusion]
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
-        place = words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
+        place = (
+            words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
+        )
         measured = "" if without.complete else ".measured"
         yield words.word(f"faith.lost{measured}", place=place, lost=f"{most:+.6g}", n=without.made)
     opposed, largest = told.opposed

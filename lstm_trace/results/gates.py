@@ -114,14 +114,4 @@ class GatesExplanation(Explanation):
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:
     """Units by number, with their labels where there are some; neighbours as a range; the first of many."""
-    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else _ranges(those), words)
-
-
-def _ranges(numbers: Sequence[int]) -> list[str]:
-    """Rising numbers, three or more neighbours as a range.
-
-    >>> _ranges([0, 1, 2, 5, 7, 8])
-    ['0–2', '5', '7', '8']
-    """
-    parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
-    return [text for texts in parts for text in texts]
+    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else [*map(words.span, runs(those))], words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,15 +52,9 @@ class PaddingExplanation(Explanation):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each sequence."""
-        rows = [(b, len(steps), self.trace.steps - len(steps), _spans(steps)) for b, steps in enumerate(self.valid)]
+        rows = [
+            (b, len(steps), self.trace.steps - len(steps), ", ".join(map(words.span, runs(steps))))
+            for b, steps in enumerate(self.valid)
+        ]
         columns, notes = ("sequence", "valid", "padding", "steps"), (words.word("padding.note"),)
         return (LongTable(columns, rows, notes=notes, ranked=("padding",), adds=False),)
-
-
-def _spans(steps: Sequence[int]) -> str:
-    """Steps as spans.
-
-    >>> _spans([0, 1, 2, 5])
-    '0–2, 5'
-    """
-    return ", ".join("–".join(dict.fromkeys((str(run[0]), str(run[-1])))) for run in runs(steps))

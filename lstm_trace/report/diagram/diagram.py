@@ -41,24 +41,20 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
         if spot.kind == "sink" or array is None or array.ndim != 3:
             continue
         wide = array.shape[-1]
-        places, more = range(wide if wide <= UNITS else UNITS - 1), wide > UNITS
-        if more and unit is not None and unit < wide and _of_units(values.trace, picture.stage, spot.line):
-            places, more = range(unit, unit + 1), False
+        places = range(wide if wide <= UNITS else UNITS - 1)
+        if unit is not None and unit < wide and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
+            places = range(unit, unit + 1)
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
-        texts += ["…"] if more else []
+        texts += ["…"] if 1 < len(places) < wide else []
         found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
     return found
 
 
-def _of_units(trace: Trace, stage: Stage, name: str) -> bool:
-    """Whether a line, state or input has a value for each hidden unit: not one for each input or output."""
-    line = stage.cell.by_name.get(name)
-    return axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
-
-
 def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
     """For how many of the `wide` values of a name there is to be room. alone: one of many hidden units is shown."""
-    return 1 if alone and wide > UNITS and _of_units(trace, stage, name) else min(wide, UNITS)
+    line = stage.cell.by_name.get(name)  # not with one value for each input or output
+    hidden = axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
+    return 1 if alone and wide > UNITS and hidden else min(wide, UNITS)
 
 
 def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:

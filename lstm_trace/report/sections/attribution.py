@@ -50,7 +50,14 @@ def shares(back: Backward) -> Iterator[Block]:
     lines, note = excerpted(back, [abs(part.share) for part in parts], lambda k: (_row(back, parts[k]),))
     yield Derivation(tuple(lines))
     yield from note
-    yield from _sum(back, [part.share for part in parts])
+    value, base = back.value_and_baseline
+    found, gap = sum(part.share for part in parts), float(value.value) - float(base.value)
+    rows = [Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),))]
+    if not abs(gap - found) <= ROUNDING * max(1.0, sum(abs(part.share) for part in parts)):  # more than rounding
+        rows.append(Row(back.said("between.rest"), (("≈", back.num(gap - found)),)))
+    formula, shown = minus(value, base), back.num(gap)
+    rows.append(Row((Sym("ΔL"),), (("=", formula), (back.values.between(formula, shown), shown))))
+    yield Derivation(tuple((row,) for row in rows))
 
 
 def _parts(back: Backward) -> Iterator[_Difference]:
@@ -87,15 +94,3 @@ def _row(back: Backward, part: _Difference) -> Row:
         put_in = total(terms)
     share = back.num(part.share)
     return Row(label, (("=", put_in), (back.values.between(put_in, share), share)))
-
-
-def _sum(back: Backward, shares: list[float]) -> Iterator[Block]:
-    """That the shares add up; what they leave is said where it is more than rounding."""
-    value, base = back.value_and_baseline
-    found, gap = float(np.sum(shares)), float(value.value) - float(base.value)
-    rows = [Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),))]
-    if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
-        rows.append(Row(back.said("between.rest"), (("≈", back.num(gap - found)),)))
-    formula, shown = minus(value, base), back.num(gap)
-    rows.append(Row((Sym("ΔL"),), (("=", formula), (back.values.between(formula, shown), shown))))
-    yield Derivation(tuple((row,) for row in rows))

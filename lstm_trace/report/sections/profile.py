@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from typing import Any
 
 import numpy as np
 
@@ -65,34 +66,30 @@ class ProfileCells:
         """So many of all; nothing for none."""
         return (f"{n}/{all}",) if n else EMPTY
 
-    def address(self, line: str, part: StageProfile, t: int | None = None, b: int | None = None) -> Address:
-        """The address of a line, without the parts of which the trace has only one.
+    def address(
+        self, line: str, part: StageProfile, t: int | None = None, b: int | None = None, j: int | None = None
+    ) -> str:
+        """The address of a line or unit, without the parts of which the trace has only one.
 
         Args:
             line: its name.
             part: the layer and direction.
             t: where the step lies in the trace's arrays; all steps if None.
             b: the row of the batch.
+            j: the unit; all if None.
         """
         there = self.found.trace.extents(line)
         step = None if t is None else self.found.trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
-        return Address(line, **{key: value if len(there[key]) > 1 else None for key, value in values.items()})  # type: ignore[arg-type]
-
-    def line(self, line: str, part: StageProfile) -> Text:
-        """A line by its address."""
-        return (Code(str(self.address(line, part))),)
+        known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
+        return str(Address(line, unit=None if j is None else (j,), **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
         trace = self.found.trace
-        name = Code(str(self.address(line, part, t, b)._replace(unit=(j,))))
+        name = Code(self.address(line, part, t, b, j))
         named = labels(trace, axis(trace, part.stage, line), trace.lines[part.stage.scope][line].shape[-1])
         return (name, self.shown.words.aside(named[j])) if named else (name,)
-
-    def place(self, part: StageProfile) -> Text:
-        """A layer and direction as addresses have them."""
-        return (Code(part.stage.scope),)
 
     def units(self, names: Sequence[Text]) -> Text:
         """A list of names, the first ones of many; that there is none."""
@@ -164,7 +161,8 @@ def gates(c: ProfileCells) -> Iterator[Block]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
         shut, wide = (sum(unit.state == state for unit in units) for state in ("shut", "open"))
         shares = (c.share(left),), (c.share(right),)
-        rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
+        line = (Code(c.address(name, part)),)
+        rows.append((line, c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
     yield table if c.shown.illustration is None else replace(c.shown.illustration, beside=table)
     yield from c.left(len(every))
@@ -183,7 +181,7 @@ def layers(c: ProfileCells) -> Iterator[Block]:
         shares = [(c.share(facts[side]),) for side in ("left", "right")]
         lives = [c.half_life(facts[which]) for which in ("half_life", "longest")]
         last = c.number(facts["output"]), c.many(int(facts["dead"]), int(facts["units"]))
-        rows.append((c.place(part), *means, *shares, *lives, *last))
+        rows.append(((Code(part.stage.scope),), *means, *shares, *lives, *last))
     yield Heading(2, c.shown.said("profile.layers"))
     yield Para(c.shown.said("profile.compared"), leads=True)
     names = [Code(name) for name in gates]
@@ -374,59 +372,52 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
     opened = [source, *options]
     units = long_memories(c.found) or large_values(c.found)
     if units and c.found.counted:
-        _, line, j = unit = units[0]
+        part, line, j = unit = units[0]
         (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(j)]
         key = "largest" if line.kept is None else "unit"
         yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{j}.svg"], ""
         yield "worked", ["report", *opened, *at], ""
         if line.kept is not None:
-            yield "memory", ["explain", "memory", *opened, "--of", _address(c, unit, t, b)], ""
+            yield "memory", ["explain", "memory", *opened, "--of", c.address(line.name, part, t, b, j)], ""
         if any(step_labels(c.found.trace, b)):
-            told = (followers(c.found) or units)[0]
-            chosen = [*_place(c, told), "--line", told[1].name, "--unit", str(told[2])]
-            yield "text", ["plot", *opened, "--kind", "text", *chosen], _address(c, told)
+            part, line, j = told = (followers(c.found) or units)[0]
+            chosen = [*_place(c, told), "--line", line.name, "--unit", str(j)]
+            yield "text", ["plot", *opened, "--kind", "text", *chosen], c.address(line.name, part, j=j)
     for _, t, b in events(c.found, 1):
-        yield "step", ["report", *opened, *_row_option(c, b), "--steps", str(c.found.trace.span[t])], ""
+        row = ["--batch", str(b)] if c.found.trace.batch > 1 else []
+        yield "step", ["report", *opened, *row, "--steps", str(c.found.trace.span[t])], ""
     yield "gates", ["explain", "gates", *opened], ""
     yield "verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source], ""
-
-
-def _address(c: ProfileCells, unit: Unit, t: int | None = None, b: int | None = None) -> str:
-    part, line, j = unit
-    return str(c.address(line.name, part, t, b)._replace(unit=(j,)))
 
 
 def _place(c: ProfileCells, unit: Unit) -> list[str]:
     """The options for a unit's layer and direction, and for the row in which it is largest, where there are several."""
     part, line, j = unit
-    trace = c.found.trace
-    stages = [stage for stage in trace.stages if stage.cell.carry]
-    layers = ["--layer", str(part.stage.layer)] if len({stage.layer for stage in stages}) > 1 else []
-    ways = ["--direction", part.stage.direction] if len({stage.direction for stage in stages}) > 1 else []
-    return [*layers, *ways, *_row_option(c, int(line.at[j, 1]))]
-
-
-def _row_option(c: ProfileCells, b: int) -> list[str]:
-    return ["--batch", str(b)] if c.found.trace.batch > 1 else []
+    stages = [stage for stage in c.found.trace.stages if stage.cell.carry]
+    known: tuple[tuple[str, Collection[Any], Any], ...] = (
+        ("--layer", {stage.layer for stage in stages}, part.stage.layer),
+        ("--direction", {stage.direction for stage in stages}, part.stage.direction),
+        ("--batch", range(c.found.trace.batch), int(line.at[j, 1])),
+    )
+    return [text for option, every, value in known if len(every) > 1 for text in (option, str(value))]
 
 
 def _wrapped(arguments: list[str]) -> Iterator[str]:
     """A command as a shell reads it, over several lines where it is long."""
-    words: list[str] = []
+    line, *options = ["lstm-trace"]
     for text in arguments:
-        if text == _PIPE:
-            words.append(text)
-        elif text.startswith("-") or not words or not words[-1].startswith("-"):
-            words.append(shlex.quote(text))
-        else:  # an option and its value stay together
-            words[-1] += f" {shlex.quote(text)}"
-    line = "lstm-trace"
-    for word in words:
-        if len(line) + len(word) + 3 > WIDTH and word.startswith(("-", "|")):
-            yield f"{line} \\"
-            line = f"    {word}"
+        if text.startswith(("-", _PIPE)):
+            options.append(text if text == _PIPE else shlex.quote(text))
+        elif options:  # an option and its value stay together
+            options[-1] += f" {shlex.quote(text)}"
         else:
-            line += f" {word}"
+            line += f" {shlex.quote(text)}"
+    for option in options:
+        if len(line) + len(option) + 3 > WIDTH:
+            yield f"{line} \\"
+            line = f"    {option}"
+        else:
+            line += f" {option}"
     yield line
 
 
