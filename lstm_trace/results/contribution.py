@@ -46,8 +46,7 @@ def contribution(
         Option("zero-input (default), zero-state, a batch element, or a file.", reads="baseline", metavar="BASELINE"),
     ] = "zero-input",
     points: Annotated[
-        int | Literal["auto"],
-        Option("Points of the path (50 to 400, fewer for a large trace).", least=1, most=10_000),
+        int | Literal["auto"], Option("Points of the path (50 to 400, fewer for a large trace).", least=1, most=10_000)
     ] = "auto",
     occlusion: Annotated[
         Runs,

@@ -93,19 +93,12 @@ class Explanation(Finding):
         if held := held_in(self.trace, words):
             yield held
         yield from self.found(words)
-        if at := self._padding():
-            yield words.word("explanation.padding", t=at[0], b=at[1])
-
-    def _padding(self) -> tuple[int, int] | None:
-        """The step and the sequence of a value that is at a step of padding."""
-        if self.of is None or not self.trace.padded:
-            return None
         with suppress(MissingError):  # a sum, of which padding is left out
-            address = self.trace.locate(self.of, every=True)
-            t, b = address.t, address.b
-            if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
-                return t, b
-        return None
+            if self.of is not None and self.trace.padded:
+                address = self.trace.locate(self.of, every=True)
+                t, b = address.t, address.b
+                if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
+                    yield words.word("explanation.padding", t=t, b=b)
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, drawn once for each language."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from ...cell.lines import Cell, Operand
 from ...cell.network import Stage
 from ...documents.blocks import Text
-from ...errors import OptionError
-from ...explanation.memory import recurrence
+from ...explanation.memory import recurrences
 from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
 from .cases import STEPS, Case, CaseCourse, Described
@@ -45,13 +43,11 @@ def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
     cell = stage.cell
     kept: dict[str, str] = {}
     written: set[Operand] = set()
-    for line in cell.states.values():
-        with suppress(OptionError):  # what is carried is no sum that keeps something of a state
-            rule = recurrence(stage, line)
-            written |= {term for _, term in rule.writes}
-            for _, gate in rule.keeps:
-                if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
-                    kept.setdefault(gate, rule.state)
+    for _, rule in recurrences(stage, cell.states.values()):
+        written |= {term for _, term in rule.writes}
+        for _, gate in rule.keeps:
+            if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
+                kept.setdefault(gate, rule.state)
     for name in (*cell.inputs, *cell.by_name):
         signal = kept.get(name) or (gated(cell.by_name[name], cell) if name in cell.by_name else None)
         signal = signal or (multiplied(name, cell) if name in named else None)

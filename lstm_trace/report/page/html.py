@@ -11,6 +11,7 @@ style sheet shows it; without that, the plain text is seen, which the style shee
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -105,19 +106,17 @@ class Page:
 
 def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, diagram.Diagram]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
-    found: dict[object, tuple[str, diagram.Diagram]] = {}
-    rooms: dict[object, dict[str, int]] = {}
-    keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
+    alike: dict[object, list[Stage]] = {}
     for stage in shown.stages:
-        room = rooms.setdefault(keys[stage.scope], {})
-        for name, size in diagram.widths(stage, values).items():
-            room[name] = max(room.get(name, 0), size)
-    for stage in shown.stages:
-        key = keys[stage.scope]
-        if key not in found:
-            drawn = diagram.Diagram(stage, rooms[key], shown.words, shown.trace.header.symbols)
-            found[key] = f"cell{mark}{len(found)}", drawn
-    return {scope: found[key] for scope, key in keys.items()}
+        alike.setdefault((stage.lines, stage.cell.carry, stage.cell.output, stage.inputs), []).append(stage)
+    found: dict[str, tuple[str, diagram.Diagram]] = {}
+    for n, stages in enumerate(alike.values()):
+        room = Counter[str]()
+        for stage in stages:
+            room |= Counter(diagram.widths(stage, values))  # the larger of both
+        drawn = diagram.Diagram(stages[0], room, shown.words, shown.trace.header.symbols)
+        found |= {stage.scope: (f"cell{mark}{n}", drawn) for stage in stages}
+    return found
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------

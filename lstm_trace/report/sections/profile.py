@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Code, Heading, Items, Listing, Para, Table, Text
 from ...documents.excerpt import largest
@@ -192,7 +192,6 @@ def layers(c: ProfileCells) -> Iterator[Block]:
 #: So many units stand in a table.
 UNITS = 5
 
-Lines = Sequence[tuple[StageProfile, LineStatistics]]
 Unit = tuple[StageProfile, LineStatistics, int]
 
 
@@ -225,17 +224,13 @@ def units(c: ProfileCells) -> Iterator[Block]:
 def long_memories(found: Profile) -> list[Unit]:
     """The units of carried lines, those with the longest half-life first; of equal ones those that keep most."""
     lines = [(part, state, kept) for part in found.parts for state in part.states if (kept := state.kept) is not None]
-    if not lines:
-        return []
-    times, means = (np.concatenate([getattr(kept, name) for *_, kept in lines]) for name in ("half_life", "mean"))
-    order = np.lexsort((-np.nan_to_num(means, nan=-1.0), -np.nan_to_num(times, nan=-1.0)))
-    return _placed([(part, state) for part, state, _ in lines], order[~np.isnan(times[order])])
+    return _ranked(((p, s, zip(k.half_life.tolist(), k.mean.tolist(), strict=True)) for p, s, k in lines), (-1.0,))
 
 
 def large_values(found: Profile) -> list[Unit]:
     """The units of carried lines, that with the value of the largest size first."""
-    lines = [(part, state) for part in found.parts for state in part.states]
-    return _by_size(lines, [np.abs(state.largest) for _, state in lines], -1.0)
+    lines = ((part, state, np.abs(state.largest).tolist()) for part in found.parts for state in part.states)
+    return _ranked(lines, -1.0)
 
 
 def followers(found: Profile) -> list[Unit]:
@@ -245,24 +240,15 @@ def followers(found: Profile) -> list[Unit]:
     """
     lines = [(part, line) for part in found.parts for line in part.lines if line.name in part.follows]
     best: dict[tuple[str, int, int], Unit] = {}
-    for part, line, j in _by_size(lines, [part.follows[line.name].share for part, line in lines], 0.0):
+    for part, line, j in _ranked(((p, x, p.follows[x.name].share.tolist()) for p, x in lines), 0.0):
         best.setdefault((part.stage.scope, len(line.mean), j), (part, line, j))  # a projection has other units
     return [*best.values()]
 
 
-def _by_size(lines: Lines, sizes: Sequence[Array], least: float) -> list[Unit]:
-    """The units of lines whose sizes are above `least`, the largest first."""
-    if not lines:
-        return []
-    every = np.nan_to_num(np.concatenate(sizes), nan=-1.0)
-    order = largest(every, len(every))
-    return _placed(lines, order[every[order] > least])
-
-
-def _placed(lines: Lines, order: Array) -> list[Unit]:
-    """Layer and direction, line and unit of places in the units of several lines, one line after the other."""
-    every = [(part, line, j) for part, line in lines for j in range(len(line.mean))]
-    return [every[at] for at in order.tolist()]
+def _ranked(lines: Iterable[tuple[StageProfile, LineStatistics, Iterable[Any]]], least: Any) -> list[Unit]:
+    """The units of lines, each with its sizes, whose size is above `least`, the largest first; not those of NaN."""
+    every = [(size, (part, line, j)) for part, line, sizes in lines for j, size in enumerate(sizes) if size > least]
+    return [unit for _, unit in sorted(every, key=itemgetter(0), reverse=True)]  # of equal ones the first
 
 
 def _kept(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
