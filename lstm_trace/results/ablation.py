@@ -14,9 +14,7 @@ from ..explanation.ablation import Ablation, Over
 from ..explanation.ablation import ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked
-from ..trace.derived import sizes
 from ..trace.holding import read_value
-from ..trace.labels import axis, labels, step_labels
 from ..trace.trace import Trace
 from .explanation import Explanation, Of, some_of, value_of_hold
 
@@ -44,7 +42,7 @@ def ablation(
         to: at what it is held.
 
     Raises:
-        OptionError, MissingError, ShapeError, TooLargeError: see `explanation.experiments.ablation`.
+        OptionError, MissingError, ShapeError, TooLargeError: see `explanation.ablation.ablation`.
     """
     return AblationExplanation(trace, of, ablated(trace, of, over, only, to), read_value("to", to))
 
@@ -101,7 +99,7 @@ class AblationExplanation(Explanation):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each variant, the largest change first."""
         effects, over = self.ablation.effects, self.ablation.over
-        names = self._called()
+        names = [effect.label for effect in effects]
         which = {"units": ["unit"], "steps": ["t"], "lines": []}[over]
         named = [STEP_LABEL if over == "steps" else UNIT_LABEL] if any(names) else []
         columns = ("layer", "direction", "line", *which, *named, "value", "effect")
@@ -112,15 +110,6 @@ class AblationExplanation(Explanation):
         several = len({(effect.scope, effect.line) for effect in effects}) > 1
         notes, shown = (words.word("ablation.note", of=self.ablation.of),), columns if several else columns[3:]
         return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
-
-    def _called(self) -> list[str]:
-        """What the step, or the unit, of each variant is called."""
-        trace, effects = self.trace, self.ablation.effects
-        steps, widths = step_labels(trace, self.ablation.of.b), sizes(trace)
-        lines = dict.fromkeys((effect.scope, effect.line) for effect in effects)
-        units = {(s, n): labels(trace, axis(trace, trace.stage(s), n), widths[s][n]) for s, n in lines}
-        places = ((units[x.scope, x.line], x.unit) if x.t is None else (steps, trace.index(x.t)) for x in effects)
-        return [names[at] if names and at is not None else "" for names, at in places]
 
 
 def _steps(steps: range | None, words: Words) -> str:

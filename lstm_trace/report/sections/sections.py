@@ -12,8 +12,7 @@ from ...view.hand_size import with_comma
 from ...view.view import View, interventions
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
-from .attribution import shares
-from .backward import adjoint, backward_pass, by_size, gradients, opening, title
+from .backward import adjoint, backward_pass, by_size, gradients, opening, shares, title
 from .equations import equations
 from .given_section import given, introduction
 from .profile import profile
