@@ -264,19 +264,6 @@ class Faithfulness:
         return self.common < COMMON * self.top
 
     @property
-    def chance(self) -> tuple[bool, bool]:
-        """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
-        best = self.orders[self.best]
-        return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
-
-    @property
-    def worse(self) -> tuple[bool, bool]:
-        """Whether it does worse than those by more than their standard deviation: likewise."""
-        best, mean, spread = self.orders[self.best], self.mean, self.spread
-        away = best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness
-        return away, best.distance > mean.distance + spread.distance
-
-    @property
     def misleading(self) -> bool:
         """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
         return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness

@@ -139,6 +139,11 @@ class Behaviour:
     low: float
     high: float
 
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The activities as a table, with the columns `COLUMNS`."""
+        return [unit.row for unit in self.units]
+
 
 def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:
     """Measure every gate and tanh line, unit by unit. batch: one row; all rows if None.

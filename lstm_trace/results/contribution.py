@@ -248,11 +248,15 @@ def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
     away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
     kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
     yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
-    numbers = (("away", faith.without(best), faith.without(faith.mean)), ("kept", best.distance, faith.mean.distance))
-    for (what, number, mean), is_chance, worse in zip(numbers, faith.chance, faith.worse, strict=True):
-        if is_chance:
-            key = f"faith.chance.{what}{'.worse' if worse else ''}"
-            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{mean:.4g}")
+    mean, spread = faith.mean, faith.spread
+    ahead = best.comprehensiveness - mean.comprehensiveness
+    for what, number, drawn, lead, chance in (  # chance: by so much orders drawn at random differ
+        ("away", faith.without(best), faith.without(mean), ahead, spread.comprehensiveness),
+        ("kept", best.distance, mean.distance, mean.distance - best.distance, spread.distance),
+    ):
+        if lead <= 0:
+            key = f"faith.chance.{what}{'.worse' if lead < -chance else ''}"
+            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{drawn:.4g}")
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
         yield words.word("faith.past", past=f"{best.overshoot:.4g}")
     if len(faith.orders) > 1 and faith.disagree:

@@ -90,15 +90,15 @@ class GatesExplanation(Explanation):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The half-life of each unit, the longest first; then every unit of every gate."""
-        behaviour, units = self.behaviour, [unit.row for unit in self.behaviour.units]
+        behaviour = self.behaviour
         several = len({unit.scope for unit in behaviour.units}) > 1
         place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
         shown = (*place, *(() if several else ("mean",)), "left", "right", "state")
         notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),)
         said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
         heading, ranked = words.word("explanation.entries"), ("left", "right")
-        every = LongTable(COLUMNS, units, heading, shown, notes, ranked=ranked, adds=False, said=said)
-        lives = [row for row in units if row[-1] is not None]
+        every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)
+        lives = [row for row in behaviour.rows if row[-1] is not None]
         if not lives:
             return (every,)
         lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
