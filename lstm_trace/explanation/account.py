@@ -326,6 +326,7 @@ def _scores(variants: Variants, orders: list[Array], value: float, everything: f
     return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
 
 
+@np.errstate(invalid="ignore")  # of equal ranks
 def rank_correlation(a: Array, b: Array) -> float:
     """Spearman's: the correlation of the ranks, equal numbers sharing theirs; nan where all are equal.
 
@@ -336,6 +337,4 @@ def rank_correlation(a: Array, b: Array) -> float:
     for numbers in (a, b):
         _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(counts) - (counts - 1) / 2)[which])
-    x, y = (rank - rank.mean() for rank in ranks)
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size else np.nan
+    return float(np.corrcoef(ranks)[0, 1])

@@ -167,12 +167,6 @@ class Profile:
         places = ", ".join(part.stage.scope for part in self.parts)
         return f"<Profile of {self.trace.header.called}: {places}; frames layers, units, steps, gates>"
 
-    @property
-    def valid(self) -> Array:
-        """Whether each step of each of the rows is valid, (T, B)."""
-        found: Array = self.trace.valid[:, self.rows.start : self.rows.stop, 0] != 0
-        return found
-
     @cached_property
     def gates(self) -> pd.DataFrame:
         """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
@@ -213,7 +207,8 @@ class Profile:
 
     def _steps(self, part: StageProfile, moves: Moves) -> Sequence[Any]:
         labels_of = [step_labels(self.trace, row) or [""] * self.trace.steps for row in self.rows]
-        t, b = at = np.nonzero(~np.isnan(moves.change) | self.valid)
+        valid = self.trace.valid[:, self.rows.start : self.rows.stop, 0] != 0
+        t, b = at = np.nonzero(~np.isnan(moves.change) | valid)
         return (
             part.stage.layer, part.stage.direction, t + self.trace.first, b + self.rows.start,
             [labels_of[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)],

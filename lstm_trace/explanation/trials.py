@@ -236,7 +236,11 @@ class Variants:
         reads = computed_parts(one, pair.of.parts)
         if reads is None:
             return None
-        needed, span = _reached(one, reads)
+        needed, span = reached(one.stages, reads), one.span
+        if not any(stage.backwards for stage in needed):
+            span = span[: max(int(part.steps[-1]) for part in reads) + 1]
+        elif all(stage.backwards for stage in needed):
+            span = span[min(int(part.steps[0]) for part in reads) :]
         scopes = {stage.scope for stage in needed}
         if rows_alone(one):
             trace = _with(one, needed, span)
@@ -377,15 +381,6 @@ def _against(base: Trace, x: Array | None, given: Mapping[str, Mapping[str, Arra
     if x is not None and base.x is not None:
         yield x, base.x
     yield from ((value, base.given[scope][name]) for scope, here in given.items() for name, value in here.items())
-
-
-def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:
-    """The stages, with their lines, and the steps on which values depend."""
-    stages = reached(trace.stages, reads)
-    first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
-    if not any(stage.backwards for stage in stages):
-        return stages, trace.span[: last + 1]
-    return stages, trace.span[first:] if all(stage.backwards for stage in stages) else trace.span
 
 
 def _with(trace: Trace, stages: tuple[Stage, ...], span: range) -> Trace:

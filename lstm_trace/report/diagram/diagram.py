@@ -174,6 +174,12 @@ class Diagram:
         low = [middle[spot.key][1] + _HEIGHTS[spot.kind] / 2 for spot in self.flow.spots]
         return ends[-1][1] + _EDGE, max([*low, *lanes.values()], default=0.0) + _EDGE
 
+    @property
+    def frame(self) -> str:
+        """The attributes of its `<svg>` that say how large it is."""
+        wide, tall = self.size
+        return f'class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}"'
+
     # -- drawing -----------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -313,11 +319,10 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     numbers = Values(trace, DIGITS)
     picture = Diagram(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
-    wide, tall = picture.size
     title, style = escape(caption(trace, stage, t, b, picture.said)), asset("report/diagram/diagram.css")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-labelledby="title desc">\n<title id="title">{title}</title>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {picture.frame} role="img" aria-labelledby="title desc">\n'
+        f'<title id="title">{title}</title>\n'
         f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style}</style>\n'
         f'<rect class="ground" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
     )

@@ -58,11 +58,6 @@ class Described:
         """The strings of the language."""
         return self.shown.words
 
-    @property
-    def kind(self) -> str:
-        """The kind of the cell."""
-        return self.shown.trace.header.kind
-
     # -- which ---------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -162,7 +157,7 @@ class Described:
 
     def subject(self, name: str, steps: Iterable[int]) -> Text:
         """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
-        key = f"the.{self.kind}.{name}"
+        key = f"the.{self.shown.trace.header.kind}.{name}"
         return (self.words.word(key),) if self.words.has(key) else (self.symbol(name, steps),)
 
     def gate(self, name: str, steps: Iterable[int]) -> Text:
@@ -215,6 +210,12 @@ class Described:
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
         """The sentence of `key`, or of `key.at` where it says when, with a capital and without the full stop."""
         return capital(self.words.text(f"{key}.at", when=when, **fields) if when else self.words.text(key, **fields))
+
+    def at_the_end(self, key: str, name: str, texts: Sequence[tuple[Case, Text, Text]], **fields: Any) -> Text:
+        """What is said of each case at its last step, as whole sentences."""
+        steps = {self.steps[case.row][-1] for case, _, _ in texts}
+        fields |= {"subject": self.subject(name, steps), "values": self.each(name, texts)}
+        return self.said(self.sentence(key, self.at(steps), **fields))
 
     def aside(self, key: str, **fields: Any) -> Text:
         """A remark in brackets."""

@@ -142,7 +142,7 @@ def _idle(told: Described, gate: Gate, cases: Sequence[Case]) -> tuple[int, ...]
 
 def _own(told: Described, key: str, *names: str) -> str:
     """The key of the sentence for a line of this kind of cell; the general one where there is none."""
-    found = (f"{key}.{told.kind}.{name}" for name in names)
+    found = (f"{key}.{told.shown.trace.header.kind}.{name}" for name in names)
     return next((own for own in found if told.words.has(own)), key)
 
 

@@ -80,7 +80,9 @@ def remembered(shown: View) -> Iterator[Text]:
 def _gated(told: Described) -> frozenset[str]:
     """The lines and inputs of which the cell says what they did."""
     cell = told.stage.cell
-    return frozenset(name for name in (*cell.by_name, *cell.inputs) if told.words.has(f"did.{told.kind}.{name}"))
+    return frozenset(
+        name for name in (*cell.by_name, *cell.inputs) if told.words.has(f"did.{told.shown.trace.header.kind}.{name}")
+    )
 
 
 def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
@@ -91,8 +93,10 @@ def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
     found = {cell.output, *(line for _, line in cell.carry)}
     padded = [cell.by_name[name] for name in found & cell.by_name.keys() if stage.unpadded(name) != name]
     found |= set(map(stage.unpadded, found))
-    if gated or told.words.has(f"the.{told.kind}.{cell.output}"):
-        found = {line.name for line in cell.lines if told.words.has(f"the.{told.kind}.{line.name}")} - gated
+    if gated or told.words.has(f"the.{told.shown.trace.header.kind}.{cell.output}"):
+        found = {
+            line.name for line in cell.lines if told.words.has(f"the.{told.shown.trace.header.kind}.{line.name}")
+        } - gated
     there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]
     return [line.name for line in there if line.name not in readout(cell)]
 
@@ -147,13 +151,11 @@ def _went(told: Described, name: str, rule: Recurrence, cases: Sequence[Case]) -
         moves.append((case, told.num(rule.state, case, t), new, aside))
     if not moves:
         return
-    steps = {told.steps[case.row][-1] for case in cases}
     texts: list[tuple[Case, Text, Text]] = [(case, (new,), ()) for case, _, new, _ in moves]
     key = "new" if all(old.value == 0 for _, old, _, _ in moves) else "went"
     if key == "went":
         texts = [(case, told.words.text("move", old=old, new=new), aside) for case, old, new, aside in moves]
-    values, subject = told.each(name, texts), told.subject(name, steps)
-    yield "went", told.said(told.sentence(key, told.at(steps), values=values, moves=values, subject=subject))
+    yield "went", told.at_the_end(key, name, texts)
 
 
 def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
@@ -237,9 +239,7 @@ def _shows(told: Described, name: str, state: str, factor: str, gate: str, cases
             return
         of = whole if line is None or factor == state else _applied(line, whole)
         texts.append((case, (told.num(name, case, t),), told.aside("of", share=told.share(share, name), whole=of)))
-    steps = {told.steps[case.row][-1] for case in cases}
-    subject, values = told.subject(name, steps), told.each(name, texts)
-    yield "shows", told.said(told.sentence("value", told.at(steps), subject=subject, values=values))
+    yield "shows", told.at_the_end("value", name, texts)
 
 
 def _applied(line: Line, value: Num) -> Node:
@@ -279,7 +279,5 @@ def _made(told: Described, name: str, sources: tuple[Terms, ...], cases: Sequenc
             return
         aside = told.aside("brought.bias" if len(names) > 2 else "brought", **names)
         texts.append((case, (told.num(name, case, t),), aside))
-    steps = {told.steps[case.row][-1] for case in cases}
     function = Fn(str(line.call[0]) if line.call else line.op)
-    fields = {"subject": told.subject(name, steps), "function": function, "values": told.each(name, texts)}
-    yield "made", told.said(told.sentence("brings", told.at(steps), **fields))
+    yield "made", told.at_the_end("brings", name, texts, function=function)

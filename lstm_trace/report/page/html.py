@@ -86,11 +86,6 @@ class Page:
         """Where the cell is shown with its values."""
         return self.back_places if self.shown.alone else self.shown.places
 
-    @property
-    def worked(self) -> str:
-        """The section with the steps at which the cell is shown."""
-        return "backward_pass" if self.shown.alone else "solution"
-
     def where(self, place: Place) -> str:
         """A place in words."""
         return self.shown.where(place.stage, place.t, place.b)
@@ -229,7 +224,7 @@ def _part(shown: View) -> str:
 
 def _has_cell(found: Page, part: Chapter) -> bool:
     """Whether the cell is shown before a part of the report."""
-    return part.section == found.worked and bool(found.places)
+    return part.section == ("backward_pass" if found.shown.alone else "solution") and bool(found.places)
 
 
 def _sections(found: Page, part: Chapter) -> Iterator[Section]:
@@ -327,12 +322,10 @@ def _cell(found: Page) -> Section:
 
 def _figure(found: Page, place: Place) -> str:
     ident, picture = found.pictures[place.stage.scope]
-    wide, tall = picture.size
     where = found.where(place)
     return (
         f'<figure class="live" id="{ident}" data-s="{escape(place.stage.scope)}"><div class="scroll" tabindex="0">'
-        f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
-        f'role="group" aria-labelledby="{ident}t {ident}d">'
+        f'<svg {picture.frame} role="group" aria-labelledby="{ident}t {ident}d">'
         f'<title id="{ident}t">{found.title(place)}</title><desc id="{ident}d">{escape(picture.description)}</desc>'
         f'<g id="{ident}g" class="cell">{picture.shapes}</g>\n<g>{picture.texts(_shown_at(found, place))}</g></svg>'
         f"</div><figcaption>{escape(where[:1].upper() + where[1:])}</figcaption></figure>\n"
@@ -342,11 +335,9 @@ def _figure(found: Page, place: Place) -> str:
 def still(found: Page, place: Place, alone: bool = False) -> str:
     """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
-    wide, tall = picture.size
     shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     return (
-        f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-label="{found.title(place)}">{shapes}'
+        f'<div class="still scroll"><svg {picture.frame} role="img" aria-label="{found.title(place)}">{shapes}'
         f"<g>{picture.texts(_shown_at(found, place), tips=False)}</g></svg></div>"
     )
 
