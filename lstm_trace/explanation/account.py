@@ -337,4 +337,4 @@ def rank_correlation(a: Array, b: Array) -> float:
     for numbers in (a, b):
         _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(counts) - (counts - 1) / 2)[which])
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])

@@ -175,12 +175,6 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def before(self, words: Words, show: Show) -> Iterator[Block]:
-        """What stands before the worked steps: the picture below a heading, in formats that have room for it."""
-        if show.pictured and (figure := self.picture(words.language)) is not None:
-            yield Heading(2, (words.word("plot.section"),))
-            yield Picture(figure.svg, figure.title, figure.caption, show.file)
-
     def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
         """The worked solution; see `Result.report`."""
         if self.is_worked(format):
@@ -202,7 +196,11 @@ class Solved(Explanation):
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile is of a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked}
-        options |= {"alone": self.alone, "pictured": tuple(self.before(words, show))}
+        pictured: tuple[Block, ...] = ()
+        if show.pictured and (figure := self.picture(words.language)) is not None:
+            picture = Picture(figure.svg, figure.title, figure.caption, show.file)
+            pictured = Heading(2, (words.word("plot.section"),)), picture
+        options |= {"alone": self.alone, "pictured": pictured}
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
 
 
