@@ -278,8 +278,8 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
     own = [unit for unit in units if unit.scope == stage.scope]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
     moved = moves(trace, stage, next(iter(every)), rows) if every else None
-    followed = {name: follows(trace, stage.scope, name, line.mean, rows) for name, line in every.items()}
-    known = {name: found for name, found in followed.items() if found is not None}
+    followed = ((name, follows(trace, stage.scope, name, line.mean, rows)) for name, line in every.items())
+    known = {name: found for name, found in followed if found is not None}
     return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, every.get(output), moved, known)
 
 

@@ -71,7 +71,7 @@ def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
     return found
 
 
-_BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
+_HEIGHTS = {"box": 74.0, "circle": 68.0, "source": 46.0, "sink": 46.0}
 _RADIUS = 17.0
 _BETWEEN, _EDGE = 32.0, 12.0  # between columns, around the picture
 _LETTER = 6.9  # of a value: 6.3 as the style sheet has it, with room for the page, which has larger ones
@@ -293,9 +293,6 @@ class Diagram:
                 text = f'<g class="tip" data-spot="{escape(spot.key)}"><title>{said}</title>{area}{text}</g>'
             rows.append(text)
         return "\n".join(rows)
-
-
-_HEIGHTS = {"box": _BOX, "circle": _CIRCLE, "source": _SOURCE, "sink": _SOURCE}
 
 
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
