@@ -72,18 +72,16 @@ def contribution(
         OptionError, MissingError, ShapeError: see `explanation.account`.
     """
     told = account(trace, of, baseline, points, occlusion)
-    automatic, asked = points == "auto", isinstance(occlusion, int)
-    return ContributionExplanation(trace, of, worked, told.split, told, baseline, automatic, asked)
+    return ContributionExplanation(trace, of, worked, told.split, told, baseline, points == "auto")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContributionExplanation(SplitExplanation):
-    """A value against a baseline. automatic: whether no number of points was given; asked: one of occlusions was."""
+    """A value against a baseline. automatic: whether no number of points was given."""
 
     account: Account
     baseline: Baseline
     automatic: bool
-    asked: bool
 
     def backward(self) -> Trace:
         """The trace with the slopes between it and the baseline."""
@@ -100,7 +98,7 @@ class ContributionExplanation(SplitExplanation):
         if self.nothing:
             return
         yield Heading(2, (words.word("faith.checked" if self.account.occlusion else "split.steps"),))
-        sentences = experiments(self.account, self.asked, words)
+        sentences = experiments(self.account, words)
         if said := tuple((_POINT.sub(",", text) if style.comma else text,) for text in sentences):
             yield Items(said)
         yield from (Para(marked(note)) for note in self._notes(words))
@@ -133,7 +131,7 @@ class ContributionExplanation(SplitExplanation):
         if not self.nothing:
             yield from leaders(self.split, self.account.steps, words)
             yield from self._gaps(words)
-            yield from experiments(self.account, self.asked, words)
+            yield from experiments(self.account, words)
         elif isinstance(self.baseline, str):
             other = {"zero-state": "zero-input", "zero-input": "zero-state"}[self.baseline]
             yield words.word("contribution.nothing.named", name=self.baseline, other=other)
@@ -190,8 +188,8 @@ class ContributionExplanation(SplitExplanation):
 # -- experiments -----------------------------------------------------------------------------------------------------
 
 
-def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
-    """What the experiments found, and whether the split agrees with them. asked: whether for a number of them."""
+def experiments(told: Account, words: Words) -> Iterator[str]:
+    """What the experiments found, and whether the split agrees with them."""
     without, faith = told.occlusion, told.faithfulness
     if without is None:
         return
@@ -213,7 +211,7 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
         half, steps = -(-without.made // 2), words.count("explanation.steps", without.possible)
         made = {"made": without.made, "half": half, "random": without.made - half, "steps": steps}
         time = _lasts(without.possible * without.seconds, words)
-        yield words.word(f"faith.partly{'.asked' if asked else ''}", time=time, **made)
+        yield words.word("faith.partly", time=time, **made)
     if faith is not None:
         yield from _faithful(faith, words)
     elif told.wanted:

@@ -213,9 +213,7 @@ def test_steps_that_are_clearly_worse_than_drawn_ones_are_so_when_taken_away_too
     mean, spread = faith.mean.comprehensiveness, faith.spread.comprehensiveness
     for far, said in ((0.99, "do no better than"), (1.01, "do worse than")):
         score = faith.mean._replace(comprehensiveness=mean - far * spread)
-        told = list(
-            experiments(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False, words())
-        )
+        told = list(experiments(replace(found, faithfulness=replace(faith, orders={"contribution": score})), words()))
         begin = f"taken away, the top-ranked steps by contribution {said} steps drawn at random: the value is "
         assert [text for text in told if text.startswith(begin)]
 
@@ -288,7 +286,7 @@ def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: 
     found = account(trace, "5/h_t[0]")
     assert found.faithfulness is not None
     faith = replace(found.faithfulness, correlation=correlation, common=common)
-    told = [text for text in experiments(replace(found, faithfulness=faith), False, words()) if "disagree" in text]
+    told = [text for text in experiments(replace(found, faithfulness=faith), words()) if "disagree" in text]
     assert told == [f"split and experiment disagree: {said} in common"]
 
 
