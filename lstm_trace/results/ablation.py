@@ -82,19 +82,16 @@ class AblationExplanation(Explanation):
         """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
         over, held = self.ablation.over, self.ablation.held
         when = list(dict.fromkeys(entry.steps for entry in held))
-        asides = ["" if len(when) == 1 else words.aside(_steps(entry.steps, words)) for entry in held]
+        asides = ["" if len(when) == 1 else words.aside(_when(entry.steps, False, words)) for entry in held]
         each = zip(held, asides, strict=True)
         names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
             names = words.word("ablation.unit" if over == "units" else "ablation.one", names=names)
         what = words.word("ablation.at", what=names, value=value_of_hold(self.to, words))
-        steps = when[0] if len(when) == 1 else None
-        if steps is not None:
-            key = "one" if len(steps) == 1 else "any.some" if over == "steps" else "some"
-            return words.word(f"ablation.when.{key}", what=what, t=steps[0], first=steps[0], last=steps[-1])
         if over != "steps" and len(when) > 1:
             return what
-        return words.word(f"ablation.when.{'any' if over == 'steps' else 'all'}", what=what)
+        steps = when[0] if len(when) == 1 else None
+        return words.word("ablation.held", what=what, when=_when(steps, over == "steps", words))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each variant, the largest change first."""
@@ -112,8 +109,9 @@ class AblationExplanation(Explanation):
         return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
 
 
-def _steps(steps: range | None, words: Words) -> str:
+def _when(steps: range | None, any_of: bool, words: Words) -> str:
+    """At which steps something is held, None for all; or at any one of them."""
     if steps is None:
-        return words.word("ablation.steps.all")
-    key = "ablation.steps.one" if len(steps) == 1 else "ablation.steps.some"
-    return words.word(key, t=steps[0], first=steps[0], last=steps[-1])
+        return words.word(f"ablation.when.{'any' if any_of else 'all'}")
+    key = "one" if len(steps) == 1 else "any.some" if any_of else "some"
+    return words.word(f"ablation.when.{key}", t=steps[0], first=steps[0], last=steps[-1])
