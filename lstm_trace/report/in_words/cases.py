@@ -155,10 +155,15 @@ class Described:
         found, there = symbol(name, self.stage.cell), list(steps)
         return self.shown.at(self.stage, there[0], found) if len(there) == 1 else found
 
+    def own(self, key: str, *names: str) -> str:
+        """The key of the string that this kind of cell has for a line; empty where there is none."""
+        kind = self.shown.trace.header.kind
+        return next((own for name in names if self.words.has(own := f"{key}.{kind}.{name}")), "")
+
     def subject(self, name: str, steps: Iterable[int]) -> Text:
         """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
-        key = f"the.{self.shown.trace.header.kind}.{name}"
-        return (self.words.word(key),) if self.words.has(key) else (self.symbol(name, steps),)
+        key = self.own("the", name)
+        return (self.words.word(key),) if key else (self.symbol(name, steps),)
 
     def gate(self, name: str, steps: Iterable[int]) -> Text:
         """The same of a gate: `the gate k_t`."""

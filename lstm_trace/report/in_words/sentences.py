@@ -80,9 +80,7 @@ def remembered(shown: View) -> Iterator[Text]:
 def _gated(told: Described) -> frozenset[str]:
     """The lines and inputs of which the cell says what they did."""
     cell = told.stage.cell
-    return frozenset(
-        name for name in (*cell.by_name, *cell.inputs) if told.words.has(f"did.{told.shown.trace.header.kind}.{name}")
-    )
+    return frozenset(name for name in (*cell.by_name, *cell.inputs) if told.own("did", name))
 
 
 def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
@@ -93,10 +91,8 @@ def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
     found = {cell.output, *(line for _, line in cell.carry)}
     padded = [cell.by_name[name] for name in found & cell.by_name.keys() if stage.unpadded(name) != name]
     found |= set(map(stage.unpadded, found))
-    if gated or told.words.has(f"the.{told.shown.trace.header.kind}.{cell.output}"):
-        found = {
-            line.name for line in cell.lines if told.words.has(f"the.{told.shown.trace.header.kind}.{line.name}")
-        } - gated
+    if gated or told.own("the", cell.output):
+        found = {line.name for line in cell.lines if told.own("the", line.name)} - gated
     there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]
     return [line.name for line in there if line.name not in readout(cell)]
 
