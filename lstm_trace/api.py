@@ -299,7 +299,7 @@ def derivation(
         options: significant, digits_of, trim and decimal_comma, as in a report.
 
     Returns:
-        A `Derivation`; its `record()` is a mapping of plain values.
+        A `Derivation`; its `facts()` are a mapping of plain values.
 
     Raises:
         MissingError: for what the trace does not have, and an address of several numbers.

@@ -140,7 +140,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError for a line
     that is needed and was not recorded.
     """
-    value, base, trace = _pair(a, b, of, row)
+    value, base, trace = compared_rows(a, b, of, row)
     told = _Shares(trace, base)
     found = _walked(trace, base, value, record=False, visit=told.visit)
     parts: dict[str, Array] = {}
@@ -187,7 +187,7 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     >>> found["d_x_t"].item(), found.sums["0/adjoint-forward"]["d_W"].item(), lt.verify(found).status
     (3.5, 5.0, 'verified')
     """
-    value, base, trace = _pair(a, b, of, row)
+    value, base, trace = compared_rows(a, b, of, row)
     for name, one in zip(_sides(row), (base, trace), strict=True):
         if not exact(one):
             kind = one.header.arithmetic or one.header.dtype
@@ -206,7 +206,7 @@ def _sides(row: int | None) -> tuple[str, str]:
     return ("a", "b") if row is None else ("the baseline", "the trace")
 
 
-def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
+def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
     """The rows alone in which the value and the baseline's stand, and the value in these: value, baseline, trace."""
     a, b = forward(a), forward(b)
     value = target(b, of)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array, word
 from ..base.display import visible
+from ..formulas.tree import Num
 from ..languages.strings import Words
 from .blocks import Block, Para, Table, Text, marked
 from .excerpt import excerpt
@@ -79,7 +80,7 @@ class LongTable:
         texts = frozenset(
             k
             for k, name in enumerate(names)
-            if name not in self.bounds and not all(isinstance(line[k], int | float | None) for line in whole)
+            if name not in self.bounds and not all(isinstance(line[k], int | float | Num | None) for line in whole)
         )
         rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
         yield Table(tuple((heading(name, words),) for name in names), rows, 1, texts)
@@ -105,7 +106,7 @@ class LongTable:
                 lines.append([self._seen(name, row[k], words) for name, k in zip(names, places, strict=True)])
             elif self.adds and ranked:
                 sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
-                lines.append([sums.get(name) if at else DOTS for at, name in enumerate(names)])
+                lines.append([self._seen(name, sums.get(name), words) if at else DOTS for at, name in enumerate(names)])
         return list(names), lines, self._left(words, ranked, [one for one in entries if isinstance(one, range)])
 
     def texts(self, style: RowStyle) -> Iterator[str]:
@@ -193,4 +194,6 @@ def shortest(value: float, trace: Trace | None = None) -> str:
 def _text(value: Any, digits: int) -> Text:
     if value is None:
         return ()
+    if isinstance(value, Num):
+        return (value,)
     return (f"{value + 0.0:.{digits}g}" if isinstance(value, float) else str(value),)  # -0.0 is 0 to a reader

@@ -22,6 +22,7 @@ from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes
 from ..trace.held import HeldBlock, plain
 from ..trace.holding import Multiple, Region, in_words, numbers, places, read_value
+from ..trace.labels import axis, labels, step_labels
 from ..trace.trace import Trace
 from .trials import HeldTrials, Trials, computed_parts, reached
 
@@ -31,7 +32,7 @@ Over = Literal["units", "steps", "lines"]
 class Effect(NamedTuple):
     """One variant: what was held (t, unit: None for all of them), the value then, and by how much it changed.
 
-    address: of all that was held.
+    address: of all that was held. label: what the step, or the unit, is called; empty where it has no name.
     """
 
     scope: str
@@ -41,6 +42,7 @@ class Effect(NamedTuple):
     value: float
     effect: float
     address: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,14 @@ def ablation(
     if lines is None:  # what nobody has named may be left out
         variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
-    base, effects = trials.value, []
+    base, effects, steps, widths = trials.value, [], step_labels(trace, found.b), sizes(one)
+    axes = {(place.scope, place.line): axis(trace, trace.stage(place.scope), place.line) for place in meant}
     for place, y in zip(variants, held.values([[variant] for variant in variants]), strict=True):
         t, unit = place.steps[0] if over == "steps" else None, place.units[0] if over == "units" else None
-        effects.append(Effect(place.scope, place.line, t, unit, y, y - base, _entry(place, one, found.b).address))
+        units = labels(trace, axes[place.scope, place.line], widths[place.scope][place.line])
+        label = steps[one.index(t)] if t is not None and steps else units[unit] if unit is not None and units else ""
+        address = _entry(place, one, found.b).address
+        effects.append(Effect(place.scope, place.line, t, unit, y, y - base, address, label))
     effects.sort(key=lambda e: -abs(e.effect) if np.isfinite(e.effect) else -np.inf)
     names = {place.line for place in meant}
     without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())

@@ -264,19 +264,6 @@ class Faithfulness:
         return self.common < COMMON * self.top
 
     @property
-    def chance(self) -> tuple[bool, bool]:
-        """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
-        best = self.orders[self.best]
-        return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
-
-    @property
-    def worse(self) -> tuple[bool, bool]:
-        """Whether it does worse than those by more than their standard deviation: likewise."""
-        best, mean, spread = self.orders[self.best], self.mean, self.spread
-        away = best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness
-        return away, best.distance > mean.distance + spread.distance
-
-    @property
     def misleading(self) -> bool:
         """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
         return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness
@@ -339,6 +326,7 @@ def _scores(variants: Variants, orders: list[Array], value: float, everything: f
     return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
 
 
+@np.errstate(invalid="ignore")  # of equal ranks
 def rank_correlation(a: Array, b: Array) -> float:
     """Spearman's: the correlation of the ranks, equal numbers sharing theirs; nan where all are equal.
 
@@ -349,6 +337,4 @@ def rank_correlation(a: Array, b: Array) -> float:
     for numbers in (a, b):
         _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(counts) - (counts - 1) / 2)[which])
-    x, y = (rank - rank.mean() for rank in ranks)
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size else np.nan
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])

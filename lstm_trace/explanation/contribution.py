@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, difference, split
+from ..backpropagation.attribution import Split, compared_rows, difference, split
 from ..backpropagation.gradients import Premise, forward, premises, walked
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
@@ -101,9 +101,7 @@ class Pair:
     @classmethod
     def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> Pair:
         """row: that of the baseline."""
-        value = target(trace, of)
-        place = replace(value, b=0)
-        one, other = one_row(forward(trace), value.b), one_row(forward(base), row)
+        place, other, one = compared_rows(base, trace, of, row)
         return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
 
     @np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN

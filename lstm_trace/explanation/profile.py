@@ -23,7 +23,7 @@ from .memory import Recurrence, recurrences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .activity import Activity, LineStatistics, Moves, NotFinite
+    from .activity import Activity, Kept, LineStatistics, Moves, NotFinite
 
 #: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
 SPARE = 10
@@ -106,14 +106,14 @@ class StageProfile:
         return (*self.states, *others)
 
     @property
-    def memory(self) -> LineStatistics | None:
-        """The first carried line of which it is known what it keeps."""
-        return next((state for state in self.states if state.kept is not None), None)
+    def memory(self) -> Kept | None:
+        """What units keep of the first carried line of which that is known."""
+        return next((state.kept for state in self.states if state.kept is not None), None)
 
     @property
     def forgets(self) -> Array | None:
         """The share of units that keep less than half of what they hold, at each step: (T, B), NaN at padding."""
-        return None if self.memory is None or self.memory.kept is None else self.memory.kept.forgets
+        return None if self.memory is None else self.memory.forgets
 
     @property
     def summary(self) -> dict[str, float]:
@@ -124,7 +124,7 @@ class StageProfile:
         them are dead.
         """
         every = [unit for units in self.gates.values() for unit in units]
-        times = np.zeros(0) if self.memory is None or self.memory.kept is None else self.memory.kept.half_life
+        times = np.zeros(0) if self.memory is None else self.memory.half_life
         known = times[~np.isnan(times)]
         return {
             **{name: _mean([unit.mean for unit in units]) for name, units in self.gates.items()},
@@ -167,12 +167,6 @@ class Profile:
         places = ", ".join(part.stage.scope for part in self.parts)
         return f"<Profile of {self.trace.header.called}: {places}; frames layers, units, steps, gates>"
 
-    @property
-    def valid(self) -> Array:
-        """Whether each step of each of the rows is valid, (T, B)."""
-        found: Array = self.trace.valid[:, self.rows.start : self.rows.stop, 0] != 0
-        return found
-
     @cached_property
     def gates(self) -> pd.DataFrame:
         """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
@@ -213,7 +207,8 @@ class Profile:
 
     def _steps(self, part: StageProfile, moves: Moves) -> Sequence[Any]:
         labels_of = [step_labels(self.trace, row) or [""] * self.trace.steps for row in self.rows]
-        t, b = at = np.nonzero(~np.isnan(moves.change) | self.valid)
+        valid = self.trace.valid[:, self.rows.start : self.rows.stop, 0] != 0
+        t, b = at = np.nonzero(~np.isnan(moves.change) | valid)
         return (
             part.stage.layer, part.stage.direction, t + self.trace.first, b + self.rows.start,
             [labels_of[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)],
@@ -283,8 +278,8 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
     own = [unit for unit in units if unit.scope == stage.scope]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
     moved = moves(trace, stage, next(iter(every)), rows) if every else None
-    followed = {name: follows(trace, stage.scope, name, line.mean, rows) for name, line in every.items()}
-    known = {name: found for name, found in followed.items() if found is not None}
+    followed = ((name, follows(trace, stage.scope, name, line.mean, rows)) for name, line in every.items())
+    known = {name: found for name, found in followed if found is not None}
     return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, every.get(output), moved, known)
 
 

@@ -236,7 +236,11 @@ class Variants:
         reads = computed_parts(one, pair.of.parts)
         if reads is None:
             return None
-        needed, span = _reached(one, reads)
+        needed, span = reached(one.stages, reads), one.span
+        if not any(stage.backwards for stage in needed):
+            span = span[: max(int(part.steps[-1]) for part in reads) + 1]
+        elif all(stage.backwards for stage in needed):
+            span = span[min(int(part.steps[0]) for part in reads) :]
         scopes = {stage.scope for stage in needed}
         if rows_alone(one):
             trace = _with(one, needed, span)
@@ -340,7 +344,10 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     the others are drawn at random.
     """
     count = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
-    which = _chosen(np.abs(shares), min(max(count, 1), len(variants)))
+    count = min(max(count, 1), len(variants))
+    half, order = -(-count // 2), np.argsort(-np.abs(shares), kind="stable")
+    drawn = np.random.default_rng(SEED).permutation(order[half:])[: count - half]
+    which = np.sort(np.concatenate([order[:half], drawn]))
     replaced = np.zeros((len(which) + 1, len(variants)), bool)
     replaced[np.arange(len(which)), which] = True
     *without, value = variants.values(replaced)
@@ -374,22 +381,6 @@ def _against(base: Trace, x: Array | None, given: Mapping[str, Mapping[str, Arra
     if x is not None and base.x is not None:
         yield x, base.x
     yield from ((value, base.given[scope][name]) for scope, here in given.items() for name, value in here.items())
-
-
-def _chosen(sizes: Array, count: int) -> Array:
-    """All, or half of `count` the largest, and the others drawn."""
-    half, order = -(-count // 2), np.argsort(-sizes, kind="stable")
-    drawn = np.random.default_rng(SEED).permutation(order[half:])[: count - half]
-    return np.sort(np.concatenate([order[:half], drawn]))
-
-
-def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:
-    """The stages, with their lines, and the steps on which values depend."""
-    stages = reached(trace.stages, reads)
-    first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
-    if not any(stage.backwards for stage in stages):
-        return stages, trace.span[: last + 1]
-    return stages, trace.span[first:] if all(stage.backwards for stage in stages) else trace.span
 
 
 def _with(trace: Trace, stages: tuple[Stage, ...], span: range) -> Trace:

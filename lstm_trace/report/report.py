@@ -75,10 +75,9 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
     shown = list(views(chosen))
     if len(shown) > 1 or chosen.title:  # each of several has some title
         called = chosen.title if len(shown) == 1 else None
-        shown = [
-            _titled(one, called or one.trace.header.title or one.words.word("problem", n=n))
-            for n, one in enumerate(shown, 1)
-        ]
+        for n, one in enumerate(shown, 1):
+            title = called or one.trace.header.title or one.words.word("problem", n=n)
+            shown[n - 1] = replace(one, trace=replace(one.trace, header=replace(one.trace.header, title=title)))
     return Report(_printed(shown, format, chosen), lambda kind: _rendered(shown, kind, chosen))
 
 
@@ -246,10 +245,6 @@ def of_cell(trace: Trace, chosen: Options) -> Picture | None:
 
 
 # -- as a document -----------------------------------------------------------------------------------------------------
-
-
-def _titled(shown: View, title: str) -> View:
-    return replace(shown, trace=replace(shown.trace, header=replace(shown.trace.header, title=title)))
 
 
 def _title(views: Sequence[View], chosen: Options) -> str:

@@ -14,9 +14,7 @@ from ..explanation.ablation import Ablation, Over
 from ..explanation.ablation import ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked
-from ..trace.derived import sizes
 from ..trace.holding import read_value
-from ..trace.labels import axis, labels, step_labels
 from ..trace.trace import Trace
 from .explanation import Explanation, some_of, value_of_hold
 
@@ -44,7 +42,7 @@ def ablation(
         to: at what it is held.
 
     Raises:
-        OptionError, MissingError, ShapeError, TooLargeError: see `explanation.experiments.ablation`.
+        OptionError, MissingError, ShapeError, TooLargeError: see `explanation.ablation.ablation`.
     """
     return AblationExplanation(trace, of, ablated(trace, of, over, only, to), read_value("to", to))
 
@@ -84,24 +82,21 @@ class AblationExplanation(Explanation):
         """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
         over, held = self.ablation.over, self.ablation.held
         when = list(dict.fromkeys(entry.steps for entry in held))
-        asides = ["" if len(when) == 1 else words.aside(_steps(entry.steps, words)) for entry in held]
+        asides = ["" if len(when) == 1 else words.aside(_when(entry.steps, False, words)) for entry in held]
         each = zip(held, asides, strict=True)
         names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
             names = words.word("ablation.unit" if over == "units" else "ablation.one", names=names)
         what = words.word("ablation.at", what=names, value=value_of_hold(self.to, words))
-        steps = when[0] if len(when) == 1 else None
-        if steps is not None:
-            key = "one" if len(steps) == 1 else "any.some" if over == "steps" else "some"
-            return words.word(f"ablation.when.{key}", what=what, t=steps[0], first=steps[0], last=steps[-1])
         if over != "steps" and len(when) > 1:
             return what
-        return words.word(f"ablation.when.{'any' if over == 'steps' else 'all'}", what=what)
+        steps = when[0] if len(when) == 1 else None
+        return words.word("ablation.held", what=what, when=_when(steps, over == "steps", words))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each variant, the largest change first."""
         effects, over = self.ablation.effects, self.ablation.over
-        names = self._called()
+        names = [effect.label for effect in effects]
         which = {"units": ["unit"], "steps": ["t"], "lines": []}[over]
         named = [STEP_LABEL if over == "steps" else UNIT_LABEL] if any(names) else []
         columns = ("layer", "direction", "line", *which, *named, "value", "effect")
@@ -113,18 +108,10 @@ class AblationExplanation(Explanation):
         notes, shown = (words.word("ablation.note", of=self.ablation.of),), columns if several else columns[3:]
         return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
 
-    def _called(self) -> list[str]:
-        """What the step, or the unit, of each variant is called."""
-        trace, effects = self.trace, self.ablation.effects
-        steps, widths = step_labels(trace, self.ablation.of.b), sizes(trace)
-        lines = dict.fromkeys((effect.scope, effect.line) for effect in effects)
-        units = {(s, n): labels(trace, axis(trace, trace.stage(s), n), widths[s][n]) for s, n in lines}
-        places = ((units[x.scope, x.line], x.unit) if x.t is None else (steps, trace.index(x.t)) for x in effects)
-        return [names[at] if names and at is not None else "" for names, at in places]
 
-
-def _steps(steps: range | None, words: Words) -> str:
+def _when(steps: range | None, any_of: bool, words: Words) -> str:
+    """At which steps something is held, None for all; or at any one of them."""
     if steps is None:
-        return words.word("ablation.steps.all")
-    key = "ablation.steps.one" if len(steps) == 1 else "ablation.steps.some"
-    return words.word(key, t=steps[0], first=steps[0], last=steps[-1])
+        return words.word(f"ablation.when.{'any' if any_of else 'all'}")
+    key = "one" if len(steps) == 1 else "any.some" if any_of else "some"
+    return words.word(f"ablation.when.{key}", t=steps[0], first=steps[0], last=steps[-1])

@@ -5,6 +5,7 @@ The exact split stands beside gradient x input, integrated gradients and occlusi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -14,12 +15,12 @@ import numpy as np
 
 from ..backpropagation.attribution import exact, secants
 from ..base.option import Option
-from ..documents.blocks import Block
-from ..documents.formats import Show
-from ..documents.tables import LongTable
+from ..documents.blocks import Block, Heading, Items, Para, marked
+from ..documents.tables import SHOWN, LongTable
 from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
 from ..explanation.trials import Runs
+from ..formulas.tree import Num
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture
@@ -28,47 +29,59 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
-from .explanation import Worked, step_named
+from .explanation import Of, Worked, step_named
 
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")
+#: The columns whose numbers a worked solution shows with its own digits.
+_NUMBERS = {"parameters", "inputs", "together", "occlusion", *Score._fields}
 #: Above this part of the difference it is said that a value goes past the baseline's.
 PAST = 0.1
-_BASELINE = "zero-input (default), zero-state, a batch element, or a file."
 
 
 def contribution(
     trace: Trace,
-    of: Annotated[str, Option()],
-    baseline: Annotated[Baseline, Option(help=_BASELINE, reads="baseline", metavar="BASELINE")] = "zero-input",
-    points: Annotated[int | Literal["auto"], Option(least=1, most=10_000)] = "auto",
-    occlusion: Annotated[Runs, Option(reads="runs", metavar="RUNS")] = "auto",
+    of: Of,
+    baseline: Annotated[
+        Baseline,
+        Option("zero-input (default), zero-state, a batch element, or a file.", reads="baseline", metavar="BASELINE"),
+    ] = "zero-input",
+    points: Annotated[
+        int | Literal["auto"], Option("Points of the path (50 to 400, fewer for a large trace).", least=1, most=10_000)
+    ] = "auto",
+    occlusion: Annotated[
+        Runs,
+        Option(
+            "How many steps are occluded: all, none, or a number (what a second or two allows).",
+            reads="runs",
+            metavar="RUNS",
+        ),
+    ] = "auto",
     **worked: Unpack[Worked],
 ) -> ContributionExplanation:
     """The value against a baseline, split exactly over inputs, steps and states, beside the measures in common use.
 
     Args:
         trace: the trace.
-        of: Address of the value, for example 3/h_t[1].
+        of: the address of the value.
         baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
-        points: Points of the path (50 to 400, fewer for a large trace).
-        occlusion: How many steps are occluded: all, none, or a number (what a second or two allows).
+        points: of the path of integrated gradients.
+        occlusion: how many steps are occluded, each by a run.
         worked: options of the worked solution.
 
     Raises:
         OptionError, MissingError, ShapeError: see `explanation.account`.
     """
     told = account(trace, of, baseline, points, occlusion)
-    automatic, asked = points == "auto", isinstance(occlusion, int)
-    return ContributionExplanation(trace, of, worked, told.split, told, baseline, automatic, asked)
+    return ContributionExplanation(trace, of, worked, told.split, told, baseline, points == "auto")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContributionExplanation(SplitExplanation):
-    """A value against a baseline. automatic: whether no number of points was given; asked: one of occlusions was."""
+    """A value against a baseline. automatic: whether no number of points was given."""
 
     account: Account
     baseline: Baseline
     automatic: bool
-    asked: bool
 
     def backward(self) -> Trace:
         """The trace with the slopes between it and the baseline."""
@@ -77,14 +90,22 @@ class ContributionExplanation(SplitExplanation):
 
     def views(self, format: str, chosen: Options) -> Sequence[View]:
         """The backward pass with the slopes, and what experiments say of it."""
-        return [replace(view, told=self.account) for view in super().views(format, chosen)]
+        return [replace(view, experiments=tuple(self._checked(view))) for view in super().views(format, chosen)]
 
-    def before(self, words: Words, show: Show) -> Iterator[Block]:
-        """The picture, and its numbers by step."""
-        blocks = [*super().before(words, show)]
-        yield from blocks
-        if blocks and not self.nothing:
-            yield from self._by_step(words).blocks(words, show.digits, show.rows, "rows.all.json")
+    def _checked(self, view: View) -> Iterator[Block]:
+        """The tables by step and of the scores, with numbers as the worked steps have them, and what they say."""
+        words, style = view.words, view.values.style
+        if self.nothing:
+            return
+        yield Heading(2, (words.word("faith.checked" if self.account.occlusion else "split.steps"),))
+        sentences = experiments(self.account, words)
+        if said := tuple((_POINT.sub(",", text) if style.comma else text,) for text in sentences):
+            yield Items(said)
+        yield from (Para(marked(note)) for note in self._notes(words))
+        for table in (self._by_step(words), *self._scores(words)):
+            numbers = dict.fromkeys(set(table.columns) & _NUMBERS, lambda value, _: Num(style.show(value), value))
+            shown, most = replace(table, said={**table.said, **numbers}), len(table.rows) if view.everything else SHOWN
+            yield from shown.blocks(words, most=most, complete="rows.all.json")
 
     def without(self, words: Words) -> str:
         """Why there are no worked steps: they need float64, and of a trained model they are many."""
@@ -110,7 +131,7 @@ class ContributionExplanation(SplitExplanation):
         if not self.nothing:
             yield from leaders(self.split, self.account.steps, words)
             yield from self._gaps(words)
-            yield from experiments(self.account, self.asked, words)
+            yield from experiments(self.account, words)
         elif isinstance(self.baseline, str):
             other = {"zero-state": "zero-input", "zero-input": "zero-state"}[self.baseline]
             yield words.word("contribution.nothing.named", name=self.baseline, other=other)
@@ -130,27 +151,30 @@ class ContributionExplanation(SplitExplanation):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""
         told = self.account
-        faith = told.faithfulness
         others = {name: shares.parts for name, shares in told.others.items()}
         partial = {} if told.occlusion is None else {"occlusion": told.occlusion.parts(self.split)}
-        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured]
-        if told.occlusion is not None and not self.nothing:
-            notes.append(words.word("faith.note.occlusion"))
-        if faith is not None and not self.nothing:
-            notes.append(words.word("faith.note", bins=_bins(words), count=words.count("faith.count", faith.count)))
+        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured, *self._notes(words)]
         if why := self.without(words):
             notes.append(why)
         entries = by_entry(self.split, self.trace, words, others, partial, notes)
         if self.nothing:
             return (entries,)
-        scores: list[LongTable] = []
-        if faith is not None:
+        return (by_block(self.split, words), *self._scores(words), self._by_step(words), entries)
+
+    def _notes(self, words: Words) -> Iterator[str]:
+        """What an occlusion is, and the scores."""
+        if self.account.occlusion is not None:
+            yield words.word("faith.note.occlusion")
+        if (faith := self.account.faithfulness) is not None:
+            yield words.word("faith.note", bins=_bins(words), count=words.count("faith.count", faith.count))
+
+    def _scores(self, words: Words) -> Iterator[LongTable]:
+        if (faith := self.account.faithfulness) is not None:
             n = len(faith.drawn)
             rows = [(words.word(f"faith.order.{name}"), *one) for name, one in faith.orders.items()]
             rows.append((words.word("faith.drawn.mean", n=n), *faith.mean))
             rows.append((words.word("faith.drawn.sd", n=n), *faith.spread))
-            scores.append(LongTable(("order", *Score._fields), rows, words.word("faith.title")))
-        return (by_block(self.split, words), *scores, self._by_step(words), entries)
+            yield LongTable(("order", *Score._fields), rows, words.word("faith.title"))
 
     def _by_step(self, words: Words) -> LongTable:
         told = self.account
@@ -164,8 +188,8 @@ class ContributionExplanation(SplitExplanation):
 # -- experiments -----------------------------------------------------------------------------------------------------
 
 
-def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
-    """What the experiments found, and whether the split agrees with them. asked: whether for a number of them."""
+def experiments(told: Account, words: Words) -> Iterator[str]:
+    """What the experiments found, and whether the split agrees with them."""
     without, faith = told.occlusion, told.faithfulness
     if without is None:
         return
@@ -173,7 +197,9 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
     lost = [(row.occlusion, row) for row in every if row.occlusion]
     if lost:
         most, row = max(lost, key=lambda item: abs(item[0]))
-        place = words.word("faith.step", step=step_named(row.t, row.token)) if isinstance(row, Step) else row.place
+        place = (
+            words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
+        )
         measured = "" if without.complete else ".measured"
         yield words.word(f"faith.lost{measured}", place=place, lost=f"{most:+.6g}", n=without.made)
     opposed, largest = told.opposed
@@ -185,7 +211,7 @@ def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
         half, steps = -(-without.made // 2), words.count("explanation.steps", without.possible)
         made = {"made": without.made, "half": half, "random": without.made - half, "steps": steps}
         time = _lasts(without.possible * without.seconds, words)
-        yield words.word(f"faith.partly{'.asked' if asked else ''}", time=time, **made)
+        yield words.word("faith.partly", time=time, **made)
     if faith is not None:
         yield from _faithful(faith, words)
     elif told.wanted:
@@ -220,11 +246,15 @@ def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
     away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
     kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
     yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
-    numbers = (("away", faith.without(best), faith.without(faith.mean)), ("kept", best.distance, faith.mean.distance))
-    for (what, number, mean), is_chance, worse in zip(numbers, faith.chance, faith.worse, strict=True):
-        if is_chance:
-            key = f"faith.chance.{what}{'.worse' if worse else ''}"
-            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{mean:.4g}")
+    mean, spread = faith.mean, faith.spread
+    ahead = best.comprehensiveness - mean.comprehensiveness
+    for what, number, drawn, lead, chance in (  # chance: by so much orders drawn at random differ
+        ("away", faith.without(best), faith.without(mean), ahead, spread.comprehensiveness),
+        ("kept", best.distance, mean.distance, mean.distance - best.distance, spread.distance),
+    ):
+        if lead <= 0:
+            key = f"faith.chance.{what}{'.worse' if lead < -chance else ''}"
+            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{drawn:.4g}")
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
         yield words.word("faith.past", past=f"{best.overshoot:.4g}")
     if len(faith.orders) > 1 and faith.disagree:

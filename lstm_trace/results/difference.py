@@ -133,7 +133,7 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
         yield words.word("split.largest", items=listed.join(items))
     if len(over) > 1 and any(step.together for step in over):
         step = max(over, key=lambda step: abs(step.together))
-        yield words.word("split.step", step=step_named(step.t, step.token), value=f"{step.together:+.6g}")
+        yield words.word("split.step", step=step_named(step.t, step.token, words), value=f"{step.together:+.6g}")
     ups, downs = (total([np.maximum(sign * step.together, 0.0) for step in over]) for sign in (1.0, -1.0))
     if ups and downs and ups + downs > CANCEL * abs(ups - downs):
         yield words.word("split.cancel", up=f"{ups:+.6g}", down=f"{-downs:+.6g}", rest=f"{ups - downs:+.3g}")
@@ -176,10 +176,11 @@ def by_step(
     notes = [words.count("split.padding", padding)] if padding else []
     if unreached:
         key = "split.unreached.1" if len(unreached) == 1 else "split.unreached"
-        notes.append(words.word(key, first=unreached[0], last=unreached[-1]))
+        notes.append(words.word(key, first=words.nth(unreached[0]), last=words.nth(unreached[-1])))
     columns, found = tuple(Step._fields[k] for k in there), [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    return LongTable(columns, found, words.word("split.steps"), notes=tuple(notes), ranked=ranked, timed=timed)
+    said = {"t": lambda t, words: words.nth(t)}
+    return LongTable(columns, found, words.word("split.steps"), (), tuple(notes), ranked, timed, said=said)
 
 
 def by_entry(

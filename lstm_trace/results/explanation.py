@@ -15,7 +15,6 @@ from ..documents.blocks import Block, Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
-from ..formulas.numbers import percent
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..report.options import Options
@@ -92,19 +91,12 @@ class Explanation(Finding):
         if held := held_in(self.trace, words):
             yield held
         yield from self.found(words)
-        if at := self._padding():
-            yield words.word("explanation.padding", t=at[0], b=at[1])
-
-    def _padding(self) -> tuple[int, int] | None:
-        """The step and the sequence of a value that is at a step of padding."""
-        if self.of is None or not self.trace.padded:
-            return None
         with suppress(MissingError):  # a sum, of which padding is left out
-            address = self.trace.locate(self.of, every=True)
-            t, b = address.t, address.b
-            if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
-                return t, b
-        return None
+            if self.of is not None and self.trace.padded:
+                address = self.trace.locate(self.of, every=True)
+                t, b = address.t, address.b
+                if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
+                    yield words.word("explanation.padding", t=t, b=b)
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, drawn once for each language."""
@@ -184,12 +176,6 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def before(self, words: Words, show: Show) -> Iterator[Block]:
-        """What stands before the worked steps: the picture below a heading, in formats that have room for it."""
-        if show.pictured and (figure := self.picture(words.language)) is not None:
-            yield Heading(2, (words.word("plot.section"),))
-            yield Picture(figure.svg, figure.title, figure.caption, show.file)
-
     def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
         """The worked solution; see `Result.report`."""
         if self.is_worked(format):
@@ -211,7 +197,11 @@ class Solved(Explanation):
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile is of a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked}
-        options |= {"alone": self.alone, "pictured": tuple(self.before(words, show))}
+        pictured: tuple[Block, ...] = ()
+        if show.pictured and (figure := self.picture(words.language)) is not None:
+            picture = Picture(figure.svg, figure.title, figure.caption, show.file)
+            pictured = Heading(2, (words.word("plot.section"),)), picture
+        options |= {"alone": self.alone, "pictured": pictured}
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
 
 
@@ -240,9 +230,9 @@ def value_of_hold(value: Value, words: Words) -> str:
     return f"{value:g}" if isinstance(value, float) else words.word("explanation.given")
 
 
-def step_named(t: int, label: str | None) -> str:
+def step_named(t: int, label: str | None, words: Words) -> str:
     """A step by its number, with its label where it has one: `3 (‘cat’)`."""
-    return f"{t} (‘{visible(label)}’)" if label else str(t)
+    return f"{words.nth(t)} (‘{visible(label)}’)" if label else str(words.nth(t))
 
 
 def in_steps(count: float, most: int, words: Words) -> str:
@@ -251,12 +241,6 @@ def in_steps(count: float, most: int, words: Words) -> str:
         return words.word("explanation.steps.over", n=most)
     text = f"{count:.3g}"
     return words.word(f"explanation.steps{'.1' if text == '1' else ''}", n=text)
-
-
-def in_percent(share: float, words: Words) -> str:
-    """A share in percent; none and all only where it is just that."""
-    sign, n = percent(share)
-    return words.word({"": "gates.percent", "<": "gates.percent.less", ">": "gates.percent.more"}[sign], n=n)
 
 
 def some_of(names: Sequence[str], words: Words) -> str:

@@ -16,10 +16,11 @@ from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, beha
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.saturation import saturation as picture
+from ..report.in_words.cases import percent
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
-from .explanation import Explanation, in_percent, in_steps, some_of
+from .explanation import Explanation, in_steps, some_of
 
 #: The states of a unit by the word that rows have for them, to the key of what is said of them.
 ALWAYS = {"shut": "gates.always.zero", "open": "gates.always.one"}
@@ -68,7 +69,7 @@ class GatesExplanation(Explanation):
             lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
             if not (left or right or lives):
                 continue
-            shares = {"left": in_percent(left, words), "right": in_percent(right, words)}
+            shares = {"left": percent(words, left), "right": percent(words, right)}
             told = [words.word("gates.saturated", line=f"{scope}/{line}", **shares)]
             for state, key in ALWAYS.items():
                 if those := [unit.unit for unit in units if unit.state == state]:
@@ -117,14 +118,4 @@ class GatesExplanation(Explanation):
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:
     """Units by number, with their labels where there are some; neighbours as a range; the first of many."""
-    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else _ranges(those), words)
-
-
-def _ranges(numbers: Sequence[int]) -> list[str]:
-    """Rising numbers, three or more neighbours as a range.
-
-    >>> _ranges([0, 1, 2, 5, 7, 8])
-    ['0–2', '5', '7', '8']
-    """
-    parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
-    return [text for texts in parts for text in texts]
+    return some_of([f"{j} ({visible(names[j])})" for j in those] if names else [*map(words.span, runs(those))], words)

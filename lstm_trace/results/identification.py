@@ -10,17 +10,14 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from ..mistakes.identify import Identification, Match
+from ..mistakes.identify import Identification, Match, Reading
 from ..weights.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: The facts of a layout, as sentences name them.
-FACTS = (
-    "order", "input", "recurrent", "joined", "bias", "forget_bias", "gate_activation", "activation", "peephole",
-    "output_peephole", "clip", "direction", "batch_first", "backwards", "states", "output",
-)  # fmt: skip
+FACTS = tuple(Reading.__dataclass_fields__)
 COLUMNS = ("error", "order", "fits")
 
 
@@ -55,7 +52,7 @@ def facts(result: Identification) -> dict[str, Any]:
 
 
 def _row(match: Match) -> dict[str, Any]:
-    return {"error": match.error, **{name: getattr(match.reading, name) for name in FACTS}}
+    return {"error": match.error, **vars(match.reading)}
 
 
 def sentences(result: Identification, words: Words) -> Iterator[str]:

@@ -76,7 +76,7 @@ class MemoryExplanation(Explanation):
         step, part, where = rows[at].step, rows[at].part, words.word("memory.initial")
         if step is not None:
             labels = dict(zip(self.trace.span, step_labels(self.trace, self.ledger.address.b or 0), strict=False))
-            where = words.word("memory.step", step=step_named(step, labels.get(step)))
+            where = words.word("memory.step", step=step_named(step, labels.get(step), words))
         held = rows[at].source.startswith(HOLD)
         key = "memory.largest" if part else "memory.zero.held" if held else "memory.zero"
         return words.word(key, part=f"{part:.6g}", where=where, source=_source(rows[at].source, words))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,10 @@ import numpy as np
 from ..base.arrays import runs
 from ..documents.tables import LongTable
 from ..languages.strings import Words
+from ..report.in_words.cases import percent
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
-from .explanation import Explanation, in_percent, some_of
+from .explanation import Explanation, some_of
 
 
 @checked
@@ -38,7 +39,7 @@ class PaddingExplanation(Explanation):
         if not (gone := steps - sum(lengths)):
             yield words.word("padding.none", steps=f"{steps:,}")
             return
-        share = in_percent(gone / steps, words) if steps else ""
+        share = percent(words, gone / steps) if steps else ""
         yield words.count("padding.some", gone, steps=f"{steps:,}", share=share)
         if len(set(lengths)) > 1:
             yield words.word("padding.lengths", least=min(lengths), most=max(lengths))
@@ -51,15 +52,9 @@ class PaddingExplanation(Explanation):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each sequence."""
-        rows = [(b, len(steps), self.trace.steps - len(steps), _spans(steps)) for b, steps in enumerate(self.valid)]
+        rows = [
+            (b, len(steps), self.trace.steps - len(steps), ", ".join(map(words.span, runs(steps))))
+            for b, steps in enumerate(self.valid)
+        ]
         columns, notes = ("sequence", "valid", "padding", "steps"), (words.word("padding.note"),)
         return (LongTable(columns, rows, notes=notes, ranked=("padding",), adds=False),)
-
-
-def _spans(steps: Sequence[int]) -> str:
-    """Steps as spans.
-
-    >>> _spans([0, 1, 2, 5])
-    '0–2, 5'
-    """
-    return ", ".join("–".join(dict.fromkeys((str(run[0]), str(run[-1])))) for run in runs(steps))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backpropagation.training import Training, train
 from ..base.option import Option
+from ..cell.network import scope_and_name
 from ..documents.rows import Entries, every
 from ..documents.tables import LongTable
 from ..engine.run import in_arithmetic
@@ -99,10 +100,8 @@ class TrainingExplanation(Solved):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """Every weight before and after."""
         first = self.training.traces[0].parameters
-        grids = []
-        for address, value in self.training.weights.items():
-            scope, _, name = address.rpartition("/")
-            grids.append(grid_of(address, {"before": first[scope][name], "after": value}))
+        weights = [(address, *scope_and_name(address), after) for address, after in self.training.weights.items()]
+        grids = [grid_of(at, {"before": first[scope][name], "after": after}) for at, scope, name, after in weights]
         return (LongTable(_COLUMNS, Entries(_COLUMNS, lambda: [every(grids)]), ranked=("before", "after")),)
 
     def problem(self, source: str) -> str:

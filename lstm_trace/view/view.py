@@ -28,7 +28,6 @@ from .line_groups import LineGroup, groups, held_at, with_held
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
-    from ..explanation.account import Account
     from ..explanation.profile import Profile
     from ..formulas.tree import Node
 
@@ -179,7 +178,7 @@ class View(Naming):
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
     keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, of a
     trace that has one; alone: the part of it that is shown alone (`back`, or its `equations`), empty for the whole.
-    course: some updates of the weights, with a view of each of their traces. told: what experiments say of a split.
+    course: some updates of the weights, with a view of each of their traces. experiments: blocks that check a split.
     paper: whether it goes on pages of paper. printed: what a page on the screen prints, where that is another view.
     profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
     steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile that
@@ -200,7 +199,7 @@ class View(Naming):
     back: View | None = None
     alone: str = ""
     course: tuple[Training, tuple[View, ...]] | None = None
-    told: Account | None = None
+    experiments: tuple[Block, ...] = ()
     paper: bool = False
     printed: View | None = None
     profile: Profile | None = None

@@ -233,7 +233,7 @@ def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(b)
         return step_labels(trace, b)
 
-    monkeypatch.setattr("lstm_trace.results.ablation.step_labels", counted)
+    monkeypatch.setattr("lstm_trace.explanation.ablation.step_labels", counted)
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, tokens=[list("abcde"), list("vwxyz")])
     frame = lt.explain(trace, OF, "ablation", over="steps").to_frame()
     assert [frame.t.map(dict(enumerate("vwxyz"))).tolist(), asked] == [frame.token.tolist(), [B]]

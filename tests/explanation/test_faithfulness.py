@@ -112,9 +112,8 @@ def test_steps_on_which_the_value_does_not_depend_are_left_out(
     assert sorted(row[by_step.columns.index("t")] for row in by_step.rows if isinstance(row[0], int)) == list(there)
     assert by_step.notes == ((said,) if said else ())
     assert found.facts()["more"][-1]["notes"] == by_step.notes
-    text = found.report("text")
-    told = "Steps on which the value does not depend are left out." in " ".join(text.split())
-    assert told == (said is not None and runs == "auto")
+    text = " ".join(found.report("text").split())
+    assert said in text if said else "left out: the value" not in text
 
 
 @pytest.mark.few(1)
@@ -130,7 +129,7 @@ def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
         count = 12 - lengths[1]
         assert by_step.notes == left.get(count, (f"{count} steps of padding are left out.",))
     text = explanation(trace, of, "contribution").report("text")
-    assert ("Padding is left out." in text.partition("Checked by experiment")[2]) == (lengths[1] < 12)
+    assert ("of padding" in text.partition("Checked by experiment")[2]) == (lengths[1] < 12)
 
 
 def test_without_products_the_split_is_the_best_order() -> None:
@@ -214,9 +213,7 @@ def test_steps_that_are_clearly_worse_than_drawn_ones_are_so_when_taken_away_too
     mean, spread = faith.mean.comprehensiveness, faith.spread.comprehensiveness
     for far, said in ((0.99, "do no better than"), (1.01, "do worse than")):
         score = faith.mean._replace(comprehensiveness=mean - far * spread)
-        told = list(
-            experiments(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False, words())
-        )
+        told = list(experiments(replace(found, faithfulness=replace(faith, orders={"contribution": score})), words()))
         begin = f"taken away, the top-ranked steps by contribution {said} steps drawn at random: the value is "
         assert [text for text in told if text.startswith(begin)]
 
@@ -289,7 +286,7 @@ def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: 
     found = account(trace, "5/h_t[0]")
     assert found.faithfulness is not None
     faith = replace(found.faithfulness, correlation=correlation, common=common)
-    told = [text for text in experiments(replace(found, faithfulness=faith), False, words()) if "disagree" in text]
+    told = [text for text in experiments(replace(found, faithfulness=faith), words()) if "disagree" in text]
     assert told == [f"split and experiment disagree: {said} in common"]
 
 
@@ -300,9 +297,7 @@ def test_occlusions_of_the_other_sign_are_told_however_few_the_steps_are() -> No
     assert [(step.inputs, step.occlusion) for step in found.steps] == [(0.625, 1.25 - 1.25 * 1.75)] * 2
     said = "split and experiment disagree: of the 2 largest contributions 2 have an occlusion of the other sign"
     assert said in sentences_of(explanation(few, "1/h_t[0]", "contribution"))
-    assert "the loss has the opposite sign in 2 of 2." in " ".join(
-        explanation(few, "1/h_t[0]", "contribution").report("text").split()
-    )
+    assert said in " ".join(explanation(few, "1/h_t[0]", "contribution").report("text").split())
     more = lt.run({}, [[1.25], [1.25], *[[2.0**-9]] * 4], cell=BENT)
     assert said in sentences_of(explanation(more, "5/h_t[0]", "contribution"))
     one = sentences_of(explanation(lt.run({}, [[1.595], [0.125]], cell=BENT), "1/h_t[0]", "contribution"))

@@ -139,7 +139,7 @@ def test_padding_says_which_steps_count() -> None:
         "sequence": [0, 1], "valid": [4, 2], "padding": [0, 2], "steps": ["0–3", "0–1"]
     }  # fmt: skip
     assert [*result.sentences(words())] == [
-        "2 of 8 steps are padding (25%)",
+        "2 of 8 steps are padding (25\u00a0%)",
         "the sequence with the fewest valid steps has 2, the one with the most 4",
     ]
     assert "2 von 8 Schritten sind Padding (25\u00a0%)" in result.report(language="de")

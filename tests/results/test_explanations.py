@@ -144,7 +144,7 @@ def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
         (
             "lines",
             ["0/forward/0..1/f_t", "0/forward/i_t[0..2]"],
-            "one of 0/forward/f_t (steps 0 to 1), 0/forward/i_t[0..2] (all steps) at 0",
+            "one of 0/forward/f_t (at steps 0 to 1), 0/forward/i_t[0..2] (at all steps) at 0",
             r"(?P<line>0/forward/i_t\[0..2\]|0/forward/0..1/1/f_t)",
         ),
         ("lines", "0/forward/2/o_t", "0/forward/o_t at 0, at step 2", r"(?P<line>0/forward/2/1/o_t)"),

@@ -276,4 +276,4 @@ def test_few_saturated_values_are_not_none() -> None:
     x = [[0.0]] * 399 + [[9.0]]
     cell = {"equations": "i_t = sigmoid(x_t)\noutput: i_t"}
     text = explanation(lt.run({}, x, cell=cell), None, "gates").report()
-    assert "0% of its values are left-saturated, less than 1% right-saturated" in text
+    assert "0\u00a0% of its values are left-saturated, less than 1\u00a0% right-saturated" in text

@@ -68,28 +68,6 @@ def seeded(trace: Trace) -> tuple[int, ...]:
     return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
 
 
-def objective(trace: Trace) -> Objective:
-    """What L is, from the weights that the adjoint stages were given."""
-    found = [
-        (name, (trace.stage(stage.owner), made_for(stage)[line.name], trace.given[stage.scope][name]))
-        for stage in trace.stages
-        for line in (stage.cell.lines if stage.cell.gradient else ())
-        for name in line.reads
-        if name in stage.weights and line.name in made_for(stage)
-    ]
-    seeds, parts = tuple(name for name, _ in found), tuple(part for _, part in found)
-    stage, name, weights = parts[0]
-    if len(found) == 1 and 0 < np.count_nonzero(weights) <= FEW and (np.abs(weights[weights != 0]) == 1).all():
-        (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
-        few = tuple((float(weights[t, b, unit]), unit) for unit in units)
-        if len(units) == 1 and few[0][0] == 1:
-            return Objective(stage, name, trace.span[t], b, units[0], parts=parts)
-        if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
-            return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
-    weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
-    return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=seeds)
-
-
 def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
     """Addresses whose sum L is, as `of` takes it."""
     if any(not np.isin(weights, (-1, 0, 1)).all() for _, _, weights in parts):
@@ -384,8 +362,26 @@ class Backward(View):
 
     @cached_property
     def objective(self) -> Objective:
-        """What L is."""
-        return objective(self.trace)
+        """What L is, from the weights that the adjoint stages were given."""
+        trace = self.trace
+        found = [
+            (name, (trace.stage(stage.owner), made_for(stage)[line.name], trace.given[stage.scope][name]))
+            for stage in trace.stages
+            for line in (stage.cell.lines if stage.cell.gradient else ())
+            for name in line.reads
+            if name in stage.weights and line.name in made_for(stage)
+        ]
+        seeds, parts = tuple(name for name, _ in found), tuple(part for _, part in found)
+        stage, name, weights = parts[0]
+        if len(found) == 1 and 0 < np.count_nonzero(weights) <= FEW and (np.abs(weights[weights != 0]) == 1).all():
+            (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
+            few = tuple((float(weights[t, b, unit]), unit) for unit in units)
+            if len(units) == 1 and few[0][0] == 1:
+                return Objective(stage, name, trace.span[t], b, units[0], parts=parts)
+            if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
+                return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
+        weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
+        return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=seeds)
 
     @cached_property
     def seeded(self) -> tuple[int, ...]:

@@ -41,24 +41,20 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
         if spot.kind == "sink" or array is None or array.ndim != 3:
             continue
         wide = array.shape[-1]
-        places, more = range(wide if wide <= UNITS else UNITS - 1), wide > UNITS
-        if more and unit is not None and unit < wide and _of_units(values.trace, picture.stage, spot.line):
-            places, more = range(unit, unit + 1), False
+        places = range(wide if wide <= UNITS else UNITS - 1)
+        if unit is not None and unit < wide and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
+            places = range(unit, unit + 1)
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
-        texts += ["…"] if more else []
+        texts += ["…"] if 1 < len(places) < wide else []
         found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
     return found
 
 
-def _of_units(trace: Trace, stage: Stage, name: str) -> bool:
-    """Whether a line, state or input has a value for each hidden unit: not one for each input or output."""
-    line = stage.cell.by_name.get(name)
-    return axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
-
-
 def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
     """For how many of the `wide` values of a name there is to be room. alone: one of many hidden units is shown."""
-    return 1 if alone and wide > UNITS and _of_units(trace, stage, name) else min(wide, UNITS)
+    line = stage.cell.by_name.get(name)  # not with one value for each input or output
+    hidden = axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
+    return 1 if alone and wide > UNITS and hidden else min(wide, UNITS)
 
 
 def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
@@ -75,7 +71,7 @@ def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
     return found
 
 
-_BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
+_HEIGHTS = {"box": 74.0, "circle": 68.0, "source": 46.0, "sink": 46.0}
 _RADIUS = 17.0
 _BETWEEN, _EDGE = 32.0, 12.0  # between columns, around the picture
 _LETTER = 6.9  # of a value: 6.3 as the style sheet has it, with room for the page, which has larger ones
@@ -177,6 +173,12 @@ class Diagram:
         middle, _, (ends, lanes), _ = self._places
         low = [middle[spot.key][1] + _HEIGHTS[spot.kind] / 2 for spot in self.flow.spots]
         return ends[-1][1] + _EDGE, max([*low, *lanes.values()], default=0.0) + _EDGE
+
+    @property
+    def frame(self) -> str:
+        """The attributes of its `<svg>` that say how large it is."""
+        wide, tall = self.size
+        return f'class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}"'
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
@@ -293,9 +295,6 @@ class Diagram:
         return "\n".join(rows)
 
 
-_HEIGHTS = {"box": _BOX, "circle": _CIRCLE, "source": _SOURCE, "sink": _SOURCE}
-
-
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
     bend = max((end_x - x) / 2, 6.0)
     return f"C{x + bend:.1f} {y:.1f} {end_x - bend:.1f} {end_y:.1f} {end_x:.1f} {end_y:.1f}"
@@ -317,11 +316,10 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     numbers = Values(trace, DIGITS)
     picture = Diagram(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
-    wide, tall = picture.size
     title, style = escape(caption(trace, stage, t, b, picture.said)), asset("report/diagram/diagram.css")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-labelledby="title desc">\n<title id="title">{title}</title>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {picture.frame} role="img" aria-labelledby="title desc">\n'
+        f'<title id="title">{title}</title>\n'
         f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style}</style>\n'
         f'<rect class="ground" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
     )

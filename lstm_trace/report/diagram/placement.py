@@ -86,10 +86,7 @@ def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int
 
 
 def heights(
-    rows: list[list[Place]],
-    size: Mapping[str, float],
-    paths: Mapping[Pair, list[Place]],
-    pull: Mapping[Pair, float],
+    rows: list[list[Place]], size: Mapping[str, float], paths: Mapping[Pair, list[Place]], pull: Mapping[Pair, float]
 ) -> dict[Place, float]:
     """The middle of each place from the top, 0: near those that it is joined to, never nearer than the gaps.
 

@@ -58,11 +58,6 @@ class Described:
         """The strings of the language."""
         return self.shown.words
 
-    @property
-    def kind(self) -> str:
-        """The kind of the cell."""
-        return self.shown.trace.header.kind
-
     # -- which ---------------------------------------------------------------------------------------------------------
 
     @cached_property
@@ -160,10 +155,15 @@ class Described:
         found, there = symbol(name, self.stage.cell), list(steps)
         return self.shown.at(self.stage, there[0], found) if len(there) == 1 else found
 
+    def own(self, key: str, *names: str) -> str:
+        """The key of the string that this kind of cell has for a line; empty where there is none."""
+        kind = self.shown.trace.header.kind
+        return next((own for name in names if self.words.has(own := f"{key}.{kind}.{name}")), "")
+
     def subject(self, name: str, steps: Iterable[int]) -> Text:
         """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
-        key = f"the.{self.kind}.{name}"
-        return (self.words.word(key),) if self.words.has(key) else (self.symbol(name, steps),)
+        key = self.own("the", name)
+        return (self.words.word(key),) if key else (self.symbol(name, steps),)
 
     def gate(self, name: str, steps: Iterable[int]) -> Text:
         """The same of a gate: `the gate k_t`."""
@@ -215,6 +215,12 @@ class Described:
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
         """The sentence of `key`, or of `key.at` where it says when, with a capital and without the full stop."""
         return capital(self.words.text(f"{key}.at", when=when, **fields) if when else self.words.text(key, **fields))
+
+    def at_the_end(self, key: str, name: str, texts: Sequence[tuple[Case, Text, Text]], **fields: Any) -> Text:
+        """What is said of each case at its last step, as whole sentences."""
+        steps = {self.steps[case.row][-1] for case, _, _ in texts}
+        fields |= {"subject": self.subject(name, steps), "values": self.each(name, texts)}
+        return self.said(self.sentence(key, self.at(steps), **fields))
 
     def aside(self, key: str, **fields: Any) -> Text:
         """A remark in brackets."""

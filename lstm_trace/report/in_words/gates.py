@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from ...cell.lines import Cell, Operand
 from ...cell.network import Stage
 from ...documents.blocks import Text
-from ...errors import OptionError
-from ...explanation.memory import recurrence
+from ...explanation.memory import recurrences
 from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
 from .cases import STEPS, Case, CaseCourse, Described
@@ -45,13 +43,11 @@ def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
     cell = stage.cell
     kept: dict[str, str] = {}
     written: set[Operand] = set()
-    for line in cell.states.values():
-        with suppress(OptionError):  # what is carried is no sum that keeps something of a state
-            rule = recurrence(stage, line)
-            written |= {term for _, term in rule.writes}
-            for _, gate in rule.keeps:
-                if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
-                    kept.setdefault(gate, rule.state)
+    for _, rule in recurrences(stage, cell.states.values()):
+        written |= {term for _, term in rule.writes}
+        for _, gate in rule.keeps:
+            if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
+                kept.setdefault(gate, rule.state)
     for name in (*cell.inputs, *cell.by_name):
         signal = kept.get(name) or (gated(cell.by_name[name], cell) if name in cell.by_name else None)
         signal = signal or (multiplied(name, cell) if name in named else None)
@@ -112,10 +108,11 @@ def _gate(told: Described, gate: Gate, cases: Sequence[Case]) -> Text:
         return told.over_steps(course, lambda _, t: (told.num(gate.name, course.case, t),))
 
     key = "times"
-    if within:
-        key = _own(told, "idle", gate.name) if without else _own(told, "did", f"{gate.name}.{gate.signal}", gate.name)
-    if key == "did":
-        key = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
+    if within and without:
+        key = told.own("idle", gate.name) or "idle"
+    elif within:
+        general = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
+        key = told.own("did", f"{gate.name}.{gate.signal}", gate.name) or general
     remarks = [_became(told, gate, course) if within and not without else () for course in courses]
     values = told.each(gate.name, [(c.case, text(c), remark) for c, remark in zip(courses, remarks, strict=True)])
     names = {"gate": gate.name, "signal": gate.signal, "other": gate.other or gate.signal}
@@ -128,7 +125,7 @@ def _gate(told: Described, gate: Gate, cases: Sequence[Case]) -> Text:
     if len(idle) <= NAMED:
         listed = told.words.listed([(told.words.word("when", step=told.when(t)),) for t in idle])
         some = "".join(map(str, listed))
-    rest = _own(told, "rest", gate.name)
+    rest = told.own("rest", gate.name) or "rest"
     return told.said(first, told.sentence(rest, steps=some, signal=told.symbol(gate.signal, idle)))
 
 
@@ -142,12 +139,6 @@ def _idle(told: Described, gate: Gate, cases: Sequence[Case]) -> tuple[int, ...]
         for t, value in zip(course.steps, course.values, strict=True):
             zero[t] = zero.get(t, True) and value == 0
     return tuple(t for t, is_zero in zero.items() if is_zero)
-
-
-def _own(told: Described, key: str, *names: str) -> str:
-    """The key of the sentence for a line of this kind of cell; the general one where there is none."""
-    found = (f"{key}.{told.kind}.{name}" for name in names)
-    return next((own for own in found if told.words.has(own)), key)
 
 
 def _became(told: Described, gate: Gate, course: CaseCourse) -> Text:

@@ -12,8 +12,8 @@ from typing import Any
 from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
 from ...documents.blocks import Block, Heading, Items, Para, Text
-from ...errors import MissingError, OptionError
-from ...explanation.memory import Recurrence, flow, recurrence, terms
+from ...errors import MissingError
+from ...explanation.memory import Recurrence, flow, recurrences
 from ...formulas.tree import Call, Fn, Node, Num, call, number
 from ...languages.strings import capital
 from ...trace.labels import readout
@@ -80,7 +80,7 @@ def remembered(shown: View) -> Iterator[Text]:
 def _gated(told: Described) -> frozenset[str]:
     """The lines and inputs of which the cell says what they did."""
     cell = told.stage.cell
-    return frozenset(name for name in (*cell.by_name, *cell.inputs) if told.words.has(f"did.{told.kind}.{name}"))
+    return frozenset(name for name in (*cell.by_name, *cell.inputs) if told.own("did", name))
 
 
 def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
@@ -91,8 +91,8 @@ def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
     found = {cell.output, *(line for _, line in cell.carry)}
     padded = [cell.by_name[name] for name in found & cell.by_name.keys() if stage.unpadded(name) != name]
     found |= set(map(stage.unpadded, found))
-    if gated or told.words.has(f"the.{told.kind}.{cell.output}"):
-        found = {line.name for line in cell.lines if told.words.has(f"the.{told.kind}.{line.name}")} - gated
+    if gated or told.own("the", cell.output):
+        found = {line.name for line in cell.lines if told.own("the", line.name)} - gated
     there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]
     return [line.name for line in there if line.name not in readout(cell)]
 
@@ -105,11 +105,13 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
         if not cases or not told.shown.chosen.has(name):
             continue
         found: list[Said] = []
-        if (update := _update(cell, name)) is not None:
+        rule = next((rule for _, rule in recurrences(told.stage, [name])), None)
+        if rule is not None and rule.writes:
             states.append(name)
-            left = dict(_remembered(told, name, cases))
+            several = (case for case in cases if len(told.steps[case.row]) > 1)
+            left = {case: text for case in several if (text := _left(told, rule, case)) is not None}
             found = [("left", text) for text in left.values()]
-            found += _went(told, name, *update, [case for case in cases if case not in left])
+            found += _went(told, name, rule, [case for case in cases if case not in left])
         elif (way := _shown_state(cell, name, states)) is not None:
             found = [*_shows(told, name, *way, cases)]
         elif (sources := _sources(cell, name)) is not None:
@@ -118,23 +120,6 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
 
 
 # -- sums of what is kept and what is written --------------------------------------------------------------------------
-
-
-def _update(cell: Cell, name: str) -> tuple[str, Terms, Terms] | None:
-    """Of a line that is a sum with something that is kept of a state: that state, and what is kept and written."""
-    line = cell.by_name[name]
-    if line.op == "clip":
-        line = cell.by_name.get(str(line.operands[0]), line)
-    if line.op != "add":
-        return None
-    own = [state for state, carried in cell.carry if carried == name]
-    for state in (*own, *(state for state in cell.states if state not in own)):
-        keeps, writes = terms(cell, line, state)
-        if keeps and writes:
-            others = {term for _, term in writes}
-            kept = ((sign, o) for sign, o in zip(line.constants, line.operands, strict=True) if o not in others)
-            return state, tuple(kept), writes
-    return None
 
 
 def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num | None:
@@ -147,27 +132,26 @@ def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num 
     return told.shown.num(math.fsum(values) if all(map(math.isfinite, values)) else math.nan, name)
 
 
-def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, cases: Sequence[Case]) -> Iterator[Said]:
+def _went(told: Described, name: str, rule: Recurrence, cases: Sequence[Case]) -> Iterator[Said]:
     """How the state of some cases changed in their last step, where that is what its terms add up to."""
     moves: list[tuple[Case, Num, Num, Text]] = []
+    kept = tuple((sign, product) for (sign, _), product in zip(rule.keeps, rule.products, strict=True))
     for case in cases:
         t = told.steps[case.row][-1]
-        parts = [_added(told, part, case, t, name) for part in (kept, written)]
+        parts = [_added(told, part, case, t, name) for part in (kept, rule.writes)]
         there = [part for part in parts if part is not None]
         new = told.num(name, case, t)
-        if len(there) < 2 or told.values(state) is None or not _adds_up(told, new.value, [x.value for x in there]):
+        if len(there) < 2 or told.values(rule.state) is None or not _adds_up(told, new.value, [x.value for x in there]):
             return
         aside = told.aside("parts", kept=there[0], written=there[1])
-        moves.append((case, told.num(state, case, t), new, aside))
+        moves.append((case, told.num(rule.state, case, t), new, aside))
     if not moves:
         return
-    steps = {told.steps[case.row][-1] for case in cases}
     texts: list[tuple[Case, Text, Text]] = [(case, (new,), ()) for case, _, new, _ in moves]
     key = "new" if all(old.value == 0 for _, old, _, _ in moves) else "went"
     if key == "went":
         texts = [(case, told.words.text("move", old=old, new=new), aside) for case, old, new, aside in moves]
-    values, subject = told.each(name, texts), told.subject(name, steps)
-    yield "went", told.said(told.sentence(key, told.at(steps), values=values, moves=values, subject=subject))
+    yield "went", told.at_the_end(key, name, texts)
 
 
 def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
@@ -179,18 +163,8 @@ def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
 # -- the ledger --------------------------------------------------------------------------------------------------------
 
 
-def _remembered(told: Described, name: str, cases: Sequence[Case]) -> Iterator[tuple[Case, Text]]:
-    """Of each case the largest part of its last value that an earlier step wrote, or that was there before."""
-    try:
-        rule = recurrence(told.stage, name)
-    except OptionError:
-        return
-    for case in cases:
-        if len(told.steps[case.row]) > 1 and (left := _left(told, rule, case)) is not None:
-            yield case, left
-
-
 def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
+    """The largest part of the last value of a case that an earlier step wrote, or that was there before."""
     trace, end, line = told.shown.trace, told.steps[case.row][-1], rule.carried
     try:
         found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
@@ -261,9 +235,7 @@ def _shows(told: Described, name: str, state: str, factor: str, gate: str, cases
             return
         of = whole if line is None or factor == state else _applied(line, whole)
         texts.append((case, (told.num(name, case, t),), told.aside("of", share=told.share(share, name), whole=of)))
-    steps = {told.steps[case.row][-1] for case in cases}
-    subject, values = told.subject(name, steps), told.each(name, texts)
-    yield "shows", told.said(told.sentence("value", told.at(steps), subject=subject, values=values))
+    yield "shows", told.at_the_end("value", name, texts)
 
 
 def _applied(line: Line, value: Num) -> Node:
@@ -303,7 +275,5 @@ def _made(told: Described, name: str, sources: tuple[Terms, ...], cases: Sequenc
             return
         aside = told.aside("brought.bias" if len(names) > 2 else "brought", **names)
         texts.append((case, (told.num(name, case, t),), aside))
-    steps = {told.steps[case.row][-1] for case in cases}
     function = Fn(str(line.call[0]) if line.call else line.op)
-    fields = {"subject": told.subject(name, steps), "function": function, "values": told.each(name, texts)}
-    yield "made", told.said(told.sentence("brings", told.at(steps), **fields))
+    yield "made", told.at_the_end("brings", name, texts, function=function)

@@ -11,6 +11,7 @@ style sheet shows it; without that, the plain text is seen, which the style shee
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -85,11 +86,6 @@ class Page:
         """Where the cell is shown with its values."""
         return self.back_places if self.shown.alone else self.shown.places
 
-    @property
-    def worked(self) -> str:
-        """The section with the steps at which the cell is shown."""
-        return "backward_pass" if self.shown.alone else "solution"
-
     def where(self, place: Place) -> str:
         """A place in words."""
         return self.shown.where(place.stage, place.t, place.b)
@@ -105,19 +101,17 @@ class Page:
 
 def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, diagram.Diagram]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
-    found: dict[object, tuple[str, diagram.Diagram]] = {}
-    rooms: dict[object, dict[str, int]] = {}
-    keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
+    alike: dict[object, list[Stage]] = {}
     for stage in shown.stages:
-        room = rooms.setdefault(keys[stage.scope], {})
-        for name, size in diagram.widths(stage, values).items():
-            room[name] = max(room.get(name, 0), size)
-    for stage in shown.stages:
-        key = keys[stage.scope]
-        if key not in found:
-            drawn = diagram.Diagram(stage, rooms[key], shown.words, shown.trace.header.symbols)
-            found[key] = f"cell{mark}{len(found)}", drawn
-    return {scope: found[key] for scope, key in keys.items()}
+        alike.setdefault((stage.lines, stage.cell.carry, stage.cell.output, stage.inputs), []).append(stage)
+    found: dict[str, tuple[str, diagram.Diagram]] = {}
+    for n, stages in enumerate(alike.values()):
+        room = Counter[str]()
+        for stage in stages:
+            room |= Counter(diagram.widths(stage, values))  # the larger of both
+        drawn = diagram.Diagram(stages[0], room, shown.words, shown.trace.header.symbols)
+        found |= {stage.scope: (f"cell{mark}{n}", drawn) for stage in stages}
+    return found
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -230,7 +224,7 @@ def _part(shown: View) -> str:
 
 def _has_cell(found: Page, part: Chapter) -> bool:
     """Whether the cell is shown before a part of the report."""
-    return part.section == found.worked and bool(found.places)
+    return part.section == ("backward_pass" if found.shown.alone else "solution") and bool(found.places)
 
 
 def _sections(found: Page, part: Chapter) -> Iterator[Section]:
@@ -328,12 +322,10 @@ def _cell(found: Page) -> Section:
 
 def _figure(found: Page, place: Place) -> str:
     ident, picture = found.pictures[place.stage.scope]
-    wide, tall = picture.size
     where = found.where(place)
     return (
         f'<figure class="live" id="{ident}" data-s="{escape(place.stage.scope)}"><div class="scroll" tabindex="0">'
-        f'<svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}" '
-        f'role="group" aria-labelledby="{ident}t {ident}d">'
+        f'<svg {picture.frame} role="group" aria-labelledby="{ident}t {ident}d">'
         f'<title id="{ident}t">{found.title(place)}</title><desc id="{ident}d">{escape(picture.description)}</desc>'
         f'<g id="{ident}g" class="cell">{picture.shapes}</g>\n<g>{picture.texts(_shown_at(found, place))}</g></svg>'
         f"</div><figcaption>{escape(where[:1].upper() + where[1:])}</figcaption></figure>\n"
@@ -343,11 +335,9 @@ def _figure(found: Page, place: Place) -> str:
 def still(found: Page, place: Place, alone: bool = False) -> str:
     """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
-    wide, tall = picture.size
     shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     return (
-        f'<div class="still scroll"><svg class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
-        f'height="{tall:.0f}" role="img" aria-label="{found.title(place)}">{shapes}'
+        f'<div class="still scroll"><svg {picture.frame} role="img" aria-label="{found.title(place)}">{shapes}'
         f"<g>{picture.texts(_shown_at(found, place), tips=False)}</g></svg></div>"
     )
 

@@ -34,7 +34,8 @@ def introduction(shown: View) -> Iterator[Block]:
 
 def given(shown: View) -> Iterator[Block]:
     """Its weights, states and input, and what is wanted."""
-    premises = [*_sequence(shown), *_parameters(shown)]
+    sequence = (_start,) if shown.single else (_input, _padding, _states, _supplied)
+    premises = [*chain.from_iterable(part(shown) for part in sequence), *interventions(shown), *_parameters(shown)]
     if premises:
         yield Heading(2, shown.said("given"))
         yield from premises
@@ -116,13 +117,6 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
 
 
 # -- states, inputs, supplied lines ----------------------------------------------------------------------------------
-
-
-def _sequence(shown: View) -> Iterator[Block]:
-    """Input, lengths or mask, states and supplied lines."""
-    for part in (_start,) if shown.single else (_input, _padding, _states, _supplied):
-        yield from part(shown)
-    yield from interventions(shown)
 
 
 def _start(shown: View) -> Iterator[Block]:

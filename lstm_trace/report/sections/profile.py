@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
-from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Code, Heading, Items, Listing, Para, Table, Text
 from ...documents.excerpt import largest
@@ -65,34 +66,30 @@ class ProfileCells:
         """So many of all; nothing for none."""
         return (f"{n}/{all}",) if n else EMPTY
 
-    def address(self, line: str, part: StageProfile, t: int | None = None, b: int | None = None) -> Address:
-        """The address of a line, without the parts of which the trace has only one.
+    def address(
+        self, line: str, part: StageProfile, t: int | None = None, b: int | None = None, j: int | None = None
+    ) -> str:
+        """The address of a line or unit, without the parts of which the trace has only one.
 
         Args:
             line: its name.
             part: the layer and direction.
             t: where the step lies in the trace's arrays; all steps if None.
             b: the row of the batch.
+            j: the unit; all if None.
         """
         there = self.found.trace.extents(line)
         step = None if t is None else self.found.trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
-        return Address(line, **{key: value if len(there[key]) > 1 else None for key, value in values.items()})  # type: ignore[arg-type]
-
-    def line(self, line: str, part: StageProfile) -> Text:
-        """A line by its address."""
-        return (Code(str(self.address(line, part))),)
+        known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
+        return str(Address(line, unit=None if j is None else (j,), **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
         trace = self.found.trace
-        name = Code(str(self.address(line, part, t, b)._replace(unit=(j,))))
+        name = Code(self.address(line, part, t, b, j))
         named = labels(trace, axis(trace, part.stage, line), trace.lines[part.stage.scope][line].shape[-1])
         return (name, self.shown.words.aside(named[j])) if named else (name,)
-
-    def place(self, part: StageProfile) -> Text:
-        """A layer and direction as addresses have them."""
-        return (Code(part.stage.scope),)
 
     def units(self, names: Sequence[Text]) -> Text:
         """A list of names, the first ones of many; that there is none."""
@@ -164,7 +161,8 @@ def gates(c: ProfileCells) -> Iterator[Block]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
         shut, wide = (sum(unit.state == state for unit in units) for state in ("shut", "open"))
         shares = (c.share(left),), (c.share(right),)
-        rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
+        line = (Code(c.address(name, part)),)
+        rows.append((line, c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
     yield table if c.shown.illustration is None else replace(c.shown.illustration, beside=table)
     yield from c.left(len(every))
@@ -183,7 +181,7 @@ def layers(c: ProfileCells) -> Iterator[Block]:
         shares = [(c.share(facts[side]),) for side in ("left", "right")]
         lives = [c.half_life(facts[which]) for which in ("half_life", "longest")]
         last = c.number(facts["output"]), c.many(int(facts["dead"]), int(facts["units"]))
-        rows.append((c.place(part), *means, *shares, *lives, *last))
+        rows.append(((Code(part.stage.scope),), *means, *shares, *lives, *last))
     yield Heading(2, c.shown.said("profile.layers"))
     yield Para(c.shown.said("profile.compared"), leads=True)
     names = [Code(name) for name in gates]
@@ -194,7 +192,6 @@ def layers(c: ProfileCells) -> Iterator[Block]:
 #: So many units stand in a table.
 UNITS = 5
 
-Lines = Sequence[tuple[StageProfile, LineStatistics]]
 Unit = tuple[StageProfile, LineStatistics, int]
 
 
@@ -227,17 +224,13 @@ def units(c: ProfileCells) -> Iterator[Block]:
 def long_memories(found: Profile) -> list[Unit]:
     """The units of carried lines, those with the longest half-life first; of equal ones those that keep most."""
     lines = [(part, state, kept) for part in found.parts for state in part.states if (kept := state.kept) is not None]
-    if not lines:
-        return []
-    times, means = (np.concatenate([getattr(kept, name) for *_, kept in lines]) for name in ("half_life", "mean"))
-    order = np.lexsort((-np.nan_to_num(means, nan=-1.0), -np.nan_to_num(times, nan=-1.0)))
-    return _placed([(part, state) for part, state, _ in lines], order[~np.isnan(times[order])])
+    return _ranked(((p, s, zip(k.half_life.tolist(), k.mean.tolist(), strict=True)) for p, s, k in lines), (-1.0,))
 
 
 def large_values(found: Profile) -> list[Unit]:
     """The units of carried lines, that with the value of the largest size first."""
-    lines = [(part, state) for part in found.parts for state in part.states]
-    return _by_size(lines, [np.abs(state.largest) for _, state in lines], -1.0)
+    lines = ((part, state, np.abs(state.largest).tolist()) for part in found.parts for state in part.states)
+    return _ranked(lines, -1.0)
 
 
 def followers(found: Profile) -> list[Unit]:
@@ -247,24 +240,15 @@ def followers(found: Profile) -> list[Unit]:
     """
     lines = [(part, line) for part in found.parts for line in part.lines if line.name in part.follows]
     best: dict[tuple[str, int, int], Unit] = {}
-    for part, line, j in _by_size(lines, [part.follows[line.name].share for part, line in lines], 0.0):
+    for part, line, j in _ranked(((p, x, p.follows[x.name].share.tolist()) for p, x in lines), 0.0):
         best.setdefault((part.stage.scope, len(line.mean), j), (part, line, j))  # a projection has other units
     return [*best.values()]
 
 
-def _by_size(lines: Lines, sizes: Sequence[Array], least: float) -> list[Unit]:
-    """The units of lines whose sizes are above `least`, the largest first."""
-    if not lines:
-        return []
-    every = np.nan_to_num(np.concatenate(sizes), nan=-1.0)
-    order = largest(every, len(every))
-    return _placed(lines, order[every[order] > least])
-
-
-def _placed(lines: Lines, order: Array) -> list[Unit]:
-    """Layer and direction, line and unit of places in the units of several lines, one line after the other."""
-    every = [(part, line, j) for part, line in lines for j in range(len(line.mean))]
-    return [every[at] for at in order.tolist()]
+def _ranked(lines: Iterable[tuple[StageProfile, LineStatistics, Iterable[Any]]], least: Any) -> list[Unit]:
+    """The units of lines, each with its sizes, whose size is above `least`, the largest first; not those of NaN."""
+    every = [(size, (part, line, j)) for part, line, sizes in lines for j, size in enumerate(sizes) if size > least]
+    return [unit for _, unit in sorted(every, key=itemgetter(0), reverse=True)]  # of equal ones the first
 
 
 def _kept(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
@@ -374,59 +358,52 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
     opened = [source, *options]
     units = long_memories(c.found) or large_values(c.found)
     if units and c.found.counted:
-        _, line, j = unit = units[0]
+        part, line, j = unit = units[0]
         (t, b), at = line.at[j].tolist(), [*_place(c, unit), "--unit", str(j)]
         key = "largest" if line.kept is None else "unit"
         yield key, ["plot", *opened, "--kind", "unit", *at, "-o", f"unit-{j}.svg"], ""
         yield "worked", ["report", *opened, *at], ""
         if line.kept is not None:
-            yield "memory", ["explain", "memory", *opened, "--of", _address(c, unit, t, b)], ""
+            yield "memory", ["explain", "memory", *opened, "--of", c.address(line.name, part, t, b, j)], ""
         if any(step_labels(c.found.trace, b)):
-            told = (followers(c.found) or units)[0]
-            chosen = [*_place(c, told), "--line", told[1].name, "--unit", str(told[2])]
-            yield "text", ["plot", *opened, "--kind", "text", *chosen], _address(c, told)
+            part, line, j = told = (followers(c.found) or units)[0]
+            chosen = [*_place(c, told), "--line", line.name, "--unit", str(j)]
+            yield "text", ["plot", *opened, "--kind", "text", *chosen], c.address(line.name, part, j=j)
     for _, t, b in events(c.found, 1):
-        yield "step", ["report", *opened, *_row_option(c, b), "--steps", str(c.found.trace.span[t])], ""
+        row = ["--batch", str(b)] if c.found.trace.batch > 1 else []
+        yield "step", ["report", *opened, *row, "--steps", str(c.found.trace.span[t])], ""
     yield "gates", ["explain", "gates", *opened], ""
     yield "verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source], ""
-
-
-def _address(c: ProfileCells, unit: Unit, t: int | None = None, b: int | None = None) -> str:
-    part, line, j = unit
-    return str(c.address(line.name, part, t, b)._replace(unit=(j,)))
 
 
 def _place(c: ProfileCells, unit: Unit) -> list[str]:
     """The options for a unit's layer and direction, and for the row in which it is largest, where there are several."""
     part, line, j = unit
-    trace = c.found.trace
-    stages = [stage for stage in trace.stages if stage.cell.carry]
-    layers = ["--layer", str(part.stage.layer)] if len({stage.layer for stage in stages}) > 1 else []
-    ways = ["--direction", part.stage.direction] if len({stage.direction for stage in stages}) > 1 else []
-    return [*layers, *ways, *_row_option(c, int(line.at[j, 1]))]
-
-
-def _row_option(c: ProfileCells, b: int) -> list[str]:
-    return ["--batch", str(b)] if c.found.trace.batch > 1 else []
+    stages = [stage for stage in c.found.trace.stages if stage.cell.carry]
+    known: tuple[tuple[str, Collection[Any], Any], ...] = (
+        ("--layer", {stage.layer for stage in stages}, part.stage.layer),
+        ("--direction", {stage.direction for stage in stages}, part.stage.direction),
+        ("--batch", range(c.found.trace.batch), int(line.at[j, 1])),
+    )
+    return [text for option, every, value in known if len(every) > 1 for text in (option, str(value))]
 
 
 def _wrapped(arguments: list[str]) -> Iterator[str]:
     """A command as a shell reads it, over several lines where it is long."""
-    words: list[str] = []
+    line, *options = ["lstm-trace"]
     for text in arguments:
-        if text == _PIPE:
-            words.append(text)
-        elif text.startswith("-") or not words or not words[-1].startswith("-"):
-            words.append(shlex.quote(text))
-        else:  # an option and its value stay together
-            words[-1] += f" {shlex.quote(text)}"
-    line = "lstm-trace"
-    for word in words:
-        if len(line) + len(word) + 3 > WIDTH and word.startswith(("-", "|")):
-            yield f"{line} \\"
-            line = f"    {word}"
+        if text.startswith(("-", _PIPE)):
+            options.append(text if text == _PIPE else shlex.quote(text))
+        elif options:  # an option and its value stay together
+            options[-1] += f" {shlex.quote(text)}"
         else:
-            line += f" {word}"
+            line += f" {shlex.quote(text)}"
+    for option in options:
+        if len(line) + len(option) + 3 > WIDTH:
+            yield f"{line} \\"
+            line = f"    {option}"
+        else:
+            line += f" {option}"
     yield line
 
 

@@ -12,8 +12,7 @@ from ...view.hand_size import with_comma
 from ...view.view import View, interventions
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
-from .attribution import experiments, shares
-from .backward import adjoint, backward_pass, by_size, gradients, opening, title
+from .backward import adjoint, backward_pass, by_size, gradients, opening, shares, title
 from .equations import equations
 from .given_section import given, introduction
 from .profile import profile
@@ -42,7 +41,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "gradients": _of_backward(gradients),
     "by_size": _of_backward(by_size),
     "shares": _of_backward(shares),
-    "experiments": experiments,
+    "experiments": lambda shown: shown.experiments,
     "training": training,
     "profile": profile,
 }

@@ -11,7 +11,7 @@ from typing import Any
 from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line
-from ...cell.network import layer_and_direction, scope_and_name
+from ...cell.network import scope_and_name
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
 from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
@@ -77,19 +77,14 @@ def _lower(block: Block) -> Block:
 
 def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
     """The parameters after update `k`, each as a line of matrices."""
-    scopes = dict.fromkeys(scope_and_name(address)[0] for address in done.updates)
-    for scope in scopes:
-        if len(scopes) > 1:
-            layer, direction = layer_and_direction(scope)
-            there = [s for s in shown.trace.stages if (s.layer, s.direction) == (layer, direction)]
-            yield Heading(4, capital((shown.place(*there),)))
-        rows = []
-        for address, trace in done.updates.items():
-            at, name = scope_and_name(address)
-            if at == scope:
-                parameters = done.traces[0].parameters.values()
-                shape = next(here[name].shape for here in parameters if name in here)
-                rows.append(tuple(_rows(shown, trace, shape, name, k)))
+    found: dict[str, list[tuple[Row, ...]]] = {}
+    for address, trace in done.updates.items():
+        scope, name = scope_and_name(address)
+        shape = done.traces[0].parameters[scope][name].shape
+        found.setdefault(scope, []).append(tuple(_rows(shown, trace, shape, name, k)))
+    for scope, rows in found.items():
+        if len(found) > 1:
+            yield Heading(4, capital((shown.place(shown.trace.stage(scope)),)))
         yield Derivation(tuple(rows))
 
 
