@@ -29,43 +29,32 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
-from .explanation import Of, Worked, step_named
+from .explanation import Worked, step_named
 
 _POINT = re.compile(r"(?<=\d)\.(?=\d)")
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *Score._fields}
 #: Above this part of the difference it is said that a value goes past the baseline's.
 PAST = 0.1
+_BASELINE = "zero-input (default), zero-state, a batch element, or a file."
 
 
 def contribution(
     trace: Trace,
-    of: Of,
-    baseline: Annotated[
-        Baseline,
-        Option("zero-input (default), zero-state, a batch element, or a file.", reads="baseline", metavar="BASELINE"),
-    ] = "zero-input",
-    points: Annotated[
-        int | Literal["auto"], Option("Points of the path (50 to 400, fewer for a large trace).", least=1, most=10_000)
-    ] = "auto",
-    occlusion: Annotated[
-        Runs,
-        Option(
-            "How many steps are occluded: all, none, or a number (what a second or two allows).",
-            reads="runs",
-            metavar="RUNS",
-        ),
-    ] = "auto",
+    of: Annotated[str, Option()],
+    baseline: Annotated[Baseline, Option(help=_BASELINE, reads="baseline", metavar="BASELINE")] = "zero-input",
+    points: Annotated[int | Literal["auto"], Option(least=1, most=10_000)] = "auto",
+    occlusion: Annotated[Runs, Option(reads="runs", metavar="RUNS")] = "auto",
     **worked: Unpack[Worked],
 ) -> ContributionExplanation:
     """The value against a baseline, split exactly over inputs, steps and states, beside the measures in common use.
 
     Args:
         trace: the trace.
-        of: the address of the value.
+        of: Address of the value, for example 3/h_t[1].
         baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
-        points: of the path of integrated gradients.
-        occlusion: how many steps are occluded, each by a run.
+        points: Points of the path (50 to 400, fewer for a large trace).
+        occlusion: How many steps are occluded: all, none, or a number (what a second or two allows).
         worked: options of the worked solution.
 
     Raises:
