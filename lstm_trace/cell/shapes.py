@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
-from ..base.arrays import Array
 from ..errors import ShapeError, raise_all
 from .lines import Cell, Line, pointed
 from .ops import OPS
@@ -303,17 +300,9 @@ class _Sizes:
                 yield pointed(fault, cell.places, state)
 
 
-@dataclass(frozen=True)
-class InferredSizes:
-    """What inference found: the width of every computed line and state, the shape that each parameter must have."""
-
-    widths: dict[str, int]
-    shapes: dict[str, tuple[int, ...]]
-
-
 def infer(
     cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "", advice: str = ""
-) -> InferredSizes:
+) -> dict[str, int]:
     """Infer the width of every line in `computed`.
 
     Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
@@ -327,7 +316,7 @@ def infer(
         advice: a last sentence of the messages.
 
     Returns:
-        The width of every computed line and every state, and the shape of every given parameter.
+        The width of every computed line and every state.
 
     Raises:
         ShapeError: with one message for each array, or line, that does not fit.
@@ -338,16 +327,4 @@ def infer(
     raise_all(ShapeError, sizes.misfits(bound, advice))
     raise_all(ShapeError, sizes.contradictions())
     found = [*(name for name in cell.by_name if name in names), *cell.states]
-    return InferredSizes({name: sizes.size(name) for name in found}, sizes.shapes)
-
-
-def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:
-    """I, where a matrix that multiplies x_t says so; None otherwise. weights: arrays by scope and name."""
-    for line in cell.lines:
-        if line.product and line.product[1] == "x_t":
-            matrix = line.product[0]
-            first = next((here for here in weights.values() if matrix in here), {})
-            shape: tuple[int, ...] = np.shape(first.get(matrix, 0.0))
-            if len(shape) == 2:
-                return shape[line.op == "matvec"]
-    return None
+    return {name: sizes.size(name) for name in found}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -174,11 +174,8 @@ def check_memory(work: Work, dtype: Any) -> None:
         affordable(size)
 
 
-class ComputedSteps(Protocol):
-    """Steps that are computed."""
-
-    def line(self, name: str) -> Array:
-        """A line's values, (steps, B, width)."""
+#: Steps that are computed, whose `line(name)` gives a line's values, (steps, B, width).
+ComputedSteps = Any
 
 
 class Window:

@@ -193,7 +193,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             names = [line.name for line in stage.lines]
             bound = f"T={request.steps} B={request.batch}"
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound)
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
         every = [w for here in widths.values() for w in here.values()]
         readouts = {stage.scope: readout(stage.cell) for stage in stages}

@@ -89,7 +89,7 @@ def _inferred(
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
     known: tuple[tuple[str, tuple[int, str]], ...],
 ) -> Mapping[str, int]:
-    return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known)).widths
+    return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known))
 
 
 def one_row(trace: Trace, b: int) -> Trace:

@@ -21,7 +21,7 @@ from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..documents.result import Result
-from ..engine.plan.kernels import KERNELS
+from ..engine.plan.kernels import KERNELS, Outside
 from ..errors import LstmTraceError, counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
@@ -317,15 +317,15 @@ def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
     return np.logical_not(off, out=off)
 
 
-class Scratch:
+class Scratch(Outside):
     """Memory for the blocks of a walk, used again by each: fresh memory costs more than what is computed in it.
 
     Arrays by what they are for; the next array of that name and dtype has the same memory.
     """
 
     def __init__(self) -> None:
+        super().__init__(np.dtype(np.float64))
         self._held: dict[tuple[str, np.dtype[Any]], Array] = {}
-        self._out = np.zeros(0)  # of the kernel that is called
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """An array, without values."""
@@ -334,13 +334,9 @@ class Scratch:
             self._held[key] = np.empty(size, dtype)
         return self._held[key][:size].reshape(shape)
 
-    def number(self, value: float) -> Array:
-        """A number as an operand of a kernel."""
-        return np.asarray(value, self._out.dtype)
-
     def scratch(self, mask: bool = False) -> Array:
         """Memory of the shape of a kernel's result."""
-        return self.array("beside", self._out.shape, bool if mask else self._out.dtype)
+        return self.array("beside", self.shape, bool if mask else self.dtype)
 
     def derive(self, line: Line, operands: list[Array], shape: tuple[int, ...], dtype: Any) -> Array:
         """The line's value from its operands."""
@@ -359,7 +355,7 @@ class Scratch:
         if out.size <= SMALL:
             out[...] = OPS[line.op].array(operands, line.constants)
             return out
-        self._out = out
+        self.dtype, self.shape = out.dtype, shape  # of the kernel that is called
         for function, arguments in KERNELS[line.op](self, out, operands, line.constants):
             function(*arguments)
         return out

@@ -277,7 +277,28 @@ class Plan:
         return (*self.before, *self.loop, *self.after)
 
     def __str__(self) -> str:
-        return describe(self)
+        """The calls of each part, then the order in which the values lie."""
+        parts = (
+            ("before the loop, for many steps at once", self.before),
+            ("each step", self.loop),
+            ("after the loop, for many steps at once", self.after),
+        )
+        rows: list[str] = []
+        for title, calls in parts:
+            if calls:
+                lines = sum(len(call.lines) for call in calls)
+                rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
+                rows += [_wrapped(call.op, call.lines) for call in calls]
+        rows.append("memory: what lies side by side")
+        homes = {line: f"{line} (read as {state})" for state, line in self.carried}
+        lonely = [s for s in self.states if s not in dict(self.carried)]
+        order = sorted(
+            {*homes, *lonely, *(n for n in self.places if n not in self.states)}, key=lambda n: self.places[n]
+        )
+        for area in ("before", "scratch", "loop", "after"):
+            here = [homes.get(n, n) for n in order if self.places[n].area == area]
+            rows += [_wrapped(area, here)] if here else []
+        return "\n".join(rows)
 
 
 @lru_cache(maxsize=256)
@@ -420,29 +441,6 @@ def _call(
         else:
             operands.append(CallOperand("input", shared, inputs[one]))
     return PlannedCall(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
-
-
-def describe(plan: Plan) -> str:
-    """The plan as text: the calls of each part, then the order in which the values lie."""
-    parts = (
-        ("before the loop, for many steps at once", plan.before),
-        ("each step", plan.loop),
-        ("after the loop, for many steps at once", plan.after),
-    )
-    rows: list[str] = []
-    for title, calls in parts:
-        if calls:
-            lines = sum(len(call.lines) for call in calls)
-            rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
-            rows += [_wrapped(call.op, call.lines) for call in calls]
-    rows.append("memory: what lies side by side")
-    homes = {line: f"{line} (read as {state})" for state, line in plan.carried}
-    lonely = [s for s in plan.states if s not in dict(plan.carried)]
-    order = sorted({*homes, *lonely, *(n for n in plan.places if n not in plan.states)}, key=lambda n: plan.places[n])
-    for area in ("before", "scratch", "loop", "after"):
-        here = [homes.get(n, n) for n in order if plan.places[n].area == area]
-        rows += [_wrapped(area, here)] if here else []
-    return "\n".join(rows)
 
 
 def _wrapped(head: str, parts: Sequence[str]) -> str:
