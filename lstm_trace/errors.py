@@ -75,6 +75,16 @@ def shortened(problems: Sequence[Any]) -> tuple[Any, ...]:
     return (*problems[:TOLD], f"and {len(problems) - TOLD:,} more")
 
 
+def some(names: Sequence[Any], most: int) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> some(["W_xi", "W_hi", "b_i"], 2), some([], 2)
+    ('W_xi, W_hi and 1 more', '')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
 def counted(n: int, noun: str) -> str:
     """So many of a thing, in words.
 

@@ -18,7 +18,7 @@ from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, scope_and_name
 from ..engine import plan_choice
 from ..engine.run import run_seconds
-from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all
+from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all, some
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes
@@ -134,9 +134,7 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted and line not in held)
         missing += (f"{stage.scope}/{line}" for line in ends)
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        lacking = f"{', '.join(missing[:3])}{more}"
-        raise MissingError(f"this part of the trace does not have all gradients; it lacks {lacking}")
+        raise MissingError(f"this part of the trace does not have all gradients; it lacks {some(missing, 3)}")
     return by_address(trace)
 
 

@@ -67,15 +67,14 @@ def _words(spec: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _problem(name: str, default: Any, value: Any, words: Sequence[str]) -> str:
-    if "clip" in name:
-        return "" if value is None or (is_number(value) and value > 0) else "must be a positive number"
+    if "clip" in name or name == "layer_norm_epsilon":
+        fits = (value is None and default is None) or (is_number(value) and value > 0)
+        return "" if fits else "must be a positive number"
     if words:
         *most, last = words
         return "" if value in words else f"must be {', '.join(most)} or {last}"
     if name.endswith("activation"):
         return _activation_problem(value)
-    if name == "layer_norm_epsilon":
-        return "" if is_number(value) and value > 0 else "must be a positive number"
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "must be true or false"
     return "" if is_number(value) else "must be a number"

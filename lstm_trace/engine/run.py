@@ -97,7 +97,7 @@ def by_plan(
                 values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
                 assert values is not None, name  # checked with the work
                 inputs[name] = values
-            storage.window.enter(stage, inputs)
+            storage.enter(stage, inputs)
             if plan == "lines":
                 by_definition(trace, work, stage, inputs, storage)
                 continue
@@ -146,7 +146,7 @@ class RunJob:
                 trace = self.premises(taken_lines(work, dtype, out.lines))
         storage = InMemory(trace, work, {} if memory is None else memory.slabs)
         by_plan(trace, work, self.weights, self.kept, storage, progress)
-        found = storage.window.cut(trace, trace.lines)
+        found = storage.cut(trace, trace.lines)
         return with_sums(found) if work.whole else found
 
     def premises(self, lines: Lines, memory: RunMemory | None = None) -> Trace:

@@ -116,17 +116,17 @@ def _finite(value: Any) -> float | None:
 Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 
+def widths_of(arrays: Mapping[str, Mapping[str, Array]]) -> tuple[tuple[str, str, int], ...]:
+    """(scope, name, width) of every array."""
+    return tuple((scope, name, array.shape[-1]) for scope, here in arrays.items() for name, array in here.items())
+
+
 @dataclass(frozen=True)
 class Holds:
     """The lines that are held and scaled, and the arrays that say where and at what, by scope and name."""
 
     lines: Lines = ()
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-
-    @property
-    def widths(self) -> tuple[tuple[str, str, int], ...]:
-        """(scope, name, width) of every array."""
-        return tuple((s, n, a.shape[-1]) for s, here in self.given.items() for n, a in here.items())
 
 
 #: The arrays of lines that are held, and of those that are scaled: where, and at what.

@@ -21,7 +21,7 @@ from ..errors import MissingError, counted, nearest
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .outputs import TraceOutputs
-from .window import between, stages_at
+from .window import before, between, stages_at
 
 
 @dataclass(frozen=True)
@@ -202,10 +202,7 @@ class Trace(TraceOutputs):
         """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
         begin, end, _ = steps.indices(self.steps)
         first = self.initial.get(stage.scope, {}).get(name)
-        if stage.backwards:
-            edge, inner = end == self.steps, slice(begin + 1, min(end + 1, self.steps))
-        else:
-            edge, inner = begin == 0, slice(max(begin - 1, 0), max(end - 1, 0))
+        edge, inner = before(slice(begin, end), self.steps, stage.backwards)
         parts = [self.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
         if edge and end > begin:
             parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])

@@ -79,6 +79,15 @@ def between(trace: Trace, span: range) -> Trace:
     return cut(trace, span, initial, _some(trace.lines, steps))
 
 
+def before(steps: slice, count: int, backwards: bool) -> tuple[bool, slice]:
+    """Of what is carried into some of `count` steps: whether the first of all is among them, whose value is the
+    initial one, and the steps that leave the others.
+    """
+    if backwards:
+        return steps.stop == count, slice(steps.start + 1, min(steps.stop + 1, count))
+    return steps.start == 0, slice(max(steps.start - 1, 0), max(steps.stop - 1, 0))
+
+
 def rows(trace: Trace, which: slice | Array) -> Trace:
     """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
     kept = np.arange(trace.batch)[which]

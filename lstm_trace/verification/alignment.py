@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..base.display import visible
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
-from ..errors import LstmTraceError, ShapeError, counted
+from ..errors import LstmTraceError, ShapeError, counted, some
 from ..trace.address import INITIAL
 from ..trace.held import held_in_words, plain_stage
 from ..trace.labels import step_labels
@@ -202,7 +202,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
             if missing := [name for name in here if name not in there and name not in added]:
-                yield f"{scope}: only in {side}: {_few(missing)}"
+                yield f"{scope}: only in {side}: {some(missing, 5)}"
         for name in filter(yours.__contains__, mine):
             sizes = [held[name].shape[2:] or held[name].shape for held in (mine, yours)]
             if sizes[0] != sizes[1] and mine[name].ndim == 3:
@@ -249,7 +249,7 @@ class PremiseDifference(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.scope}/{self.names[0]}" if self.scope else self.names[0]
         if len(self.names) > 1:
-            return f"{self.scope or 'inputs'}: only in {self.side}: {_few(self.names)}"
+            return f"{self.scope or 'inputs'}: only in {self.side}: {some(self.names, 5)}"
         if self.side:
             return f"{place} is only in {self.side}"
         if self.shapes:
@@ -280,10 +280,6 @@ def premises(a: Trace, b: Trace) -> list[PremiseDifference]:
             at[0] += b.first if off.ndim == 3 else 0
             differ.append(PremiseDifference(scope, (name,), "", (), int(off.sum()), off.size, gap, tuple(at)))
     return differ + [PremiseDifference(scope, tuple(names), side) for (scope, side), names in alone.items()]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:

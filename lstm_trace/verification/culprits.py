@@ -14,7 +14,7 @@ from ..cell.network import GIVEN, Stage, X
 from ..trace.address import Address
 from ..trace.derived import GATHERED, held_throughout
 from ..trace.trace import Trace
-from .rounding import check, check_sums, derive
+from .rounding import beyond, check_sums, derive
 
 #: Culprits that are reported one by one; the rest is counted.
 MOST = 20
@@ -138,7 +138,8 @@ def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[s
         for line in stage.cell.readers.get(name, ()):
             recorded = line.name in work.lines.get(stage.scope, {})
             if recorded and all(held_throughout(work, stage.scope, other) for other in line.reads):
-                wrong, _ = check(work, stage, line, slice(t, t + 1))
+                at = slice(t, t + 1)
+                wrong, _ = beyond(work.lines[stage.scope][line.name][at], *derive(work, stage, line, at))
                 if contradicts(stage.scope, line.name, t, wrong[0]):
                     return None
     for scope, called in read.items():

@@ -260,15 +260,6 @@ def joined(parts: Sequence[Known | None], rows: int) -> Known:
     return found
 
 
-def derived(
-    line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]], value: Array | None = None
-) -> Derived:
-    """The line with its bound. value: what it is, if that is known."""
-    if value is None:
-        value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
-    return Derived(line, operands, value, rounded)
-
-
 def _at(values: Any, steps: slice) -> Any:
     return values[steps] if np.ndim(values) == 3 else values
 

@@ -22,6 +22,7 @@ from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..documents.result import Result
 from ..engine.plan.kernels import KERNELS, Outside
+from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError, counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
@@ -29,7 +30,7 @@ from ..trace.derived import held_throughout, on_one_thread, sizes
 from ..trace.trace import Trace
 from ..trace.window import arrays, beside, between, names, rows
 from .culprits import Failing, Failure, culprits, recorded_sums, suspects
-from .rounding import FEW, beyond, bound, check_sums, chunks, derive, reach
+from .rounding import FEW, beyond, bound, check_sums, derive, reach
 
 #: Steps that are looked at; of a shorter trace than `LONG` so many rows too.
 MOST = 4
@@ -208,7 +209,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
     wrong: dict[str, Array] = {}
     unsure = dict.fromkeys((line.name for line in lines), 0)
     scratch = Scratch()
-    for steps in chunks(trace.steps, sum(here[name][0].size for name in unsure)):
+    for steps in pieces(trace.steps, sum(here[name][0].size for name in unsure)):
         read: dict[Operand, Array] = {}
         for line in lines:
             read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}

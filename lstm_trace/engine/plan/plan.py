@@ -63,18 +63,13 @@ class NeighbourChains:
         for a, b in links:
             if self.right.get(a) == b:
                 continue
-            if a in self.right or b in self.left or self._last(b) == a:
+            if a in self.right or b in self.left or a in self.chain(b):
                 for x, y in done:
                     del self.right[x], self.left[y]
                 return False
             self.right[a], self.left[b] = b, a
             done.append((a, b))
         return True
-
-    def _last(self, name: str) -> str:
-        while name in self.right:
-            name = self.right[name]
-        return name
 
     def chain(self, first: str) -> Iterator[str]:
         """The values from `first` on."""
@@ -291,10 +286,7 @@ class Plan:
                 rows += [_wrapped(call.op, call.lines) for call in calls]
         rows.append("memory: what lies side by side")
         homes = {line: f"{line} (read as {state})" for state, line in self.carried}
-        lonely = [s for s in self.states if s not in dict(self.carried)]
-        order = sorted(
-            {*homes, *lonely, *(n for n in self.places if n not in self.states)}, key=lambda n: self.places[n]
-        )
+        order = sorted((n for n in self.places if n not in dict(self.carried)), key=self.places.__getitem__)
         for area in ("before", "scratch", "loop", "after"):
             here = [homes.get(n, n) for n in order if self.places[n].area == area]
             rows += [_wrapped(area, here)] if here else []

@@ -62,7 +62,10 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
             if value.shape not in ((), values[key][target].shape):
                 raise FileError(f"{value.size} values; {name} has {wide} units")
             if before := int(np.max(rows[key][target])):
-                told = _told(like, scope, name, index, unit)
+                told = f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
+                if name not in like.sums.get(scope, {}):
+                    at = "" if unit is None else f"[{unit}]"
+                    told = f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{at}"
                 raise FileError(f"row {before} has a value for the same {told} already")
             values[key][target] = value
             rows[key][target] = number
@@ -82,12 +85,6 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
             remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
     header = replace(like.header, plan="foreign")
     return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
-
-
-def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int | None) -> str:
-    if name in like.sums.get(scope, {}):
-        return f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
-    return f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{'' if unit is None else f'[{unit}]'}"
 
 
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:

@@ -48,6 +48,10 @@ class TensorSpan(NamedTuple):
     first: int
     last: int
 
+    def within(self, content: Array) -> Array:
+        """The tensor among the bytes of its file, a view."""
+        return content[self.first : self.last].view(self.dtype).reshape(self.shape)
+
 
 def is_tensors(path: object) -> bool:
     """Whether a path names such a file."""
@@ -69,19 +73,11 @@ def holds_trace(path: str | Path) -> bool:
 def premise_tensors(trace: Trace) -> dict[str, Array]:
     """All tensors but the lines, by name; whole numbers first: each then begins at a multiple of its numbers' size."""
     found: dict[str, Array] = {}
-    if trace.lengths is not None:
-        found["inputs/lengths"] = trace.lengths.astype(np.int64)
-    if trace.mask is not None:
-        found["inputs/mask"] = trace.mask.astype(np.int64)
-    if trace.x is not None:
-        found["inputs/x"] = trace.x
-    for part, place in (
-        ("given", "inputs/given"),
-        ("initial", "initial"),
-        ("parameters", "parameters"),
-        ("sums", "sums"),
-    ):
-        found |= {f"{place}/{scope}/{name}": array for _, scope, name, array in arrays(trace, part)}
+    for name, array in (("lengths", trace.lengths), ("mask", trace.mask), ("x", trace.x)):
+        if array is not None:
+            found[f"inputs/{name}"] = array if name == "x" else array.astype(np.int64)
+    for part, scope, name, array in arrays(trace, "given", "initial", "parameters", "sums"):
+        found[f"{'inputs/given' if part == 'given' else part}/{scope}/{name}"] = array
     return found
 
 
@@ -203,10 +199,6 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
     manifest, tensors = read_header(path)
     mapped = np.asarray(np.memmap(path, np.uint8, "r")) if content is None else content
 
-    def array(name: str) -> Array:
-        tensor = tensors[name]
-        return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
-
     parts = ("inputs/given", "initial", "parameters", "lines", "sums")
     found: dict[str, dict[str, dict[str, Array]]] = {part: {} for part in parts}
     inputs: dict[str, Array] = {}
@@ -214,18 +206,19 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
     for name, tensor in tensors.items():
         part = next((part for part in parts if name.startswith(f"{part}/")), "")
         scope, line = scope_and_name(name.removeprefix(f"{part}/")) if part else ("", "")
-        if name in ("inputs/lengths", "inputs/mask"):
-            inputs[name] = array(name)
-            if tensor.dtype.kind != "i":
-                problems.append(f"{path}: {name} must be whole numbers (I64)")
+        whole = name in ("inputs/lengths", "inputs/mask")
+        if whole and tensor.dtype.kind != "i":
+            problems.append(f"{path}: {name} must be whole numbers (I64)")
+        elif whole:
+            inputs[name] = tensor.within(mapped)
         elif name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is not part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part:
-            found[part].setdefault(scope, {})[line] = array(name)
+            found[part].setdefault(scope, {})[line] = tensor.within(mapped)
         else:
-            inputs[name] = array(name)
+            inputs[name] = tensor.within(mapped)
     raise_all(FileError, problems)
     lengths, mask = inputs.get("inputs/lengths"), inputs.get("inputs/mask")
     try:
