@@ -248,8 +248,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
             for name in active.parameters:
                 ours, theirs = (t.parameters[scope][name] for t in (trace, base))
                 if not np.array_equal(ours, theirs):
-                    new = adjoint.secant_names(active)["base", name]
-                    parameters[scope][new] = np.asarray(theirs, np.float64)
+                    parameters[scope][adjoint.secant_names(active)["base", name]] = np.asarray(theirs, np.float64)
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
 

@@ -27,8 +27,6 @@ from ..trace.window import rows
 from .run import Visit, adjoint_stages, extended, seed_names
 from .target import Weightings, add, loss_of, names_several, target, width_of
 
-_PARTS = {"parameter": "parameters", "state": "initial", "given": "given"}
-
 
 class Premise(NamedTuple):
     """A premise and its gradient: a parameter in its shape, a state (B, width), x and a supplied line (T, B, width).
@@ -53,8 +51,8 @@ class Premise(NamedTuple):
             values = trace.valid if self.kind == "valid" else trace.x
             assert values is not None
             return values
-        part: Mapping[str, Mapping[str, Array]] = getattr(trace, _PARTS[self.kind])
-        return part[self.scope][self.name]
+        parts = {"parameter": trace.parameters, "state": trace.initial, "given": trace.given}
+        return parts[self.kind][self.scope][self.name]
 
 
 def in_baseline(trace: Trace, premise: Premise) -> Array | None:
@@ -68,8 +66,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
             kept = trace.parameters[stage.scope]
             return kept.get(called.get(("base", premise.name), ""), kept[premise.name])
         source = {"input": X, "valid": VALID}.get(premise.kind)
-        fed = [n for n, s in stage.sources.items() if s == source] if source else [premise.name]
-        for name in fed:
+        for name in [n for n, s in stage.sources.items() if s == source] if source else [premise.name]:
             values = trace.given.get(back.scope, {}).get(called.get(("base", name), ""))
             if values is not None:
                 return values[-1 if stage.backwards else 0] if premise.kind == "state" else values

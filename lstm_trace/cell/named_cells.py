@@ -96,9 +96,6 @@ def _activation_problem(value: Any) -> str:
     return f"must be written {name}({', '.join(constants)}) with numbers" if constants else f"is {name} without numbers"
 
 
-Bias = Literal["none", "one", "two"]
-
-
 @dataclass(frozen=True)
 class Kind:
     """A named cell. The fields are its options; `equations` writes the cell down.
@@ -115,7 +112,7 @@ class Kind:
     needs: ClassVar[Mapping[str, Sequence[str]]] = {}
     excludes: ClassVar[Mapping[str, str]] = {}
 
-    bias: Bias = "none"
+    bias: Literal["none", "one", "two"] = "none"
 
     def __post_init__(self) -> None:
         problems, kind = [], cast(Any, type(self))

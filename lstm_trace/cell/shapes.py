@@ -326,5 +326,4 @@ def infer(
     sizes = _Sizes(cell, parameters, widths, names)
     raise_all(ShapeError, sizes.misfits(bound, advice))
     raise_all(ShapeError, sizes.contradictions())
-    found = [*(name for name in cell.by_name if name in names), *cell.states]
-    return {name: sizes.size(name) for name in found}
+    return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}

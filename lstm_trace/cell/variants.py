@@ -160,8 +160,7 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
     ends += [cell.output, *cell.states.values()]
     lines = tuple(line for line in cell.lines if line.name not in given)
     fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))))
-    live = fed.closure(end for end in ends if end not in given)
-    return replace(fed, lines=tuple(fed.written(live)))
+    return replace(fed, lines=tuple(fed.written(fed.closure(end for end in ends if end not in given))))
 
 
 def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:

@@ -117,8 +117,7 @@ class Work:
 
 def products(stage: Stage, weights: Weights) -> int:
     """Multiplications in the products of one row at one step."""
-    here = weights.get(stage.scope, {})
-    return sum(np.size(here.get(x.product[0], ())) for x in stage.lines if x.product)
+    return sum(np.size(weights.get(stage.scope, {}).get(x.product[0], ())) for x in stage.lines if x.product)
 
 
 #: Rows of the batch that a thread should have at least, and seconds that a run should take.

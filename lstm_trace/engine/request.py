@@ -190,9 +190,8 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
             known = _known(stage, request, widths)
             names = [line.name for line in stage.lines]
-            bound = f"T={request.steps} B={request.batch}"
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound)
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}")
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
         every = [w for here in widths.values() for w in here.values()]
         readouts = {stage.scope: readout(stage.cell) for stage in stages}

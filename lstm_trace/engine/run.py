@@ -190,12 +190,11 @@ def run_lines(
         parameters, inputs, initial = ({n: read(a) for n, a in here.items()} for here in (parameters, inputs, initial))
     some = next(iter(out.values()), np.empty(0))
     steps = len(some)
-    order = range(steps) if not stage.backwards else range(steps - 1, -1, -1)
     state = dict(initial)
     with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
         # in the dtype of the run: the negative of a Python float is a float64, and so would be a float32 sum with it
         numbers = {o: np.array([o], some.dtype) for line in stage.lines for o in line.operands if isinstance(o, float)}
-        for t in order:
+        for t in range(steps) if not stage.backwards else range(steps - 1, -1, -1):
             values: dict[str, Array] = {**parameters, **state}
             values.update({name: array[t] for name, array in inputs.items()})
             for line in stage.lines:

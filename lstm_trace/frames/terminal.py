@@ -73,8 +73,7 @@ def table(
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None
-    kept = there if room is None else _lines_that_fit(trace, there, asked, room, may_drop)
-    rows = list(_rows(kept, room))
+    rows = list(_rows(there if room is None else _lines_that_fit(trace, there, asked, room, may_drop), room))
     places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
     labels = ["token"] if trace.header.step_labels else []
     names = (*(PLACES[k] for k in places), *labels, "line")

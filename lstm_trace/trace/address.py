@@ -163,8 +163,7 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
     several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
     ranges = [_numbers(said, part) for part in parts]
     # first what leaves out only what there is one of, then what names as little of that as can be
-    ways = combinations(PARTS, len(parts))
-    for way in sorted(ways, key=lambda way: (not several <= {*way}, len({*way} - several))):
+    for way in sorted(combinations(PARTS, len(parts)), key=lambda way: (not several <= {*way}, len({*way} - several))):
         given = zip(way, parts, ranges, strict=True)
         meant = {**extents, **{key: _meant(key, part, found, extents[key]) for key, part, found in given}}
         if all(meant.values()):
@@ -185,8 +184,8 @@ def _meant(key: str, part: str, found: range | None, there: Sequence[int | str])
         return there
     if found is None or key == "direction":
         return [part] if part in there else ()
-    one = len(found) == 1 or key != "layer"
-    return found if one and found[0] in there and found[-1] in there else ()
+    fits = (len(found) == 1 or key != "layer") and found[0] in there and found[-1] in there
+    return found if fits else ()
 
 
 def _units(said: str, text: str) -> tuple[range, ...] | None:

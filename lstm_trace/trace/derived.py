@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, wraps
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,10 +23,10 @@ from ..cell.lines import Cell, GatheredSum, Line
 from ..cell.network import Stage
 from ..cell.shapes import infer
 from ..errors import MissingError
+from .argument_types import F
 from .trace import Trace
 from .window import arrays, rows
 
-F = TypeVar("F", bound=Callable[..., Any])
 #: Numbers in an array from which numpy computes products with it on several threads.
 LARGE = 1 << 12
 

@@ -21,11 +21,7 @@ Premises = dict[str, dict[str, Array]]
 
 def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
     """The trace of one layer, or one direction, or both. Raises MissingError."""
-    stages = tuple(
-        stage
-        for stage in trace.stages
-        if (layer is None or stage.layer == layer) and (direction is None or stage.direction == direction)
-    )
+    stages = [s for s in trace.stages if layer in (None, s.layer) and direction in (None, s.direction)]
     if not stages:
         raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(trace.scopes)}")
     scopes = {stage.scope for stage in stages}

@@ -114,8 +114,7 @@ class Comparison(Result):
         """
         if self.first is not None:
             return "different"
-        unsure = self.undecided or any(d.verdict == "inconclusive" for d in self.lines)
-        return "inconclusive" if unsure else "same"
+        return "inconclusive" if self.undecided or any(d.verdict == "inconclusive" for d in self.lines) else "same"
 
     @property
     def same(self) -> bool:

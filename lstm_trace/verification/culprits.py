@@ -59,8 +59,7 @@ def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
         entry = tuple(int(n) for n in np.argwhere(mask)[0])
         address = Address(summed.name, stage.layer, stage.direction, unit=entry)
         recorded = float(work.sums[stage.scope][summed.name][entry])
-        told = recorded, float(derived[entry]), float(limit[entry])
-        yield Failure(address, GATHERED, *told, int(mask.sum()), ())
+        yield Failure(address, GATHERED, recorded, float(derived[entry]), float(limit[entry]), int(mask.sum()), ())
 
 
 def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:

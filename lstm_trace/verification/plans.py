@@ -170,8 +170,7 @@ def _values(width: int, dtype: str) -> dict[str, Array]:
     rng = np.random.default_rng(width)
     found = {name: rng.normal(0, 2, (STEPS, width)).astype(dtype) for name in WIDE}
     for k, name in enumerate(WIDE):
-        at = rng.permutation(STEPS)[: len(_SPECIAL)]
-        found[name][at, k % width] = np.array(_SPECIAL).astype(dtype)
+        found[name][rng.permutation(STEPS)[: len(_SPECIAL)], k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
     return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
 

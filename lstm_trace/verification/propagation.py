@@ -20,8 +20,6 @@ from ..cell.lines import Cell, Line
 from ..cell.ops import OPS
 from .rounding import FEW, Product, Sizes, bound, reach
 
-_OPERANDS = ("a", "b", "c")
-
 
 def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
     """The derivative of the sum of the line's units with respect to each operand; None where nothing flows.
@@ -31,7 +29,7 @@ def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
     >>> [slope.tolist() for slope in slopes(Line("y", "mul", ("p", "q")), [np.array([2.0]), np.array([3.0])])]
     [[3.0], [2.0]]
     """
-    names = _OPERANDS[: len(operands)]
+    names = ("a", "b", "c")[: len(operands)]
     back = _adjoint(line.op, names, line.constants)
     value = OPS[line.op].array(operands, line.constants)
     known = computed(back, {"y": value, "d": np.ones(np.shape(value)), **dict(zip(names, operands, strict=True))})

@@ -164,9 +164,7 @@ class Derivation:
         if name in self.common.get(stage.scope, ()):
             values = values_of(self.values, stage.scope, name)
             return None if values is None else Known(values)
-        if stage.sources.get(name) == GIVEN:
-            return self._premise("given", stage.scope, name)
-        return None
+        return self._premise("given", stage.scope, name) if stage.sources.get(name) == GIVEN else None
 
     def _premise(self, part: str, scope: str, name: str) -> Known | None:
         key = part, scope, name
@@ -219,8 +217,7 @@ class Derivation:
             return self._chosen(mine, yours)
         if stage.sources[name] == VALID:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
-            source = sides[sides[0].header.padding is None]
-            return Known(source.valid[steps].astype(self.dtype))
+            return Known(sides[sides[0].header.padding is None].valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
         scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or what that one reads

@@ -34,9 +34,8 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
     if op.ulp == 0:
         return 0.0
     if op.ulp is None:
-        terms = operands[line.summed].shape[-1]
         sizes = op.array([np.abs(o) for o in operands], line.constants)
-        bounds: Array = of_sum(sizes, terms - (line.op == "sum"), derived.dtype)
+        bounds: Array = of_sum(sizes, operands[line.summed].shape[-1] - (line.op == "sum"), derived.dtype)
         return bounds
     return op.ulp * info.eps * np.abs(derived) + info.tiny
 

@@ -27,8 +27,7 @@ PART = 2_000_000_000
 
 def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
     """Memory for so many numbers and the position at which an aligned one begins."""
-    spare = ALIGN // dtype.itemsize
-    memory = np.empty(numbers + spare, dtype)
+    memory = np.empty(numbers + ALIGN // dtype.itemsize, dtype)
     return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
 
 

@@ -408,8 +408,7 @@ def _places(
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
-    places = {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
-    return places, totals
+    return {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}, totals
 
 
 def _call(

@@ -25,11 +25,9 @@ from ...errors import FileError, nearest, within
 from ..trace import Trace
 from ..window import names
 
-_COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
-_HEAD = ",".join(_COLUMNS)
+_HEAD = "layer,direction,t,batch,line,unit,value"
 _JSON_LINES = (".jsonl", ".ndjson")
 _COLUMN = re.compile(r"\[:,(\d{1,9})\]$")  # of a sum that is a matrix
-_PLACES = ("layer", "direction", "t", "batch")
 
 
 def is_external(path: str | Path) -> bool:
@@ -100,7 +98,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         raise FileError("no value")
     extents = like.extents(name)
     place: dict[str, Any] = {}
-    for part in _PLACES:
+    for part in ("layer", "direction", "t", "batch"):
         values = extents.get({"batch": "b"}.get(part, part), ())
         if not values:
             continue
@@ -144,9 +142,8 @@ def _whole(part: str, found: Any) -> int:
 
 def _numbers(found: Any) -> Array:
     """One number or a list of them; NaN and infinities may be words."""
-    entries = found if isinstance(found, list) else [found]
     numbers = []
-    for entry in entries:
+    for entry in found if isinstance(found, list) else [found]:
         try:
             numbers.append(float(entry if not isinstance(entry, bool) else "a truth value"))
         except (TypeError, ValueError, OverflowError):

@@ -30,7 +30,6 @@ from ..window import arrays
 from .manifest import assembled, read_trace, readable
 from .schema import FORMAT, TraceManifest, validate
 
-SUFFIX = ".safetensors"
 #: Bytes that a header may have; the format's own limit.
 MOST_HEADER = 100_000_000
 MOST_AXES = 3
@@ -55,7 +54,7 @@ class TensorSpan(NamedTuple):
 
 def is_tensors(path: object) -> bool:
     """Whether a path names such a file."""
-    return isinstance(path, str | Path) and Path(path).suffix.lower() == SUFFIX
+    return isinstance(path, str | Path) and Path(path).suffix.lower() == ".safetensors"
 
 
 def holds_trace(path: str | Path) -> bool:
@@ -182,8 +181,7 @@ def save_tensors(trace: Trace, path: str | Path) -> None:
     assembled(trace, str(path))
     lines = {f"lines/{scope}/{name}": array for _, scope, name, array in arrays(trace, "lines")}
     with begun(trace, {name: (a.dtype, a.shape) for name, a in lines.items()}, path) as (file, places):
-        size = sum(a.nbytes for a in lines.values()) // trace.steps
-        chunk = max(1, BUFFER // max(size, 1))
+        chunk = max(1, BUFFER // max(sum(a.nbytes for a in lines.values()) // trace.steps, 1))
         for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
             for name, array in lines.items():
                 write_rows(file, places[name], array[first : first + chunk], first)

@@ -180,9 +180,7 @@ def _pretty(value: Any, depth: int) -> str:
         rows = list(map(json.dumps, value)) if value and isinstance(value, list) and isinstance(value[0], list) else []
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         rows = [_pretty(entry, depth + 1) for entry in value]
-    if rows:
-        return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]"
-    return json_text(value, allow_nan=False)
+    return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]" if rows else json_text(value, allow_nan=False)
 
 
 def looks_like_one(content: bytes) -> bool:
