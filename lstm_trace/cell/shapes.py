@@ -200,10 +200,9 @@ class _Sizes:
         for (name, axis), size, source in found:
             self.evidence.setdefault(self.key(name, axis), []).append((size, source))
         least: dict[Key, int] = {}  # so that all its slices are parts of a vector
-        for line in cell.lines:
-            if line.op == "slice":
-                key = self.key(str(line.operands[0]))
-                least[key] = max(least.get(key, 0), int(line.constants[1]))
+        for line in (line for line in cell.lines if line.op == "slice"):
+            key = self.key(str(line.operands[0]))
+            least[key] = max(least.get(key, 0), int(line.constants[1]))
         self.sizes: dict[Key, int] = {}
         for key, votes in self.evidence.items():
             enough = [size for size, _ in votes if size >= least.get(key, 0)]

@@ -47,15 +47,11 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
     work = job.work
     trace = job.premises({})
     shape = len(work.span), work.batch
-    lines = {
-        f"lines/{scope}/{name}": (np.dtype(job.header.dtype), (*shape, work.widths[scope][name]))
-        for scope, names in work.recorded.items()
-        for name in names
-    }
+    widths = {f"lines/{s}/{name}": work.widths[s][name] for s, names in work.recorded.items() for name in names}
+    lines = {place: (np.dtype(job.header.dtype), (*shape, width)) for place, width in widths.items()}
     # one thread of a product that has lost its core to the writer stops all: where writing takes as long, one is left
     made = sum(products(stage, job.weights) for stage in work.stages)
-    stored = sum(work.widths[scope][name] for scope, names in work.recorded.items() for name in names)
-    room = at_most((os.cpu_count() or 1) - 1) if made <= MOST_PRODUCTS * max(stored, 1) else nullcontext()
+    room = at_most((os.cpu_count() or 1) - 1) if made <= MOST_PRODUCTS * max(sum(widths.values()), 1) else nullcontext()
     kept = trace if work.whole else cut(trace, work.span, trace.initial, {})
     with safetensors.begun(kept, lines, path) as (file, places), room:
         ours = os.fstat(file.fileno())

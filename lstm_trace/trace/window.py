@@ -115,14 +115,11 @@ def beside(parts: Sequence[Trace]) -> Trace:
 
     def joined(kind: str, axis: int) -> Premises:
         every: list[Premises] = [getattr(part, kind) for part in parts]
-        return {
-            scope: {
-                name: np.concatenate([one[scope][name] for one in every], axis)
-                for name in here
-                if all(name in one.get(scope, {}) for one in every)
-            }
-            for scope, here in every[0].items()
-        }
+        found: Premises = {}
+        for scope, here in every[0].items():
+            shared = [name for name in here if all(name in one.get(scope, {}) for one in every)]
+            found[scope] = {name: np.concatenate([one[scope][name] for one in every], axis) for name in shared}
+        return found
 
     return replace(
         first,

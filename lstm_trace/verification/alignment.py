@@ -32,17 +32,12 @@ def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
-    return {
-        stage.scope: [
-            line.name
-            for line in stage.cell.lines
-            if (one := values_of(a, stage.scope, line.name)) is not None
-            and (two := values_of(b, stage.scope, line.name)) is not None
-            and one.shape[2] == two.shape[2]
-        ]
-        for stage in a.stages
-        if stage.scope in b.scopes
-    }
+    found: dict[str, list[str]] = {}
+    for stage in (stage for stage in a.stages if stage.scope in b.scopes):
+        values = ({name: values_of(trace, stage.scope, name) for name in stage.cell.by_name} for trace in (a, b))
+        one, two = ({name: v.shape[2] for name, v in here.items() if v is not None} for here in values)
+        found[stage.scope] = [name for name, width in one.items() if two.get(name) == width]
+    return found
 
 
 def padding(a: Trace, b: Trace) -> Array | None:

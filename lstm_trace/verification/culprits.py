@@ -155,11 +155,8 @@ def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[s
 def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:
     """The recorded sums of a stage of which every term was recorded."""
     there = trace.sums.get(stage.scope, {})
-    return [
-        gathered
-        for gathered in stage.cell.sums
-        if gathered.name in there and all(held_throughout(trace, stage.scope, name) for name in gathered.reads)
-    ]
+    sums = (gathered for gathered in stage.cell.sums if gathered.name in there)
+    return [one for one in sums if all(held_throughout(trace, stage.scope, name) for name in one.reads)]
 
 
 def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:

@@ -420,10 +420,8 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
 def _weighted(stage: Stage) -> dict[str, list[str]]:
     """By value of the forward stage the inputs of its adjoint that bring its weights: its gradient is their sum, and
     what its readers bring."""
-    gradients: dict[str, str] = {}
-    for line, name in stage.cell.gradient:
-        if line in stage.cell.by_name:
-            gradients.setdefault(line, name)  # the first: others only have an equal gradient
+    # of each line the first: others only have an equal gradient
+    gradients = {line: name for line, name in reversed(stage.cell.gradient) if line in stage.cell.by_name}
     found: dict[str, list[str]] = {}
     for reader in stage.cell.lines:
         for name in reader.reads:
