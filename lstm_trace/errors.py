@@ -185,6 +185,24 @@ class Faults:
 
 
 @contextmanager
+def reading(where: str, kind: type[LstmTraceError] = FileError) -> Iterator[None]:
+    """Raise `kind` for what is raised within by a file that cannot be read, or a value that cannot be taken.
+
+    >>> with reading("mask", ShapeError):
+    ...     float("x")
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.ShapeError: mask: could not convert string to float: 'x'
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{where}: {reason(error)}") from None
+    except ValueError as error:
+        raise kind(f"{where}: {error}") from None
+
+
+@contextmanager
 def within(where: str) -> Iterator[None]:
     """Put `where` (a file's name, or nothing) before every message of an error that is raised within."""
     try:

@@ -13,7 +13,7 @@ import numpy as np
 from ..base.arrays import Array, describe, to_array
 from ..cell.lines import names_of, with_holds
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading
 from .address import INITIAL, STATE, extents_of, line_name, read_several
 from .trace import Trace
 
@@ -75,10 +75,8 @@ def read_value(said: str, value: Any) -> Value:
     elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
         number = _finite(value)
     elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
-        try:
+        with reading(said, OptionError):
             array = to_array(value)
-        except ValueError as error:
-            raise OptionError(f"{said}: {error}") from None
         if array.dtype.kind not in "fiu":
             raise OptionError(f"{said}: expected numbers, found {describe(value)}")
         if not array.size:

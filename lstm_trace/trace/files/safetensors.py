@@ -24,7 +24,7 @@ from ...base.arrays import Array, to_truths
 from ...base.resources import amount
 from ...base.writing import destination, written
 from ...cell.network import scope_and_name
-from ...errors import FileError, raise_all, reason, within
+from ...errors import FileError, raise_all, reading, within
 from ..trace import Trace
 from ..window import arrays
 from .manifest import assembled, read_trace, readable
@@ -106,16 +106,13 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
 
 def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
     """The manifest of a file and its tensors, checked against the file's size. Raises FileError."""
-    try:
+    with reading(str(path)), open(path, "rb") as file:
         size = os.stat(path).st_size
-        with open(path, "rb") as file:
-            head = file.read(8)
-            length = int.from_bytes(head, "little")
-            if len(head) < 8 or length > min(size - 8, MOST_HEADER):
-                raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
-            content = file.read(length)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from None
+        head = file.read(8)
+        length = int.from_bytes(head, "little")
+        if len(head) < 8 or length > min(size - 8, MOST_HEADER):
+            raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
+        content = file.read(length)
     try:
         header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -219,10 +216,8 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
             inputs[name] = tensor.within(mapped)
     raise_all(FileError, problems)
     lengths, mask = inputs.get("inputs/lengths"), inputs.get("inputs/mask")
-    try:
+    with reading(f"{path}: inputs/mask"):
         mask = None if mask is None else to_truths(mask)
-    except ValueError as error:
-        raise FileError(f"{path}: inputs/mask: {error}") from None
     return read_trace(
         manifest,
         str(path),
@@ -243,10 +238,8 @@ def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileI
     with within(str(path)):
         head, places = layout_of(shapes, said)
     size = max((place.last for place in places.values()), default=len(head))
-    try:
+    with reading(str(path)):
         free = shutil.disk_usage(destination(path).parent).free
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from None
     if size > free:
         raise FileError(f"{path}: the trace would need {amount(size)} and {amount(free)} of the disk are free")
     with written(path, "wb") as buffered:

@@ -19,7 +19,7 @@ import numpy as np
 from ...base.arrays import Array, cast, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import format_of, is_device, written
-from ...errors import FileError
+from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
@@ -144,10 +144,8 @@ def load_json(path: str | Path, content: bytes) -> Trace:
     file = validate(TraceFile, content, str(path))
 
     def held(array: Array, name: str) -> Array:
-        try:
+        with reading(f"{path}: {name}"):
             return cast(array, file.dtype)
-        except ValueError as error:
-            raise FileError(f"{path}: {name}: {error}") from None
 
     def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
         return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
