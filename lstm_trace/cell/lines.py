@@ -421,9 +421,7 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
     (['0.5 * c_prev', 'free_c_t', 'c_t'], ('hold_c_t', 'to_c_t', 'free_c_t'))
     """
     plain = cell if cell.plain is None else cell.plain
-    own, multiples = (
-        tuple(line.name for line in plain.lines if line.name in chosen) for chosen in ({*held}, {*scaled})
-    )
+    own, multiples = (tuple(x.name for x in plain.lines if x.name in chosen) for chosen in ({*held}, {*scaled}))
     if not own and not multiples:
         return plain
     found = replace(plain, plain=plain, held=own, scaled=multiples)

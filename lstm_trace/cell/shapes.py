@@ -87,9 +87,7 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
     broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
     """
-    narrow = {
-        state for state, line in cell.carry if widths.get(state) == 1 or (state not in widths and line in computed)
-    }
+    narrow = {s for s, line in cell.carry if widths.get(s) == 1 or (s not in widths and line in computed)}
     wide = {state for state in cell.states if widths.get(state, 1) > 1}
     while True:
         states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s in cell.states}

@@ -84,9 +84,8 @@ def table(
         if (over := _over(width, names, left, head, cells)) > 0:
             most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
-            if (
-                _over(width, names, left, head, cells) > 0 and digits > _DECIMALS
-            ):  # a cut name can be told, not a number
+            # a cut name can be told, not a number
+            if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
                 return table(trace, selection, width, height, digits - 1)
     if held := held_in_words(trace):
         held = f"Held: {held}{'' if held.endswith('…') else '.'}"

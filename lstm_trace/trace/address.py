@@ -12,8 +12,6 @@ from itertools import combinations
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..base.arrays import runs
 from ..cell.network import MEET, X, layer_and_direction, scope_and_name
 from ..errors import MissingError, OptionError
@@ -137,10 +135,7 @@ class Several(NamedTuple):
         if last >= width:
             there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
             raise MissingError(f"{self.said}: there is no {self.line}[{last}]; {self.line} has {there}")
-        chosen = np.zeros(width, bool)
-        for run in self.units:
-            chosen[run.start : run.stop] = True
-        return tuple(np.flatnonzero(chosen).tolist())
+        return tuple(sorted({unit for run in self.units for unit in run}))
 
 
 def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]]) -> Several:

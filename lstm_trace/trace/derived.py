@@ -224,9 +224,8 @@ def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Value
             made = [arithmetic.compute(line, [matrix, arithmetic.read(column)]) for column in columns]
             terms.append(np.stack(made, axis=-1) if right else made[0])
         total = Line("", "add", ("a",) * len(terms), (1.0,) * len(terms))
-        found[gathered.name] = (
-            terms[0] if len(terms) == 1 else arithmetic.compute(total, list(map(arithmetic.read, terms)))
-        )
+        whole = arithmetic.compute(total, list(map(arithmetic.read, terms))) if terms[1:] else terms[0]
+        found[gathered.name] = whole
     return found
 
 

@@ -361,11 +361,9 @@ class Trace(TraceOutputs):
         supplied = any(name in here for here in self.given.values())  # of a part of a trace, what the layer below gave
         if name in ("x", "x_t") and self.x is not None and not supplied:
             return {"t": steps, "b": rows}
-        lines = [
-            s for s in self.stages if name in self.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
-        ]
-        if lines:
-            return extents_of((stage.scope for stage in lines), steps, rows)
+        fed = {s.scope for s in self.stages if name in s.cell.inputs and s.has(name)}
+        if lines := [scope for scope in self.scopes if scope in fed or name in self.lines.get(scope, {})]:
+            return extents_of(lines, steps, rows)
         state = STATE.get(name, name)
         if initial := [stage.scope for stage in self.stages if state in stage.cell.states]:
             return extents_of(initial, b=rows)

@@ -111,9 +111,8 @@ class Known:
             alike = one.shape == two.shape and one.dtype == two.dtype
             if alike:
                 one, two = (values.view(f"u{values.dtype.itemsize}") for values in (one, two))
-                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool(
-                    (one == two).all()
-                )  # most differ early
+                # most differ early
+                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())
             self._compared[other] = alike
         return self._compared[other]
 
@@ -299,9 +298,8 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     if line.op in _SQUASHING:
         low, middle, high = (op.array(near, line.constants) for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        return np.fmin(
-            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
-        )
+        far = reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low)))
+        return np.fmin(far, np.abs(high - low) + rounding)
     return total
 
 
