@@ -35,12 +35,9 @@ NAMES = ("plain", "safe")
 
 
 def check(
-    shape: str = "long",
-    with_inputs: bool = False,
-    all_lines: bool = False,
-    names: str = "plain",
+    shape: str = "long", with_inputs: bool = False, all_lines: bool = False, names: str = "plain",
     title: bool | str = False,
-) -> None:
+) -> None:  # fmt: skip
     """Raise OptionError for a table that there is not, or an option that has no meaning in its shape."""
     if shape not in SHAPES:
         raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")

@@ -84,11 +84,9 @@ def given_sizes(
 
 @lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps
 def _inferred(
-    cell: Cell,
-    computed: tuple[str, ...] | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    cell: Cell, computed: tuple[str, ...] | None, shapes: tuple[tuple[str, tuple[int, ...]], ...],
     known: tuple[tuple[str, tuple[int, str]], ...],
-) -> Mapping[str, int]:
+) -> Mapping[str, int]:  # fmt: skip
     return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known))
 
 

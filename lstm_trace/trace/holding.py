@@ -151,13 +151,9 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 
 
 def resolved(
-    asked: Sequence[Mapping[str, Any]],
-    stages: Sequence[Stage],
-    span: range,
-    batch: int,
-    widths: Mapping[str, Mapping[str, int]],
-    dtype: Any,
-) -> Holds:
+    asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
+    widths: Mapping[str, Mapping[str, int]], dtype: Any,
+) -> Holds:  # fmt: skip
     """What is asked to be held, as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:

@@ -142,12 +142,9 @@ class TracePart:
 
 
 def parts(
-    trace: Trace,
-    selection: Selection | None = None,
-    with_inputs: bool = False,
-    padding: bool = False,
+    trace: Trace, selection: Selection | None = None, with_inputs: bool = False, padding: bool = False,
     by_step: bool = False,
-) -> Iterator[TracePart]:
+) -> Iterator[TracePart]:  # fmt: skip
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
 

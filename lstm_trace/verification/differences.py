@@ -174,14 +174,9 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
 
 
 def _gap(
-    line: Line,
-    one: Known,
-    two: Known,
-    of_a: Known | None,
-    by_a: Known | None,
-    by_b: Known | None,
+    line: Line, one: Known, two: Known, of_a: Known | None, by_a: Known | None, by_b: Known | None,
     outside: Array | None,
-) -> Gap:
+) -> Gap:  # fmt: skip
     """a's and b's value held against each other and against what they follow from.
 
     of_a: a line of a from a's values; by_a: the same from b's values; by_b: b's line from b's values; None where not

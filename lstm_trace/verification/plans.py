@@ -129,12 +129,9 @@ PLACES = (("strided", "strided"), ("strided", "whole"), ("whole", "strided"), ("
 
 
 def check_kernels(
-    widths: Sequence[int] = WIDTHS,
-    columns: Sequence[int] = COLUMNS,
-    ulps: bool = True,
-    signs: bool = False,
+    widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, ulps: bool = True, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Fault]:
+) -> Iterator[Fault]:  # fmt: skip
     """What kernels and array functions compute wrongly, the first value of each call that does.
 
     widths: units of a value. columns: of the memory; a value lies in those that hold it. ulps, signs: see `cases.off`.
@@ -291,11 +288,9 @@ def traced(size: Size, plan: Choice) -> Trace:
 
 
 def check_plans(
-    plans: Sequence[Choice] = PLANS,
-    chosen: Sequence[Size] | None = None,
-    signs: bool = False,
+    plans: Sequence[Choice] = PLANS, chosen: Sequence[Size] | None = None, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Fault]:
+) -> Iterator[Fault]:  # fmt: skip
     """The first value of each line that is not what its operation gives on the recorded operands.
 
     chosen: the sizes; all if None. signs: see `cases.off`. progress: told how many of the runs are done, and how

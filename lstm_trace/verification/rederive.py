@@ -64,13 +64,9 @@ class Derivation:
     """
 
     def __init__(
-        self,
-        equations: Trace,
-        values: Trace,
-        common: Mapping[str, Collection[str]],
-        premises: Trace | None = None,
+        self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]], premises: Trace | None = None,
         exact: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.equations, self.values, self.common = equations, values, common
         self.own, self.exact = premises is None or premises is values, exact
         self.dtype = "float64" if exact else values.header.dtype
