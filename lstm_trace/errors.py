@@ -75,6 +75,16 @@ def shortened(problems: Sequence[Any]) -> tuple[Any, ...]:
     return (*problems[:TOLD], f"and {len(problems) - TOLD:,} more")
 
 
+def some(names: Sequence[Any], most: int) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> some(["W_xi", "W_hi", "b_i"], 2), some([], 2)
+    ('W_xi, W_hi and 1 more', '')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
 def counted(n: int, noun: str) -> str:
     """So many of a thing, in words.
 
@@ -172,6 +182,24 @@ class Faults:
     def tell(self, cause: Exception | None = None) -> None:
         """Raise one error of the first one's kind with every message, once each; do nothing when there are none."""
         raise_all(self.kind, self.problems, cause)
+
+
+@contextmanager
+def reading(where: str, kind: type[LstmTraceError] = FileError) -> Iterator[None]:
+    """Raise `kind` for what is raised within by a file that cannot be read, or a value that cannot be taken.
+
+    >>> with reading("mask", ShapeError):
+    ...     float("x")
+    Traceback (most recent call last):
+    ...
+    lstm_trace.errors.ShapeError: mask: could not convert string to float: 'x'
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{where}: {reason(error)}") from None
+    except ValueError as error:
+        raise kind(f"{where}: {error}") from None
 
 
 @contextmanager

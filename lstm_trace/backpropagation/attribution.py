@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell import adjoint
 from ..cell.adjoint import KnownWidths, Seeds, Side
-from ..cell.lines import GatheredSum, Line
+from ..cell.lines import Line
 from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import OptionError, ShapeError, raise_all
@@ -24,6 +24,7 @@ from ..trace.address import INITIAL
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes, total
 from ..trace.trace import Trace
+from ..trace.window import arrays
 from ..verification.rounding import bound
 from .gradients import forward, premises
 from .run import Visit, adjoint_stages, extended, seed_names
@@ -75,11 +76,9 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
 
 def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
     """The shapes of the premises by place, without the axes of steps and rows."""
-    found = {} if trace.x is None else {"x": trace.x.shape[2:]}
-    for part, lead in ((trace.parameters, 0), (trace.initial, 1), (trace.given, 2)):
-        for scope, here in part.items():
-            found |= {f"{scope}/{INITIAL.get(name, name)}": array.shape[lead:] for name, array in here.items()}
-    return found
+    found, lead = {} if trace.x is None else {"x": trace.x.shape[2:]}, {"parameters": 0, "initial": 1, "given": 2}
+    premises = arrays(trace, *lead)
+    return found | {f"{scope}/{INITIAL.get(n, n)}": array.shape[lead[part] :] for part, scope, n, array in premises}
 
 
 @dataclass(frozen=True)
@@ -249,8 +248,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
             for name in active.parameters:
                 ours, theirs = (t.parameters[scope][name] for t in (trace, base))
                 if not np.array_equal(ours, theirs):
-                    new = adjoint.secant_names(active)["base", name]
-                    parameters[scope][new] = np.asarray(theirs, np.float64)
+                    parameters[scope][adjoint.secant_names(active)["base", name]] = np.asarray(theirs, np.float64)
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
 
@@ -289,20 +287,15 @@ class _Shares:
         stage = self.traces[0].stage(back.owner)
         names = back.cell.gradient_of
         for gathered in back.cell.sums:
-            self._parameter(back, gathered, steps, values)
+            name = dict(back.cell.gradient)[gathered.name]
+            gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
+            total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))
+            for left, *right in gathered.terms if gap.any() else ():
+                share = values(left) * (np.matmul(values(right[0]), gap.T) if right else gap)
+                total[steps] += share.sum(axis=(1, 2))
         for line in stage.lines:
             if line.name in names:
                 self._local(stage, line, steps, values(names[line.name]))
-
-    def _parameter(self, back: Stage, gathered: GatheredSum, steps: slice, values: Values) -> None:
-        name = dict(back.cell.gradient)[gathered.name]
-        gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
-        total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))
-        if not gap.any():
-            return
-        for left, *right in gathered.terms:
-            share = values(left) * (np.matmul(values(right[0]), gap.T) if right else gap)
-            total[steps] += share.sum(axis=(1, 2))
 
     def _local(self, stage: Stage, line: Line, steps: slice, slope: Array) -> None:
         """Recorded minus derived, in the trace less in the baseline."""

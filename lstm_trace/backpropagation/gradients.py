@@ -18,7 +18,7 @@ from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, scope_and_name
 from ..engine import plan_choice
 from ..engine.run import run_seconds
-from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all
+from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all, some
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes
@@ -26,8 +26,6 @@ from ..trace.trace import Trace
 from ..trace.window import rows
 from .run import Visit, adjoint_stages, extended, seed_names
 from .target import Weightings, add, loss_of, names_several, target, width_of
-
-_PARTS = {"parameter": "parameters", "state": "initial", "given": "given"}
 
 
 class Premise(NamedTuple):
@@ -53,8 +51,8 @@ class Premise(NamedTuple):
             values = trace.valid if self.kind == "valid" else trace.x
             assert values is not None
             return values
-        part: Mapping[str, Mapping[str, Array]] = getattr(trace, _PARTS[self.kind])
-        return part[self.scope][self.name]
+        parts = {"parameter": trace.parameters, "state": trace.initial, "given": trace.given}
+        return parts[self.kind][self.scope][self.name]
 
 
 def in_baseline(trace: Trace, premise: Premise) -> Array | None:
@@ -68,8 +66,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
             kept = trace.parameters[stage.scope]
             return kept.get(called.get(("base", premise.name), ""), kept[premise.name])
         source = {"input": X, "valid": VALID}.get(premise.kind)
-        fed = [n for n, s in stage.sources.items() if s == source] if source else [premise.name]
-        for name in fed:
+        for name in [n for n, s in stage.sources.items() if s == source] if source else [premise.name]:
             values = trace.given.get(back.scope, {}).get(called.get(("base", name), ""))
             if values is not None:
                 return values[-1 if stage.backwards else 0] if premise.kind == "state" else values
@@ -134,9 +131,7 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted and line not in held)
         missing += (f"{stage.scope}/{line}" for line in ends)
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        lacking = f"{', '.join(missing[:3])}{more}"
-        raise MissingError(f"this part of the trace does not have all gradients; it lacks {lacking}")
+        raise MissingError(f"this part of the trace does not have all gradients; it lacks {some(missing, 3)}")
     return by_address(trace)
 
 

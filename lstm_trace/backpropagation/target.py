@@ -165,8 +165,7 @@ class Target:
         values: list[Array] = []
         for part in self.parts:
             first, last = int(part.steps[0]), int(part.steps[-1])
-            there = recorded(trace, part.scope, part.line, slice(first, last + 1))
-            values.append(part.inside(there, first, self.b))
+            values.append(part.inside(recorded(trace, part.scope, part.line, slice(first, last + 1)), first, self.b))
         return total(values)
 
     def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:

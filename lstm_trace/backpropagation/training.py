@@ -126,14 +126,9 @@ class Training:
 
 @checked
 def train(
-    trace: Trace,
-    of: str,
-    rate: float | None = None,
-    updates: int = 1,
-    optimizer: str = "sgd",
-    only: Sequence[str] | str | None = None,
-    **constants: float,
-) -> Training:
+    trace: Trace, of: str, rate: float | None = None, updates: int = 1, optimizer: str = "sgd",
+    only: Sequence[str] | str | None = None, **constants: float,
+) -> Training:  # fmt: skip
     """Update the parameters of a trace so that a loss falls, and keep every number of it.
 
     Args:

@@ -71,11 +71,9 @@ def operator_offset(node: ast.expr, text: str) -> int:
     """Where in the UTF-8 text of an expression its operation is written: the sign, the function, the bracket."""
     match node:
         case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
-            between = text.encode()[left.end_col_offset : right.col_offset]
-            return right.col_offset - len(between.lstrip(b" \t)"))
+            return right.col_offset - len(text.encode()[left.end_col_offset : right.col_offset].lstrip(b" \t)"))
         case ast.Subscript(value=value):
-            rest = text.encode()[value.end_col_offset :]
-            return len(text.encode()) - len(rest.lstrip(b" \t)"))
+            return len(text.encode()) - len(text.encode()[value.end_col_offset :].lstrip(b" \t)"))
     return node.col_offset
 
 
@@ -94,7 +92,6 @@ MAX_DEPTH = 100
 MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
 #: Units of a vector that a slice may name.
 MAX_UNITS = 1 << 24
-_MANY = "the functions of this cell expand into too many operations"
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
 
@@ -231,7 +228,7 @@ class Builder:
         column = self._at(node.col_offset, text)
         self.functions.operations += bool(self.open)
         if self.functions.operations > MAX_OPERATIONS or self.functions.names > MAX_NAMES:
-            raise SyntaxFault(_MANY, column)
+            raise SyntaxFault("the functions of this cell expand into too many operations", column)
         match node:
             case ast.Name(id=name) if name in self.arguments:
                 return self.arguments[name]
@@ -363,8 +360,7 @@ class Builder:
         if function is None and name not in FUNCTIONS:
             if fault := self.on_paper(text, column - self.start if name else None):
                 raise fault
-            known = (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions}))
-            said = nearest(name, known, "there are")
+            said = nearest(name, (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions})), "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
             raise SyntaxFault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
@@ -392,8 +388,7 @@ class Builder:
     def checked(self, function: Function, start: int, row: tuple[int, str]) -> None:
         """Read a definition for what is wrong with it; its arguments are any values, or their default values."""
         self.open = [function.name]
-        free = function.arguments[: len(function.arguments) - len(function.defaults)]
-        self.arguments = _bound(function, free)
+        self.arguments = _bound(function, function.arguments[: len(function.arguments) - len(function.defaults)])
         self._line(self._begin(function.body, start, row), function.body, top=True)
 
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:

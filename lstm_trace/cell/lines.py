@@ -270,21 +270,13 @@ class Cell:
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:
         """The value of each call of a composite function with the lines within that call, in computing order."""
-
-        def brought(name: str, ends: set[str]) -> Iterator[str]:
-            if name in self.by_name and name not in ends:
-                ends.add(name)
-                for operand in self.by_name[name].reads:
-                    yield from brought(operand, ends)
-                yield name
-
         found = {}
         for line in (line for line in self.lines if line.call):
             given = {o for o in line.call[1:] if isinstance(o, str)}
             # a sum that is an argument may have become part of another sum
             own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
             given |= {o for inner in own for o in inner.reads}
-            found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
+            found[line.name] = tuple(name for operand in line.reads for name in self._brought(operand, given))
         return found
 
     @cached_property
@@ -367,17 +359,17 @@ class Cell:
 
     def written(self, names: Iterable[str]) -> Iterator[Line]:
         """The lines `names` in the order in which the equations bring them."""
-        open_names = set(names)
-
-        def brought(name: str) -> Iterator[Line]:
-            if name in open_names:
-                open_names.remove(name)
-                for operand in self.by_name[name].reads:
-                    yield from brought(operand)
-                yield self.by_name[name]
-
+        others = self.by_name.keys() - set(names)
         for name in (*(line.name for line in self.lines if line.assigned), *self.ends, self.output):
-            yield from brought(name)
+            yield from map(self.by_name.__getitem__, self._brought(name, others))
+
+    def _brought(self, name: str, ends: set[str]) -> Iterator[str]:
+        """A line behind those that it reads, each once: up to `ends`, to which they are added."""
+        if name in self.by_name and name not in ends:
+            ends.add(name)
+            for operand in self.by_name[name].reads:
+                yield from self._brought(operand, ends)
+            yield name
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
@@ -429,9 +421,7 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
     (['0.5 * c_prev', 'free_c_t', 'c_t'], ('hold_c_t', 'to_c_t', 'free_c_t'))
     """
     plain = cell if cell.plain is None else cell.plain
-    own, multiples = (
-        tuple(line.name for line in plain.lines if line.name in chosen) for chosen in ({*held}, {*scaled})
-    )
+    own, multiples = (tuple(x.name for x in plain.lines if x.name in chosen) for chosen in ({*held}, {*scaled}))
     if not own and not multiples:
         return plain
     found = replace(plain, plain=plain, held=own, scaled=multiples)

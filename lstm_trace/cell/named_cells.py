@@ -67,15 +67,14 @@ def _words(spec: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _problem(name: str, default: Any, value: Any, words: Sequence[str]) -> str:
-    if "clip" in name:
-        return "" if value is None or (is_number(value) and value > 0) else "must be a positive number"
+    if "clip" in name or name == "layer_norm_epsilon":
+        fits = (value is None and default is None) or (is_number(value) and value > 0)
+        return "" if fits else "must be a positive number"
     if words:
         *most, last = words
         return "" if value in words else f"must be {', '.join(most)} or {last}"
     if name.endswith("activation"):
         return _activation_problem(value)
-    if name == "layer_norm_epsilon":
-        return "" if is_number(value) and value > 0 else "must be a positive number"
     if isinstance(default, bool):
         return "" if isinstance(value, bool) else "must be true or false"
     return "" if is_number(value) else "must be a number"
@@ -97,9 +96,6 @@ def _activation_problem(value: Any) -> str:
     return f"must be written {name}({', '.join(constants)}) with numbers" if constants else f"is {name} without numbers"
 
 
-Bias = Literal["none", "one", "two"]
-
-
 @dataclass(frozen=True)
 class Kind:
     """A named cell. The fields are its options; `equations` writes the cell down.
@@ -116,7 +112,7 @@ class Kind:
     needs: ClassVar[Mapping[str, Sequence[str]]] = {}
     excludes: ClassVar[Mapping[str, str]] = {}
 
-    bias: Bias = "none"
+    bias: Literal["none", "one", "two"] = "none"
 
     def __post_init__(self) -> None:
         problems, kind = [], cast(Any, type(self))

@@ -107,8 +107,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
         column = len(row) - len(row.lstrip())
         with _noted(problems, count, row, start):
             if name in builder.lines:
-                said = f"{name} is assigned twice ({_before(given[name])}); choose another name"
-                raise SyntaxFault(said, column)
+                raise SyntaxFault(f"{name} is assigned twice ({_before(given[name])}); choose another name", column)
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
                 raise SyntaxFault(f"{name} is {kind}; an equation cannot assign it", column)

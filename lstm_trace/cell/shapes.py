@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
-from ..base.arrays import Array
 from ..errors import ShapeError, raise_all
 from .lines import Cell, Line, pointed
 from .ops import OPS
@@ -90,9 +87,7 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
     broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
     """
-    narrow = {
-        state for state, line in cell.carry if widths.get(state) == 1 or (state not in widths and line in computed)
-    }
+    narrow = {s for s, line in cell.carry if widths.get(s) == 1 or (s not in widths and line in computed)}
     wide = {state for state in cell.states if widths.get(state, 1) > 1}
     while True:
         states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s in cell.states}
@@ -203,10 +198,9 @@ class _Sizes:
         for (name, axis), size, source in found:
             self.evidence.setdefault(self.key(name, axis), []).append((size, source))
         least: dict[Key, int] = {}  # so that all its slices are parts of a vector
-        for line in cell.lines:
-            if line.op == "slice":
-                key = self.key(str(line.operands[0]))
-                least[key] = max(least.get(key, 0), int(line.constants[1]))
+        for line in (line for line in cell.lines if line.op == "slice"):
+            key = self.key(str(line.operands[0]))
+            least[key] = max(least.get(key, 0), int(line.constants[1]))
         self.sizes: dict[Key, int] = {}
         for key, votes in self.evidence.items():
             enough = [size for size, _ in votes if size >= least.get(key, 0)]
@@ -303,17 +297,9 @@ class _Sizes:
                 yield pointed(fault, cell.places, state)
 
 
-@dataclass(frozen=True)
-class InferredSizes:
-    """What inference found: the width of every computed line and state, the shape that each parameter must have."""
-
-    widths: dict[str, int]
-    shapes: dict[str, tuple[int, ...]]
-
-
 def infer(
     cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "", advice: str = ""
-) -> InferredSizes:
+) -> dict[str, int]:
     """Infer the width of every line in `computed`.
 
     Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
@@ -327,7 +313,7 @@ def infer(
         advice: a last sentence of the messages.
 
     Returns:
-        The width of every computed line and every state, and the shape of every given parameter.
+        The width of every computed line and every state.
 
     Raises:
         ShapeError: with one message for each array, or line, that does not fit.
@@ -337,17 +323,4 @@ def infer(
     sizes = _Sizes(cell, parameters, widths, names)
     raise_all(ShapeError, sizes.misfits(bound, advice))
     raise_all(ShapeError, sizes.contradictions())
-    found = [*(name for name in cell.by_name if name in names), *cell.states]
-    return InferredSizes({name: sizes.size(name) for name in found}, sizes.shapes)
-
-
-def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:
-    """I, where a matrix that multiplies x_t says so; None otherwise. weights: arrays by scope and name."""
-    for line in cell.lines:
-        if line.product and line.product[1] == "x_t":
-            matrix = line.product[0]
-            first = next((here for here in weights.values() if matrix in here), {})
-            shape: tuple[int, ...] = np.shape(first.get(matrix, 0.0))
-            if len(shape) == 2:
-                return shape[line.op == "matvec"]
-    return None
+    return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}

@@ -37,11 +37,6 @@ def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str
     return nearest(name, known)
 
 
-def misfits(kind: str, options: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """What the sizes of one layer's weights get wrong that no single equation shows."""
-    return KINDS[kind](**options).misfits(shapes) if kind in KINDS else []
-
-
 def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) -> tuple[Cell, dict[str, Any]]:
     """The cell `kind` with `options`, and the options in full; without `bias` the names of the weights decide it.
 
@@ -165,8 +160,7 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
     ends += [cell.output, *cell.states.values()]
     lines = tuple(line for line in cell.lines if line.name not in given)
     fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))))
-    live = fed.closure(end for end in ends if end not in given)
-    return replace(fed, lines=tuple(fed.written(live)))
+    return replace(fed, lines=tuple(fed.written(fed.closure(end for end in ends if end not in given))))
 
 
 def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array, cast, to_array, to_truths
 from ..cell.network import Stage, find, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, Holds
 
@@ -67,10 +67,8 @@ def checked_mask(mask: Any, steps: int, batch: int, batched: bool, batch_first: 
     """The mask as (T, B), True at the valid steps."""
     if mask is None:
         return None
-    try:
+    with reading("mask", ShapeError):
         array = to_truths(mask)
-    except ValueError as error:
-        raise ShapeError(f"mask: {error}") from None
     shape = array.shape
     if array.ndim == 1 and not batched:
         array = array[:, None]
@@ -279,10 +277,8 @@ def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
         raise MissingError(f"given {key!r}: {said}")
     if scope and scope not in known:
         raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")
-    try:
+    with within("given"):
         scopes = [scope] if scope else find(stages, name)
-    except MissingError as error:
-        raise MissingError(f"given: {error}") from None
     if len(scopes) > 1:
         raise MissingError(f"given {name!r} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
     return scopes[0], name

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -117,8 +117,7 @@ class Work:
 
 def products(stage: Stage, weights: Weights) -> int:
     """Multiplications in the products of one row at one step."""
-    here = weights.get(stage.scope, {})
-    return sum(np.size(here.get(x.product[0], ())) for x in stage.lines if x.product)
+    return sum(np.size(weights.get(stage.scope, {}).get(x.product[0], ())) for x in stage.lines if x.product)
 
 
 #: Rows of the batch that a thread should have at least, and seconds that a run should take.
@@ -174,68 +173,36 @@ def check_memory(work: Work, dtype: Any) -> None:
         affordable(size)
 
 
-class ComputedSteps(Protocol):
-    """Steps that are computed."""
-
-    def line(self, name: str) -> Array:
-        """A line's values, (steps, B, width)."""
-
-
-class Window:
-    """Of the computed steps those that are stored, and the states that are carried into them."""
-
-    def __init__(self, work: Work) -> None:
-        self._span, self._whole, self._steps = work.span, work.whole, work.steps
-        self._stages = {stage.scope: stage for stage in work.stages}
-        self.carried: dict[str, dict[str, Array]] = {}
-
-    def enter(self, stage: Stage, inputs: Mapping[str, Array]) -> None:
-        """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
-        edge = self._edge(stage)
-        if not self._whole and 0 <= edge < self._steps:
-            here = self.carried.setdefault(stage.scope, {})
-            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
-
-    def of(self, scope: str, block: ComputedSteps, first: int, count: int) -> tuple[slice, slice]:
-        """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
-        if self._whole:
-            return slice(first, first + count), slice(count)
-        span, stage = self._span, self._stages[scope]
-        edge = self._edge(stage)
-        if first <= edge < first + count:
-            here, lines = self.carried.setdefault(scope, {}), stage.cell.by_name
-            carry = [(state, line) for state, line in stage.cell.carry if state in stage.states and line in lines]
-            here |= {state: np.array(block.line(line)[edge - first]) for state, line in carry}
-        begin = max(first, span.start)
-        end = max(min(first + count, span.stop), begin)
-        return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
-
-    def _edge(self, stage: Stage) -> int:
-        """The step that is computed just before those that are stored."""
-        return self._span.stop if stage.backwards else self._span.start - 1
-
-    def cut(self, trace: Trace, lines: Lines) -> Trace:
-        """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
-        if self._whole:
-            return trace
-        initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
-        found = cut(trace, self._span, initial, lines)
-        return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
+#: Steps that are computed, whose `line(name)` gives a line's values, (steps, B, width).
+ComputedSteps = Any
 
 
 class InMemory:
     """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise.
 
-    slabs: the memory of whole stages, in which the run may compute.
+    slabs: the memory of whole stages, in which the run may compute. carried: the states that are carried into the
+    steps that are stored, where these are not all.
     """
 
     def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
-        self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
+        self.work, self.slabs, self.lines = work, slabs, trace.lines
+        self.carried: Lines = {}
         self.passed: Lines = {}  # what another stage reads, at every step
         for scope, names in work.passed.items():
             for name in names.difference(work.recorded[scope] if work.whole else ()):
                 shape = work.steps, work.batch, work.widths[scope][name]
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
+
+    def enter(self, stage: Stage, inputs: Mapping[str, Array]) -> None:
+        """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
+        edge = self._edge(stage)
+        if not self.work.whole and 0 <= edge < self.work.steps:
+            here = self.carried.setdefault(stage.scope, {})
+            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
+
+    def _edge(self, stage: Stage) -> int:
+        """The step that is computed just before those that are stored."""
+        return self.work.span.stop if stage.backwards else self.work.span.start - 1
 
     def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
         """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
@@ -244,7 +211,18 @@ class InMemory:
         """
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
-        return self.store(scope, block, *self.window.of(scope, block, first, count))
+        if self.work.whole:
+            return self.store(scope, block, slice(first, first + count), slice(count))
+        span, stage = self.work.span, next(stage for stage in self.work.stages if stage.scope == scope)
+        edge = self._edge(stage)
+        if first <= edge < first + count:
+            here, lines = self.carried.setdefault(scope, {}), stage.cell.by_name
+            carry = [(state, line) for state, line in stage.cell.carry if state in stage.states and line in lines]
+            here |= {state: np.array(block.line(line)[edge - first]) for state, line in carry}
+        begin = max(first, span.start)
+        end = max(min(first + count, span.stop), begin)
+        steps = slice(begin - span.start, end - span.start)
+        return self.store(scope, block, steps, slice(begin - first, end - first))
 
     def store(self, scope: str, block: ComputedSteps, steps: slice, there: slice) -> bool:
         """Copy what is recorded: of the steps `there` in the block, which are `steps` of those that are stored."""
@@ -255,7 +233,19 @@ class InMemory:
     def line(self, scope: str, name: str) -> Array:
         """A line of a finished stage, (T, B, width), that another stage reads."""
         passed = self.passed.get(scope, {})
-        return passed[name] if name in passed else self.lines[scope][name]
+        return passed[name] if name in passed else self.stored()[scope][name]
+
+    def stored(self) -> Lines:
+        """All recorded lines."""
+        return self.lines
+
+    def cut(self, trace: Trace, lines: Lines) -> Trace:
+        """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
+        if self.work.whole:
+            return trace
+        initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
+        found = cut(trace, self.work.span, initial, lines)
+        return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
 
 
 #: Machines (each with a kept slab of some megabytes) and kinds of work that a model remembers.

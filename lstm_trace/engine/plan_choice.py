@@ -130,13 +130,14 @@ def at_once(size: int) -> int:
     return max(BATCH_BYTES // max(size, 1), 1)
 
 
-def pieces(steps: int, width: int, backwards: bool = False) -> Iterator[slice]:
-    """All steps in slices of about PIECE_BYTES, each step of `width` values; the last steps first if `backwards`.
+def pieces(steps: int, width: int, backwards: bool = False, most: int | None = None) -> Iterator[slice]:
+    """All steps in slices of at most `most` values (PIECE_BYTES if None), each step of `width`; the last steps first if
+    `backwards`.
 
     >>> million = PIECE_BYTES // 8
     >>> list(pieces(5, million // 2)), list(pieces(5, million // 3, backwards=True))
     ([slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)], [slice(3, 5, None), slice(0, 3, None)])
     """
-    size = max(PIECE_BYTES // (8 * max(width, 1)), 1)
+    size = max((PIECE_BYTES // 8 if most is None else most) // max(width, 1), 1)
     found = [slice(at, min(at + size, steps)) for at in range(0, steps, size)]
     yield from reversed(found) if backwards else found

@@ -12,7 +12,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, re
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
 from ..trace.address import INITIAL, Address, extents_of, is_whole, line_name, positions, read, window
-from ..trace.holding import Lines, applied
+from ..trace.holding import Lines, applied, widths_of
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
 from .memory import Weights, Work
@@ -138,10 +138,9 @@ class Request(NamedTuple):
 def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
     """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
     width = None if fed.x is None else fed.x.shape[2]
-    given = tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items())
     initial = tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True))
-    held = fed.holds.lines, fed.holds.widths
-    return Request(fed.steps, fed.batch, width, fed.padded, ask, given, initial, record, *held)
+    given, held = widths_of(fed.given), widths_of(fed.holds.given)
+    return Request(fed.steps, fed.batch, width, fed.padded, ask, given, initial, record, fed.holds.lines, held)
 
 
 class ModelSpec(NamedTuple):
@@ -191,9 +190,8 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
             known = _known(stage, request, widths)
             names = [line.name for line in stage.lines]
-            bound = f"T={request.steps} B={request.batch}"
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
-                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}")
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
         every = [w for here in widths.values() for w in here.values()]
         readouts = {stage.scope: readout(stage.cell) for stage in stages}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple, TypedDict, Unpack
+from types import SimpleNamespace
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from ..trace.derived import sizes, with_sums
 from ..trace.held import as_hold, plain
 from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Header, Trace
+from ..trace.window import arrays
 from .inputs import RunInputs
 from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines
 from .plan.kernels import Arrays
@@ -66,16 +68,6 @@ def refill(trace: Trace, fresh: Trace) -> Trace:
     return trace if trace.header == fresh.header else replace(trace, header=fresh.header)
 
 
-class Lined(NamedTuple):
-    """All steps of a stage that was computed line by line."""
-
-    values: Arrays
-
-    def line(self, name: str) -> Array:
-        """See `Block`."""
-        return self.values[name]
-
-
 def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, Array], storage: InMemory) -> None:
     """Compute a stage line by line, in the arithmetic that the header names, and keep what is recorded."""
     dtype = trace.header.dtype
@@ -86,7 +78,7 @@ def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, A
     inputs = {name: np.asarray(array, dtype) for name, array in inputs.items()}
     here, first = trace.parameters.get(stage.owner, {}), trace.initial.get(stage.scope, {})
     run_lines(stage, here, inputs, first, values, arithmetic)
-    storage.take(stage.scope, Lined(values), 0, work.steps)
+    storage.take(stage.scope, SimpleNamespace(line=values.__getitem__), 0, work.steps)
 
 
 def by_plan(
@@ -105,7 +97,7 @@ def by_plan(
                 values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
                 assert values is not None, name  # checked with the work
                 inputs[name] = values
-            storage.window.enter(stage, inputs)
+            storage.enter(stage, inputs)
             if plan == "lines":
                 by_definition(trace, work, stage, inputs, storage)
                 continue
@@ -154,7 +146,7 @@ class RunJob:
                 trace = self.premises(taken_lines(work, dtype, out.lines))
         storage = InMemory(trace, work, {} if memory is None else memory.slabs)
         by_plan(trace, work, self.weights, self.kept, storage, progress)
-        found = storage.window.cut(trace, trace.lines)
+        found = storage.cut(trace, trace.lines)
         return with_sums(found) if work.whole else found
 
     def premises(self, lines: Lines, memory: RunMemory | None = None) -> Trace:
@@ -198,12 +190,11 @@ def run_lines(
         parameters, inputs, initial = ({n: read(a) for n, a in here.items()} for here in (parameters, inputs, initial))
     some = next(iter(out.values()), np.empty(0))
     steps = len(some)
-    order = range(steps) if not stage.backwards else range(steps - 1, -1, -1)
     state = dict(initial)
     with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
         # in the dtype of the run: the negative of a Python float is a float64, and so would be a float32 sum with it
         numbers = {o: np.array([o], some.dtype) for line in stage.lines for o in line.operands if isinstance(o, float)}
-        for t in order:
+        for t in range(steps) if not stage.backwards else range(steps - 1, -1, -1):
             values: dict[str, Array] = {**parameters, **state}
             values.update({name: array[t] for name, array in inputs.items()})
             for line in stage.lines:
@@ -219,6 +210,8 @@ def run_lines(
 
 
 Premises = Mapping[str, Mapping[str, Array]]
+#: The parts that they are of: what one is called there, and which of its axes has the rows of the batch.
+_PREMISES = {"given": ("supplied line", 1), "initial": ("initial state", 0), "parameters": ("parameter", None)}
 
 
 class PremiseChanges(TypedDict, total=False):
@@ -305,32 +298,25 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     dtype = np.dtype(trace.header.dtype)
     x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
     x = trace.x if x is None else np.array(x, dtype)
-    given = _changed("supplied line", trace.given, changes.get("given"), dtype)
-    initial = _changed("initial state", trace.initial, changes.get("initial"), dtype)
-    parameters = _changed("parameter", trace.parameters, changes.get("parameters"), dtype)
+    parts: dict[str, Any] = {part: _changed(kind, part, trace, changes, dtype) for part, (kind, _) in _PREMISES.items()}
     batches = [] if x is None else [x.shape[1]]
-    batches += [a.shape[1] for here in given.values() for a in here.values()]
-    batches += [len(a) for here in initial.values() for a in here.values()]
-    new = replace(trace, batch=[*batches, trace.batch][0], x=x, initial=initial, given=given, parameters=parameters)
+    batches += [a.shape[1] for here in parts["given"].values() for a in here.values()]
+    batches += [len(a) for here in parts["initial"].values() for a in here.values()]
+    new = replace(trace, batch=[*batches, trace.batch][0], x=x, **parts)
     new = new if lengths is None else replace(new, lengths=np.array(lengths))
     new = new if mask is None else replace(new, mask=np.array(mask))
     if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
         new = replace(new, header=replace(new.header, step_labels=()))
-    lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
+    lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in new.initial.get(s.scope, {})]
     said = "without which it cannot be run again"
     raise_all(MissingError, (f"the trace has no initial state {state}, {said}" for state in lost))
     if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
         raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
-    for kind, before, after, axis in (
-        ("initial state", trace.initial, initial, 0),
-        ("supplied line", trace.given, given, 1),
-        ("parameter", trace.parameters, parameters, None),
-    ):
-        for scope, here in after.items():
-            for name, value in here.items():
-                shape = tuple(new.batch if k == axis else n for k, n in enumerate(before[scope][name].shape))
-                if value.shape != shape:
-                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {shape}")
+    for part, scope, name, value in arrays(new, *_PREMISES):
+        kind, axis = _PREMISES[part]
+        shape = tuple(new.batch if k == axis else n for k, n in enumerate(getattr(trace, part)[scope][name].shape))
+        if value.shape != shape:
+            raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {shape}")
     if new.lengths is not None and new.lengths.shape != (new.batch,):
         raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
     if new.mask is not None and new.mask.shape != (new.steps, new.batch):
@@ -393,10 +379,11 @@ def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
     return Work(stages, trace.steps, trace.steps, trace.batch, wide, inputs, lines)
 
 
-def _changed(kind: str, before: Lines, changes: Premises | None, dtype: np.dtype[np.float64]) -> Lines:
-    """Copies of `before` with `changes` in their places."""
+def _changed(kind: str, part: str, trace: Trace, changes: PremiseChanges, dtype: np.dtype[np.float64]) -> Lines:
+    """Copies of a part of the trace's premises, with `changes` in their places."""
+    before: Premises = getattr(trace, part)
     found = {scope: {name: np.array(value, dtype) for name, value in here.items()} for scope, here in before.items()}
-    for scope, here in (changes or {}).items():
+    for scope, here in (changes.get(part) or {}).items():  # type: ignore[attr-defined]  # by scope, as `before`
         for name, value in here.items():
             if name not in found.get(scope, {}):
                 raise MissingError(f"the trace has no {kind} {scope}/{name}")

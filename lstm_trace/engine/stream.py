@@ -20,18 +20,10 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.resources import at_most
 from ..errors import FileError
-from ..trace.files.safetensors import (
-    BUFFER,
-    LARGE_STEP,
-    Places,
-    begun,
-    is_tensors,
-    load_mapped,
-    save_tensors,
-    write_rows,
-)
+from ..trace.files import safetensors
 from ..trace.trace import Trace
-from .memory import InMemory, Window, Work, products
+from ..trace.window import cut
+from .memory import InMemory, Work, products
 from .run import Check, Progress, RunJob, by_plan
 
 #: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.
@@ -44,40 +36,36 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
     Raises FileError where it cannot be written or the disk is too small, and what reading and `check` raise: it is
     shown the trace before the file has its name.
     """
-    if not is_tensors(path):
+    if not safetensors.is_tensors(path):
         raise FileError(f"{path}: a run is streamed to .safetensors; another file is written with trace.save")
     if job.header.plan == "lines":
         whole = job.trace(None, progress)
         if check is not None:
             check(whole)
-        save_tensors(whole, path)
-        return load_mapped(path)
+        safetensors.save_tensors(whole, path)
+        return safetensors.load_mapped(path)
     work = job.work
     trace = job.premises({})
     shape = len(work.span), work.batch
-    lines = {
-        f"lines/{scope}/{name}": (np.dtype(job.header.dtype), (*shape, work.widths[scope][name]))
-        for scope, names in work.recorded.items()
-        for name in names
-    }
+    widths = {f"lines/{s}/{name}": work.widths[s][name] for s, names in work.recorded.items() for name in names}
+    lines = {place: (np.dtype(job.header.dtype), (*shape, width)) for place, width in widths.items()}
     # one thread of a product that has lost its core to the writer stops all: where writing takes as long, one is left
     made = sum(products(stage, job.weights) for stage in work.stages)
-    stored = sum(work.widths[scope][name] for scope, names in work.recorded.items() for name in names)
-    busy = made <= MOST_PRODUCTS * max(stored, 1)
-    room = at_most((os.cpu_count() or 1) - 1) if busy else nullcontext()
-    with begun(Window(work).cut(trace, {}), lines, path) as (file, places), room:
+    room = at_most((os.cpu_count() or 1) - 1) if made <= MOST_PRODUCTS * max(sum(widths.values()), 1) else nullcontext()
+    kept = trace if work.whole else cut(trace, work.span, trace.initial, {})
+    with safetensors.begun(kept, lines, path) as (file, places), room:
         ours = os.fstat(file.fileno())
         with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
             storage = ToFile(trace, work, file, places, writer)
             by_plan(trace, work, job.weights, job.kept, storage, progress)
             storage.finish()
-        found = storage.window.cut(trace, {})
+        found = storage.cut(trace, {})
         for scope, states in found.initial.items():  # known only now, where not all steps are stored
             for state, values in states.items():
-                write_rows(file, places[f"initial/{scope}/{state}"], values, 0)
+                safetensors.write_rows(file, places[f"initial/{scope}/{state}"], values, 0)
         if check is not None:
             check(replace(found, lines=storage.stored()))
-    written = load_mapped(path)
+    written = safetensors.load_mapped(path)
     if not os.path.samestat(ours, os.stat(path)):
         raise FileError(f"{path}: another run has written it meanwhile; give each run a file of its own")
     return written
@@ -86,9 +74,11 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
 class ToFile(InMemory):
     """A run's values in a file: one buffer is filled while the writer's thread writes the other."""
 
-    def __init__(self, trace: Trace, work: Work, file: FileIO, places: Places, writer: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, trace: Trace, work: Work, file: FileIO, places: safetensors.Places, writer: ThreadPoolExecutor
+    ) -> None:
         super().__init__(trace, work, {})
-        self._trace, self._work, self._file, self._places, self._writer = trace, work, file, places, writer
+        self._trace, self._file, self._places, self._writer = trace, file, places, writer
         self._writing: Future[None] | None = None
         self._scope = ""
         self._buffers: list[dict[str, Array]] = []
@@ -107,7 +97,7 @@ class ToFile(InMemory):
         if not count:
             return False
         if id(block) not in self._views:
-            self._views[id(block)] = block, {name: block.line(name) for name in self._work.recorded[scope]}
+            self._views[id(block)] = block, {name: block.line(name) for name in self.work.recorded[scope]}
         lines = {name: values[there] for name, values in self._views[id(block)][1].items()}
         if not self._buffers:  # the steps are large
             self._write(lines, steps.start)
@@ -125,11 +115,11 @@ class ToFile(InMemory):
         self._scope, self._backwards = scope, self._trace.stage(scope).backwards
         self._views.clear()
         self._buffers.clear()
-        batch, dtype = self._work.batch, np.dtype(self._trace.header.dtype)
-        widths = {name: self._work.widths[scope][name] for name in self._work.recorded[scope]}
+        batch, dtype = self.work.batch, np.dtype(self._trace.header.dtype)
+        widths = {name: self.work.widths[scope][name] for name in self.work.recorded[scope]}
         size = batch * dtype.itemsize * sum(widths.values())
-        self._room = max(block.steps, min(len(self._work.span), BUFFER // max(size, 1)))
-        large = widths and batch * dtype.itemsize * min(widths.values()) >= LARGE_STEP
+        self._room = max(block.steps, min(len(self.work.span), safetensors.BUFFER // max(size, 1)))
+        large = widths and batch * dtype.itemsize * min(widths.values()) >= safetensors.LARGE_STEP
         shapes = {name: (self._room, batch, width) for name, width in widths.items()}
         self._buffers = [{n: np.empty(shape, dtype) for n, shape in shapes.items()} for _ in range(0 if large else 2)]
 
@@ -147,7 +137,7 @@ class ToFile(InMemory):
 
         def write() -> None:
             for place, values in zip(places, lines.values(), strict=True):
-                write_rows(self._file, place, values, first)
+                safetensors.write_rows(self._file, place, values, first)
 
         if self._writing is not None:
             self._writing.result()
@@ -159,18 +149,9 @@ class ToFile(InMemory):
         if self._writing is not None:
             self._writing.result()
 
-    def line(self, scope: str, name: str) -> Array:
-        """See `InMemory`: read back from the file where it is recorded."""
-        passed = self.passed.get(scope, {})
-        return passed[name] if name in passed else self.stored()[scope][name]
-
     def stored(self) -> dict[str, dict[str, Array]]:
-        """All recorded lines, where they lie in the file."""
+        """See `InMemory`: where they lie in the file."""
         self.finish()
         content = np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-
-        def mapped(place: Any) -> Array:
-            return content[place.first : place.last].view(place.dtype).reshape(place.shape)
-
-        recorded = self._work.recorded.items()
-        return {s: {name: mapped(self._places[f"lines/{s}/{name}"]) for name in names} for s, names in recorded}
+        recorded = self.work.recorded.items()
+        return {s: {n: self._places[f"lines/{s}/{n}"].within(content) for n in names} for s, names in recorded}

@@ -176,8 +176,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
     layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
     directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
-    widths = Counter(units for there in lines.values() for units, _ in there.values())
-    usual = widths.most_common(1)[0][0]
+    usual = Counter(units for there in lines.values() for units, _ in there.values()).most_common(1)[0][0]
     variables = {}
     for line, there in lines.items():
         for name, (dims, units, values, about) in _variables(line, there, layers, directions).items():

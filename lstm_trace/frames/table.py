@@ -35,12 +35,9 @@ NAMES = ("plain", "safe")
 
 
 def check(
-    shape: str = "long",
-    with_inputs: bool = False,
-    all_lines: bool = False,
-    names: str = "plain",
+    shape: str = "long", with_inputs: bool = False, all_lines: bool = False, names: str = "plain",
     title: bool | str = False,
-) -> None:
+) -> None:  # fmt: skip
     """Raise OptionError for a table that there is not, or an option that has no meaning in its shape."""
     if shape not in SHAPES:
         raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
@@ -209,8 +206,7 @@ class Table:
     @cached_property
     def _title(self) -> str:
         """The text of the column `title`, on one line. Raises OptionError where the trace has none."""
-        found = self.title if isinstance(self.title, str) else self.trace.header.title
-        text = " ".join(printable(found).split())
+        text = " ".join(printable(self.title if isinstance(self.title, str) else self.trace.header.title).split())
         if self.title is True and not text:
             raise OptionError("the trace has no title for a column of it: give one, --title TEXT (title='…')")
         return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
@@ -224,8 +220,7 @@ class Table:
         rows = [step_labels(self.trace, b) for b in range(len(self.trace.header.step_labels))]
         codes = {text: code for code, text in enumerate(dict.fromkeys(t for row in rows for t in row if t))}
         texts = (text.encode("utf-8", "replace").decode() for text in codes)
-        at = np.array([[codes.get(text, -1) for text in row] for row in rows], np.int32).T
-        return tuple(texts), at
+        return tuple(texts), np.array([[codes.get(text, -1) for text in row] for row in rows], np.int32).T
 
     @cached_property
     def whole(self) -> dict[str, Any]:

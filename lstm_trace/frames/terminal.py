@@ -73,8 +73,7 @@ def table(
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None
-    kept = there if room is None else _lines_that_fit(trace, there, asked, room, may_drop)
-    rows = list(_rows(kept, room))
+    rows = list(_rows(there if room is None else _lines_that_fit(trace, there, asked, room, may_drop), room))
     places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
     labels = ["token"] if trace.header.step_labels else []
     names = (*(PLACES[k] for k in places), *labels, "line")
@@ -85,9 +84,8 @@ def table(
         if (over := _over(width, names, left, head, cells)) > 0:
             most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
-            if (
-                _over(width, names, left, head, cells) > 0 and digits > _DECIMALS
-            ):  # a cut name can be told, not a number
+            # a cut name can be told, not a number
+            if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
                 return table(trace, selection, width, height, digits - 1)
     if held := held_in_words(trace):
         held = f"Held: {held}{'' if held.endswith('…') else '.'}"

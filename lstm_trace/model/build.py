@@ -15,10 +15,10 @@ import numpy as np
 
 from ..base.arrays import LONGEST, Array, cast, describe
 from ..cell.lines import Cell
-from ..cell.named_cells import LSTM
+from ..cell.named_cells import KINDS, LSTM
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
-from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
+from ..cell.variants import Merge, Padding, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
@@ -241,7 +241,8 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
         prefix = f"{scope}/" if several else ""
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
         shapes = {name: array.shape for name, array in here.items()}
-        yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
+        if model.header.kind in KINDS:
+            yield from (f"{prefix}{misfit}" for misfit in KINDS[model.header.kind](**options).misfits(shapes))
         named |= {prefix + name: array for name, array in here.items()}
     for name, array in named.items() if not allow_nonfinite else ():
         if len(bad := np.argwhere(~np.isfinite(array))):

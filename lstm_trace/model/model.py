@@ -15,7 +15,6 @@ from ..base.arrays import Array
 from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
-from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
@@ -271,7 +270,13 @@ class Model:
     @cached_property
     def input_width(self) -> int | None:
         """I, the number of inputs of a step; None where the weights do not say it."""
-        return input_width(self.cell, self.weights)
+        for line in self.cell.lines:
+            if line.product and line.product[1] == "x_t":
+                here = (arrays[line.product[0]] for arrays in self.weights.values() if line.product[0] in arrays)
+                shape: tuple[int, ...] = np.shape(next(here, 0.0))
+                if len(shape) == 2:
+                    return shape[line.op == "matvec"]
+        return None
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]

@@ -22,7 +22,7 @@ from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype, numbers
 from ..engine.run import Check, with_holds
-from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, within
+from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
@@ -149,10 +149,8 @@ def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> Missing
 
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
     """Labels of the steps. Raises ShapeError for what is no text, number or date."""
-    try:
+    with reading(f"{path}: {name}", ShapeError):
         return as_texts(values)
-    except ValueError as error:
-        raise ShapeError(f"{path}: {name}: {error}") from None
 
 
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..base.arrays import LONGEST, Array, as_texts, describe, half, to_labels
 from ..base.files import decoded, read_bytes, read_data
-from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all
+from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all, reading
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 
@@ -50,10 +50,8 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     """The labels as texts, in a list or in a list for each row; a `TokenText` as it is. Raises ShapeError."""
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
-    try:
+    with reading(named, ShapeError):
         labels = as_texts(tokens)
-    except ValueError as error:
-        raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
         for k, label in enumerate(row if isinstance(row, list) else ()):
             if isinstance(label, list):
@@ -184,10 +182,8 @@ def read_tokens(path: str | Path) -> Any:
     """
     content = read_bytes(path, "give a label for each step", MAX_TOKENS)
     if Path(path).suffix.lower() == ".json":
-        try:
+        with reading(str(path)):
             return to_labels(read_data(path, content))
-        except ValueError as error:
-            raise FileError(f"{path}: {error}") from None
     text = decoded(path, content)
     if not text:
         raise FileError(f"{path}: the file is empty; expected a label for each step, one a line")

@@ -30,7 +30,7 @@ from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
 from ..trace.files.schema import LayoutSpec, validate
 from ..trace.files.trace_file import is_trace
-from ..trace.holding import layers
+from ..trace.holding import layers, widths_of
 from ..trace.trace import Trace
 from ..verification.compare import changes
 from ..weights.read import is_model
@@ -251,7 +251,7 @@ def _traced(model: Model, given: dict[str, Any], hold: Layers, arithmetic: str |
         check_values(model.defaults.hold)
     model = replace(model, defaults=replace(model.defaults, hold=(*model.defaults.hold, *hold)))
     fed, work = model.laid_out(**given)
-    check(work.numbers + sum(width for *_, width in fed.holds.widths) * fed.steps * fed.batch, bounds)
+    check(work.numbers + sum(width for *_, width in widths_of(fed.holds.given)) * fed.steps * fed.batch, bounds)
     return model.run(**given, arithmetic=arithmetic, progress=tell)
 
 

@@ -12,8 +12,6 @@ from itertools import combinations
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ..base.arrays import runs
 from ..cell.network import MEET, X, layer_and_direction, scope_and_name
 from ..errors import MissingError, OptionError
@@ -137,10 +135,7 @@ class Several(NamedTuple):
         if last >= width:
             there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
             raise MissingError(f"{self.said}: there is no {self.line}[{last}]; {self.line} has {there}")
-        chosen = np.zeros(width, bool)
-        for run in self.units:
-            chosen[run.start : run.stop] = True
-        return tuple(np.flatnonzero(chosen).tolist())
+        return tuple(sorted({unit for run in self.units for unit in run}))
 
 
 def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]]) -> Several:
@@ -163,8 +158,7 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
     several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
     ranges = [_numbers(said, part) for part in parts]
     # first what leaves out only what there is one of, then what names as little of that as can be
-    ways = combinations(PARTS, len(parts))
-    for way in sorted(ways, key=lambda way: (not several <= {*way}, len({*way} - several))):
+    for way in sorted(combinations(PARTS, len(parts)), key=lambda way: (not several <= {*way}, len({*way} - several))):
         given = zip(way, parts, ranges, strict=True)
         meant = {**extents, **{key: _meant(key, part, found, extents[key]) for key, part, found in given}}
         if all(meant.values()):
@@ -185,8 +179,8 @@ def _meant(key: str, part: str, found: range | None, there: Sequence[int | str])
         return there
     if found is None or key == "direction":
         return [part] if part in there else ()
-    one = len(found) == 1 or key != "layer"
-    return found if one and found[0] in there and found[-1] in there else ()
+    fits = (len(found) == 1 or key != "layer") and found[0] in there and found[-1] in there
+    return found if fits else ()
 
 
 def _units(said: str, text: str) -> tuple[range, ...] | None:

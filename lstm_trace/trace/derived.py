@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, wraps
 from itertools import accumulate
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,10 +23,10 @@ from ..cell.lines import Cell, GatheredSum, Line
 from ..cell.network import Stage
 from ..cell.shapes import infer
 from ..errors import MissingError
+from .argument_types import F
 from .trace import Trace
 from .window import arrays, rows
 
-F = TypeVar("F", bound=Callable[..., Any])
 #: Numbers in an array from which numpy computes products with it on several threads.
 LARGE = 1 << 12
 
@@ -84,12 +84,10 @@ def given_sizes(
 
 @lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps
 def _inferred(
-    cell: Cell,
-    computed: tuple[str, ...] | None,
-    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    cell: Cell, computed: tuple[str, ...] | None, shapes: tuple[tuple[str, tuple[int, ...]], ...],
     known: tuple[tuple[str, tuple[int, str]], ...],
-) -> Mapping[str, int]:
-    return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known)).widths
+) -> Mapping[str, int]:  # fmt: skip
+    return infer(cell, cell.by_name if computed is None else computed, dict(shapes), dict(known))
 
 
 def one_row(trace: Trace, b: int) -> Trace:
@@ -224,9 +222,8 @@ def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Value
             made = [arithmetic.compute(line, [matrix, arithmetic.read(column)]) for column in columns]
             terms.append(np.stack(made, axis=-1) if right else made[0])
         total = Line("", "add", ("a",) * len(terms), (1.0,) * len(terms))
-        found[gathered.name] = (
-            terms[0] if len(terms) == 1 else arithmetic.compute(total, list(map(arithmetic.read, terms)))
-        )
+        whole = arithmetic.compute(total, list(map(arithmetic.read, terms))) if terms[1:] else terms[0]
+        found[gathered.name] = whole
     return found
 
 

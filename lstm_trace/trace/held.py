@@ -162,21 +162,20 @@ def held_faults(trace: Trace) -> Iterator[str]:
         for line, names in names_of(stage.cell).items():
             widths = {name: given[name].shape[-1] for name in names if name in given}
             width = lines[line].shape[-1] if line in lines else max(widths.values(), default=0)
-            for name, found in widths.items():
-                if found != width:  # one of width 1 would be that of all units
-                    yield f"given {stage.scope}/{name} has width {found}; {line}, which is held, has {width}"
             for name in names:
-                if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
-                    yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"
-            for kind, pair in (("where", (names.hold, names.scale)), ("at what", (names.to, names.by))):
-                expected = "0 or 1 everywhere" if kind == "where" else "finite numbers"
-                for name in (name for name in pair if name in given):
-                    values = given[name]
-                    wrong = np.argwhere(~np.isin(values, (0, 1)) if kind == "where" else ~np.isfinite(values))
-                    if len(wrong):
-                        found = f"{values[tuple(wrong[0])]:g} at [{','.join(map(str, wrong[0]))}]"
-                        said = f"says {kind} {line} is held: expected {expected}, found {found}"
-                        yield f"given {stage.scope}/{name} {said}"
+                place, values = f"given {stage.scope}/{name}", given.get(name)
+                if values is None:
+                    if name in stage.inputs and stage.sources[name] == GIVEN:
+                        yield f"{place} is missing; {line} is held, by the equations, and needs it"
+                    continue
+                if widths[name] != width:  # one of width 1 would be that of all units
+                    yield f"{place} has width {widths[name]}; {line}, which is held, has {width}"
+                kind, expected, right = "at what", "finite numbers", np.isfinite(values)
+                if name in (names.hold, names.scale):
+                    kind, expected, right = "where", "0 or 1 everywhere", np.isin(values, (0, 1))
+                if len(wrong := np.argwhere(~right)):
+                    found = f"{values[tuple(wrong[0])]:g} at [{','.join(map(str, wrong[0]))}]"
+                    yield f"{place} says {kind} {line} is held: expected {expected}, found {found}"
 
 
 def as_hold(trace: Trace) -> dict[str, Any]:

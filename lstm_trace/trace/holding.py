@@ -13,7 +13,7 @@ import numpy as np
 from ..base.arrays import Array, describe, to_array
 from ..cell.lines import names_of, with_holds
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading
 from .address import INITIAL, STATE, extents_of, line_name, read_several
 from .trace import Trace
 
@@ -75,10 +75,8 @@ def read_value(said: str, value: Any) -> Value:
     elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
         number = _finite(value)
     elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
-        try:
+        with reading(said, OptionError):
             array = to_array(value)
-        except ValueError as error:
-            raise OptionError(f"{said}: {error}") from None
         if array.dtype.kind not in "fiu":
             raise OptionError(f"{said}: expected numbers, found {describe(value)}")
         if not array.size:
@@ -116,17 +114,17 @@ def _finite(value: Any) -> float | None:
 Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 
+def widths_of(arrays: Mapping[str, Mapping[str, Array]]) -> tuple[tuple[str, str, int], ...]:
+    """(scope, name, width) of every array."""
+    return tuple((scope, name, array.shape[-1]) for scope, here in arrays.items() for name, array in here.items())
+
+
 @dataclass(frozen=True)
 class Holds:
     """The lines that are held and scaled, and the arrays that say where and at what, by scope and name."""
 
     lines: Lines = ()
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-
-    @property
-    def widths(self) -> tuple[tuple[str, str, int], ...]:
-        """(scope, name, width) of every array."""
-        return tuple((s, n, a.shape[-1]) for s, here in self.given.items() for n, a in here.items())
 
 
 #: The arrays of lines that are held, and of those that are scaled: where, and at what.
@@ -153,13 +151,9 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 
 
 def resolved(
-    asked: Sequence[Mapping[str, Any]],
-    stages: Sequence[Stage],
-    span: range,
-    batch: int,
-    widths: Mapping[str, Mapping[str, int]],
-    dtype: Any,
-) -> Holds:
+    asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
+    widths: Mapping[str, Mapping[str, int]], dtype: Any,
+) -> Holds:  # fmt: skip
     """What is asked to be held, as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:

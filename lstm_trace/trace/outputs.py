@@ -70,16 +70,9 @@ class TraceOutputs:
         return found
 
     def to_frame(
-        self,
-        shape: str = "long",
-        with_inputs: bool = False,
-        padding: bool = False,
-        flat: bool = False,
-        all_lines: bool = False,
-        names: str = "plain",
-        title: bool | str = False,
-        **selection: Any,
-    ) -> pd.DataFrame:
+        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, flat: bool = False,
+        all_lines: bool = False, names: str = "plain", title: bool | str = False, **selection: Any,
+    ) -> pd.DataFrame:  # fmt: skip
         """The values as a pandas frame; texts are ordered categoricals, whole numbers small (see `frames.frame.frame`).
 
         Args:
@@ -100,15 +93,9 @@ class TraceOutputs:
         return frame
 
     def to_arrow(
-        self,
-        shape: str = "long",
-        with_inputs: bool = False,
-        padding: bool = False,
-        all_lines: bool = False,
-        names: str = "plain",
-        title: bool | str = False,
-        **selection: Any,
-    ) -> pa.Table:
+        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
+        names: str = "plain", title: bool | str = False, **selection: Any,
+    ) -> pa.Table:  # fmt: skip
         """The values as a table of Arrow, with the columns and types of `to_frame`; needs the extra `[parquet]`.
 
         polars (`pl.from_arrow`), DuckDB and pyarrow take it as it is. The trace's manifest is in the metadata of the

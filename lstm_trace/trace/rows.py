@@ -142,12 +142,9 @@ class TracePart:
 
 
 def parts(
-    trace: Trace,
-    selection: Selection | None = None,
-    with_inputs: bool = False,
-    padding: bool = False,
+    trace: Trace, selection: Selection | None = None, with_inputs: bool = False, padding: bool = False,
     by_step: bool = False,
-) -> Iterator[TracePart]:
+) -> Iterator[TracePart]:  # fmt: skip
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
 
@@ -169,14 +166,9 @@ def parts(
     _check_names(trace, chosen, with_inputs)
     window, rows = chosen.window(trace), chosen.rows(trace)
     valid = trace.valid[window, rows, 0] != 0
-    found = [
-        *(_sequence(trace, chosen, window, rows) if with_inputs else ()),
-        *(
-            part
-            for stage in filter(chosen.places, trace.stages)
-            for part in _stage(trace, stage, chosen, with_inputs, by_step)
-        ),
-    ]
+    found = list(_sequence(trace, chosen, window, rows)) if with_inputs else []
+    for stage in filter(chosen.places, trace.stages):
+        found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
         raise MissingError(f"the selection is empty: {_extent(trace, chosen)}")
     if not padding and not valid.any() and all(part.steps is not None for part in found):

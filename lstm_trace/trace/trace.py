@@ -21,7 +21,7 @@ from ..errors import MissingError, counted, nearest
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .outputs import TraceOutputs
-from .window import between, stages_at
+from .window import before, between, stages_at
 
 
 @dataclass(frozen=True)
@@ -202,10 +202,7 @@ class Trace(TraceOutputs):
         """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
         begin, end, _ = steps.indices(self.steps)
         first = self.initial.get(stage.scope, {}).get(name)
-        if stage.backwards:
-            edge, inner = end == self.steps, slice(begin + 1, min(end + 1, self.steps))
-        else:
-            edge, inner = begin == 0, slice(max(begin - 1, 0), max(end - 1, 0))
+        edge, inner = before(slice(begin, end), self.steps, stage.backwards)
         parts = [self.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
         if edge and end > begin:
             parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])
@@ -364,11 +361,9 @@ class Trace(TraceOutputs):
         supplied = any(name in here for here in self.given.values())  # of a part of a trace, what the layer below gave
         if name in ("x", "x_t") and self.x is not None and not supplied:
             return {"t": steps, "b": rows}
-        lines = [
-            s for s in self.stages if name in self.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
-        ]
-        if lines:
-            return extents_of((stage.scope for stage in lines), steps, rows)
+        fed = {s.scope for s in self.stages if name in s.cell.inputs and s.has(name)}
+        if lines := [scope for scope in self.scopes if scope in fed or name in self.lines.get(scope, {})]:
+            return extents_of(lines, steps, rows)
         state = STATE.get(name, name)
         if initial := [stage.scope for stage in self.stages if state in stage.cell.states]:
             return extents_of(initial, b=rows)

@@ -21,11 +21,7 @@ Premises = dict[str, dict[str, Array]]
 
 def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
     """The trace of one layer, or one direction, or both. Raises MissingError."""
-    stages = tuple(
-        stage
-        for stage in trace.stages
-        if (layer is None or stage.layer == layer) and (direction is None or stage.direction == direction)
-    )
+    stages = [s for s in trace.stages if layer in (None, s.layer) and direction in (None, s.direction)]
     if not stages:
         raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(trace.scopes)}")
     scopes = {stage.scope for stage in stages}
@@ -79,6 +75,15 @@ def between(trace: Trace, span: range) -> Trace:
     return cut(trace, span, initial, _some(trace.lines, steps))
 
 
+def before(steps: slice, count: int, backwards: bool) -> tuple[bool, slice]:
+    """Of what is carried into some of `count` steps: whether the first of all is among them, whose value is the
+    initial one, and the steps that leave the others.
+    """
+    if backwards:
+        return steps.stop == count, slice(steps.start + 1, min(steps.stop + 1, count))
+    return steps.start == 0, slice(max(steps.start - 1, 0), max(steps.stop - 1, 0))
+
+
 def rows(trace: Trace, which: slice | Array) -> Trace:
     """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
     kept = np.arange(trace.batch)[which]
@@ -110,14 +115,11 @@ def beside(parts: Sequence[Trace]) -> Trace:
 
     def joined(kind: str, axis: int) -> Premises:
         every: list[Premises] = [getattr(part, kind) for part in parts]
-        return {
-            scope: {
-                name: np.concatenate([one[scope][name] for one in every], axis)
-                for name in here
-                if all(name in one.get(scope, {}) for one in every)
-            }
-            for scope, here in every[0].items()
-        }
+        found: Premises = {}
+        for scope, here in every[0].items():
+            shared = [name for name in here if all(name in one.get(scope, {}) for one in every)]
+            found[scope] = {name: np.concatenate([one[scope][name] for one in every], axis) for name in shared}
+        return found
 
     return replace(
         first,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..base.display import visible
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
-from ..errors import LstmTraceError, ShapeError, counted
+from ..errors import LstmTraceError, ShapeError, counted, some
 from ..trace.address import INITIAL
 from ..trace.held import held_in_words, plain_stage
 from ..trace.labels import step_labels
@@ -32,17 +32,12 @@ def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
-    return {
-        stage.scope: [
-            line.name
-            for line in stage.cell.lines
-            if (one := values_of(a, stage.scope, line.name)) is not None
-            and (two := values_of(b, stage.scope, line.name)) is not None
-            and one.shape[2] == two.shape[2]
-        ]
-        for stage in a.stages
-        if stage.scope in b.scopes
-    }
+    found: dict[str, list[str]] = {}
+    for stage in (stage for stage in a.stages if stage.scope in b.scopes):
+        values = ({name: values_of(trace, stage.scope, name) for name in stage.cell.by_name} for trace in (a, b))
+        one, two = ({name: v.shape[2] for name, v in here.items() if v is not None} for here in values)
+        found[stage.scope] = [name for name, width in one.items() if two.get(name) == width]
+    return found
 
 
 def padding(a: Trace, b: Trace) -> Array | None:
@@ -202,7 +197,7 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
             if missing := [name for name in here if name not in there and name not in added]:
-                yield f"{scope}: only in {side}: {_few(missing)}"
+                yield f"{scope}: only in {side}: {some(missing, 5)}"
         for name in filter(yours.__contains__, mine):
             sizes = [held[name].shape[2:] or held[name].shape for held in (mine, yours)]
             if sizes[0] != sizes[1] and mine[name].ndim == 3:
@@ -249,7 +244,7 @@ class PremiseDifference(NamedTuple):
     def __str__(self) -> str:
         place = f"{self.scope}/{self.names[0]}" if self.scope else self.names[0]
         if len(self.names) > 1:
-            return f"{self.scope or 'inputs'}: only in {self.side}: {_few(self.names)}"
+            return f"{self.scope or 'inputs'}: only in {self.side}: {some(self.names, 5)}"
         if self.side:
             return f"{place} is only in {self.side}"
         if self.shapes:
@@ -280,10 +275,6 @@ def premises(a: Trace, b: Trace) -> list[PremiseDifference]:
             at[0] += b.first if off.ndim == 3 else 0
             differ.append(PremiseDifference(scope, (name,), "", (), int(off.sum()), off.size, gap, tuple(at)))
     return differ + [PremiseDifference(scope, tuple(names), side) for (scope, side), names in alone.items()]
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:

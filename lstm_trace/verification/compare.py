@@ -21,7 +21,7 @@ from ..base.arrays import Array, describe
 from ..cell.named_cells import is_number
 from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
-from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all
+from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all, some
 from ..trace.address import Address
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
@@ -114,8 +114,7 @@ class Comparison(Result):
         """
         if self.first is not None:
             return "different"
-        unsure = self.undecided or any(d.verdict == "inconclusive" for d in self.lines)
-        return "inconclusive" if unsure else "same"
+        return "inconclusive" if self.undecided or any(d.verdict == "inconclusive" for d in self.lines) else "same"
 
     @property
     def same(self) -> bool:
@@ -205,9 +204,8 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         sides = [note for note in notes(a, b) if ": a has width " in note]
         for name, trace in (("a", a), ("b", b)) if not sides else ():
             held = [f"{scope}/{line}" for _, scope, line, _ in arrays(trace, "lines")]
-            sides.append(f"{name} has {', '.join(held[:3]) or 'no lines'}{' …' if len(held) > 3 else ''}")
-        more = ", …" if len(sides) > 3 else ""
-        raise ShapeError(f"the traces have no value in common: {', '.join(sides[:3])}{more}")
+            sides.append(f"{name} has {some(held, 3) or 'no lines'}")
+        raise ShapeError(f"the traces have no value in common: {some(sides, 3)}")
     outside, used = padding(a, b), counted_at_padding(a.stages)
     if outside is not None and outside.all() and not gathered and not any(used[s] & {*n} for s, n in common.items()):
         raise ShapeError(

@@ -14,7 +14,7 @@ from ..cell.network import GIVEN, Stage, X
 from ..trace.address import Address
 from ..trace.derived import GATHERED, held_throughout
 from ..trace.trace import Trace
-from .rounding import check, check_sums, derive
+from .rounding import beyond, check_sums, derive
 
 #: Culprits that are reported one by one; the rest is counted.
 MOST = 20
@@ -59,8 +59,7 @@ def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
         entry = tuple(int(n) for n in np.argwhere(mask)[0])
         address = Address(summed.name, stage.layer, stage.direction, unit=entry)
         recorded = float(work.sums[stage.scope][summed.name][entry])
-        told = recorded, float(derived[entry]), float(limit[entry])
-        yield Failure(address, GATHERED, *told, int(mask.sum()), ())
+        yield Failure(address, GATHERED, recorded, float(derived[entry]), float(limit[entry]), int(mask.sum()), ())
 
 
 def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
@@ -138,7 +137,8 @@ def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[s
         for line in stage.cell.readers.get(name, ()):
             recorded = line.name in work.lines.get(stage.scope, {})
             if recorded and all(held_throughout(work, stage.scope, other) for other in line.reads):
-                wrong, _ = check(work, stage, line, slice(t, t + 1))
+                at = slice(t, t + 1)
+                wrong, _ = beyond(work.lines[stage.scope][line.name][at], *derive(work, stage, line, at))
                 if contradicts(stage.scope, line.name, t, wrong[0]):
                     return None
     for scope, called in read.items():
@@ -155,11 +155,8 @@ def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[s
 def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:
     """The recorded sums of a stage of which every term was recorded."""
     there = trace.sums.get(stage.scope, {})
-    return [
-        gathered
-        for gathered in stage.cell.sums
-        if gathered.name in there and all(held_throughout(trace, stage.scope, name) for name in gathered.reads)
-    ]
+    sums = (gathered for gathered in stage.cell.sums if gathered.name in there)
+    return [one for one in sums if all(held_throughout(trace, stage.scope, name) for name in one.reads)]
 
 
 def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:

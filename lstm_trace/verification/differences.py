@@ -11,13 +11,13 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import GIVEN, VALID, Stage, X, counted_at_padding, scope_and_name
+from ..engine.plan_choice import pieces
 from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
 from .culprits import recorded_sums
 from .propagation import Apart, Known, apart, beyond, either
 from .rederive import Derivation, StepBlock, coarse, differing, values_of
-from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19
@@ -142,8 +142,7 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
     widths = [array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()]
     widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
-    blocks = chunks(trace.steps, sum(widths) * trace.batch, BLOCK)
-    yield from reversed(blocks) if stage.backwards else blocks
+    return pieces(trace.steps, sum(widths) * trace.batch, stage.backwards, BLOCK)
 
 
 def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
@@ -175,14 +174,9 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
 
 
 def _gap(
-    line: Line,
-    one: Known,
-    two: Known,
-    of_a: Known | None,
-    by_a: Known | None,
-    by_b: Known | None,
+    line: Line, one: Known, two: Known, of_a: Known | None, by_a: Known | None, by_b: Known | None,
     outside: Array | None,
-) -> Gap:
+) -> Gap:  # fmt: skip
     """a's and b's value held against each other and against what they follow from.
 
     of_a: a line of a from a's values; by_a: the same from b's values; by_b: b's line from b's values; None where not
@@ -234,7 +228,10 @@ class Spread:
         by_name = {gap.line.name: gap for gap in gaps}
         new = {name: _rows(mask) for name, mask in alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
-        read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
+        read: dict[str, Array | None] = {}
+        for name in (name for line in stage.cell.lines for name in line.reads):  # as what another stage has, if it is
+            scope, there = scope_and_name(stage.sources.get(name, ""))
+            read[name] = self.differing(self._stages[scope], there)[steps] if scope in self._stages else None
         before = self._before(stage, steps, (*new.values(), *read.values()))
         reached: dict[str, Array | None] = {}
         for line in stage.cell.lines:
@@ -264,11 +261,6 @@ class Spread:
         before = np.logical_or.accumulate(np.concatenate([earlier[None], visited]), axis=0)
         self._touched[stage.scope] = before[-1]
         return before[-2::-1] if stage.backwards else before[:-1]
-
-    def _elsewhere(self, stage: Stage, name: str, steps: slice) -> Array | None:
-        """For each step and row whether the value of another stage that is read as `name` differs."""
-        scope, there = scope_and_name(stage.sources.get(name, ""))
-        return self.differing(self._stages[scope], there)[steps] if scope in self._stages else None
 
     def differing(self, stage: Stage, name: str) -> Array:
         """For each step and row, (T, B), whether a value of a finished stage differs."""

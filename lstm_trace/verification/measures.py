@@ -116,8 +116,7 @@ class LineDifference:
         """Whether the line is the same; inconclusive where rounding has to explain something, by no finite bound."""
         if self.differing:
             return "different"
-        explained = self.by_bound and self.max_abs > 0
-        return "inconclusive" if explained and not np.isfinite(self.bound) else "same"
+        return "inconclusive" if self.by_bound and self.max_abs > 0 and not np.isfinite(self.bound) else "same"
 
     @property
     def atol(self) -> float:

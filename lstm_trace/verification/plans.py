@@ -129,12 +129,9 @@ PLACES = (("strided", "strided"), ("strided", "whole"), ("whole", "strided"), ("
 
 
 def check_kernels(
-    widths: Sequence[int] = WIDTHS,
-    columns: Sequence[int] = COLUMNS,
-    ulps: bool = True,
-    signs: bool = False,
+    widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, ulps: bool = True, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Fault]:
+) -> Iterator[Fault]:  # fmt: skip
     """What kernels and array functions compute wrongly, the first value of each call that does.
 
     widths: units of a value. columns: of the memory; a value lies in those that hold it. ulps, signs: see `cases.off`.
@@ -170,8 +167,7 @@ def _values(width: int, dtype: str) -> dict[str, Array]:
     rng = np.random.default_rng(width)
     found = {name: rng.normal(0, 2, (STEPS, width)).astype(dtype) for name in WIDE}
     for k, name in enumerate(WIDE):
-        at = rng.permutation(STEPS)[: len(_SPECIAL)]
-        found[name][at, k % width] = np.array(_SPECIAL).astype(dtype)
+        found[name][rng.permutation(STEPS)[: len(_SPECIAL)], k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
     return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
 
@@ -292,11 +288,9 @@ def traced(size: Size, plan: Choice) -> Trace:
 
 
 def check_plans(
-    plans: Sequence[Choice] = PLANS,
-    chosen: Sequence[Size] | None = None,
-    signs: bool = False,
+    plans: Sequence[Choice] = PLANS, chosen: Sequence[Size] | None = None, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Iterator[Fault]:
+) -> Iterator[Fault]:  # fmt: skip
     """The first value of each line that is not what its operation gives on the recorded operands.
 
     chosen: the sizes; all if None. signs: see `cases.off`. progress: told how many of the runs are done, and how

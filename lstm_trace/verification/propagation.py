@@ -20,8 +20,6 @@ from ..cell.lines import Cell, Line
 from ..cell.ops import OPS
 from .rounding import FEW, Product, Sizes, bound, reach
 
-_OPERANDS = ("a", "b", "c")
-
 
 def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
     """The derivative of the sum of the line's units with respect to each operand; None where nothing flows.
@@ -31,7 +29,7 @@ def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
     >>> [slope.tolist() for slope in slopes(Line("y", "mul", ("p", "q")), [np.array([2.0]), np.array([3.0])])]
     [[3.0], [2.0]]
     """
-    names = _OPERANDS[: len(operands)]
+    names = ("a", "b", "c")[: len(operands)]
     back = _adjoint(line.op, names, line.constants)
     value = OPS[line.op].array(operands, line.constants)
     known = computed(back, {"y": value, "d": np.ones(np.shape(value)), **dict(zip(names, operands, strict=True))})
@@ -113,9 +111,8 @@ class Known:
             alike = one.shape == two.shape and one.dtype == two.dtype
             if alike:
                 one, two = (values.view(f"u{values.dtype.itemsize}") for values in (one, two))
-                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool(
-                    (one == two).all()
-                )  # most differ early
+                # most differ early
+                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())
             self._compared[other] = alike
         return self._compared[other]
 
@@ -260,15 +257,6 @@ def joined(parts: Sequence[Known | None], rows: int) -> Known:
     return found
 
 
-def derived(
-    line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]], value: Array | None = None
-) -> Derived:
-    """The line with its bound. value: what it is, if that is known."""
-    if value is None:
-        value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
-    return Derived(line, operands, value, rounded)
-
-
 def _at(values: Any, steps: slice) -> Any:
     return values[steps] if np.ndim(values) == 3 else values
 
@@ -310,9 +298,8 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     if line.op in _SQUASHING:
         low, middle, high = (op.array(near, line.constants) for near in around)
         rounding = bound(line, read, middle) + float(np.finfo(np.float64).eps) * np.abs(middle)
-        return np.fmin(
-            reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
-        )
+        far = reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low)))
+        return np.fmin(far, np.abs(high - low) + rounding)
     return total
 
 

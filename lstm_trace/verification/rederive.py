@@ -15,9 +15,11 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.ops import OPS
 from ..cell.shapes import fitted
 from ..trace.trace import Trace
-from .propagation import Derived, Known, derived, joined
+from ..trace.window import before
+from .propagation import Derived, Known, joined
 
 
 def values_of(trace: Trace, scope: str, name: str) -> Array | None:
@@ -38,15 +40,17 @@ class StepBlock:
         key = values.__array_interface__["data"][0], values.shape, values.strides, values.dtype
         return self._known.setdefault(key, Known(values))
 
-    def derive(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Known:
-        """The line, see `propagation.derived`."""
+    def derive(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Derived:
+        """The line with its bound."""
         value, others = None, self._found.setdefault(line, [])
         for other in others:
             if other.value.dtype == dtype and all(map(Known.same, operands, other.operands)):
                 if other.rounded == rounded and all(known.exact for known in (*operands, *other.operands)):
                     return other
                 value = other.value
-        others.append(derived(line, operands, dtype, rounded, value))
+        if value is None:
+            value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
+        others.append(Derived(line, operands, value, rounded))
         return others[-1]
 
 
@@ -60,13 +64,9 @@ class Derivation:
     """
 
     def __init__(
-        self,
-        equations: Trace,
-        values: Trace,
-        common: Mapping[str, Collection[str]],
-        premises: Trace | None = None,
+        self, equations: Trace, values: Trace, common: Mapping[str, Collection[str]], premises: Trace | None = None,
         exact: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.equations, self.values, self.common = equations, values, common
         self.own, self.exact = premises is None or premises is values, exact
         self.dtype = "float64" if exact else values.header.dtype
@@ -110,24 +110,23 @@ class Derivation:
             for line in lines:
                 read |= {n: self._operand(stage, n, steps, found, block) for n in line.operands if n not in read}
                 operands = [operand for name in line.operands if (operand := read[name]) is not None]
-                if len(operands) < len(line.operands) or not self._fit(stage, line, operands):
+                if len(operands) < len(line.operands):
+                    continue
+                # some may be one trace's and some the other's: they need not give a value of the line's width
+                shapes = dict(zip(line.operands, (known.value.shape for known in operands), strict=True))
+                matrix = {line.product[0]: shapes[line.product[0]]} if line.product else {}
+                width, fit = fitted(line, [shapes[n][-1] if shapes[n] else 1 for n in line.operands], matrix)
+                recorded = self._read(stage, line.name)
+                if not fit or (recorded is not None and width not in (None, recorded.value.shape[-1])):
                     continue
                 found[line.name] = block.derive(line, operands, self.dtype, self.rounded)
-                if f"{stage.scope}/{line.name}" in self._read_later and self._read(stage, line.name) is None:
+                if f"{stage.scope}/{line.name}" in self._read_later and recorded is None:
                     kept, known = self._pool.setdefault(stage.scope, {}), found[line.name]
                     if line.name not in kept:
                         shape = self.values.steps, self.values.batch, known.value.shape[-1]
                         kept[line.name] = Known(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
                     kept[line.name].value[steps] = known.value
                     np.asarray(kept[line.name].limit)[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)
-
-    def _fit(self, stage: Stage, line: Line, operands: Sequence[Known]) -> bool:
-        """Whether operands, of which some may be one trace's and some the other's, give a value of the line's width."""
-        shapes = dict(zip(line.operands, (known.value.shape for known in operands), strict=True))
-        matrix = {line.product[0]: shapes[line.product[0]]} if line.product else {}
-        width, fit = fitted(line, [shapes[name][-1] if shapes[name] else 1 for name in line.operands], matrix)
-        recorded = self._read(stage, line.name)
-        return fit and (recorded is None or width in (None, recorded.value.shape[-1]))
 
     def _ordered(self, stage: Stage, only: Collection[str] | None) -> tuple[list[Line], list[Line], list[Line]]:
         """Lines that are derived at all steps at once, then those at one step after the other, then more at once.
@@ -161,9 +160,7 @@ class Derivation:
         if name in self.common.get(stage.scope, ()):
             values = values_of(self.values, stage.scope, name)
             return None if values is None else Known(values)
-        if stage.sources.get(name) == GIVEN:
-            return self._premise("given", stage.scope, name)
-        return None
+        return self._premise("given", stage.scope, name) if stage.sources.get(name) == GIVEN else None
 
     def _premise(self, part: str, scope: str, name: str) -> Known | None:
         key = part, scope, name
@@ -216,8 +213,7 @@ class Derivation:
             return self._chosen(mine, yours)
         if stage.sources[name] == VALID:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
-            source = sides[sides[0].header.padding is None]
-            return Known(source.valid[steps].astype(self.dtype))
+            return Known(sides[sides[0].header.padding is None].valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
             return None  # neither trace has what was supplied
         scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or what that one reads
@@ -235,13 +231,7 @@ class Derivation:
     def _state(self, stage: Stage, name: str, steps: slice, block: StepBlock) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
         line, back = stage.cell.states[name], stage.backwards
-        if back:
-            edge, inner = (
-                steps.stop == self.values.steps,
-                slice(steps.start + 1, min(steps.stop + 1, self.values.steps)),
-            )
-        else:
-            edge, inner = steps.start == 0, slice(max(steps.start - 1, 0), steps.stop - 1)
+        edge, inner = before(steps, self.values.steps, back)
         recorded, kept = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
         parts: list[Known] = []
         if inner.stop > inner.start:

@@ -17,8 +17,6 @@ from ..cell.ops import OPS
 from ..trace.derived import Gathered, derived_sums
 from ..trace.trace import Trace
 
-#: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.
-CHUNK = 1 << 20
 #: Of the values of a line the part that is looked at one by one: more are worked out faster all together.
 FEW = 1 / 16
 _TAME = 1e-15, 1e15  # products of numbers between them neither vanish nor overflow in float32
@@ -36,9 +34,8 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
     if op.ulp == 0:
         return 0.0
     if op.ulp is None:
-        terms = operands[line.summed].shape[-1]
         sizes = op.array([np.abs(o) for o in operands], line.constants)
-        bounds: Array = of_sum(sizes, terms - (line.op == "sum"), derived.dtype)
+        bounds: Array = of_sum(sizes, operands[line.summed].shape[-1] - (line.op == "sum"), derived.dtype)
         return bounds
     return op.ulp * info.eps * np.abs(derived) + info.tiny
 
@@ -50,12 +47,18 @@ def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array,
     """
     operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     shape = trace.lines[stage.scope][line.name][steps].shape
+    value, limit = _computed(trace, line, operands)
+    return np.broadcast_to(value, shape), np.broadcast_to(limit, shape)
+
+
+def _computed(trace: Trace, line: Line, operands: Sequence[Any]) -> tuple[Array, Array | float]:
+    """The line's value in the arithmetic of a trace, and the bound: exact in another one than that of its dtype."""
     if trace.header.arithmetic is not None:
         arithmetic = find(trace.header.arithmetic)
-        return np.broadcast_to(arithmetic.compute(line, [arithmetic.read(o) for o in operands]), shape), np.zeros(shape)
+        return arithmetic.compute(line, [arithmetic.read(o) for o in operands]), 0.0
     with np.errstate(all="ignore"):
         value = np.asarray(OPS[line.op].array(operands, line.constants), trace.header.dtype)
-        return np.broadcast_to(value, shape), np.broadcast_to(bound(line, operands, value), shape)
+        return value, bound(line, operands, value)
 
 
 def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int) -> tuple[Array, Array] | None:
@@ -77,26 +80,8 @@ def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int
             at = int(line.op == "vecmat")
             known[at] = known[at][:, part] if at else known[at][part]
         unit = 0
-    if trace.header.arithmetic is not None:
-        arithmetic = find(trace.header.arithmetic)
-        found = np.asarray(arithmetic.compute(line, list(map(arithmetic.read, known))))
-        return found.reshape(-1, found.shape[-1])[0, unit], np.float64(0)
-    with np.errstate(all="ignore"):
-        value = np.atleast_1d(np.asarray(OPS[line.op].array(known, line.constants), trace.header.dtype))
-        limit = np.broadcast_to(bound(line, known, value), value.shape)
-        return value.reshape(-1, value.shape[-1])[0, unit], limit.reshape(-1, value.shape[-1])[0, unit]
-
-
-def chunks(steps: int, each: int, most: int = CHUNK) -> list[slice]:
-    """The steps in slices of at most `most` values; each: values of one step."""
-    count = max(most // max(each, 1), 1)
-    return [slice(begin, min(begin + count, steps)) for begin in range(0, steps, count)]
-
-
-def check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
-    """(wrong, cannot tell) of each value at `steps`."""
-    derived, limit = derive(trace, stage, line, steps)
-    return beyond(trace.lines[stage.scope][line.name][steps], derived, limit)
+    value, limit = map(np.atleast_1d, np.broadcast_arrays(*_computed(trace, line, known)))
+    return value.reshape(-1, value.shape[-1])[0, unit], limit.reshape(-1, value.shape[-1])[0, unit]
 
 
 def check_sums(trace: Trace, stage: Stage, sums: Sequence[GatheredSum]) -> dict[str, tuple[Array, Array, Gathered]]:

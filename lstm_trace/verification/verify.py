@@ -21,7 +21,8 @@ from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..documents.result import Result
-from ..engine.plan.kernels import KERNELS
+from ..engine.plan.kernels import KERNELS, Outside
+from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError, counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
@@ -29,7 +30,7 @@ from ..trace.derived import held_throughout, on_one_thread, sizes
 from ..trace.trace import Trace
 from ..trace.window import arrays, beside, between, names, rows
 from .culprits import Failing, Failure, culprits, recorded_sums, suspects
-from .rounding import FEW, beyond, bound, check_sums, chunks, derive, reach
+from .rounding import FEW, beyond, bound, check_sums, derive, reach
 
 #: Steps that are looked at; of a shorter trace than `LONG` so many rows too.
 MOST = 4
@@ -208,7 +209,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
     wrong: dict[str, Array] = {}
     unsure = dict.fromkeys((line.name for line in lines), 0)
     scratch = Scratch()
-    for steps in chunks(trace.steps, sum(here[name][0].size for name in unsure)):
+    for steps in pieces(trace.steps, sum(here[name][0].size for name in unsure)):
         read: dict[Operand, Array] = {}
         for line in lines:
             read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}
@@ -317,15 +318,15 @@ def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
     return np.logical_not(off, out=off)
 
 
-class Scratch:
+class Scratch(Outside):
     """Memory for the blocks of a walk, used again by each: fresh memory costs more than what is computed in it.
 
     Arrays by what they are for; the next array of that name and dtype has the same memory.
     """
 
     def __init__(self) -> None:
+        super().__init__(np.dtype(np.float64))
         self._held: dict[tuple[str, np.dtype[Any]], Array] = {}
-        self._out = np.zeros(0)  # of the kernel that is called
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """An array, without values."""
@@ -334,13 +335,9 @@ class Scratch:
             self._held[key] = np.empty(size, dtype)
         return self._held[key][:size].reshape(shape)
 
-    def number(self, value: float) -> Array:
-        """A number as an operand of a kernel."""
-        return np.asarray(value, self._out.dtype)
-
     def scratch(self, mask: bool = False) -> Array:
         """Memory of the shape of a kernel's result."""
-        return self.array("beside", self._out.shape, bool if mask else self._out.dtype)
+        return self.array("beside", self.shape, bool if mask else self.dtype)
 
     def derive(self, line: Line, operands: list[Array], shape: tuple[int, ...], dtype: Any) -> Array:
         """The line's value from its operands."""
@@ -359,7 +356,7 @@ class Scratch:
         if out.size <= SMALL:
             out[...] = OPS[line.op].array(operands, line.constants)
             return out
-        self._out = out
+        self.dtype, self.shape = out.dtype, shape  # of the kernel that is called
         for function, arguments in KERNELS[line.op](self, out, operands, line.constants):
             function(*arguments)
         return out
@@ -423,10 +420,8 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
 def _weighted(stage: Stage) -> dict[str, list[str]]:
     """By value of the forward stage the inputs of its adjoint that bring its weights: its gradient is their sum, and
     what its readers bring."""
-    gradients: dict[str, str] = {}
-    for line, name in stage.cell.gradient:
-        if line in stage.cell.by_name:
-            gradients.setdefault(line, name)  # the first: others only have an equal gradient
+    # of each line the first: others only have an equal gradient
+    gradients = {line: name for line, name in reversed(stage.cell.gradient) if line in stage.cell.by_name}
     found: dict[str, list[str]] = {}
     for reader in stage.cell.lines:
         for name in reader.reads:

@@ -45,9 +45,8 @@ def faults(cell: Any, shapes: Any, width: int = 2, asked: Any = None, **states: 
 def test_every_line_gets_its_width() -> None:
     cell, shapes = lstm(bias="two", peephole=True)
     found = infer(cell, cell.by_name, shapes, {"x_t": (2, "from x")})
-    assert set(found.widths) == {*cell.by_name, "h_prev", "c_prev"}
-    assert set(found.widths.values()) == {3}
-    assert found.shapes == shapes
+    assert set(found) == {*cell.by_name, "h_prev", "c_prev"}
+    assert set(found.values()) == {3}
 
 
 def test_every_width_rule_has_its_row() -> None:
@@ -72,7 +71,7 @@ def test_a_line_is_as_wide_as_what_it_reads_says(text: str, reads: list[Any], wi
 def test_projection_has_two_widths() -> None:
     cell, shapes = lstm(projection=True)
     shapes = {n: (s[0], 2) if n[:3] == "W_h" and n != "W_hr" else s for n, s in shapes.items()} | {"W_hr": (2, 3)}
-    found = infer(cell, cell.by_name, shapes, {"x_t": (2, "from x")}).widths
+    found = infer(cell, cell.by_name, shapes, {"x_t": (2, "from x")})
     assert (found["h_t"], found["h_prev"], found["c_t"], found["c_prev"]) == (2, 2, 3, 3)
 
 
@@ -133,7 +132,7 @@ def test_an_asked_gate_knows_that_h_is_one_size() -> None:
 
 def test_with_one_unit_and_one_input_everything_has_width_one() -> None:
     cell, shapes = lstm(units=1, inputs=1, bias="two", peephole=True, layer_norm=True)
-    assert set(infer(cell, cell.by_name, shapes, {"x_t": (1, "from x")}).widths.values()) == {1}
+    assert set(infer(cell, cell.by_name, shapes, {"x_t": (1, "from x")}).values()) == {1}
     assert faults(cell, shapes, width=1, h_prev=2) == ["h0 has width 2; line `W_hi @ h_prev` needs H = 1."]
 
 
@@ -163,7 +162,7 @@ def test_with_one_unit_and_one_input_everything_has_width_one() -> None:
 )
 def test_values_of_width_one_broadcast(text: str, shapes: Any, widths: dict[str, int]) -> None:
     cell = parse(text)
-    found = infer(cell, cell.by_name, shapes, {"x_t": (3, "from x")}).widths
+    found = infer(cell, cell.by_name, shapes, {"x_t": (3, "from x")})
     assert {name: found[name] for name in widths} == widths
 
 
@@ -223,7 +222,7 @@ def test_slices_say_which_of_two_sizes_is_wrong() -> None:
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_an_initial_state_alone_can_say_how_wide_the_lines_are(width: int) -> None:
     cell = parse("s = h_prev * a\nh = tanh(s)\nm = mean(h) + x_t\ncarry: h_prev <- h\noutput: m")
-    found = infer(cell, cell.by_name, {"a": (1,)}, {"x_t": (1, "from x"), "h_prev": (width, "from h0")}).widths
+    found = infer(cell, cell.by_name, {"a": (1,)}, {"x_t": (1, "from x"), "h_prev": (width, "from h0")})
     assert found == {"s": width, "h": width, "mean(h)": 1, "m": 1, "h_prev": width}
 
 

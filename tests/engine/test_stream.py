@@ -56,7 +56,7 @@ LONG = RNG.normal(size=(300, 2, 4))
 @pytest.mark.parametrize("name", some(RUNS, 3))
 @pytest.mark.parametrize("plan", ["planned", "lines", "auto"])
 def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "BUFFER", 1 << 15)  # some steps: many parts
+    monkeypatch.setattr(safetensors, "BUFFER", 1 << 15)  # some steps: many parts
     monkeypatch.setattr(safetensors, "BUFFER", 1 << 15)
     streamed = MODEL.run(LONG, out=path, plan=plan, **RUNS[name])
     expected = MODEL.run(LONG, plan=plan, **RUNS[name])
@@ -73,7 +73,7 @@ def test_large_steps_are_written_from_where_they_are_computed(path: Path, direct
     parts = {f"0/{direction}/{key.rsplit('/', 1)[1]}": v for key, v in weights(units=40, inputs=3).items()}
     model = lt.prepare(parts, dtype=dtype)
     x = RNG.normal(size=(70, 32, 3))
-    assert 32 * 40 * np.dtype(dtype).itemsize >= stream.LARGE_STEP
+    assert 32 * 40 * np.dtype(dtype).itemsize >= safetensors.LARGE_STEP
     streamed = model.run(x, out=path, plan="planned")
     expected = model.run(x, plan="planned")
     for line, array in expected.lines[f"0/{direction}"].items():
@@ -154,7 +154,7 @@ def test_memory_does_not_grow_with_the_trace(path: Path, units: int, rows: int) 
     finally:
         tracemalloc.stop()
     assert path.stat().st_size > 55e6
-    assert peak < 2 * stream.BUFFER + 16e6
+    assert peak < 2 * safetensors.BUFFER + 16e6
 
 
 # -- whole or not there ------------------------------------------------------------------------------------------------
@@ -186,7 +186,6 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(path: Path) -> N
 
 
 def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "BUFFER", 1 << 12)
     monkeypatch.setattr(safetensors, "BUFFER", 1 << 12)
     original, count = safetensors.write_bytes, [0]
 
@@ -403,7 +402,7 @@ def test_runs_side_by_side_leave_the_limit_as_it_was(tmp_path: Path) -> None:
 
 def test_another_run_that_wrote_the_same_file_is_told(path: Path) -> None:
     """Rather than its values given out for this run's."""
-    real = stream.load_mapped
+    real = safetensors.load_mapped
 
     def late(target: Any) -> lt.Trace:
         path.with_name("other.safetensors").replace(path)
@@ -411,6 +410,6 @@ def test_another_run_that_wrote_the_same_file_is_told(path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         MODEL.run(X, out=path.with_name("other.safetensors"))
-        patch.setattr(stream, "load_mapped", late)
+        patch.setattr(safetensors, "load_mapped", late)
         with pytest.raises(FileError, match="another run has written it meanwhile; give each run a file of its own"):
             MODEL.run(LONG, out=path)

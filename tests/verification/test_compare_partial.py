@@ -68,7 +68,7 @@ def test_one_step_after_the_other_are_only_lines_that_a_state_follows_from(
 ) -> None:
     """h from h through one gate where c is known, through three where only i is, and c from c through none."""
     trace, counted, steps = lt.run(weights(), inputs(50)), Counter[int](), 50
-    derived = rederive.derived
+    derived = rederive.Derived
 
     def counting(line: Any, operands: Any, *more: Any) -> Any:
         found = derived(line, operands, *more)
@@ -76,7 +76,7 @@ def test_one_step_after_the_other_are_only_lines_that_a_state_follows_from(
             counted[len(found.value)] += 1
         return found
 
-    monkeypatch.setattr(rederive, "derived", counting)
+    monkeypatch.setattr(rederive, "Derived", counting)
     part = less(trace, *names)
     derives(trace, part, 0)
     assert counted == {length: count for length, count in ((1, products * steps), (steps, 8 - products)) if count}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lstm_trace.cell.lines import Line
-from lstm_trace.verification.propagation import Apart, Derived, Known, apart, beyond, derived
+from lstm_trace.verification.propagation import Apart, Derived, Known, apart, beyond
+from lstm_trace.verification.rederive import StepBlock
 from lstm_trace.verification.rounding import Product, Sizes
 
 LINES = [Line("p", "matvec", ("W", "x")), Line("p", "vecmat", ("x", "W"))]
@@ -23,7 +24,8 @@ def product(line: Line, dtype: type, off: float, scale: float = 1.0) -> Derived:
     limits = {
         name: off * rng.uniform(size=array.shape) * np.abs(array) if off else 0.0 for name, array in values.items()
     }
-    return derived(line, [Known(values[n], limits[n]) for n in map(str, line.operands)], np.dtype(dtype).name, dtype)
+    operands = [Known(values[n], limits[n]) for n in map(str, line.operands)]
+    return StepBlock().derive(line, operands, np.dtype(dtype).name, dtype)
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.op)

@@ -104,8 +104,7 @@ def _tanh(v: Vector, z: str) -> str:
 def _log_normal(v: Vector, x: str, shift: str | None = None) -> str:
     """log of a positive normal number; shift: added to the exponent."""
     half = v.bits_of(0.7071067811865476)
-    ones = v.bits_of(1.0)
-    bits = v.whole_op("add", v.bits(x), v.whole(ones - half))
+    bits = v.whole_op("add", v.bits(x), v.whole(v.bits_of(1.0) - half))
     exponent = v.whole_op("lshr", bits, v.whole(v.mantissa))
     m = v.float(v.whole_op("add", v.whole_op("and", bits, v.whole((1 << v.mantissa) - 1)), v.whole(half)))
     k = v.float(v.whole_op("add", exponent, v.whole(v.bits_of(_magic(v)))))

@@ -114,8 +114,7 @@ class Vector:
 
     def spread(self, pointer: str) -> str:
         """The number at `pointer` in every lane."""
-        one = self.code.value(f"load {self.scalar}, ptr {pointer}, align {self.code.size}")
-        return self.every(one)
+        return self.every(self.code.value(f"load {self.scalar}, ptr {pointer}, align {self.code.size}"))
 
     def every(self, scalar: str) -> str:
         """A scalar in every lane."""

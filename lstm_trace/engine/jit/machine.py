@@ -44,10 +44,6 @@ class Cpu:
     vector: int
     registers: int
 
-    def lanes(self, dtype: str) -> int:
-        """Numbers in a vector."""
-        return self.vector // np.dtype(dtype).itemsize
-
 
 @dataclass(frozen=True)
 class Compiled:
@@ -112,7 +108,7 @@ def load(task: Task, target: Cpu | None = None) -> Compiled:
 
 def _make(task: Task, target: Cpu) -> Compiled:
     llvm = _llvm()
-    program = make_program(task, target.lanes(task.dtype), target.registers)
+    program = make_program(task, target.vector // np.dtype(task.dtype).itemsize, target.registers)
     version = ".".join(map(str, llvm.llvm_version_info))
     parts = program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple()
     entry = hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
@@ -214,20 +210,15 @@ def _digest(key: bytes, entry: str, body: bytes) -> bytes:
     return hashlib.blake2b(entry.encode() + b"\0" + body, key=key, digest_size=_DIGEST).digest()
 
 
-def _key(place: Path) -> bytes:
-    """The key of a directory, drawn where there is none that can be used; then no entry of before is used either."""
-    key = _content(place / KEY, _DIGEST) or b""
-    if len(key) != _DIGEST:
-        key = os.urandom(_DIGEST)
-        _put(place, KEY, key)
-    return key
-
-
 def write_entry(place: Path | None, entry: str, body: bytes) -> None:
     """Keep an entry; another process that writes the same one meanwhile does no harm."""
     with suppress(OSError):
         if place is not None:
-            _put(place, entry, _digest(_key(place), entry, body) + body)
+            key = _content(place / KEY, _DIGEST) or b""
+            if len(key) != _DIGEST:  # none that can be used: then no entry of before is used either
+                key = os.urandom(_DIGEST)
+                _put(place, KEY, key)
+            _put(place, entry, _digest(key, entry, body) + body)
             _tidy(place)
 
 

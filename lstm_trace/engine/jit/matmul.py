@@ -95,7 +95,7 @@ class _Tile:
     def __init__(self, code: LlvmModule, lanes: int, widths: tuple[int, ...], rows: int, strides: Strides) -> None:
         self.code, self.widths, self.rows, self.terms, self.strides = code, widths, rows, strides.terms, strides
         self.vectors = {w: Vector(code, w) for w in widths}
-        self.total = sum(widths)
+        self.total, self.columns = sum(widths), [*zip(widths, accumulate(widths, initial=0), strict=False)]
         self.even = all(w == widths[0] for w in widths)
         self.align = widths[0] * code.size if self.even else code.size
         # not by `out`: of two sequences over several steps that is two rows of 140, and the second begins amid a vector
@@ -111,10 +111,8 @@ class _Tile:
         else:
             sums = self._loop(4 if many < 16 else 2)
         for b in range(self.rows):
-            at = 0
-            for k, width in enumerate(self.widths):
-                self.vectors[width].store(sums[b][k], code.address("%o", b * self.strides.out + at), self.out_align)
-                at += width
+            for (width, at), total in zip(self.columns, sums[b], strict=True):
+                self.vectors[width].store(total, code.address("%o", b * self.strides.out + at), self.out_align)
         code.emit("  ret void\n}")
 
     def _loop(self, unrolled: int) -> list[list[str]]:
@@ -144,10 +142,8 @@ class _Tile:
 
     def _term(self, weights: str, x: str, sums: list[list[str]]) -> list[list[str]]:
         """One more term of every sum; a sum that is empty begins with it."""
-        code, at, loaded = self.code, 0, []
-        for width in self.widths:
-            loaded.append(self.vectors[width].load(code.address(weights, at), self.align))
-            at += width
+        code = self.code
+        loaded = [self.vectors[width].load(code.address(weights, at), self.align) for width, at in self.columns]
         found = []
         for b in range(self.rows):
             scalar = next(iter(self.vectors.values())).scalar

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -107,12 +107,10 @@ class ProgramWriter:
 
     def _side_by_side(self, segment: Segment, base: str, start: int) -> int:
         """Place products side by side in rows that hold all of them; gives the width of such a row."""
-        total = sum(self.widths[line.name] for line in segment.lines)
-        at = start
-        for line in segment.lines:
-            self.spots[line.name] = Location(base, at, total)
-            at += self.widths[line.name]
-        return total
+        widths = [self.widths[line.name] for line in segment.lines]
+        for line, at in zip(segment.lines, accumulate(widths, initial=start), strict=False):
+            self.spots[line.name] = Location(base, at, sum(widths))
+        return sum(widths)
 
     def _place(self) -> None:
         vectors = {segment.vector for segment in self.schedule.before}
@@ -368,11 +366,9 @@ class ProgramWriter:
         if line.op == "slice":
             self._copied(line, line.operands[0], self.widths[line.name], begin=int(line.constants[0]))
         elif line.op == "concat":
-            at = 0
-            for operand in line.operands:
-                width = self.widths[operand] if isinstance(operand, str) else 1
+            widths = [self.widths[operand] if isinstance(operand, str) else 1 for operand in line.operands]
+            for operand, width, at in zip(line.operands, widths, accumulate(widths, initial=0), strict=False):
                 self._copied(line, operand, width, at=at)
-                at += width
         else:
             self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,7 @@ PART = 2_000_000_000
 
 def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
     """Memory for so many numbers and the position at which an aligned one begins."""
-    spare = ALIGN // dtype.itemsize
-    memory = np.empty(numbers + spare, dtype)
+    memory = np.empty(numbers + ALIGN // dtype.itemsize, dtype)
     return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
 
 
@@ -48,13 +48,10 @@ class RowMemory:
         task = program.task
         self.program, self.steps, self.batch, self.dtype = program, steps, task.batch, np.dtype(task.dtype)
         self.rows, self._first = aligned((steps + 1) * program.row, self.dtype)
-        self._starts = []
-        total, unit = 0, ALIGN // self.dtype.itemsize
-        for each in program.runs:
-            self._starts.append(total)
-            total += -(-each * steps // unit) * unit
+        unit = ALIGN // self.dtype.itemsize
+        *starts, total = accumulate((-(-each * steps // unit) * unit for each in program.runs), initial=0)
         self.runs, begin = aligned(total, self.dtype)
-        self._starts = [begin + start for start in self._starts]
+        self._starts = [begin + start for start in starts]
         self.address = self.rows.ctypes.data + self._first * self.dtype.itemsize
         self.addresses = [self.runs.ctypes.data + start * self.dtype.itemsize for start in self._starts]
         self.states = {name: self.state(name, steps if task.reverse else 0) for name in task.states}

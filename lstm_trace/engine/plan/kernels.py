@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,17 +19,8 @@ from ...cell.ops import OPS
 
 Arrays = Mapping[str, Array]
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
-Kernel = Callable[["Bench", Any, Sequence[Any], Sequence[float]], Steps]
-
-
-class Bench(Protocol):
-    """What a kernel needs beside its operands."""
-
-    def number(self, value: float) -> Any:
-        """The number as an operand."""
-
-    def scratch(self, mask: bool = False) -> Any:
-        """Memory of the result's shape, for truth values with `mask`."""
+#: Of what a kernel needs beside its operands, the memory of the result, the operands and the constants: the calls.
+Kernel = Callable[["Outside", Any, Sequence[Any], Sequence[float]], Steps]
 
 
 class Outside:
@@ -40,9 +31,11 @@ class Outside:
         self.shape: tuple[int, ...] = ()
 
     def number(self, value: float) -> Any:
+        """The number as an operand."""
         return np.array(value, self.dtype)
 
     def scratch(self, mask: bool = False) -> Any:
+        """Memory of the result's shape, for truth values with `mask`."""
         return np.empty(self.shape, bool if mask else self.dtype)
 
     def moving(self, array: Array) -> Array:
@@ -91,20 +84,16 @@ def _smaller(a: Array, b: Array, out: Array) -> None:
     np.minimum(a, b, out=out)
 
 
-def _unary(function: Callable[..., Any]) -> Kernel:
-    return lambda bench, out, a, constants: [(function, (a[0], out))]
+def _one_call(function: Callable[..., Any]) -> Kernel:
+    return lambda bench, out, a, constants: [(function, (*a, out))]
 
 
-def _binary(function: Callable[..., Any]) -> Kernel:
-    return lambda bench, out, a, constants: [(function, (a[0], a[1], out))]
-
-
-def _neg(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _neg(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     """As `ops.negated` has it: `np.negative` is wrong at some strides."""
     return [(np.subtract, (bench.number(-0.0), a[0], out))]
 
 
-def _add(bench: Bench, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
+def _add(bench: Outside, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
     """From left to right, the first two terms at once where the first is not negated."""
     total = a[0]
     found: Steps = []
@@ -117,16 +106,16 @@ def _add(bench: Bench, out: Any, a: Sequence[Any], signs: Sequence[float]) -> St
     return found
 
 
-def _sigmoid(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _sigmoid(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     one = bench.number(1.0)
     return [*_neg(bench, out, a, ()), (np.exp, (out, out)), (np.add, (out, one, out)), (np.divide, (one, out, out))]
 
 
-def _clip(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _clip(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     return [(_larger, (a[0], bench.number(c[0]), out)), (_smaller, (out, bench.number(c[1]), out))]
 
 
-def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _elu(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     mask = bench.scratch(mask=True)
     zero = bench.number(0.0)
     return [
@@ -139,7 +128,7 @@ def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     ]
 
 
-def _softplus(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _softplus(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     above = bench.scratch()
     return [
         (np.absolute, (a[0], out)),
@@ -151,12 +140,12 @@ def _softplus(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> S
     ]
 
 
-def _where(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _where(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     mask = bench.scratch(mask=True)
     return [(np.not_equal, (a[0], bench.number(0.0), mask)), (np.positive, (a[2], out)), (_put, (mask, a[1], out))]
 
 
-def _slice(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _slice(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     units = slice(int(c[0]), int(c[1]))
     return [(lambda whole, part: np.positive(whole[..., units], part), (a[0], out))]
 
@@ -164,7 +153,7 @@ def _slice(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Step
 def _by_definition(op: str) -> Kernel:
     """The operation's own array function, its result copied: for what numpy cannot compute in place."""
 
-    def kernel(bench: Bench, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
+    def kernel(bench: Outside, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
         def call(result: Array, *operands: Array) -> None:
             result[...] = OPS[op].array(operands, constants)
 
@@ -177,21 +166,21 @@ def _by_definition(op: str) -> Kernel:
 KERNELS: dict[str, Kernel] = {
     **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
     "add": _add,
-    "mul": _binary(np.multiply),
-    "div": _binary(np.divide),
+    "mul": _one_call(np.multiply),
+    "div": _one_call(np.divide),
     "neg": _neg,
-    "copy": _unary(np.positive),
-    "greater": _binary(np.greater),
+    "copy": _one_call(np.positive),
+    "greater": _one_call(np.greater),
     "slice": _slice,
     "sigmoid": _sigmoid,
-    "tanh": _unary(np.tanh),
-    "exp": _unary(np.exp),
-    "log": _unary(np.log),
-    "sqrt": _unary(np.sqrt),
+    "tanh": _one_call(np.tanh),
+    "exp": _one_call(np.exp),
+    "log": _one_call(np.log),
+    "sqrt": _one_call(np.sqrt),
     "relu": lambda bench, out, a, _: [(_larger, (a[0], bench.number(0.0), out))],
     "elu": _elu,
     "softplus": _softplus,
     "clip": _clip,
     "where": _where,
-    "maximum": _binary(_larger),
+    "maximum": _one_call(_larger),
 }

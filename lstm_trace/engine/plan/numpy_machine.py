@@ -163,9 +163,7 @@ class Binder:
                 matrices, vectors, out = matrices[0], vectors[:, 0], out[:, 0]
             return [(np.matmul, (bench.moving(vectors), bench.fixed(matrices), bench.moving(out)))]
         if batch == 1 or (vectors[:, 0].flags.c_contiguous and out[:, 0].flags.c_contiguous):  # every step at once
-            vectors, out = (
-                a.transpose(1, 0, 2, 3).reshape(a.shape[1], steps * batch, a.shape[3]) for a in (vectors, out)
-            )
+            vectors, out = (a.transpose(1, 0, 2, 3).reshape(a.shape[1], -1, a.shape[3]) for a in (vectors, out))
         return [(np.matmul, (vectors, matrices, out))]
 
     def _pack(self, names: tuple[str, ...], form: str, width: int = 0, left: bool = False) -> Array:

@@ -63,18 +63,13 @@ class NeighbourChains:
         for a, b in links:
             if self.right.get(a) == b:
                 continue
-            if a in self.right or b in self.left or self._last(b) == a:
+            if a in self.right or b in self.left or a in self.chain(b):
                 for x, y in done:
                     del self.right[x], self.left[y]
                 return False
             self.right[a], self.left[b] = b, a
             done.append((a, b))
         return True
-
-    def _last(self, name: str) -> str:
-        while name in self.right:
-            name = self.right[name]
-        return name
 
     def chain(self, first: str) -> Iterator[str]:
         """The values from `first` on."""
@@ -277,7 +272,25 @@ class Plan:
         return (*self.before, *self.loop, *self.after)
 
     def __str__(self) -> str:
-        return describe(self)
+        """The calls of each part, then the order in which the values lie."""
+        parts = (
+            ("before the loop, for many steps at once", self.before),
+            ("each step", self.loop),
+            ("after the loop, for many steps at once", self.after),
+        )
+        rows: list[str] = []
+        for title, calls in parts:
+            if calls:
+                lines = sum(len(call.lines) for call in calls)
+                rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
+                rows += [_wrapped(call.op, call.lines) for call in calls]
+        rows.append("memory: what lies side by side")
+        homes = {line: f"{line} (read as {state})" for state, line in self.carried}
+        order = sorted((n for n in self.places if n not in dict(self.carried)), key=self.places.__getitem__)
+        for area in ("before", "scratch", "loop", "after"):
+            here = [homes.get(n, n) for n in order if self.places[n].area == area]
+            rows += [_wrapped(area, here)] if here else []
+        return "\n".join(rows)
 
 
 @lru_cache(maxsize=256)
@@ -395,8 +408,7 @@ def _places(
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
-    places = {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
-    return places, totals
+    return {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}, totals
 
 
 def _call(
@@ -420,29 +432,6 @@ def _call(
         else:
             operands.append(CallOperand("input", shared, inputs[one]))
     return PlannedCall(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
-
-
-def describe(plan: Plan) -> str:
-    """The plan as text: the calls of each part, then the order in which the values lie."""
-    parts = (
-        ("before the loop, for many steps at once", plan.before),
-        ("each step", plan.loop),
-        ("after the loop, for many steps at once", plan.after),
-    )
-    rows: list[str] = []
-    for title, calls in parts:
-        if calls:
-            lines = sum(len(call.lines) for call in calls)
-            rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
-            rows += [_wrapped(call.op, call.lines) for call in calls]
-    rows.append("memory: what lies side by side")
-    homes = {line: f"{line} (read as {state})" for state, line in plan.carried}
-    lonely = [s for s in plan.states if s not in dict(plan.carried)]
-    order = sorted({*homes, *lonely, *(n for n in plan.places if n not in plan.states)}, key=lambda n: plan.places[n])
-    for area in ("before", "scratch", "loop", "after"):
-        here = [homes.get(n, n) for n in order if plan.places[n].area == area]
-        rows += [_wrapped(area, here)] if here else []
-    return "\n".join(rows)
 
 
 def _wrapped(head: str, parts: Sequence[str]) -> str:

@@ -25,11 +25,9 @@ from ...errors import FileError, nearest, within
 from ..trace import Trace
 from ..window import names
 
-_COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
-_HEAD = ",".join(_COLUMNS)
+_HEAD = "layer,direction,t,batch,line,unit,value"
 _JSON_LINES = (".jsonl", ".ndjson")
 _COLUMN = re.compile(r"\[:,(\d{1,9})\]$")  # of a sum that is a matrix
-_PLACES = ("layer", "direction", "t", "batch")
 
 
 def is_external(path: str | Path) -> bool:
@@ -62,7 +60,10 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
             if value.shape not in ((), values[key][target].shape):
                 raise FileError(f"{value.size} values; {name} has {wide} units")
             if before := int(np.max(rows[key][target])):
-                told = _told(like, scope, name, index, unit)
+                told = f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
+                if name not in like.sums.get(scope, {}):
+                    at = "" if unit is None else f"[{unit}]"
+                    told = f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{at}"
                 raise FileError(f"row {before} has a value for the same {told} already")
             values[key][target] = value
             rows[key][target] = number
@@ -84,12 +85,6 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
 
 
-def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int | None) -> str:
-    if name in like.sums.get(scope, {}):
-        return f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
-    return f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{'' if unit is None else f'[{unit}]'}"
-
-
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:
     """(scope, line, (t, b), unit, value) of one row; of a sum its column in place of (t, b). Raises FileError."""
     name = unguarded(str(entry.get("line", "")).strip())
@@ -103,7 +98,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         raise FileError("no value")
     extents = like.extents(name)
     place: dict[str, Any] = {}
-    for part in _PLACES:
+    for part in ("layer", "direction", "t", "batch"):
         values = extents.get({"batch": "b"}.get(part, part), ())
         if not values:
             continue
@@ -147,9 +142,8 @@ def _whole(part: str, found: Any) -> int:
 
 def _numbers(found: Any) -> Array:
     """One number or a list of them; NaN and infinities may be words."""
-    entries = found if isinstance(found, list) else [found]
     numbers = []
-    for entry in entries:
+    for entry in found if isinstance(found, list) else [found]:
         try:
             numbers.append(float(entry if not isinstance(entry, bool) else "a truth value"))
         except (TypeError, ValueError, OverflowError):

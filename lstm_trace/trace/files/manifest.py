@@ -331,10 +331,10 @@ def _widths(trace: Trace) -> list[str]:
         except LstmTraceError as error:
             problems += [f"{stage.scope}: {problem}" for problem in error.problems]
             continue
-        found |= {f"{stage.scope}/{name}": width for name, width in sizes.widths.items()}
+        found |= {f"{stage.scope}/{name}": width for name, width in sizes.items()}
         for name, array in trace.lines.get(stage.scope, {}).items():
-            if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
-                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
+            if array.shape[-1] != sizes.get(name, array.shape[-1]):
+                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes[name]}")
     if problems or not whole:
         return problems
     outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}

@@ -24,13 +24,12 @@ from ...base.arrays import Array, to_truths
 from ...base.resources import amount
 from ...base.writing import destination, written
 from ...cell.network import scope_and_name
-from ...errors import FileError, raise_all, reason, within
+from ...errors import FileError, raise_all, reading, within
 from ..trace import Trace
 from ..window import arrays
 from .manifest import assembled, read_trace, readable
 from .schema import FORMAT, TraceManifest, validate
 
-SUFFIX = ".safetensors"
 #: Bytes that a header may have; the format's own limit.
 MOST_HEADER = 100_000_000
 MOST_AXES = 3
@@ -48,10 +47,14 @@ class TensorSpan(NamedTuple):
     first: int
     last: int
 
+    def within(self, content: Array) -> Array:
+        """The tensor among the bytes of its file, a view."""
+        return content[self.first : self.last].view(self.dtype).reshape(self.shape)
+
 
 def is_tensors(path: object) -> bool:
     """Whether a path names such a file."""
-    return isinstance(path, str | Path) and Path(path).suffix.lower() == SUFFIX
+    return isinstance(path, str | Path) and Path(path).suffix.lower() == ".safetensors"
 
 
 def holds_trace(path: str | Path) -> bool:
@@ -69,19 +72,11 @@ def holds_trace(path: str | Path) -> bool:
 def premise_tensors(trace: Trace) -> dict[str, Array]:
     """All tensors but the lines, by name; whole numbers first: each then begins at a multiple of its numbers' size."""
     found: dict[str, Array] = {}
-    if trace.lengths is not None:
-        found["inputs/lengths"] = trace.lengths.astype(np.int64)
-    if trace.mask is not None:
-        found["inputs/mask"] = trace.mask.astype(np.int64)
-    if trace.x is not None:
-        found["inputs/x"] = trace.x
-    for part, place in (
-        ("given", "inputs/given"),
-        ("initial", "initial"),
-        ("parameters", "parameters"),
-        ("sums", "sums"),
-    ):
-        found |= {f"{place}/{scope}/{name}": array for _, scope, name, array in arrays(trace, part)}
+    for name, array in (("lengths", trace.lengths), ("mask", trace.mask), ("x", trace.x)):
+        if array is not None:
+            found[f"inputs/{name}"] = array if name == "x" else array.astype(np.int64)
+    for part, scope, name, array in arrays(trace, "given", "initial", "parameters", "sums"):
+        found[f"{'inputs/given' if part == 'given' else part}/{scope}/{name}"] = array
     return found
 
 
@@ -111,16 +106,13 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
 
 def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
     """The manifest of a file and its tensors, checked against the file's size. Raises FileError."""
-    try:
+    with reading(str(path)), open(path, "rb") as file:
         size = os.stat(path).st_size
-        with open(path, "rb") as file:
-            head = file.read(8)
-            length = int.from_bytes(head, "little")
-            if len(head) < 8 or length > min(size - 8, MOST_HEADER):
-                raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
-            content = file.read(length)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from None
+        head = file.read(8)
+        length = int.from_bytes(head, "little")
+        if len(head) < 8 or length > min(size - 8, MOST_HEADER):
+            raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
+        content = file.read(length)
     try:
         header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -186,8 +178,7 @@ def save_tensors(trace: Trace, path: str | Path) -> None:
     assembled(trace, str(path))
     lines = {f"lines/{scope}/{name}": array for _, scope, name, array in arrays(trace, "lines")}
     with begun(trace, {name: (a.dtype, a.shape) for name, a in lines.items()}, path) as (file, places):
-        size = sum(a.nbytes for a in lines.values()) // trace.steps
-        chunk = max(1, BUFFER // max(size, 1))
+        chunk = max(1, BUFFER // max(sum(a.nbytes for a in lines.values()) // trace.steps, 1))
         for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
             for name, array in lines.items():
                 write_rows(file, places[name], array[first : first + chunk], first)
@@ -203,10 +194,6 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
     manifest, tensors = read_header(path)
     mapped = np.asarray(np.memmap(path, np.uint8, "r")) if content is None else content
 
-    def array(name: str) -> Array:
-        tensor = tensors[name]
-        return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
-
     parts = ("inputs/given", "initial", "parameters", "lines", "sums")
     found: dict[str, dict[str, dict[str, Array]]] = {part: {} for part in parts}
     inputs: dict[str, Array] = {}
@@ -214,24 +201,23 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
     for name, tensor in tensors.items():
         part = next((part for part in parts if name.startswith(f"{part}/")), "")
         scope, line = scope_and_name(name.removeprefix(f"{part}/")) if part else ("", "")
-        if name in ("inputs/lengths", "inputs/mask"):
-            inputs[name] = array(name)
-            if tensor.dtype.kind != "i":
-                problems.append(f"{path}: {name} must be whole numbers (I64)")
+        whole = name in ("inputs/lengths", "inputs/mask")
+        if whole and tensor.dtype.kind != "i":
+            problems.append(f"{path}: {name} must be whole numbers (I64)")
+        elif whole:
+            inputs[name] = tensor.within(mapped)
         elif name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is not part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part:
-            found[part].setdefault(scope, {})[line] = array(name)
+            found[part].setdefault(scope, {})[line] = tensor.within(mapped)
         else:
-            inputs[name] = array(name)
+            inputs[name] = tensor.within(mapped)
     raise_all(FileError, problems)
     lengths, mask = inputs.get("inputs/lengths"), inputs.get("inputs/mask")
-    try:
+    with reading(f"{path}: inputs/mask"):
         mask = None if mask is None else to_truths(mask)
-    except ValueError as error:
-        raise FileError(f"{path}: inputs/mask: {error}") from None
     return read_trace(
         manifest,
         str(path),
@@ -252,10 +238,8 @@ def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileI
     with within(str(path)):
         head, places = layout_of(shapes, said)
     size = max((place.last for place in places.values()), default=len(head))
-    try:
+    with reading(str(path)):
         free = shutil.disk_usage(destination(path).parent).free
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from None
     if size > free:
         raise FileError(f"{path}: the trace would need {amount(size)} and {amount(free)} of the disk are free")
     with written(path, "wb") as buffered:

@@ -19,7 +19,7 @@ import numpy as np
 from ...base.arrays import Array, cast, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import format_of, is_device, written
-from ...errors import FileError
+from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
@@ -135,14 +135,36 @@ def are_tensors(content: bytes) -> bool:
     return content[8:9] == b"{" and content[:1] != b"{"
 
 
-def load_json(path: str | Path, content: bytes | None = None) -> Trace:
-    """Read a trace from a file, or from its `content`. Raises FileError."""
-    content = read_bytes(path, LARGER) if content is None else content
+def load_json(path: str | Path, content: bytes) -> Trace:
+    """The trace in the content of a file, its arrays checked against its equations. Raises FileError."""
     content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
     mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
     name = mark[1].decode(errors="replace") if mark else ""
     check_version(path, name, f'no "format": "{FORMAT}"); a problem')
-    return from_file(validate(TraceFile, content, str(path)), str(path))
+    file = validate(TraceFile, content, str(path))
+
+    def held(array: Array, name: str) -> Array:
+        with reading(f"{path}: {name}"):
+            return cast(array, file.dtype)
+
+    def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+        return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
+
+    inputs = file.inputs
+    initial: dict[str, dict[str, Array]] = {}
+    for state, values in {STATE["h0"]: inputs.h0, STATE["c0"]: inputs.c0, **inputs.initial}.items():
+        for scope, array in values.items():
+            initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
+    return read_trace(
+        file,
+        str(path),
+        x=None if inputs.x is None else held(inputs.x, "x"),
+        lengths=None if inputs.lengths is None else np.array(inputs.lengths),
+        mask=inputs.mask,
+        initial=initial,
+        given=all_held(inputs.given),
+        **{part: all_held(getattr(file, part)) for part in ("parameters", "lines", "sums")},
+    )
 
 
 def _pretty(value: Any, depth: int) -> str:
@@ -156,41 +178,10 @@ def _pretty(value: Any, depth: int) -> str:
         rows = list(map(json.dumps, value)) if value and isinstance(value, list) and isinstance(value[0], list) else []
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         rows = [_pretty(entry, depth + 1) for entry in value]
-    if rows:
-        return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]"
-    return json_text(value, allow_nan=False)
+    return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]" if rows else json_text(value, allow_nan=False)
 
 
 def looks_like_one(content: bytes) -> bool:
     """Whether a text begins like a trace, and not like a problem."""
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
-
-
-def from_file(file: TraceFile, where: str) -> Trace:
-    """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
-
-    def held(array: Array, name: str) -> Array:
-        try:
-            return cast(array, file.dtype)
-        except ValueError as error:
-            raise FileError(f"{where}: {name}: {error}") from None
-
-    def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
-        return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
-
-    inputs = file.inputs
-    initial: dict[str, dict[str, Array]] = {}
-    for state, values in {STATE["h0"]: inputs.h0, STATE["c0"]: inputs.c0, **inputs.initial}.items():
-        for scope, array in values.items():
-            initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
-    return read_trace(
-        file,
-        where,
-        x=None if file.inputs.x is None else held(file.inputs.x, "x"),
-        lengths=None if file.inputs.lengths is None else np.array(file.inputs.lengths),
-        mask=file.inputs.mask,
-        initial=initial,
-        given=all_held(file.inputs.given),
-        **{part: all_held(getattr(file, part)) for part in ("parameters", "lines", "sums")},
-    )

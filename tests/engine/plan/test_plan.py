@@ -55,7 +55,7 @@ class Case:
         shapes = {n: a.shape for n, a in self.parameters.items()}
         known = {n: (a.shape[2], "") for n, a in self.inputs.items()}
         known.update({s: (a.shape[1], "") for s, a in (initial or {}).items() if s in self.stage.states})
-        self.sizes = infer(cell, [x.name for x in cell.lines], shapes, known).widths
+        self.sizes = infer(cell, [x.name for x in cell.lines], shapes, known)
         rng = np.random.default_rng(seed)
         shape = {s: (self.batch, self.sizes[s]) for s in self.stage.states}
         self.initial = {s: (initial or {}).get(s, rng.normal(size=shape[s])).astype(self.dtype) for s in shape}
