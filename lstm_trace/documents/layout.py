@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import OptionError, nearest
 from ..formulas import tree
@@ -322,12 +322,11 @@ def _height(layout: ChainLayout, size: Width) -> float:
     return sum(max(height(chain, layout.room(row)) for chain in row) for row in layout.rows)
 
 
-def _tall(node: Any) -> int:
+def _tall(node: Node) -> int:
     """How many lines high a formula is: as its tallest vector or matrix."""
     if isinstance(node, Vec | Mat):
         return len(node.entries if isinstance(node, Vec) else node.rows)
-    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
+    return max(map(_tall, node.pieces), default=1)
 
 
 #: The names of the levels 0 to 5, which are also those of Markdown and Typst (1 is # and =).

@@ -223,13 +223,12 @@ def _text(size: Decimal, zeros: int = 1) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-def shortest(value: float, dtype: str | None = None) -> str:
-    """The shortest decimal that reads back equal in a dtype; in float32 where the value is one, if it is None.
+def shortest(value: float) -> str:
+    """The shortest decimal that reads back equal, in float32 where the value is one.
 
     >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
     ('0.1', '0.1', '0.3333333333333333')
     """
     with np.errstate(over="ignore"):
         single = np.float32(value)
-    short = float(single) == value if dtype is None else dtype == "float32" and np.isfinite(single)
-    return str(single) if short else repr(value)
+    return str(single) if float(single) == value else repr(value)

@@ -323,12 +323,16 @@ def kept(size: int, most: int | None) -> list[int | None]:
     return [*range(max(most - 2, 1)), None, size - 1]
 
 
+def parts_of(node: Node) -> Iterator[Node]:
+    """A formula and everything that stands in it, in order."""
+    yield node
+    for piece in node.pieces:
+        yield from parts_of(piece)
+
+
 def numbers(node: Node) -> Iterator[Num]:
     """Every number that stands in a tree, in order."""
-    if isinstance(node, Num):
-        yield node
-    for part in node.pieces:
-        yield from numbers(part)
+    return (part for part in parts_of(node) if isinstance(part, Num))
 
 
 def at_step(node: Node, constant: Container[str], steps: tuple[int, int]) -> Node:

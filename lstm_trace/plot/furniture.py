@@ -211,11 +211,6 @@ def step_in_words(words: Words, t: int, label: str = "") -> str:
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
-def comma_list(words: Words, *parts: str) -> str:
-    """The parts that say something, one after the other."""
-    return words.word("list").join(filter(None, parts))
-
-
 def remarks(words: Words, when: Mapping[str, object]) -> list[str]:
     """Sentences for a caption, each where it holds."""
     return [words.word(key) for key, holds in when.items() if holds]

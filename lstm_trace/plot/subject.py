@@ -26,7 +26,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View, held_in
-from .furniture import MarkedPlain, comma_list, step_in_words
+from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ class Subject:
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
         unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
-        return comma_list(self.words, self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
+        return self.words.comma_list(self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
 
     def explained(self, text: str) -> str:
         """What is explained in words: a value, or a sum as it is written."""

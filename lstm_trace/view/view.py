@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
+from ..cell.network import ADJOINT, VALID, Stage, forward_stages
 from ..documents.blocks import Block, Para, Picture, Text
 from ..errors import MissingError
 from ..formulas.tree import HELD, SYMBOLIC, Call, Index, Num, Sym, at_step, formula, kept, number, value, written_out
@@ -107,24 +107,7 @@ class Naming:
 
     def place(self, *stages: Stage) -> str:
         """Layers and directions in words; empty where there is only one."""
-        forward = forward_stages(self.trace.stages)
-        if len(forward) == 1:
-            return ""
-        layers: dict[str, list[int]] = {}
-        for stage in stages:
-            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
-        found = []
-        for direction, numbers in layers.items():
-            if len(numbers) == 1:
-                place = self.words.word("layer", n=self.words.nth(numbers[0]))
-            else:
-                listed = self.words.listed([(str(self.words.nth(n)),) for n in sorted(numbers)])
-                place = self.words.word("layer.many", n="".join(map(str, listed)))
-            if any(stage.direction != "forward" for stage in forward):
-                way = self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
-                place = self.words.word("place", layer=place, direction=way)
-            found.append(place)
-        return self.words.word("semicolon").join(found)
+        return place_in_words(self.words, stages, forward_stages(self.trace.stages))
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
@@ -133,7 +116,7 @@ class Naming:
             found.append(self.step(t, b=b))
         if b is not None and self.trace.batch > 1:
             found.append(self.row(b))
-        return self.words.word("list").join(part for part in found if part)
+        return self.words.comma_list(*found)
 
     def said(self, key: str, **fields: object) -> Text:
         """The string of `key`, all of whose fields are text."""
@@ -377,6 +360,26 @@ class View(Naming):
         return self.trace.valid
 
 
+def place_in_words(words: Words, stages: Sequence[Stage], every: Sequence[Stage]) -> str:
+    """Layers and directions of stages in words; empty where there is only one. every: the forward stages that exist."""
+    if len(every) == 1:
+        return ""
+    layers: dict[str, list[int]] = {}
+    for stage in stages:
+        layers.setdefault(stage.direction.removeprefix(ADJOINT), []).append(stage.layer)
+    found = []
+    for direction, numbers in layers.items():
+        if len(numbers) == 1:
+            place = words.word("layer", n=words.nth(numbers[0]))
+        else:
+            listed = words.listed([(str(words.nth(n)),) for n in sorted(numbers)])
+            place = words.word("layer.many", n="".join(map(str, listed)))
+        if any(stage.direction != "forward" for stage in every):
+            place = words.word("place", layer=place, direction=words.word(f"direction.{direction}"))
+        found.append(place)
+    return words.word("semicolon").join(found)
+
+
 def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
     """The first items and the last, at most `most`."""
     return items if len(items) <= most else items[:1] if most == 1 else (*items[: most - 1], items[-1])
@@ -413,12 +416,12 @@ def _told(shown: View, entry: HeldBlock) -> Text:
     if entry.units is not None:
         at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
         line = Index(line, at)
-    places = [place] if (place := shown.place(stage)) else []
+    places = [shown.place(stage)]
     if entry.steps is not None and shown.trace.steps > 1:
         places.append(f"t = {shown.words.span(entry.steps)}")
     if entry.rows is not None and shown.trace.batch > 1:
         places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
-    behind = f" ({shown.words.word('list').join(places)})" if places else ""
+    behind = f" ({where})" if (where := shown.words.comma_list(*places)) else ""
     if isinstance(entry.value, Multiple):
         return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
     if isinstance(entry.value, float):

@@ -23,7 +23,7 @@ from ...trace.window import between
 from ...verification.propagation import sizes_apart
 from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
-from ..furniture import comma_list, of_units, reach, remarks, shown_number
+from ..furniture import of_units, reach, remarks, shown_number
 from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis
 from ..subject import Subject, chosen_units, subject
 from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, Steps, Units, picture
@@ -318,7 +318,7 @@ def _where(found: Subject, one: Map, at: int) -> str:
     values = one.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
     unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
-    return comma_list(found.words, found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
+    return found.words.comma_list(found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
 
 
 # -- the grids of both -----------------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     ends = reach(one.values[:, found.valid])
     said = words.word("map.title", name=told, where=words.aside(place), steps=n, units=counted, **ends)
     return Panel(
-        x, y, (cells,), comma_list(words, told, place), wide, tall * rows, found.symbol(stage, line), "label",
+        x, y, (cells,), words.comma_list(told, place), wide, tall * rows, found.symbol(stage, line), "label",
         above=22.0, room=max(wide, 260.0), frame="", said=said, marked=one.marked,
     )  # fmt: skip
 

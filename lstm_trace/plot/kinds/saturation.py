@@ -13,7 +13,7 @@ from ...errors import MissingError
 from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import LEFT, RIGHT, comma_list, of_units, shown_number
+from ..furniture import LEFT, RIGHT, of_units, shown_number
 from ..panels import Column, Dot, Grid, Panel, share_axis
 from ..subject import Subject, rows_frame, subject
 from . import Direction, High, Language, Layer, Low, SaturationLines, picture
@@ -97,12 +97,12 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
     dots = []
     for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
         names = [found.unit(stage, line, j) for j in units[:NAMED]]
-        shown = comma_list(words, *names, f"+ {len(units) - NAMED}" if len(units) > NAMED else "")
+        shown = words.comma_list(*names, f"+ {len(units) - NAMED}" if len(units) > NAMED else "")
         said = f"{shown}: {shown_number(left)}, {shown_number(right)}"
         attributes, row = of_units(stage.scope, line.name, str(units[0])), {"count": len(units), "units": shown}
         dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
     place, extremes = found.shown.place(stage), list(_extremes(found, gate))
-    name = comma_list(words, found.told(stage, line), place)
+    name = words.comma_list(found.told(stage, line), place)
     said = words.labelled(name) + ": " + words.word("semicolon").join(extremes) + "."
     corner = (found.symbol(stage, line), *filter(None, [place]), *extremes)
     return Panel(x, y, dots, name, side, side, frame="floor", said=said, corner=corner)

@@ -18,7 +18,7 @@ from ...trace.trace import Trace
 from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
 from ..coloured_text import lines as shown_lines
 from ..figure import Figure
-from ..furniture import comma_list, reach, remarks, shown_number, text_width, wrapped
+from ..furniture import reach, remarks, shown_number, text_width, wrapped
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
@@ -114,7 +114,7 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
     y = Axis(0.0, float(len(lines)), field="line")
     for one in units:
         line = found.told(one.stage, one.line)
-        where = comma_list(words, found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
+        where = words.comma_list(found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
         told = words.word("plot.curve", name=line, where=where, **reach(one.values))
         special = np.where(found.valid, words.word("plot.is.broken"), words.word("plot.is.padding"))
         values = [shown_number(value) if np.isfinite(value) else special[k] for k, value in enumerate(one.values)]
