@@ -117,10 +117,9 @@ class LatexPrinter(PaperPrinter):
 
     def table(self, block: blocks.Table) -> str:
         """Columns next to each other, in several tables where they do not fit."""
-        cells = [[*map(self.text, row)] for row in (*([block.head] if block.head else []), *block.rows)]
         tables = []
-        for shown in layout.columns(block, self.size, WIDE * self.room // ROOM):
-            rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
+        for shown, cells in self.tables(block, WIDE * self.room // ROOM):
+            rows = [" & ".join(row) + r" \\" for row in cells]
             head = [rows.pop(0), r"\hline"] if block.head else []
             align = "".join("l" if k in block.texts else "r" for k in shown)
             for at in range(0, len(rows), LONG):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -195,11 +195,13 @@ class PaperPrinter(BlockPrinter):
         """Given values in rows."""
         return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
-
-def columns(block: Table, size: Width, room: int) -> list[list[int]]:
-    """The columns of a table in tables that fit into `room`."""
-    rows = zip(*([block.head] if block.head else []), *block.rows, strict=True)
-    return fitting([max(breadth(cell, size) for cell in column) for column in rows], block.places, room)
+    def tables(self, block: Table, room: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+        """A table in tables that fit into `room`: the columns of each, and the cells of its rows, the head first."""
+        rows = [*([block.head] if block.head else []), *block.rows]
+        widths = [max(breadth(cell, self.size) for cell in column) for column in zip(*rows, strict=True)]
+        cells = [list(map(self.text, row)) for row in rows]
+        for shown in fitting(widths, block.places, room):
+            yield shown, [[row[k] for k in shown] for row in cells]
 
 
 def breadth(text: Text, size: Width) -> float:

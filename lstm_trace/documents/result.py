@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
 STYLES = ("documents/blocks.css", "documents/page.css")
-#: MathJax leaves these alone: a dollar in a title is no formula.
-_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
 
 class Result:
@@ -178,12 +176,10 @@ class Result:
         if kind != "html":
             show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
-        from ..base.page import asset
-        from .html import HtmlPrinter
+        from .html import HtmlPrinter, notebook_part
 
         body = "".join(map(HtmlPrinter(None, self.own, linked=False, lower=2), self.blocks(words, Show(rows=BRIEF))))
-        style = f"<style>.lstm-trace{{{asset(STYLES[0])}}}</style>"
-        return f'<div class="{_CLASSES}" lang="{escape(words.language)}">\n{style}\n{body}</div>'
+        return notebook_part(body, words.language, STYLES[:1])
 
     def _repr_html_(self) -> str:
         return self._rendered("html")
@@ -295,14 +291,9 @@ def page(body: Body, words: Words) -> str:
 
 
 def save(
-    result: Result,
-    path: str | Path,
-    format: str | None = None,
-    *,
-    language: str = "en",
-    picture: bool = True,
+    result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
     spared: Iterable[str | Path] = (),
-) -> None:
+) -> None:  # fmt: skip
     """Write a result; see `Result.save`. picture: whether one is written beside Markdown. spared: files not to lose."""
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 import re
+from bisect import bisect
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, combinations
+from itertools import accumulate, chain, combinations
 from typing import Any, ClassVar, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
@@ -411,36 +412,27 @@ def _products(line: Line, terms: Terms) -> Node:
     return plus(terms.over(terms.width(vector), term))
 
 
-def _each(terms: Terms) -> Parts:
-    return tuple(map(terms.at, range(len(terms.arrays))))
-
-
 def _part(line: Line, terms: Terms) -> Node:
     """The entry of a concatenation that is this unit."""
-    unit = terms.unit
-    for i in range(len(terms.arrays)):
-        if unit < terms.width(i):
-            return terms.leaf(i, (unit,))
-        unit -= terms.width(i)
-    raise IndexError(terms.unit)
+    begins = [*accumulate(map(terms.width, range(len(terms.arrays))), initial=0)]
+    i = bisect(begins, terms.unit) - 1
+    return terms.leaf(i, (terms.unit - begins[i],))
 
 
-#: Operation to the tree of one unit of a line, with numbers.
+#: Operation to the tree of one unit of a line, with numbers: what is done unit by unit is written as it is in symbols.
 SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
-    **{name: lambda line, terms: call(line, _each(terms)) for name, op in OPS.items() if op.function},
+    **{
+        name: lambda line, terms: SYMBOLIC[line.op](line, tuple(map(terms.at, range(len(terms.arrays)))))
+        for name, op in OPS.items()
+        if op.width == "same"
+    },
     "matvec": _products,
     "vecmat": _products,
-    "add": lambda line, terms: Sum(line.constants, _each(terms)),
-    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
-    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
-    "neg": lambda line, terms: Neg(terms.at(0)),
-    "copy": lambda line, terms: terms.at(0),
     "sum": lambda line, terms: plus(terms.all(0)),
     "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.width(0))),
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
 }
 
 

@@ -47,14 +47,9 @@ PAPER = 80
 
 
 def view(
-    trace: Trace,
-    detail: Detail | None,
-    digits: int | Style,
-    chosen: Selection,
-    everything: bool,
-    language: str = "en",
+    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en",
     paper: bool = False,
-) -> View:
+) -> View:  # fmt: skip
     """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection.
 
     paper: whether it goes on pages of paper, where the terms of every single unit are too many.
@@ -66,8 +61,7 @@ def view(
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
         trace, Values(trace, digits, noise=everything), words(language, trace.header.count_from), chosen,
-        detail or "scalar", everything,
-        stages, tuple(steps), tuple(batch), paper=paper,
+        detail or "scalar", everything, stages, tuple(steps), tuple(batch), paper=paper,
     )  # fmt: skip
     return fitted(shown, detail)
 

@@ -134,10 +134,7 @@ class WorkedRow(NamedTuple):
 
 
 def worked_rows(
-    trace: Trace,
-    selection: Selection | None = None,
-    digits: int | Style | None = None,
-    padding: bool = False,
+    trace: Trace, selection: Selection | None = None, digits: int | Style | None = None, padding: bool = False
 ) -> Iterator[WorkedRow]:
     """A row for each scalar of the selection, in computing order.
 

@@ -233,11 +233,7 @@ def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size:
 
 @picture
 def contribution(
-    trace: Trace,
-    of: Value,
-    baseline: Baseline = "zero-input",
-    occlusion: Occlusion = "auto",
-    language: Language = "en",
+    trace: Trace, of: Value, baseline: Baseline = "zero-input", occlusion: Occlusion = "auto", language: Language = "en"
 ) -> Figure:
     """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
 

@@ -153,22 +153,18 @@ def clustered(values: Array) -> Array:
     still = np.flatnonzero(~np.isin(np.arange(values.shape[1]), moving))
     if len(moving) < 3:
         return np.concatenate([moving, still])
-    angle = np.arctan2(*_axes(centred[:, moving] / spread[moving]))
-    order = np.argsort(angle, kind="stable")
-    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
-    order = np.roll(order, -int(gaps.argmax()) - 1)
-    return np.concatenate([moving[order if order[0] < order[-1] else order[::-1]], still])
-
-
-def _axes(scaled: Array) -> tuple[Array, Array]:
-    """(units,) each: the second and the first main axis of the correlations of the columns."""
-    steps, units = scaled.shape
-    if units <= steps:
+    scaled = centred[:, moving] / spread[moving]
+    if len(moving) <= len(values):
         axes = np.linalg.eigh(scaled.T @ scaled)[1][:, -2:]
     else:  # those of the smaller matrix lead there, too
         axes = scaled.T @ np.linalg.eigh(scaled @ scaled.T)[1][:, -2:]
         axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-300)
-    return (axes[:, 0] if axes.shape[1] > 1 else np.zeros(units)), axes[:, -1]
+    second = axes[:, 0] if axes.shape[1] > 1 else np.zeros(len(moving))
+    angle = np.arctan2(second, axes[:, -1])  # along the two main axes of the correlations
+    order = np.argsort(angle, kind="stable")
+    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
+    order = np.roll(order, -int(gaps.argmax()) - 1)
+    return np.concatenate([moving[order if order[0] < order[-1] else order[::-1]], still])
 
 
 def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list[str]:

@@ -64,7 +64,7 @@ def weights(
         ShapeError: if the weights of the other source have other shapes.
     """
     source, said = trace, words(language, trace.header.count_from)
-    every = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
+    every: Sequence[Stage] = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
     every = [stage for stage in every if _arrays(source).get(stage.scope)]
     if not every:
         raise MissingError("there is nothing to draw: the trace has no weights")
