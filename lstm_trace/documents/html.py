@@ -169,14 +169,12 @@ class HtmlPrinter(blocks.BlockPrinter):
 
     def premises(self, block: blocks.Premises) -> str:
         """Values side by side, which are made here."""
-        rows = (
-            "".join(
-                f'<span class="item">{math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}")}</span>'
-                for left, sign, right in items
-            )
-            for items in block.rows
-        )
-        return "".join(f'<div class="premises">{row}</div>' for row in rows) + "\n"
+        body = ""
+        for items in block.rows:
+            texts = (math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}") for left, sign, right in items)
+            spans = "".join(f'<span class="item">{text}</span>' for text in texts)
+            body += f'<div class="premises">{spans}</div>'
+        return body + "\n"
 
     def chains(self, block: blocks.Chains) -> str:
         """Chains in two columns where they fit on paper, each beside its name otherwise."""

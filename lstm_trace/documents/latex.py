@@ -160,9 +160,8 @@ class LatexPrinter(PaperPrinter):
             width, texts = "0.49" if len(row) > 1 else "1", [self._chain(chain, found.room(row)) for chain in row]
             names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in row]
             if found.named:
-                name, rest = (
-                    ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
-                )  # the lines of others are shorter
+                # the lines of others are shorter
+                name, rest = ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
                 rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
                 continue
             named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]

@@ -206,10 +206,8 @@ class PaperPrinter(BlockPrinter):
 
 def breadth(text: Text, size: Width) -> float:
     """How wide words and formulas are on one line."""
-    return sum(
-        len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
-        for part in text
-    )
+    parts = (part.text if isinstance(part, Code) else part for part in text)
+    return sum(len(part) if isinstance(part, str) else size(part) for part in parts)
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
@@ -357,14 +355,13 @@ def level_of(heading: int | str) -> Level:
     """
     name = str(heading).strip().lower()
     plain = name.removesuffix("*")
-    if plain.isdecimal() and int(plain) <= DEEPEST:
-        return Level(int(plain), name != plain)
-    if plain in NAMES:
-        return Level(NAMES.index(plain), name != plain)
-    if name != BOLD:
+    if name == BOLD:
+        return Level(DEEPEST + 1)
+    levels = {str(k): k for k in range(DEEPEST + 1)} | {one: k for k, one in enumerate(NAMES)}
+    if plain not in levels:
         known = f"expected a number from 0 to {DEEPEST},"
         raise OptionError(f"there is no heading level {heading!r}{nearest(plain, (*NAMES, BOLD), known)}")
-    return Level(DEEPEST + 1)
+    return Level(levels[plain], name != plain)
 
 
 def lowered(body: Body, by: int) -> Body:

@@ -230,9 +230,8 @@ class Finding(Result):
         for table in tables:
             if len(tables) > 1:
                 yield Heading(2, (table.heading,))
-            yield from table.blocks(
-                words, show.digits, show.rows, "rows.all" if table is tables[-1] else "rows.all.json"
-            )
+            complete = "rows.all" if table is tables[-1] else "rows.all.json"
+            yield from table.blocks(words, show.digits, show.rows, complete)
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table."""

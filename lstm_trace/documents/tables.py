@@ -74,11 +74,8 @@ class LongTable:
             return
         names, lines, left = self.excerpt(words, most)
         whole = [line for line in lines if line[0] != DOTS]
-        texts = frozenset(
-            k
-            for k, name in enumerate(names)
-            if name not in self.bounds and not all(isinstance(line[k], int | float | None) for line in whole)
-        )
+        numeric = {k for k in range(len(names)) if all(isinstance(line[k], int | float | None) for line in whole)}
+        texts = frozenset(k for k, name in enumerate(names) if name not in self.bounds and k not in numeric)
         rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
         yield Table(tuple((heading(name, words),) for name in names), rows, 1, texts)
         if left:

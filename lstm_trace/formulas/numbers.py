@@ -142,14 +142,12 @@ class Style:
     def __post_init__(self) -> None:
         least = {"digits": (0, self.digits), "significant": (1, self.significant)}
         least |= {f"digits of {name}": (0, count) for name, count in self.lines.items()}
-        raise_all(
-            OptionError,
-            (
-                f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
-                for name, (low, count) in least.items()
-                if count is not None and not (type(count) is int and low <= count <= MOST)
-            ),
+        wrong = (
+            f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
+            for name, (low, count) in least.items()
+            if count is not None and not (type(count) is int and low <= count <= MOST)
         )
+        raise_all(OptionError, wrong)
 
     @property
     def whole(self) -> bool:
@@ -211,9 +209,7 @@ def smallest(digits: int | None) -> Decimal:
 
 
 def _rounded(size: Decimal, digits: int | None) -> Decimal:
-    if digits is None:
-        return size
-    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _ENOUGH)
+    return size if digits is None else size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _ENOUGH)
 
 
 def _text(size: Decimal, zeros: int = 1) -> str:

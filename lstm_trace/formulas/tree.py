@@ -6,7 +6,6 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 
 from __future__ import annotations
 
-import operator
 import re
 from bisect import bisect
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -14,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import accumulate, chain, combinations
+from operator import eq, gt, le, ne
 from typing import Any, ClassVar, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
@@ -215,9 +215,7 @@ Node = (
 HELD = "held*"
 
 #: The sign of a comparison to what it asks.
-COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
-}  # fmt: skip
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {">": gt, "≤": le, "≠": ne, "=": eq}
 
 
 def number(value: float) -> Num:

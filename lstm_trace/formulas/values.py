@@ -138,8 +138,7 @@ class Values:
         """One unit of a line with its numbers substituted, the sign before its value, and its value; see `whole`."""
         result = self.num(stage.scope, line.name, t, b, (unit,))
         tree = (self.whole if whole else self.tree)(stage, line, t, b, unit, most)
-        compared = None if line.call[:1] == (HELD,) else tree
-        return Scalar(unit, tree, self.relation(result, compared), result)
+        return Scalar(unit, tree, self.relation(result, None if line.call[:1] == (HELD,) else tree), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """The products of one unit of a dot product as a person noted them; None where none was rounded."""

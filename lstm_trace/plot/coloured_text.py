@@ -164,9 +164,8 @@ def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple
 
 @cache
 def _palette(two: bool) -> Array:
-    apart, stops = (
-        np.frombuffer(bytes.fromhex(one), np.uint8).reshape(-1, 3) for one in (_APART, _TWO if two else _ONE)
-    )
+    colours = map(bytes.fromhex, (_APART, _TWO if two else _ONE))
+    apart, stops = (np.frombuffer(one, np.uint8).reshape(-1, 3) for one in colours)
     at = np.linspace(0, len(stops) - 1, LEVELS)
     between = [np.interp(at, range(len(stops)), channel) for channel in stops.T]
     return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)

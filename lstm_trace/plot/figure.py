@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -131,15 +130,12 @@ class Figure:
         Raises:
             OptionError: for another format, or for PNG without the extra `[pdf]`.
         """
-        if format not in SUFFIXES.values():
-            raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
         if format == "png":
             return self.png()
-        if format == "json":
-            text = json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)
-        else:
-            text = self._svg if format == "svg" else self.html()
-        return f"{text.rstrip()}\n".encode()
+        texts = {"svg": self.svg, "html": self.html, "json": lambda: json_text(self.to_vega(), allow_nan=False)}
+        if format not in texts:
+            raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
+        return f"{texts[format]().rstrip()}\n".encode()
 
     @property
     def panels(self) -> list[Panel]:

@@ -105,9 +105,8 @@ def _advance(c: str) -> float:
     if east_asian_width(c) in "WF":
         return 1.0
     if "\u0590" <= c < "\u1e00":
-        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
-            0.58 if c in _ROUND or not c.isalnum() else 1.0
-        )
+        wide = next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first)
+        return 0.58 * wide if c in _ROUND or not c.isalnum() else wide
     return _LATIN.get(c, 0.64)
 
 

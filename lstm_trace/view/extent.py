@@ -123,13 +123,10 @@ def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     widest = max((shown.width(stage, line.name) for stage, line in lines), default=0)
     sums = [(stage, line) for stage, line in lines if line.product or OPS[line.op].reduces]
     terms = [shown.width(stage, str(line.operands[line.summed])) for stage, line in sums]
-    matrices = [
-        (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS
-        for stage in stages
-        for values in shown.trace.parameters.get(stage.scope, {}).values()
-    ]
+    matrices = [array for stage in stages for array in shown.trace.parameters.get(stage.scope, {}).values()]
+    every = shown.chosen.unit is None
     return {
-        "units": shown.chosen.unit is None and widest > (shown.units or 0),
+        "units": every and widest > (shown.units or 0),
         "terms": shown.detail == "scalar" and max([widest] if shown.whole else terms, default=0) > (shown.terms or 0),
-        "matrices": any(matrices),
+        "matrices": any((every and array.shape[0] > UNITS) or array.shape[-1] > UNITS for array in matrices),
     }

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 
 #: Functions of one value that end a group: what they give is an activation.
-_LEADING = frozenset(
-    name
-    for name, op in OPS.items()
-    if op.function and op.arity == 1 and op.width == "same" and name not in ("clip", "sqrt")
-)
+_LEADING = {name for name, op in OPS.items() if op.function and op.arity == 1 and op.width == "same"} - {"clip", "sqrt"}
 
 
 class LineGroup(NamedTuple):
@@ -123,12 +119,9 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
 
 def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
     """The lines of which some values, or this unit, are held at step t of row b."""
+    part = slice(None) if unit is None else slice(unit, unit + 1)
     held = {line: status(trace, stage, line, t, b) for line in names_of(stage.cell)}
-    return frozenset(
-        line
-        for line, units in held.items()
-        if units is not None and (units.any() if unit is None else unit < units.size and units[unit])
-    )
+    return frozenset(line for line, units in held.items() if units is not None and units[part].any())
 
 
 def with_held(stage: Stage, held: frozenset[str]) -> Stage:
@@ -154,8 +147,7 @@ def held_symbols(trace: Trace) -> dict[str, Symbol]:
     found = {}
     for stage in trace.stages:
         for line, names in names_of(stage.cell).items():
-            plain = stage.cell.plain or stage.cell
-            printed = value(line, plain)
+            printed = value(line, stage.cell.plain or stage.cell)
             found[names.free] = Symbol(node=Baseline(printed))
             found[names.hold] = found[names.scale] = Symbol(node=Call(HELD, (printed,)))
             found |= {name: Symbol(name=name) for name in (names.to, names.by)}

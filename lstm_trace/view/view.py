@@ -234,13 +234,9 @@ class View(Naming):
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
-        return tuple(
-            Place(there, t, b)
-            for stage in self.stages
-            for t in self.walk(stage)
-            for b in self.rows
-            if (there := self.stage_at(stage, t, b)) is not None
-        )
+        every = ((stage, t, b) for stage in self.stages for t in self.walk(stage) for b in self.rows)
+        there = ((self.stage_at(*place), *place[1:]) for place in every)
+        return tuple(Place(stage, t, b) for stage, t, b in there if stage is not None)
 
     def walk(self, stage: Stage) -> Sequence[int]:
         """The shown steps of a stage in computing order."""
@@ -316,9 +312,7 @@ class View(Naming):
 
     def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
         """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
-        if group.leader is None:
-            return ()
-        return (group.leader,) if group.leader in group.lines else group.lines
+        return () if group.leader is None else (group.leader,) if group.leader in group.lines else group.lines
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
         """What a line computes; leaf: what stands for an operand."""

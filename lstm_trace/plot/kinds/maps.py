@@ -159,8 +159,8 @@ def clustered(values: Array) -> Array:
     else:  # those of the smaller matrix lead there, too
         axes = scaled.T @ np.linalg.eigh(scaled @ scaled.T)[1][:, -2:]
         axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-300)
-    second = axes[:, 0] if axes.shape[1] > 1 else np.zeros(len(moving))
-    angle = np.arctan2(second, axes[:, -1])  # along the two main axes of the correlations
+    # along the two main axes of the correlations
+    angle = np.arctan2(axes[:, 0] if axes.shape[1] > 1 else np.zeros(len(moving)), axes[:, -1])
     order = np.argsort(angle, kind="stable")
     gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
     order = np.roll(order, -int(gaps.argmax()) - 1)
@@ -173,10 +173,8 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
     if by := next((one for one in maps if one.by), None):
         line = found.told(by.stage, by.stage.cell.by_name[by.by])
         notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
-    for one in maps:
-        if one.scale.beyond:
-            place = words.aside(found.shown.place(one.stage))
-            notes.append(one.scale.clipped(words, found.told(one.stage, one.line) + place))
+    names = ((one.scale, found.told(one.stage, one.line) + words.aside(found.shown.place(one.stage))) for one in maps)
+    notes += [scale.clipped(words, name) for scale, name in names if scale.beyond]
     broken = not all(np.isfinite(one.values[:, found.valid]).all() for one in maps)
     return [*notes, *remarks(words, {"plot.padding": not found.valid.all(), "plot.broken": broken})]
 

@@ -64,9 +64,8 @@ def text(
             "choose some of them by steps and unit"
         )
     words = found.words
-    for one in units:
-        if one.scale.beyond:
-            notes.append(one.scale.clipped(words, f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]"))
+    names = ((one.scale, f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]") for one in units)
+    notes += [scale.clipped(words, name) for scale, name in names if scale.beyond]
     broken = any(not np.isfinite(one.values[found.valid]).all() for one in units)
     notes = [*found.notes, *notes]
     signs = remarks(words, {"plot.text.padding": not found.valid.all(), "plot.text.broken": broken})
