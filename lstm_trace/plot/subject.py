@@ -24,8 +24,7 @@ from ..trace.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view.extent import view
-from ..view.view import View, held_in
+from ..view.view import View, held_in, view
 from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:

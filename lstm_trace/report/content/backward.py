@@ -22,9 +22,8 @@ from ...trace.address import ranged
 from ...trace.derived import total
 from ...trace.held import blocks
 from ...trace.trace import Trace
-from ...view.extent import fitted
 from ...view.line_groups import LineGroup
-from ...view.view import UNITS, Detail, Place, View, first
+from ...view.view import UNITS, Detail, Place, View, first, fitted
 
 #: Terms of a sum that are written out.
 FEW = 6
