@@ -130,12 +130,15 @@ class Figure:
         Raises:
             OptionError: for another format, or for PNG without the extra `[pdf]`.
         """
+        if format not in SUFFIXES.values():
+            raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
         if format == "png":
             return self.png()
-        texts = {"svg": self.svg, "html": self.html, "json": lambda: json_text(self.to_vega(), allow_nan=False)}
-        if format not in texts:
-            raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
-        return f"{texts[format]().rstrip()}\n".encode()
+        if format == "json":
+            text = json_text(self.to_vega(), allow_nan=False)
+        else:
+            text = self._svg if format == "svg" else self.html()
+        return f"{text.rstrip()}\n".encode()
 
     @property
     def panels(self) -> list[Panel]:

@@ -12,7 +12,7 @@ from unicodedata import category, east_asian_width
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import cells, escape, visible
+from ..base.display import escape, visible, wrapped
 from ..base.page import asset
 from ..formulas.numbers import show
 from ..formulas.plain import PLAIN, Plain, number, raised
@@ -188,20 +188,6 @@ def reach(values: Array) -> dict[str, str]:
     finite = values[np.isfinite(values)]
     least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     return {"least": least, "most": most}
-
-
-def wrapped(content: str, room: int = 118) -> list[str]:
-    """A text in lines of at most `room` columns."""
-    lines = [""]
-    for word in content.split():
-        if cells(lines[-1]) + cells(word) >= room and lines[-1]:
-            lines.append("")
-        while cells(word) > room:  # Chinese has no spaces
-            at = next(k for k in range(len(word), 0, -1) if cells(word[:k]) <= room)
-            lines[-1:] = [f"{lines[-1]} {word[:at]}".strip(), ""]
-            word = word[at:]
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines if content.strip() else []
 
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:

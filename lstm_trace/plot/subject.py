@@ -24,7 +24,8 @@ from ..trace.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view.view import View, held_in, view
+from ..view.line_groups import held_in
+from ..view.view import View, view
 from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:
@@ -225,8 +226,6 @@ def told(stage: Stage) -> set[str]:
     """Gates and what they let through, where that has a name; what is carried. A readout has no units of the cell."""
     cell = stage.cell
     every = {line.name for line in cell.lines if cell.opens(line)}
-    names = {*stage.carried, *every}
-    for line in cell.lines:
-        if line.op == "mul" and every & set(line.operands):
-            names |= set(map(str, line.operands))
-    return {name for name in names if name in cell.by_name and cell.by_name[name].assigned}
+    products = [line for line in cell.lines if line.op == "mul" and every & set(line.operands)]
+    names = {*stage.carried, *every, *(operand for line in products for operand in line.operands)}
+    return {line.name for line in cell.lines if line.name in names and line.assigned}

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..base.display import wrapped
 from ..languages.strings import Words
 from .coloured_text import Scale, room
-from .furniture import as_text, wrapped
+from .furniture import as_text
 from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
 from .svg import POINTS
 

@@ -109,8 +109,8 @@ def with_comma(part: Any) -> Any:
     return part
 
 
-#: So many terms of a sum are written out; the first ones and the last where there are more.
-TERMS = 8
+#: So many terms of a sum are written out, the first ones and the last where there are more; so many rows of a table.
+TERMS, TABLE = 8, 12
 
 
 class WorkedRow(NamedTuple):

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress, islice
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages
 from ..cell.ops import OPS
-from ..documents.blocks import Block, Para, Picture, Text
+from ..documents.blocks import Block, Picture, Text
 from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
-from ..formulas.tree import HELD, SYMBOLIC, Call, Index, Num, Sym, at_step, formula, kept, number, value, written_out
+from ..formulas.tree import HELD, SYMBOLIC, Call, Num, Sym, at_step, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address
-from ..trace.held import HeldBlock, entries, plain_stage
-from ..trace.holding import Multiple
+from ..trace.held import plain_stage
 from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
@@ -130,8 +129,6 @@ Detail = Literal["scalar", "compact", "vector", "summary"]
 
 #: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
-#: So many rows of a table.
-TABLE = 12
 
 
 class Place(NamedTuple):
@@ -387,43 +384,6 @@ def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     recorded, unit = trace.lines.get(stage.scope, {}), chosen.unit or 0  # as tables have it
     there = (line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name))
     return [line for line in there if unit < recorded[line.name].shape[-1]]
-
-
-def interventions(shown: View) -> Iterator[Block]:
-    """A paragraph, where something is held in the stages that are shown."""
-    scopes = {stage.scope for stage in shown.stages}
-    there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
-    if what := held_in(shown, there, None if shown.everything else TABLE):
-        yield Para(shown.words.text("intervention", what=what))
-
-
-def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
-    """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
-
-    most: so many places are named; all if None.
-    """
-    found = list(islice(there, None if most is None else most + 1))
-    texts = [_told(shown, entry) for entry in found[:most]] + [("…",)] * (len(found) > len(found[:most]))
-    return shown.words.listed(texts, "semicolon", "semicolon")
-
-
-def _told(shown: View, entry: HeldBlock) -> Text:
-    stage = shown.trace.stage(entry.scope)
-    line: Node = value(entry.line, stage.cell.plain or stage.cell)
-    if entry.units is not None:
-        at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
-        line = Index(line, at)
-    places = [shown.place(stage)]
-    if entry.steps is not None and shown.trace.steps > 1:
-        places.append(f"t = {shown.words.span(entry.steps)}")
-    if entry.rows is not None and shown.trace.batch > 1:
-        places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
-    behind = f" ({where})" if (where := shown.words.comma_list(*places)) else ""
-    if isinstance(entry.value, Multiple):
-        return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
-    if isinstance(entry.value, float):
-        return (line, " = ", number(entry.value), behind)
-    return (*shown.words.text("intervention.values", line=line), behind)
 
 
 def check_selection(trace: Trace, chosen: Selection) -> None:

@@ -327,7 +327,12 @@ def _figure(
     wide, grids = half if beside else ROOM, []
     for scope in dict.fromkeys(one.stage.scope for one in maps):
         here = [one for one in maps if one.stage.scope == scope]
-        parts = _halves(here) if beside and len(here) > 1 else [here]
+        parts = [here]
+        if beside and len(here) > 1:  # gates left and states right, or half of the maps each
+            here.sort(key=lambda one: not one.stage.cell.is_gate(one.line))
+            gates = sum(one.stage.cell.is_gate(one.line) for one in here)
+            middle = gates if 0 < gates < len(here) else -(-len(here) // 2)
+            parts = [here[:middle], here[middle:]]
         stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
         grids.append(Grid(stacks, found.shown.place(here[0].stage)))
 
@@ -338,14 +343,6 @@ def _figure(
 
     caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
     return Figure(kind, title, caption, tuple(grids), frame, found.words)
-
-
-def _halves(maps: Sequence[Map]) -> list[list[Map]]:
-    """What stands side by side: gates left and states right, or half of the maps each."""
-    gates = [one for one in maps if one.stage.cell.is_gate(one.line)]
-    states = [one for one in maps if not one.stage.cell.is_gate(one.line)]
-    half = -(-len(maps) // 2)
-    return [gates, states] if gates and states else [[*maps[:half]], [*maps[half:]]]
 
 
 def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:

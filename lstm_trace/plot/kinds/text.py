@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.display import cells
+from ...base.display import cells, wrapped
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError
@@ -18,7 +18,7 @@ from ...trace.trace import Trace
 from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
 from ..coloured_text import lines as shown_lines
 from ..figure import Figure
-from ..furniture import reach, remarks, shown_number, text_width, wrapped
+from ..furniture import reach, remarks, shown_number, text_width
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture

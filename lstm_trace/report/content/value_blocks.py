@@ -13,7 +13,8 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
-from ...view.view import TABLE, Place, View
+from ...view.hand_size import TABLE
+from ...view.view import Place, View
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:
