@@ -55,7 +55,7 @@ class Result:
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, with its words in a language; None where there is none."""
-        return _reading(self, "panels", missing=lambda *_: None)(self, language)  # type: ignore[no-any-return]
+        return _reading(self, "panels", lambda *_: None)(self, language)  # type: ignore[no-any-return]
 
     def facts(self) -> Mapping[str, Any]:
         """What programs read, as plain data that JSON can hold."""
@@ -187,11 +187,9 @@ class Result:
         return self._rendered("markdown")
 
 
-def _reading(result: Result, name: str, missing: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
     """A reading of a record that another module has. missing: where that has none of this name."""
-    module = import_module(conveniences.READINGS[type(result).__name__])
-    reading: Callable[..., Any] = getattr(module, name) if missing is None else getattr(module, name, missing)
-    return reading
+    return getattr(import_module(conveniences.READINGS[type(result).__name__]), name, *missing)
 
 
 class Finding(Result):

@@ -179,5 +179,4 @@ def pdf(source: str) -> bytes:
         raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
     fonts.check(source, "this report", ".html or .md")
     common = not fonts.uncommon(source)
-    found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
-    return found
+    return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=common))

@@ -71,9 +71,7 @@ def percent(share: Any) -> tuple[str, int]:
     """
     exact = decimal(share)
     rounded = int((100 * exact).quantize(Decimal(1), ROUND_HALF_UP))
-    if rounded == 0 < exact:
-        return "<", 1
-    return (">", 99) if rounded == 100 and exact < 1 else ("", rounded)
+    return ("<", 1) if rounded == 0 < exact else (">", 99) if rounded == 100 and exact < 1 else ("", rounded)
 
 
 def fraction(value: Any) -> Fraction | None:
@@ -204,8 +202,7 @@ def smallest(digits: int | None) -> Decimal:
     """Smaller numbers are written with an exponent: too few of their digits would be left."""
     if digits is None:
         return Decimal("1e-6")
-    kept = min(max(digits - 4, 1), 3)
-    return Decimal(1).scaleb(kept - 1 - digits)
+    return Decimal(1).scaleb(min(max(digits - 4, 1), 3) - 1 - digits)
 
 
 def _rounded(size: Decimal, digits: int | None) -> Decimal:

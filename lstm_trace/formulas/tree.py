@@ -317,9 +317,7 @@ def kept(size: int, most: int | None) -> list[int | None]:
     >>> kept(4, 5), kept(9, 5)
     ([0, 1, 2, 3], [0, 1, 2, None, 8])
     """
-    if most is None or size <= most:
-        return list(range(size))
-    return [*range(max(most - 2, 1)), None, size - 1]
+    return list(range(size)) if most is None or size <= most else [*range(max(most - 2, 1)), None, size - 1]
 
 
 def parts_of(node: Node) -> Iterator[Node]:

@@ -78,9 +78,7 @@ class Scale:
         if self.empty:
             return "0", "0"
         low, high = (shown_number(end, 3) for end in (self.low, self.high))
-        if self.beyond:
-            return f"≤ {low}", f"≥ {high}"
-        return f"≤ {low}" if self.logarithmic else low, high
+        return f"≤ {low}" if self.beyond or self.logarithmic else low, f"≥ {high}" if self.beyond else high
 
     def clipped(self, words: Words, name: str) -> str:
         """That the colours of what is called `name` end before its values do."""

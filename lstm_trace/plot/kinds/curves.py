@@ -92,8 +92,7 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
                 drawn = np.where(found.valid, values[:, j], np.nan)
                 kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
                 kind[line.name] = Line("", found.symbol(stage, line), found.told(stage, line), drawn)
-        where = found.words.comma_list(found.shown.place(stage), found.shown.unit(j, widest))
-        unit = _Unit(stage, j, where, kinds)
+        unit = _Unit(stage, j, found.words.comma_list(found.shown.place(stage), found.shown.unit(j, widest)), kinds)
         if any(np.isfinite(line.values).any() for line in unit.lines.values()):
             yield unit
 
