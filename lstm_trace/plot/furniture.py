@@ -160,7 +160,7 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
         wide: width.
     """
     notes, tall = "", bottom
-    for line in wrapped(caption, int((wide - LEFT) / 6.6)):
+    for line in note_lines(caption, int((wide - LEFT) / 6.6)):
         notes += f'<text class="note" x="{LEFT:.0f}" y="{tall + 8:.1f}">{escape(line)}</text>\n'
         tall += NOTE
     tall += 8
@@ -188,6 +188,11 @@ def reach(values: Array) -> dict[str, str]:
     finite = values[np.isfinite(values)]
     least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     return {"least": least, "most": most}
+
+
+def note_lines(text: str, room: int) -> list[str]:
+    """Sentences in lines of at most `room` columns, which may end at any space."""
+    return wrapped(" ".join(text.split()), room)
 
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:

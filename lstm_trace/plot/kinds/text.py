@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.display import cells, wrapped
+from ...base.display import cells
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError
@@ -17,7 +17,7 @@ from ...printable import printable
 from ...trace.trace import Trace
 from ..coloured_text import Scale, gate, legend, lines as shown_lines, strength, symmetric, tokens
 from ..figure import Figure
-from ..furniture import reach, remarks, shown_number, text_width
+from ..furniture import note_lines, reach, remarks, shown_number, text_width
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
@@ -138,4 +138,4 @@ def _terminal(
     padding = "plot.text.padding" if colours else "plot.terminal.padding"
     special = "plot.terminal.reversed" if colours else "plot.terminal.broken"
     signs = remarks(words, {padding: (seen & ~found.valid).any(), special: broken})
-    return "\n".join([*lines, *map(printable, wrapped(" ".join([*notes, *signs]), width))]).rstrip() + "\n"
+    return "\n".join([*lines, *map(printable, note_lines(" ".join([*notes, *signs]), width))]).rstrip() + "\n"
