@@ -23,7 +23,7 @@ conveniences.AT |= {
     "trace.save": "lstm_trace.trace.files.trace_file:save",
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",
-    "trace.plot": "lstm_trace.plot.plots:plots",
+    "trace.plot": "lstm_trace.plot.plots:Plots",
     "trace.to_frame": "lstm_trace.frames.frame:to_frame",
     "trace.to_arrow": "lstm_trace.frames.frame:arrow_table",
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",

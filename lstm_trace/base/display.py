@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -22,6 +23,29 @@ def cells(text: str) -> int:
 def _columns(letter: str) -> int:
     marked = unicodedata.category(letter) in ("Mn", "Me", "Cf")  # vowels above and below letters too, and joiners
     return 0 if marked else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+#: What stays together in a line: spaces, a word or a wide letter, with the marks that open before and close after it.
+_TOGETHER = re.compile(r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*")
+
+
+def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    """A text in lines of so many columns, none where it is empty. A longer word stays whole; wide letters may part.
+
+    first, rest: what stands before the first line, and before the others.
+
+    >>> wrapped("one two three", 10, "- ", "  "), wrapped("（中文），字符", 8)
+    (['- one two', '  three'], ['（中', '文），字', '符'])
+    """
+    lines, begun = [first], False
+    for part in _TOGETHER.findall(re.sub(r"[\t\n]", " ", text.rstrip())):
+        if begun and cells(lines[-1] + part) > width:
+            lines.append(rest)
+            begun = False
+        if begun or part[0] != " ":
+            lines[-1] += part
+            begun = True
+    return [line.rstrip() for line in lines] if begun else []
 
 
 #: Columns of a label at most, where nothing says otherwise.

@@ -16,9 +16,10 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.resources import at_most
 from ..documents.result import Finding
-from ..documents.tables import LongTable, shortest
+from ..documents.tables import LongTable
 from ..engine.memory import Pool
 from ..errors import FileError, OptionError, counted
+from ..formulas.numbers import shortest
 from ..languages.strings import Words
 from ..model.capture import measured
 from ..model.model import Model

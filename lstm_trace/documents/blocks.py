@@ -169,8 +169,7 @@ class BlockPrinter(ABC):
 
     def __call__(self, block: Block) -> str:
         """A block as text."""
-        text: str = getattr(self, type(block).__name__.lower())(block)
-        return text
+        return str(getattr(self, type(block).__name__.lower())(block))
 
     @abstractmethod
     def inline(self, part: Inline) -> str:

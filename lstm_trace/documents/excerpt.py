@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,16 +63,11 @@ def largest(size: Array, count: int) -> Array:
 def _lines(kept: set[int], rows: int) -> list[int | range]:
     """The rows that are kept with the gaps between them; a gap of one row is that row."""
     found: list[int | range] = []
-    at = 0
-    for row in (*sorted(kept), rows):
-        if row - at == 1:
-            found.append(at)
-        elif row > at:
-            found.append(range(at, row))
-        if row < rows:
-            found.append(row)
-        at = row + 1
-    return found
+    for before, row in pairwise((-1, *sorted(kept), rows)):
+        gap = range(before + 1, row)
+        found += [gap] if len(gap) > 1 else [*gap]
+        found.append(row)
+    return found[:-1]
 
 
 def left_out(entries: Sequence[int | range]) -> list[int]:

@@ -32,8 +32,7 @@ def rendered(bodies: Sequence[Body], format: str, language: str = "en", width: i
     """
     printers = {"md": ("markdown", math), "text": ("terminal", width), "tex": ("latex",), "typ": ("typst", language)}
     printer, *given = printers[format]
-    text: str = import_module(f"{__package__}.{printer}").render(bodies, *given)
-    return text
+    return str(import_module(f"{__package__}.{printer}").render(bodies, *given))
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..base.display import escape
+from ..base.page import asset
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
@@ -168,14 +169,12 @@ class HtmlPrinter(blocks.BlockPrinter):
 
     def premises(self, block: blocks.Premises) -> str:
         """Values side by side, which are made here."""
-        rows = (
-            "".join(
-                f'<span class="item">{math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}")}</span>'
-                for left, sign, right in items
-            )
-            for items in block.rows
-        )
-        return "".join(f'<div class="premises">{row}</div>' for row in rows) + "\n"
+        body = ""
+        for items in block.rows:
+            texts = (math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}") for left, sign, right in items)
+            spans = "".join(f'<span class="item">{text}</span>' for text in texts)
+            body += f'<div class="premises">{spans}</div>'
+        return body + "\n"
 
     def chains(self, block: blocks.Chains) -> str:
         """Chains in two columns where they fit on paper, each beside its name otherwise."""
@@ -206,6 +205,16 @@ class HtmlPrinter(blocks.BlockPrinter):
         if block.beside is None:
             return f'<figure class="plot">{svg}{note}</figure>\n'
         return f'<div class="beside"><div>{self.table(block.beside)}</div><figure>{svg}{note}</figure></div>'
+
+
+def notebook_part(body: str, language: str, styles: Sequence[str]) -> str:
+    """A part of a notebook with the style of what stands in it. MathJax leaves it alone: a dollar is no formula.
+
+    styles: names of style sheets, as of `base.page.asset`.
+    """
+    style = "\n".join(map(asset, styles))
+    head = f'<div class="lstm-trace tex2jax_ignore mathjax_ignore" lang="{escape(language)}">'
+    return f"{head}\n<style>.lstm-trace{{{style}}}</style>\n{body}</div>"
 
 
 def scrolled(body: str) -> str:

@@ -117,10 +117,9 @@ class LatexPrinter(PaperPrinter):
 
     def table(self, block: blocks.Table) -> str:
         """Columns next to each other, in several tables where they do not fit."""
-        cells = [[*map(self.text, row)] for row in (*([block.head] if block.head else []), *block.rows)]
         tables = []
-        for shown in layout.columns(block, self.size, WIDE * self.room // ROOM):
-            rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
+        for shown, cells in self.tables(block, WIDE * self.room // ROOM):
+            rows = [" & ".join(row) + r" \\" for row in cells]
             head = [rows.pop(0), r"\hline"] if block.head else []
             align = "".join("l" if k in block.texts else "r" for k in shown)
             for at in range(0, len(rows), LONG):
@@ -161,9 +160,8 @@ class LatexPrinter(PaperPrinter):
             width, texts = "0.49" if len(row) > 1 else "1", [self._chain(chain, found.room(row)) for chain in row]
             names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in row]
             if found.named:
-                name, rest = (
-                    ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
-                )  # the lines of others are shorter
+                # the lines of others are shorter
+                name, rest = ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
                 rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
                 continue
             named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import OptionError, nearest
 from ..formulas import tree
@@ -195,19 +195,19 @@ class PaperPrinter(BlockPrinter):
         """Given values in rows."""
         return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
-
-def columns(block: Table, size: Width, room: int) -> list[list[int]]:
-    """The columns of a table in tables that fit into `room`."""
-    rows = zip(*([block.head] if block.head else []), *block.rows, strict=True)
-    return fitting([max(breadth(cell, size) for cell in column) for column in rows], block.places, room)
+    def tables(self, block: Table, room: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+        """A table in tables that fit into `room`: the columns of each, and the cells of its rows, the head first."""
+        rows = [*([block.head] if block.head else []), *block.rows]
+        widths = [max(breadth(cell, self.size) for cell in column) for column in zip(*rows, strict=True)]
+        cells = [list(map(self.text, row)) for row in rows]
+        for shown in fitting(widths, block.places, room):
+            yield shown, [[row[k] for k in shown] for row in cells]
 
 
 def breadth(text: Text, size: Width) -> float:
     """How wide words and formulas are on one line."""
-    return sum(
-        len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
-        for part in text
-    )
+    parts = (part.text if isinstance(part, Code) else part for part in text)
+    return sum(len(part) if isinstance(part, str) else size(part) for part in parts)
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
@@ -322,12 +322,11 @@ def _height(layout: ChainLayout, size: Width) -> float:
     return sum(max(height(chain, layout.room(row)) for chain in row) for row in layout.rows)
 
 
-def _tall(node: Any) -> int:
+def _tall(node: Node) -> int:
     """How many lines high a formula is: as its tallest vector or matrix."""
     if isinstance(node, Vec | Mat):
         return len(node.entries if isinstance(node, Vec) else node.rows)
-    parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
+    return max(map(_tall, node.pieces), default=1)
 
 
 #: The names of the levels 0 to 5, which are also those of Markdown and Typst (1 is # and =).
@@ -356,14 +355,13 @@ def level_of(heading: int | str) -> Level:
     """
     name = str(heading).strip().lower()
     plain = name.removesuffix("*")
-    if plain.isdecimal() and int(plain) <= DEEPEST:
-        return Level(int(plain), name != plain)
-    if plain in NAMES:
-        return Level(NAMES.index(plain), name != plain)
-    if name != BOLD:
+    if name == BOLD:
+        return Level(DEEPEST + 1)
+    levels = {str(k): k for k in range(DEEPEST + 1)} | {one: k for k, one in enumerate(NAMES)}
+    if plain not in levels:
         known = f"expected a number from 0 to {DEEPEST},"
         raise OptionError(f"there is no heading level {heading!r}{nearest(plain, (*NAMES, BOLD), known)}")
-    return Level(DEEPEST + 1)
+    return Level(levels[plain], name != plain)
 
 
 def lowered(body: Body, by: int) -> Body:

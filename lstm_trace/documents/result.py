@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
 STYLES = ("documents/blocks.css", "documents/page.css")
-#: MathJax leaves these alone: a dollar in a title is no formula.
-_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
 
 class Result:
@@ -58,7 +56,7 @@ class Result:
 
     def panels(self, language: str = "en") -> Figure | None:
         """The picture, with its words in a language; None where there is none."""
-        return _reading(self, "panels", missing=lambda *_: None)(self, language)  # type: ignore[no-any-return]
+        return _reading(self, "panels", lambda *_: None)(self, language)  # type: ignore[no-any-return]
 
     def facts(self) -> Mapping[str, Any]:
         """What programs read, as plain data that JSON can hold."""
@@ -178,12 +176,10 @@ class Result:
         if kind != "html":
             show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
-        from ..base.page import asset
-        from .html import HtmlPrinter
+        from .html import HtmlPrinter, notebook_part
 
         body = "".join(map(HtmlPrinter(None, self.own, linked=False, lower=2), self.blocks(words, Show(rows=BRIEF))))
-        style = f"<style>.lstm-trace{{{asset(STYLES[0])}}}</style>"
-        return f'<div class="{_CLASSES}" lang="{escape(words.language)}">\n{style}\n{body}</div>'
+        return notebook_part(body, words.language, STYLES[:1])
 
     def _repr_html_(self) -> str:
         return self._rendered("html")
@@ -192,11 +188,9 @@ class Result:
         return self._rendered("markdown")
 
 
-def _reading(result: Result, name: str, missing: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
     """A reading of a record that another module has. missing: where that has none of this name."""
-    module = import_module(conveniences.READINGS[type(result).__name__])
-    reading: Callable[..., Any] = getattr(module, name) if missing is None else getattr(module, name, missing)
-    return reading
+    return getattr(import_module(conveniences.READINGS[type(result).__name__]), name, *missing)
 
 
 class Finding(Result):
@@ -234,9 +228,8 @@ class Finding(Result):
         for table in tables:
             if len(tables) > 1:
                 yield Heading(2, (table.heading,))
-            yield from table.blocks(
-                words, show.digits, show.rows, "rows.all" if table is tables[-1] else "rows.all.json"
-            )
+            complete = "rows.all" if table is tables[-1] else "rows.all.json"
+            yield from table.blocks(words, show.digits, show.rows, complete)
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table."""
@@ -295,14 +288,9 @@ def page(body: Body, words: Words) -> str:
 
 
 def save(
-    result: Result,
-    path: str | Path,
-    format: str | None = None,
-    *,
-    language: str = "en",
-    picture: bool = True,
+    result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
     spared: Iterable[str | Path] = (),
-) -> None:
+) -> None:  # fmt: skip
     """Write a result; see `Result.save`. picture: whether one is written beside Markdown. spared: files not to lose."""
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:

@@ -20,8 +20,6 @@ from .rows import STEP_LABEL, UNIT_LABEL, Entries, RowStyle
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..trace.trace import Trace
-
 #: Rows of a long table that a document shows.
 SHOWN = 40
 #: Columns whose cells are clear without the column's name.
@@ -77,11 +75,8 @@ class LongTable:
             return
         names, lines, left = self.excerpt(words, most)
         whole = [line for line in lines if line[0] != DOTS]
-        texts = frozenset(
-            k
-            for k, name in enumerate(names)
-            if name not in self.bounds and not all(isinstance(line[k], int | float | Num | None) for line in whole)
-        )
+        numeric = {k for k in range(len(names)) if all(isinstance(line[k], int | float | Num | None) for line in whole)}
+        texts = frozenset(k for k, name in enumerate(names) if name not in self.bounds and k not in numeric)
         rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
         yield Table(tuple((heading(name, words),) for name in names), rows, 1, texts)
         if left:
@@ -177,18 +172,6 @@ def heading(column: str, words: Words) -> str:
     if words.has(f"column.{column}"):
         return words.word(f"column.{column}")
     return column if column.endswith("]") else column.replace("_", " ")
-
-
-def shortest(value: float, trace: Trace | None = None) -> str:
-    """The shortest decimal that reads back equal in the trace's dtype, or in float32 where the value is one.
-
-    >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
-    ('0.1', '0.1', '0.3333333333333333')
-    """
-    with np.errstate(over="ignore"):
-        single = np.float32(value)
-    short = float(single) == value if trace is None else trace.header.dtype == "float32" and np.isfinite(single)
-    return str(single) if short else repr(value)
 
 
 def _text(value: Any, digits: int) -> Text:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ..base.display import cells
+from ..base.display import cells, wrapped
 from ..formulas.plain import COLUMNS, PLAIN, Plain
 from ..formulas.tree import Dots, Mat, Node, Vec, broken
 from ..printable import printable
@@ -37,17 +36,17 @@ class TerminalPrinter(blocks.BlockPrinter):
         """Two levels with a line below, one with lines beside it."""
         title = self.text(block.text)
         if mark := _LINES.get(block.level):
-            rows = _wrapped(title, self.width).splitlines()
+            rows = wrapped(title, self.width)
             return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
-        return _wrapped(title if block.level >= 4 else f"── {title} ──", self.width)
+        return "\n".join(wrapped(title if block.level >= 4 else f"── {title} ──", self.width))
 
     def para(self, block: blocks.Para) -> str:
         """A paragraph, wrapped."""
-        return _wrapped(self.text(block.text), self.width)
+        return "\n".join(wrapped(self.text(block.text), self.width))
 
     def items(self, block: blocks.Items) -> str:
         """A list with hyphens."""
-        return "\n".join(_wrapped(self.text(row), self.width, "- ", "  ") for row in block.rows)
+        return "\n".join(line for row in block.rows for line in wrapped(self.text(row), self.width, "- ", "  "))
 
     def listing(self, block: blocks.Listing) -> str:
         """Lines as they are."""
@@ -122,7 +121,7 @@ class TerminalPrinter(blocks.BlockPrinter):
 
     def _chain(self, chain: blocks.Chain) -> list[str]:
         """A chain under its name, the signs of each value below one another."""
-        lines = [_wrapped(self.text(chain.title), self.width)] if chain.title else []
+        lines = wrapped(self.text(chain.title), self.width)
         marked = replace(self.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
         breaking = Plain(self.plain.own, marked)
         for row in chain.rows:
@@ -175,33 +174,8 @@ def narrowed(markdown: str, width: int) -> str:
         within ^= fence
         said = row and not fence and not within and row[0] not in "|# <"
         rest = _INDENT if row.startswith("- ") else ""
-        rows.append(_wrapped(row, max(width, 40), rest=rest) if said else row)
+        rows += wrapped(row, max(width, 40), rest=rest) if said else [row]
     return "\n".join(rows)
-
-
-def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
-    if any(unicodedata.east_asian_width(c) in "WF" for c in text):
-        return _wrapped_anywhere(text, width, first, rest)
-    spare = sum(1 for c in text if unicodedata.combining(c))  # textwrap counts them
-    return textwrap.fill(
-        text, width + min(spare, 1), initial_indent=first, subsequent_indent=rest, break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
-
-
-def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
-    """Text with wide letters, which have no spaces between them: a line may end after each of them.
-
-    It does not end before a mark that closes, nor after one that opens.
-    """
-    words = re.findall(r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*", text)
-    lines = [first]
-    for word in words:
-        if cells(lines[-1] + word) > width and lines[-1].strip():
-            lines.append(rest)
-        if lines[-1].strip() or word.strip():
-            lines[-1] += word
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
@@ -210,7 +184,7 @@ def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
     for line in lines:
         own = len(line) - len(line.lstrip())
         rest = " " * (max(indent, own) + 2)
-        found += [line] if cells(line) <= width else _wrapped(line.strip(), width, " " * own, rest).splitlines()
+        found += [line] if cells(line) <= width else wrapped(line.strip(), width, " " * own, rest)
     return found
 
 

@@ -16,7 +16,7 @@ from ..formulas.tree import Dots
 from ..formulas.typst import TypstMath, string
 from . import blocks, layout
 from .drawings import bare, expression, light, size_of
-from .layout import FULL, Level, PaperPrinter, columns, laid_out, style_sheet, with_names
+from .layout import FULL, Level, PaperPrinter, laid_out, style_sheet, with_names
 from .terminal import TerminalPrinter
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
@@ -65,12 +65,9 @@ class TypstPrinter(PaperPrinter):
 
     def table(self, block: blocks.Table) -> str:
         """Columns next to each other, in several tables where they do not fit."""
-        cells = [
-            [f"[{self.text(cell)}]" for cell in row] for row in (*([block.head] if block.head else []), *block.rows)
-        ]
         tables = []
-        for shown in columns(block, self.size, WIDE):
-            rows = [", ".join(row[k] for k in shown) for row in cells]
+        for shown, cells in self.tables(block, WIDE):
+            rows = [", ".join(f"[{cell}]" for cell in row) for row in cells]
             head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
             inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
             align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
@@ -182,5 +179,4 @@ def pdf(source: str) -> bytes:
         raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
     fonts.check(source, "this report", ".html or .md")
     common = not fonts.uncommon(source)
-    found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
-    return found
+    return bytes(typst.compile(source.encode(), format="pdf", ignore_system_fonts=common))

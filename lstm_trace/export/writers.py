@@ -12,7 +12,7 @@ from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
 from ..frames.table import Table
 from ..frames.table import check as check_table
-from ..view.extent import check_style
+from ..view.view import check_style
 from .formats import TABLE_FORMATS, TableFormat
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..base.display import escape
+from .plain import PLAIN
 from .printer import Format, Printer
 from .symbols import FUNCTIONS, SLOPES, sign
 from .tree import Field
-from .user_tex import NAMED, SIGNS, WORDS, script
+from .user_tex import NAMED, SIGNS, WORDS
 
 _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "overleftarrow": "←"}
 _WORDS = {
@@ -41,11 +42,6 @@ def _letter(c: str) -> str:
     if c in "()[]|⟨⟩":
         return f'<mo stretchy="false">{c}</mo>'
     return f"<mo>{'−' if c == '-' else c}</mo>" if c in _OPERATORS else f"<mi>{escape(c)}</mi>"
-
-
-def _word(command: str, text: str) -> str:
-    way = WORDS[command]
-    return _WORDS[way].format(script(text) if way == "script" else escape(text))
 
 
 def _scripts(base: str, sub: str, sup: str) -> str:
@@ -96,7 +92,7 @@ MATHML = Format(
     num=lambda p, node: f"<mn>{p.number(node.shown)}</mn>",
     dots={"across": "<mo>⋯</mo>", "down": "<mo>⋮</mo>", "diagonal": "<mo>⋱</mo>"},
     letter=_letter,
-    word=_word,
+    word=lambda command, text: _WORDS[WORDS[command]].format(PLAIN.word(command, escape(text))),
     accent=lambda name, body: f'<mover accent="true">{body}<mo stretchy="false">{_ACCENTS[name]}</mo></mover>',
     scripts=_scripts,
     joined=lambda parts: _row(parts) if len(parts) > 1 else "".join(parts),

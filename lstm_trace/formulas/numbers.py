@@ -71,9 +71,7 @@ def percent(share: Any) -> tuple[str, int]:
     """
     exact = decimal(share)
     rounded = int((100 * exact).quantize(Decimal(1), ROUND_HALF_UP))
-    if rounded == 0 < exact:
-        return "<", 1
-    return (">", 99) if rounded == 100 and exact < 1 else ("", rounded)
+    return ("<", 1) if rounded == 0 < exact else (">", 99) if rounded == 100 and exact < 1 else ("", rounded)
 
 
 def fraction(value: Any) -> Fraction | None:
@@ -142,14 +140,12 @@ class Style:
     def __post_init__(self) -> None:
         least = {"digits": (0, self.digits), "significant": (1, self.significant)}
         least |= {f"digits of {name}": (0, count) for name, count in self.lines.items()}
-        raise_all(
-            OptionError,
-            (
-                f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
-                for name, (low, count) in least.items()
-                if count is not None and not (type(count) is int and low <= count <= MOST)
-            ),
+        wrong = (
+            f"{name}: expected a whole number from {low} to {MOST}, found {describe(count)}"
+            for name, (low, count) in least.items()
+            if count is not None and not (type(count) is int and low <= count <= MOST)
         )
+        raise_all(OptionError, wrong)
 
     @property
     def whole(self) -> bool:
@@ -206,14 +202,11 @@ def smallest(digits: int | None) -> Decimal:
     """Smaller numbers are written with an exponent: too few of their digits would be left."""
     if digits is None:
         return Decimal("1e-6")
-    kept = min(max(digits - 4, 1), 3)
-    return Decimal(1).scaleb(kept - 1 - digits)
+    return Decimal(1).scaleb(min(max(digits - 4, 1), 3) - 1 - digits)
 
 
 def _rounded(size: Decimal, digits: int | None) -> Decimal:
-    if digits is None:
-        return size
-    return size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _ENOUGH)
+    return size if digits is None else size.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _ENOUGH)
 
 
 def _text(size: Decimal, zeros: int = 1) -> str:
@@ -223,13 +216,12 @@ def _text(size: Decimal, zeros: int = 1) -> str:
     return f"{whole}.{part}" if part else whole
 
 
-def shortest(value: float, dtype: str | None = None) -> str:
-    """The shortest decimal that reads back equal in a dtype; in float32 where the value is one, if it is None.
+def shortest(value: float) -> str:
+    """The shortest decimal that reads back equal, in float32 where the value is one.
 
     >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
     ('0.1', '0.1', '0.3333333333333333')
     """
     with np.errstate(over="ignore"):
         single = np.float32(value)
-    short = float(single) == value if dtype is None else dtype == "float32" and np.isfinite(single)
-    return str(single) if short else repr(value)
+    return str(single) if float(single) == value else repr(value)

@@ -236,9 +236,8 @@ def _single(node: tree.Node) -> bool:
 
 def _quotient(p: Printer, f: Format, node: tree.Quot) -> str:
     if isinstance(node.over, tree.Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
-        return f.row(
-            [f.fraction(p(tree.number(1)), p(node.under)), f.space, p(node.over)]
-        )  # no column stands on a line
+        # no column stands on a line
+        return f.row([f.fraction(p(tree.number(1)), p(node.under)), f.space, p(node.over)])
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
     return f.fraction(p(node.over), p(node.under))

@@ -63,10 +63,7 @@ SYMBOLS: dict[str, Symbol] = {
 }
 
 #: Functions that are set as a word; \operatorname is not allowed where GitHub renders math.
-_WORDS = {
-    "relu": "ReLU", "elu": "ELU", "softplus": "softplus", "clip": "clip", "where": "where", "sum": "sum",
-    "mean": "mean", "concat": "concat",
-}  # fmt: skip
+_WORDS = {"relu": "ReLU", "elu": "ELU", **{op: op for op in ("softplus", "clip", "where", "sum", "mean", "concat")}}
 #: Each function of the equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),

@@ -6,13 +6,14 @@ Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) 
 
 from __future__ import annotations
 
-import operator
 import re
+from bisect import bisect
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, combinations
+from itertools import accumulate, chain, combinations
+from operator import eq, gt, le, ne
 from typing import Any, ClassVar, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
@@ -214,9 +215,7 @@ Node = (
 HELD = "held*"
 
 #: The sign of a comparison to what it asks.
-COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    ">": operator.gt, "≤": operator.le, "≠": operator.ne, "=": operator.eq,
-}  # fmt: skip
+COMPARED: dict[str, Callable[[Any, Any], bool]] = {">": gt, "≤": le, "≠": ne, "=": eq}
 
 
 def number(value: float) -> Num:
@@ -318,17 +317,19 @@ def kept(size: int, most: int | None) -> list[int | None]:
     >>> kept(4, 5), kept(9, 5)
     ([0, 1, 2, 3], [0, 1, 2, None, 8])
     """
-    if most is None or size <= most:
-        return list(range(size))
-    return [*range(max(most - 2, 1)), None, size - 1]
+    return list(range(size)) if most is None or size <= most else [*range(max(most - 2, 1)), None, size - 1]
+
+
+def parts_of(node: Node) -> Iterator[Node]:
+    """A formula and everything that stands in it, in order."""
+    yield node
+    for piece in node.pieces:
+        yield from parts_of(piece)
 
 
 def numbers(node: Node) -> Iterator[Num]:
     """Every number that stands in a tree, in order."""
-    if isinstance(node, Num):
-        yield node
-    for part in node.pieces:
-        yield from numbers(part)
+    return (part for part in parts_of(node) if isinstance(part, Num))
 
 
 def at_step(node: Node, constant: Container[str], steps: tuple[int, int]) -> Node:
@@ -407,36 +408,27 @@ def _products(line: Line, terms: Terms) -> Node:
     return plus(terms.over(terms.width(vector), term))
 
 
-def _each(terms: Terms) -> Parts:
-    return tuple(map(terms.at, range(len(terms.arrays))))
-
-
 def _part(line: Line, terms: Terms) -> Node:
     """The entry of a concatenation that is this unit."""
-    unit = terms.unit
-    for i in range(len(terms.arrays)):
-        if unit < terms.width(i):
-            return terms.leaf(i, (unit,))
-        unit -= terms.width(i)
-    raise IndexError(terms.unit)
+    begins = [*accumulate(map(terms.width, range(len(terms.arrays))), initial=0)]
+    i = bisect(begins, terms.unit) - 1
+    return terms.leaf(i, (terms.unit - begins[i],))
 
 
-#: Operation to the tree of one unit of a line, with numbers.
+#: Operation to the tree of one unit of a line, with numbers: what is done unit by unit is written as it is in symbols.
 SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
-    **{name: lambda line, terms: call(line, _each(terms)) for name, op in OPS.items() if op.function},
+    **{
+        name: lambda line, terms: SYMBOLIC[line.op](line, tuple(map(terms.at, range(len(terms.arrays)))))
+        for name, op in OPS.items()
+        if op.width == "same"
+    },
     "matvec": _products,
     "vecmat": _products,
-    "add": lambda line, terms: Sum(line.constants, _each(terms)),
-    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
-    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
-    "neg": lambda line, terms: Neg(terms.at(0)),
-    "copy": lambda line, terms: terms.at(0),
     "sum": lambda line, terms: plus(terms.all(0)),
     "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.width(0))),
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
-    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
 }
 
 

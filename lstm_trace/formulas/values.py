@@ -104,9 +104,17 @@ class Values:
         places = kept(values.shape[-1], most)
         return Vec(tuple(Dots("down") if k is None else self.num(scope, name, t, b, (k,)) for k in places))
 
-    def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
-        """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands."""
-        return self._substituted(stage, line, t, b, unit, most, partial(self.num, stage.scope))
+    def tree(
+        self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None,
+        num: Callable[..., Node] | None = None,
+    ) -> Node | None:  # fmt: skip
+        """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands.
+
+        num: what stands for an operand; its number if None.
+        """
+        num = num or partial(self.num, stage.scope)
+        found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
+        return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
     def whole(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """The same with numbers of values that have a name alone: what the others compute is written out."""
@@ -118,17 +126,11 @@ class Values:
             if inner.call and inner.call[0] == "count":
                 values = self.array(stage.scope, inner.call[1])
                 return number(1 if values is None else values.shape[-1])
-            found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
+            found = self.tree(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 
-        tree = self._substituted(stage, line, t, b, unit, most, num)
+        tree = self.tree(stage, line, t, b, unit, most, num)
         return None if tree is None else on_paper(tree)
-
-    def _substituted(
-        self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None, num: Callable[..., Node]
-    ) -> Node | None:
-        found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
-        return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
     def scalar(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
@@ -136,8 +138,7 @@ class Values:
         """One unit of a line with its numbers substituted, the sign before its value, and its value; see `whole`."""
         result = self.num(stage.scope, line.name, t, b, (unit,))
         tree = (self.whole if whole else self.tree)(stage, line, t, b, unit, most)
-        compared = None if line.call[:1] == (HELD,) else tree
-        return Scalar(unit, tree, self.relation(result, compared), result)
+        return Scalar(unit, tree, self.relation(result, None if line.call[:1] == (HELD,) else tree), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """The products of one unit of a dot product as a person noted them; None where none was rounded."""

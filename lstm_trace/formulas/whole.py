@@ -111,11 +111,6 @@ def total(terms: list[tuple[float, tree.Node]]) -> tree.Node:
     return tree.Sum(tuple(sign for sign, _ in flat), tuple(term for _, term in flat))
 
 
-def _negative(node: tree.Neg) -> tree.Node:
-    of = on_paper(node.of)
-    return of.of if isinstance(of, tree.Neg) else tree.Neg(of)
-
-
 # -- conditions -------------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +159,6 @@ _PAPER: dict[type, Callable[[Any], tree.Node]] = {
     tree.Vec: lambda node: node,
     **dict.fromkeys((tree.Prod, tree.Factors), lambda node: times(*map(on_paper, node.pieces))),
     tree.Sum: lambda node: total(list(zip(node.signs, map(on_paper, node.terms), strict=True))),
-    tree.Neg: _negative,
+    tree.Neg: lambda node: of.of if isinstance(of := on_paper(node.of), tree.Neg) else tree.Neg(of),
     tree.Call: _call,
 }

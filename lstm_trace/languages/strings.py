@@ -64,6 +64,10 @@ class Words:
         """A text in brackets, to follow another; nothing where it is empty."""
         return self.word("aside", text=text) if text else ""
 
+    def comma_list(self, *parts: str) -> str:
+        """The parts that say something, one after the other."""
+        return self.word("list").join(filter(None, parts))
+
     def some(self, names: Sequence[str], most: int, mark: str = ", ") -> str:
         """The first of some names, and how many more there are."""
         more = self.word("some.more", n=len(names) - most) if len(names) > most else ""

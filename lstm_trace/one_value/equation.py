@@ -18,12 +18,11 @@ from ..cell.ops import OPS
 from ..formulas.mathml import MATHML, MathML
 from ..formulas.plain import Plain, raised
 from ..formulas.tex import Tex
-from ..formulas.tree import HELD, Dots, Index, Node, Num, Sym, formula, numbers, value, written_out
+from ..formulas.tree import HELD, Dots, Index, Node, Num, Sym, formula, numbers, parts_of, value, written_out
 from ..formulas.values import Values
 from ..formulas.whole import on_paper
 from ..languages.strings import Words
 from ..report.content.backward import gradient_symbols
-from ..report.content.value_blocks import parts_of
 from ..report.in_words.cases import percent
 from ..report.in_words.gates import gates
 from ..trace.labels import readout
@@ -199,9 +198,9 @@ def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
     return terms * (2 if line.product else 1), terms > TERMS
 
 
-def _dotted(part: Any) -> bool:
+def _dotted(node: Node | None) -> bool:
     """Whether something was left out of a formula."""
-    return any(isinstance(one, Dots) for one in parts_of(part))
+    return node is not None and any(isinstance(part, Dots) for part in parts_of(node))
 
 
 def about(writing: Writing, place: Location) -> str:
@@ -235,7 +234,7 @@ def where(writing: Writing, place: Location) -> str:
         found.append(" ← ".join(_ends(writing, stage, place)))
     elif stage is not None and width != (1,):  # a number by itself, a loss for example, is of no unit
         found.append(writing.label(stage, place.name, place.unit[0], width[0]))
-    return writing.words.word("list").join(part for part in found if part)
+    return writing.words.comma_list(*found)
 
 
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:

@@ -46,15 +46,11 @@ class Location(NamedTuple):
             return "sum" if self.name in trace.sums.get(self.scope, {}) else "parameter"
         if not self.scope or stage is None or stage.sources.get(self.name) == VALID:
             return "input"
-        if self.line(trace) is not None:
-            return "line"
-        return "initial" if self.name in stage.cell.states else "given"
+        return "line" if self.line(trace) is not None else "initial" if self.name in stage.cell.states else "given"
 
     def read_as(self, trace: Trace) -> tuple[Stage | None, str]:
         """The stage and the name by which it is printed: its own; those of the first that reads it for x."""
-        if self.scope:
-            return self.stage(trace), self.name
-        return next(readers_of_x(trace), (None, "x_t"))
+        return (self.stage(trace), self.name) if self.scope else next(readers_of_x(trace), (None, "x_t"))
 
     def is_single(self, trace: Trace) -> bool:
         """Whether its array has no other number, so that it needs no index."""

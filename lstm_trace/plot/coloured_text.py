@@ -78,9 +78,7 @@ class Scale:
         if self.empty:
             return "0", "0"
         low, high = (shown_number(end, 3) for end in (self.low, self.high))
-        if self.beyond:
-            return f"≤ {low}", f"≥ {high}"
-        return f"≤ {low}" if self.logarithmic else low, high
+        return f"≤ {low}" if self.beyond or self.logarithmic else low, f"≥ {high}" if self.beyond else high
 
     def clipped(self, words: Words, name: str) -> str:
         """That the colours of what is called `name` end before its values do."""
@@ -164,9 +162,8 @@ def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple
 
 @cache
 def _palette(two: bool) -> Array:
-    apart, stops = (
-        np.frombuffer(bytes.fromhex(one), np.uint8).reshape(-1, 3) for one in (_APART, _TWO if two else _ONE)
-    )
+    colours = map(bytes.fromhex, (_APART, _TWO if two else _ONE))
+    apart, stops = (np.frombuffer(one, np.uint8).reshape(-1, 3) for one in colours)
     at = np.linspace(0, len(stops) - 1, LEVELS)
     between = [np.interp(at, range(len(stops)), channel) for channel in stops.T]
     return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)

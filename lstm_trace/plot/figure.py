@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,7 +135,7 @@ class Figure:
         if format == "png":
             return self.png()
         if format == "json":
-            text = json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)
+            text = json_text(self.to_vega(), allow_nan=False)
         else:
             text = self._svg if format == "svg" else self.html()
         return f"{text.rstrip()}\n".encode()

@@ -12,7 +12,7 @@ from unicodedata import category, east_asian_width
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import cells, escape, visible
+from ..base.display import escape, visible, wrapped
 from ..base.page import asset
 from ..formulas.numbers import show
 from ..formulas.plain import PLAIN, Plain, number, raised
@@ -105,9 +105,8 @@ def _advance(c: str) -> float:
     if east_asian_width(c) in "WF":
         return 1.0
     if "\u0590" <= c < "\u1e00":
-        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
-            0.58 if c in _ROUND or not c.isalnum() else 1.0
-        )
+        wide = next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first)
+        return 0.58 * wide if c in _ROUND or not c.isalnum() else wide
     return _LATIN.get(c, 0.64)
 
 
@@ -161,7 +160,7 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
         wide: width.
     """
     notes, tall = "", bottom
-    for line in wrapped(caption, int((wide - LEFT) / 6.6)):
+    for line in note_lines(caption, int((wide - LEFT) / 6.6)):
         notes += f'<text class="note" x="{LEFT:.0f}" y="{tall + 8:.1f}">{escape(line)}</text>\n'
         tall += NOTE
     tall += 8
@@ -191,29 +190,15 @@ def reach(values: Array) -> dict[str, str]:
     return {"least": least, "most": most}
 
 
-def wrapped(content: str, room: int = 118) -> list[str]:
-    """A text in lines of at most `room` columns."""
-    lines = [""]
-    for word in content.split():
-        if cells(lines[-1]) + cells(word) >= room and lines[-1]:
-            lines.append("")
-        while cells(word) > room:  # Chinese has no spaces
-            at = next(k for k in range(len(word), 0, -1) if cells(word[:k]) <= room)
-            lines[-1:] = [f"{lines[-1]} {word[:at]}".strip(), ""]
-            word = word[at:]
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines if content.strip() else []
+def note_lines(text: str, room: int) -> list[str]:
+    """Sentences in lines of at most `room` columns, which may end at any space."""
+    return wrapped(" ".join(text.split()), room)
 
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
-
-
-def comma_list(words: Words, *parts: str) -> str:
-    """The parts that say something, one after the other."""
-    return words.word("list").join(filter(None, parts))
 
 
 def remarks(words: Words, when: Mapping[str, object]) -> list[str]:

@@ -49,8 +49,3 @@ class Plots:
 
 for _kind in KINDS:
     setattr(Plots, _kind, _Kind(_kind))
-
-
-def plots(trace: Trace) -> Plots:
-    """The pictures of a trace, as `trace.plot`."""
-    return Plots(trace)

@@ -24,9 +24,9 @@ from ..trace.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view.extent import view
-from ..view.view import View, held_in
-from .furniture import MarkedPlain, comma_list, step_in_words
+from ..view.line_groups import held_in
+from ..view.view import View, view
+from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,7 @@ class Subject:
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
         unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
-        return comma_list(self.words, self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
+        return self.words.comma_list(self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
 
     def explained(self, text: str) -> str:
         """What is explained in words: a value, or a sum as it is written."""
@@ -226,8 +226,6 @@ def told(stage: Stage) -> set[str]:
     """Gates and what they let through, where that has a name; what is carried. A readout has no units of the cell."""
     cell = stage.cell
     every = {line.name for line in cell.lines if cell.opens(line)}
-    names = {*stage.carried, *every}
-    for line in cell.lines:
-        if line.op == "mul" and every & set(line.operands):
-            names |= set(map(str, line.operands))
-    return {name for name in names if name in cell.by_name and cell.by_name[name].assigned}
+    products = [line for line in cell.lines if line.op == "mul" and every & set(line.operands)]
+    names = {*stage.carried, *every, *(operand for line in products for operand in line.operands)}
+    return {line.name for line in cell.lines if line.name in names and line.assigned}

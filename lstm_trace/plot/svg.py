@@ -135,7 +135,9 @@ class _Panel:
         if panel.under:
             axis += text("mark begin", self.left, self.bottom + below + 12, panel.under)
             below += 16
-        body += self._corner()
+        lines = enumerate(panel.corner)  # in the upper right corner, in front of them what the panel is of
+        x, y = self.left + panel.wide, self.top + 12
+        body += "".join(text("named" if k else "label end", x, y + k * (LINE - 3), spans(line)) for k, line in lines)
         if panel.frame == "panel":
             return f"{self._heading(first)}<g>{body}</g>\n{axis}", below
         return f"<g>{self._heading(first)}{body}{axis}</g>\n", below
@@ -219,14 +221,6 @@ class _Panel:
         dots = (mark for mark in self.panel.marks if isinstance(mark, Dot))
         near = (dot.radius for dot in dots if hypot(self.x(dot.x) - x, self.y(dot.y) - y) <= dot.radius)
         return max(least, max(near, default=0.0) + 3)
-
-    def _corner(self) -> str:
-        """Lines in the upper right corner; in front of them what the panel is of."""
-        x, y = self.left + self.panel.wide, self.top + 12
-        return "".join(
-            text("named" if k else "label end", x, y + k * (LINE - 3), spans(line))
-            for k, line in enumerate(self.panel.corner)
-        )
 
     # -- marks -------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..languages.strings import Words
 from .coloured_text import Scale, room
-from .furniture import as_text, wrapped
+from .furniture import as_text, note_lines
 from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
 from .svg import POINTS
 
@@ -28,7 +28,7 @@ def specification(title: str, caption: str, grids: Sequence[Grid], words: Words)
     """The specification of a picture."""
     panels = [panel for grid in grids for panel in grid.panels]
     size, notes = _size([mark for panel in panels for mark in panel.marks], words)
-    lines = [*wrapped(caption, 100), *wrapped(" ".join(notes), 100)]
+    lines = [*note_lines(caption, 100), *note_lines(" ".join(notes), 100)]
     views: list[dict[str, Any]] = []
     for grid in grids:
         columns = [[_view(panel, size) for panel in column.panels] for column in grid.columns]

@@ -16,9 +16,8 @@ from ..explanation.profile import profile
 from ..languages.strings import words
 from ..plot.kinds.saturation import saturation
 from ..trace.trace import Trace
-from ..view.extent import view
 from ..view.hand_size import trained
-from ..view.view import UNNAMED, Source, View
+from ..view.view import UNNAMED, Source, View, view
 from .content.backward import backward, with_symbols
 from .content.notations import applied
 from .diagram.diagram import caption, diagram

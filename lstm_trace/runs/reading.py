@@ -29,7 +29,7 @@ from ..trace.address import positions
 from ..trace.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view.extent import view
+from ..view.view import view
 from .asked import NoArrowError
 from .describing import RunPremise, SymbolsReply, held_units, named
 from .describing import premises as premises_of

@@ -109,8 +109,8 @@ def with_comma(part: Any) -> Any:
     return part
 
 
-#: So many terms of a sum are written out; the first ones and the last where there are more.
-TERMS = 8
+#: So many terms of a sum are written out, the first ones and the last where there are more; so many rows of a table.
+TERMS, TABLE = 8, 12
 
 
 class WorkedRow(NamedTuple):
@@ -134,10 +134,7 @@ class WorkedRow(NamedTuple):
 
 
 def worked_rows(
-    trace: Trace,
-    selection: Selection | None = None,
-    digits: int | Style | None = None,
-    padding: bool = False,
+    trace: Trace, selection: Selection | None = None, digits: int | Style | None = None, padding: bool = False
 ) -> Iterator[WorkedRow]:
     """A row for each scalar of the selection, in computing order.
 

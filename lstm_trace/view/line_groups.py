@@ -6,30 +6,29 @@ equation gives, c_t⁰, are replaced.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..cell.lines import Cell, Line, names_of
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..documents.blocks import Heading
+from ..documents.blocks import Block, Heading, Para, Text
 from ..formulas.symbols import Symbol
-from ..formulas.tree import HELD, Baseline, Call, heading, value
-from ..trace.held import plain_stage, status
+from ..formulas.tree import HELD, Baseline, Call, Index, Node, heading, number, value
+from ..trace.held import HeldBlock, entries, plain_stage, status
+from ..trace.holding import Multiple
 from ..trace.labels import axis
 from ..trace.trace import Trace
+from .hand_size import TABLE
 
 if TYPE_CHECKING:
     from .view import Place, View
 
 
 #: Functions of one value that end a group: what they give is an activation.
-_LEADING = frozenset(
-    name
-    for name, op in OPS.items()
-    if op.function and op.arity == 1 and op.width == "same" and name not in ("clip", "sqrt")
-)
+_LEADING = {name for name, op in OPS.items() if op.function and op.arity == 1 and op.width == "same"} - {"clip", "sqrt"}
 
 
 class LineGroup(NamedTuple):
@@ -123,12 +122,9 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
 
 def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
     """The lines of which some values, or this unit, are held at step t of row b."""
+    part = slice(None) if unit is None else slice(unit, unit + 1)
     held = {line: status(trace, stage, line, t, b) for line in names_of(stage.cell)}
-    return frozenset(
-        line
-        for line, units in held.items()
-        if units is not None and (units.any() if unit is None else unit < units.size and units[unit])
-    )
+    return frozenset(line for line, units in held.items() if units is not None and units[part].any())
 
 
 def with_held(stage: Stage, held: frozenset[str]) -> Stage:
@@ -154,9 +150,45 @@ def held_symbols(trace: Trace) -> dict[str, Symbol]:
     found = {}
     for stage in trace.stages:
         for line, names in names_of(stage.cell).items():
-            plain = stage.cell.plain or stage.cell
-            printed = value(line, plain)
+            printed = value(line, stage.cell.plain or stage.cell)
             found[names.free] = Symbol(node=Baseline(printed))
             found[names.hold] = found[names.scale] = Symbol(node=Call(HELD, (printed,)))
             found |= {name: Symbol(name=name) for name in (names.to, names.by)}
     return found
+
+
+def interventions(shown: View) -> Iterator[Block]:
+    """A paragraph, where something is held in the stages that are shown."""
+    scopes = {stage.scope for stage in shown.stages}
+    there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
+    if what := held_in(shown, there, None if shown.everything else TABLE):
+        yield Para(shown.words.text("intervention", what=what))
+
+
+def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
+    """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
+
+    most: so many places are named; all if None.
+    """
+    found = list(islice(there, None if most is None else most + 1))
+    texts = [_told(shown, entry) for entry in found[:most]] + [("…",)] * (len(found) > len(found[:most]))
+    return shown.words.listed(texts, "semicolon", "semicolon")
+
+
+def _told(shown: View, entry: HeldBlock) -> Text:
+    stage = shown.trace.stage(entry.scope)
+    line: Node = value(entry.line, stage.cell.plain or stage.cell)
+    if entry.units is not None:
+        at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
+        line = Index(line, at)
+    places = [shown.place(stage)]
+    if entry.steps is not None and shown.trace.steps > 1:
+        places.append(f"t = {shown.words.span(entry.steps)}")
+    if entry.rows is not None and shown.trace.batch > 1:
+        places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
+    behind = f" ({where})" if (where := shown.words.comma_list(*places)) else ""
+    if isinstance(entry.value, Multiple):
+        return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
+    if isinstance(entry.value, float):
+        return (line, " = ", number(entry.value), behind)
+    return (*shown.words.text("intervention.values", line=line), behind)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress, islice
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
-from ..documents.blocks import Block, Para, Picture, Text
-from ..errors import MissingError
-from ..formulas.tree import HELD, SYMBOLIC, Call, Index, Num, Sym, at_step, formula, kept, number, value, written_out
+from ..cell.network import ADJOINT, VALID, Stage, forward_stages
+from ..cell.ops import OPS
+from ..documents.blocks import Block, Picture, Text
+from ..errors import MissingError, nearest
+from ..formulas.numbers import Style
+from ..formulas.tree import HELD, SYMBOLIC, Call, Num, Sym, at_step, formula, kept, written_out
 from ..formulas.values import Values
-from ..languages.strings import Words
-from ..trace.address import Address
-from ..trace.held import HeldBlock, entries
-from ..trace.holding import Multiple
+from ..languages.strings import Words, words
+from ..trace.address import INITIAL, Address
+from ..trace.held import plain_stage
 from ..trace.labels import Axis, axis, labels, step_label
-from ..trace.rows import Selection
+from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
-from .hand_size import TERMS, matrices_fit
+from ..trace.window import names
+from .hand_size import ROWS, SCALARS, TERMS, VECTORS, hand_size, matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
 
 if TYPE_CHECKING:
@@ -106,24 +108,7 @@ class Naming:
 
     def place(self, *stages: Stage) -> str:
         """Layers and directions in words; empty where there is only one."""
-        forward = forward_stages(self.trace.stages)
-        if len(forward) == 1:
-            return ""
-        layers: dict[str, list[int]] = {}
-        for stage in stages:
-            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
-        found = []
-        for direction, numbers in layers.items():
-            if len(numbers) == 1:
-                place = self.words.word("layer", n=self.words.nth(numbers[0]))
-            else:
-                listed = self.words.listed([(str(self.words.nth(n)),) for n in sorted(numbers)])
-                place = self.words.word("layer.many", n="".join(map(str, listed)))
-            if any(stage.direction != "forward" for stage in forward):
-                way = self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
-                place = self.words.word("place", layer=place, direction=way)
-            found.append(place)
-        return self.words.word("semicolon").join(found)
+        return place_in_words(self.words, stages, forward_stages(self.trace.stages))
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
@@ -132,7 +117,7 @@ class Naming:
             found.append(self.step(t, b=b))
         if b is not None and self.trace.batch > 1:
             found.append(self.row(b))
-        return self.words.word("list").join(part for part in found if part)
+        return self.words.comma_list(*found)
 
     def said(self, key: str, **fields: object) -> Text:
         """The string of `key`, all of whose fields are text."""
@@ -143,8 +128,6 @@ Detail = Literal["scalar", "compact", "vector", "summary"]
 
 #: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
 UNITS, FEWER, MORE = 8, 5, 16
-#: So many rows of a table.
-TABLE = 12
 
 
 class Place(NamedTuple):
@@ -250,13 +233,9 @@ class View(Naming):
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
-        return tuple(
-            Place(there, t, b)
-            for stage in self.stages
-            for t in self.walk(stage)
-            for b in self.rows
-            if (there := self.stage_at(stage, t, b)) is not None
-        )
+        every = ((stage, t, b) for stage in self.stages for t in self.walk(stage) for b in self.rows)
+        there = ((self.stage_at(*place), *place[1:]) for place in every)
+        return tuple(Place(stage, t, b) for stage, t, b in there if stage is not None)
 
     def walk(self, stage: Stage) -> Sequence[int]:
         """The shown steps of a stage in computing order."""
@@ -332,9 +311,7 @@ class View(Naming):
 
     def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
         """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
-        if group.leader is None:
-            return ()
-        return (group.leader,) if group.leader in group.lines else group.lines
+        return () if group.leader is None else (group.leader,) if group.leader in group.lines else group.lines
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
         """What a line computes; leaf: what stands for an operand."""
@@ -376,6 +353,26 @@ class View(Naming):
         return self.trace.valid
 
 
+def place_in_words(words: Words, stages: Sequence[Stage], every: Sequence[Stage]) -> str:
+    """Layers and directions of stages in words; empty where there is only one. every: the forward stages that exist."""
+    if len(every) == 1:
+        return ""
+    layers: dict[str, list[int]] = {}
+    for stage in stages:
+        layers.setdefault(stage.direction.removeprefix(ADJOINT), []).append(stage.layer)
+    found = []
+    for direction, numbers in layers.items():
+        if len(numbers) == 1:
+            place = words.word("layer", n=words.nth(numbers[0]))
+        else:
+            listed = words.listed([(str(words.nth(n)),) for n in sorted(numbers)])
+            place = words.word("layer.many", n="".join(map(str, listed)))
+        if any(stage.direction != "forward" for stage in every):
+            place = words.word("place", layer=place, direction=words.word(f"direction.{direction}"))
+        found.append(place)
+    return words.word("semicolon").join(found)
+
+
 def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
     """The first items and the last, at most `most`."""
     return items if len(items) <= most else items[:1] if most == 1 else (*items[: most - 1], items[-1])
@@ -388,38 +385,112 @@ def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     return [line for line in there if unit < recorded[line.name].shape[-1]]
 
 
-def interventions(shown: View) -> Iterator[Block]:
-    """A paragraph, where something is held in the stages that are shown."""
-    scopes = {stage.scope for stage in shown.stages}
-    there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
-    if what := held_in(shown, there, None if shown.everything else TABLE):
-        yield Para(shown.words.text("intervention", what=what))
+def check_selection(trace: Trace, chosen: Selection) -> None:
+    """Raise MissingError for a selection that names what is not there, or leaves nothing."""
+    premises = {"x", "x_t", *INITIAL.values(), *names(trace, "parameters", "initial", "given")}
+    recorded = names(trace, "lines")
+    for name in chosen.names or ():
+        if name in premises and name not in recorded:
+            raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
+    if any(trace.lines.values()) or chosen.names is not None:
+        next(parts(trace, chosen, padding=True))
 
 
-def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
-    """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
+def check_style(trace: Trace, digits: int | Style) -> None:
+    """Raise MissingError where decimals are given for a line that is not there."""
+    known = [name for stage in trace.stages for name in (*stage.cell.by_name, *stage.cell.inputs)]
+    known += names(trace, "parameters", "given")
+    for name in digits.lines if isinstance(digits, Style) else ():
+        if name not in known:
+            raise MissingError(f"digits of {name!r}: there is no such line{nearest(name, known)}")
 
-    most: so many places are named; all if None.
+
+V = TypeVar("V", bound=View)
+#: So many rows of a calculation are shown on paper, of what a person would not work out by hand: less than two pages.
+PAPER = 80
+
+
+def view(
+    trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en",
+    paper: bool = False,
+) -> View:  # fmt: skip
+    """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection.
+
+    paper: whether it goes on pages of paper, where the terms of every single unit are too many.
     """
-    found = list(islice(there, None if most is None else most + 1))
-    texts = [_told(shown, entry) for entry in found[:most]] + [("…",)] * (len(found) > len(found[:most]))
-    return shown.words.listed(texts, "semicolon", "semicolon")
+    check_selection(trace, chosen)
+    check_style(trace, digits)
+    plain = map(plain_stage, forward_stages(trace.stages))
+    stages = tuple(s for s in plain if chosen.places(s) and lines_of(trace, s, chosen))
+    steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
+    shown = View(
+        trace, Values(trace, digits, noise=everything), words(language, trace.header.count_from), chosen,
+        detail or "scalar", everything, stages, tuple(steps), tuple(batch), paper=paper,
+    )  # fmt: skip
+    return fitted(shown, detail)
 
 
-def _told(shown: View, entry: HeldBlock) -> Text:
-    stage = shown.trace.stage(entry.scope)
-    line: Node = value(entry.line, stage.cell.plain or stage.cell)
-    if entry.units is not None:
-        at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
-        line = Index(line, at)
-    places = [place] if (place := shown.place(stage)) else []
-    if entry.steps is not None and shown.trace.steps > 1:
-        places.append(f"t = {shown.words.span(entry.steps)}")
-    if entry.rows is not None and shown.trace.batch > 1:
-        places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
-    behind = f" ({shown.words.word('list').join(places)})" if places else ""
-    if isinstance(entry.value, Multiple):
-        return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
-    if isinstance(entry.value, float):
-        return (line, " = ", number(entry.value), behind)
-    return (*shown.words.text("intervention.values", line=line), behind)
+def fitted(shown: V, detail: Detail | None) -> V:
+    """The view in a detail, that for which there is room if None, and with as many layers, steps and rows as fit.
+
+    What the selection names stays whole.
+    """
+    chosen = shown.chosen
+    shown = replace(shown, detail=detail or _detail(shown))
+    whole = detail == "vector" or (detail == "compact" and not shown.filled)
+    if whole and chosen.unit is not None:
+        shown = replace(shown, detail="scalar")  # one unit is no vector; its sums are too long within one another
+    if shown.everything:
+        return shown
+    bound = PAPER if detail is None and shown.paper and not hand_size(shown.trace, chosen) else ROWS
+    cost = {stage.scope: shown.cost(stage) for stage in shown.stages}
+    stages, rows = shown.stages, shown.rows
+    if chosen.layer is None:
+        stages = shown.leading_stages(max(bound // max(max(cost.values(), default=1), 1), 1))
+    room = max(bound // max(sum(cost[stage.scope] for stage in stages), 1), 1)
+    longest = max((len(shown.walk(stage)) for stage in shown.stages), default=1)
+    if chosen.batch is None and longest * len(rows) > room:
+        rows = first(rows, max(room // longest, 1 if room < 4 else 2))
+    most = max(room // max(len(rows), 1), 1)
+    cut = {
+        "layers": len(stages) < len(shown.stages),
+        "steps": chosen.steps is None and longest > most,
+        "rows": len(rows) < len(shown.rows),
+        "detail": detail is None and shown.detail != "scalar" and not (shown.detail == "compact" and shown.filled),
+        **_narrowed(shown, stages),
+    }
+    fewer = shown.at_most(most) if cut["steps"] else shown
+    return replace(fewer, stages=stages, rows=rows, cut=frozenset(key for key, is_cut in cut.items() if is_cut))
+
+
+def _detail(shown: View) -> Detail:
+    """The detail for which there is room; on paper nothing is shown by single terms."""
+    chosen = shown.chosen
+    if shown.paper and hand_size(shown.trace, chosen):
+        return "compact"
+    if shown.everything:
+        return "scalar"
+    if shown.paper:
+        cost = sum(replace(shown, detail="compact").cost(stage) for stage in shown.stages)
+        fits = len(shown.steps) * len(shown.rows) * cost <= PAPER
+        return "compact" if fits and chosen.unit is None else "summary"
+    places = [(stage, len(shown.rows) * len(shown.walk(stage))) for stage in shown.stages]
+    lines = [(times, shown.width(stage, x.name)) for stage, times in places for x in shown.lines(stage)]
+    if sum(times * (1 if chosen.unit is not None else width) for times, width in lines) <= SCALARS:
+        return "scalar"
+    return "vector" if sum(times for times, _ in lines) <= VECTORS else "summary"
+
+
+def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
+    """Whether units, terms of sums, or rows and columns of matrices are left out."""
+    lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
+    widest = max((shown.width(stage, line.name) for stage, line in lines), default=0)
+    sums = [(stage, line) for stage, line in lines if line.product or OPS[line.op].reduces]
+    terms = [shown.width(stage, str(line.operands[line.summed])) for stage, line in sums]
+    matrices = [array for stage in stages for array in shown.trace.parameters.get(stage.scope, {}).values()]
+    every = shown.chosen.unit is None
+    return {
+        "units": every and widest > (shown.units or 0),
+        "terms": shown.detail == "scalar" and max([widest] if shown.whole else terms, default=0) > (shown.terms or 0),
+        "matrices": any((every and array.shape[0] > UNITS) or array.shape[-1] > UNITS for array in matrices),
+    }

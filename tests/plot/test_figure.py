@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.base.display import wrapped
 from lstm_trace.documents import drawings
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import furniture
 from lstm_trace.plot import kinds as table
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.panels import Axis, Tick, step_axis
@@ -209,9 +209,9 @@ def test_every_kind_is_a_method_with_the_same_options() -> None:
 
 
 def test_lines_of_a_caption() -> None:
-    assert furniture.wrapped("") == []
-    assert furniture.wrapped("one two three", 8) == ["one two", "three"]
-    assert furniture.wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]
+    assert wrapped("", 8) == []
+    assert wrapped("one two three", 8) == ["one two", "three"]
+    assert wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]
 
 
 @pytest.mark.parametrize("kind", ["unit", "states", "text"])

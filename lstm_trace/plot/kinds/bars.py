@@ -179,9 +179,8 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     left = values[:, list(_SHADES).index("part")]
     places = focus(np.abs(left).max(axis=0, initial=0.0))
     caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left.sum(axis=0))])
-    steps, labels = found.steps[places], found.labels[places] if found.labels else ()
     behind, before = trace.stage(at.scope).backwards, book.rows[0].source
-    x, wide, apart = axis_of_bars(words, steps, labels, before, behind)
+    x, wide, apart = axis_of_bars(words, found.steps[places], found.labels[places], before, behind)
     caption += _shared(words, x)
     bars = tuple(_memory_bars(found, book, dict(zip(sources, values[..., places], strict=True)), x.size, apart))
     legend = tuple(dict.fromkeys((bar.style, bar.name) for bar in sorted(bars, key=lambda bar: bar.style.split()[0])))
@@ -236,11 +235,7 @@ def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size:
 
 @picture
 def contribution(
-    trace: Trace,
-    of: Value,
-    baseline: Baseline = "zero-input",
-    occlusion: Occlusion = "auto",
-    language: Language = "en",
+    trace: Trace, of: Value, baseline: Baseline = "zero-input", occlusion: Occlusion = "auto", language: Language = "en"
 ) -> Figure:
     """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
 
@@ -277,7 +272,7 @@ def contribution_figure(trace: Trace, known: Account, language: str = "en") -> F
     places = focus(np.max([np.abs(np.nan_to_num(values, nan=0.0)) for values in measures.values()], axis=0))
     rest = [(words.word(f"plot.contribution.{name}.rest"), values) for name, values in measures.items()]
     caption += left_out(words, found.steps, places, rest)
-    x, wide, _ = axis_of_bars(words, found.steps[places], found.labels[places] if found.labels else ())
+    x, wide, _ = axis_of_bars(words, found.steps[places], found.labels[places])
     starts = np.arange(0, len(found.steps[places]), x.size)
     finite = [np.where(np.isfinite(values), values, 0.0)[places] for values in measures.values()]
     shaded = opposed(*(np.add.reduceat(values, starts) for values in finite)) if len(finite) == 2 else []

@@ -15,7 +15,7 @@ from ...formulas.numbers import show
 from ...formulas.plain import number
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import as_text, comma_list, remarks
+from ..furniture import as_text, remarks
 from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, round_axis, share_axis, step_axis
 from ..subject import Subject, chosen_units, rows_frame, subject, told
 from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, picture
@@ -92,8 +92,7 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
                 drawn = np.where(found.valid, values[:, j], np.nan)
                 kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
                 kind[line.name] = Line("", found.symbol(stage, line), found.told(stage, line), drawn)
-        where = comma_list(found.words, found.shown.place(stage), found.shown.unit(j, widest))
-        unit = _Unit(stage, j, where, kinds)
+        unit = _Unit(stage, j, found.words.comma_list(found.shown.place(stage), found.shown.unit(j, widest)), kinds)
         if any(np.isfinite(line.values).any() for line in unit.lines.values()):
             yield unit
 

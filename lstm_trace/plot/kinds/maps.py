@@ -23,7 +23,7 @@ from ...trace.window import between
 from ...verification.propagation import sizes_apart
 from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
-from ..furniture import comma_list, of_units, reach, remarks, shown_number
+from ..furniture import of_units, reach, remarks, shown_number
 from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis
 from ..subject import Subject, chosen_units, subject
 from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, Steps, Units, picture
@@ -157,22 +157,18 @@ def clustered(values: Array) -> Array:
     still = np.flatnonzero(~np.isin(np.arange(values.shape[1]), moving))
     if len(moving) < 3:
         return np.concatenate([moving, still])
-    angle = np.arctan2(*_axes(centred[:, moving] / spread[moving]))
-    order = np.argsort(angle, kind="stable")
-    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
-    order = np.roll(order, -int(gaps.argmax()) - 1)
-    return np.concatenate([moving[order if order[0] < order[-1] else order[::-1]], still])
-
-
-def _axes(scaled: Array) -> tuple[Array, Array]:
-    """(units,) each: the second and the first main axis of the correlations of the columns."""
-    steps, units = scaled.shape
-    if units <= steps:
+    scaled = centred[:, moving] / spread[moving]
+    if len(moving) <= len(values):
         axes = np.linalg.eigh(scaled.T @ scaled)[1][:, -2:]
     else:  # those of the smaller matrix lead there, too
         axes = scaled.T @ np.linalg.eigh(scaled @ scaled.T)[1][:, -2:]
         axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-300)
-    return (axes[:, 0] if axes.shape[1] > 1 else np.zeros(units)), axes[:, -1]
+    # along the two main axes of the correlations
+    angle = np.arctan2(axes[:, 0] if axes.shape[1] > 1 else np.zeros(len(moving)), axes[:, -1])
+    order = np.argsort(angle, kind="stable")
+    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
+    order = np.roll(order, -int(gaps.argmax()) - 1)
+    return np.concatenate([moving[order if order[0] < order[-1] else order[::-1]], still])
 
 
 def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list[str]:
@@ -181,10 +177,8 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
     if by := next((one for one in maps if one.by), None):
         line = found.told(by.stage, by.stage.cell.by_name[by.by])
         notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
-    for one in maps:
-        if one.scale.beyond:
-            place = words.aside(found.shown.place(one.stage))
-            notes.append(one.scale.clipped(words, found.told(one.stage, one.line) + place))
+    names = ((one.scale, found.told(one.stage, one.line) + words.aside(found.shown.place(one.stage))) for one in maps)
+    notes += [scale.clipped(words, name) for scale, name in names if scale.beyond]
     broken = not all(np.isfinite(one.values[:, found.valid]).all() for one in maps)
     return [*notes, *remarks(words, {"plot.padding": not found.valid.all(), "plot.broken": broken})]
 
@@ -325,7 +319,7 @@ def _where(found: Subject, one: Map, at: int) -> str:
     values = one.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
     unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
-    return comma_list(found.words, found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
+    return found.words.comma_list(found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
 
 
 # -- the grids of both -----------------------------------------------------------------------------------------------
@@ -340,7 +334,12 @@ def _figure(
     wide, grids = half if beside else ROOM, []
     for scope in dict.fromkeys(one.stage.scope for one in maps):
         here = [one for one in maps if one.stage.scope == scope]
-        parts = _halves(here) if beside and len(here) > 1 else [here]
+        parts = [here]
+        if beside and len(here) > 1:  # gates left and states right, or half of the maps each
+            here.sort(key=lambda one: not one.stage.cell.is_gate(one.line))
+            gates = sum(one.stage.cell.is_gate(one.line) for one in here)
+            middle = gates if 0 < gates < len(here) else -(-len(here) // 2)
+            parts = [here[:middle], here[middle:]]
         stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
         grids.append(Grid(stacks, found.shown.place(here[0].stage)))
 
@@ -351,14 +350,6 @@ def _figure(
 
     caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
     return Figure(kind, title, caption, tuple(grids), frame, found.words)
-
-
-def _halves(maps: Sequence[Map]) -> list[list[Map]]:
-    """What stands side by side: gates left and states right, or half of the maps each."""
-    gates = [one for one in maps if one.stage.cell.is_gate(one.line)]
-    states = [one for one in maps if not one.stage.cell.is_gate(one.line)]
-    half = -(-len(maps) // 2)
-    return [gates, states] if gates and states else [[*maps[:half]], [*maps[half:]]]
 
 
 def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:
@@ -382,7 +373,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     ends = reach(one.values[:, found.valid])
     said = words.word("map.title", name=told, where=words.aside(place), steps=n, units=counted, **ends)
     return Panel(
-        x, y, (cells,), comma_list(words, told, place), wide, tall * rows, found.symbol(stage, line), "label",
+        x, y, (cells,), words.comma_list(told, place), wide, tall * rows, found.symbol(stage, line), "label",
         above=22.0, room=max(wide, 260.0), frame="", said=said, marked=one.marked,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from ...trace.trace import Trace
 from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
 from ..coloured_text import lines as shown_lines
 from ..figure import Figure
-from ..furniture import comma_list, reach, remarks, shown_number, text_width, wrapped
+from ..furniture import note_lines, reach, remarks, shown_number, text_width
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
@@ -64,9 +64,8 @@ def text(
             "choose some of them by steps and unit"
         )
     words = found.words
-    for one in units:
-        if one.scale.beyond:
-            notes.append(one.scale.clipped(words, f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]"))
+    names = ((one.scale, f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]") for one in units)
+    notes += [scale.clipped(words, name) for scale, name in names if scale.beyond]
     broken = any(not np.isfinite(one.values[found.valid]).all() for one in units)
     notes = [*found.notes, *notes]
     signs = remarks(words, {"plot.text.padding": not found.valid.all(), "plot.text.broken": broken})
@@ -114,7 +113,7 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
     y = Axis(0.0, float(len(lines)), field="line")
     for one in units:
         line = found.told(one.stage, one.line)
-        where = comma_list(words, found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
+        where = words.comma_list(found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
         told = words.word("plot.curve", name=line, where=where, **reach(one.values))
         special = np.where(found.valid, words.word("plot.is.broken"), words.word("plot.is.padding"))
         values = [shown_number(value) if np.isfinite(value) else special[k] for k, value in enumerate(one.values)]
@@ -140,4 +139,4 @@ def _terminal(
     padding = "plot.text.padding" if colours else "plot.terminal.padding"
     special = "plot.terminal.reversed" if colours else "plot.terminal.broken"
     signs = remarks(words, {padding: (seen & ~found.valid).any(), special: broken})
-    return "\n".join([*lines, *map(printable, wrapped(" ".join([*notes, *signs]), width))]).rstrip() + "\n"
+    return "\n".join([*lines, *map(printable, note_lines(" ".join([*notes, *signs]), width))]).rstrip() + "\n"

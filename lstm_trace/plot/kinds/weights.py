@@ -20,9 +20,10 @@ from ...languages.strings import Words, words
 from ...model.model import Model
 from ...trace.labels import readout
 from ...trace.trace import Trace
+from ...view.view import place_in_words
 from ..coloured_text import Scale, room, symmetric
 from ..figure import Figure
-from ..furniture import LABEL, MarkedPlain, comma_list, reach, remarks, shown_number
+from ..furniture import LABEL, MarkedPlain, reach, remarks, shown_number
 from ..panels import ROOM, Axis, Cells, Column, Grid, Panel, Tick
 from . import Direction, Language, Layer, OtherWeights, WeightNames, picture
 
@@ -67,7 +68,10 @@ def weights(
         ShapeError: if the weights of the other source have other shapes.
     """
     source, said = trace, words(language, trace.header.count_from)
-    every = _stages(source)
+    every: Sequence[Stage] = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
+    every = [stage for stage in every if _arrays(source).get(stage.scope)]
+    if not every:
+        raise MissingError("there is nothing to draw: the trace has no weights")
     stages = [stage for stage in every if layer in (None, stage.layer) and direction in (None, stage.direction)]
     if not stages:
         what = ", ".join(filter(None, (None if layer is None else f"layer {layer}", direction)))
@@ -75,20 +79,29 @@ def weights(
     found = _chosen([(stage, *one) for stage in stages for one in _arrays(source)[stage.scope].items()], of)
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
-    panels = _one_scale([_matrix(source, *one, _place(said, one[0], every)) for one in found], against is not None)
+    panels = [_matrix(source, *one, place_in_words(said, one[:1], every)) for one in found]
+    alike: dict[tuple[str, tuple[int, ...]], list[Array]] = {}  # of one shape and stage, so that gates can be compared
+    for panel in panels:
+        alike.setdefault((panel.stage.scope, panel.values.shape), []).append(panel.values.ravel())
+    scales = {key: symmetric(np.concatenate(values), against is not None) for key, values in alike.items()}
+    panels = [panel._replace(scale=scales[panel.stage.scope, panel.values.shape]) for panel in panels]
     rows, columns = np.max([panel.values.shape for panel in panels], axis=0)
     size = room(int(rows), int(columns), len(panels))
     broken = not all(np.isfinite(panel.values).all() for panel in panels)
     notes = remarks(said, {"plot.weights.norms": any(map(_has_norms, panels)), "plot.broken": broken})
-    notes += [*_blocks(said, size), *_beyond(said, source.header.symbols, panels)]
+    notes += _blocks(said, size)
+    for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):  # that it ends before its values
+        here = [panel for panel in panels if panel.scale == scale]
+        names = said.comma_list(*(Plain(source.header.symbols)(Sym(panel.name)) for panel in here))
+        notes.append(scale.clipped(said, names + said.aside(here[0].place)))
     title, own = said.word("plot.weights"), source.header.title
     if against is not None:
         a, b = own, against.header.title
         unnamed = not (a and b) or a == b
         a, b, own = ("a", "b", own) if unnamed else (a, b, "")
         title = said.word("plot.weights.less", a=a, b=b)
-        alike = not any(panel.values.any() for panel in panels)
-        notes += remarks(said, {"plot.diff.none": alike, "plot.sides": unnamed and not alike})
+        same = not any(panel.values.any() for panel in panels)
+        notes += remarks(said, {"plot.diff.none": same, "plot.sides": unnamed and not same})
     title = own + said.aside(title) if own else title
     grids = _grids(panels, source.header.symbols, size, said)
     return Figure("weights", title, " ".join(notes), tuple(grids), partial(_frame, panels), said)
@@ -99,15 +112,6 @@ def weights(
 
 def _arrays(source: Trace | Model) -> Mapping[str, Mapping[str, Array]]:
     return source.weights if isinstance(source, Model) else source.parameters
-
-
-def _stages(source: Trace | Model) -> list[Stage]:
-    """The stages that have parameters."""
-    every = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
-    there = [stage for stage in every if _arrays(source).get(stage.scope)]
-    if not there:
-        raise MissingError("there is nothing to draw: the trace has no weights")
-    return there
 
 
 Found = list[tuple[Stage, str, Array]]
@@ -164,24 +168,6 @@ def _operand(stage: Stage, name: str) -> str:
     return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
-def _one_scale(panels: Sequence[Matrix], apart: bool) -> list[Matrix]:
-    """Parameters of one shape have one scale in a stage, so that gates can be compared. apart: as of `symmetric`."""
-    alike: dict[tuple[str, tuple[int, ...]], list[Array]] = {}
-    for panel in panels:
-        alike.setdefault((panel.stage.scope, panel.values.shape), []).append(panel.values.ravel())
-    scales = {key: symmetric(np.concatenate(values), apart) for key, values in alike.items()}
-    return [panel._replace(scale=scales[panel.stage.scope, panel.values.shape]) for panel in panels]
-
-
-def _place(said: Words, stage: Stage, every: Sequence[Stage]) -> str:
-    """Layer and direction in words; empty where there is one."""
-    if len(every) == 1:
-        return ""
-    place = said.word("layer", n=said.nth(stage.layer))
-    plain = all(other.direction == "forward" for other in every)
-    return place if plain else said.word("place", layer=place, direction=said.word(f"direction.{stage.direction}"))
-
-
 def _has_norms(panel: Matrix) -> bool:
     """Whether it is a matrix whose norms are soon computed."""
     return min(panel.values.shape) > 1 and max(panel.values.shape) <= _LARGE and bool(np.isfinite(panel.values).all())
@@ -199,16 +185,6 @@ def _norms(panel: Matrix) -> str:
     return said
 
 
-def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Matrix]) -> list[str]:
-    """Of each scale that ends before its values, that it does."""
-    notes = []
-    for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):
-        alike = [Plain(symbols)(Sym(panel.name)) for panel in panels if panel.scale == scale]
-        place = said.aside(next(panel.place for panel in panels if panel.scale == scale))
-        notes.append(scale.clipped(said, comma_list(said, *alike) + place))
-    return notes
-
-
 # -- the grids -------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +194,12 @@ def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[i
         list(group)
         for _, group in groupby(matrices, key=lambda m: (m.stage.scope, re.sub(r"^[A-Za-z]+_[xhc]?(?=.)", "", m.name)))
     ]
-    field, grids, place = _field(groups), [], None
+    longest = max(max(panel.values.shape) for panel in matrices)
+    field, grids, place = float(np.clip(_LONG // longest, 1.0, _FIELD)), [], None
+    for group in groups:  # a group stands in a row where that leaves fields that can be seen well
+        columns = [panel.values.shape[1] for panel in group]
+        free = ROOM - _BETWEEN * (len(group) - 1) - _SCALE * columns.count(1)
+        field = min(field, max(free // sum(columns), min(field, _SEEN)))
     for group in groups:
         heading, place = group[0].place if group[0].place != place else "", group[0].place
         row: list[Column] = []
@@ -232,17 +213,6 @@ def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[i
     return grids
 
 
-def _field(groups: Sequence[Sequence[Matrix]]) -> float:
-    """The side of a field: the panels of a group stand in a row where that leaves fields that can be seen well."""
-    longest = max(max(panel.values.shape) for panels in groups for panel in panels)
-    side = float(np.clip(_LONG // longest, 1.0, _FIELD))
-    for panels in groups:
-        columns = [panel.values.shape[1] for panel in panels]
-        free = ROOM - _BETWEEN * (len(panels) - 1) - _SCALE * columns.count(1)
-        side = min(side, max(free // sum(columns), min(side, _SEEN)))
-    return side
-
-
 def _panel(matrix: Matrix, symbols: Mapping[str, Any], size: tuple[int, int], said: Words, field: float) -> Panel:
     """The panel of a parameter."""
     (rows, columns), (scope, name) = matrix.values.shape, (matrix.stage.scope, matrix.name)
@@ -254,9 +224,9 @@ def _panel(matrix: Matrix, symbols: Mapping[str, Any], size: tuple[int, int], sa
     beside = tuple(Tick(k, label) for k, label in enumerate(matrix.rows))
     y = Axis(rows - 0.5, -0.5, beside, field="row", kind="ordinal", key=int)
     text, symbol = Plain(symbols)(Sym(name)), MarkedPlain(symbols)(Sym(name)).replace("-", "−")
-    where = comma_list(said, matrix.place, f"{rows}×{columns}")
+    where = said.comma_list(matrix.place, f"{rows}×{columns}")
     return Panel(
-        x, y, (cells,), comma_list(said, text, matrix.place), min(columns * field, ROOM), rows * field, symbol, "label",
+        x, y, (cells,), said.comma_list(text, matrix.place), min(columns * field, ROOM), rows * field, symbol, "label",
         above=22.0, below=_GAP, room=columns * field + _SCALE if columns == 1 else max(columns * field, _LEAST),
         frame="", said=said.word("plot.curve", name=text, where=where, **reach(matrix.values)), under=_norms(matrix),
     )  # fmt: skip

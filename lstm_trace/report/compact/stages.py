@@ -22,7 +22,6 @@ from ...formulas.tree import HELD, SCALAR, Call, Mat, Node, Num, Sum, Terms, Vec
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
-from ..content.value_blocks import changed, parts_of
 
 
 class Cut(NamedTuple):
@@ -351,7 +350,7 @@ def tidy(node: Node) -> Node:
         return node.entries[0] if len(node.entries) == 1 else node
     if isinstance(node, Mat):
         return node
-    inner: Node = changed(node, tidy)
+    inner = node.remade(tidy)
     return _RULES[type(inner)](inner) if type(inner) in _RULES else inner
 
 
@@ -371,7 +370,7 @@ def _product(node: tree.Prod) -> Node:
         return tree.Square(left)
     if isinstance(right, Num) and not isinstance(left, Num):
         left, right = right, left
-    of_numbers = isinstance(right, Sum) and not any(isinstance(part, Vec | Mat) for part in parts_of(right))
+    of_numbers = isinstance(right, Sum) and not any(isinstance(part, Vec | Mat) for part in tree.parts_of(right))
     if isinstance(left, Num) and of_numbers:
         return tree.Factors((node.left, node.right))
     return tree.Prod(left, right)

@@ -22,10 +22,8 @@ from ...trace.address import ranged
 from ...trace.derived import total
 from ...trace.held import blocks
 from ...trace.trace import Trace
-from ...view.extent import fitted
 from ...view.line_groups import LineGroup
-from ...view.view import UNITS, Detail, Place, View, first
-from .value_blocks import changed
+from ...view.view import UNITS, Detail, Place, View, first, fitted
 
 #: Terms of a sum that are written out.
 FEW = 6
@@ -224,9 +222,9 @@ def gradient_symbols(
     return {name: symbol for name, symbol in found.items() if name not in own}
 
 
-def _base(node: Any) -> Any:
+def _base(node: Node) -> Node:
     """A formula of the values that the baseline has."""
-    return Baseline(node) if isinstance(node, Sym) else changed(node, _base)
+    return Baseline(node) if isinstance(node, Sym) else node.remade(_base)
 
 
 def _mean(name: str, own: Mapping[str, Any]) -> Symbol:

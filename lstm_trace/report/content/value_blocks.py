@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from ...cell.lines import Line, Operand
@@ -14,7 +13,8 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
-from ...view.view import TABLE, Place, View
+from ...view.hand_size import TABLE
+from ...view.view import Place, View
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:
@@ -42,7 +42,7 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
     width = shown.width(stage, address.line)
     if unit is not None and width > 1:
         label = shown.label(stage, address.line, unit, width)
-        where = shown.words.word("list").join(filter(None, (where, label)))
+        where = shown.words.comma_list(where, label)
     return (symbol, aside) if (aside := shown.words.aside(where)) else (symbol,)
 
 
@@ -235,23 +235,3 @@ def result(shown: View, place: Place, name: str, units: Sequence[int | None] | N
         units = shown.indices(shown.width(stage, name))
     vector = column(units, lambda j: shown.values.num(stage.scope, name, t, b, (j,)))
     return vector, exact(shown, vector)
-
-
-# -- formulas ----------------------------------------------------------------------------------------------------------
-
-
-def parts_of(node: Any) -> Iterator[Any]:
-    """Every part of a formula."""
-    yield node
-    inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    for part in inner:
-        yield from parts_of(part)
-
-
-def changed(node: Any, change: Callable[[Any], Any]) -> Any:
-    """A part of a formula with each of its own parts changed; numbers and names stay."""
-    if isinstance(node, tuple):
-        return tuple(map(change, node))
-    if isinstance(node, Num) or not hasattr(node, "__dataclass_fields__"):
-        return node
-    return replace(node, **{f.name: change(getattr(node, f.name)) for f in fields(node)})

@@ -19,11 +19,12 @@ from itertools import accumulate
 from typing import Any
 
 from ...base.display import escape
-from ...base.page import asset, whole
+from ...base.page import whole
 from ...cell.network import Stage
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
 from ...documents.html import HtmlPrinter as Printer
+from ...documents.html import notebook_part
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
@@ -50,8 +51,6 @@ TEXTS = 30_000
 DRAWN = "report/diagram/diagram.css"
 STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", DRAWN)
 PART_STYLES = ("documents/blocks.css", DRAWN, "plot/plot.css", "plot/framed.css", "report/page/notebook.css")
-#: MathJax leaves these alone: a dollar in a title is no formula.
-_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 #: Headings of a part are below those of the notebook.
 _DEEPER = 2
 
@@ -198,11 +197,8 @@ def fragment(shown: View, plain: str) -> str:
     while len(text := _part(shown)) > LARGEST_PART and len(shown.steps) > 1 and not shown.everything:
         first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
         shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
-    style = "\n".join(map(asset, PART_STYLES))
-    return (
-        f'<div class="{_CLASSES}" lang="{escape(shown.words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n'
-        f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n</div>\n'
-    )
+    body = f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n'
+    return notebook_part(body, shown.words.language, PART_STYLES) + "\n"
 
 
 def _part(shown: View) -> str:

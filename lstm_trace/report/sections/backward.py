@@ -22,7 +22,7 @@ from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, minus, parts_of
+from ..content.value_blocks import column, exact, excerpted, matrix, minus
 from .equations import passed_back
 from .solution import by_unit, rounding, shortened, steps
 
@@ -134,7 +134,7 @@ def _notes(back: Backward) -> Iterator[Block]:
     """What the symbols need said, what was left out, and where nothing comes back to."""
     lines = [(place.stage, line) for place in back.places for line in back.lines(place.stage)]
     symbols = [node for stage, line in lines for _, node in back.formulas(stage, line)]
-    if any(isinstance(part, tree.Holds) for part in parts_of(tuple(symbols))):
+    if any(isinstance(part, tree.Holds) for node in symbols for part in tree.parts_of(node)):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))

@@ -20,7 +20,7 @@ from ...view.view import View
 from ..compact.plan import in_symbols, plan
 from ..compact.stages import Cut
 from ..content.backward import Backward, between, equal
-from ..content.value_blocks import minus, parts_of
+from ..content.value_blocks import minus
 
 _Z = Sym("z")
 
@@ -156,7 +156,7 @@ def passed_back(back: Backward) -> Iterator[Block]:
 
 def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
     """What means and slopes between two traces are."""
-    parts = [part for rule in rules for row in rule for _, node in row.parts for part in parts_of(node)]
+    parts = [part for rule in rules for row in rule for _, node in row.parts for part in tree.parts_of(node)]
     calls = dict.fromkeys(part for part in parts if isinstance(part, Call) and part.op in SLOPES)
     if any(isinstance(node, tree.Prod | tree.MatVec) for rule in rules for _, node in rule[0].parts):
         yield Para(back.said("between.product"))

@@ -15,7 +15,9 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Index, Node, Num, Sym, kept
 from ...languages.strings import capital
 from ...trace.labels import axis, labels, units
-from ...view.view import TABLE, UNITS, View, interventions
+from ...view.hand_size import TABLE
+from ...view.line_groups import interventions
+from ...view.view import UNITS, View
 from ..compact.plan import written
 from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
 

@@ -20,7 +20,9 @@ from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address
 from ...trace.labels import axis, labels, step_labels
-from ...view.view import TABLE, UNNAMED, View, interventions
+from ...view.hand_size import TABLE
+from ...view.line_groups import interventions
+from ...view.view import UNNAMED, View
 
 #: So many names stand in a list; a token takes so many columns.
 NAMED, TOKEN = 8, 12

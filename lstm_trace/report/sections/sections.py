@@ -9,7 +9,8 @@ from operator import itemgetter
 
 from ...documents.blocks import Block, Heading, Items, Para
 from ...view.hand_size import with_comma
-from ...view.view import View, interventions
+from ...view.line_groups import interventions
+from ...view.view import View
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
 from .backward import adjoint, backward_pass, by_size, gradients, opening, shares, title

@@ -14,13 +14,13 @@ from ...cell.lines import Cell, Line
 from ...cell.network import scope_and_name
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
-from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
+from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept, parts_of
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import changed, column, matrix, parts_of
+from ..content.value_blocks import column, matrix
 from .backward import backward_pass, gradients
 from .solution import solution
 
@@ -143,7 +143,7 @@ def _after(name: str, k: int) -> str:
     return f"{name}^{k}"
 
 
-def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
+def _mapped(node: Node, names: Mapping[str, Node]) -> Node:
     """A tree with other nodes in place of some symbols; before what a number multiplies stands no sign."""
     if isinstance(node, Sym):
         return names.get(node.name, node)
@@ -153,4 +153,4 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
         named = any(isinstance(part, Sym) and part.name in names for part in parts_of(node.left))
         constant = not named or wide == [False, True]
         return MatVec(left, right) if constant and not isinstance(left, Num) else Prod(left, right)
-    return changed(node, lambda part: _mapped(part, names))
+    return node.remade(partial(_mapped, names=names))

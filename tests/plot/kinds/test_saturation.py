@@ -103,7 +103,11 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
         (0.0, 0.0, 4.0),
     ]
     assert o[0][2] == pytest.approx(4 * 5**0.5, abs=0.01)
-    assert named(figure) == ["unit 0: 100\u00a0% saturated at 1", "unit 0: 100\u00a0% saturated at 1", "unit 2: 100\u00a0% saturated at 0"]
+    assert named(figure) == [
+        "unit 0: 100\u00a0% saturated at 1",
+        "unit 0: 100\u00a0% saturated at 1",
+        "unit 2: 100\u00a0% saturated at 0",
+    ]
 
 
 def test_the_thresholds_are_said_and_units_have_their_names() -> None:
@@ -133,7 +137,8 @@ def test_a_large_point_lies_on_no_number() -> None:
 
 
 def test_lines_from_minus_1_have_thresholds_of_their_own() -> None:
-    said = "A value from −1 to 1 counts by its place between these ends: saturated at the lower end below −0.8, at the upper end above 0.9."
+    said = "A value from −1 to 1 counts by its place between these ends: saturated at the lower end below −0.8, "
+    said += "at the upper end above 0.9."
     figure = lstm(6, 3).plot.saturation(0.1, 0.95, lines=["c_tilde", "tanh(c_t)"])
     assert said in figure.caption
     assert "−1 to 1" not in lstm(6, 3).plot.saturation().caption
