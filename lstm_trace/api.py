@@ -16,8 +16,7 @@ from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
 from .explanation.profile import profile
 from .languages.strings import words
-from .mistakes.identify import Identification
-from .mistakes.identify import identify as search_readings
+from .mistakes.identify import Identification, identify as search_readings
 from .model.capture import Traces, capture
 from .model.edit import edit
 from .model.exercises import (

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
+from hypothesis import given, settings as examples, strategies as st
 
 from .mutants import mutants, mutated
 from .support.tiers import ALL, FEW, seeds, some

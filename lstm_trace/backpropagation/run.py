@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.adjoint import KnownWidths, Seeds
-from ..cell.adjoint import adjoint as derived
+from ..cell.adjoint import KnownWidths, Seeds, adjoint as derived
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import Parameter as Named
-from inspect import cleandoc, signature
+from inspect import Parameter as Named, cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 _SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")

@@ -11,8 +11,7 @@ from functools import cached_property
 
 from ..errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
-from .variants import Merge, Padding, extended, joined, masked
-from .variants import supplied as fed
+from .variants import Merge, Padding, extended, joined, masked, supplied as fed
 
 Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line

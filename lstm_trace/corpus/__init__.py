@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import conveniences
 from .running import run
-from .states import States
-from .states import opened as open
+from .states import States, opened as open
 
 if TYPE_CHECKING:
     from ..tracking.ablate import Ablation

@@ -24,8 +24,7 @@ from ..base import conveniences
 from ..base.display import escape
 from ..base.writing import format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..printable import json_text
 from .blocks import Block, Body, Heading, Items, Picture, marked
 from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered

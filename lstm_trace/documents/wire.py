@@ -13,8 +13,7 @@ from typing import Any, get_args
 
 from ..errors import FileError
 from ..formulas import tree
-from ..formulas.mathml import MathML
-from ..formulas.mathml import math as element
+from ..formulas.mathml import MathML, math as element
 from ..formulas.numbers import Shown
 from ..formulas.plain import Plain
 from . import blocks

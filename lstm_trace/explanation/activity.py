@@ -22,8 +22,7 @@ from ..errors import MissingError, OptionError
 from ..trace.address import Address
 from ..trace.held import plain
 from ..trace.trace import Trace
-from .memory import Recurrence, recurrences, values_of
-from .memory import kept as kept_at
+from .memory import Recurrence, kept as kept_at, recurrences, values_of
 
 #: A half-life of at most so many times the longest sequence is given as a number.
 FORESEEN = 10

@@ -10,8 +10,7 @@ from pathlib import Path
 from ..base.writing import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..frames.table import Table
-from ..frames.table import check as check_table
+from ..frames.table import Table, check as check_table
 from ..view.view import check_style
 from .formats import TABLE_FORMATS, TableFormat
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from ..backpropagation.gradients import forward, walked, weighting
-from ..backpropagation.target import loss_of
-from ..backpropagation.target import target as read
+from ..backpropagation.target import loss_of, target as read
 from ..base.arrays import Array, as_plain
-from ..documents.blocks import Block, Heading, Items, Para, Row, Table
-from ..documents.blocks import Derivation as Lines
+from ..documents.blocks import Block, Derivation as Lines, Heading, Items, Para, Row, Table
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all

@@ -11,8 +11,7 @@ from ..cell.lines import Line
 from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
-from ..trace.address import STATE, Key, line_name, origin
-from ..trace.address import address as full
+from ..trace.address import STATE, Key, address as full, line_name, origin
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]

@@ -18,8 +18,7 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison

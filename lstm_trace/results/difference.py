@@ -18,8 +18,7 @@ from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every, largest_firs
 from ..documents.tables import LongTable
 from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace

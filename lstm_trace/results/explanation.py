@@ -15,8 +15,7 @@ from ..documents.blocks import Block, Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..report.options import Options
 from ..report.report import FORMATS, document, shown
 from ..trace.held import entries

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..mistakes.identify import Identification, Match, Reading
 from ..weights.layouts import LAYOUTS
 

@@ -10,8 +10,7 @@ from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..verification.verify import Verification
 
 if TYPE_CHECKING:

@@ -31,8 +31,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.view import view
 from .asked import NoArrowError
-from .describing import RunPremise, SymbolsReply, held_units, named
-from .describing import premises as premises_of
+from .describing import RunPremise, SymbolsReply, held_units, named, premises as premises_of
 from .kept import opened
 from .records import Number, Record, View, as_json
 

@@ -19,8 +19,7 @@ from ..cell.parse import parse
 from ..engine.run import in_arithmetic, with_holds
 from ..errors import OptionError, TooLargeError, within
 from ..examples import text
-from ..model.edit import PADDED
-from ..model.edit import edit as change
+from ..model.edit import PADDED, edit as change
 from ..model.model import Model
 from ..model.problem import prepare_problem, read_problem
 from ..model.sources import prepare

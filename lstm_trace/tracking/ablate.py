@@ -25,8 +25,7 @@ from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
-from ..languages.strings import Words
-from ..languages.strings import words as strings
+from ..languages.strings import Words, words as strings
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
 from . import probe

@@ -21,8 +21,7 @@ from ..cell.variants import directed
 from ..errors import ChoiceError, FileError, OptionError, counted, nearest
 from ..printable import message
 from ..trace.files.schema import TRACED
-from .layouts import Layout
-from .layouts import layout as stored_as
+from .layouts import Layout, layout as stored_as
 
 #: Options that say what a file of weights may leave out, in words.
 SAYING = {

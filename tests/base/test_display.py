@@ -6,8 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from lstm_trace.base.display import cells, visible
 from lstm_trace.printable import acts

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lstm_trace.cell.lines import expression, names_of, with_holds
 from lstm_trace.cell.parse import parse

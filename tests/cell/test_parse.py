@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.named_cells import LSTM, SLSTM

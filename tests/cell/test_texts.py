@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import lstm_trace as lt
 from lstm_trace.cell.expressions import MAX_DEPTH, MAX_LEVELS

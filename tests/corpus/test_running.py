@@ -16,8 +16,7 @@ from safetensors.numpy import save_file
 
 import lstm_trace as lt
 from lstm_trace.base.writing import alone
-from lstm_trace.corpus import open as open_states
-from lstm_trace.corpus import part_file, run
+from lstm_trace.corpus import open as open_states, part_file, run
 from lstm_trace.corpus.part_file import Done, run_part
 from lstm_trace.corpus.rows import Rows
 from lstm_trace.corpus.running import laid_out

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.corpus import open as open_states
-from lstm_trace.corpus import run
+from lstm_trace.corpus import open as open_states, run
 from lstm_trace.corpus.rows import parquet
 from lstm_trace.errors import FileError
 

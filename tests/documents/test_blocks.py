@@ -7,8 +7,7 @@ import json
 import pytest
 
 from lstm_trace.documents import latex, markdown, terminal, typst, wire
-from lstm_trace.documents.blocks import Body, Heading, Para, Row, Stacked, Table
-from lstm_trace.documents.blocks import Derivation as Lines
+from lstm_trace.documents.blocks import Body, Derivation as Lines, Heading, Para, Row, Stacked, Table
 from lstm_trace.documents.html import HtmlPrinter
 from lstm_trace.errors import FileError
 from lstm_trace.formulas.tree import Blank, Call, Field, Prod, Sym, number

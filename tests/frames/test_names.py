@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError

@@ -10,8 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
-from lstm_trace.plot.kinds.maps import clustered as _clustered
-from lstm_trace.plot.kinds.maps import ordered
+from lstm_trace.plot.kinds.maps import clustered as _clustered, ordered
 from lstm_trace.plot.subject import subject
 from lstm_trace.trace.trace import Trace
 

@@ -13,8 +13,7 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
-from lstm_trace.examples import examples
-from lstm_trace.examples import text as example
+from lstm_trace.examples import examples, text as example
 from lstm_trace.report.diagram import placement
 from lstm_trace.report.diagram.diagram import Diagram, diagram
 from lstm_trace.report.diagram.graph import CellGraph, flow

@@ -28,8 +28,7 @@ from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report.diagram.graph import SIGNS
 from lstm_trace.trace.trace import Trace
 
-from ..support.page_reader import Page, numbers
-from ..support.page_reader import number as read_number
+from ..support.page_reader import Page, number as read_number, numbers
 from ..support.pictures import images
 
 GATES = "ifco"

@@ -13,8 +13,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.languages import languages
-from lstm_trace.report.report import FORMATS as PRINTERS
-from lstm_trace.report.report import Sheet
+from lstm_trace.report.report import FORMATS as PRINTERS, Sheet
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT

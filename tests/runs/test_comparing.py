@@ -14,8 +14,7 @@ from pydantic import ValidationError
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.runs import comparing
-from lstm_trace.runs import kept as keeping
+from lstm_trace.runs import comparing, kept as keeping
 from lstm_trace.runs.asked import Question
 
 from ..support.kept_runs import Kept

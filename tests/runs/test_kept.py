@@ -16,8 +16,7 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.examples import text
-from lstm_trace.runs import kept as keeping
-from lstm_trace.runs import running
+from lstm_trace.runs import kept as keeping, running
 from lstm_trace.runs.asked import DroppedRunError, RunFolderError
 from lstm_trace.runs.kept import Bounds
 

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 import lstm_trace as lt
 from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError, OptionError, TooLargeError

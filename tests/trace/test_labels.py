@@ -13,8 +13,7 @@ import lstm_trace as lt
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, joined, masked, named
 from lstm_trace.errors import ShapeError
-from lstm_trace.export.writers import ExportJob as Job
-from lstm_trace.export.writers import export
+from lstm_trace.export.writers import ExportJob as Job, export
 from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.labels import readout

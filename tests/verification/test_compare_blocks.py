@@ -15,8 +15,7 @@ from lstm_trace.verification.compare import Comparison, Tolerance, compare, judg
 
 from ..support.tiers import some
 from .test_compare import changed
-from .test_compare_cells import CELLS, stacked
-from .test_compare_cells import traced as one_cell
+from .test_compare_cells import CELLS, stacked, traced as one_cell
 from .test_verify import traced
 
 Pair = Callable[[], tuple[Trace, Trace]]

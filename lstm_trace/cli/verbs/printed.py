@@ -94,8 +94,7 @@ def export(
 
     from ...backpropagation.gradients import backward
     from ...export.excel.limits import refuse
-    from ...export.writers import ExportJob, check
-    from ...export.writers import export as write
+    from ...export.writers import ExportJob, check, export as write
     from ...formulas.numbers import Style
     from ...trace.rows import Selection
     from ..terminal import ProgressBar

@@ -28,8 +28,7 @@ def verify(trace: Annotated[str, FILE]) -> Any:
     Exit codes: 0 every value verified, 1 a value failed or is inconclusive, 2 error. Premises (parameters, inputs,
     initial states, given lines) are what the check starts from; they are listed, not verified.
     """
-    from ... import load
-    from ... import verify as verified
+    from ... import load, verify as verified
 
     result = verified(load(trace))
     conclude(0 if result.status == "verified" else 1)

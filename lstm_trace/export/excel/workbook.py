@@ -15,8 +15,7 @@ from ...trace.labels import axis, labels
 from ..writers import ExportJob
 from . import grids
 from .by_hand.layout import compared, edited
-from .by_hand.writing import by_hand, shown_digits
-from .by_hand.writing import write as write_by_hand
+from .by_hand.writing import by_hand, shown_digits, write as write_by_hand
 from .charts import has_unit_sheet, write_scales, write_unit
 from .formulas import cells, recorded
 from .grids import BlockColumns, Elsewhere, write_steps

@@ -15,8 +15,7 @@ from ...cell.network import Stage
 from ...errors import OptionError
 from ...printable import printable
 from ...trace.trace import Trace
-from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
-from ..coloured_text import lines as shown_lines
+from ..coloured_text import Scale, gate, legend, lines as shown_lines, strength, symmetric, tokens
 from ..figure import Figure
 from ..furniture import note_lines, reach, remarks, shown_number, text_width
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans

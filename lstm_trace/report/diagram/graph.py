@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
 from ...cell.ops import OPS
-from ...formulas.symbols import FUNCTIONS
-from ...formulas.symbols import sign as function_sign
+from ...formulas.symbols import FUNCTIONS, sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
 from ...view.line_groups import LineGroup, groups
 

@@ -15,8 +15,7 @@ from ...cell.network import Stage, X
 from ...documents.blocks import Code, Text
 from ...formulas import numbers
 from ...formulas.plain import Plain
-from ...formulas.tree import Node, Num
-from ...formulas.tree import value as symbol
+from ...formulas.tree import Node, Num, value as symbol
 from ...languages.strings import Words, capital
 from ...trace.labels import Axis, axis, labels, step_label
 from ...view.view import View

@@ -23,8 +23,7 @@ from ...base.page import whole
 from ...cell.network import Stage
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
-from ...documents.html import HtmlPrinter as Printer
-from ...documents.html import notebook_part
+from ...documents.html import HtmlPrinter as Printer, notebook_part
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words

@@ -23,8 +23,13 @@ from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group, Roles, lacking
 from ..read import Defaults, Found
-from .hdf5 import STORED, Tree, opened, parsed
-from .hdf5 import arrays as arrays  # of any file of Keras, by name
+from .hdf5 import (
+    STORED,
+    Tree,
+    arrays as arrays,  # of any file of Keras, by name
+    opened,
+    parsed,
+)
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.

@@ -22,8 +22,11 @@ from ..find import one_lstm
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group
 from ..read import Defaults, Found
-from .constants import NotConstant, load
-from .constants import arrays as arrays  # the initializers, by name
+from .constants import (
+    NotConstant,
+    arrays as arrays,  # the initializers, by name
+    load,
+)
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 import lstm_trace as lt
 from lstm_trace.cell.lines import Cell
@@ -23,8 +22,7 @@ from lstm_trace.cell.variants import joined, named
 from lstm_trace.engine import plan_choice
 from lstm_trace.errors import LstmTraceError, OptionError
 
-from ...support.strategies import Case as Drawn
-from ...support.strategies import cells as shared_cells
+from ...support.strategies import Case as Drawn, cells as shared_cells
 from ..plan.test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")

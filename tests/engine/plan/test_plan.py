@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from lstm_trace.cell.lines import Cell
 from lstm_trace.cell.network import Stage
@@ -22,8 +21,7 @@ from lstm_trace.engine.plan.plan import NeighbourChains, Plan, make_plan
 from lstm_trace.engine.run import run_lines
 from lstm_trace.errors import LstmTraceError
 
-from ...support.strategies import Case as Drawn
-from ...support.strategies import cells as shared_cells
+from ...support.strategies import Case as Drawn, cells as shared_cells
 
 Arrays = dict[str, Any]
 
