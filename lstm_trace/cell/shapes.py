@@ -292,7 +292,7 @@ class _Sizes:
                     yield pointed(fault, cell.places, line.name, odd)
         for state, target in cell.carry:
             here, there = self.size(target), self.size(state)
-            if target in names and here != there:
+            if (target in names or target in self.widths) and here != there:  # computed, or supplied
                 fault = f"line `{target}` has width {here}, and is carried as {state}, which has width {there}"
                 yield pointed(fault, cell.places, state)
 

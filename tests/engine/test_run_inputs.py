@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,16 @@ def test_a_supplied_line_of_another_shape_is_refused(x: tuple[int, ...], given: 
         lt.run(lstm(1), values(*x), given={"f_t": values(*given)})
     text = str(error.value)
     assert text.startswith(f"given f_t has shape {given}; expected (width,), (T, width) or (T, B, width) with T = 3")
+
+
+@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+def test_a_supplied_line_that_is_carried_is_as_wide_as_its_state(plan: str) -> None:
+    model = lt.prepare({"W_xi": [[4.0], [-4.0]], "W_hi": [[1.0, 2.0], [3.0, 4.0]]})
+    text = "line `h_t` has width 1, and is carried as h_prev, which has width 2"
+    with pytest.raises(ShapeError, match=re.escape(text)):
+        model.run([[1.0], [2.0]], ask="i_t", given={"h_t": [5.0]}, plan=plan)
+    trace = model.run([[1.0], [2.0]], ask="i_t", given={"h_t": [5.0, 6.0]}, plan=plan)
+    assert trace["W_hi @ h_prev"].tolist() == [[[0.0, 0.0]], [[17.0, 39.0]]]
 
 
 @pytest.mark.parametrize(

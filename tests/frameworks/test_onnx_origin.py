@@ -190,5 +190,5 @@ def test_diff_of_two_exported_models_says_that_their_embeddings_differ(tmp_path:
     found = CliRunner().invoke(
         main, ["diff", f"{tmp_path}/a.onnx", f"{tmp_path}/b.onnx", "--input", f"{tmp_path}/x.npy"]
     )
-    assert found.stdout.startswith("# Difference\n\n- same: all ")
+    assert found.stdout.startswith("# Difference of a.onnx and b.onnx\n\n- same: all ")
     assert "different embeddings (emb.weight: up to 0.5 apart)" in found.stdout

@@ -111,7 +111,9 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
 
 
 def test_the_thresholds_are_said_and_units_have_their_names() -> None:
-    trace = lt.run({"W_xi": [[4.0], [-4.0]], "W_hi": np.zeros((2, 2))}, [[1.0], [2.0]], ask="i_t", given={"h_t": [0.0]})
+    trace = lt.run(
+        {"W_xi": [[4.0], [-4.0]], "W_hi": np.zeros((2, 2))}, [[1.0], [2.0]], ask="i_t", given={"h_t": [0.0, 0.0]}
+    )
     trace = replace(trace, header=replace(trace.header, names={"h": ["<quote>", "space"]}, count_from=1))
     figure = trace.plot.saturation(0.05, 0.95)
     assert caption(figure).startswith(
