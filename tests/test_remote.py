@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import FileError, LstmTraceError
+from lstm_trace.errors import FileError, LstmTraceError, OptionError
 from lstm_trace.remote import Client, RemoteRun, ServiceError
 
 from .support.serving import Server
@@ -63,6 +63,26 @@ def test_an_edit_is_another_run(service: lt.api.Client) -> None:
     assert a.diff(a)["verdict"] == "same"
     assert b.verify()["verdict"] == "verified"
     assert b.explain("memory", of="3/c_t[1]")["rows"]
+
+
+def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.Client) -> None:
+    a = service.run(example="three-steps")
+    b = a.edit({"W_xi[0,0]": 0.75})
+    here, there = a.trace(), b.trace()
+    for remote, local in [
+        (b.verify(), lt.verify(there)),
+        (b.explain("memory", "2/c_t[1]"), lt.explain(there, "2/c_t[1]", "memory")),
+        (b.explain("padding"), lt.explain(there, how="padding")),
+        (b.explain("gates", language="de"), lt.explain(there, how="gates")),
+        (a.diff(b, language="zh"), lt.diff(here, there)),
+        (b.explain("attribution", "2/h_t[0]", against=a.id), lt.attribute(here, there, "2/h_t[0]")),
+    ]:
+        language = "de" if remote.get("how") == "gates" else "zh" if "lines" in remote else "en"
+        assert remote.report().split() == local.report(language=language).split()
+    for format in ("text", "tex", "typ"):  # for which an explanation has the caption of its picture, too
+        assert b.verify().report(format).split() == lt.verify(there).report(format).split()
+    with pytest.raises(OptionError, match="there is no format 'html'; expected md, text, tex, typ"):
+        b.verify().report("html")
 
 
 def test_pictures_are_those_of_the_trace(service: lt.api.Client, tmp_path: Path) -> None:

@@ -25,14 +25,17 @@ BRIEF = 12
 HOLDING = frozenset({"html", "typ", "pdf"})
 
 
+#: The module that prints each format that is text by itself.
+PRINTERS = {"md": "markdown", "text": "terminal", "tex": "latex", "typ": "typst"}
+
+
 def rendered(bodies: Sequence[Body], format: str, language: str = "en", width: int = 80, math: str = "github") -> str:
     """Documents, one after the other, in a format that needs no page of HTML round it: `md`, `text`, `tex` or `typ`.
 
     language: of Typst's own words. width: columns of text. math: how Markdown marks formulas (`markdown.MATH`).
     """
-    printers = {"md": ("markdown", math), "text": ("terminal", width), "tex": ("latex",), "typ": ("typst", language)}
-    printer, *given = printers[format]
-    return str(import_module(f"{__package__}.{printer}").render(bodies, *given))
+    given = {"md": (math,), "text": (width,), "typ": (language,)}.get(format, ())
+    return str(import_module(f"{__package__}.{PRINTERS[format]}").render(bodies, *given))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ import numpy as np
 
 from ..base.arrays import Array, as_plain, to_array
 from ..base.writing import written
-from ..errors import FileError, LstmTraceError, reason
+from ..documents.formats import PRINTERS, rendered
+from ..documents.wire import decoded
+from ..errors import FileError, LstmTraceError, OptionError, nearest, reason
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.trace import Trace
@@ -233,6 +235,25 @@ class Client:
             raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
 
 
+class RemoteResult(dict[str, Any]):
+    """What a server found: the members of its reply (docs/service.md), and a report of its document."""
+
+    def report(self, format: str = "md", width: int = 80) -> str:
+        """The document, printed here.
+
+        Args:
+            format: `md`, `text`, `tex` or `typ`.
+            width: columns of `text`.
+
+        Raises:
+            OptionError: for another format.
+            FileError: for a document of another version of lstm-trace.
+        """
+        if format not in PRINTERS:
+            raise OptionError(f"there is no format {format!r}{nearest(format, PRINTERS, 'expected')}")
+        return rendered([decoded(self["document"])], format, width=width)
+
+
 @checked
 @dataclass(frozen=True, repr=False)
 class RemoteRun:
@@ -298,29 +319,39 @@ class RemoteRun:
         body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
         return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
 
-    def diff(self, other: RemoteRun, **tolerance: Any) -> Any:
+    def diff(self, other: RemoteRun, language: str = "en", **tolerance: Any) -> RemoteResult:
         """The comparison of another run with this one.
 
         Args:
             other: of the same server.
+            language: of its report.
             tolerance: rtol, atol or ulps.
         """
-        return self.client._json("POST", "/diffs", {"a": self.id, "b": other.id, **tolerance})
+        return self._result("/diffs", {"a": self.id, "b": other.id, "language": language, **tolerance})
 
-    def explain(self, how: str, of: str | None = None, **options: Any) -> Any:
+    def explain(self, how: str, of: str | None = None, language: str = "en", **options: Any) -> RemoteResult:
         """An explanation of a value.
 
         Args:
-            how: `memory`, `gradient`, `contribution`, `gates` or `attribution`.
+            how: `memory`, `gradient`, `contribution`, `ablation`, `gates`, `training`, `padding`, or `attribution`
+                with the id of another run as `against`.
             of: the address of the value.
+            language: of its report.
             options: of that explanation.
         """
-        body = {"run": self.id, "how": how, **({} if of is None else {"of": of}), **options}
-        return self.client._json("POST", "/explanations", body)
+        body = {"run": self.id, "how": how, "language": language, **options}
+        return self._result("/explanations", body if of is None else body | {"of": of})
 
-    def verify(self) -> Any:
-        """The verdict on every line, each derived again from its operands."""
-        return self.client._json("POST", "/verifications", {"run": self.id})
+    def verify(self, language: str = "en") -> RemoteResult:
+        """The verdict on every line, each derived again from its operands.
+
+        Args:
+            language: of its report.
+        """
+        return self._result("/verifications", {"run": self.id, "language": language})
+
+    def _result(self, path: str, body: Mapping[str, Any]) -> RemoteResult:
+        return RemoteResult(self.client._json("POST", path, body))
 
     def download(self, file: str, path: str | Path | None = None, **options: Any) -> bytes:
         """One of its files.

@@ -50,6 +50,12 @@ class Body(Described, BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
+class Documented(Body):
+    """What is answered with a result. language: of its document, which the reply has if one is named."""
+
+    language: str | None = Field(None, max_length=20)
+
+
 class Edit(Body):
     """One premise changed: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
 
@@ -131,7 +137,7 @@ def _fields() -> dict[str, Any]:
 How = Literal[*EXPLANATIONS, "attribution"]  # type: ignore[valid-type]
 
 
-class _Asked(Body):
+class _Asked(Documented):
     run: str = Field(max_length=100)
     how: How
     of: str | None = Field(None, max_length=400)
@@ -145,7 +151,7 @@ class Question(_Question):  # type: ignore[misc]
     """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
 
 
-class Pair(Body):
+class Pair(Documented):
     """Two runs to compare, b with a (the reference). Without a tolerance the rounding bound decides."""
 
     a: str = Field(max_length=100)
@@ -155,7 +161,7 @@ class Pair(Body):
     ulps: float | None = None
 
 
-class NamedRun(Body):
+class NamedRun(Documented):
     """A run by its id."""
 
     run: str = Field(max_length=100)

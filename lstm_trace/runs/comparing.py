@@ -9,7 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from ..base.arrays import as_plain, to_list, word
+from ..documents.blocks import Body
+from ..documents.formats import Show
+from ..documents.result import Result
 from ..documents.tables import LongTable
+from ..documents.wire import encoded
 from ..errors import OptionError
 from ..languages.strings import words
 from ..one_value.derivation import Derivation, derivation
@@ -26,6 +30,9 @@ from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
 from .records import Described, Number, Record, View, as_json
+
+#: The blocks of a result as JSON (`documents/wire.py`).
+Document = list[dict[str, Any]] | None
 
 
 class FirstDifference(Record):
@@ -64,6 +71,7 @@ class DiffReply(Record):
 
     Attributes:
         units: of that text: which units differ, and what becomes of the output.
+        document: its blocks, if a language was named.
     """
 
     a: str
@@ -73,6 +81,7 @@ class DiffReply(Record):
     units: list[str]
     first: FirstDifference | None
     lines: list[LineDiff]
+    document: Document
 
 
 class DiffMap(Record):
@@ -105,6 +114,7 @@ class ExplanationReply(Record):
 
     Attributes:
         more: of the same finding: of a split `By block`, the sum of each array that is given, and `By step`.
+        document: its blocks, if a language was named.
     """
 
     how: str
@@ -114,6 +124,7 @@ class ExplanationReply(Record):
     left_out: int
     text: str
     more: list[TitledTable]
+    document: Document
 
 
 class FailedValue(Record):
@@ -126,12 +137,17 @@ class FailedValue(Record):
 
 
 class VerificationReply(Record):
-    """What `lstm-trace verify` says."""
+    """What `lstm-trace verify` says.
+
+    Attributes:
+        document: its blocks, if a language was named.
+    """
 
     verdict: Literal["verified", "failed", "inconclusive"]
     text: str
     checked: int
     failures: list[FailedValue]
+    document: Document
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,7 +164,13 @@ class NumberReply(Described, Derivation):
 
 
 def compared(
-    of_a: str, of_b: str, ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None
+    of_a: str,
+    of_b: str,
+    ids: tuple[str, str],
+    rtol: float | None,
+    atol: float | None,
+    ulps: float | None,
+    language: str | None = None,
 ) -> bytes:
     """b compared with a, as `lstm-trace diff` does.
 
@@ -159,6 +181,7 @@ def compared(
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place; without any the rounding bound decides.
+        language: of the document; None for none.
 
     Returns:
         JSON as `DiffReply` describes it: the verdict, the first difference, and every line.
@@ -178,7 +201,7 @@ def compared(
         one, other = differs.first_values or (float("nan"), float("nan"))
         first = FirstDifference(str(differs.first), *map(word, (one, other, other - one, differs.first_bound)))
     lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
-    return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines))
+    return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines, _document(found, language)))
 
 
 def _line(found: LineDifference, change: Change | None) -> LineDiff:
@@ -221,7 +244,7 @@ def mapped(of_a: str, of_b: str, line: str, layer: int | None, direction: str | 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
     """An explanation as tables, each of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
-    given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
+    given = asked.model_dump(exclude={"run", "how", "of", "against", "language"}, exclude_none=True)
     if asked.how == "attribution":
         if given:
             raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
@@ -237,7 +260,8 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     *others, rows = found.tables(words())
     more = [TitledTable(part.heading, *_table(part, most)) for part in others]
     text = printable("\n".join(map(str, found.sentences(words()))))
-    return as_json(ExplanationReply(asked.how, asked.of, *_table(rows, most), text, more))
+    document = _document(found, asked.language)
+    return as_json(ExplanationReply(asked.how, asked.of, *_table(rows, most), text, more, document))
 
 
 def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int]:
@@ -246,13 +270,21 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
     return list(found.columns), rows, len(found.rows) - len(rows)
 
 
-def verified(path: str) -> bytes:
+def _document(found: Result, language: str | None) -> Document:
+    """The blocks of a result in a language, as they travel; without its picture, which has a route of its own."""
+    if language is None:
+        return None
+    return encoded(Body(tuple(found.blocks(words(language), Show())), found.own, legible=True))
+
+
+def verified(path: str, language: str | None = None) -> bytes:
     """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
     found = verify(opened(path))
     failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     verdict: Any = found.status
-    return as_json(VerificationReply(verdict, "\n".join(verdict_of(found, words())), checked, failures))
+    text, document = "\n".join(verdict_of(found, words())), _document(found, language)
+    return as_json(VerificationReply(verdict, text, checked, failures, document))
 
 
 def at(

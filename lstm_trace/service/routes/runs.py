@@ -158,8 +158,8 @@ class PairPlotOptions(PlotOptions):
 @comparisons.post("/diffs", response_model=comparing.DiffReply)
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
-    tolerance = body.rtol, body.atol, body.ulps
-    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), (body.a, body.b), *tolerance)
+    how = body.rtol, body.atol, body.ulps, body.language
+    return await service.jobs.reply(comparing.compared, RunId(body.a), RunId(body.b), (body.a, body.b), *how)
 
 
 @comparisons.get("/diffs/map", response_model=comparing.DiffMap)
@@ -199,7 +199,7 @@ async def explain(service: Service, body: Question) -> Response:
 @comparisons.post("/verifications", response_model=comparing.VerificationReply)
 async def verify(service: Service, body: NamedRun) -> Response:
     """Derive every line again from its operands, as `lstm-trace verify` does."""
-    return await service.jobs.reply(comparing.verified, RunId(body.run))
+    return await service.jobs.reply(comparing.verified, RunId(body.run), body.language)
 
 
 # -- the states of corpora -------------------------------------------------------------------------------------------
