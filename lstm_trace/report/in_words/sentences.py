@@ -13,7 +13,7 @@ from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
 from ...documents.blocks import Block, Heading, Items, Para, Text
 from ...errors import MissingError
-from ...explanation.memory import Recurrence, flow, recurrences
+from ...explanation.memory import Recurrence, flow, recurrences, terms
 from ...formulas.tree import Call, Fn, Node, Num, call, number
 from ...languages.strings import capital
 from ...trace.labels import readout
@@ -105,13 +105,13 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
         if not cases or not told.shown.chosen.has(name):
             continue
         found: list[Said] = []
-        rule = next((rule for _, rule in recurrences(told.stage, [name])), None)
-        if rule is not None and rule.writes:
+        if (update := _update(cell, name)) is not None:
             states.append(name)
-            several = (case for case in cases if len(told.steps[case.row]) > 1)
-            left = {case: text for case in several if (text := _left(told, rule, case)) is not None}
+            several = [case for case in cases if len(told.steps[case.row]) > 1]
+            pairs = ((case, _left(told, rule, case)) for _, rule in recurrences(told.stage, [name]) for case in several)
+            left = {case: text for case, text in pairs if text is not None}
             found = [("left", text) for text in left.values()]
-            found += _went(told, name, rule, [case for case in cases if case not in left])
+            found += _went(told, name, *update, [case for case in cases if case not in left])
         elif (way := _shown_state(cell, name, states)) is not None:
             found = [*_shows(told, name, *way, cases)]
         elif (sources := _sources(cell, name)) is not None:
@@ -132,19 +132,32 @@ def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num 
     return told.shown.num(math.fsum(values) if all(map(math.isfinite, values)) else math.nan, name)
 
 
-def _went(told: Described, name: str, rule: Recurrence, cases: Sequence[Case]) -> Iterator[Said]:
+def _update(cell: Cell, name: str) -> tuple[str, Terms, Terms] | None:
+    """The state that a line, carried or not, is a sum with, and what of it is kept and what is written."""
+    line = cell.by_name[name]
+    if line.op == "clip":
+        line = cell.by_name.get(str(line.operands[0]), line)
+    for state in sorted(cell.states, key=lambda state: cell.states[state] != name) if line.op == "add" else ():
+        keeps, writes = terms(cell, line, state)
+        if keeps and writes:
+            others = {term for _, term in writes}
+            kept = ((sign, o) for sign, o in zip(line.constants, line.operands, strict=True) if o not in others)
+            return state, tuple(kept), writes
+    return None
+
+
+def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, cases: Sequence[Case]) -> Iterator[Said]:
     """How the state of some cases changed in their last step, where that is what its terms add up to."""
     moves: list[tuple[Case, Num, Num, Text]] = []
-    kept = tuple((sign, product) for (sign, _), product in zip(rule.keeps, rule.products, strict=True))
     for case in cases:
         t = told.steps[case.row][-1]
-        parts = [_added(told, part, case, t, name) for part in (kept, rule.writes)]
+        parts = [_added(told, part, case, t, name) for part in (kept, written)]
         there = [part for part in parts if part is not None]
         new = told.num(name, case, t)
-        if len(there) < 2 or told.values(rule.state) is None or not _adds_up(told, new.value, [x.value for x in there]):
+        if len(there) < 2 or told.values(state) is None or not _adds_up(told, new.value, [x.value for x in there]):
             return
         aside = told.aside("parts", kept=there[0], written=there[1])
-        moves.append((case, told.num(rule.state, case, t), new, aside))
+        moves.append((case, told.num(state, case, t), new, aside))
     if not moves:
         return
     texts: list[tuple[Case, Text, Text]] = [(case, (new,), ()) for case, _, new, _ in moves]
