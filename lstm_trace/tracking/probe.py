@@ -383,6 +383,7 @@ def probe(
     states: States, target: str, line: str | None, labels: str | Path | None, test: float, seed: int, max_steps: int
 ) -> Probe:
     """See `States.probe`."""
+    checked_seed(seed)
     needs_sklearn()
     blocks = states.layout.chosen(line)
     sample = gathered(states, blocks, target, labels, max_steps, seed)
