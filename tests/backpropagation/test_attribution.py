@@ -173,6 +173,7 @@ def test_rows_of_one_batch() -> None:
     assert not any(found.parts[k].any() for k, kind in found.kinds.items() if kind == "parameter")
 
 
+@pytest.mark.few(0)
 def test_frame_has_an_address_for_every_entry() -> None:
     runs = [case("peephole", seed, lengths=[4, n])[1] for seed, n in ((40, 3), (41, 2))]
     found = split(*runs, "1/joined/1/1/y_t[0]")

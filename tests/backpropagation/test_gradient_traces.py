@@ -210,6 +210,7 @@ def test_the_bound_of_a_sum_is_not_blunt() -> None:
         sums["d_W_xi"][:] = kept
 
 
+@pytest.mark.few(0)
 @given(st.data())
 def test_any_tampered_gradient_is_found(data: st.DataObject) -> None:
     _, g = one_layer()

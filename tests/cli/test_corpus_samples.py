@@ -81,6 +81,7 @@ def test_a_probe_of_a_part_of_the_states_is_told(folder: Path, tmp_path: Path) -
     assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
 
 
+@pytest.mark.few(0)
 def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_path: Path) -> None:
     found = invoke("verify", folder / "states", "--sample", 20)
     assert (found.exit_code, found.stderr) == (0, "")

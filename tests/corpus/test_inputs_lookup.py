@@ -206,6 +206,7 @@ def test_the_names_of_the_inputs_of_the_model_are_its_vocabulary(tmp_path: Path)
     assert two.unit("c_t[3]").equals(one)
 
 
+@pytest.mark.few(0)
 def test_states_that_were_moved_find_vocabulary_and_embedding(tmp_path: Path) -> None:
     found = corpus.run(lt.prepare(weights()), ["ab", "b"], tmp_path / "one", vocabulary=["a", "b"], embedding=E)
     assert found.verify().status == "verified"

@@ -199,6 +199,7 @@ def test_one_step_from_zero_hides_the_forget_gate() -> None:
     assert set(found.undecided["recurrent"]) == {"as stored", "transposed"}
 
 
+@pytest.mark.few(0)
 def test_nothing_explains_noise() -> None:
     weights = drawn()
     x, y = outputs(weights, {})

@@ -155,7 +155,7 @@ def test_every_matrix_is_the_sum_of_its_columns_times_rows() -> None:
     assert met == {f"W_{side}{gate}" for side in "xh" for gate in "ifco"}
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("options", some(CELLS, 2), ids=str)
 def test_every_cell(options: dict[str, Any]) -> None:
     trace = traced(options, layers=1, both=False, lengths=[4, 2])

@@ -68,7 +68,7 @@ def test_a_page_has_picture_and_table_and_loads_nothing(folder: Path, how: str) 
     assert sorted(path.name for path in folder.iterdir()) == ["t.json", "x.html"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", some(WAYS, 2))
 def test_markdown_has_the_picture_beside_it(folder: Path, how: str) -> None:
     assert explain(how, "-o", "my table.md").exit_code == 0

@@ -97,6 +97,7 @@ def test_the_spec_of_a_run_makes_it_again(kept: Kept, tmp_path: Path) -> None:
     assert [edit["address"] for edit in kept.spec(run)["edits"]] == ["x", "W_xi[0,0]", "c0[1]"]
 
 
+@pytest.mark.few(0)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(

@@ -230,6 +230,7 @@ def test_large_sizes(H: int, B: int, dtype: str) -> None:
     check(case, compiled(case))
 
 
+@pytest.mark.few(0)
 def test_more_steps_than_one_block_of_products() -> None:
     for direction in ("forward", "reverse"):
         case = Case.drawn(FAMILY["lengths"], 4, 3, 20_001, 3, "float32", direction, 3)

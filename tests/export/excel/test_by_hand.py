@@ -147,7 +147,7 @@ def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(SMALL, 4))
 def test_one_page(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
@@ -331,7 +331,7 @@ def test_inputs_and_states_are_changed_here(tmp_path: Path) -> None:
     assert book["Inputs"]["A2"].value == "The numbers on grey stand on 'By hand': change them there."
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("places", [0, 2, 4])
 def test_rounded_by_hand_it_rounds_the_same(tmp_path: Path, places: int) -> None:
     trace = lt.run(example("three-steps", ask=[]), arithmetic=f"by-hand-{places}")

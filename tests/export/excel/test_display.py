@@ -85,7 +85,7 @@ def test_no_number_format_has_sections(tmp_path: Path, digits: int | None, lengt
     assert not [code for code in codes if ";" in code or "[" in code or "&" in code]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("job", [{}, {"values": True}, {"digits": Style(3)}])
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_every_number_is_shown_with_its_sign_and_size(tmp_path: Path, lengths: Any, job: dict[str, Any]) -> None:

@@ -88,6 +88,7 @@ def test_many_rows_of_padding_have_no_scale(tmp_path: Path, monkeypatch: pytest.
     assert not coloured(written(tmp_path, trace)["Layer 0 forward"])
 
 
+@pytest.mark.few(0)
 def test_the_record_and_other_lines_are_not_coloured(tmp_path: Path) -> None:
     book = written(tmp_path, stacked(layers=1, directions=("forward",)))
     sheets = [sheet.title for sheet in book if coloured(sheet)]
