@@ -23,8 +23,6 @@ BINARY = frozenset({"pdf", "png", "parquet"})
 BRIEF = 12
 #: Formats of a document that hold its picture themselves.
 HOLDING = frozenset({"html", "typ", "pdf"})
-
-
 #: The module that prints each format that is text by itself.
 PRINTERS = {"md": "markdown", "text": "terminal", "tex": "latex", "typ": "typst"}
 

@@ -143,11 +143,14 @@ class Result:
             width: columns of `text`.
             math: how Markdown marks formulas (`markdown.MATH`).
         """
-
-        body = Body(tuple(self.blocks(words, show)), self.own, legible=True)
+        body = self.body(words, show)
         return (
             page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
         )
+
+    def body(self, words: Words, show: Show) -> Body:
+        """The blocks with what their printers need to know. words, show: as of `blocks`."""
+        return Body(tuple(self.blocks(words, show)), self.own, legible=True)
 
     def picture(self, language: str = "en") -> Figure | None:
         """The picture; None where there is none, or nothing to draw."""

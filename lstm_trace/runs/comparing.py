@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import Field
 
 from ..base.arrays import as_plain, to_list, word
-from ..documents.blocks import Body
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..documents.tables import LongTable
@@ -272,9 +271,7 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
 
 def _document(found: Result, language: str | None) -> Document:
     """The blocks of a result in a language, as they travel; without its picture, which has a route of its own."""
-    if language is None:
-        return None
-    return encoded(Body(tuple(found.blocks(words(language), Show())), found.own, legible=True))
+    return None if language is None else encoded(found.body(words(language), Show()))
 
 
 def verified(path: str, language: str | None = None) -> bytes:
