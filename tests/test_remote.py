@@ -81,6 +81,9 @@ def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.
         assert remote.report().split() == local.report(language=language).split()
     for format in ("text", "tex", "typ"):  # for which an explanation has the caption of its picture, too
         assert b.verify().report(format).split() == lt.verify(there).report(format).split()
+    german = b.verify("de").report("typ")
+    assert german.split() == lt.verify(there).report("typ", language="de").split()
+    assert 'lang: "de"' in german
     with pytest.raises(OptionError, match="there is no format 'html'; expected md, text, tex, typ"):
         b.verify().report("html")
 

@@ -236,7 +236,14 @@ class Client:
 
 
 class RemoteResult(dict[str, Any]):
-    """What a server found: the members of its reply (docs/service.md), and a report of its document."""
+    """What a server found: the members of its reply (docs/service.md), and a report of its document.
+
+    language: of the document.
+    """
+
+    def __init__(self, reply: Mapping[str, Any], language: str) -> None:
+        super().__init__(reply)
+        self.language = language
 
     def report(self, format: str = "md", width: int = 80) -> str:
         """The document, printed here.
@@ -251,7 +258,7 @@ class RemoteResult(dict[str, Any]):
         """
         if format not in PRINTERS:
             raise OptionError(f"there is no format {format!r}{nearest(format, PRINTERS, 'expected')}")
-        return rendered([decoded(self["document"])], format, width=width)
+        return rendered([decoded(self["document"])], format, self.language, width)
 
 
 @checked
@@ -351,7 +358,7 @@ class RemoteRun:
         return self._result("/verifications", {"run": self.id, "language": language})
 
     def _result(self, path: str, body: Mapping[str, Any]) -> RemoteResult:
-        return RemoteResult(self.client._json("POST", path, body))
+        return RemoteResult(self.client._json("POST", path, body), body["language"])
 
     def download(self, file: str, path: str | Path | None = None, **options: Any) -> bytes:
         """One of its files.
