@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.inputs import computing
-from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
+from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all, some
 from .layouts import LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
 from .read import Found
@@ -182,9 +182,8 @@ def find(
     if layout is None:
         known = detect(arrays)
         if known is None:
-            there = ", ".join(f"{key} {tuple(np.shape(a))}" for key, a in list(arrays.items())[:6]) or "none"
-            more = f" and {len(arrays) - 6} more" if len(arrays) > 6 else ""
-            unknown = f"no LSTM was recognised by the names of its arrays (there are {there}{more})"
+            there = some([f"{key} {tuple(np.shape(a))}" for key, a in arrays.items()], 6) or "none"
+            unknown = f"no LSTM was recognised by the names of its arrays (there are {there})"
             raise FileError(f"{unknown}; say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}")
         layout, groups = known
     else:

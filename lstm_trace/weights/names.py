@@ -9,6 +9,7 @@ from itertools import product
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
+from ..errors import some
 from .layouts import CANDIDATE, LAYOUTS, Layout, Names
 
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
@@ -167,11 +168,9 @@ def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
         names = _absent(layout, group, {("projection", "")})
     if not names:
         return []
-    absent, shown = (
-        ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
-        for keys in (names, list(dict.fromkeys(item.key for item in group.arrays)))
-    )
-    return [f"{absent} {'is' if len(names) == 1 else 'are'} missing{why}; of this LSTM the file has {shown}"]
+    shown = some(list(dict.fromkeys(item.key for item in group.arrays)), _LISTED)
+    missing = f"{some(names, _LISTED)} {'is' if len(names) == 1 else 'are'} missing{why}"
+    return [f"{missing}; of this LSTM the file has {shown}"]
 
 
 def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:
