@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +294,24 @@ def test_the_package_offers_its_own_names_only() -> None:
 def test_a_help_fits_on_a_screen(verb: str) -> None:
     shown = re.findall(r"^  (?:-\w, )?--", invoke(*verb.split(), "--help").stdout, re.M)
     assert 1 <= len(shown) <= 27
+
+
+def functions(group: click.Group = main) -> Iterator[tuple[click.Command, Any]]:
+    """Each command with the function that it is made from."""
+    context = click.Context(group)
+    for command in filter(None, (group.get_command(context, name) for name in group.list_commands(context))):
+        if isinstance(command, click.Group):
+            yield from functions(command)
+            continue
+        made: Any = command.callback
+        while isinstance(made, partial) or hasattr(made, "__wrapped__"):
+            made = made.args[-1] if isinstance(made, partial) else made.__wrapped__
+        yield command, made
+
+
+def test_every_keyword_of_a_command_is_an_option() -> None:
+    """One that no docstring describes would be none, without a word."""
+    put_together = {"style"}  # from the options of a style
+    for command, made in functions():
+        keywords = {one.name for one in signature(made).parameters.values() if one.kind is one.KEYWORD_ONLY}
+        assert keywords - put_together <= {one.name for one in command.params}, command.name
