@@ -129,7 +129,7 @@ class Builder:
         self._add(line._replace(name=name), node, text)
 
     def _begin(self, text: str, start: int, row: tuple[int, str]) -> ast.expr:
-        """Python's tree of what is read from now on; what is written as on paper is told how it is typed."""
+        """Python's tree of what is read from now on; a message on what is written as on paper says how it is typed."""
         self.row, self.start, self.depth, self.read = row, start, 0, {}
         if LETTERS.search(text) and (fault := self.on_paper(text)):
             raise fault

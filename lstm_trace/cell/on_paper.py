@@ -1,7 +1,7 @@
 """Equations as they stand on paper or in LaTeX, and how they are typed: for messages only; nothing is read by this.
 
 `W_xi x_t`, `h_{t-1}`, `x(t)`, `\\sigma(…)`, `⊙`: what a textbook, and our own pictures, write. The grammar has one
-way to write each, and who types another is told which.
+way to write each, and a message on any other says which.
 """
 
 from __future__ import annotations

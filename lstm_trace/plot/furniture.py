@@ -154,7 +154,7 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
     Args:
         title: stands above it.
         caption: sentences below it.
-        told: it in words, for who cannot see it.
+        told: the picture in words, for screen readers.
         body: SVG between y = HEAD and `bottom`.
         bottom: where the caption begins.
         wide: width.

@@ -95,7 +95,7 @@ def rows(trace: Trace, which: slice | Array) -> Trace:
 
 
 def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> Trace:
-    """The trace with its arrays at some steps and rows, and with others in place of what it has."""
+    """The trace with its arrays at some steps and rows, and with other arrays in place of its own."""
     at = window, which
     x, mask = (None if values is None else values[at] for values in (trace.x, trace.mask))
     lengths = None if trace.lengths is None else trace.lengths[which]
