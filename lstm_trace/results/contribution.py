@@ -5,7 +5,6 @@ The exact split stands beside gradient x input, integrated gradients and occlusi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -31,7 +30,6 @@ from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
 from .explanation import Worked, step_named
 
-_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *Score._fields}
 #: Above this part of the difference it is said that a value goes past the baseline's.
@@ -87,8 +85,7 @@ class ContributionExplanation(SplitExplanation):
         if self.nothing:
             return
         yield Heading(2, (words.word("faith.checked" if self.account.occlusion else "split.steps"),))
-        sentences = experiments(self.account, words)
-        if said := tuple((_POINT.sub(",", text) if style.comma else text,) for text in sentences):
+        if said := tuple((text,) for text in experiments(self.account, words, _with_comma if style.comma else format)):
             yield Items(said)
         yield from (Para(marked(note)) for note in self._notes(words))
         for table in (self._by_step(words), *self._scores(words)):
@@ -177,8 +174,13 @@ class ContributionExplanation(SplitExplanation):
 # -- experiments -----------------------------------------------------------------------------------------------------
 
 
-def experiments(told: Account, words: Words) -> Iterator[str]:
-    """What the experiments found, and whether the split agrees with them."""
+def _with_comma(value: float, spec: str) -> str:
+    """`format`, with a decimal comma."""
+    return format(value, spec).replace(".", ",")
+
+
+def experiments(told: Account, words: Words, show: Callable[[float, str], str] = format) -> Iterator[str]:
+    """What the experiments found, and whether the split agrees with them. show: a number by a format."""
     without, faith = told.occlusion, told.faithfulness
     if without is None:
         return
@@ -190,7 +192,7 @@ def experiments(told: Account, words: Words) -> Iterator[str]:
             words.word("faith.step", step=step_named(row.t, row.token, words)) if isinstance(row, Step) else row.place
         )
         measured = "" if without.complete else ".measured"
-        yield words.word(f"faith.lost{measured}", place=place, lost=f"{most:+.6g}", n=without.made)
+        yield words.word(f"faith.lost{measured}", place=place, lost=show(most, "+.6g"), n=without.made)
     opposed, largest = told.opposed
     if largest == 1:
         yield words.word("faith.opposed.only")
@@ -202,7 +204,7 @@ def experiments(told: Account, words: Words) -> Iterator[str]:
         time = _lasts(without.possible * without.seconds, words)
         yield words.word("faith.partly", time=time, **made)
     if faith is not None:
-        yield from _faithful(faith, words)
+        yield from _faithful(faith, words, show)
     elif told.wanted:
         time = _lasts(told.wanted * without.seconds, words)
         yield words.count("faith.unmeasured", told.wanted, time=time, made=without.made)
@@ -219,21 +221,25 @@ def _lasts(seconds: float, words: Words) -> str:
     return words.word(key, n=f"{n:.0f}")
 
 
-def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
+def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], str]) -> Iterator[str]:
     """The scores of the best order beside the others, and where they say that it is not faithful."""
     best, order, listed = faith.orders[faith.best], words.word(f"faith.order.{faith.best}"), words.word("list")
 
     def beside(number: Callable[[Score], float], spread: float) -> str:
         """What the other orders have, and the random ones."""
         orders = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items() if name != faith.best]
-        texts = [words.word("faith.by", order=name, number=f"{number(one):.4g}") for name, one in orders]
-        mean = words.word("faith.random", number=f"{number(faith.mean):.4g}", spread=f"{spread:.2g}")
+        texts = [words.word("faith.by", order=name, number=show(number(one), ".4g")) for name, one in orders]
+        mean = words.word("faith.random", number=show(number(faith.mean), ".4g"), spread=show(spread, ".2g"))
         return listed.join([*texts, mean])
 
     others = beside(faith.without, faith.spread.comprehensiveness)
     alone = beside(attrgetter("distance"), faith.spread.distance)
-    away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
-    kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
+    away = {"away": show(faith.without(best), ".4g"), "bins": _bins(words), "others": others}
+    kept = {
+        "value": show(faith.value, ".4g"),
+        "baseline": show(faith.baseline, ".4g"),
+        "distance": show(best.distance, ".4g"),
+    }
     yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
     mean, spread = faith.mean, faith.spread
     ahead = best.comprehensiveness - mean.comprehensiveness
@@ -243,12 +249,12 @@ def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
     ):
         if lead <= 0:
             key = f"faith.chance.{what}{'.worse' if lead < -chance else ''}"
-            yield words.word(key, order=order, value=f"{number:.4g}", mean=f"{drawn:.4g}")
+            yield words.word(key, order=order, value=show(number, ".4g"), mean=show(drawn, ".4g"))
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
-        yield words.word("faith.past", past=f"{best.overshoot:.4g}")
+        yield words.word("faith.past", past=show(best.overshoot, ".4g"))
     if len(faith.orders) > 1 and faith.disagree:
         key = "both" if faith.uncorrelated and faith.apart else "ranks" if faith.uncorrelated else "top"
-        ranks = f"{faith.correlation:.2f}" if faith.uncorrelated else ""
+        ranks = show(faith.correlation, ".2f") if faith.uncorrelated else ""
         yield words.word(f"faith.{key}", common=faith.common, top=faith.top, correlation=ranks)
     if faith.misleading:
         yield words.word("faith.misleading")

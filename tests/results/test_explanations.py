@@ -199,3 +199,13 @@ def test_what_it_is_held_at_is_in_words() -> None:
     for to, said in (("*0.5", "0.5 times its own value"), (trace, "the values of another trace")):
         told = sentences(trace, "1/forward/2/1/h_t[3]", "ablation", only="0/forward/c_t", to=to)
         assert f"each variant holds one unit of 0/forward/c_t at {said}, at all steps" in told
+
+
+def test_a_decimal_comma_is_for_numbers_and_not_for_tokens() -> None:
+    draw = np.random.default_rng(5)
+    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, draw.normal(size=(6, 2)), tokens=[f"{k}.5" for k in range(6)])
+    text = lt.explain(trace, of="5/h_t[0]", how="contribution", decimal_comma=True).report("text")
+    assert "the value changes most without step t = 5 (‘5.5’): -0,264061" in text
+    assert "in random order -0,4384 ± 0,11" in " ".join(text.split())
+    assert not re.search(r"‘\d,5’", text)
