@@ -4,10 +4,10 @@ python -m tests.mutants --count 200 --seed 1               # 200 mutants, tried 
 python -m tests.mutants --count 200 --seed 1 --tier all    # the same mutants, by all tests
 python -m tests.mutants --only 17,40                       # two of them again
 
-A mutant is one changed line inside a function that some test runs. It is made in a copy of the repository; the test
-functions that run the line are tried, those that run few lines first, then the rest of its room, until one fails.
-Which lines a test function runs is recorded once, in `build/mutants`: `--record` does so again. What runs in a process
-that a test starts is not recorded. Needs the extra `mutants`, and Linux.
+A mutant is one changed line inside a function. It is made in a copy of the repository; the test functions that reach
+the line are tried, those that reach few of the lines first, until one fails. Which test functions reach a line is
+recorded once, in `build/mutants`, by all tests on a copy in which each of these lines reports itself, also in processes
+that a test starts. Needs Linux, and an hour or two.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from mmap import mmap
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -41,11 +42,30 @@ KEPT = ROOT / "build" / "mutants"
 APART = tuple(f"--ignore=tests/{name}" for name in ("frameworks", "office", "browser", "load"))
 #: Processor seconds for one test, after which it hangs, and for all tests of a mutant; seconds by the clock.
 TEST_SECONDS, ALL_SECONDS, WALL_SECONDS = 60, 120, 3600
-HANGS, OUT_OF_TIME, NO_TESTS = 98, 97, 5  # exit codes: the first two are ours, the last is pytest's
-RECORD, LIMITED = "MUTANTS_RECORD", "MUTANTS_LIMITED"  # variables that turn parts of the plugin below on
+HANGS, OUT_OF_TIME = 98, 97  # exit codes of ours
+RECORD, NOW, LIMITED = "MUTANTS_RECORD", "MUTANTS_NOW", "MUTANTS_LIMITED"  # variables that turn parts of this on
+#: The longest name of a test function that is told to the processes that it starts.
+LONGEST = 400
 
-#: By file of the package: the lines that run, by test function.
-Runs = dict[str, dict[str, set[int]]]
+#: The module through which a line reports itself: once for each test function, which a shared file names.
+REPORTS = f"""
+import mmap, os
+_seen = set()
+try:
+    with open(os.environ["{NOW}"], "rb") as _file:
+        _now = mmap.mmap(_file.fileno(), {LONGEST}, access=mmap.ACCESS_READ)
+except (KeyError, OSError):
+    _now = b""
+
+
+def reached(number):
+    key = number, _now[:]
+    if _now and key not in _seen:
+        _seen.add(key)
+        with open(os.environ["{RECORD}"] + "/reached.txt", "ab") as file:
+            file.write(b"%d %s\\n" % (number, key[1].rstrip(b"\\0")))
+"""
+REPORT = "__import__('lstm_trace._reports')._reports.reached"
 
 _SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -126,22 +146,42 @@ def mutated(mutant: Mutant, text: str) -> str:
     return (data[: mutant.start] + mutant.new.encode() + data[mutant.end :]).decode()
 
 
-# As a plugin of pytest (-p tests.mutants): records the lines that each test function runs, or ends a test that hangs.
+def reporting(text: str, lines: dict[int, list[int]]) -> str:
+    """The text of a file with a report before each statement that holds one of the lines, of the numbers there."""
+    tree = ast.parse(text)
+    rows = text.splitlines(keepends=True)
+    placed: dict[int, list[int]] = defaultdict(list)
+    for line, numbers in lines.items():
+        holding = [
+            node for node in ast.walk(tree)
+            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0)
+            and not rows[node.lineno - 1].lstrip().startswith(("elif ", "@", "async def ", "def ", "class "))
+            and not rows[node.lineno - 1][: node.col_offset].strip()
+        ]  # fmt: skip
+        placed[max(node.lineno for node in holding)] += numbers
+    for line, numbers in placed.items():
+        row = rows[line - 1]
+        indent = row[: len(row) - len(row.lstrip())]
+        rows[line - 1] = "".join(f"{indent}{REPORT}({number})\n" for number in numbers) + row
+    return "".join(rows)
+
+
+# As a plugin of pytest (-p tests.mutants): says which test function runs, or ends a test that hangs.
 
 
 def pytest_configure(config: Any) -> None:
     if os.environ.get(RECORD) and (not config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
-        import coverage
-
-        config.mutants = coverage.Coverage(data_file=None, source=[str(ROOT / "lstm_trace")])
-        config.mutants.start()
+        os.environ[NOW] = str(Path(os.environ[RECORD]) / f"now-{os.getpid()}")
+        Path(os.environ[NOW]).write_bytes(bytes(LONGEST))
+        with Path(os.environ[NOW]).open("r+b") as file:
+            config.mutants = mmap(file.fileno(), LONGEST)
     if os.environ.get(LIMITED):
         signal.signal(signal.SIGPROF, lambda *_: os._exit(HANGS))
 
 
 def pytest_runtest_setup(item: Any) -> None:
     if hasattr(item.config, "mutants"):
-        item.config.mutants.switch_context(item.nodeid.partition("[")[0])
+        item.config.mutants[:] = item.nodeid.partition("[")[0].encode()[:LONGEST].ljust(LONGEST, b"\0")
     if os.environ.get(LIMITED):
         used = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         if used > ALL_SECONDS:
@@ -155,24 +195,24 @@ def pytest_runtest_logreport(report: Any) -> None:
             file.write(f"{report.nodeid}\n")
 
 
-def pytest_unconfigure(config: Any) -> None:
-    if hasattr(config, "mutants"):
-        config.mutants.stop()
-        data = config.mutants.get_data()
-        runs: dict[str, dict[str, list[int]]] = {}
-        for file in data.measured_files():
-            here = runs[str(Path(file).relative_to(ROOT))] = defaultdict(list)
-            for line, contexts in data.contexts_by_lineno(file).items():
-                for context in filter(None, contexts):
-                    here[context].append(line)
-        (Path(os.environ[RECORD]) / f"{os.getpid()}.json").write_text(json.dumps(runs))
+def copied(folder: Path) -> Path:
+    """A copy of the repository."""
+    return Path(shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".venv*", "build", "__pycache__")))
 
 
-def recorded(anew: bool, workers: int) -> Runs:
-    """What each test function runs."""
-    if anew or not KEPT.is_dir():
+def recorded(drawn: list[Mutant], workers: int, root: Path) -> dict[int, set[str]]:
+    """The test functions that reach the line of each mutant, by its number; `root` is a copy for it."""
+    about = KEPT / "drawn.json"
+    if not about.exists() or json.loads(about.read_text()) != [list(mutant) for mutant in drawn]:
         shutil.rmtree(KEPT, ignore_errors=True)
         KEPT.mkdir(parents=True)
+        (root / "lstm_trace" / "_reports.py").write_text(REPORTS)
+        for file in {mutant.file for mutant in drawn}:
+            lines: dict[int, list[int]] = defaultdict(list)
+            for number, mutant in enumerate(drawn):
+                if mutant.file == file:
+                    lines[mutant.line].append(number)
+            (root / file).write_text(reporting(_read(file), lines), "utf-8")
         command = [
             sys.executable,
             "-m",
@@ -185,34 +225,34 @@ def recorded(anew: bool, workers: int) -> Runs:
             "loadfile",
             *APART,
         ]
-        subprocess.run(command, cwd=ROOT, env=environment("all", ROOT) | {RECORD: str(KEPT)})  # noqa: S603
-    runs: Runs = defaultdict(lambda: defaultdict(set))
-    for path in sorted(KEPT.glob("*.json")):
-        for file, tests in json.loads(path.read_text()).items():
-            for test, lines in tests.items():
-                runs[file][test].update(lines)
-    return runs
+        subprocess.run(command, cwd=root, env=environment("all", root) | {RECORD: str(KEPT)})  # noqa: S603
+        about.write_text(json.dumps(drawn))
+    found: dict[int, set[str]] = defaultdict(set)
+    for row in (KEPT / "reached.txt").read_text().splitlines():
+        of, _, test = row.partition(" ")
+        if test:
+            found[int(of)].add(test)
+    return found
 
 
 def environment(tier: str, root: Path) -> dict[str, str]:
     return os.environ | {VARIABLE: tier, "PYTHONPATH": str(root)}
 
 
-def selected(runs: Runs, mutant: Mutant, tier: str) -> list[str]:
-    """The tests of a mutant: the functions that run its line, the shortest first, and the folder of its room."""
-    covering = [test for test, lines in runs[mutant.file].items() if mutant.line in lines]
-    covering = [test for test in covering if tier == "all" or "/slow_" not in test]
-    size = {test: sum(len(tests.get(test, ())) for tests in runs.values()) for test in covering}
-    room = Path("tests", *Path(mutant.file).parts[1:-1])
-    while not (ROOT / room).is_dir():
-        room = room.parent
-    top = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))
-    covering.sort(key=lambda test: (not test.startswith(f"{room}/"), size[test]))
-    return [*covering, *([str(room)] if room.parts != ("tests",) else top)]
+def selected(reaching: dict[int, set[str]], number: int, tier: str) -> list[str]:
+    """The test functions that reach the line of a mutant; first those that reach few of the lines."""
+    counts: dict[str, int] = defaultdict(int)
+    for tests in reaching.values():
+        for test in tests:
+            counts[test] += 1
+    fast = (test for test in reaching[number] if tier == "all" or "/slow_" not in test)
+    return sorted(fast, key=lambda test: (counts[test], test))
 
 
 def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[str, str]:
     """`killed` with the test that failed, or `survived` with why it ended."""
+    if not tests:
+        return "survived", "no test reaches it"
     path, clean = root / mutant.file, _read(mutant.file)
 
     def put(text: str) -> None:
@@ -234,8 +274,8 @@ def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[st
         return "killed", "hangs"
     finally:
         put(clean)
-    if done.returncode in (0, NO_TESTS, OUT_OF_TIME):
-        return "survived", "" if done.returncode == 0 else "no test" if done.returncode == NO_TESTS else "out of time"
+    if done.returncode in (0, 5, OUT_OF_TIME):  # 5: pytest has no tests
+        return "survived", {0: "", 5: "no test"}.get(done.returncode, "out of time")
     rows = [row for row in done.stdout.splitlines() if row.startswith(("FAILED ", "ERROR "))]
     return "killed", "hangs" if done.returncode == HANGS else rows[0][:160] if rows else f"exit {done.returncode}"
 
@@ -245,13 +285,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--tier", choices=("fast", "all"), default="fast")
-    parser.add_argument("--record", action="store_true", help="record again which lines the tests run")
     parser.add_argument("--only", type=lambda text: {int(n) for n in text.split(",")}, help="numbers of mutants")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    runs = recorded(given.record, given.jobs)
-    lines = {file: set().union(*tests.values()) for file, tests in runs.items()}
-    every = [m for file in sorted(lines) for m in mutants(file, _read(file)) if m.line in lines[file]]
+    files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "lstm_trace").rglob("*.py"))
+    every = [mutant for file in files for mutant in mutants(file, _read(file))]
     drawn = random.Random(given.seed).sample(every, given.count)  # noqa: S311
     tried = [(k, m) for k, m in enumerate(drawn) if given.only is None or k in given.only]
     print(f"{len(tried)} of {len(every)} mutants, {given.tier} tests", flush=True)
@@ -261,7 +299,7 @@ def main() -> None:
         number, mutant = numbered
         root, start = copies.get(), time.monotonic()
         try:
-            end, why = outcome(mutant, selected(runs, mutant, given.tier), given.tier, root)
+            end, why = outcome(mutant, selected(reaching, number, given.tier), given.tier, root)
         finally:
             copies.put(root)
         head = f"{number:3} {end:8} {mutant.file}:{mutant.line} {mutant.kind}, {time.monotonic() - start:.0f} s {why}"
@@ -272,9 +310,9 @@ def main() -> None:
         return end == "killed"
 
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
-        skipped = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__")
+        reaching = recorded(drawn, given.jobs, copied(Path(folder) / "reporting"))
         for k in range(given.jobs):
-            copies.put(Path(shutil.copytree(ROOT, Path(folder) / str(k), ignore=skipped)))
+            copies.put(copied(Path(folder) / str(k)))
         killed = sum(pool.map(tell, tried))
     print(f"{killed} of {len(tried)} killed by the {given.tier} tests")
 

@@ -111,7 +111,7 @@ def test_what_make_tests_is_there() -> None:
 
 def test_the_readme_has_every_extra_of_users() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    developers = {"frameworks", "test", "browser", "load", "mutants", "docs", "lint"}
+    developers = {"frameworks", "test", "browser", "load", "docs", "lint"}
     listed = (ROOT / "README.md").read_text("utf-8").partition("Some formats need an optional")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z]+)`|\.\[([a-z]+)\]", listed)) == {
         (name, "") if name != "pdf" else ("", name) for name in {*extras} - developers

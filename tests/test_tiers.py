@@ -7,7 +7,7 @@ import ast
 import pytest
 from hypothesis import given, settings as examples, strategies as st
 
-from .mutants import mutants, mutated
+from .mutants import REPORT, mutants, mutated, reporting
 from .support.tiers import ALL, FEW, seeds, some
 
 TRIED: list[int] = []
@@ -64,3 +64,15 @@ def test_mutants_are_other_functions() -> None:
     whole = ast.dump(ast.parse(CODE))
     assert all(ast.dump(ast.parse(mutated(m, CODE))) != whole for m in made)
     assert not [m for m in made if m.line in (2, 4)]
+
+
+def test_each_line_of_a_mutant_reports_itself() -> None:
+    rows = reporting(CODE, {line: [line] for line in (5, 6, 9, 11)}).splitlines()
+    reports = [(row.strip(), after.strip()) for row, after in zip(rows, rows[1:], strict=False) if REPORT in row]
+    assert reports == [
+        (f"{REPORT}(5)", "if not a or b >= 2.5:"),
+        (f"{REPORT}(6)", 'raise ValueError(f"{a + 1} é")'),
+        (f"{REPORT}(9)", "if x in (a, b): break"),
+        (f"{REPORT}(11)", "return b * 2"),
+    ]
+    assert len(rows) == len(CODE.splitlines()) + 4
