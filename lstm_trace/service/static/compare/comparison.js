@@ -71,7 +71,7 @@ function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
 export function Comparison({ a, b, params, set, link, lost, first, settings, choices, said }) {
   const tolerance = { rtol: params.rtol ?? "", atol: params.atol ?? "", ulps: params.ulps ?? "" };
   const given = Object.fromEntries(Object.entries(tolerance).filter(([, text]) => text !== "").map(([key, text]) => [key, Number(text)]));
-  const body = { a: a.id, b: b.id, ...given };
+  const body = { a: a.id, b: b.id, language: said.language, ...given };
   const { value: found, error, loading } = useLoaded(JSON.stringify(body), (signal) => post("/diffs", body, { signal }));
   useEffect(() => { if (error?.status === 410) lost(); }, [error]);
   const form = html`<${Tolerance} values=${tolerance} change=${set} said=${said} />`;
