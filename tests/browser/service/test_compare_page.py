@@ -229,14 +229,17 @@ def test_the_findings_are_in_the_language_of_the_page(opened: Opening, link: str
         assert differing == f"{np.count_nonzero(gap)}/{gap.size}"
         assert number(largest) == pytest.approx(gap.max(), rel=0.06)
 
-    page.get_by_label("absolut").fill("0.64")  # above the largest
+    page.get_by_label("absolut").fill("0,64")  # above the largest, as it is written in German
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Gleich", exact=True).wait_for()
     (same,) = sentences(compared(a, b, Tolerance(atol=0.64)), "de")[:1]
     assert page.locator(".verdict [role=status] li").first.inner_text() == same
-    assert page.locator("#tolerance-atol").input_value() == "0.64"
+    assert page.locator("#tolerance-atol").input_value() == "0,64"
     page.reload()
     page.get_by_role("heading", name="Gleich", exact=True).wait_for()
+    page.get_by_label("absolut").fill("0,6,4")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").filter(has_text="atol").wait_for()
 
     page.locator("#settings > summary").click()
     page.locator("#setting-language").select_option("fr")

@@ -1,4 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { parsed } from "../reading.js";
 import { Document, Folded, sectioned } from "../shared/document.js";
 import { full, short, signed } from "../shared/numbers.js";
 
@@ -34,7 +35,7 @@ export function Verdict({ found, link, choose, said }) {
 }
 
 const NAMES = ["rtol", "atol", "ulps"];
-const valid = (text) => text === "" || (Number.isFinite(Number(text)) && Number(text) >= 0);
+const valid = (text) => text === "" || (parsed(text) ?? -1) >= 0;
 
 /** Three fields; empty ones leave the judgement to the rounding bound. */
 export function Tolerance({ values, change, said }) {
