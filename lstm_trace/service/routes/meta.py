@@ -142,9 +142,8 @@ async def limits(service: Service) -> Any:
 @cache
 def cells() -> Any:
     """The cells that have a name, with their options."""
-    said = words("en")
     return [
-        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
+        CellKind(name, words().word(f"cell.{name}"), kind().equations(), {f.name: f.default for f in fields(kind)})
         for name, kind in KINDS.items()
     ]
 

@@ -15,8 +15,8 @@ from ...runs.printing import MEDIA as TYPES
 #: What is served, by suffix; files of others are no part of the page.
 MEDIA = {suffix: TYPES[suffix] for suffix in (".html", ".js", ".css", ".json", ".svg", ".png", ".woff2", ".txt")}
 STATIC = Path(__file__).parents[1] / "static"
-#: The styles of pictures, of cells and of values over time, which files and the page share.
-DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))
+#: The styles that files and the page share: of pictures, of cells and of values over time, and of documents.
+SHARED = [STATIC.parents[1] / name for name in ("report/diagram/diagram.css", "plot/plot.css", "documents/blocks.css")]
 
 
 #: The texts of the page, by the name of the file that it asks for.
@@ -27,7 +27,7 @@ def page_router(folder: Path = STATIC) -> APIRouter:
     """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
     router = APIRouter(include_in_schema=False)
     names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
-    files = {path.relative_to(folder).as_posix(): path for path in names} | {path.name: path for path in DRAWN}
+    files = {path.relative_to(folder).as_posix(): path for path in names} | {path.name: path for path in SHARED}
     methods = ["GET", "HEAD"]
 
     @router.api_route("/", methods=methods)
@@ -41,7 +41,8 @@ def page_router(folder: Path = STATIC) -> APIRouter:
     @router.api_route("/static/{name:path}", methods=methods)
     def static(request: Request, name: str) -> Response:
         if name in files:
-            return _sent(request, files[name].read_bytes(), MEDIA[files[name].suffix])
+            form = b".document{%b}" if name == "blocks.css" else b"%b"  # the page has other tables, rows and lines, too
+            return _sent(request, form % files[name].read_bytes(), MEDIA[files[name].suffix])
         if name in WORDS:
             return _sent(request, json.dumps(page_texts(WORDS[name]), ensure_ascii=False).encode(), MEDIA[".json"])
         raise HTTPException(404, f"the page has no file {name!r}")

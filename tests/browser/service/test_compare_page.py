@@ -11,6 +11,11 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.languages.strings import words
+from lstm_trace.results import comparison
+from lstm_trace.results.difference import difference as difference_of
+from lstm_trace.results.divergence import compared
+from lstm_trace.verification.compare import Comparison, Tolerance
 
 from ..contrast import TEXT, measured
 from .conftest import Opening
@@ -37,6 +42,13 @@ def pairs(page: Page, where: str) -> dict[str, float]:
     return {row.locator("dt").inner_text(): number(row.locator("dd").inner_text()) for row in rows}
 
 
+def sentences(found: Any, language: str) -> list[str]:
+    """What the library says of a result, with minus signs."""
+    spoken = words(language)
+    said = comparison.sentences(found, spoken) if isinstance(found, Comparison) else found.sentences(spoken)
+    return [re.sub(r"(^|[^\w.,])-(?=\d)", "\\1−", str(sentence)) for sentence in said]
+
+
 def difference(line: str) -> Any:
     a, b = pair()
     return np.abs(b[line] - a[line])[:, 0]
@@ -52,8 +64,9 @@ def test_the_first_difference(opened: Opening, link: str) -> None:
     assert (found["A"], found["B"]) == at
     assert found["b − a"] == pytest.approx(at[1] - at[0], rel=1e-5)
     assert at[1] - at[0] == pytest.approx(BY * inputs()[0, CHANGED[1]])
-    page.get_by_text("Inputs, weights and notes").click()
-    assert "0/forward/W_xf: 1 of 12 differ" in page.locator(".verdict-text").first.inner_text()
+    said = page.locator(".verdict [role=status] li").all_inner_texts()
+    assert said[0].startswith("different: first at 0/forward/0/0/W_xf @ x_t[1]")
+    assert said[-1].startswith("input or weight: 0/forward/W_xf: 1 of 12 differ")
 
 
 def test_by_line_largest_differences(opened: Opening, link: str) -> None:
@@ -146,6 +159,13 @@ def test_what_made_the_difference(opened: Opening, link: str) -> None:
     assert [row.locator("code").inner_text() for row in rows] == ["0/forward/W_xf", FORGET]
     for row in (*rows, page.locator(".split-table tfoot tr")):
         assert number(row.locator("td").first.inner_text()) == pytest.approx(values[1] - values[0], rel=1e-3)
+    expected = difference_of(a, b, "0/forward/9/0/h_t[2]")
+    assert page.locator(".chosen-value li").all_inner_texts() == sentences(expected, "en")
+    page.locator(".chosen-value .folded > summary").press("Enter")
+    steps = page.get_by_role("table", name="By step").locator("tbody tr")
+    together = [number(row.locator("td").last.inner_text().replace("×10", "e")) for row in steps.all()]
+    assert len(together) == STEPS
+    assert sum(together) == pytest.approx(values[1] - values[0], rel=1e-4)
 
 
 def test_a_difference_is_summed_by_matrix_and_opens_to_its_entries(opened: Opening, stored: dict[str, str]) -> None:
@@ -183,6 +203,47 @@ def test_a_difference_is_summed_by_matrix_and_opens_to_its_entries(opened: Openi
     assert sum(amounts) == pytest.approx(sums["W_hc"], abs=1e-4)
     button.press("Enter")
     assert page.locator(".split-table .entry").count() == 0
+
+
+def test_the_findings_are_in_the_language_of_the_page(opened: Opening, link: str) -> None:
+    page = opened(f"{link}&language=de&at=0/forward/9/0/h_t[2]")
+    a, b = pair()
+    found = compared(a, b)
+    page.get_by_role("heading", name="Verschieden", exact=True).wait_for()
+    assert page.locator(".verdict [role=status] li").all_inner_texts() == sentences(found, "de")
+    split = page.locator(".chosen-value .document").first
+    split.locator("li").first.wait_for()
+    assert split.locator("li").all_inner_texts() == sentences(difference_of(a, b, "0/forward/9/0/h_t[2]"), "de")
+    assert split.get_attribute("lang") == "de"
+
+    fold = page.locator(".verdict .folded > summary")
+    assert fold.inner_text() == "Einheiten · Nach Zeile · Nach Schritt"
+    fold.press("Enter")
+    assert page.get_by_role("heading", name="Nach Zeile", level=3).is_visible()
+    rows = page.get_by_role("table", name="Nach Zeile").locator("tbody tr").all()
+    lines = {row.locator("th code").inner_text(): row.locator("td").all_inner_texts() for row in rows}
+    assert list(lines) == [f"0/forward/{line}" for line in a.lines["0/forward"]]
+    for line in a.lines["0/forward"]:
+        gap = difference(line)
+        differing, largest = lines[f"0/forward/{line}"][:2]
+        assert differing == f"{np.count_nonzero(gap)}/{gap.size}"
+        assert number(largest) == pytest.approx(gap.max(), rel=0.06)
+
+    page.get_by_label("absolut").fill("0,64")  # above the largest, as it is written in German
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Gleich", exact=True).wait_for()
+    (same,) = sentences(compared(a, b, Tolerance(atol=0.64)), "de")[:1]
+    assert page.locator(".verdict [role=status] li").first.inner_text() == same
+    assert page.locator("#tolerance-atol").input_value() == "0,64"
+    page.reload()
+    page.get_by_role("heading", name="Gleich", exact=True).wait_for()
+    page.get_by_label("absolut").fill("0,6,4")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").filter(has_text="atol").wait_for()
+
+    page.locator("#settings > summary").click()
+    page.locator("#setting-language").select_option("fr")
+    page.get_by_text(sentences(compared(a, b, Tolerance(atol=0.64)), "fr")[0]).wait_for()
 
 
 def test_tolerance(opened: Opening, link: str) -> None:
@@ -268,7 +329,8 @@ def test_what_is_on_the_bench_is_offered(opened: Opening) -> None:
     page.locator("#source-B").click()
     page.get_by_role("option", name="q22").click()
     page.get_by_role("heading", name="Same", exact=True).wait_for()
-    assert page.locator(".verdict-line").inner_text().startswith("same: all 42 common values agree")
+    assert page.locator(".verdict li").inner_text().startswith("same: all 42 common values agree")
+    assert page.locator(".verdict .folded").count() == 0  # there is no more to say
 
 
 @pytest.mark.parametrize(("units", "steps"), [(600, 10), (2, 900)])

@@ -194,7 +194,9 @@ def test_two_runs_are_compared_in_pictures(opened: Opening, stored: dict[str, st
     scope, name = line.rsplit("/", 1)
     page.locator(f".chosen-address:has-text('{name}[{units[-1]}]')").wait_for()
     assert page.locator(".chosen-address").inner_text().startswith(scope)
-    assert page.locator("#units-apart li").count() > 1
+    apart = page.locator(".verdict .document li")
+    assert apart.filter(has_text="4 of 4 units differ").count() == 1
+    assert apart.filter(has_text="output: 0/forward/9/0/h_t[1] changes most").count() == 1
     page.locator('#compare-pictures button[data-kind="weights"]').click()
     page.locator("#compare-pictures image[data-weight]").first.wait_for()
     assert "plot=weights" in page.url

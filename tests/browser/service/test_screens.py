@@ -10,7 +10,7 @@ import pytest
 
 from .bench_page import cell, settled, typed
 from .conftest import Opening
-from .looks import faults, nameless
+from .looks import faults, looked_at, nameless
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -127,24 +127,6 @@ def test_empty_library(opened: Opening, empty: str, act: Callable[[Page], None])
     act(page)
     found = looked_at(page)
     assert not found, "\n".join(found)
-
-
-#: Canvases are drawn again once their observer has told of another width, a frame or two later.
-_REDRAWN = """() => new Promise((done) =>
-  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 100))))"""
-
-
-def looked_at(page: Page) -> list[str]:
-    """What is wrong, in each of four windows."""
-    page.wait_for_load_state("networkidle")
-    found = nameless(page)
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(_REDRAWN)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            found += [f"{width} {scheme}: {fault}" for fault in faults(page)]
-    return found
 
 
 def test_a_fault_is_found(opened: Opening) -> None:

@@ -1,4 +1,5 @@
 import { html } from "../vendor/standalone.module.js";
+import { minus } from "../shared/numbers.js";
 
 const INDEX = /(_\{[^}]*\}|_[^\W_]+|\^\{[^}]*\}|\^[^\W_]+)/;
 
@@ -15,6 +16,3 @@ export const SymbolText = ({ text }) => html`<span class="symbol">${pieces(text.
 
 /** A sentence with symbols and numbers in it. */
 export const Prose = ({ text }) => html`<span class="prose">${pieces(minus(text))}</span>`;
-
-/** A text in which negative numbers have a minus sign. */
-export const minus = (text) => text.replace(/(^|[^\w.,])-(?=[\d.∞])/g, "$1−").replace(/-(?=\d+\})/g, "−");

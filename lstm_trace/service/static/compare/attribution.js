@@ -1,7 +1,8 @@
-import { html } from "../vendor/standalone.module.js";
+import { html, useMemo } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
 import { Fault } from "../parts.js";
 import { line_of } from "../shared/addresses.js";
+import { Document, Folded, sectioned } from "../shared/document.js";
 import { useLoaded } from "../shared/loaded.js";
 import { full, signed, value_of } from "../shared/numbers.js";
 import { Split } from "./split.js";
@@ -21,7 +22,9 @@ async function valueAt(run, at, signal) {
  */
 export function Chosen({ a, b, at, link, said }) {
   const values = useLoaded(`${a} ${b} ${at}`, (signal) => Promise.all([a, b].map((run) => valueAt(run, at, signal))));
-  const split = useLoaded(`${a} ${b} ${at}`, (signal) => post("/explanations", { run: b, how: "attribution", of: at, against: a }, { signal }));
+  const { language } = said;
+  const split = useLoaded(`${a} ${b} ${at} ${language}`, (signal) => post("/explanations", { run: b, how: "attribution", of: at, against: a, language }, { signal }));
+  const { lead, sections } = useMemo(() => sectioned(split.value?.document ?? []), [split.value]);
   const [of_a, of_b] = values.value ?? ["", ""];
   const difference = value_of(of_b) - value_of(of_a);
   const rows = [["compare.value_a", full(of_a)], ["compare.value_b", full(of_b)], ["compare.difference", signed(difference)]];
@@ -30,9 +33,11 @@ export function Chosen({ a, b, at, link, said }) {
     <${Fault} error=${values.error} said=${said} />
     ${values.value && html`<dl class="pairs">${rows.map(([key, value]) => html`<div key=${key}><dt>${said(key)}</dt><dd class="number">${value}</dd></div>`)}</dl>`}
     <h3>${said("compare.split")}</h3>
-    <p class="quiet-text">${said("compare.split_about")}</p>
     <${Fault} error=${split.error} said=${said} />
-    ${split.value && values.value && !split.error && html`<${Split} found=${split.value} said=${said} />`}
+    ${split.value && values.value && !split.error && html`<${Document} blocks=${lead} under=${2} language=${language} />
+      <p class="quiet-text">${said("compare.split_about")}</p>
+      <${Split} found=${split.value} said=${said} />
+      <${Folded} sections=${sections} under=${2} language=${language} />`}
     ${split.loading && !split.value && html`<p class="waiting">${said("compare.splitting")}</p>`}
   </section>`;
 }

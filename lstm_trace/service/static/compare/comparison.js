@@ -1,6 +1,7 @@
 import { html, useEffect } from "../vendor/standalone.module.js";
 import { get, post } from "../api.js";
 import { Choice, Fault, Progress } from "../parts.js";
+import { parsed } from "../reading.js";
 import { address_of, line_address, line_of } from "../shared/addresses.js";
 import { useLoaded } from "../shared/loaded.js";
 import { value_of } from "../shared/numbers.js";
@@ -70,8 +71,8 @@ function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
  */
 export function Comparison({ a, b, params, set, link, lost, first, settings, choices, said }) {
   const tolerance = { rtol: params.rtol ?? "", atol: params.atol ?? "", ulps: params.ulps ?? "" };
-  const given = Object.fromEntries(Object.entries(tolerance).filter(([, text]) => text !== "").map(([key, text]) => [key, Number(text)]));
-  const body = { a: a.id, b: b.id, ...given };
+  const given = Object.fromEntries(Object.entries(tolerance).filter(([, text]) => text !== "").map(([key, text]) => [key, parsed(text)]));
+  const body = { a: a.id, b: b.id, language: said.language, ...given };
   const { value: found, error, loading } = useLoaded(JSON.stringify(body), (signal) => post("/diffs", body, { signal }));
   useEffect(() => { if (error?.status === 410) lost(); }, [error]);
   const form = html`<${Tolerance} values=${tolerance} change=${set} said=${said} />`;

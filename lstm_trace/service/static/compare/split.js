@@ -98,6 +98,5 @@ export function Split({ found, said }) {
         <td class="number">${amount_text(sum(hidden))}</td><td class="number">${share_text(sum(hidden, "share"), said)}</td><td class="bars"></td></tr></tbody>`}
       <tfoot><tr><th scope="row">${said("compare.sum")}</th><td class="number">${amount_text(sum(blocks), 6)}</td><td class="number">${share_text(sum(blocks, "share"), said)}</td><td class="bars"></td></tr></tfoot>
     </table></div>
-    ${blocks.length > FEW && html`<button type="button" onClick=${() => setAll(!all)}>${all ? said("compare.fewer") : said("compare.show_all", { n: blocks.length })}</button>`}
-    ${found.text && html`<details class="verdict-text"><summary>${said("compare.split_text")}</summary><div class="exact" lang="en">${found.text}</div></details>`}`;
+    ${blocks.length > FEW && html`<button type="button" onClick=${() => setAll(!all)}>${all ? said("compare.fewer") : said("compare.show_all", { n: blocks.length })}</button>`}`;
 }

@@ -1,18 +1,11 @@
-import { html, useEffect, useState } from "../vendor/standalone.module.js";
+import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { parsed } from "../reading.js";
+import { Document, Folded, sectioned } from "../shared/document.js";
 import { full, short, signed } from "../shared/numbers.js";
 
-// What the comparison found: the verdict in a word, the command line's text, the first difference, the tolerance.
+// What the comparison found: the verdict in a word, its document, the first difference, the tolerance.
 
 export const SIGNS = { same: "=", different: "≠", inconclusive: "?" };
-
-/** The text of the command line is long where much differs; its first line is the verdict itself. */
-function Text({ text, units, said }) {
-  const [first, ...lines] = text.trim().split("\n");
-  const rest = lines.filter((line) => !units.includes(line));
-  return html`<p class="verdict-line" lang="en">${first.replace(/^- /, "")}</p>
-    ${units.length > 0 && html`<ul id="units-apart" class="verdict-line" lang="en">${units.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}</ul>`}
-    ${rest.length > 0 && html`<details class="verdict-text"><summary>${said("compare.more")}</summary><div class="exact" lang="en">${rest.join("\n").trim()}</div></details>`}`;
-}
 
 function First({ first, link, choose, said }) {
   const rows = [["compare.value_a", full(first.a)], ["compare.value_b", full(first.b)], ["compare.difference", signed(first.difference, (x) => short(x, 6))],
@@ -30,17 +23,19 @@ function First({ first, link, choose, said }) {
  *   found: the reply of /diffs; link: opens the bench at the first difference; choose: shows it on the map
  */
 export function Verdict({ found, link, choose, said }) {
+  const { lead, sections } = useMemo(() => sectioned(found.document), [found]);
   return html`<section class=${`panel verdict ${found.verdict}`} aria-labelledby="verdict">
     <div role="status">
       <h2 id="verdict"><span class="verdict-sign" aria-hidden="true">${SIGNS[found.verdict]}</span> ${said(`compare.verdict.${found.verdict}`)}</h2>
-      <${Text} text=${found.text} units=${found.units} said=${said} />
+      <${Document} blocks=${lead} under=${1} language=${said.language} />
     </div>
     ${found.first && html`<${First} first=${found.first} link=${link} choose=${choose} said=${said} />`}
+    <${Folded} sections=${sections} under=${1} language=${said.language} />
   </section>`;
 }
 
 const NAMES = ["rtol", "atol", "ulps"];
-const valid = (text) => text === "" || (Number.isFinite(Number(text)) && Number(text) >= 0);
+const valid = (text) => text === "" || (parsed(text) ?? -1) >= 0;
 
 /** Three fields; empty ones leave the judgement to the rounding bound. */
 export function Tolerance({ values, change, said }) {

@@ -8,7 +8,7 @@ import { mark, place_at, place_of, size_of } from "./pointing.js";
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** Takes title and caption out of a picture; they come back as texts. */
-function parted(svg) {
+export function parted(svg) {
   const texts = (kind) => [...svg.querySelectorAll(`text.${kind}`)].map((one) => one.textContent);
   const [top, tall] = svg.dataset.body.split(" "), wide = svg.viewBox.baseVal.width;
   const found = { title: texts("title").join(" "), notes: texts("note") };
@@ -16,10 +16,6 @@ function parted(svg) {
   svg.setAttribute("viewBox", `0 ${top} ${wide} ${tall}`);
   svg.setAttribute("height", tall);
   svg.querySelector(".ground")?.setAttribute("y", top);
-  for (const map of svg.querySelectorAll("image.heat")) {
-    map.setAttribute("tabindex", "0");
-    map.setAttribute("role", "img");
-  }
   return found;
 }
 
@@ -37,7 +33,11 @@ export function Drawn({ svg, here, choose, tell, language, busy, said }) {
   const ready = (made) => {
     setTexts(parted(made));
     setPointed("");
-    for (const map of made.querySelectorAll("image.heat")) map.setAttribute("aria-label", tell({ ...place_of(map, 0, 0), whole: true }));
+    for (const map of made.querySelectorAll("image.heat")) {
+      map.setAttribute("tabindex", "0");
+      map.setAttribute("role", "img");
+      map.setAttribute("aria-label", tell({ ...place_of(map, 0, 0), whole: true }));
+    }
   };
   const show = (found) => setPointed(found ? tell(found) : "");
   const clicked = (event) => {

@@ -8,6 +8,9 @@ export const value_of = (given) => (given === null || given === undefined ? NaN 
 /** With a minus sign; the point is a point in every language, as it is in reports. */
 const dressed = (text) => text.replace(/^-/, "−").replace("e-", "e−").replace("e+", "e");
 
+/** A text in which negative numbers have a minus sign. */
+export const minus = (text) => text.replace(/(^|[^\w.,])-(?=[\d.∞])/g, "$1−").replace(/-(?=\d+\})/g, "−");
+
 /** The number in full: the shortest text that is read back as the same number. */
 export function full(given) {
   const number = value_of(given);

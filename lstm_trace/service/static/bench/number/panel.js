@@ -2,15 +2,15 @@ import { html, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
 import { useView } from "../hooks.js";
-import { broken } from "./breaking.js";
 import { Hold } from "./hold.js";
 import { spoken } from "../spoken.js";
-import { full, rounded, signed, value_of } from "../../shared/numbers.js";
+import { full, minus, rounded, signed, value_of } from "../../shared/numbers.js";
 import { line_address, line_of } from "../../shared/addresses.js";
+import { broken } from "../../shared/breaking.js";
 import { answers } from "../state/fitting.js";
 import { step_name } from "../state/labels.js";
 import { has } from "../state/places.js";
-import { minus, Prose } from "../symbols.js";
+import { Prose } from "../symbols.js";
 
 // The number that is looked at: what it is, where it comes from, where it goes.
 

@@ -1,10 +1,10 @@
 import { html, useRef, useState } from "../../vendor/standalone.module.js";
 import { spoken, unit_name } from "../spoken.js";
-import { full, rounded, signed, value_of } from "../../shared/numbers.js";
+import { full, minus, rounded, signed, value_of } from "../../shared/numbers.js";
 import { LIVE_UNITS } from "../state/fitting.js";
 import { axis_of } from "../state/labels.js";
 import { spot_address } from "../state/places.js";
-import { minus, SymbolText } from "../symbols.js";
+import { SymbolText } from "../symbols.js";
 
 // All numbers of a step as a table, each with what it was before and how far it is from the pinned run.
 
