@@ -76,9 +76,9 @@ class CorpusVerification(Finding):
     damages: list[Damage] = field(default_factory=list)
     others: list[Remark | str] = field(default_factory=list)
 
-    def fault(self, kind: str, **fields: Any) -> None:
-        """Something else is wrong: the sentence `corpus.KIND`."""
-        self.others.append(Remark(f"corpus.{kind}", fields))
+    def fault(self, key: str, **fields: Any) -> None:
+        """Something else is wrong; see `Remark`."""
+        self.others.append(Remark(key, fields))
 
     @property
     def faults(self) -> list[str]:
@@ -147,18 +147,18 @@ def verify(
     found = CorpusVerification(len(index.ids))
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
-            found.fault(f"differs.{name}")
+            found.fault(f"corpus.differs.{name}")
     widths = line_widths(prepared, source.width)
     lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
     if found.others and lost is not None:
         units = Remark("counted.units", {"n": lost.width})
-        found.fault("lost", line=f"{lost.scope}/{lost.line}", units=units)
+        found.fault("corpus.lost", line=f"{lost.scope}/{lost.line}", units=units)
     if not found.others and (edited := _edited(there, prepared, source.width, model is None)):
-        found.fault("edited", file=MANIFEST, entry=edited)
+        found.fault("corpus.edited", file=MANIFEST, entry=edited)
         return found  # its columns are not to be read so
     try:
         if not found.others and not is_index(states.folder, index, there.parts):
-            found.fault("index", file=INDEX)
+            found.fault("corpus.index", file=INDEX)
     except FileError as error:
         found.others.append(str(error))
     chosen = np.isin(np.arange(len(index.ids)), shuffled(index.ids.tolist(), seed)[:sample])
@@ -176,7 +176,7 @@ def verify(
                 _check_columns(part, rows, k, name, found)
                 stored = _stored(part, there.layout, k)
             except (FileError, KeyError, pa.ArrowException, OSError) as error:
-                found.fault("unreadable", file=name, why=" ".join(str(error).split())[:200])
+                found.fault("corpus.unreadable", file=name, why=" ".join(str(error).split())[:200])
                 continue
             for batch in () if lost else batches(rows.lengths, BATCH, steps):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
@@ -210,10 +210,10 @@ def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[
     there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
     for name in parts_in(states.folder, planned):
-        found.fault("foreign", file=name)
+        found.fault("corpus.foreign", file=name)
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
-        found.fault("parts")
+        found.fault("corpus.parts")
         return
     for span in spans:
         if wrong := faults(states, span):
@@ -227,10 +227,10 @@ def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerif
     order = np.argsort(index.ids[at], kind="stable")
     lengths = index.lengths[at][order]
     if not np.array_equal(part.ids, index.ids[at][order]) or not np.array_equal(np.diff(part.starts), lengths):
-        found.fault("sequences", file=name)
+        found.fault("corpus.sequences", file=name)
         return None
     if (np.delete(np.diff(part.t), part.starts[1:-1] - 1) != 1).any():
-        found.fault("steps", file=name)
+        found.fault("corpus.steps", file=name)
     return order
 
 
@@ -244,7 +244,7 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
             if other := next((one for one in triples if one[1] != one[2]), None):  # by repr: NaN is not NaN
                 t, stored, right = other
                 place = {"file": name, "column": column, "sequence": part.ids[k], "t": t}
-                found.fault("column", **place, stored=stored[:60], right=right[:60])
+                found.fault("corpus.column", **place, stored=stored[:60], right=right[:60])
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
@@ -278,7 +278,7 @@ def _compare(
     proof, dtype = verified(trace), trace.header.dtype
     found.lines += proof.verified
     if proof.status == "failed":
-        found.fault("unverified", address=proof.failures[0].address)
+        found.fault("corpus.unverified", address=proof.failures[0].address)
     ulp = float(np.finfo(dtype).eps)
     for b, n in enumerate(rows.lengths):
         clear = np.ones(n, bool)

@@ -117,8 +117,7 @@ def remark_on_holds(
     """
     found = list(islice(entries(trace), most + 1))
     told = (Remark(each, {"address": e.short if short else e.address, "value": said_of(e.value)}) for e in found[:most])
-    more = ".more" if len(found) > most else ""
-    return Remark(f"{key}{more}", {"what": tuple(told)}) if found else None
+    return Remark(key if len(found) <= most else f"{key}.more", {"what": tuple(told)}) if found else None
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:
