@@ -101,8 +101,7 @@ class CorpusVerification(Finding):
 
     def sentences(self, words: Words) -> Iterator[str]:
         """What is wrong with the files and the premises, the verdict, and what was compared."""
-        for k, one in enumerate(self.others[:LISTED]):  # the cause before what was compared
-            fault = in_words(one, words)
+        for k, fault in enumerate(in_words(one, words) for one in self.others[:LISTED]):  # before what was compared
             yield fault if k else words.word("corpus.failed", what=fault)
         if len(self.others) > LISTED:
             yield words.word("corpus.faults.more", n=f"{len(self.others) - LISTED:,}")

@@ -52,8 +52,7 @@ OF_EACH, OF_ALL, NAMED = 3, 12, 3
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
-    title = words.word("diff.title.of", names=result.names.said(words)) if result.names else words.word("diff.title")
-    yield Heading(1, (title,))
+    yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
@@ -111,8 +110,8 @@ def facts(result: Comparison) -> dict[str, Any]:
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
-    found |= {"notes": list(result.notes), "units": _unit_table(result).facts()["rows"]}
-    return {**found, "output": output, "lines": lines}
+    units = _unit_table(result).facts()["rows"]
+    return {**found, "notes": list(result.notes), "units": units, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:

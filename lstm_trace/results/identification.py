@@ -93,16 +93,12 @@ def fact(name: str, value: Any, words: Words) -> str:
     if name == "activation":
         both = isinstance(value, str)
         return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
-    if name in ("order", "states", "joined"):
-        listed = (", " if name != "joined" else "; ").join(value)
+    if name in ("order", "states", "joined") or (name == "peephole" and value != "dropped"):
+        listed = (", " if name != "joined" else "; ").join(value or "ifo")
         layouts = [one for one in LAYOUTS.values() if name == "order" and one.order == value and not one.separate]
         used_by = words.word("semicolon").join(layout.title.split(",")[0] for layout in layouts[:3])
         return words.word(key, value=listed) + words.aside(used_by)
     if name == "forget_bias":
         return words.word(key if value else f"{key}.none", value=f"{value:g}")
-    if name == "peephole" and value != "dropped":
-        return words.word(key, value=", ".join(value or "ifo"))
-    if name == "gate_activation":
-        value = words.word(f"{key}.{value}") if words.has(f"{key}.{value}") else value
     own = f"{key}.{value}".lower()
     return words.word(own if words.has(own) else key, value=value)

@@ -77,7 +77,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     if hint := result.hinted(words):
         yield words.word("verification.hint", hint=hint)
     for one in result.unknown[:LISTED]:
-        yield words.word("verification.unknown", place=one.place, reason=one.why.said(words))
+        yield words.word("verification.unknown", place=one.place, reason=one.why(words))
     if (more := len(result.unknown) - LISTED) > 0:
         yield words.word("verification.unknown.more", n=more)
     scopes: dict[str, list[str]] = {}

@@ -43,11 +43,6 @@ class HeldBlock(NamedTuple):
         """The address of what is held, as `lt.run(hold=)` reads it."""
         return ranged(self.scope, self.line, self.steps, self.rows, self.units)
 
-    @property
-    def short(self) -> str:
-        """The line and the units, with the steps and rows where these are not all."""
-        return self.address.removeprefix(f"{self.scope}/")
-
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
     """Which units of a line are held or scaled at a step of a row; None where none can be, or where is not known."""
@@ -113,10 +108,11 @@ def remark_on_holds(
 ) -> Remark | None:
     """All that is held, as the sentence `key` has it, or `key.more` where it is much; None where nothing is.
 
-    each: the key of what is said of one entry. most: so many are named. short: by their short addresses.
+    each: the key of what is said of one entry. most: so many are named. short: without layer and direction.
     """
     found = list(islice(entries(trace), most + 1))
-    told = (Remark(each, {"address": e.short if short else e.address, "value": said_of(e.value)}) for e in found[:most])
+    names = [entry.address.removeprefix(f"{entry.scope}/" if short else "") for entry in found[:most]]
+    told = (Remark(each, {"address": n, "value": said_of(entry.value)}) for n, entry in zip(names, found, strict=False))
     return Remark(key if len(found) <= most else f"{key}.more", {"what": tuple(told)}) if found else None
 
 

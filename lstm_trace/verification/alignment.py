@@ -54,8 +54,6 @@ def undecided(a: Trace, b: Trace) -> Remark | None:
 
     Both have the same steps and rows.
     """
-    if not (a.padded or b.padded):
-        return None
     one, two = (trace.valid[:, :, 0] != 0 for trace in (a, b))
     if not (one | two).any():
         return Remark("diff.unsure.padding")

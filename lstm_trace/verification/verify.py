@@ -54,15 +54,14 @@ class Unknown(NamedTuple):
     values: int
     what: str | Remark = ""
 
-    @property
-    def why(self) -> Remark:
-        """The reason."""
-        return Remark(f"verification.why.{self.kind}", {"what": self.what})
+    def why(self, words: Words) -> str:
+        """The reason in a sentence."""
+        return Remark(f"verification.why.{self.kind}", {"what": self.what}).said(words)
 
     @property
     def reason(self) -> str:
-        """The reason in a sentence."""
-        return self.why.said(words())
+        """The same in English."""
+        return self.why(words())
 
 
 @dataclass(frozen=True, repr=False)
