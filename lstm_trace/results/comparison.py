@@ -196,14 +196,13 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
 def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
     """Which units differ, how the output changes, and whose weights explain it."""
     if result.units:
-        far, every = sum(unit.since is not None for unit in result.units), result.every_unit
+        far = sum(unit.since is not None for unit in result.units)
         most = words.word("diff.units.held")
         if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
-            but = "" if free is result.units[0] else ".free"
-            most = words.word(f"diff.units.most{but}", unit=_unit(result, free, words))
-        key = "diff.units.far.1" if far == 1 else "diff.units.far"
-        units = words.count("counted.units", every)
-        yield words.word(key, far=f"{far:,}", units=units, share=f"{FROM:.0%}", most=most)
+            key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
+            most = words.word(key, unit=_unit(result, free, words))
+        fields = {"units": words.count("counted.units", result.every_unit), "share": f"{FROM:.0%}", "most": most}
+        yield words.count("diff.units.far", far, far=f"{far:,}", **fields)
     if result.output is not None:
         yield from _output(result.output, words)
 

@@ -177,8 +177,8 @@ def by_step(
     there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
     notes = [words.count("split.padding", padding)] if padding else []
     if unreached:
-        key = "split.unreached.1" if len(unreached) == 1 else "split.unreached"
-        notes.append(words.word(key, first=words.nth(unreached[0]), last=words.nth(unreached[-1])))
+        ends = {"first": words.nth(unreached[0]), "last": words.nth(unreached[-1])}
+        notes.append(words.count("split.unreached", len(unreached), **ends))
     columns, found = tuple(Step._fields[k] for k in there), [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
     said = {"t": lambda t, words: words.nth(t)}

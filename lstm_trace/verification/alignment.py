@@ -62,8 +62,7 @@ def undecided(a: Trace, b: Trace) -> Remark | None:
         return None
     t, row = places[0]
     valid, other = ("a", "b") if one[t, row] else ("b", "a")
-    fields = {"step": _step(a, int(t), int(row)), "valid": valid, "other": other, "n": len(places)}
-    return Remark("diff.unsure.valid", fields)
+    return Remark("diff.unsure.valid", {"step": _step(a, t, row), "valid": valid, "other": other, "n": len(places)})
 
 
 def _step(a: Trace, t: int, row: int) -> Remark:
