@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import Faults, FileError, LstmTraceError, OptionError, reason
+from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
 from .job import Job, states
 from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
@@ -149,14 +150,14 @@ def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
         raise FileError(f"{path} is a part of another run; remove it, or use --fresh (fresh=True)")
 
 
-def fault(path: Path, key: str, number: int, every_byte: bool = True) -> str:
-    """What is wrong with the file of a part, as the end of a sentence; empty where it is as it was written.
+def fault(path: Path, key: str, number: int, every_byte: bool = True) -> Remark | None:
+    """What is wrong with the file of a part, as the end of a sentence; None where it is as it was written.
 
     every_byte: whether it is read, not only its key and its length. Raises FileError for a whole file that is none of
     this run, and for one that the system does not let us read.
     """
     if not path.exists():
-        return "is missing"
+        return Remark("corpus.part.missing")
     try:
         with reading(path):
             sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
@@ -165,11 +166,11 @@ def fault(path: Path, key: str, number: int, every_byte: bool = True) -> str:
                 raise FileError(f"{path}: no part of a corpus; move it")
             said = json.loads(meta[META])
             if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
-                return "is damaged" if said.get("seal") else "has no checksum of its own"
+                return Remark("corpus.part.damaged" if said.get("seal") else "corpus.part.unsealed")
             check(path, meta[META], key, said["part"])
     except DamagedPartError:
-        return "is damaged"
-    return "" if said["part"] == number else f"is part {said['part']}"
+        return Remark("corpus.part.damaged")
+    return None if said["part"] == number else Remark("corpus.part.other", {"number": said["part"]})
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -333,17 +334,19 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
         yield from (one.result() for one in behind)
 
 
-def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
+def faults(states: States, span: Span, every_byte: bool = True) -> list[Remark | str]:
     """What is wrong with the files of a part, in sentences. every_byte: see `fault`."""
-    found = Faults()
+    found: list[Remark | str] = []
     for name in states.manifest.files_of(span.number):
-        with found.gather():
-            if said := fault(states.folder / name, states.manifest.key, span.number, every_byte):
-                found.problems.append(f"{name} {said}: {AGAIN}")
-    return found.problems
+        try:
+            if wrong := fault(states.folder / name, states.manifest.key, span.number, every_byte):
+                found.append(Remark("corpus.part", {"file": name, "wrong": wrong}))
+        except LstmTraceError as error:
+            found += error.problems
+    return found
 
 
-def damaged(states: States) -> dict[int, list[str]]:
+def damaged(states: States) -> dict[int, list[Remark | str]]:
     """By number, what is wrong with the parts that are there, by the length and the metadata of their files alone."""
     found = {span.number: faults(states, span, every_byte=False) for span in states.spans}
     return {number: said for number, said in found.items() if said}

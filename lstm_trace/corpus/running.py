@@ -11,6 +11,7 @@ from typing import Any, cast, get_args
 
 from ..base.writing import alone, sweep_folder
 from ..errors import FileError, OptionError, reason
+from ..languages.strings import words
 from ..model.model import Model
 from ..model.sources import prepare
 from ..printable import message
@@ -191,8 +192,9 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     if there is None:
         for span in job.manifest.parts:  # what is damaged is made again only where a manifest says that it is ours
             for path in filter(os.path.lexists, job.paths(span.number)):
-                if said := part_file.fault(path, job.manifest.key, span.number):
-                    raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
+                if wrong := part_file.fault(path, job.manifest.key, span.number):
+                    said = f"{path} {wrong.said(words())}, and there is no {MANIFEST} that says whose it is"
+                    raise FileError(f"{said}: remove it")
         write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it says whose the others are
     write_beside(job.folder, job.manifest, model, job.source.width, index)
 
@@ -244,7 +246,7 @@ def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None 
     for span in found:
         for path, said in reversed(faults[span].items()):  # the last one says that all are there
             if tell is not None and said and path.exists():
-                tell(f"{path.name} {said}, and is made again")
+                tell(f"{path.name} {said.said(words())}, and is made again")
             path.unlink(missing_ok=True)
     return found
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark, in_words
 from ..base.resources import at_most
 from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..engine.memory import Pool
 from ..errors import FileError, OptionError, counted
 from ..formulas.numbers import shortest
-from ..languages.strings import Words
+from ..languages.strings import Words, words as strings
 from ..model.capture import measured
 from ..model.model import Model
 from ..model.sources import prepare
@@ -61,7 +62,7 @@ class CorpusVerification(Finding):
 
     every: sequences there are; sequences, steps, values: that were compared. wrong: values beyond the bound, of which
     `damages` has the first. largest: deviation, in bounds. undecided: steps at which rounding has grown too large.
-    lines: values of the runs line by line that were derived again. faults: what else is wrong, in sentences.
+    lines: values of the runs line by line that were derived again. others: what else is wrong.
     """
 
     every: int
@@ -73,12 +74,21 @@ class CorpusVerification(Finding):
     undecided: int = 0
     lines: int = 0
     damages: list[Damage] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    others: list[Remark | str] = field(default_factory=list)
+
+    def fault(self, key: str, **fields: Any) -> None:
+        """Something else is wrong; see `Remark`."""
+        self.others.append(Remark(key, fields))
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong beside values, in sentences."""
+        return [in_words(one, strings()) for one in self.others]
 
     @property
     def status(self) -> str:
         """`verified`, `failed` or `inconclusive`."""
-        if self.wrong or self.faults:
+        if self.wrong or self.others:
             return "failed"
         return "inconclusive" if self.undecided or not self.values else "verified"
 
@@ -91,12 +101,12 @@ class CorpusVerification(Finding):
 
     def sentences(self, words: Words) -> Iterator[str]:
         """What is wrong with the files and the premises, the verdict, and what was compared."""
-        for k, fault in enumerate(self.faults[:LISTED]):  # the cause before what was compared
+        for k, fault in enumerate(in_words(one, words) for one in self.others[:LISTED]):  # before what was compared
             yield fault if k else words.word("corpus.failed", what=fault)
-        if len(self.faults) > LISTED:
-            yield words.word("corpus.faults.more", n=f"{len(self.faults) - LISTED:,}")
+        if len(self.others) > LISTED:
+            yield words.word("corpus.faults.more", n=f"{len(self.others) - LISTED:,}")
         compared = self._compared(words)
-        yield compared if self.faults else words.word(f"corpus.{self.status}", what=compared)
+        yield compared if self.others else words.word(f"corpus.{self.status}", what=compared)
         if self.steps:
             values = words.count("counted.values", self.lines)
             yield words.word("corpus.largest", most=f"{self.largest:.2g}", values=values)
@@ -117,7 +127,7 @@ class CorpusVerification(Finding):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The first of the values that are wrong."""
-        key = "none" if not self.values else "right.compared" if self.faults else "right"
+        key = "none" if not self.values else "right.compared" if self.others else "right"
         notes = () if self.damages else (words.word(f"corpus.{key}"),)
         said = dict.fromkeys(("stored", "expected"), lambda value, words: shortest(value))  # the last digit may differ
         return (LongTable(Damage._fields, self.damages, notes=notes, said=said),)
@@ -136,20 +146,20 @@ def verify(
     found = CorpusVerification(len(index.ids))
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
-            found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
+            found.fault(f"corpus.differs.{name}")
     widths = line_widths(prepared, source.width)
     lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
-    if found.faults and lost is not None:
-        said = f"{lost.scope}/{lost.line} of {counted(lost.width, 'unit')}"
-        found.faults.append(f"the model has no {said}, so that nothing can be compared")
-    if not found.faults and (edited := _edited(there, prepared, source.width, model is None)):
-        found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
+    if found.others and lost is not None:
+        units = Remark("counted.units", {"n": lost.width})
+        found.fault("corpus.lost", line=f"{lost.scope}/{lost.line}", units=units)
+    if not found.others and (edited := _edited(there, prepared, source.width, model is None)):
+        found.fault("corpus.edited", file=MANIFEST, entry=edited)
         return found  # its columns are not to be read so
     try:
-        if not found.faults and not is_index(states.folder, index, there.parts):
-            found.faults.append(f"{INDEX} does not say where the sequences of the input are")
+        if not found.others and not is_index(states.folder, index, there.parts):
+            found.fault("corpus.index", file=INDEX)
     except FileError as error:
-        found.faults.append(str(error))
+        found.others.append(str(error))
     chosen = np.isin(np.arange(len(index.ids)), shuffled(index.ids.tolist(), seed)[:sample])
     models = prepared, _twin(prepared)
     steps = VALUES // sum(widths.values())
@@ -165,7 +175,7 @@ def verify(
                 _check_columns(part, rows, k, name, found)
                 stored = _stored(part, there.layout, k)
             except (FileError, KeyError, pa.ArrowException, OSError) as error:
-                found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
+                found.fault("corpus.unreadable", file=name, why=" ".join(str(error).split())[:200])
                 continue
             for batch in () if lost else batches(rows.lengths, BATCH, steps):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
@@ -198,14 +208,15 @@ def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[
     """The parts that are as they were written, with their places in the index; all together they have each once."""
     there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
-    found.faults += [f"{name} is no part of this run: remove it" for name in parts_in(states.folder, planned)]
+    for name in parts_in(states.folder, planned):
+        found.fault("corpus.foreign", file=name)
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
-        found.faults.append("the parts are not those of the input, each of its sequences once")
+        found.fault("corpus.parts")
         return
     for span in spans:
         if wrong := faults(states, span):
-            found.faults += wrong
+            found.others += wrong
         else:
             yield states.part(span), slice(*np.searchsorted(ends, [span.first, span.stop]).tolist())
 
@@ -215,10 +226,10 @@ def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerif
     order = np.argsort(index.ids[at], kind="stable")
     lengths = index.lengths[at][order]
     if not np.array_equal(part.ids, index.ids[at][order]) or not np.array_equal(np.diff(part.starts), lengths):
-        found.faults.append(f"{name}: its sequences are not those of the input, each once and without padding")
+        found.fault("corpus.sequences", file=name)
         return None
     if (np.delete(np.diff(part.t), part.starts[1:-1] - 1) != 1).any():
-        found.faults.append(f"{name}: t does not count the steps of each sequence")
+        found.fault("corpus.steps", file=name)
     return order
 
 
@@ -231,8 +242,8 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
             triples = zip(rows.t[first:stop], map(repr, here), map(repr, values[first:stop].to_pylist()), strict=True)
             if other := next((one for one in triples if one[1] != one[2]), None):  # by repr: NaN is not NaN
                 t, stored, right = other
-                said = f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = {t} it is "
-                found.faults.append(f"{said}{stored[:60]}, not {right[:60]}")
+                place = {"file": name, "column": column, "sequence": part.ids[k], "t": t}
+                found.fault("corpus.column", **place, stored=stored[:60], right=right[:60])
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
@@ -266,7 +277,7 @@ def _compare(
     proof, dtype = verified(trace), trace.header.dtype
     found.lines += proof.verified
     if proof.status == "failed":
-        found.faults.append(f"a run line by line is not verified: {proof.failures[0].address}")
+        found.fault("corpus.unverified", address=proof.failures[0].address)
     ulp = float(np.finfo(dtype).eps)
     for b, n in enumerate(rows.lengths):
         clear = np.ones(n, bool)

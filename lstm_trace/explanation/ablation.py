@@ -21,7 +21,7 @@ from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes
 from ..trace.held import HeldBlock, plain
-from ..trace.holding import Multiple, Region, in_words, numbers, places, read_value
+from ..trace.holding import Multiple, Region, numbers, places, read_value
 from ..trace.labels import axis, labels, step_labels
 from ..trace.trace import Trace
 from .trials import HeldTrials, Trials, computed_parts, reached
@@ -49,7 +49,7 @@ class Effect(NamedTuple):
 class Ablation:
     """A value, and what it becomes in each variant, the largest change first.
 
-    of: the value, or a sum of some; value: as the run without a hold gives it. to: at what a variant is held, in words.
+    of: the value, or a sum of some; value: as the run without a hold gives it.
     held: what is held in turn, line by line: at which steps and which units (None: all). unreached: layers and
     directions that have such lines too, and on which the value does not depend.
     left: how many variants were left out, those that matter least to first order, since all would take too long.
@@ -58,7 +58,6 @@ class Ablation:
     of: Target
     value: float
     over: Over
-    to: str
     effects: tuple[Effect, ...]
     held: tuple[HeldBlock, ...]
     unreached: tuple[str, ...] = ()
@@ -120,7 +119,7 @@ def ablation(
     without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())
     entries = tuple(_entry(place, one, found.b) for place in meant)
     left = possible - len(variants)
-    return Ablation(found, base, over, in_words(value), tuple(effects), entries, tuple(without), left)
+    return Ablation(found, base, over, tuple(effects), entries, tuple(without), left)
 
 
 def _entry(place: Region, one: Trace, b: int) -> HeldBlock:

@@ -14,9 +14,10 @@ from ..base.display import cells as columns
 from ..cell.network import layer_and_direction
 from ..errors import counted
 from ..formulas.numbers import show
+from ..languages.strings import words
 from ..printable import printable
 from ..trace.address import line_name
-from ..trace.held import held_in_words
+from ..trace.held import remark_on_holds
 from ..trace.labels import axis, step_label
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
@@ -87,15 +88,14 @@ def table(
             # a cut name can be told, not a number
             if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
                 return table(trace, selection, width, height, digits - 1)
-    if held := held_in_words(trace):
-        held = f"Held: {held}{'' if held.endswith('…') else '.'}"
+    held = remark_on_holds(trace, "explanation.held")
     return Table(
         _cut(_title(trace), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
         len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
-        " ".join(filter(None, [held, _left_out(there, rows)])),
+        " ".join(filter(None, [held and held.said(words()), _left_out(there, rows)])),
     )
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from ..base.option import Option
+from ..base.remark import in_words
 from ..cell.network import layer_and_direction
 from ..documents.rows import STEP_LABEL, UNIT_LABEL
 from ..documents.tables import LongTable
 from ..explanation.ablation import Ablation, Over, ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked
-from ..trace.holding import read_value
+from ..trace.holding import read_value, said_of
 from ..trace.trace import Trace
-from .explanation import Explanation, some_of, value_of_hold
+from .explanation import Explanation, some_of
 
 
 @checked
@@ -86,7 +87,7 @@ class AblationExplanation(Explanation):
         names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
             names = words.word("ablation.unit" if over == "units" else "ablation.one", names=names)
-        what = words.word("ablation.at", what=names, value=value_of_hold(self.to, words))
+        what = words.word("ablation.at", what=names, value=in_words(said_of(self.to), words))
         if over != "steps" and len(when) > 1:
             return what
         steps = when[0] if len(when) == 1 else None

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.arrays import word
 from ..base.display import visible
+from ..base.remark import Remark, in_words
 from ..cell.network import layer_and_direction
 from ..documents.blocks import Block, Code, Heading, Items, Para, Picture, Table, marked
 from ..documents.formats import Show
@@ -51,7 +52,7 @@ OF_EACH, OF_ALL, NAMED = 3, 12, 3
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
-    yield Heading(1, (words.word("diff.title.of" if result.names else "diff.title", names=result.names),))
+    yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
@@ -109,8 +110,8 @@ def facts(result: Comparison) -> dict[str, Any]:
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
-    found |= {"notes": list(result.notes), "units": _unit_table(result).facts()["rows"]}
-    return {**found, "output": output, "lines": lines}
+    units = _unit_table(result).facts()["rows"]
+    return {**found, "notes": list(result.notes), "units": units, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -143,39 +144,39 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
         yield _cause(first, abs(b - a), result, words)
         yield from unit_sentences(result, words)
-    yield from (words.word("diff.premise", premise=premise) for premise in result.premises[:PREMISES])
-    if (more := len(result.premises) - PREMISES) > 0:
+    yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
+    if (more := len(result.of_premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=more)
-    yield from (words.word("diff.note", note=note) for note in result.notes)
+    yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
 
 
 def _agreement(result: Comparison, words: Words) -> str:
     """That no value differs, or why nothing follows from it."""
     those = words.count("diff.agree", sum(line.values for line in result.lines))
-    why = result.undecided
+    why = result.undecided and result.undecided.said(words)
     if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):
         why = words.word("diff.not.finite", line=words.some(unsure, 1))
     if why:
         return words.word("diff.inconclusive", those=those, why=why)
     bound = max((line.bound for line in result.lines), default=0.0)
     rule = words.word("diff.rule.bound" if result.tolerance.is_bound else "diff.rule", bound=f"{bound:.2g}")
-    one = all(difference.side for difference in result.premise_differences)
-    though = words.word("diff.though.one" if one else "diff.though") if result.premises else ""
+    one = all("side" in remark.fields for remark in result.of_premises)
+    though = words.word("diff.though.one" if one else "diff.though") if result.of_premises else ""
     return words.word("diff.same", those=those, rule=rule, though=though)
 
 
 def _cause(first: LineDifference, whole: float, result: Comparison, words: Words) -> str:
     """Whether the first difference is the line's own or comes from its operands."""
     if result.first_held:
-        held = [words.word("diff.held", side=side, value=value) for side, value in result.first_held]
-        return words.table["and"].join(held)
+        return words.table["and"].join(one.said(words) for one in result.first_held)
     if result.shapes:
-        return words.word("diff.shapes", shapes=", ".join(result.shapes))
+        return Remark("diff.shapes", {"shapes": result.shapes}).said(words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
-    a, b = first.equations or ("", "")
+    a, b = (in_words(equation, words) for equation in first.equations or ("", ""))
     if first.lacking and a and not of_a:
-        return words.word("diff.lacking", a=a, b=b, names=", ".join(first.lacking), size=size)
+        names = words.word("list").join(in_words(one, words) for one in first.lacking)
+        return words.word("diff.lacking", a=a, b=b, names=names, size=size)
     if own is None and not of_a:
         return words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
@@ -185,7 +186,7 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
-    source = words.word("diff.source") if result.premises else ""
+    source = words.word("diff.source") if result.of_premises else ""
     return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
 
 
@@ -195,14 +196,13 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
 def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
     """Which units differ, how the output changes, and whose weights explain it."""
     if result.units:
-        far, every = sum(unit.since is not None for unit in result.units), result.every_unit
+        far = sum(unit.since is not None for unit in result.units)
         most = words.word("diff.units.held")
         if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
-            but = "" if free is result.units[0] else ".free"
-            most = words.word(f"diff.units.most{but}", unit=_unit(result, free, words))
-        key = "diff.units.far.1" if far == 1 else "diff.units.far"
-        units = words.count("counted.units", every)
-        yield words.word(key, far=f"{far:,}", units=units, share=f"{FROM:.0%}", most=most)
+            key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
+            most = words.word(key, unit=_unit(result, free, words))
+        fields = {"units": words.count("counted.units", result.every_unit), "share": f"{FROM:.0%}", "most": most}
+        yield words.count("diff.units.far", far, far=f"{far:,}", **fields)
     if result.output is not None:
         yield from _output(result.output, words)
 

@@ -126,9 +126,8 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
     """The largest blocks, the step that contributed most, steps that cancel, and what belongs to no step."""
     blocks = [(name, float(np.sum(part))) for name, part in _arrays(split)]
     listed = words.word("list")
-    named = {ROUNDING: words.word("split.rounding")}
     largest = sorted(blocks, key=lambda one: -abs(one[1]))[:3]
-    if items := [f"{named.get(name, name)} {part:+.6g}" for name, part in largest if part]:
+    if items := [f"{_block(name, words)} {part:+.6g}" for name, part in largest if part]:
         yield words.word("split.largest", items=listed.join(items))
     if len(over) > 1 and any(step.together for step in over):
         step = max(over, key=lambda step: abs(step.together))
@@ -137,7 +136,7 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
     if ups and downs and ups + downs > CANCEL * abs(ups - downs):
         yield words.word("split.cancel", up=f"{ups:+.6g}", down=f"{-downs:+.6g}", rest=f"{ups - downs:+.3g}")
     timed = {name for name, kind in split.kinds.items() if kind in ("parameter", "input", "given")}
-    if rest := [f"{named.get(name, name)} {part:+.6g}" for name, part in blocks if part and name not in timed]:
+    if rest := [f"{_block(name, words)} {part:+.6g}" for name, part in blocks if part and name not in timed]:
         yield words.word("split.timeless", items=listed.join(rest))
 
 
@@ -156,8 +155,12 @@ def by_block(split: Split, words: Words) -> LongTable:
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
     columns, notes = ("block", "contribution", "share"), (words.word("split.share"),)
-    said = {"block": lambda name, words: words.word("split.rounding") if name == ROUNDING else name}
+    said = {"block": _block}
     return LongTable(columns, rows, words.word("split.blocks"), notes=notes, ranked=("contribution",), said=said)
+
+
+def _block(name: str, words: Words) -> str:
+    return words.word("split.rounding") if name == ROUNDING else name.replace(LOCAL, words.word("split.block.local"))
 
 
 def by_step(
@@ -174,8 +177,8 @@ def by_step(
     there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
     notes = [words.count("split.padding", padding)] if padding else []
     if unreached:
-        key = "split.unreached.1" if len(unreached) == 1 else "split.unreached"
-        notes.append(words.word(key, first=words.nth(unreached[0]), last=words.nth(unreached[-1])))
+        ends = {"first": words.nth(unreached[0]), "last": words.nth(unreached[-1])}
+        notes.append(words.count("split.unreached", len(unreached), **ends))
     columns, found = tuple(Step._fields[k] for k in there), [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
     said = {"t": lambda t, words: words.nth(t)}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from ..base.display import visible
@@ -18,8 +17,7 @@ from ..errors import MissingError, OptionError, nearest, raise_all
 from ..languages.strings import Words, words as strings
 from ..report.options import Options
 from ..report.report import FORMATS, document, shown
-from ..trace.held import entries
-from ..trace.holding import Multiple, Value
+from ..trace.held import remark_on_holds
 from ..trace.trace import Trace
 from . import EXPLANATIONS
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from ..view.view import View
 
 #: So many places that are held stand in a sentence; so many lines or units are named in one.
-HELD, NAMED = 5, 12
+NAMED = 12
 
 
 def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
@@ -87,8 +85,8 @@ class Explanation(Finding):
 
     def sentences(self, words: Words) -> Iterator[str]:
         """What is held in the trace, what was found, and whether the value is at a step of padding."""
-        if held := held_in(self.trace, words):
-            yield held
+        if held := remark_on_holds(self.trace, "explanation.held"):
+            yield held.said(words)
         yield from self.found(words)
         with suppress(MissingError):  # a sum, of which padding is left out
             if self.of is not None and self.trace.padded:
@@ -205,28 +203,6 @@ class Solved(Explanation):
 
 
 # -- in words --------------------------------------------------------------------------------------------------------
-
-
-def held_in(trace: Trace, words: Words) -> str:
-    """What is held in a trace, in a sentence; empty where nothing is."""
-    held = [
-        words.word("explanation.held.at", address=entry.address, value=value_of_hold(entry.value, words))
-        for entry in islice(entries(trace), HELD + 1)
-    ]
-    if not held:
-        return ""
-    more = ".more" if len(held) > HELD else ""
-    return words.word(f"explanation.held{more}", what=words.word("list").join(held[:HELD]))
-
-
-def value_of_hold(value: Value, words: Words) -> str:
-    """At what a line is held: a number, a multiple, the values of a trace, or others."""
-    if isinstance(value, Multiple):
-        return words.word("explanation.scaled", n=str(value)[1:])
-    if isinstance(value, Trace):
-        title = value.header.title
-        return words.word("explanation.trace" if title else "explanation.trace.other", title=title)
-    return f"{value:g}" if isinstance(value, float) else words.word("explanation.given")
 
 
 def step_named(t: int, label: str | None, words: Words) -> str:

@@ -61,7 +61,7 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
         yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
         for match in result.nearest[:3]:
             names = match.reading.differences(read.reading)
-            said = "; ".join(fact(name, getattr(match.reading, name), words) for name in names)
+            said = words.word("semicolon").join(fact(name, getattr(match.reading, name), words) for name in names)
             said = said or words.word("identify.as.read")
             yield words.word("identify.nearest", error=f"{match.error:.2g}", said=said)
         return
@@ -79,7 +79,7 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
     if best.reading.batch_first:
         yield fact("batch_first", True, words)
     for name, values in result.undecided.items():
-        shown = words.some([fact(name, value, words) for value in values], 4, "; ")
+        shown = words.some([fact(name, value, words) for value in values], 4, words.word("semicolon"))
         yield words.word("identify.undecided", shown=shown, advice=words.word(f"identify.advice.{name}"))
     if result.undecided and not differences:
         yield words.word("identify.simplest")
@@ -93,16 +93,12 @@ def fact(name: str, value: Any, words: Words) -> str:
     if name == "activation":
         both = isinstance(value, str)
         return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
-    if name in ("order", "states", "joined"):
-        listed = ", ".join(value) if name != "joined" else "; ".join(value)
+    if name in ("order", "states", "joined") or (name == "peephole" and value != "dropped"):
+        listed = (", " if name != "joined" else "; ").join(value or "ifo")
         layouts = [one for one in LAYOUTS.values() if name == "order" and one.order == value and not one.separate]
-        used_by = "; ".join(layout.title.split(",")[0] for layout in layouts[:3])
-        return words.word(key, value=listed) + (f" ({used_by})" if used_by else "")
+        used_by = words.word("semicolon").join(layout.title.split(",")[0] for layout in layouts[:3])
+        return words.word(key, value=listed) + words.aside(used_by)
     if name == "forget_bias":
         return words.word(key if value else f"{key}.none", value=f"{value:g}")
-    if name == "peephole" and value != "dropped":
-        return words.word(key, value=", ".join(value or "ifo"))
-    if name == "gate_activation":
-        value = words.word(f"{key}.{value}") if words.has(f"{key}.{value}") else value
     own = f"{key}.{value}".lower()
     return words.word(own if words.has(own) else key, value=value)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..base.remark import in_words
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words, words as strings
-from ..verification.verify import Verification
+from ..verification.verify import SUPPLIED, Verification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def facts(result: Verification) -> dict[str, Any]:
     rows = zip(_failures(result).facts()["rows"], result.failures, strict=True)
     failures = [{**row, "consequences": list(failure.consequences)} for row, failure in rows]
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
-    unsure = [one._asdict() for one in result.unknown]
+    unsure = [{**one._asdict(), "what": in_words(one.what, strings())} for one in result.unknown]
     rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
     return {"status": result.status, "sentences": list(sentences(result, strings())), **counts, **rest}
 
@@ -73,14 +74,14 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
     if result.failed > sum(failure.values + len(failure.consequences) for failure in result.failures):
         yield words.word("verification.more")
-    if result.hint:
-        yield words.word("verification.hint", hint=result.hint)
+    if hint := result.hinted(words):
+        yield words.word("verification.hint", hint=hint)
     for one in result.unknown[:LISTED]:
-        yield words.word("verification.unknown", place=one.place, reason=one.reason)
+        yield words.word("verification.unknown", place=one.place, reason=one.why(words))
     if (more := len(result.unknown) - LISTED) > 0:
         yield words.word("verification.unknown.more", n=more)
     scopes: dict[str, list[str]] = {}
     for scope, name in map(scope_and_name, result.premises or [words.word("none")]):
-        scopes.setdefault(scope, []).append(name)
+        scopes.setdefault(scope, []).append(name.replace(SUPPLIED, words.word("verification.supplied")))
     for scope, some in scopes.items():
         yield words.word("verification.premises", names=f"{scope}: {', '.join(some)}".removeprefix(": "))

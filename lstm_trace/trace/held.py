@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, runs, to_list
+from ..base.remark import Remark
 from ..cell.lines import expression, names_of
 from ..cell.network import GIVEN, Stage, scope_and_name
 from ..cell.ops import OPS
 from .address import ranged
-from .holding import Multiple, in_words
+from .holding import Multiple, said_of
 from .trace import Trace
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
@@ -42,16 +43,6 @@ class HeldBlock(NamedTuple):
         """The address of what is held, as `lt.run(hold=)` reads it."""
         return ranged(self.scope, self.line, self.steps, self.rows, self.units)
 
-    @property
-    def short(self) -> str:
-        """The line and the units, with the steps and rows where these are not all."""
-        return self.address.removeprefix(f"{self.scope}/")
-
-    @property
-    def said(self) -> str:
-        """What it is held at, in words."""
-        return in_words(self.value)
-
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
     """Which units of a line are held or scaled at a step of a row; None where none can be, or where is not known."""
@@ -60,13 +51,13 @@ def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | Non
     return np.any(there, axis=0) if there else None
 
 
-def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> str:
-    """What one value of a line, at an index (step, row, unit), is held at, in words; nothing where it is not held."""
+def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> Remark | str:
+    """What one value of a line, at an index (step, row, unit), is held at; nothing where it is not held."""
     names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
     if names and names.hold in given and given[names.hold][at]:
-        return f"{given[names.to][at]:g}"
+        return said_of(float(given[names.to][at]))
     scaled = names and names.scale in given and given[names.scale][at]
-    return in_words(Multiple(float(given[names.by][at]))) if names and scaled else ""
+    return said_of(Multiple(float(given[names.by][at]))) if names and scaled else ""
 
 
 def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
@@ -112,10 +103,17 @@ def entries(trace: Trace) -> Iterator[HeldBlock]:
                 yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
 
 
-def held_in_words(trace: Trace) -> str:
-    """What is held, as far as it is little; empty where nothing is."""
-    told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
-    return ", ".join(told[:TOLD]) + (", …" if len(told) > TOLD else "")
+def remark_on_holds(
+    trace: Trace, key: str, each: str = "explanation.held.at", most: int = TOLD, short: bool = False
+) -> Remark | None:
+    """All that is held, as the sentence `key` has it, or `key.more` where it is much; None where nothing is.
+
+    each: the key of what is said of one entry. most: so many are named. short: without layer and direction.
+    """
+    found = list(islice(entries(trace), most + 1))
+    names = [entry.address.removeprefix(f"{entry.scope}/" if short else "") for entry in found[:most]]
+    told = (Remark(each, {"address": n, "value": said_of(entry.value)}) for n, entry in zip(names, found, strict=False))
+    return Remark(key if len(found) <= most else f"{key}.more", {"what": tuple(told)}) if found else None
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe, to_array
+from ..base.remark import Remark
 from ..cell.lines import names_of, with_holds
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading
@@ -45,18 +46,14 @@ def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
     return tuple(one for several in listed for one in several if one)
 
 
-def in_words(value: Value) -> str:
-    """What a line is held at, in words.
-
-    >>> in_words(0.25), in_words(Multiple(0.5))
-    ('0.25', '0.5 times its own value')
-    """
+def said_of(value: Value) -> Remark | str:
+    """At what a line is held: a number, a multiple, the values of a trace, or others."""
     if isinstance(value, Multiple):
-        return f"{str(value)[1:]} times its own value"
+        return Remark("explanation.scaled", {"n": str(value)[1:]})
     if isinstance(value, Trace):
         title = value.header.title
-        return f"the values of the trace ‘{title}’" if title else "the values of another trace"
-    return f"{value:g}" if isinstance(value, float) else "given values"
+        return Remark("explanation.trace" if title else "explanation.trace.other", {"title": title})
+    return f"{value:g}" if isinstance(value, float) else Remark("explanation.given")
 
 
 def read_value(said: str, value: Any) -> Value:

@@ -92,8 +92,7 @@ class Ablation(Finding):
         if not others:
             yield words.word("hold.too.few" if self.controls else "hold.unasked")
             return
-        key = "hold.random.1" if len(others) == 1 else "hold.random"
-        random = words.word(key, least=f"{min(others):+.4g}", most=f"{max(others):+.4g}")
+        random = words.count("hold.random", len(others), least=f"{min(others):+.4g}", most=f"{max(others):+.4g}")
         yield words.word("hold.no.more", what=random) if max(map(abs, others)) >= abs(change) else random
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
@@ -102,8 +101,13 @@ class Ablation(Finding):
         head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
         rows = [*map(tuple, head.astype(object).to_numpy())]
         tokens = LongTable((*map(str, head.columns),), rows, words.word("hold.tokens"))
-        groups = LongTable(COLUMNS, self.groups, words.word("hold.groups"), said={"units": _some})
+        groups = LongTable(COLUMNS, self.groups, words.word("hold.groups"), said={"units": _some, "held": _group})
         return (tokens, groups) if rows else (groups,)
+
+
+def _group(name: str, words: Words) -> str:
+    known = {"all": words.word("column.all"), "random": words.word("hold.group", n=name.split()[-1])}
+    return known.get(name.split()[0], name)
 
 
 def _some(units: str, words: Words) -> str:

@@ -18,17 +18,19 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
+from ..base.remark import Remark
 from ..cell.named_cells import is_number
 from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all, some
+from ..languages.strings import words
 from ..trace.address import Address
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
 from ..trace.window import arrays
-from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
+from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
 from .propagation import Known, apart, sizes_apart, spacing
@@ -71,40 +73,45 @@ BLUNT = 0.01
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Result):
-    """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only;
-    premise_differences: how premises differ. first_step: the position in the input of the first step that was compared.
-    shapes: of the operands
-    of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
+    """What `compare` found. remarks: steps, rows, lines and cells that differ or stand on one side only; of_premises:
+    how premises differ. In English these are `notes` and `premises`. first_step: the position in the input of the first
+    step that was compared. shapes: of the operands of the first line that differs, where they have another shape in b.
+    step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
-    side holds it, in words. rows: how many sequences were compared. undecided: why nothing follows from
+    side holds it. rows: how many sequences were compared. undecided: why nothing follows from
     it that no value differs, where steps are padding: see `alignment.undecided`.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names: what the two
-    are called. drawing: makes its picture.
+    are called, if anything. drawing: makes its picture.
     """
 
     lines: tuple[LineDifference, ...]
-    notes: tuple[str, ...]
-    premise_differences: tuple[PremiseDifference, ...]
+    remarks: tuple[Remark, ...]
+    of_premises: tuple[Remark, ...]
     first: LineDifference | None
     tolerance: Tolerance
     first_step: int = 0
-    shapes: tuple[str, ...] = ()
+    shapes: tuple[Remark, ...] = ()
     step_labels: tuple[tuple[str, ...], ...] = ()
     units: tuple[UnitDifference, ...] = ()
     output: OutputDifference | None = None
     every_unit: int = 0
     first_padding: str = ""
-    first_held: tuple[tuple[str, str], ...] = ()
+    first_held: tuple[Remark, ...] = ()
     rows: int = 1
-    undecided: str = ""
-    names: str = ""
+    undecided: Remark | None = None
+    names: Remark | None = None
     drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What differs beside values, in sentences."""
+        return tuple(remark.said(words()) for remark in self.remarks)
 
     @property
     def premises(self) -> tuple[str, ...]:
         """How premises differ, in sentences."""
-        return tuple(map(str, self.premise_differences))
+        return tuple(remark.said(words()) for remark in self.of_premises)
 
     @property
     def verdict(self) -> Verdict:
@@ -157,12 +164,11 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
-        steps = f"{int(outside.sum()):,} {'step is' if outside.sum() == 1 else 'steps are'} padding in both"
-        told += (f"{steps}; there, only the states that are kept and the outputs are compared",)
+        told += (Remark("diff.padded", {"n": int(outside.sum())}),)
     return Comparison(
         lines=tuple(found),
-        notes=told,
-        premise_differences=tuple(differing),
+        remarks=told,
+        of_premises=tuple(differing),
         first=first,
         tolerance=tolerance,
         first_step=b.first,
@@ -201,7 +207,7 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     common = in_both(a, b)
     gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
     if not any(common.values()) and not gathered:
-        sides = [note for note in notes(a, b) if ": a has width " in note]
+        sides = [note.said(words()) for note in notes(a, b) if note.key == "diff.width"]
         for name, trace in (("a", a), ("b", b)) if not sides else ():
             held = [f"{scope}/{line}" for _, scope, line, _ in arrays(trace, "lines")]
             sides.append(f"{name} has {some(held, 3) or 'no lines'}")
@@ -229,7 +235,7 @@ def _padded(a: Trace, b: Trace, first: Address | None) -> str:
     return "both" if sides == "ab" else sides
 
 
-def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]]:
+def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[Remark]:
     """Which side holds the first value that differs, and at what."""
     address = first.first
     if address is None or address.t is None or address.b is None or not address.unit:
@@ -237,18 +243,15 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]
     at = a.index(address.t), address.b, address.unit[0]
     for side, trace in (("a", a), ("b", b)):
         if first.scope in trace.scopes and (said := said_at(trace, trace.stage(first.scope), first.line, at)):
-            yield side, said
+            yield Remark("diff.held", {"side": side, "value": said})
 
 
-def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
+def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[Remark]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
     shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size]
     most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
-        yield (
-            f"{worst.scope}/{worst.line}: the rounding bound is {worst.bound:.2g} here; smaller errors cannot be "
-            "detected. Compare more lines, or give a tolerance"
-        )
+        yield Remark("diff.blunt", {"place": f"{worst.scope}/{worst.line}", "bound": f"{worst.bound:.2g}"})
 
 
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.lines import Line
 from ..cell.network import GIVEN, VALID, Stage, X, counted_at_padding, scope_and_name
 from ..engine.plan_choice import pieces
@@ -50,10 +51,10 @@ class Gap(NamedTuple):
     of_a: Known | None
     wrong: Array | None
     moved: Array | None = None
-    equations: tuple[str, str] | None = None
+    equations: tuple[str | Remark, str | Remark] | None = None
     through: tuple[str, ...] = ()
     outside: Array | None = None
-    lacking: tuple[str, ...] = ()
+    lacking: tuple[str | Remark, ...] = ()
 
     @property
     def values(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.network import Stage
 from ..trace.address import Address
 from ..trace.derived import GATHERED
@@ -104,9 +105,9 @@ class LineDifference:
     first_of_a: float | None
     first_moved: bool
     first_bound: float | None
-    equations: tuple[str, str] | None
+    equations: tuple[str | Remark, str | Remark] | None
     through: tuple[str, ...]
-    lacking: tuple[str, ...]
+    lacking: tuple[str | Remark, ...]
     bound: float
     by_bound: bool
     by_step: tuple[float, ...]

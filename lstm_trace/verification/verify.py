@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint, read_by, secants
 from ..cell.lines import Line, Operand
@@ -24,6 +25,7 @@ from ..documents.result import Result
 from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError, counted
+from ..languages.strings import Words, words
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import held_throughout, on_one_thread, sizes
@@ -36,30 +38,30 @@ from .rounding import FEW, beyond, bound, check_sums, derive, reach
 MOST = 4
 #: Steps from which on all rows are looked at: those of four steps are then at most 2 % of the trace.
 LONG = 200
-
-
-#: Why values can be neither verified nor refuted: by `Unknown.kind` the sentence, whose `what` is that of the record.
-REASONS = {
-    "bound": "the rounding bound is not finite (a value overflowed)",
-    "operands": "{what} was not recorded",
-    "terms": "what it is the sum of was not recorded",
-    "requested": "it was requested but not recorded",
-    "adjoint": "{what}",
-}
+#: What stands behind the name of a premise that is a supplied line.
+SUPPLIED = " (given)"
 
 
 class Unknown(NamedTuple):
-    """A line of which some values can be neither verified nor refuted. kind: one of `REASONS`; what: see there."""
+    """A line of which some values can be neither verified nor refuted.
+
+    kind: why. `bound`: the rounding bound is not finite; `operands`: `what` was not recorded; `terms`: the same of a
+    sum; `requested`: it was not recorded itself; `adjoint`: `what`, since it may be no gradient.
+    """
 
     place: str
     kind: str
     values: int
-    what: str = ""
+    what: str | Remark = ""
+
+    def why(self, words: Words) -> str:
+        """The reason in a sentence."""
+        return Remark(f"verification.why.{self.kind}", {"what": self.what}).said(words)
 
     @property
     def reason(self) -> str:
-        """The reason in a sentence."""
-        return REASONS[self.kind].format(what=self.what)
+        """The same in English."""
+        return self.why(words())
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,11 +78,15 @@ class Verification(Result):
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
 
+    def hinted(self, words: Words) -> str:
+        """What was more likely changed than the lines, in a sentence; empty where nothing was."""
+        names = words.table["and"].join(self.suspects)
+        return words.word("verification.suspects", names=names) if names else ""
+
     @property
     def hint(self) -> str:
-        """What was more likely changed than the lines, in a sentence; empty where nothing was."""
-        names = " and ".join(self.suspects)
-        return f"every failing line reads {names}: perhaps that was changed, not the lines" if names else ""
+        """The same in English."""
+        return self.hinted(words())
 
     @property
     def status(self) -> str:
@@ -189,7 +195,7 @@ class _Judged:
         self.failed += bad
         self.verified += values - unsure - bad
 
-    def leave(self, stage: Stage, name: str, kind: str, values: int, what: str = "") -> None:
+    def leave(self, stage: Stage, name: str, kind: str, values: int, what: str | Remark = "") -> None:
         """Values that can be neither verified nor refuted; see `Unknown`."""
         self.unknown.append(Unknown(f"{stage.scope}/{name}", kind, values, what))
 
@@ -233,7 +239,7 @@ def premises(trace: Trace) -> Iterator[str]:
     if trace.padded:
         yield trace.padded
     yield from (f"{scope}/{INITIAL.get(name, name)}" for _, scope, name, _ in arrays(trace, "initial"))
-    yield from (f"{scope}/{name} (given)" for _, scope, name, _ in arrays(trace, "given"))
+    yield from (f"{scope}/{name}{SUPPLIED}" for _, scope, name, _ in arrays(trace, "given"))
 
 
 #: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a
@@ -365,8 +371,8 @@ class Scratch(Outside):
 # -- adjoints ----------------------------------------------------------------------------------------------------------
 
 
-def unlike_adjoint(trace: Trace, stage: Stage) -> str:
-    """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; empty if they are.
+def unlike_adjoint(trace: Trace, stage: Stage) -> Remark | None:
+    """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; None if they are.
 
     Its equations are held against those that are derived from its forward stage here, or the secants of that. A file
     from elsewhere may have other ones, as may a version that wrote the same gradients in another way: its lines are
@@ -380,27 +386,29 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
         also = (read[name][1] for name in stage.cell.inputs if name in read)
         between = secants(owner.active, seeds, widths, also) if expected != stage.cell else None
     except LstmTraceError as error:
-        return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
+        return Remark("adjoint.underived", {"owner": stage.owner, "why": error.problems[0]})
     if expected == stage.cell:
         return _misread(trace, stage, seeds)
     if between and between.cell == stage.cell:
         for new, (side, name) in between.reads.items():
             own = f"{stage.owner}/{name}"
             if side == "own" and stage.sources.get(new, GIVEN) not in (own, GIVEN):
-                return f"its input {new} is {stage.sources[new]}; expected {own}"
-        return ""
+                return Remark("adjoint.input", {"name": new, "found": stage.sources[new], "expected": own})
+        return None
     rows = zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False)
     other = next(([row if len(row) <= 80 else f"{row[:79]}…" for row in two] for two in rows if two[0] != two[1]), None)
-    said = f": expected `{other[0]}`, found `{other[1]}`" if other else ""
-    return f"its equations are not those of the adjoint of {stage.owner}{said}"
+    if other is None:
+        return Remark("adjoint.equations", {"owner": stage.owner})
+    return Remark("adjoint.equations.at", {"owner": stage.owner, "expected": other[0], "found": other[1]})
 
 
-def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> str:
+def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> Remark | None:
     """What an adjoint reads from elsewhere than its forward stage and the adjoints of the stages that read that one."""
     owner = trace.stage(stage.owner)
     for name in (*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states):
         if name in stage.cell.inputs and stage.sources.get(name) != f"{owner.scope}/{name}":
-            return f"its input {name} is {stage.sources.get(name)}; expected {owner.scope}/{name}"
+            expected = f"{owner.scope}/{name}"
+            return Remark("adjoint.input", {"name": name, "found": stage.sources.get(name), "expected": expected})
     back = {other.owner: other for other in trace.stages if other.is_adjoint}
     for value in (*owner.cell.by_name, *owner.cell.inputs):
         brought = {
@@ -412,9 +420,9 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
         }
         found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}
         if found != brought:
-            here, there = (", ".join(sorted(part)) or "no other stage" for part in (found, brought))
-            return f"the gradient of {value} comes from {here}; expected {there}"
-    return ""
+            here, there = (", ".join(sorted(part)) or Remark("adjoint.no.stage") for part in (found, brought))
+            return Remark("adjoint.gradient", {"name": value, "found": here, "expected": there})
+    return None
 
 
 def _weighted(stage: Stage) -> dict[str, list[str]]:

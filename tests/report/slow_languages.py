@@ -39,7 +39,7 @@ from .test_report import lstm, q22
 #: How the keys of results begin, whose sentences are tested with what they say.
 OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
-    "padding.", "overview.", "diff.", "identify.", "corpus.", "hold.", "probe.",
+    "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "counted.", "some.", "or", "none", "plot.section",
 )  # fmt: skip
 
@@ -282,8 +282,21 @@ def test_every_string_is_shown_somewhere() -> None:
     assert not never, ", ".join(never)
 
 
+#: Where results are said, and where the remarks in them are made.
+ROOMS_OF_RESULTS = (
+    "results",
+    "documents",
+    "corpus",
+    "tracking",
+    "trace",
+    "verification",
+    "weights/formats",
+    "cli/verbs",
+)
+
+
 def test_every_string_of_a_result_is_named_in_the_code_of_a_result() -> None:
-    rooms = [ROOT / "lstm_trace" / room for room in ("results", "documents", "corpus", "tracking")]
+    rooms = [ROOT / "lstm_trace" / room for room in ROOMS_OF_RESULTS]
     files = [path for room in rooms for path in room.glob("*.py")]
     named = {
         text for path in files for text in re.findall(r'"([\w.{}\' ?!()\[\]]+)"', path.read_text(encoding="utf-8"))

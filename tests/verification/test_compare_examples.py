@@ -11,6 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.examples import examples, text
+from lstm_trace.languages.strings import words
 
 from ..support.results import unpadded, verdict
 
@@ -58,7 +59,8 @@ def test_operands_that_do_not_fit_each_other_leave_a_line_underived() -> None:
         found = lt.diff(*pair)
         assert found.verdict == "different"
         one, two = (3, 2) if pair[0] is a else (2, 3)
-        assert found.shapes == (f"W_xi (2, {one}) and (2, {two})", f"x_t ({one},) and ({two},)")
+        shapes = tuple(shape.said(words()) for shape in found.shapes)
+        assert shapes == (f"W_xi (2, {one}) and (2, {two})", f"x_t ({one},) and ({two},)")
 
 
 def test_a_side_that_merely_has_more_is_no_difference_of_weights(traces: dict[str, lt.Trace]) -> None:

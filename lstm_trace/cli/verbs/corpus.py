@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from ...base.option import Option
+from ...base.remark import in_words
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, OUTPUT, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
@@ -223,6 +224,7 @@ def status(states: Folder) -> None:
     from ...base.arrays import runs
     from ...corpus import open
     from ...corpus.part_file import damaged as of_states
+    from ...languages.strings import words
 
     found = open(states)
     there, manifest, damaged = found.spans, found.manifest, of_states(found)
@@ -233,7 +235,7 @@ def status(states: Folder) -> None:
     names = ", ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
     echo(summary(found, damaged))
     for said in damaged.values():
-        echo("\n".join(f"damaged   {one}" for one in said))
+        echo("\n".join(f"damaged   {in_words(one, words())}" for one in said))
     if lost:
         ranges = ", ".join("-".join(dict.fromkeys((str(one[0]), str(one[-1])))) for one in runs(lost))
         echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges}"))

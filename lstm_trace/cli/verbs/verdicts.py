@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
 from ...base.option import Option
+from ...base.remark import Remark
 from .. import model_options
 from ..commands import FILE, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
@@ -145,6 +145,7 @@ def diff(
         attribute: Split the difference of this value exactly, b minus a.
         bound: Judge by the rounding bound (the default).
     """
+    from ...languages.strings import words
     from ...results.difference import difference
     from ...results.divergence import compared
     from ...trace.files.external_values import is_external, read_external
@@ -156,7 +157,7 @@ def diff(
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
     remarks: list[str] = []
-    notes: list[str] = []
+    notes: list[Remark] = []
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
@@ -170,11 +171,11 @@ def diff(
     result: Any
     if attribute is not None:
         verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
-        remarks += notes
+        remarks += (note.said(words()) for note in notes)
     else:
         comparison = compared(reference, other, tolerance)
         names = _named((a, b), (reference, other), given)
-        result = replace(comparison, notes=(*notes, *comparison.notes), names=names)
+        result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names)
         verdict = comparison.verdict
     conclude(0 if verdict == "same" else 1)
     for remark in remarks:
@@ -182,10 +183,10 @@ def diff(
     return result
 
 
-def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> str:
+def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:
     """Both sides by name, with what sets them apart where the name does not."""
     from ...cell.network import forward_stages
-    from ...trace.held import entries
+    from ...trace.held import remark_on_holds
 
     names = [Path(path).name for path in paths]
     if names[0] == names[1]:
@@ -193,10 +194,8 @@ def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str,
         said = [", ".join(f"{n.replace('_', ' ')} {v}" for n, v in one if v is not None) for one in own]
         names = [f"{name} ({text})" if text else name for name, text in zip(names, said, strict=True)]
     short = len(forward_stages(traces[0].stages)) == 1
-    held = [
-        [f"{e.short if short else e.address} held at {e.said}" for e in islice(entries(t), HELD + 1)] for t in traces
-    ]
+    held = [remark_on_holds(trace, "holds", "diff.names.hold", HELD, short) for trace in traces]
     if held[0] == held[1]:
-        return " and ".join(names)
-    told = [", ".join(one[:HELD]) + (", …" if len(one) > HELD else "") for one in held]
-    return ", and ".join(f"{name} with {text}" if text else name for name, text in zip(names, told, strict=True))
+        return Remark("diff.names", dict(zip("ab", names, strict=True)))
+    each = (Remark("diff.names.with", {"name": n, "what": w}) if w else n for n, w in zip(names, held, strict=True))
+    return Remark("diff.names.held", dict(zip("ab", each, strict=True)))

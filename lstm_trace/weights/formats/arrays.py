@@ -12,7 +12,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
+from functools import partial, reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from ...base.remark import Remark
 from ...errors import FileError, MissingError, nearest, within
 from ..find import find
 from ..guards import Lazy, afford, archive, entries, told, widened
@@ -177,7 +178,7 @@ def _module(name: str) -> str:
     return name.rpartition("/" if "/" in name else ".")[0]
 
 
-def told_apart(a: Path, b: Path, width: int) -> list[str]:
+def told_apart(a: Path, b: Path, width: int) -> list[Remark]:
     """What is said of two models that were given one x (…, width), where their embeddings differ.
 
     Those of one name are compared, or the only ones. Raises FileError, MissingError.
@@ -188,17 +189,13 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
         pairs = list(zip(one, two, strict=True))
     said = []
     for mine, yours in pairs:
-        first, second, name = one[mine], two[yours], mine if mine == yours else f"{mine} and {yours}"
+        first, second = one[mine], two[yours]
+        name = mine if mine == yours else Remark("diff.names", {"a": mine, "b": yours})
         if first.shape != second.shape:
-            said.append(f"{name}: {first.shape} and {second.shape}")
+            said.append(Remark("diff.embedding.shapes", {"name": name, "a": str(first.shape), "b": str(second.shape)}))
         elif not np.array_equal(first, second, equal_nan=True):
             with np.errstate(all="ignore"):
                 apart = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
-            said.append(f"{name}: up to {apart:.3g} apart")
-    if not said:
-        return []
-    return [
-        f"both models were given the same x, and have different embeddings ({'; '.join(said)}): where x holds rows of "
-        "an embedding, run each model over rows of its own (lstm-trace run MODEL --input X -o TRACE) and compare the "
-        "traces"
-    ]
+            said.append(Remark("diff.embedding.values", {"name": name, "most": f"{apart:.3g}"}))
+    each = reduce(lambda one, two: Remark("diff.embedding.more", {"one": one, "two": two}), said) if said else None
+    return [Remark("diff.embeddings", {"each": each})] if each else []
