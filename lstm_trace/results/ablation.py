@@ -10,7 +10,7 @@ from ..base.option import Option
 from ..cell.network import layer_and_direction
 from ..documents.rows import STEP_LABEL, UNIT_LABEL
 from ..documents.tables import LongTable
-from ..explanation.ablation import Ablation, Over, ablation as ablated
+from ..explanation.ablation import AblationEffects, Over, ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked
 from ..trace.holding import read_value
@@ -50,7 +50,7 @@ def ablation(
 class AblationExplanation(Explanation):
     """A value in each variant. to: at what each holds its lines."""
 
-    ablation: Ablation
+    ablation: AblationEffects
     to: Any
 
     def title(self, words: Words) -> str:

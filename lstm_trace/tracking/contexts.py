@@ -227,7 +227,7 @@ def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int
     return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
 
 
-class Level(NamedTuple):
+class Thresholds(NamedTuple):
     """When a unit is on: above one level, below the other, or between them."""
 
     above: float | None
@@ -247,11 +247,11 @@ class Level(NamedTuple):
         return " and ".join(f"{word} {end:g}" for word, end in self._asdict().items() if end is not None)
 
 
-def level(above: float | None, below: float | None) -> Level:
+def level(above: float | None, below: float | None) -> Thresholds:
     """The level; above 0.3, as in LSTMVis, if there is neither. Raises OptionError for one that is no number."""
     if any(end is not None and not np.isfinite(end) for end in (above, below)):
         raise OptionError(f"a level is a finite number; found above={above}, below={below}")
-    return Level(0.3, None) if above is None and below is None else Level(above, below)
+    return Thresholds(0.3, None) if above is None and below is None else Thresholds(above, below)
 
 
 def match(

@@ -200,11 +200,11 @@ def _sheet_class() -> Any:
     """
     from xlsxwriter.worksheet import Worksheet
 
-    class Sheet(Worksheet):  # type: ignore[misc]
+    class PlainSheet(Worksheet):  # type: ignore[misc]
         def _prepare_formula(self, formula: str, *_: Any, **__: Any) -> str:
             return formula
 
-    return Sheet
+    return PlainSheet
 
 
 class Page:
