@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from ..base.writing import alone, sweep_folder
-from ..errors import FileError, OptionError, reason
+from ..errors import FileError, OptionError, reason, some
 from ..model.model import Model
 from ..model.sources import prepare
 from ..printable import message
@@ -185,9 +185,8 @@ def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = Fals
     planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
     if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
-        said = f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}"
-        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
-        raise FileError(f"{said}: remove it{more}, or {instead}")
+        said = f"{job.folder} has parts of another run, {some(foreign, 3)}; this has {min(planned)} to {max(planned)}"
+        raise FileError(f"{said}: remove the others, or {instead}")
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None:

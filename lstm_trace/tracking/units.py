@@ -16,7 +16,7 @@ from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
 from ..corpus.inputs.columns import is_number
 from ..corpus.rows import TOKEN, Block, compute, pa
-from ..errors import MissingError, OptionError, counted, nearest
+from ..errors import MissingError, OptionError, counted, nearest, some
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
 from ..frames.terminal import TerminalTable
 from ..plot.furniture import shown_number
@@ -407,5 +407,5 @@ def _notes(found: Units, rows: pd.DataFrame, without: Sequence[str]) -> Iterator
     if broken:
         yield f"{counted(broken, 'value')} not finite: {'it is' if broken == 1 else 'they are'} ignored."
     if without:
-        yield f"No room for {', '.join(without[:MOST_NAMED])}{', …' if without[MOST_NAMED:] else ''}."
+        yield f"No room for {some(without, MOST_NAMED)}."
     yield "-o units.csv has all units and columns."

@@ -18,7 +18,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.variants import directed
-from ..errors import ChoiceError, FileError, OptionError, counted, nearest
+from ..errors import ChoiceError, FileError, OptionError, counted, nearest, some
 from ..printable import message
 from ..trace.files.schema import TRACED
 from .layouts import Layout, layout as stored_as
@@ -170,9 +170,8 @@ def _called(found: Found) -> str:
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = [name or "''" for name in names[:most]]
-    more = f" and {len(names) - most} more (lstm-trace inspect lists them)" if len(names) > most else ""
-    return ", ".join(shown) + more
+    hint = " (lstm-trace inspect lists them)" if len(names) > most else ""
+    return some([name or "''" for name in names], most) + hint
 
 
 #: Reader module by suffix: its `read(path, layout=)` gives every LSTM of a file, its `arrays(path)` all arrays by name.
@@ -298,9 +297,8 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     arrays = f"{counted(facts['arrays'], 'array')} once split by gate"
     yield "parameters", f"{facts['parameters']:,} numbers, {facts['dtype']}; {arrays}"
     if facts["nonfinite"]:
-        places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
-        more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
-        yield "not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite"
+        places = some([f"{key} ({count})" for key, count in facts["nonfinite"].items()], 6)
+        yield "not finite", f"NaN or infinity in {places}: refused without --allow-nonfinite"
     yield from (("imported", said) for said in facts["imported"])
 
 
