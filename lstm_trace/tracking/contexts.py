@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..base.display import escape, visible
 from ..corpus.rows import TOKEN
 from ..errors import MissingError, OptionError, counted
@@ -188,10 +187,7 @@ def around(
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
-    by_part: dict[int, list[int]] = defaultdict(list)
-    for at, hit in enumerate(hits):
-        by_part[hit.part].append(at)
-    for number, here in by_part.items():
+    for number, here in by_key((hit.part, at) for at, hit in enumerate(hits)).items():
         part = states.part(spans[number])  # one at a time is held
         tokens, values = part.tokens, np.zeros(part.starts[-1]) if read is None else read(part)
         for at in here:

@@ -18,6 +18,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from ...base.arrays import by_key
 from ...base.display import escape
 from ...base.page import whole
 from ...cell.network import Stage
@@ -99,9 +100,7 @@ class ReportPage:
 
 def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, diagram.Diagram]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
-    alike: dict[object, list[Stage]] = {}
-    for stage in shown.stages:
-        alike.setdefault((stage.lines, stage.cell.carry, stage.cell.output, stage.inputs), []).append(stage)
+    alike = by_key(((x.lines, x.cell.carry, x.cell.output, x.inputs), x) for x in shown.stages)
     found: dict[str, tuple[str, diagram.Diagram]] = {}
     for n, stages in enumerate(alike.values()):
         room = Counter[str]()
