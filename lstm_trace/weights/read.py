@@ -237,13 +237,8 @@ _LABEL = 12
 BIASES = {"none": "none", "one": "one for each gate", "two": "two for each gate"}
 
 
-def records(found: Sequence[Found]) -> list[dict[str, Any]]:
-    """The same as plain data: a mapping for each LSTM."""
-    return [record(one) for one in found]
-
-
 def record(one: Found) -> dict[str, Any]:
-    """Name, kind, sizes, biases, options, parameters, facts and what was done on import."""
+    """An LSTM as plain data: name, kind, sizes, biases, options, parameters, facts and what was done on import."""
     if one.refused:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
@@ -274,7 +269,7 @@ def record(one: Found) -> dict[str, Any]:
 def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
     texts = [f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"]
-    for facts in records(found):
+    for facts in map(record, found):
         head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
         rows = [("refused", facts["refused"])] if "refused" in facts else _rows(facts)
         texts.append("\n".join([head, *(line for label, said in rows for line in row(label, said))]))
