@@ -43,7 +43,7 @@ from .weights.live_modules import as_array
 from .weights.read import SAYING, Found, as_asked, choose, read_model
 
 if TYPE_CHECKING:
-    from .one_value.derivation import Derivation
+    from .one_value.derivation import ValueDerivation
     from .remote import Client
     from .report.report import Sheet
     from .results.difference import DifferenceExplanation
@@ -283,7 +283,7 @@ def derivation(
     digits: Any = None,
     count_from: int | None = None,
     **options: Any,
-) -> Derivation:
+) -> ValueDerivation:
     """What one number is, what it was computed from, where it goes, and whether it is right.
 
     Args:
@@ -298,7 +298,7 @@ def derivation(
         options: significant, digits_of, trim and decimal_comma, as in a report.
 
     Returns:
-        A `Derivation`; its `facts()` are a mapping of plain values.
+        A `ValueDerivation`; its `facts()` are a mapping of plain values.
 
     Raises:
         MissingError: for what the trace does not have, and an address of several numbers.

@@ -45,7 +45,7 @@ def broken() -> Any:
         ),
         (lambda: lt.profile(TRACE), "<Profile of lstm: 0/forward; frames layers, units, steps, gates>"),
         (lambda: TRACE.report("md"), "<Report of "),
-        (lambda: lt.derivation(TRACE, "3/z_i[2]"), "<Derivation 0/forward/3/0/z_i[2]: z_i = W_xi x_t"),
+        (lambda: lt.derivation(TRACE, "3/z_i[2]"), "<ValueDerivation 0/forward/3/0/z_i[2]: z_i = W_xi x_t"),
         (lambda: lt.identify(weights(3), X, lt.run(weights(3), X).output), "<Identification: "),
     ],
 )

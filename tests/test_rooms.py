@@ -157,3 +157,12 @@ def test_tests_mirror_the_rooms() -> None:
     for path in [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("slow_*.py")]:
         parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    files: dict[str, list[str]] = {}
+    for path in FILES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                files.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert not {name: found for name, found in files.items() if len(found) > 1}

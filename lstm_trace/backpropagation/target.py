@@ -134,7 +134,7 @@ _WORDS = {"layer": "layer", "direction": "direction", "b": "batch element"}
 
 
 @dataclass(frozen=True)
-class Part:
+class Summand:
     """Values of one line that are added up, times `sign`: all at `steps` (indices, without padding), of `units`."""
 
     sign: float
@@ -155,7 +155,7 @@ class Target:
 
     name: str
     b: int
-    parts: tuple[Part, ...]
+    parts: tuple[Summand, ...]
 
     def __str__(self) -> str:
         return self.name
@@ -210,7 +210,7 @@ def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), mo
 
 def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     steps = np.array([trace.index(value.t)])
-    return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
+    return Target(str(value), value.b, (Summand(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
 def _of_term(trace: Trace, term: Term) -> Target:
@@ -234,7 +234,7 @@ def _of_term(trace: Trace, term: Term) -> Target:
         raise MissingError(f"{said}: all these steps of batch element {b} are padding")
     over = range(trace.span[steps[0]], trace.span[steps[-1]] + 1)
     called = ranged(scope, name, over, range(b, b + 1), units if len(units) < width else None)
-    return Target(f"sum({called})", b, (Part(term.sign, scope, name, steps, np.array(units)),))
+    return Target(f"sum({called})", b, (Summand(term.sign, scope, name, steps, np.array(units)),))
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:

@@ -6,10 +6,12 @@ import datetime
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Number
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+K = TypeVar("K")
+V = TypeVar("V")
 Array = Any  # np.ndarray of any float dtype; numpy's own generics say no more than this about shapes
 #: JSON has no NaN and no infinities; files write them as these words.
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -324,3 +326,15 @@ def runs(numbers: Any) -> list[range]:
     gaps = np.flatnonzero(np.diff(found) != 1)
     ends = zip(found[[0, *gaps + 1]].tolist(), found[[*gaps, -1]].tolist(), strict=True) if found.size else ()
     return [range(first, last + 1) for first, last in ends]
+
+
+def by_key(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    """The values of each key, both in the order in which they come.
+
+    >>> by_key([("i_t", 0), ("f_t", 1), ("i_t", 2)])
+    {'i_t': [0, 2], 'f_t': [1]}
+    """
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found

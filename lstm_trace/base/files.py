@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from ..errors import FileError, reason
+from ..errors import FileError, reading
 from .arrays import half
 from .resources import amount, available
 
@@ -29,15 +29,13 @@ def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> 
     Raises FileError.
     """
     most = MAX_TEXT if most is None else most
-    try:
+    with reading(str(path)):
         if str(path) != "-":
             check_size(path, Path(path).stat().st_size, instead, most)
             if Path(path).is_file():
                 return Path(path).read_bytes()
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
             content: bytes = stream.read(most + 1)
-    except OSError as error:
-        raise FileError(f"{path}: {reason(error)}") from None
     if len(content) > most:
         more = f"; {instead}" if instead else ""
         raise FileError(f"{path}: more than {most:,} bytes; texts up to that are read{more}")

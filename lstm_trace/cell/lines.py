@@ -23,6 +23,7 @@ from functools import cached_property, lru_cache
 from itertools import chain, count
 from typing import NamedTuple
 
+from ..base.arrays import by_key
 from .ops import OPS
 
 Operand = str | float
@@ -287,10 +288,7 @@ class Cell:
     @cached_property
     def readers(self) -> dict[str, tuple[Line, ...]]:
         """Each operand name with the lines that read it in the same step."""
-        found: dict[str, list[Line]] = {}
-        for line in self.lines:
-            for name in dict.fromkeys(line.reads):
-                found.setdefault(name, []).append(line)
+        found = by_key((name, line) for line in self.lines for name in dict.fromkeys(line.reads))
         return {name: tuple(lines) for name, lines in found.items()}
 
     def is_gate(self, line: Line) -> bool:

@@ -16,7 +16,7 @@ from ..base.resources import one_for_good
 from ..engine.jit.machine import installed
 from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
-from .job import Job, others, versions
+from .job import CorpusJob, others, versions
 from .manifest import read_manifest
 from .part_file import TRIES, Done, HaltError, in_words, run_part
 from .rows import Span
@@ -37,16 +37,16 @@ GONE = "the cluster is gone; parts that are done are kept, run it again for the 
 SILENT = logging.CRITICAL + 1
 
 #: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
-_sent: dict[str, Work | HaltError] = {}
+_sent: dict[str, Assignment | HaltError] = {}
 
 
-class Work(NamedTuple):
+class Assignment(NamedTuple):
     """What a worker gets once; a task then is a key and a span.
 
     versions: of the packages on which bits depend, where the work is from. own: whether we have started the worker.
     """
 
-    job: Job
+    job: CorpusJob
     model: Model
     versions: dict[str, str]
     own: bool
@@ -71,7 +71,7 @@ class Work(NamedTuple):
 class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types here
     """Brings the work to each worker, also to one that is started again or joins later."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Assignment) -> None:
         self.work = work
 
     def setup(self, worker: Any) -> None:
@@ -99,7 +99,7 @@ def compute(key: str, span: Span) -> Done:
 
 
 def by_cluster(
-    job: Job, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None,
+    job: CorpusJob, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None,
     tell: Callable[[str], None] | None = None,
 ) -> Generator[Done]:  # fmt: skip
     """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
@@ -118,7 +118,7 @@ def by_cluster(
         client = _client(min(workers, len(todo)), scheduler, stack)
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
-        work = Work(job, model, versions(job.way.plan), own=scheduler is None)
+        work = Assignment(job, model, versions(job.way.plan), own=scheduler is None)
         try:
             client.register_plugin(Delivery(work), name=f"lstm-trace-{job.manifest.key}")
         except LstmTraceError:

@@ -25,7 +25,7 @@ from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.memory import recurrence
 from ..model.model import Model
-from .rows import Layout, Range, Rows, Span, layout, pa
+from .rows import Range, Rows, Span, StateLayout, layout, pa
 
 if TYPE_CHECKING:
     from .inputs.table_file import TableFile
@@ -117,7 +117,7 @@ def digest(model: Model) -> str:
 
 
 @dataclass(frozen=True)
-class Job:
+class CorpusJob:
     """A corpus that is to be computed; it can be pickled, and is small.
 
     folder: of the parts. source: of the sequences. way: how they are computed. manifest: what the folder says of it.
@@ -139,14 +139,14 @@ def key_of(premises: Mapping[str, Any]) -> str:
 
 
 def premises_of(
-    model: Model, inputs: str, way: Way, layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]
+    model: Model, inputs: str, way: Way, layout: StateLayout, dtype: Stored, format: Files, spans: Sequence[Span]
 ) -> dict[str, Any]:
     """All that the bytes of the parts follow from, as plain data. inputs: their digest."""
     found = {"version": VERSION, "model": digest(model), "inputs": inputs, "plan": way.plan, "batch": way.batch}
     return found | said_again(layout, dtype, format, spans)
 
 
-def said_again(layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
+def said_again(layout: StateLayout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
     """The premises that a manifest says at another place as well."""
     parts = hashlib.sha256(json.dumps(spans).encode()).hexdigest()
     return {"record": layout.record, "dtype": dtype, "format": format, "parts": parts}
@@ -189,7 +189,7 @@ def plan_of(model: Model) -> Choice:
 
 def recorded(
     model: Model, record: Sequence[str] | None, layers: Sequence[int] | None, width: int
-) -> tuple[RecordChoice, Layout]:
+) -> tuple[RecordChoice, StateLayout]:
     """What is stored. record: names of lines; of the states that the cell carries if None. width: I.
 
     Raises MissingError for a line or layer that there is not.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import Field, field_serializer
 
 from ..base.files import read_bytes, read_json
 from ..base.writing import spare, written
@@ -22,11 +22,11 @@ from ..model.model import Model
 from ..model.problem import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
-from ..trace.files.schema import validate
+from ..trace.files.schema import Strict, validate
 from .inputs.columns import X
 from .job import Files, Stored, corpus_model, digest, key_of, said_again
 from .part_file import reading
-from .rows import SEQUENCE, Block, Index, Layout, Place, Span, compute, name_of, pa, parquet
+from .rows import SEQUENCE, Block, Place, SequenceIndex, Span, StateLayout, compute, name_of, pa, parquet
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
 #: What stands beside the parts, whose manifest says whose it is.
@@ -35,11 +35,7 @@ BESIDE = (MODEL, INDEX)
 LARGEST = 1 << 26
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class InputReading(_Strict):
+class InputReading(Strict):
     """What `TableFile.described` gives, and `inputs.opened` takes."""
 
     path: str
@@ -51,14 +47,14 @@ class InputReading(_Strict):
     unknown: str | None = None
 
 
-class Failure(_Strict):
+class FailedPart(Strict):
     """A part that could not be computed, and why."""
 
     part: Place
     error: str
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """What is computed, from what, and in which parts.
 
     premises: all that the bytes of the parts follow from; key: their hash. source: by which `inputs.opened` makes the
@@ -78,7 +74,7 @@ class Manifest(_Strict):
     dtype: Stored
     blocks: list[Block] = Field(min_length=1)
     parts: list[Span] = Field(min_length=1)
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
 
     @field_serializer("blocks")
     def _by_name(self, blocks: list[Block]) -> list[dict[str, Any]]:
@@ -90,9 +86,9 @@ class Manifest(_Strict):
         return [said for said in (self.source.path, self.source.vocabulary, self.source.embedding) if said is not None]
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> StateLayout:
         """The columns of the states."""
-        return Layout(tuple(self.blocks))
+        return StateLayout(tuple(self.blocks))
 
     def files_of(self, number: int) -> list[str]:
         """The names of the files of a part; when the last one is there it is whole."""
@@ -144,7 +140,7 @@ def read_failed(folder: Path) -> dict[int, str]:
         listed = read_json(path, read_bytes(path, most=LARGEST))
         if not isinstance(listed, list):
             raise FileError(f"{path}: expected a list of parts with their errors; remove it")
-        found |= {one.part: one.error for one in (validate(Failure, entry, str(path)) for entry in listed)}
+        found |= {one.part: one.error for one in (validate(FailedPart, entry, str(path)) for entry in listed)}
     return found
 
 
@@ -187,13 +183,13 @@ def read_model(folder: Path, expected: str) -> Model:
     return model
 
 
-def is_index(folder: Path, index: Index, spans: Iterable[Span]) -> bool:
+def is_index(folder: Path, index: SequenceIndex, spans: Iterable[Span]) -> bool:
     """Whether the file says where each sequence is. Raises FileError."""
     with reading(folder / INDEX):
         return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
 
 
-def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, index: Index) -> None:
+def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, index: SequenceIndex) -> None:
     """Write the model, as the trace of one step, and the index, unless both are there and right. width: I."""
     with suppress(FileError):
         read_model(folder, str(manifest.premises["model"]))
@@ -205,7 +201,7 @@ def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, ind
         parquet.write_table(index_of(index, manifest.parts), file, row_group_size=GROUP, compression="zstd")
 
 
-def index_of(index: Index, spans: Iterable[Span]) -> Any:
+def index_of(index: SequenceIndex, spans: Iterable[Span]) -> Any:
     """Of each sequence its part, its first row there, its steps; in the order of the rows of the parts."""
     parts, at = [], 0
     for span in spans:

@@ -24,7 +24,7 @@ from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
-from .job import Job, states
+from .job import CorpusJob, states
 from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ SPLIT = ("float32", "float64")
 LineValues = Mapping[tuple[Scope, str], Array]
 
 
-def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
+def write(job: CorpusJob, span: Span, rows: Rows, states: LineValues) -> None:
     """Write a part; it appears under its name when it is whole and on the disk.
 
     Raises OptionError for a value that the type of the stored values cannot hold.
@@ -80,7 +80,7 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
             seal(file, last=False)
 
 
-def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
+def _write_table(job: CorpusJob, span: Span, places: Any, states: LineValues, meta: str) -> None:
     dtype = job.manifest.dtype
     blocks = [(block, states[block.scope, block.line]) for block in job.manifest.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
@@ -111,7 +111,7 @@ def _transposed(values: Array, dtype: str) -> Array:
     return found
 
 
-def _places(job: Job, rows: Rows) -> Any:
+def _places(job: CorpusJob, rows: Rows) -> Any:
     """The columns that say where a row belongs, and those that the input brings."""
     repeated = np.repeat(np.arange(len(rows.ids), dtype=np.int32), rows.lengths)
     columns = {SEQUENCE: pa.array(rows.ids).take(pa.array(repeated)), STEP: pa.array(rows.t.astype(np.int32))}
@@ -279,7 +279,7 @@ class Done(NamedTuple):
     error: str = ""
 
 
-def run_part(job: Job, model: Model, span: Span) -> Done:
+def run_part(job: CorpusJob, model: Model, span: Span) -> Done:
     """Compute one part and write it. It is the same for the same job, wherever and however often it is computed.
 
     Raises HaltError where it cannot be written, and what may pass when it is tried again: see `PASSING`.
@@ -297,7 +297,7 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _compute(job: Job, model: Model, span: Span, tries: int = 1) -> tuple[Rows, LineValues]:
+def _compute(job: CorpusJob, model: Model, span: Span, tries: int = 1) -> tuple[Rows, LineValues]:
     for _ in range(1, tries):
         with suppress(*PASSING):
             return _compute(job, model, span)
@@ -305,7 +305,7 @@ def _compute(job: Job, model: Model, span: Span, tries: int = 1) -> tuple[Rows, 
     return rows, states(model, rows, job.way)
 
 
-def _write(job: Job, span: Span, rows: Rows, found: LineValues) -> Done:
+def _write(job: CorpusJob, span: Span, rows: Rows, found: LineValues) -> Done:
     try:
         write(job, span, rows, found)
     except (FileError, OSError) as error:
@@ -315,7 +315,7 @@ def _write(job: Job, span: Span, rows: Rows, found: LineValues) -> Done:
     return Done(span)
 
 
-def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
+def by_loop(job: CorpusJob, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     """The parts one after the other, in this process; a second thread writes one while the next is computed.
 
     Writing takes about as long as computing, and neither holds the interpreter: with two threads the whole job takes

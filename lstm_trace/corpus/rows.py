@@ -35,7 +35,7 @@ SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"
 
 
 @dataclass(frozen=True)
-class Index:
+class SequenceIndex:
     """The sequences of an input, in its order.
 
     ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), where each
@@ -95,10 +95,10 @@ class Span(NamedTuple):
     steps: Count
 
 
-def cut(index: Index, steps: int) -> list[Span]:
+def cut(index: SequenceIndex, steps: int) -> list[Span]:
     """The input in stretches of about so many steps: a sequence that does not fit any more begins the next one.
 
-    >>> index = Index(np.arange(4), np.array([3, 4, 9, 2]), np.arange(5) * 10)
+    >>> index = SequenceIndex(np.arange(4), np.array([3, 4, 9, 2]), np.arange(5) * 10)
     >>> [(one.first, one.stop, one.steps) for one in cut(index, 8)]
     [(0, 20, 7), (20, 30, 9), (30, 40, 2)]
     """
@@ -158,7 +158,7 @@ class Block(NamedTuple):
         return [f"{self.stem}_{unit}" for unit in range(self.width)]
 
 
-class Layout(NamedTuple):
+class StateLayout(NamedTuple):
     """The recorded lines, in computing order."""
 
     blocks: tuple[Block, ...]
@@ -223,7 +223,7 @@ class Layout(NamedTuple):
 
 def layout(
     widths: Mapping[tuple[Scope, str], int], kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None
-) -> Layout:
+) -> StateLayout:
     """The columns of recorded lines. widths, kinds (range, keeps): by scope and name, in computing order.
 
     >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
@@ -238,7 +238,7 @@ def layout(
         layer, direction = layer_and_direction(scope)  # forward, reverse or joined: f, r or j
         stem = f"{layer}{direction[0]}_{names[name]}" if several else names[name]
         blocks.append(Block(scope, name, width, stem, *(kinds or {}).get((scope, name), ())))
-    return Layout(tuple(blocks))
+    return StateLayout(tuple(blocks))
 
 
 def name_of(number: int, format: str) -> str:

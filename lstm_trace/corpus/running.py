@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from ..base.writing import alone, sweep_folder
-from ..errors import FileError, OptionError, reason
+from ..errors import FileError, OptionError, reason, some
 from ..languages.strings import words
 from ..model.model import Model
 from ..model.sources import prepare
@@ -18,11 +18,13 @@ from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
 from .inputs import opened
-from .job import Files, Job, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
+from .job import CorpusJob, Files, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
 from .manifest import BESIDE, FAILED, MANIFEST, Manifest, failed_lists, meant, read_manifest, write_beside, write_json
 from .part_file import Done, by_loop
-from .rows import Index, Span, cut, parts_in
+from .rows import SequenceIndex, Span, cut, parts_in
 from .states import States
+
+Tell = Callable[[str], None]
 
 #: Files that `inputs.opened` writes into the folder, by what their names are like.
 IMPORTS = ("_inputs-*", "_embedding-*", "_vocabulary-*")
@@ -100,7 +102,7 @@ def run(
 def laid_out(
     model: Model, inputs: Any, out: str | Path, record: Sequence[str] | None, layers: Sequence[int] | None,
     dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
-) -> tuple[Job, Index]:  # fmt: skip
+) -> tuple[CorpusJob, SequenceIndex]:  # fmt: skip
     """The job of `run`, whose arguments these are, and the sequences. Only inputs that are no Parquet are written."""
     source = opened(inputs, model, Path(out), **reading)
     index = source.index()
@@ -114,7 +116,7 @@ def laid_out(
         "cell": header.kind, "sources": [*model.sources], "imported": [*header.imported], "files": format,
         "dtype": dtype, "blocks": [*layout.blocks], "parts": spans, "versions": versions(way.plan),
     }  # fmt: skip
-    return Job(Path(out).absolute(), source, way, Manifest.model_validate(said)), index
+    return CorpusJob(Path(out).absolute(), source, way, Manifest.model_validate(said)), index
 
 
 def _apart(folder: Path, read: Iterable[Any]) -> None:
@@ -168,7 +170,7 @@ def _imports_undone(folder: Path) -> Iterator[None]:
         raise
 
 
-def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Callable[[str], None] | None = None) -> None:
+def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = False, tell: Tell | None = None) -> None:
     """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
     if there is not None and (there.key, there.layout) != (job.manifest.key, job.manifest.layout) and not fresh:
@@ -184,9 +186,8 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
     if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
-        said = f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}"
-        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
-        raise FileError(f"{said}: remove it{more}, or {instead}")
+        said = f"{job.folder} has parts of another run, {some(foreign, 3)}; this has {min(planned)} to {max(planned)}"
+        raise FileError(f"{said}: remove the others, or {instead}")
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None:
@@ -213,7 +214,7 @@ _CALLED = {
 }
 
 
-def differences(job: Job, there: Manifest) -> str:
+def differences(job: CorpusJob, there: Manifest) -> str:
     """In words, what differs between a run and the one that is in its folder."""
     found: list[str] = []
     for name, called in _CALLED.items():
@@ -235,7 +236,7 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
             raise FileError(f"{path}: {reason(error)}, so that it cannot be removed") from None
 
 
-def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None = None) -> list[Span]:
+def missing(job: CorpusJob, spans: Iterable[Span], tell: Tell | None = None) -> list[Span]:
     """Those of some parts that are still to be computed. A file that is damaged, or of another part, is removed.
 
     All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.

@@ -14,7 +14,7 @@ from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from .manifest import INDEX, MANIFEST, Manifest, place_of, read_failed, read_manifest, read_model
 from .part_file import Part
-from .rows import SEQUENCE, STEP, TOKEN, Layout, Span, pa
+from .rows import SEQUENCE, STEP, TOKEN, Span, StateLayout, pa
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class States:
         return found
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> StateLayout:
         """The recorded lines."""
         return self.manifest.layout
 

@@ -30,7 +30,7 @@ from .inputs import opened
 from .job import batches, corpus_model, digest, line_widths, padded, recorded
 from .manifest import INDEX, MANIFEST, is_index
 from .part_file import faults
-from .rows import STEP, TOKEN, Block, Index, Layout, Rows, pa, parts_in, shuffled
+from .rows import STEP, TOKEN, Block, Rows, SequenceIndex, StateLayout, pa, parts_in, shuffled
 
 if TYPE_CHECKING:
     from .inputs.table_file import TableFile
@@ -179,7 +179,7 @@ def verify(
                 continue
             for batch in () if lost else batches(rows.lengths, BATCH, steps):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
-                _compare(rows.picked(batch), here, models, there.layout, found)
+                _compare(rows.picked(batch), here, models, found)
     return found
 
 
@@ -204,7 +204,7 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
     return opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
-def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
+def _parts(states: States, index: SequenceIndex, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
     """The parts that are as they were written, with their places in the index; all together they have each once."""
     there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
@@ -221,7 +221,7 @@ def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[
             yield states.part(span), slice(*np.searchsorted(ends, [span.first, span.stop]).tolist())
 
 
-def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerification) -> Array | None:
+def _in_place(part: Part, index: SequenceIndex, at: slice, name: str, found: CorpusVerification) -> Array | None:
     """The order in which a part has its sequences; None where they are not those of the index, each once, unpadded."""
     order = np.argsort(index.ids[at], kind="stable")
     lengths = index.lengths[at][order]
@@ -246,7 +246,7 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
                 found.fault("corpus.column", **place, stored=stored[:60], right=right[:60])
 
 
-def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
+def _stored(part: Part, layout: StateLayout, at: Array) -> dict[Block, list[Array]]:
     """The values of some sequences; of one line at a time those of the whole part are held."""
     found = {}
     for block in layout.blocks:
@@ -267,7 +267,7 @@ def _twin(model: Model) -> Model:
 
 
 def _compare(
-    rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], layout: Layout, found: CorpusVerification
+    rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], found: CorpusVerification
 ) -> None:
     """Run some sequences line by line, and compare what is stored of them."""
     x = padded(rows, np.arange(len(rows.ids)))
@@ -292,8 +292,9 @@ def _compare(
             wrong = np.argwhere(ratio > 1)
             found.wrong += len(wrong)
             for t, unit in wrong[: LISTED - len(found.damages)]:
-                place = rows.ids.tolist()[b], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
-                found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
+                step, address = int(rows.t[rows.starts[b] + t]), StateLayout(tuple(stored)).address(block, unit)
+                numbers = every[b][t, unit], mine[t, unit], bound[t, unit]
+                found.damages.append(Damage(rows.ids.tolist()[b], step, address, *map(float, numbers)))
         found.undecided += int((~clear).sum())
     found.sequences += len(rows.ids)
     found.steps += len(rows.x)

@@ -79,7 +79,7 @@ UNIT_LABEL = "label"
 
 
 @dataclass(frozen=True)
-class Grid:
+class EntryGrid:
     """One array, or several of one shape that stand side by side.
 
     address: that of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
@@ -139,19 +139,19 @@ class Run(NamedTuple):
     order: gives the place of each among the entries of all grids; it is called when the rows are needed.
     """
 
-    grids: tuple[Grid, ...]
+    grids: tuple[EntryGrid, ...]
     rows: int
     order: Callable[[], Array]
 
 
-def every(grids: Iterable[Grid]) -> Run:
+def every(grids: Iterable[EntryGrid]) -> Run:
     """All entries in the order of the arrays."""
     found = tuple(grids)
     count = sum(grid.size for grid in found)
     return Run(found, count, lambda: np.arange(count))
 
 
-def largest_first(grids: Sequence[Grid], columns: Sequence[str]) -> Run:
+def largest_first(grids: Sequence[EntryGrid], columns: Sequence[str]) -> Run:
     """The entries with a value that is not 0 in one of `columns`, those with the largest size in the first before.
 
     Of equal ones the first comes first; NaN comes last, and so does what is not in the first column.
@@ -273,7 +273,7 @@ class Entries(Sequence[tuple[Any, ...]]):
         return list(zip(*(column.tolist() for column in self._columns(run, order).values()), strict=True))
 
 
-def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
+def _groups(run: Run, order: Array) -> Iterator[tuple[EntryGrid, Array, Array]]:
     """The rows of each grid: the grid, where they stand in `order`, and their places in the grid."""
     ends = np.cumsum([grid.size for grid in run.grids])
     which = np.searchsorted(ends, order, side="right")
@@ -282,8 +282,8 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
         yield grid, inside, order[inside] - (ends[k] - grid.size)
 
 
-def _texts(grid: Grid, name: str, cells: Array, style: RowStyle) -> list[Any]:
-    """The cells of a column as `Grid.template` has them."""
+def _texts(grid: EntryGrid, name: str, cells: Array, style: RowStyle) -> list[Any]:
+    """The cells of a column as `EntryGrid.template` has them."""
     if name in grid.values and name not in grid.partial:
         return style.floats(cells)
     values: list[Any] = cells.tolist()

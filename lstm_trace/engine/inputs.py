@@ -12,7 +12,7 @@ from ..base.arrays import Array, cast, to_array, to_truths
 from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.address import INITIAL
-from ..trace.holding import NO_HOLDS, Holds
+from ..trace.holding import NO_HOLDS, HeldLines
 
 NamedValues = Mapping[str, Any]
 
@@ -110,7 +110,7 @@ class RunInputs:
     mask: Array | None = None
     initial: Mapping[str, list[Array]] = field(default_factory=dict)
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-    holds: Holds = NO_HOLDS
+    holds: HeldLines = NO_HOLDS
     step_labels: tuple[tuple[str, ...], ...] = ()
 
     @property

@@ -20,7 +20,7 @@ from ..cell.ops import OPS
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.derived import sizes, with_sums
 from ..trace.held import as_hold, plain
-from ..trace.holding import Hold, Holds, applied, layers, resolved
+from ..trace.holding import HeldLines, Hold, applied, layers, resolved
 from ..trace.trace import Header, Trace
 from ..trace.window import arrays
 from .inputs import RunInputs
@@ -350,7 +350,7 @@ def with_holds(trace: Trace, hold: Hold) -> Trace:
     return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 
-def holding(trace: Trace, holds: Holds) -> Trace:
+def holding(trace: Trace, holds: HeldLines) -> Trace:
     """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
     scopes = dict.fromkeys((*trace.given, *holds.given))
     given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from ..backpropagation.gradients import forward, walked
-from ..backpropagation.target import Part, Target, Weightings, target
+from ..backpropagation.target import Summand, Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..engine import plan_choice
@@ -46,7 +46,7 @@ class Effect(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ablation:
+class AblationEffects:
     """A value, and what it becomes in each variant, the largest change first.
 
     of: the value, or a sum of some; value: as the run without a hold gives it.
@@ -67,7 +67,7 @@ class Ablation:
 @np.errstate(all="ignore")  # a value that has overflowed has effects that are NaN
 def ablation(
     trace: Trace, of: str, over: Over = "units", lines: str | Sequence[str] | None = None, to: Any = 0.0
-) -> Ablation:
+) -> AblationEffects:
     """Hold each unit over all steps, or each step, or each line in turn, and see what the value at `of` becomes.
 
     of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
@@ -119,7 +119,7 @@ def ablation(
     without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())
     entries = tuple(_entry(place, one, found.b) for place in meant)
     left = possible - len(variants)
-    return Ablation(found, base, over, tuple(effects), entries, tuple(without), left)
+    return AblationEffects(found, base, over, tuple(effects), entries, tuple(without), left)
 
 
 def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
@@ -129,7 +129,7 @@ def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
     return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
 
 
-def _lines(one: Trace, over: Over, parts: Sequence[Part]) -> list[str]:
+def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
     """The lines that are held where none are named."""
     stages = plain(one).stages
     if over == "lines":
@@ -192,7 +192,7 @@ def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Regi
     return [variants[k] for k in np.sort(np.argsort(-np.nan_to_num(found, nan=np.inf), kind="stable")[:most])]
 
 
-def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> dict[tuple[str, str], Array]:
+def _slopes(one: Trace, parts: Sequence[Summand], lines: set[tuple[str, str]]) -> dict[tuple[str, str], Array]:
     """The gradient of the value with respect to lines, (T, width) each; none where lines that it needs are missing."""
     seeds: Weightings = {}
     Target("", 0, tuple(parts)).weigh(one, seeds)

@@ -22,7 +22,7 @@ from ..base.arrays import Array
 from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .contribution import Baseline, Pair, Shares, baseline_of, check_points
+from .contribution import Baseline, BaselinePair, Shares, baseline_of, check_points
 from .trials import SEED, Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 #: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
@@ -116,7 +116,7 @@ def account(
         check_points(points)
     base, row = baseline_of(trace, baseline, of)
     found = split(base, trace, of, row)
-    pair = Pair.of_traces(trace, base, row, of)
+    pair = BaselinePair.of_traces(trace, base, row, of)
     del base  # all its lines
     others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()} if compared else {}
     unmeasured: tuple[str, ...] = ()
@@ -192,7 +192,7 @@ DRAWS, FEWEST, LEAST = 20, 3, 5
 TOP, CORRELATED, COMMON = 10, 0.5, 0.5
 
 
-class Score(NamedTuple):
+class FaithfulnessScore(NamedTuple):
     """Means over `BINS`, in the unit of the value.
 
     comprehensiveness: how far the value moves towards the baseline's without the top-ranked steps; large is good.
@@ -215,8 +215,8 @@ class Faithfulness:
     when nothing is replaced, and when everything is. count: how much can be.
     """
 
-    orders: Mapping[str, Score]
-    drawn: tuple[Score, ...]
+    orders: Mapping[str, FaithfulnessScore]
+    drawn: tuple[FaithfulnessScore, ...]
     correlation: float
     common: int
     top: int
@@ -229,7 +229,7 @@ class Faithfulness:
         """On which side of the baseline's the value is: 1 above, -1 below."""
         return _side(self.value, self.baseline)
 
-    def without(self, score: Score) -> float:
+    def without(self, score: FaithfulnessScore) -> float:
         """What the value is without the first steps, on average."""
         return self.value - self.side * score.comprehensiveness
 
@@ -239,14 +239,14 @@ class Faithfulness:
         return max(self.orders, key=lambda name: self.orders[name].comprehensiveness)
 
     @cached_property
-    def mean(self) -> Score:
+    def mean(self) -> FaithfulnessScore:
         """Of the orders drawn at random."""
-        return Score(*np.mean(self.drawn, axis=0).tolist())
+        return FaithfulnessScore(*np.mean(self.drawn, axis=0).tolist())
 
     @cached_property
-    def spread(self) -> Score:
+    def spread(self) -> FaithfulnessScore:
         """Their standard deviation."""
-        return Score(*np.std(self.drawn, axis=0, ddof=1).tolist())
+        return FaithfulnessScore(*np.std(self.drawn, axis=0, ddof=1).tolist())
 
     @property
     def disagree(self) -> bool:
@@ -312,7 +312,7 @@ def first_of(percent: int, count: int) -> int:
     return max(-(-percent * count // 100), 1)
 
 
-def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[Score]:
+def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[FaithfulnessScore]:
     """Each set of steps that is taken away is run once, however many orders and bins have it."""
     count = len(variants)
     first = np.array([first_of(percent, count) for percent in BINS])
@@ -323,7 +323,7 @@ def _scores(variants: Variants, orders: list[Array], value: float, everything: f
     side = _side(value, everything)
     away, kept = np.moveaxis(side * (value - values), 2, 0)
     past = np.maximum(away - abs(value - everything), 0.0)
-    return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
+    return [FaithfulnessScore(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
 
 
 @np.errstate(invalid="ignore")  # of equal ranks

@@ -89,7 +89,7 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Pair:
+class BaselinePair:
     """A value in its own row of a trace, and the baseline of that row, of which only the premises are held."""
 
     of: Target
@@ -99,7 +99,7 @@ class Pair:
     baseline: float
 
     @classmethod
-    def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> Pair:
+    def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> BaselinePair:
         """row: that of the baseline."""
         place, other, one = compared_rows(base, trace, of, row)
         return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
@@ -148,7 +148,7 @@ class Pair:
 
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
     """The gradient of the value at the input itself, times input minus baseline input."""
-    return Pair.of_traces(trace, *baseline_of(trace, baseline, of), of).gradient_times_input()
+    return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).gradient_times_input()
 
 
 def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = POINTS) -> Shares:
@@ -157,7 +157,7 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
     Sundararajan, Taly & Yan 2017; `points` of the Gauss-Legendre rule, each traced anew, as rows of one batch.
     Raises OptionError where the baseline has other parameters or padding: a path leads through inputs and states.
     """
-    return Pair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
+    return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
 
 
 def check_points(points: int) -> None:

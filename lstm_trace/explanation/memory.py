@@ -49,7 +49,7 @@ class Recurrence(NamedTuple):
     held: str = ""
 
 
-class Change(NamedTuple):
+class StateUpdate(NamedTuple):
     """What becomes of a line on its way to the next step: `part` of it, `old` of the state before, and `put`.
 
     line: that is held so; empty for a choice between it and the state before. held, scaled: where it has a value that
@@ -143,7 +143,7 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
     return keep
 
 
-def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[Change]]:
+def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[StateUpdate]]:
     """What the terms of the sum keep; and what is put in the place of such a term, with the sign that it has there."""
     total, put = np.zeros(1), []
     for (sign, gate), product in zip(rule.keeps, rule.products, strict=True):
@@ -156,18 +156,18 @@ def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tup
     return total, put
 
 
-def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterator[Change]:
+def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterator[StateUpdate]:
     """What becomes of the sum, in this order."""
     for name in dict.fromkeys((rule.total, rule.carried)):
         yield from holds(trace, stage, name, read)
     if rule.mask is not None:
         chosen = (read(rule.mask) != 0).astype(np.float64)
         none = np.zeros_like(chosen, bool)
-        yield Change("", chosen, 1.0 - chosen, np.zeros_like(chosen), none, none, after=True)
+        yield StateUpdate("", chosen, 1.0 - chosen, np.zeros_like(chosen), none, none, after=True)
         yield from (then._replace(after=True) for then in holds(trace, stage, rule.held, read))
 
 
-def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]:
+def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[StateUpdate]:
     """What a line that is held or scaled keeps of its own value, and what is put in its place."""
     names, given = names_of(trace.stage(stage.scope).cell).get(name), trace.given.get(stage.scope, {})
     if names is None or not (names.hold in given or names.scale in given):
@@ -177,7 +177,7 @@ def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]
     part = np.where(held, 0.0, np.where(scaled, read(names.by), 1.0) if names.scale in given else 1.0)
     put = np.where(held, read(names.to), 0.0) if names.hold in given else np.zeros(1)
     none = np.zeros_like(part, bool)
-    yield Change(name, part, np.zeros_like(part), put + none, held | none, scaled & ~held | none, after=False)
+    yield StateUpdate(name, part, np.zeros_like(part), put + none, held | none, scaled & ~held | none, after=False)
 
 
 def times(values: Array, part: Array) -> Array:
@@ -234,9 +234,9 @@ class Write(NamedTuple):
 
     name: str
     values: Array
-    own: tuple[Change, ...] = ()
+    own: tuple[StateUpdate, ...] = ()
     put: bool = False
-    later: tuple[Change, ...] = ()
+    later: tuple[StateUpdate, ...] = ()
 
     def source(self, s: int) -> str:
         """What wrote at a step; empty where that was replaced, or nothing was put."""
@@ -261,7 +261,7 @@ class Flow(NamedTuple):
     past: Array
     keep: Array
     writes: tuple[Write, ...]
-    holds: tuple[Change, ...]
+    holds: tuple[StateUpdate, ...]
     since: dict[int, float]
     first: float
     origin: str

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..backpropagation.attribution import Split
-from ..backpropagation.target import Part
+from ..backpropagation.target import Summand
 from ..base.arrays import Array, describe
 from ..cell.lines import names_of
 from ..cell.network import MEET, Stage, X, restrict
@@ -31,7 +31,7 @@ from ..trace.derived import sizes, total
 from ..trace.holding import Lines, Region, applied
 from ..trace.trace import Trace
 from ..trace.window import cut
-from .contribution import Pair
+from .contribution import BaselinePair
 
 #: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
 #: once, and 2048 no less.
@@ -51,7 +51,7 @@ class Trials:
     """Runs of a trace of one row. parts: of which values the sum is looked at; lines that a run computes."""
 
     trace: Trace
-    parts: tuple[Part, ...]
+    parts: tuple[Summand, ...]
 
     @cached_property
     def seconds(self) -> float:
@@ -108,7 +108,7 @@ class Trials:
         return Reruns(self.trace, self._window, record)
 
 
-def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Part:
+def made(trace: Trace, part: Summand, held: Collection[tuple[str, str]] = ()) -> Summand:
     """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined.
 
     held: lines (scope, name) that are to be held, so that their values are their own.
@@ -129,15 +129,15 @@ def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Pa
 
 
 def computed_parts(
-    trace: Trace, parts: Iterable[Part], held: Collection[tuple[str, str]] = ()
-) -> tuple[Part, ...] | None:
+    trace: Trace, parts: Iterable[Summand], held: Collection[tuple[str, str]] = ()
+) -> tuple[Summand, ...] | None:
     """Where values were made (see `made`); None where one is a premise, which no run computes."""
     found = tuple(made(trace, part, held) for part in parts)
     there = (part.scope != "" and part.line in trace.stage(part.scope).cell.by_name for part in found)
     return found if all(there) else None
 
 
-def reached(stages: Sequence[Stage], parts: Iterable[Part]) -> tuple[Stage, ...]:
+def reached(stages: Sequence[Stage], parts: Iterable[Summand]) -> tuple[Stage, ...]:
     """The stages, with the lines in them, on which values depend."""
     return restrict(stages, [(part.scope, part.line) for part in parts], carried=True)
 
@@ -230,7 +230,7 @@ class Variants:
     reached: range
 
     @classmethod
-    def of(cls, pair: Pair) -> Variants | None:
+    def of(cls, pair: BaselinePair) -> Variants | None:
         """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
         one = by_its_plan(replace(pair.one, header=replace(pair.one.header, ask=())))
         reads = computed_parts(one, pair.of.parts)

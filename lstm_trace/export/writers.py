@@ -10,7 +10,7 @@ from pathlib import Path
 from ..base.writing import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..frames.table import Table, check as check_table
+from ..frames.table import TraceTable, check as check_table
 from ..view.view import check_style
 from .formats import TABLE_FORMATS, TableFormat
 
@@ -38,7 +38,7 @@ DIALECTS = {
 
 
 @dataclass(frozen=True)
-class ExportJob(Table):
+class ExportJob(TraceTable):
     """What a writer writes: a table, and how. progress is called with the number of rows after each piece.
 
     values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in texts and of those

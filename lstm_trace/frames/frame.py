@@ -16,7 +16,7 @@ from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .table import UNORDERED, VALID, Coded, Column, Table, code_type, joined, pieces
+from .table import UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +28,14 @@ INDEX = ("layer", "direction", "t", "batch")
 
 
 def to_frame(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
-    """`frame` of the table by its options, as `Table.selected` has them."""
-    table = Table.selected(trace, **options)
+    """`frame` of the table by its options, as `TraceTable.selected` has them."""
+    table = TraceTable.selected(trace, **options)
     if flat and table.shape != "wide":
         raise OptionError(f"flat=True is for the shape wide; the places of {table.shape} are columns as they are")
     return frame(table, flat)
 
 
-def frame(table: Table, flat: bool = False) -> pd.DataFrame:
+def frame(table: TraceTable, flat: bool = False) -> pd.DataFrame:
     """The table as a frame; values keep the trace's dtype.
 
     The columns direction, line and op are ordered categoricals, in computing order; layer and unit are int16, t and
@@ -46,7 +46,7 @@ def frame(table: Table, flat: bool = False) -> pd.DataFrame:
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
-    >>> print(frame(Table(trace, "wide")))
+    >>> print(frame(TraceTable(trace, "wide")))
        z_i[0]
     t
     0     0.5
@@ -86,17 +86,17 @@ MANIFEST = b"lstm_trace"
 
 
 def arrow_table(trace: Trace, **options: Any) -> Any:
-    """The table of Arrow by its options, as `Table.selected` has them.
+    """The table of Arrow by its options, as `TraceTable.selected` has them.
 
     Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
     """
-    _, tables = arrow(Table.selected(trace, **options), "to_arrow", "use to_frame")
+    _, tables = arrow(TraceTable.selected(trace, **options), "to_arrow", "use to_frame")
     import pyarrow as pa
 
     return pa.concat_tables(tables)
 
 
-def arrow(table: Table, what: str, instead: str = "write .csv") -> tuple[Any, Iterator[Any]]:
+def arrow(table: TraceTable, what: str, instead: str = "write .csv") -> tuple[Any, Iterator[Any]]:
     """The schema of a table, and its pieces as tables of Arrow.
 
     what: it is for, to begin the message. instead: what to do without pyarrow, to end it.
@@ -151,7 +151,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     except ImportError:
         raise OptionError(missing("to_xarray", "xarray", "use to_frame")) from None
     chosen = Selection(**selection)
-    table = Table(trace, "wide", chosen, padding=True, all_lines=all_lines)
+    table = TraceTable(trace, "wide", chosen, padding=True, all_lines=all_lines)
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
     for part in table.parts():

@@ -119,7 +119,7 @@ LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True)
-class Table:
+class TraceTable:
     """A table of a trace.
 
     shape: `long`, a row for each value; `wide`, for each step, with a column for each line and unit; `worked`, for each
@@ -140,7 +140,7 @@ class Table:
     title: bool | str = False
 
     @classmethod
-    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> Table:
+    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> TraceTable:
         """The table by its options, among which are those of its selection: only, layer, direction, steps, batch, unit.
 
         Raises OptionError for an option that there is not, or that has no meaning in the shape.
@@ -254,7 +254,7 @@ Column = Array | Coded | tuple[str, ...]
 
 
 def pieces(
-    table: Table, values: int = ALL, worked: int = ALL, style: Style | None = None
+    table: TraceTable, values: int = ALL, worked: int = ALL, style: Style | None = None
 ) -> Iterator[dict[str, Column]]:
     """The table in pieces of so many values (in the shape worked: rows), each as columns by name, in order.
 
@@ -274,7 +274,7 @@ def pieces(
                 yield places(table, piece) | dict(units)
 
 
-def joined(table: Table) -> dict[str, Column]:
+def joined(table: TraceTable) -> dict[str, Column]:
     """The whole table as columns; NaN where the shape wide has an empty cell."""
     found = list(pieces(table))
     if len(found) == 1:
@@ -294,7 +294,7 @@ def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
     )
 
 
-def places(table: Table, part: TracePart) -> dict[str, Column]:
+def places(table: TraceTable, part: TracePart) -> dict[str, Column]:
     """The columns that say where each place of a part is."""
     at, row = part.places
     none, count = np.full(1, -1), len(at)
@@ -308,7 +308,9 @@ def places(table: Table, part: TracePart) -> dict[str, Column]:
     )
 
 
-def _places(table: Table, layer: Array, direction: Array, t: Array, batch: Array, valid: Array) -> dict[str, Column]:
+def _places(
+    table: TraceTable, layer: Array, direction: Array, t: Array, batch: Array, valid: Array
+) -> dict[str, Column]:
     """The columns of places, of which these are the numbers."""
     numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
     codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
@@ -322,7 +324,7 @@ def _places(table: Table, layer: Array, direction: Array, t: Array, batch: Array
     }
 
 
-def _coded(table: Table, name: str, codes: Array) -> Coded:
+def _coded(table: TraceTable, name: str, codes: Array) -> Coded:
     texts = table.texts[name]
     return Coded(codes.astype(code_type(texts)), texts, name not in UNORDERED)
 
@@ -334,7 +336,7 @@ def _each(column: Column, function: Callable[[Array, int], Array], times: int) -
     return function(np.asarray(column), times)
 
 
-def _long(table: Table, part: TracePart) -> dict[str, Column]:
+def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
     """A row for each value."""
     counts = [len(entry.units) for entry in part.lines]
     lines, ops = (_at(table, name) for name in ("line", "op"))
@@ -350,11 +352,11 @@ def _long(table: Table, part: TracePart) -> dict[str, Column]:
     }
 
 
-def _at(table: Table, name: str) -> dict[str, int]:
+def _at(table: TraceTable, name: str) -> dict[str, int]:
     return {text: code for code, text in enumerate(table.texts[name])}
 
 
-def _worked(table: Table, rows: Sequence[WorkedRow]) -> dict[str, Column]:
+def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     """A row for each value, with its formula."""
     of = dict(zip(WorkedRow._fields, zip(*rows, strict=True), strict=True))
     directions, lines = (_at(table, name) for name in ("direction", "line"))

@@ -35,7 +35,7 @@ Place = tuple[int, str, int | None, int | None]  # layer, direction, t, batch; a
 PLACES = ("layer", "direction", "t", "b")
 
 
-class Row(NamedTuple):
+class TerminalRow(NamedTuple):
     """One line at one place; no values where rows are left out."""
 
     place: Place | None
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class TerminalTable:
     """What is printed, texts only.
 
     places: how many columns stand before the line's name; `token` has the labels of the steps. asked: rows that were
@@ -63,7 +63,7 @@ class Table:
 
 def table(
     trace: Trace, selection: Selection | None = None, width: int = 80, height: int | None = 24, digits: int = 6
-) -> Table:
+) -> TerminalTable:
     """The selection as a table that fits into `height` lines of `width` characters (None: all rows).
 
     A row is a line at a step, a column is a unit, or, where the units do not fit, min, mean and max over them. Where
@@ -89,7 +89,7 @@ def table(
             if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
                 return table(trace, selection, width, height, digits - 1)
     held = remark_on_holds(trace, "explanation.held")
-    return Table(
+    return TerminalTable(
         _cut(_title(trace), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
@@ -99,7 +99,7 @@ def table(
     )
 
 
-def draw(found: Table) -> Iterator[Any]:
+def draw(found: TerminalTable) -> Iterator[Any]:
     """The table as things that rich prints."""
     from rich import box
     from rich.table import Table as Drawn
@@ -151,7 +151,7 @@ def _only(part: TracePart, choice: Callable[[str], bool]) -> TracePart:
     return replace(part, lines=tuple(part.lines[k] for k in at), arrays=tuple(part.arrays[k] for k in at))
 
 
-def _rows(kept: Sequence[TracePart], room: int | None) -> Iterator[Row]:
+def _rows(kept: Sequence[TracePart], room: int | None) -> Iterator[TerminalRow]:
     """Rows of every part: all places, or the first ones and the last."""
     left = room
     for k, part in enumerate(kept):
@@ -165,19 +165,19 @@ def _rows(kept: Sequence[TracePart], room: int | None) -> Iterator[Row]:
             rows = list(every)
         elif (fit := (share - 1) // lines) >= 2:
             rows = [row for at in range(fit - 1) for row in _group(part, at)]
-            rows += [Row(None), *_group(part, groups - 1)]
+            rows += [TerminalRow(None), *_group(part, groups - 1)]
         else:
             rows = list(_group(part, 0))[:share]
         left -= len(rows)
         yield from rows
 
 
-def _group(part: TracePart, at: int) -> Iterator[Row]:
+def _group(part: TracePart, at: int) -> Iterator[TerminalRow]:
     t, b = (int(axis[at]) for axis in part.places)
     step, row = part.steps[t] if part.steps else None, part.batch[b] if part.batch else None
     place = (part.layer or 0, part.direction or "", step, row)
     for entry, array in zip(part.lines, part.arrays, strict=True):
-        yield Row(place, entry.line, entry.units, array[t, b])
+        yield TerminalRow(place, entry.line, entry.units, array[t, b])
 
 
 def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
@@ -190,7 +190,7 @@ def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
     )
 
 
-def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
+def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow]) -> str:
     """What there was no room for, and how to see it; empty when all is there."""
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)
@@ -208,7 +208,7 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
 # -- which columns -----------------------------------------------------------------------------------------------------
 
 
-def _left(trace: Trace, rows: Sequence[Row], at: int, places: Sequence[int]) -> list[str]:
+def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[int]) -> list[str]:
     """The place of a row, with the label of its step where steps have one; empty where the row above has the same."""
     here, labels = rows[at].place, bool(trace.header.step_labels)
     if here is None or (at and here == rows[at - 1].place):
@@ -217,7 +217,7 @@ def _left(trace: Trace, rows: Sequence[Row], at: int, places: Sequence[int]) -> 
     return ["" if here[k] is None else str(here[k]) for k in places] + [token] * labels
 
 
-def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A column for each unit, with its label where there is one; no columns when there are too many."""
     widths = {len(row.units) and row.units.stop for row in rows} - {0}
     units = sorted({unit for row in rows for unit in row.units})
@@ -236,7 +236,7 @@ def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str,
     return head, list(zip(*columns, strict=True))
 
 
-def _by_statistics(rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def _by_statistics(rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """How many units, and their smallest, mean and largest value."""
     found = []
     with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown so

@@ -22,7 +22,7 @@ from ..weights.read import Found
 
 
 @dataclass
-class Call:
+class ModuleCall:
     """One call of a module: what it got, what it returned under the names of `results`, and the ulp of its numbers."""
 
     name: str
@@ -44,7 +44,7 @@ class Watch:
     The model's own pass goes on.
     """
 
-    def __init__(self, take: Callable[[Call], None]) -> None:
+    def __init__(self, take: Callable[[ModuleCall], None]) -> None:
         self._take = take
         self.faults = Faults()
         self.cause: Exception | None = None
@@ -52,7 +52,7 @@ class Watch:
         self._taken: set[str] = set()
         self._empty: dict[str, NoNumbersError] = {}
 
-    def take(self, call: Call) -> None:
+    def take(self, call: ModuleCall) -> None:
         """Take one call."""
         self._take(call)
         self._taken.add(call.name)
@@ -155,7 +155,7 @@ def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
     return given["input"], given.get("hx")
 
 
-def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Call:
+def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> ModuleCall:
     """A call of an nn.LSTM."""
     sequence, states = _arguments(args, kwargs)
     x, lengths = unpacked(sequence)
@@ -165,15 +165,15 @@ def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Ca
         raise OptionError("it did not return (output, (h_n, c_n)): a forward of its own is not followed") from None
     packed = lengths is not None
     h0, c0 = (None, None) if states is None else map(as_array, states)
-    major = not packed and bool(module.batch_first)
-    arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": major}
+    arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": not packed and bool(module.batch_first)}
     returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
     # a packed sequence has no padding; what stands there in the padded form is zero
     options = {"padding": "zero"} if packed else {}
     # those that the call has used: reading parametrized ones again may give others, and change the next call
     used = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
     found = from_live(module, name, used)
-    return Call(name, found, arguments, returned, "what the PyTorch module returned", precision(h_n.dtype), options)
+    what, ulp = "what the PyTorch module returned", precision(h_n.dtype)
+    return ModuleCall(name, found, arguments, returned, what, ulp, options)
 
 
 class _Loop:
@@ -221,7 +221,8 @@ class _Loop:
         returned = {"h": h, "c_n": c[-1:]}
         what = f"what the PyTorch cell returned in {counted(len(x), 'call')}"
         with self._watched.noting(self.name):
-            self._watched.take(Call(self.name, self._found, arguments, returned, what, precision(self._last[0].dtype)))
+            ulp = precision(self._last[0].dtype)
+            self._watched.take(ModuleCall(self.name, self._found, arguments, returned, what, ulp))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -321,7 +322,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     return [_numbers(state, layer).copy() for state in _flat(states)] or None
 
 
-def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
+def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> ModuleCall:
     parts = halves(layer)
     cells = [cell for half in parts.values() for cell in lstm_cells(half)]
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
@@ -339,7 +340,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     kind = backend.standardize_dtype(first.dtype)
     ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its products of float64 are float32
     returned, what = _returned(layer, parts, output), "what the Keras layer returned"
-    return Call(name, from_live(layer, name), arguments, returned, what, ulp)
+    return ModuleCall(name, from_live(layer, name), arguments, returned, what, ulp)
 
 
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:

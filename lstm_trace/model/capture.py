@@ -20,7 +20,7 @@ from ..errors import MissingError, OptionError, nearest
 from ..trace.trace import Trace
 from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .build import prepare_found
-from .calls import Call, Watch, watch_keras, watch_torch
+from .calls import ModuleCall, Watch, watch_keras, watch_torch
 
 Arrays = Mapping[str, Any]
 FACTOR = 8  # what one legitimate way of rounding may be off, in what another one was
@@ -205,7 +205,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     traces = Traces()
     wrong: list[str] = []
 
-    def take(call: Call) -> None:
+    def take(call: ModuleCall) -> None:
         trace, found = traced(call, arguments)
         traces.append(trace)
         if found.agrees is False:
@@ -230,7 +230,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 _PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
 
 
-def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
+def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     """The trace of one call, with the agreement in its header."""
     given = {key: value for key, value in call.arguments.items() if value is not None}
     trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
@@ -257,7 +257,7 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence))), found
 
 
-def _rounded(call: Call, given: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+def _rounded(call: ModuleCall, given: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """What a float64 run gives of numbers that are off by a rounding in the framework's dtype."""
 
     def off(values: Any) -> Any:

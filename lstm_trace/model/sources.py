@@ -22,7 +22,7 @@ from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype, numbers
 from ..engine.run import Check, with_holds
-from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, within
+from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, some, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
@@ -135,7 +135,7 @@ def _named(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> Input:
     name = usual if key is None else key
     if name in names:
         return Input(numbers(arrays[name], f"{path}: {name}"), (), tokens)
-    listed = ", ".join(names[:12])
+    listed = some(names, 12)
     if wanted.role != "x":
         raise MissingError(f"{path}: several arrays, and none is called {wanted.role}: {listed}")
     problem = f"no array {key!r}{nearest(key, names)}" if key is not None else "several arrays"
@@ -143,8 +143,8 @@ def _named(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> Input:
 
 
 def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> MissingError:
-    there = ", ".join(known[:12]) or "no names"
-    return MissingError(f"{path}: no {what} {name!r} for --token-column{nearest(name, known)}; there are {there}")
+    there = f"there are {some(known, 12) or 'no names'}"
+    return MissingError(f"{path}: no {what} {name!r} for --token-column{nearest(name, known)}; {there}")
 
 
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
@@ -222,7 +222,7 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
         numeric = (types.is_floating, types.is_integer, types.is_boolean)
         wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
         if wrong:
-            raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
+            raise ShapeError(f"{path}: columns that are not numbers: {some(wrong, 6)}; choose others with --key")
         facts = opened.metadata
         stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
         afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))

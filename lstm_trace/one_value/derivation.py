@@ -127,7 +127,7 @@ class Reference:
 
 
 @dataclass(frozen=True, repr=False)
-class Derivation(Result):
+class ValueDerivation(Result):
     """One number of a trace.
 
     kind: `line`, or of what is given `parameter`, `input`, `initial`, `given`; `sum` for what an adjoint gathers over
@@ -160,7 +160,7 @@ class Derivation(Result):
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
-        return f"<Derivation {self.address}: {equation}{self.shown}; print(…) has all>"
+        return f"<ValueDerivation {self.address}: {equation}{self.shown}; print(…) has all>"
 
     def __str__(self) -> str:
         """The value with its equation and its numbers, in one line."""
@@ -203,7 +203,7 @@ class Derivation(Result):
                 yield Para((words.word("derivation.more", n=f"{left_out:,}"),))
 
 
-def derivation(trace: Trace, address: str, *, of: str | None = None, **options: Any) -> Derivation:
+def derivation(trace: Trace, address: str, *, of: str | None = None, **options: Any) -> ValueDerivation:
     """Everything about one number of a trace.
 
     Args:
@@ -226,7 +226,7 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
     made, symbol = equation(writing, place, result), writing.symbol_of(place)
     read, more = consumers(trace, place, READERS)
     formulas = ("equation", "substituted", "relation", "written_out", "written_out_relation")
-    made_of = Derivation(
+    made_of = ValueDerivation(
         address=place.address(trace),
         kind=place.kind(trace),
         value=float(result.value),

@@ -142,7 +142,7 @@ TERMS, SHORT = 64, 16
 
 @dataclass(frozen=True)
 class Equation:
-    """What computed a number; nothing for a premise. The formulas and relations are those of a `Derivation`.
+    """What computed a number; nothing for a premise. The formulas and relations are those of a `ValueDerivation`.
 
     numbers: those that stand in `substituted`, as often as they do; left_out: how many more it reads.
     """

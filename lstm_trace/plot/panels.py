@@ -88,7 +88,7 @@ class Axis:
             return np.log10(values)
 
 
-class Line(NamedTuple):
+class Curve(NamedTuple):
     """A line through the places 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: as text."""
 
     style: str

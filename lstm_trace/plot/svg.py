@@ -19,7 +19,7 @@ from ..formulas.numbers import show
 from ..formulas.plain import number
 from .coloured_text import FIRST, LEVELS, Scale, extremes, strength
 from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, as_text, document, shown_number, spans, text, text_width
-from .panels import Axis, Bar, Cells, Column, Dot, Grid, Line, Panel, Spans, Tick
+from .panels import Axis, Bar, Cells, Column, Curve, Dot, Grid, Panel, Spans, Tick
 from .png import data_uri, encoded
 
 #: Places up to which each value of a line is a point that can be pointed at, and beyond which several share a place.
@@ -122,7 +122,7 @@ class _Panel:
         panel = self.panel
         first = panel.marks[0] if panel.marks else None
         draw: dict[type, Callable[[Any], str]] = {
-            Line: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans,
+            Curve: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans,
         }  # fmt: skip
         rules, zero = (self._names(), "") if panel.y.kind == "ordinal" else self._scale(isinstance(first, Bar))
         body = self._frame() + rules + "".join(draw[type(mark)](mark) for mark in panel.marks) + zero
@@ -224,7 +224,7 @@ class _Panel:
 
     # -- marks -------------------------------------------------------------------------------------------------------
 
-    def _line(self, line: Line) -> str:
+    def _line(self, line: Curve) -> str:
         """A line with gaps where there is no value; a value that stands alone is a point."""
         finite, path, points = np.isfinite(line.values), "", list[int]()
         for is_there, run in groupby(range(len(finite)), key=lambda k: bool(finite[k])):
@@ -239,7 +239,7 @@ class _Panel:
         body = f'<path class="{line.style}{dense}" d="{path}"/>' if path else ""
         return body + "".join(self._point(line, k, float(line.values[k])) for k in points)
 
-    def _point(self, line: Line, k: int, value: float) -> str:
+    def _point(self, line: Curve, k: int, value: float) -> str:
         panel = self.panel
         said = f"{line.told}, {panel.name}, {panel.x.where(k)}: {number(show(value, 4)).replace('-', '−')}"
         y = float(self.y(panel.y.along(np.float64(value))))

@@ -15,7 +15,7 @@ import numpy as np
 from ..languages.strings import Words
 from .coloured_text import Scale, room
 from .furniture import as_text, note_lines
-from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
+from .panels import Axis, Bar, Cells, Curve, Dot, Grid, Panel, Spans
 from .svg import POINTS
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
@@ -42,7 +42,7 @@ def _size(marks: Sequence[Any], words: Words) -> tuple[tuple[int, int], list[str
     """How many rows and columns, or steps of a line, share a value; and what is said of that."""
     maps = [mark for mark in marks if isinstance(mark, Cells)]
     if not maps:
-        lines = [len(mark.values) for mark in marks if isinstance(mark, Line)]
+        lines = [len(mark.values) for mark in marks if isinstance(mark, Curve)]
         steps = 1 if sum(lines) <= MOST else -(-2 * sum(lines) // MOST)
         return (1, steps), [words.word("plot.thinned.curves", n=steps)] if steps > 1 else []
     rows, columns = map(max, zip(*(one.values.shape for one in maps), strict=True))
@@ -144,7 +144,7 @@ def _parts(panel: Panel, mark: Spans) -> Iterator[dict[str, Any]]:
             yield {"t": panel.x.key(k), "line": row, "place": place, **value}
 
 
-def _places(panel: Panel, line: Line, size: int) -> Iterator[dict[str, Any]]:
+def _places(panel: Panel, line: Curve, size: int) -> Iterator[dict[str, Any]]:
     """The values of a line; of each `size` of them the lowest and the highest, or the first if none is finite."""
     for at in range(0, len(line.values), size):
         part = line.values[at : at + size]

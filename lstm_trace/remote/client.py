@@ -23,7 +23,7 @@ from ..base.arrays import Array, as_plain, to_array
 from ..base.writing import written
 from ..documents.formats import PRINTERS, rendered
 from ..documents.wire import decoded
-from ..errors import FileError, LstmTraceError, OptionError, nearest, reason
+from ..errors import LstmTraceError, OptionError, nearest, reading
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.trace import Trace
@@ -143,11 +143,9 @@ class Client:
             The item, with its `id`, what `lstm-trace inspect` says of it, and whether it is `new`.
         """
         query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
-        try:
-            with open(path, "rb") as file:
-                return self._json("POST", "/library", file.read(), query)
-        except OSError as error:
-            raise FileError(f"{path}: {reason(error)}") from None
+        with reading(str(path)):
+            content = Path(path).read_bytes()
+        return self._json("POST", "/library", content, query)
 
     def remove(self, item: str) -> None:
         """Delete an item of the library.

@@ -11,7 +11,7 @@ from ..base.remark import in_words
 from ..cell.network import layer_and_direction
 from ..documents.rows import STEP_LABEL, UNIT_LABEL
 from ..documents.tables import LongTable
-from ..explanation.ablation import Ablation, Over, ablation as ablated
+from ..explanation.ablation import AblationEffects, Over, ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked
 from ..trace.holding import read_value, said_of
@@ -51,7 +51,7 @@ def ablation(
 class AblationExplanation(Explanation):
     """A value in each variant. to: at what each holds its lines."""
 
-    ablation: Ablation
+    ablation: AblationEffects
     to: Any
 
     def title(self, words: Words) -> str:

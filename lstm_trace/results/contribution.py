@@ -16,7 +16,7 @@ from ..backpropagation.attribution import exact, secants
 from ..base.option import Option
 from ..documents.blocks import Block, Heading, Items, Para, marked
 from ..documents.tables import SHOWN, LongTable
-from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
+from ..explanation.account import BINS, Account, Faithfulness, FaithfulnessScore, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
 from ..explanation.trials import Runs
 from ..formulas.tree import Num
@@ -31,7 +31,7 @@ from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, 
 from .explanation import Worked, step_named
 
 #: The columns whose numbers a worked solution shows with its own digits.
-_NUMBERS = {"parameters", "inputs", "together", "occlusion", *Score._fields}
+_NUMBERS = {"parameters", "inputs", "together", "occlusion", *FaithfulnessScore._fields}
 #: Above this part of the difference it is said that a value goes past the baseline's.
 PAST = 0.1
 _BASELINE = "zero-input (default), zero-state, a batch element, or a file."
@@ -160,7 +160,7 @@ class ContributionExplanation(SplitExplanation):
             rows = [(words.word(f"faith.order.{name}"), *one) for name, one in faith.orders.items()]
             rows.append((words.word("faith.drawn.mean", n=n), *faith.mean))
             rows.append((words.word("faith.drawn.sd", n=n), *faith.spread))
-            yield LongTable(("order", *Score._fields), rows, words.word("faith.title"))
+            yield LongTable(("order", *FaithfulnessScore._fields), rows, words.word("faith.title"))
 
     def _by_step(self, words: Words) -> LongTable:
         told = self.account
@@ -225,7 +225,7 @@ def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], st
     """The scores of the best order beside the others, and where they say that it is not faithful."""
     best, order, listed = faith.orders[faith.best], words.word(f"faith.order.{faith.best}"), words.word("list")
 
-    def beside(number: Callable[[Score], float], spread: float) -> str:
+    def beside(number: Callable[[FaithfulnessScore], float], spread: float) -> str:
         """What the other orders have, and the random ones."""
         orders = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items() if name != faith.best]
         texts = [words.word("faith.by", order=name, number=show(number(one), ".4g")) for name, one in orders]

@@ -14,7 +14,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, secants, split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
-from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every, largest_first
+from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every, largest_first
 from ..documents.tables import LongTable
 from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
@@ -241,7 +241,7 @@ def _grids(
     others: Mapping[str, Mapping[str, Array]] | None = None,
     partial: Mapping[str, Mapping[str, Array]] | None = None,
     labels: Sequence[Sequence[str]] = (),
-) -> Iterator[Grid]:
+) -> Iterator[EntryGrid]:
     """Every array of the split.
 
     others: parts by other measures, by column and address; what is in none of their parts is 0. They do not measure
@@ -257,12 +257,12 @@ def _grids(
         some = {column: parts[place] for column, parts in (partial or {}).items() if place in parts}
         axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
         values = {"contribution": part, **measured, **some}
-        yield Grid(*_places(split, kind, scope, name, axes, part.shape), values, frozenset(some), labels)
+        yield EntryGrid(*_places(split, kind, scope, name, axes, part.shape), values, frozenset(some), labels)
     for place, part in split.local.items():
         there = _places(split, "local", *scope_and_name(place), _STEPS, part.shape)
-        yield Grid(*there, {"contribution": part}, labels=labels)
+        yield EntryGrid(*there, {"contribution": part}, labels=labels)
     if split.rounding:
-        yield Grid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
+        yield EntryGrid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
 
 
 def _places(

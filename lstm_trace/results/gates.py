@@ -8,11 +8,11 @@ from typing import Annotated
 
 import numpy as np
 
-from ..base.arrays import runs
+from ..base.arrays import by_key, runs
 from ..base.display import visible
 from ..base.option import Option
 from ..documents.tables import LongTable
-from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour, foreseen
+from ..explanation.activity import COLUMNS, HIGH, LOW, Behaviour, behaviour, foreseen
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.saturation import saturation as picture
@@ -60,10 +60,7 @@ class GatesExplanation(Explanation):
             operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
             facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands, "op": first.op}
             yield words.word("gates.infinite" if first.premise else "gates.overflow", **facts)
-        lines: dict[tuple[str, str], list[Activity]] = {}
-        for unit in self.behaviour.units:
-            lines.setdefault((unit.scope, unit.line), []).append(unit)
-        for (scope, line), units in lines.items():
+        for (scope, line), units in by_key(((unit.scope, unit.line), unit) for unit in self.behaviour.units).items():
             names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
             left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))
             lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)

@@ -14,7 +14,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..base.option import Option
-from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
+from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every
 from ..documents.tables import LongTable
 from ..engine.plan_choice import pieces
 from ..engine.run import in_arithmetic
@@ -130,11 +130,11 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
                 axes = (("t", steps), ("batch", range(trace.batch)), ("unit", range(here[name].shape[2])))
                 address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
                 cells = {"gradient": here[name][some][:: steps.step]}
-                lines.append(Grid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
+                lines.append(EntryGrid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
             yield _visited(lines)
 
 
-def _visited(lines: Sequence[Grid]) -> Run:
+def _visited(lines: Sequence[EntryGrid]) -> Run:
     """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
 
     def order() -> Array:
@@ -149,8 +149,8 @@ def _visited(lines: Sequence[Grid]) -> Run:
     return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
 
 
-def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> Grid:
+def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> EntryGrid:
     """The entries of arrays of one shape, by the address of what they are of."""
     shape = next(iter(values.values())).shape
     axes = tuple((str(axis), range(n)) for axis, n in enumerate(shape))
-    return Grid(f"{address.replace('%', '%%')}[{','.join(['%d'] * len(shape))}]", axes, fixed, values)
+    return EntryGrid(f"{address.replace('%', '%%')}[{','.join(['%d'] * len(shape))}]", axes, fixed, values)

@@ -15,7 +15,7 @@ from ..cell.network import scope_and_name
 from ..documents.rows import Entries, every
 from ..documents.tables import LongTable
 from ..engine.run import in_arithmetic
-from ..errors import OptionError, counted
+from ..errors import OptionError, counted, some
 from ..languages.strings import Words
 from ..model.problem import with_weights
 from ..report.options import Options
@@ -110,7 +110,7 @@ class TrainingExplanation(Solved):
         bad = [address for address, value in done.weights.items() if not np.isfinite(value).all()]
         if bad:
             raise OptionError(
-                f"the training does not end in finite weights ({', '.join(bad[:3])}{', …' if len(bad) > 3 else ''}): "
+                f"the training does not end in finite weights ({some(bad, 3)}): "
                 "no problem is written; take a smaller --rate or fewer --updates"
             )
         return with_weights(source, done.weights, f"after {counted(len(done.traces) - 1, 'update')}")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..base.arrays import by_key
 from ..base.remark import in_words
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
@@ -80,8 +81,6 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         yield words.word("verification.unknown", place=one.place, reason=one.why(words))
     if (more := len(result.unknown) - LISTED) > 0:
         yield words.word("verification.unknown.more", n=more)
-    scopes: dict[str, list[str]] = {}
-    for scope, name in map(scope_and_name, result.premises or [words.word("none")]):
-        scopes.setdefault(scope, []).append(name.replace(SUPPLIED, words.word("verification.supplied")))
-    for scope, some in scopes.items():
-        yield words.word("verification.premises", names=f"{scope}: {', '.join(some)}".removeprefix(": "))
+    for scope, some in by_key(map(scope_and_name, result.premises or [words.word("none")])).items():
+        names = ", ".join(some).replace(SUPPLIED, words.word("verification.supplied"))
+        yield words.word("verification.premises", names=f"{scope}: {names}".removeprefix(": "))

@@ -15,7 +15,7 @@ from ..errors import FileError, LstmTraceError
 from ..results import EXPLANATIONS
 from ..results.explanation import explaining
 from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
-from .records import Described
+from .records import DescribedSchema
 
 
 class UnknownRunError(LstmTraceError):
@@ -44,33 +44,33 @@ B = TypeVar("B", bound=BaseModel)
 SOURCES = ("problem", "example", "item", "model")
 
 
-class Body(Described, BaseModel):
+class RequestBody(DescribedSchema, BaseModel):
     """A request: nothing that is not named here, and no NaN where a number is one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
-class Documented(Body):
+class Documented(RequestBody):
     """What is answered with a result. language: of its document, which the reply has if one is named."""
 
     language: str | None = Field(None, max_length=20)
 
 
-class Edit(Body):
+class Edit(RequestBody):
     """One premise changed: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
 
     address: str = Field(max_length=400)
     value: Numbers
 
 
-class Holding(Body):
+class Holding(RequestBody):
     """A change of what is held: over the holds before it, value by value."""
 
     address: str = Field(max_length=400)
     value: Held | None = Field(None, description="a number, '*0.5' for a multiple, or arrays; null: released")
 
 
-class Edits(Body):
+class Edits(RequestBody):
     """Changes of a run, which make another run. What is left out stays as it is.
 
     Attributes:

@@ -15,20 +15,20 @@ from ..documents.tables import LongTable
 from ..documents.wire import encoded
 from ..errors import OptionError
 from ..languages.strings import words
-from ..one_value.derivation import Derivation, derivation
+from ..one_value.derivation import ValueDerivation, derivation
 from ..printable import printable
 from ..results import comparison, divergence
 from ..results.difference import difference
 from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
-from ..verification.compare import Change, Tolerance, changes, gap
+from ..verification.compare import LineChange, Tolerance, changes, gap
 from ..verification.measures import LineDifference, Verdict
 from ..verification.verify import verify
 from .asked import Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import Described, Number, Record, View, as_json
+from .records import DescribedSchema, Number, ReadRoute, Record, as_json
 
 #: The blocks of a result as JSON (`documents/wire.py`).
 Document = list[dict[str, Any]] | None
@@ -150,7 +150,7 @@ class VerificationReply(Record):
 
 
 @dataclass(frozen=True, repr=False)
-class NumberReply(Described, Derivation):
+class NumberReply(DescribedSchema, ValueDerivation):
     """One value.
 
     Attributes:
@@ -203,7 +203,7 @@ def compared(
     return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines, _document(found, language)))
 
 
-def _line(found: LineDifference, change: Change | None) -> LineDiff:
+def _line(found: LineDifference, change: LineChange | None) -> LineDiff:
     """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
     at = dict.fromkeys(("t", "b", "unit"))
     if change is not None and change.largest == found.max_abs:
@@ -299,4 +299,4 @@ def at(
 
 
 #: What is asked of a run by a GET of `/runs/{id}/…`, and is found by other rooms.
-VIEWS = (View("at/{address:path}", at, NumberReply),)
+VIEWS = (ReadRoute("at/{address:path}", at, NumberReply),)

@@ -21,7 +21,7 @@ from ..base.writing import written
 from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import Scale, gate, symmetric, tokens
 from ..workers import tell
-from .records import Number, Record, View, as_json
+from .records import Number, ReadRoute, Record, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
@@ -446,10 +446,10 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
 
 #: What is asked of a corpus by a GET of `/states/{name}/…`.
 VIEWS = (
-    View("sequences", sequences, SequencesReply),
-    View("text", text, TextReply),
-    View("units", units, UnitsTable, whole=True),
-    View("top", top, ContextsReply, whole=True),
-    View("match", match, ContextsReply, whole=True),
-    View("select", select, ActiveReply),
+    ReadRoute("sequences", sequences, SequencesReply),
+    ReadRoute("text", text, TextReply),
+    ReadRoute("units", units, UnitsTable, whole=True),
+    ReadRoute("top", top, ContextsReply, whole=True),
+    ReadRoute("match", match, ContextsReply, whole=True),
+    ReadRoute("select", select, ActiveReply),
 )

@@ -26,7 +26,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import Described, Number, Record, as_json
+from .records import DescribedSchema, Number, Record, as_json
 
 #: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
@@ -150,7 +150,7 @@ class HeldLine(Record):
     value: float | str | None
 
 
-class RunReply(Described, BaseModel):
+class RunReply(DescribedSchema, BaseModel):
     """What is said of a run.
 
     Attributes:

@@ -29,7 +29,7 @@ from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
-from ..weights.read import BIASES, Found, check_any, is_model, listing, option_text, read_model, records, row
+from ..weights.read import BIASES, Found, check_any, is_model, listing, option_text, read_model, record, row
 from .describing import check_values
 
 Facts = dict[str, Any]
@@ -104,8 +104,8 @@ def _facts(name: str) -> Facts:
 def _model(name: str) -> Facts:
     found = read_model(name)
     check_any(found, name)
-    described = records(found)
-    usable = [record for record in described if "refused" not in record]
+    described = [record(one) for one in found]
+    usable = [facts for facts in described if "refused" not in facts]
     first = usable[0]
     more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
     sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}

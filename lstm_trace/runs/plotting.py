@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, create_model
 
+from ..base.arrays import by_key
 from ..errors import MissingError, OptionError, nearest
 from ..plot.kinds import KINDS, maker, options, required
 from ..report.content import notations
@@ -84,14 +85,11 @@ def kinds() -> list[PlotKind]:
 
 def _fields() -> dict[str, Any]:
     """The options of all kinds as fields of a model, each with what it is in any of them."""
-    types: dict[str, Any] = {}
-    helps: dict[str, list[str]] = {}
-    for name, one in (pair for kind in KINDS for pair in _own(kind).items()):
-        types.setdefault(name, _TYPES.get(one["control"], str) | None)
-        helps.setdefault(name, []).append(one["help"])
-    return {
-        name: (kind, Field(None, description="; ".join(dict.fromkeys(helps[name])))) for name, kind in types.items()
-    }
+    fields = {}
+    for name, each in by_key(pair for kind in KINDS for pair in _own(kind).items()).items():
+        said = "; ".join(dict.fromkeys(one["help"] for one in each))
+        fields[name] = _TYPES.get(each[0]["control"], str) | None, Field(None, description=said)
+    return fields
 
 
 _Options: Any = create_model("_Options", **_fields())

@@ -19,7 +19,7 @@ from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
 from ..frames.frame import arrow
-from ..frames.table import Table
+from ..frames.table import TraceTable
 from ..languages.strings import words
 from ..report.content import notations
 from ..report.diagram import diagram
@@ -33,7 +33,7 @@ from ..view.view import view
 from .asked import NoArrowError
 from .describing import RunPremise, SymbolsReply, held_units, named, premises as premises_of
 from .kept import opened
-from .records import Number, Record, View, as_json
+from .records import Number, ReadRoute, Record, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -218,7 +218,7 @@ def table(path: str, part: ValueSelection) -> bytes:
     window = slice(steps.start, steps.stop)
     chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
     try:
-        schema, tables = arrow(Table(trace, selection=chosen, padding=True), "a stream of Arrow")
+        schema, tables = arrow(TraceTable(trace, selection=chosen, padding=True), "a stream of Arrow")
     except OptionError as error:
         raise NoArrowError(*error.problems) from None
     import pyarrow as pa
@@ -405,8 +405,8 @@ def _rows(trace: Trace, batch: int | None) -> range:
 
 #: What is asked of a run by a GET of `/runs/{id}/…`.
 VIEWS = (
-    View("premises", premises, PremisesReply),
-    View("step", step, StepReply),
-    View("picture", picture, PictureReply),
-    View("symbols", symbols, SymbolsReply),
+    ReadRoute("premises", premises, PremisesReply),
+    ReadRoute("step", step, StepReply),
+    ReadRoute("picture", picture, PictureReply),
+    ReadRoute("symbols", symbols, SymbolsReply),
 )

@@ -23,7 +23,7 @@ _WORDS = ["NaN", "Infinity", "-Infinity"]
 Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "enum": _WORDS}]})]
 
 
-class View(NamedTuple):
+class ReadRoute(NamedTuple):
     """What a service answers to one GET below a run or a corpus (`service/views.py`).
 
     path: below it. function: of this room, whose first argument is where the run or corpus is, and which returns
@@ -36,7 +36,7 @@ class View(NamedTuple):
     whole: bool = False
 
 
-class Described:
+class DescribedSchema:
     """A dataclass or pydantic model whose JSON Schema has the descriptions of its docstring."""
 
     @classmethod
@@ -53,7 +53,7 @@ class Described:
 
 
 @dataclass_transform(frozen_default=True)
-class Record(Described):
+class Record(DescribedSchema):
     """A reply, or a part of one: its subclasses are frozen dataclasses."""
 
     def __init_subclass__(cls) -> None:

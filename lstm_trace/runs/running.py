@@ -38,7 +38,7 @@ from .asked import SOURCES, DroppedRunError, Edits, Spec, read
 from .describing import Layers, RunChange, RunReply, check_values, described
 from .inspecting import alone
 from .kept import Bounds, Recipe, RunRecord, drop, gone, is_there, keep, opened, record, save
-from .records import View, as_json
+from .records import ReadRoute, as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -157,7 +157,7 @@ def spec(path: str) -> bytes:
 
 
 #: What is asked of a run by a GET of `/runs/{id}`, and of what it was made of.
-VIEWS = (View("", run, RunReply), View("spec", spec, dict[str, Any]))
+VIEWS = (ReadRoute("", run, RunReply), ReadRoute("spec", spec, dict[str, Any]))
 
 
 def _wanted(spec: Spec, item: Item | None) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from ..base.option import documented
-from ..runs.records import View
+from ..runs.records import ReadRoute
 from .jobs import Resources, Service
 from .problems import MEDIA
 from .settings import Limits
@@ -77,7 +77,7 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
 Reply = Callable[..., Awaitable[Response]]
 
 
-def add_views(router: APIRouter, place: str, views: Sequence[View], reply: Reply) -> None:
+def add_views(router: APIRouter, place: str, views: Sequence[ReadRoute], reply: Reply) -> None:
     """Give a router a GET for each view.
 
     A parameter of the function that is named as a limit is that limit, `kept` the folder for tables of corpora; the
@@ -93,7 +93,7 @@ def add_views(router: APIRouter, place: str, views: Sequence[View], reply: Reply
         router.get(f"{place}/{view.path}".rstrip("/"), response_model=view.reply)(_endpoint(place, view, reply))
 
 
-def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[Response]]:
+def _endpoint(place: str, view: ReadRoute, reply: Reply) -> Callable[..., Awaitable[Response]]:
     name = place.partition("{")[2].rstrip("}")
     hints = get_type_hints(view.function, include_extras=True)
     asked = list(inspect.signature(view.function).parameters.values())[1:]

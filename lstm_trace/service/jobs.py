@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import LstmTraceError
 from ..runs.asked import data
-from ..runs.records import Described
+from ..runs.records import DescribedSchema
 from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Asked, Progress, Workers, asked
@@ -152,7 +152,7 @@ def check_media(request: Request, expected: str) -> None:
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
-class JobRecord(Described, BaseModel):
+class JobRecord(DescribedSchema, BaseModel):
     """A computation that takes longer than a second; follow it at `href`.
 
     Attributes:

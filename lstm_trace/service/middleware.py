@@ -20,7 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..workers import Asked, Client, asked
+from ..workers import Asked, ClientId, asked
 from .connections import network
 from .jobs import bounded, check_length
 from .problems import response
@@ -224,8 +224,8 @@ HEADER = "X-Client"
 _SHARES = 64
 
 
-def client(scope: Scope) -> Client:
+def client(scope: Scope) -> ClientId:
     """Who sent a request."""
     address, _ = scope.get("client") or ("", 0)
     page = Headers(scope=scope).get(HEADER, "")
-    return Client(network(address), str(zlib.crc32(page.encode()) % _SHARES) if page else "")
+    return ClientId(network(address), str(zlib.crc32(page.encode()) % _SHARES) if page else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import OptionError
-from ..runs.records import Described
+from ..runs.records import DescribedSchema
 
 _MB = 1_000_000
 #: A bearer token (RFC 6750, section 2.1); it may stand in a header, an address and a cookie as it is.
@@ -20,7 +20,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 LEAST_TOKEN = 16
 
 
-class Limits(Described, BaseModel):
+class Limits(DescribedSchema, BaseModel):
     """What a request may cost; shown at `/api/v1/limits`.
 
     Attributes:

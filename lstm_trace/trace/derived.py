@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..base.resources import at_most
 from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
@@ -192,13 +192,11 @@ def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     The left sides that meet one right side are stacked, once for all right sides that they meet: one product of (units,
     steps) by (steps, units) for them all, which for small cells is several times as quick as one for each.
     """
-    parts: dict[str, list[tuple[str, str]]] = {}  # by right side: sum and left side
     found: dict[str, Array] = {}
     stacks: dict[tuple[str, ...], tuple[Array, list[int]]] = {}  # by left sides: side by side, and where each ends
-    for gathered in sums:
-        for left, *right in gathered.terms:
-            parts.setdefault(right[0] if right else "", []).append((gathered.name, left))
-    for side, lefts in parts.items():
+    every = ((one.name, *term) for one in sums for term in one.terms)
+    # by right side: sum and left side
+    for side, lefts in by_key((right[0] if right else "", (name, left)) for name, left, *right in every).items():
         names = tuple(left for _, left in lefts)
         if names not in stacks:
             parted = [values(left) for left in names]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, runs, to_list
+from ..base.arrays import Array, by_key, runs, to_list
 from ..base.remark import Remark
 from ..cell.lines import expression, names_of
 from ..cell.network import GIVEN, Stage, scope_and_name
@@ -147,10 +147,7 @@ def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
 
 def _alike(masks: Array, places: Array) -> Iterable[list[int]]:
     """Places on the last axis in groups, those of each with the same mask."""
-    found: dict[bytes, list[int]] = {}
-    for place in places.tolist():
-        found.setdefault(np.packbits(masks[..., place]).tobytes(), []).append(place)
-    return found.values()
+    return by_key((np.packbits(masks[..., place]).tobytes(), place) for place in places.tolist()).values()
 
 
 def held_faults(trace: Trace) -> Iterator[str]:

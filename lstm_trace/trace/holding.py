@@ -117,7 +117,7 @@ def widths_of(arrays: Mapping[str, Mapping[str, Array]]) -> tuple[tuple[str, str
 
 
 @dataclass(frozen=True)
-class Holds:
+class HeldLines:
     """The lines that are held and scaled, and the arrays that say where and at what, by scope and name."""
 
     lines: Lines = ()
@@ -127,7 +127,7 @@ class Holds:
 #: The arrays of lines that are held, and of those that are scaled: where, and at what.
 _KINDS = ("hold", "to"), ("scale", "by")
 #: Where nothing is held.
-NO_HOLDS = Holds()
+NO_HOLDS = HeldLines()
 
 
 def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
@@ -150,7 +150,7 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 def resolved(
     asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
     widths: Mapping[str, Mapping[str, int]], dtype: Any,
-) -> Holds:  # fmt: skip
+) -> HeldLines:  # fmt: skip
     """What is asked to be held, as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:
@@ -198,7 +198,7 @@ def resolved(
         for line, added in names_of(stage.cell).items():
             for name, array in arrays[stage.scope, line].items():
                 given.setdefault(stage.scope, {})[getattr(added, name)] = array
-    return Holds(held, given)
+    return HeldLines(held, given)
 
 
 def numbers(said: str, place: Region, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:

@@ -18,7 +18,7 @@ from ..corpus.inputs import opened as opened_inputs
 from ..corpus.inputs.columns import first
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Layout, Rows, cut, layout, pa
+from ..corpus.rows import TOKEN, Rows, StateLayout, cut, layout, pa
 from ..corpus.states import States, opened
 from ..corpus.verification import source_of
 from ..documents.result import Finding
@@ -180,7 +180,7 @@ def ablate(
     return Ablation(measured, str(to), table, by_token, len(sums), steps, every, controls)
 
 
-def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
+def _groups(lines: StateLayout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
     """What is held together: addresses, by name. Raises OptionError, MissingError."""
     chosen = list(dict.fromkeys(map(lines.unit, units)))
     if not chosen:

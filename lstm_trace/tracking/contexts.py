@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..base.display import escape, visible
 from ..corpus.rows import TOKEN
 from ..errors import MissingError, OptionError, counted
@@ -188,10 +187,7 @@ def around(
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
-    by_part: dict[int, list[int]] = defaultdict(list)
-    for at, hit in enumerate(hits):
-        by_part[hit.part].append(at)
-    for number, here in by_part.items():
+    for number, here in by_key((hit.part, at) for at, hit in enumerate(hits)).items():
         part = states.part(spans[number])  # one at a time is held
         tokens, values = part.tokens, np.zeros(part.starts[-1]) if read is None else read(part)
         for at in here:
@@ -227,7 +223,7 @@ def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int
     return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
 
 
-class Level(NamedTuple):
+class Thresholds(NamedTuple):
     """When a unit is on: above one level, below the other, or between them."""
 
     above: float | None
@@ -247,11 +243,11 @@ class Level(NamedTuple):
         return " and ".join(f"{word} {end:g}" for word, end in self._asdict().items() if end is not None)
 
 
-def level(above: float | None, below: float | None) -> Level:
+def level(above: float | None, below: float | None) -> Thresholds:
     """The level; above 0.3, as in LSTMVis, if there is neither. Raises OptionError for one that is no number."""
     if any(end is not None and not np.isfinite(end) for end in (above, below)):
         raise OptionError(f"a level is a finite number; found above={above}, below={below}")
-    return Level(0.3, None) if above is None and below is None else Level(above, below)
+    return Thresholds(0.3, None) if above is None and below is None else Thresholds(above, below)
 
 
 def match(

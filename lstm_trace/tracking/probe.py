@@ -24,7 +24,7 @@ from ..cell.network import layer_and_direction
 from ..corpus.rows import SEQUENCE, STEP, TOKEN, Block, checked_seed, compute, pa, shuffled
 from ..documents.result import Finding
 from ..documents.tables import LongTable
-from ..errors import FileError, MissingError, OptionError, counted, nearest
+from ..errors import FileError, MissingError, OptionError, counted, nearest, some
 from ..languages.strings import Words
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
         table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path, convert_options=as_ids)
         names, there = [SEQUENCE, STEP, target], table.column_names
         if lost := [name for name in names if name not in there]:
-            raise FileError(f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(there[:20])}")
+            raise FileError(f"{path}: no column {' and no column '.join(lost)}; it has {some(there, 20)}")
         if twice := [name for name in names if there.count(name) > 1]:
             raise FileError(f"{path}: more than one column is called {' and '.join(twice)}; expected one")
         types = [kind, pa.int64(), table.schema.field(target).type]

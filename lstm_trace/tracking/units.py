@@ -16,9 +16,9 @@ from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
 from ..corpus.inputs.columns import is_number
 from ..corpus.rows import TOKEN, Block, compute, pa
-from ..errors import MissingError, OptionError, counted, nearest
+from ..errors import MissingError, OptionError, counted, nearest, some
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
-from ..frames.terminal import Table
+from ..frames.terminal import TerminalTable
 from ..plot.furniture import shown_number
 from .contexts import Hit, around, at_least, highest
 
@@ -91,7 +91,7 @@ def correlation(pairs: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Measure:
+class UnitMeasurement:
     """What is measured, of which units. kept: how many highest and lowest values, one of a sequence at most."""
 
     states: States
@@ -175,7 +175,7 @@ class _Weights(NamedTuple):
 class _Rows:
     """The rows of a part, and what is the same for all units."""
 
-    def __init__(self, measure: Measure, part: Part) -> None:
+    def __init__(self, measure: UnitMeasurement, part: Part) -> None:
         self.part, self.kept, self.words = part, measure.kept, len(measure.vocabulary)
         rows = int(part.starts[-1])
         self.within = np.ones(rows - 1)
@@ -293,7 +293,7 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
     import pandas as pd
 
     at_least(contexts=(contexts, 1))
-    measure = Measure(states, states.layout.chosen(line), contexts)
+    measure = UnitMeasurement(states, states.layout.chosen(line), contexts)
     total = sum(span.steps for span in states.spans)
     for found in accumulate(map(measure.of, states.parts()), merge):
         if progress is not None:
@@ -301,7 +301,7 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
     return Units(pd.DataFrame(dict(columns(measure, found))), found.steps)
 
 
-def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
+def columns(measure: UnitMeasurement, found: Partial) -> Iterator[tuple[str, Any]]:
     """The columns of the frame."""
     units = [(block, unit) for block in measure.blocks for unit in range(block.width)]
     blocks = [block for block, _ in units]
@@ -369,7 +369,7 @@ TOKENS = 14
 MOST_NAMED = 12
 
 
-def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
+def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> TerminalTable:
     """The rows, with the columns that so many columns of a terminal have room for."""
     frame = found.frame
     several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
@@ -391,7 +391,7 @@ def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
         most = left + TOKENS - 2
         columns["moves_at"] = [text if cells(text) <= most else f"{text[: most - 1]}…" for text in rows["moves_at"]]
     names = [name for name in ("unit", *SHOWN, *targets, "moves_at") if name in columns]
-    return Table(
+    return TerminalTable(
         f"{found.steps:,} steps", tuple(names), tuple(zip(*(columns[name] for name in names), strict=True)), 0,
         frozenset(), " ".join(_notes(found, rows, without)), ("moves_at",),
     )  # fmt: skip
@@ -407,5 +407,5 @@ def _notes(found: Units, rows: pd.DataFrame, without: Sequence[str]) -> Iterator
     if broken:
         yield f"{counted(broken, 'value')} not finite: {'it is' if broken == 1 else 'they are'} ignored."
     if without:
-        yield f"No room for {', '.join(without[:MOST_NAMED])}{', …' if without[MOST_NAMED:] else ''}."
+        yield f"No room for {some(without, MOST_NAMED)}."
     yield "-o units.csv has all units and columns."

@@ -269,7 +269,7 @@ def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Arr
 # -- what changed from one trace to another ----------------------------------------------------------------------------
 
 
-class Change(NamedTuple):
+class LineChange(NamedTuple):
     """A line that differs in two traces: the largest |b - a|, and the place of that value."""
 
     scope: Scope
@@ -281,7 +281,7 @@ class Change(NamedTuple):
 
 
 @checked
-def changes(a: Trace, b: Trace) -> list[Change]:
+def changes(a: Trace, b: Trace) -> list[LineChange]:
     """The lines that an edit changed: those of which a value is another in `b` than in `a`.
 
     Compared are the values at the steps, rows and units that both have, as numbers. It says what moved, and not
@@ -309,7 +309,7 @@ def changes(a: Trace, b: Trace) -> list[Change]:
         each = apart(Known(one), Known(two))
         if each.most:
             t, row, unit = map(int, np.unravel_index(np.argmax(each.each), each.each.shape))
-            found.append(Change(stage.scope, line.name, each.most, first + t, row, unit))
+            found.append(LineChange(stage.scope, line.name, each.most, first + t, row, unit))
     return found
 
 

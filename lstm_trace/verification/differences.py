@@ -18,7 +18,7 @@ from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
 from .culprits import recorded_sums
 from .propagation import Apart, Known, apart, beyond, either
-from .rederive import Derivation, StepBlock, coarse, differing, values_of
+from .rederive import Rederivation, StepBlock, coarse, differing, values_of
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19
@@ -87,11 +87,11 @@ def find_gaps(
     a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
     np.empty(KEPT, np.uint8)  # freed at once, see KEPT
-    mine, yours, theirs = Derivation(a, a, a.lines), Derivation(a, b, common), Derivation(b, b, common)
+    mine, yours, theirs = Rederivation(a, a, a.lines), Rederivation(a, b, common), Rederivation(b, b, common)
     # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
     # a forget bias adds): b's line is then held against a's whole function, a's premises included
-    whole = Derivation(a, b, common, premises=a)
-    effect = tuple(Derivation(a, b, common, premises=t, exact=True) for t in (a, b))
+    whole = Rederivation(a, b, common, premises=a)
+    effect = tuple(Rederivation(a, b, common, premises=t, exact=True) for t in (a, b))
     unvisited = list(b.stages)
     outside, used = padding(a, b), counted_at_padding(a.stages)
     for stage in a.stages:

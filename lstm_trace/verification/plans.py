@@ -141,7 +141,7 @@ def check_kernels(
     for done, (dtype, width) in enumerate(sizes, 1):
         values = _values(width, dtype)
         with np.errstate(all="ignore"):
-            tried = [_Case(line, values) for line in cases(width)]
+            tried = [_LineCase(line, values) for line in cases(width)]
             for count in (count for count in columns if count >= width):
                 fit = [case for case in tried if case.expected.shape[1] <= count]
                 yield from _at_stride(fit, values, count, ulps=ulps, signs=signs)
@@ -149,7 +149,7 @@ def check_kernels(
             progress(done, len(sizes))
 
 
-class _Case:
+class _LineCase:
     """A line with what it gives on operands without gaps."""
 
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
@@ -178,7 +178,7 @@ def _fixed(width: int) -> dict[str, tuple[int, ...]]:
     return {VECTOR: (width,), matrix: (MATRIX_ROWS, width), other: (width, MATRIX_ROWS)}
 
 
-def _at_stride(tried: Sequence[_Case], values: dict[str, Array], columns: int, **exact: bool) -> Iterator[Fault]:
+def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: int, **exact: bool) -> Iterator[Fault]:
     dtype, wide = values[ONE].dtype, values[WIDE[0]].shape[1]
 
     def memory() -> Array:

@@ -54,7 +54,7 @@ class StepBlock:
         return others[-1]
 
 
-class Derivation:
+class Rederivation:
     """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and rows.
 
     A premise is that of `premises` (`values` if None); where that has none, or one that does not fit the equations, it

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..base.remark import Remark
 from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint, read_by, secants
@@ -430,9 +430,6 @@ def _weighted(stage: Stage) -> dict[str, list[str]]:
     what its readers bring."""
     # of each line the first: others only have an equal gradient
     gradients = {line: name for line, name in reversed(stage.cell.gradient) if line in stage.cell.by_name}
-    found: dict[str, list[str]] = {}
-    for reader in stage.cell.lines:
-        for name in reader.reads:
-            if name in stage.cell.inputs and not stage.borrows(name) and reader.name in gradients:
-                found.setdefault(gradients[reader.name], []).append(name)
-    return found
+    fed = {name for name in stage.cell.inputs if not stage.borrows(name)}
+    readers = (reader for reader in stage.cell.lines if reader.name in gradients)
+    return by_key((gradients[reader.name], name) for reader in readers for name in reader.reads if name in fed)

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages
 from ..cell.ops import OPS
@@ -357,11 +357,8 @@ def place_in_words(words: Words, stages: Sequence[Stage], every: Sequence[Stage]
     """Layers and directions of stages in words; empty where there is only one. every: the forward stages that exist."""
     if len(every) == 1:
         return ""
-    layers: dict[str, list[int]] = {}
-    for stage in stages:
-        layers.setdefault(stage.direction.removeprefix(ADJOINT), []).append(stage.layer)
     found = []
-    for direction, numbers in layers.items():
+    for direction, numbers in by_key((stage.direction.removeprefix(ADJOINT), stage.layer) for stage in stages).items():
         if len(numbers) == 1:
             place = words.word("layer", n=words.nth(numbers[0]))
         else:

@@ -142,7 +142,7 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
         return 0
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
-        like = ", ".join([o.name for o in others if not o.separate][:3])
+        like = some([o.name for o in others if not o.separate], 3)
         hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
         expected = ("(H, 4H)" if turned else "(4H, H)") + hint
     faults.append(f"{main.key} has shape {shape}; expected {expected}")
@@ -208,7 +208,7 @@ def find(
     # the weights that stand beside the only one, those of a readout, are at its top layer
     scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
-    said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
+    said = (f"not part of the LSTM: {some(rest, 8)}",) if rest else ()
     return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
 
 
@@ -280,9 +280,8 @@ def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
 def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
     """What is said where no array has a name of the layout: what they are called there, and what there is."""
     wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns[:3]]
-    there = ", ".join(list(arrays)[:8]) + (", …" if len(arrays) > 8 else "")
     said = f"no array has a name of the layout {layout.name}; expected names like {', '.join(wanted)}; there are "
-    said += there or "none"
+    said += some(list(arrays), 8) or "none"
     if known := detect(arrays) if layout.name == "parts" else None:
         said += f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
     return said

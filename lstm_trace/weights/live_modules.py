@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OptionError, ShapeError, within
+from ..errors import OptionError, ShapeError, some, within
 from .find import find
 from .formats.torch import numbers_of
 from .layouts import LAYOUTS
@@ -111,7 +111,7 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
 
 def _hint(inside: Iterable[str]) -> str:
     """Which LSTMs a model has that was given in place of one."""
-    listed = ", ".join(list(inside)[:6])
+    listed = some(list(inside), 6)
     return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
 
 

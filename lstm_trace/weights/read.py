@@ -18,7 +18,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.variants import directed
-from ..errors import ChoiceError, FileError, OptionError, counted, nearest
+from ..errors import ChoiceError, FileError, OptionError, counted, nearest, some
 from ..printable import message
 from ..trace.files.schema import TRACED
 from .layouts import Layout, layout as stored_as
@@ -170,9 +170,8 @@ def _called(found: Found) -> str:
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = [name or "''" for name in names[:most]]
-    more = f" and {len(names) - most} more (lstm-trace inspect lists them)" if len(names) > most else ""
-    return ", ".join(shown) + more
+    hint = " (lstm-trace inspect lists them)" if len(names) > most else ""
+    return some([name or "''" for name in names], most) + hint
 
 
 #: Reader module by suffix: its `read(path, layout=)` gives every LSTM of a file, its `arrays(path)` all arrays by name.
@@ -238,13 +237,8 @@ _LABEL = 12
 BIASES = {"none": "none", "one": "one for each gate", "two": "two for each gate"}
 
 
-def records(found: Sequence[Found]) -> list[dict[str, Any]]:
-    """The same as plain data: a mapping for each LSTM."""
-    return [record(one) for one in found]
-
-
 def record(one: Found) -> dict[str, Any]:
-    """Name, kind, sizes, biases, options, parameters, facts and what was done on import."""
+    """An LSTM as plain data: name, kind, sizes, biases, options, parameters, facts and what was done on import."""
     if one.refused:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
@@ -275,7 +269,7 @@ def record(one: Found) -> dict[str, Any]:
 def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
     texts = [f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"]
-    for facts in records(found):
+    for facts in map(record, found):
         head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
         rows = [("refused", facts["refused"])] if "refused" in facts else _rows(facts)
         texts.append("\n".join([head, *(line for label, said in rows for line in row(label, said))]))
@@ -298,9 +292,8 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     arrays = f"{counted(facts['arrays'], 'array')} once split by gate"
     yield "parameters", f"{facts['parameters']:,} numbers, {facts['dtype']}; {arrays}"
     if facts["nonfinite"]:
-        places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
-        more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
-        yield "not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite"
+        places = some([f"{key} ({count})" for key, count in facts["nonfinite"].items()], 6)
+        yield "not finite", f"NaN or infinity in {places}: refused without --allow-nonfinite"
     yield from (("imported", said) for said in facts["imported"])
 
 

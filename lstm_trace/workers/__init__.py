@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pool import Asked, Client, Workers, asked
+from .pool import Asked, ClientId, Workers, asked
 from .process import Progress, tell
 
-__all__ = ["Asked", "Client", "Progress", "Workers", "asked", "tell"]
+__all__ = ["Asked", "ClientId", "Progress", "Workers", "asked", "tell"]

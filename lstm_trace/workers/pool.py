@@ -20,7 +20,7 @@ from anyio import to_thread
 from .process import BusyError, DiedError, Process, Progress, TooLongError, pickled
 
 
-class Client(NamedTuple):
+class ClientId(NamedTuple):
     """Who asks. address: of the network. page: which of those there, as they say themselves."""
 
     address: str = ""
@@ -30,7 +30,7 @@ class Client(NamedTuple):
 class QueuePlace:
     """A place of a client in the queue, or among those that compute."""
 
-    def __init__(self, client: Client, number: int) -> None:
+    def __init__(self, client: ClientId, number: int) -> None:
         self.client, self.number = client, number
         self.begun = False
 
@@ -51,16 +51,16 @@ class Turns:
         self.waiting: list[QueuePlace] = []
         self.running: list[QueuePlace] = []
         self._count = 0
-        self._last: dict[Client | str, int] = {}  # the number of the last turn, of clients and of addresses
+        self._last: dict[ClientId | str, int] = {}  # the number of the last turn, of clients and of addresses
 
-    def has_room(self, client: Client) -> bool:
+    def has_room(self, client: ClientId) -> bool:
         """Whether one more of a client may wait, or need not."""
         own = sum(place.client == client for place in self.waiting)
         if own == 0:
             return self.most_of_one > 0 or self._may_begin(client)
         return own < self.most_of_one and len(self.waiting) < self.most_waiting
 
-    def ask(self, client: Client) -> QueuePlace:
+    def ask(self, client: ClientId) -> QueuePlace:
         """A place in the queue, for a client that has room or had it before."""
         self._count += 1
         self.waiting.append(place := QueuePlace(client, self._count))
@@ -84,7 +84,7 @@ class Turns:
         if not self.waiting and not self.running:
             self._last.clear()
 
-    def _may_begin(self, client: Client) -> bool:
+    def _may_begin(self, client: ClientId) -> bool:
         own = sum(place.client == client for place in self.running)
         return len(self.running) < self.at_once and own < self.of_one
 
@@ -109,7 +109,7 @@ class Asked:
     for a turn now.
     """
 
-    client: Client = field(default_factory=Client)
+    client: ClientId = field(default_factory=ClientId)
     patient: bool = False
     admitted: bool = False
     waiting: bool = False

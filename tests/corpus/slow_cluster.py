@@ -27,7 +27,7 @@ from lstm_trace.errors import OptionError
 distributed = pytest.importorskip("distributed")
 
 from lstm_trace.corpus import cluster, run  # noqa: E402
-from lstm_trace.corpus.cluster import Work, by_cluster  # noqa: E402
+from lstm_trace.corpus.cluster import Assignment, by_cluster  # noqa: E402
 from lstm_trace.corpus.job import corpus_model, versions  # noqa: E402
 from lstm_trace.corpus.part_file import HaltError  # noqa: E402
 from lstm_trace.corpus.rows import Span  # noqa: E402
@@ -128,7 +128,7 @@ def test_what_a_worker_must_have(
     model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, prepared = job_of(model, inputs, tmp_path / "states")
-    fits = Work(job, prepared, versions(job.way.plan), own=False)
+    fits = Assignment(job, prepared, versions(job.way.plan), own=False)
     assert fits.misfit() == ""
     others = fits._replace(versions=fits.versions | {"numpy": "1.0", "lstm-trace": "9"})
     assert others.misfit() == (

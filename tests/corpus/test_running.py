@@ -362,8 +362,8 @@ def test_parts_that_are_not_of_the_run_are_refused(states: Any, model: lt.Model,
     with pytest.raises(FileError) as told:
         run(model, inputs, tmp_path, **HOW)
     assert str(told.value) == (
-        f"{left[1]} is no part of this run, whose parts are part-00000.parquet to part-{last:05}.parquet: remove it "
-        "and 1 more, or use --fresh (fresh=True)"
+        f"{tmp_path} has parts of another run, part-00001.safetensors, part-00900.parquet; "
+        f"this has part-00000.parquet to part-{last:05}.parquet: remove the others, or use --fresh (fresh=True)"
     )
     run(model, inputs, tmp_path, **HOW, fresh=True)
     assert content(tmp_path) == content(states.folder) | {"part-of-mine.txt": b"mine"}
@@ -587,7 +587,7 @@ def test_what_is_read_is_never_a_file_of_the_states(states: Any, model: lt.Model
             run(model, read, folder, **HOW, **how)
         assert _tree(tmp_path) == before
     (own / "_index.parquet").unlink()
-    with pytest.raises(FileError, match=r"part-00009\.parquet is no part of this run"):
+    with pytest.raises(FileError, match=r"has parts of another run, part-00009\.parquet; this has"):
         run(model, inputs, own, **HOW, fresh=True)
     with pytest.raises(FileError, match="would be written into it"):
         run(model, states.folder, states.folder, x="0f_c_t", fresh=True)

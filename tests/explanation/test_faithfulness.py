@@ -359,9 +359,9 @@ def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) 
 
 
 def pair_of(trace: lt.Trace) -> Any:
-    from lstm_trace.explanation.contribution import Pair, baseline_of
+    from lstm_trace.explanation.contribution import BaselinePair, baseline_of
 
-    return Pair.of_traces(trace, *baseline_of(trace, "zero-input", OF), OF)
+    return BaselinePair.of_traces(trace, *baseline_of(trace, "zero-input", OF), OF)
 
 
 def test_rank_correlation() -> None:

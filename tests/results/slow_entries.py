@@ -6,7 +6,7 @@ import tracemalloc
 
 import numpy as np
 
-from lstm_trace.documents.rows import Entries, Grid, largest_first
+from lstm_trace.documents.rows import Entries, EntryGrid, largest_first
 from lstm_trace.documents.tables import LongTable
 
 from ..support.said import Told
@@ -15,7 +15,7 @@ from ..support.said import Told
 def test_a_table_of_a_million_weights_is_written_in_little_memory() -> None:
     """No string, tuple or frame for each of 2^20 entries: those took 600 bytes each."""
     draw = np.random.default_rng(5).normal(size=(1024, 1024))
-    weights = Grid("W[%d,%d]", (("unit", range(1024)), ("input", range(1024))), {"kind": "p"}, {"a": draw})
+    weights = EntryGrid("W[%d,%d]", (("unit", range(1024)), ("input", range(1024))), {"kind": "p"}, {"a": draw})
     columns = ("address", "kind", "a")
     rows = Entries(columns, lambda: [largest_first([weights], ("a",))])
     told = Told("T", (), LongTable(columns, rows, ranked=("a",)))

@@ -19,7 +19,7 @@ from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.documents import rows as entries
 from lstm_trace.documents.excerpt import largest
-from lstm_trace.documents.rows import Entries, Grid, every, largest_first
+from lstm_trace.documents.rows import Entries, EntryGrid, every, largest_first
 from lstm_trace.documents.tables import SHOWN, LongTable
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.run import run_seconds
@@ -41,22 +41,22 @@ def values(shape: tuple[int, ...]) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def grids(draw: Any) -> list[Grid]:
+def grids(draw: Any) -> list[EntryGrid]:
     """Arrays of one to three kinds: steps and units, a vector, one number; names with what formats would act on."""
     steps, units, first = draw(st.integers(0, 4)), draw(st.integers(1, 5)), draw(st.integers(0, 3))
     order = range(first + steps - 1, first - 1, -1) if draw(st.booleans()) else range(first, first + steps)
     shape = (steps, units)
     return [
-        Grid(
+        EntryGrid(
             "0/f/%d/100%%, [%d]", (("t", order), ("unit", range(units))), {"kind": "x%d,\x9b\"", "layer": 0},
             {"a": draw(values(shape)), "b": draw(values(shape))},
         ),
-        Grid("v[%d]", (("unit", range(units)),), {"kind": "v"}, {"a": draw(values((units,)))}),
-        Grid("rounding", (), {"kind": "one"}, {"a": np.array(draw(FLOATS))}),
+        EntryGrid("v[%d]", (("unit", range(units)),), {"kind": "v"}, {"a": draw(values((units,)))}),
+        EntryGrid("rounding", (), {"kind": "one"}, {"a": np.array(draw(FLOATS))}),
     ]  # fmt: skip
 
 
-def rows(found: list[Grid]) -> list[Row]:
+def rows(found: list[EntryGrid]) -> list[Row]:
     """Every row, one by one."""
     told: list[Row] = []
     for grid in found:
@@ -69,7 +69,7 @@ def rows(found: list[Grid]) -> list[Row]:
     return told
 
 
-def chosen(found: list[Grid]) -> list[Row]:
+def chosen(found: list[EntryGrid]) -> list[Row]:
     """The rows that are not 0, the largest a first; of equal ones the first, NaN last."""
     there = [row for row in rows(found) if row[5] != 0 or (row[6] is not None and row[6] != 0)]
     return sorted(there, key=lambda row: (math.isnan(row[5]), 0.0 if math.isnan(row[5]) else -abs(row[5])))
@@ -82,7 +82,7 @@ def same(mine: list[Row], theirs: list[Row]) -> bool:
 
 @given(grids(), st.integers(1, 7))
 @settings(deadline=None)
-def test_rows_are_those_of_a_loop(found: list[Grid], piece: int) -> None:
+def test_rows_are_those_of_a_loop(found: list[EntryGrid], piece: int) -> None:
     for run, expected in ((every(found), rows(found)), (largest_first(found, ("a", "b")), chosen(found))):
         table = Entries(COLUMNS, lambda run=run: [run])  # type: ignore[misc]
         with pytest.MonkeyPatch.context() as patch:
@@ -118,7 +118,7 @@ def check_texts(told: Told, expected: list[Row]) -> None:
 
 @given(grids())
 @settings(deadline=None)
-def test_a_frame_has_the_values_of_a_loop(found: list[Grid]) -> None:
+def test_a_frame_has_the_values_of_a_loop(found: list[EntryGrid]) -> None:
     for run, expected in ((every(found), rows(found)), (largest_first(found, ("a", "b")), chosen(found))):
         frame = Entries(COLUMNS, lambda run=run: [run]).frame()  # type: ignore[misc]
         assert list(frame.columns) == list(COLUMNS)
@@ -225,8 +225,8 @@ class Counted(str):
         return str.__mod__(self, numbers)
 
 
-def grid(address: str, *rest: Any) -> Grid:
-    return Grid(Counted(address), *rest)
+def grid(address: str, *rest: Any) -> EntryGrid:
+    return EntryGrid(Counted(address), *rest)
 
 
 @pytest.mark.few(1)

@@ -26,7 +26,7 @@ from lstm_trace.service.jobs import Bodies, Jobs  # noqa: E402
 from lstm_trace.service.middleware import client  # noqa: E402
 from lstm_trace.service.problems import document  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
-from lstm_trace.workers import Asked, Client, Workers, asked  # noqa: E402
+from lstm_trace.workers import Asked, ClientId, Workers, asked  # noqa: E402
 from lstm_trace.workers.process import BusyError  # noqa: E402
 
 
@@ -42,7 +42,7 @@ def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **queue: Any) -> None:
 
 async def reply(jobs: Jobs, name: str, seconds: float) -> Any:
     """The record of a request of some client: of a job, or the reply itself."""
-    asked.set(Asked(Client("192.0.2.1", name)))
+    asked.set(Asked(ClientId("192.0.2.1", name)))
     found = await jobs.reply(calls.told_json, "1", seconds)
     return json.loads(bytes(found.body))
 
@@ -90,7 +90,7 @@ def test_a_request_of_two_calls_keeps_its_place() -> None:
             await jobs.call(calls.told_json, "1", 0.3)
             return Response(await jobs.call(calls.told_json, "1", 0.1))
 
-        asked.set(Asked(Client("192.0.2.1", "a")))
+        asked.set(Asked(ClientId("192.0.2.1", "a")))
         first = json.loads(bytes((await jobs.follow(work)).body))
         others = [await reply(jobs, "a", 0.3) for _ in range(2)]
         assert [await ended(jobs, record) for record in (first, *others)] == ["done"] * 3
@@ -136,10 +136,10 @@ def test_the_bodies_that_wait_have_a_limit_together() -> None:
 
 
 def test_who_asks() -> None:
-    def of(address: str, name: str = "") -> Client:
+    def of(address: str, name: str = "") -> ClientId:
         return client({"type": "http", "client": (address, 5), "headers": [(b"x-client", name.encode())]})
 
-    assert of("192.0.2.1") == Client("192.0.2.1", "")
+    assert of("192.0.2.1") == ClientId("192.0.2.1", "")
     assert of("192.0.2.1", "a") == of("192.0.2.1", "a") != of("192.0.2.1", "b")
     assert of("2001:db8::1") == of("2001:db8::2") != of("2001:db8:0:1::1")
     assert of("::ffff:192.0.2.1") == of("192.0.2.1")

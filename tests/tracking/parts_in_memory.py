@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lstm_trace.corpus.rows import Block, Layout, Span
+from lstm_trace.corpus.rows import Block, Span, StateLayout
 
 BLOCKS = (Block("0/forward", "f_t", 2, "f_t", "gate"), Block("0/forward", "c_t", 2, "c_t", "before tanh", "f_t"))
 COLUMNS = [name for block in BLOCKS for name in block.columns]
@@ -55,7 +55,7 @@ class PartInMemory:
 class StatesInMemory:
     """The states of some parts."""
 
-    layout = Layout(BLOCKS)
+    layout = StateLayout(BLOCKS)
 
     def __init__(self, frames: Sequence[pd.DataFrame]) -> None:
         self.all = [PartInMemory(Span(k, 0, 0, f["seq_id"].nunique(), len(f)), f) for k, f in enumerate(frames)]

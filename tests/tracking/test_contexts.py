@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from lstm_trace.corpus.rows import Layout
+from lstm_trace.corpus.rows import StateLayout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import Context, Contexts
 from lstm_trace.tracking.contexts import Hit, around, level, match, select, top
@@ -25,7 +25,7 @@ FOUR = BLOCKS[1]._replace(width=4)
 class Four(StatesInMemory):
     """States of one line with four units."""
 
-    layout = Layout((FOUR,))
+    layout = StateLayout((FOUR,))
 
 
 def four(seed: int, count: int, steps: float = 0.0) -> pd.DataFrame:

@@ -12,9 +12,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
-from lstm_trace.corpus.rows import Layout
+from lstm_trace.corpus.rows import StateLayout
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.tracking.units import Measure, columns, merge
+from lstm_trace.tracking.units import UnitMeasurement, columns, merge
 
 from . import planted
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
@@ -23,7 +23,7 @@ from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
 def measured(frames: list[pd.DataFrame], seed: int = 0, kept: int = 3) -> pd.DataFrame:
     """The units by column, the partial results merged two at a time in a random order."""
     states: Any = StatesInMemory(frames)
-    measure = Measure(states, BLOCKS, kept)
+    measure = UnitMeasurement(states, BLOCKS, kept)
     left, rng = [measure.of(part) for part in states.parts()], np.random.default_rng(seed)
     while len(left) > 1:
         one, other = (left.pop(int(rng.integers(len(left)))) for _ in range(2))
@@ -74,12 +74,12 @@ def test_a_gate_that_is_stored_in_half_is_alive_unless_rounding_explains_it() ->
 
 
 def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[Measure.__module__], "SAMPLE", 400)
+    monkeypatch.setattr(sys.modules[UnitMeasurement.__module__], "SAMPLE", 400)
     frame = sequences(3, 400)
     states: Any = StatesInMemory([frame])
     split: Any = StatesInMemory(cut(frame, 1, 5))
-    whole = Measure(states, BLOCKS, 1).of(states.all[0]).sample
-    pieces = [Measure(split, BLOCKS, 1).of(part).sample for part in split.all]
+    whole = UnitMeasurement(states, BLOCKS, 1).of(states.all[0]).sample
+    pieces = [UnitMeasurement(split, BLOCKS, 1).of(part).sample for part in split.all]
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
     assert 340 < len(whole) < 460
     rows = frame[["f_t_0", "f_t_1", "c_t_0", "c_t_1"]].to_numpy()
@@ -88,7 +88,7 @@ def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkey
     assert 800 < np.mean(where) < 1200  # of 2,000: from everywhere
     texts = frame.assign(seq_id="s" + frame["seq_id"].astype(str))
     named: Any = StatesInMemory([texts])
-    assert 340 < len(Measure(named, BLOCKS, 1).of(named.all[0]).sample) < 460
+    assert 340 < len(UnitMeasurement(named, BLOCKS, 1).of(named.all[0]).sample) < 460
     found = measured([frame])
     assert abs(found.loc["f_t_0", "median"] - frame["f_t_0"].median()) < 0.08
 
@@ -97,13 +97,13 @@ def test_of_many_tokens_the_most_frequent_are_told_apart(monkeypatch: pytest.Mon
     frame = sequences(4, 100)
     frame.loc[frame["token"].isin(["ü"]), "c_t_0"] += 1000  # the rarest moves it most
     assert measured([frame]).loc["c_t_0", "moves_at"].startswith("ü")
-    monkeypatch.setattr(sys.modules[Measure.__module__], "VOCABULARY", 3)
+    monkeypatch.setattr(sys.modules[UnitMeasurement.__module__], "VOCABULARY", 3)
     assert "ü" not in measured([frame]).loc["c_t_0", "moves_at"]
 
 
 def test_of_very_many_units_less_is_held() -> None:
     states: Any = StatesInMemory([sequences(4, 9)])
-    measure = Measure(states, (BLOCKS[0]._replace(width=4096),), 1)
+    measure = UnitMeasurement(states, (BLOCKS[0]._replace(width=4096),), 1)
     steps_and_changes = 2 * measure.room * 4096 * np.dtype(np.float64).itemsize
     assert steps_and_changes <= 1 << 26  # four of them at once are held, while two parts are merged
     assert measure.room >= 1000
@@ -193,10 +193,10 @@ def test_sorting_and_progress(quotes: Any) -> None:
 def test_a_unit_that_runs_backwards_moves_from_the_step_after() -> None:
     """Its value at a step comes from the step behind it: the token that moved it is that of its own step."""
     frame = sequences(3, 40, 0.0, 0.0)
-    backwards = Layout(tuple(block._replace(scope="0/reverse") for block in BLOCKS))
+    backwards = StateLayout(tuple(block._replace(scope="0/reverse") for block in BLOCKS))
     states: Any = StatesInMemory([frame])
     states.layout = backwards
-    measure = Measure(states, backwards.blocks, 1)
+    measure = UnitMeasurement(states, backwards.blocks, 1)
     found = dict(columns(measure, measure.of(states.all[0])))["moves_at"]
     after = frame.groupby("seq_id")["c_t_0"].shift(-1)
     moved = (frame["c_t_0"] - after).abs().groupby(frame["token"]).agg(["mean", "count"])

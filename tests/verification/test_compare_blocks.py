@@ -73,13 +73,13 @@ def test_whether_they_agree_is_what_compare_says(name: str) -> None:
 def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(differences, "BLOCK", 1)  # a block for each of 4 steps of 6 stages
     blocks = []
-    lines = differences.Derivation.lines
+    lines = differences.Rederivation.lines
 
-    def counted(self: differences.Derivation, stage: Any, steps: slice, *more: Any) -> Any:
+    def counted(self: differences.Rederivation, stage: Any, steps: slice, *more: Any) -> Any:
         blocks.append((stage.scope, steps))
         return lines(self, stage, steps, *more)
 
-    monkeypatch.setattr(differences.Derivation, "lines", counted)
+    monkeypatch.setattr(differences.Rederivation, "lines", counted)
     assert judge(traced({}), changed(traced({}), "0/forward", "i_t", 1e-3)) == "different"
     assert {scope for scope, _ in blocks} == {"0/forward"}
     assert judge(traced({}), traced({})) == "same"

@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification import rederive
-from lstm_trace.verification.rederive import Derivation
+from lstm_trace.verification.rederive import Rederivation
 
 from ..support.strategies import Case, cells
 from .test_compare_blocks import less
@@ -33,7 +33,7 @@ def inputs(steps: int) -> Any:
 
 def derives(whole: Trace, part: Trace, cut: int) -> None:
     """Each line of `whole` follows from `part`, of which the steps before `cut` are visited in a block of their own."""
-    derivation = Derivation(part, part, part.lines)
+    derivation = Rederivation(part, part, part.lines)
     for stage in part.stages:
         blocks = [block for block in (slice(0, cut), slice(cut, whole.steps)) if block.stop > block.start]
         for steps in reversed(blocks) if stage.backwards else blocks:

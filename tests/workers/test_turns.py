@@ -6,10 +6,10 @@ from collections import Counter
 
 from hypothesis import given, settings, strategies as st
 
-from lstm_trace.workers.pool import Client, QueuePlace, Turns
+from lstm_trace.workers.pool import ClientId, QueuePlace, Turns
 
-HOG, USER = Client("192.0.2.1", "a"), Client("192.0.2.1", "b")
-clients = st.builds(Client, st.sampled_from(["1", "2"]), st.sampled_from(["a", "b", "c"]))
+HOG, USER = ClientId("192.0.2.1", "a"), ClientId("192.0.2.1", "b")
+clients = st.builds(ClientId, st.sampled_from(["1", "2"]), st.sampled_from(["a", "b", "c"]))
 
 
 def begun(turns: Turns) -> list[QueuePlace]:
@@ -47,9 +47,9 @@ def test_turns_go_round() -> None:
 def test_invented_names_delay_their_own_address_alone() -> None:
     turns = Turns(1, 1, 64, 16)
     for n in range(30):
-        turns.ask(Client("192.0.2.1", str(n)))
+        turns.ask(ClientId("192.0.2.1", str(n)))
     [place] = begun(turns)
-    other = turns.ask(Client("192.0.2.2"))
+    other = turns.ask(ClientId("192.0.2.2"))
     turns.leave(place)
     assert begun(turns) == [other]
 
@@ -63,16 +63,16 @@ def test_who_may_wait() -> None:
     assert turns.has_room(USER)
     turns.ask(USER)
     assert not turns.has_room(USER)  # four in all
-    assert turns.has_room(Client("192.0.2.9"))  # of whom nobody waits
+    assert turns.has_room(ClientId("192.0.2.9"))  # of whom nobody waits
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.lists(st.one_of(clients, st.integers(0, 20)), max_size=60))
 @settings(max_examples=300, deadline=None)
-def test_whatever_comes_and_goes(at_once: int, of_one: int, events: list[Client | int]) -> None:
+def test_whatever_comes_and_goes(at_once: int, of_one: int, events: list[ClientId | int]) -> None:
     """A client asks, or the n-th of all places ends; no worker idles while somebody could use it, and all end."""
     turns, places = Turns(at_once, of_one, 10, 4), []
     for event in events:
-        if isinstance(event, Client):
+        if isinstance(event, ClientId):
             if not turns.has_room(event):
                 assert sum(place.client == event for place in turns.waiting) >= min(4, 1)
                 continue

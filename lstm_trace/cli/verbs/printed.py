@@ -130,7 +130,7 @@ def inspect(
         form: text or json.
     """
     from ...printable import json_text
-    from ...weights.read import as_asked, check_any, choose, listing, read_model, records
+    from ...weights.read import as_asked, check_any, choose, listing, read_model, record
 
     said = stored(given)
     found = read_model(model, said["layout"])
@@ -138,7 +138,7 @@ def inspect(
         found = [choose(found, said["name"], model)]
     found = [as_asked(one, said["options"]) for one in found]
     check_any(found, model)
-    echo(json_text(records(found), indent=2) if form == "json" else listing(model, found))
+    echo(json_text([*map(record, found)], indent=2) if form == "json" else listing(model, found))
 
 
 @command("schema")

@@ -12,7 +12,7 @@ import numpy as np
 from ...base.arrays import LONGEST, Array
 from ...errors import FileError, ShapeError, nearest
 from ...weights.guards import told
-from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, compute, pa
+from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, compute, pa
 
 #: x as one column of lists, or as a column for each input.
 X, WIDE = "x", re.compile(r"x_(0|[1-9]\d{0,6})")
@@ -146,7 +146,7 @@ def _plain(kind: Any) -> bool:
 _STEPS = "0, 1, 2, …, and an id of its own for each sequence"
 
 
-def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
+def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> SequenceIndex:
     """The sequences in tables with `seq_id`, perhaps with `t`, that come with the steps of each row; None: a step each.
 
     Raises FileError, ShapeError with the first row that is wrong.
@@ -178,7 +178,8 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
     if (k := first(counts.field(1).to_numpy() > 1)) is not None:
         said = f"the sequence {counts.field(0)[k].as_py()!r} is in two places; sort the rows by sequence and step"
         raise ShapeError(f"{where}: {said}, and give each sequence an id of its own")
-    return Index(every.to_numpy(), np.diff(np.concatenate([*before, [steps]])), np.concatenate([*places, [count]]))
+    begin = np.concatenate([*before, [steps]])
+    return SequenceIndex(every.to_numpy(), np.diff(begin), np.concatenate([*places, [count]]))
 
 
 def rows(table: Any, x: Array, where: str) -> Rows:

@@ -18,7 +18,7 @@ from ...errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ...model.tokens import read_vocabulary
 from ...weights.formats.arrays import array_in
 from ...weights.guards import afford, told
-from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span, compute, pa, parquet
+from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, Span, compute, pa, parquet
 from .columns import WIDE, Names, X, check_full, columns_of, first, indexed, inputs, rows, spot
 
 
@@ -244,7 +244,7 @@ class TableFile:
         x = inputs(self._steps(0, 1), self.called)
         return 0 if x is None else int(x.shape[1])
 
-    def index(self) -> Index:
+    def index(self) -> SequenceIndex:
         """The sequences. Their places are rows. Raises FileError, ShapeError."""
         with self._cursor() as cursor:
             columns, where = cursor.columns, self.called

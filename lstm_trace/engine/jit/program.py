@@ -27,7 +27,7 @@ ALIGN = 64
 LONG = 1024
 
 
-class Location(NamedTuple):
+class MemoryLocation(NamedTuple):
     """Where a value lies: at `start` numbers after `base`, its rows of the batch `stride` numbers apart.
 
     base: `cur` (this step's row), `prev` (the state's row), `par` (parameters), `run0`… or `in0`….
@@ -53,7 +53,7 @@ class Program:
     row: int = 0
     runs: list[int] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
-    spots: dict[str, Location] = field(default_factory=dict)
+    spots: dict[str, MemoryLocation] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
     carried: tuple[tuple[str, str], ...] = ()
     packs: list[Pack] = field(default_factory=list)
@@ -103,19 +103,19 @@ class ProgramWriter:
     def _own(self, name: str, base: str) -> None:
         """Place a value in a block of its own."""
         width = self.widths[name]
-        self.spots[name] = Location(base, self._block(self.batch * width), width)
+        self.spots[name] = MemoryLocation(base, self._block(self.batch * width), width)
 
     def _side_by_side(self, segment: Segment, base: str, start: int) -> int:
         """Place products side by side in rows that hold all of them; gives the width of such a row."""
         widths = [self.widths[line.name] for line in segment.lines]
         for line, at in zip(segment.lines, accumulate(widths, initial=start), strict=False):
-            self.spots[line.name] = Location(base, at, sum(widths))
+            self.spots[line.name] = MemoryLocation(base, at, sum(widths))
         return sum(widths)
 
     def _place(self) -> None:
         vectors = {segment.vector for segment in self.schedule.before}
         for k, (name, width) in enumerate(self.task.inputs):
-            self.spots[name] = Location(f"in{k}", 0, width)
+            self.spots[name] = MemoryLocation(f"in{k}", 0, width)
             self.program.whole.append(name in vectors)
         for k, segment in enumerate((*self.schedule.before, *self.schedule.after)):
             self.program.runs.append(self.batch * self._side_by_side(segment, f"run{k}", 0))
@@ -134,7 +134,7 @@ class ProgramWriter:
                 self._own(state, "prev")
         for name, shape in self.task.parameters:
             if len(shape) == 1:
-                self.spots[name] = Location("par", self._put(shape[0], Pack((name,))), 0)
+                self.spots[name] = MemoryLocation("par", self._put(shape[0], Pack((name,))), 0)
 
     def _put(self, numbers: int, pack: Pack) -> int:
         """Room for parameters."""

@@ -15,7 +15,7 @@ from ..plan.kernels import Arrays
 from ..plan.numpy_machine import Take, Tick
 from .llvm import ARGUMENTS
 from .machine import Compiled
-from .program import ALIGN, Location, Program
+from .program import ALIGN, MemoryLocation, Program
 
 #: A block that is copied out, or written to a file, step by step: its bytes (large pieces are written faster, by a
 #: quarter from 2 to 8 MB, and in memory it makes no difference), and its rows (steps times batch) at least, for the
@@ -71,7 +71,7 @@ class RowMemory:
         at = self._first + (0 if self.program.task.reverse else row) + spot.start
         return self._view(self.rows, at, spot, name, self.steps, row)
 
-    def _view(self, memory: Array, at: int, spot: Location, name: str, steps: int, each: int) -> Array:
+    def _view(self, memory: Array, at: int, spot: MemoryLocation, name: str, steps: int, each: int) -> Array:
         width, size = self.program.widths[name], self.dtype.itemsize
         strides = each * size, spot.stride * size, size
         return np.ndarray((steps, self.batch, width), self.dtype, memory, at * size, strides)

@@ -23,7 +23,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.ops import OPS
 from .kernels import KERNELS, Arrays, Inside, Outside, Steps
-from .plan import CallOperand, Plan, PlannedCall, Slot
+from .plan import CallOperand, MemorySlot, Plan, PlannedCall
 
 
 class Slab:
@@ -47,7 +47,7 @@ class Slab:
         self._sections = () if self.joined else _sections(plan)
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
 
-    def values(self, place: Slot, count: int, first: int, last: int) -> Array:
+    def values(self, place: MemorySlot, count: int, first: int, last: int) -> Array:
         """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
         batch, width = self.batch, place.width
         shape = last - first, count, batch, width
@@ -61,7 +61,7 @@ class Slab:
             return rows.reshape(shape)
         return self._run(place, count)[:, first:last].transpose(1, 0, 2, 3)
 
-    def _run(self, place: Slot, count: int) -> Array:
+    def _run(self, place: MemorySlot, count: int) -> Array:
         """(count, steps, B, width) of values outside the loop."""
         each = self.steps * self.batch
         begin = (self._starts[place.area] - self._starts["before"] + place.start) * each
@@ -84,7 +84,7 @@ class Slab:
             self._run(place, count)[:, at : at + steps] = block._run(place, count)[:, :steps]
 
 
-def _sections(plan: Plan) -> tuple[tuple[Slot, int], ...]:
+def _sections(plan: Plan) -> tuple[tuple[MemorySlot, int], ...]:
     """Neighbours of one width among the values outside the loop: the first of them, and how many."""
     places = sorted({place for place in plan.places.values() if place.area in ("before", "after")})
     groups = ([*group] for _, group in groupby(places, key=lambda place: (place.area, place.width)))

@@ -33,7 +33,7 @@ from ...errors import counted
 Link = tuple[str, str]  # the second value lies right after the first
 
 
-class Column(NamedTuple):
+class MemoryColumn(NamedTuple):
     """Where a value is read: the memory of a line (its own; a state has that of the line that it carries).
 
     area: values of different areas cannot be neighbours. ahead: the row is one later (a carried line, as it is
@@ -127,7 +127,7 @@ class _Pair(NamedTuple):
 
 
 def fuse(
-    lines: Sequence[Line], columns: Mapping[str, Column], parameters: frozenset[str]
+    lines: Sequence[Line], columns: Mapping[str, MemoryColumn], parameters: frozenset[str]
 ) -> tuple[list[list[Line]], NeighbourChains]:
     """Groups of lines, each to be computed by one call, in an order in which they can be computed.
 
@@ -161,7 +161,7 @@ def fuse(
     return _ordered(lines, {name: group.lines for name, group in groups.of.items()}), chains
 
 
-def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset[str]) -> _Pair | None:
+def _pair(a: Line, b: Line, columns: Mapping[str, MemoryColumn], parameters: frozenset[str]) -> _Pair | None:
     """What it takes for `b` to follow `a` in one call; None where it cannot."""
     kinds: list[str] = []
     links: list[Link] = [(columns[a.name].line, columns[b.name].line)]
@@ -218,7 +218,7 @@ Area = str
 Widths = tuple[tuple[str, int], ...]
 
 
-class Slot(NamedTuple):
+class MemorySlot(NamedTuple):
     """Where a value lies: from column `start` of its area on, `width` columns (each as wide as the batch).
 
     ahead: it is written one row later than the step it belongs to (a carried line), where the next step finds it.
@@ -260,7 +260,7 @@ class Plan:
     before: tuple[PlannedCall, ...]
     loop: tuple[PlannedCall, ...]
     after: tuple[PlannedCall, ...]
-    places: Mapping[str, Slot]
+    places: Mapping[str, MemorySlot]
     columns: Mapping[Area, int]
     states: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
@@ -316,10 +316,10 @@ def make_plan(
         area[line.name] = "scratch"
         widths[line.name] = next(widths[x.name] for x in every if line.name in x.reads)
     ahead = {line: state for state, line in carried}
-    columns = {x.name: Column(x.name, area[x.name], widths[x.name], x.name in ahead) for x in every}
+    columns = {x.name: MemoryColumn(x.name, area[x.name], widths[x.name], x.name in ahead) for x in every}
     kept = [s for s, _ in carry if s in read]
     for state in kept:
-        columns[state] = Column(dict(carried).get(state, state), "loop", widths[state])
+        columns[state] = MemoryColumn(dict(carried).get(state, state), "loop", widths[state])
     groups, chains = fuse(every, columns, frozenset(name for name, _ in parameters))
     places, totals = _places([x.name for x in every] + kept, columns, chains)
     calls = [_call(group, columns, dict(inputs), dict(parameters)) for group in groups]
@@ -394,8 +394,8 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
 
 
 def _places(
-    names: Iterable[str], columns: Mapping[str, Column], chains: NeighbourChains
-) -> tuple[dict[str, Slot], dict[Area, int]]:
+    names: Iterable[str], columns: Mapping[str, MemoryColumn], chains: NeighbourChains
+) -> tuple[dict[str, MemorySlot], dict[Area, int]]:
     """Lay the chains out one after the other, in the order of their first names."""
     totals: dict[Area, int] = {"before": 0, "loop": 0, "after": 0, "scratch": 0}
     own: dict[str, int] = {}
@@ -408,11 +408,11 @@ def _places(
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
-    return {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}, totals
+    return {n: MemorySlot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}, totals
 
 
 def _call(
-    group: Sequence[Line], columns: Mapping[str, Column], inputs: Mapping[str, int], parameters: Mapping[str, int]
+    group: Sequence[Line], columns: Mapping[str, MemoryColumn], inputs: Mapping[str, int], parameters: Mapping[str, int]
 ) -> PlannedCall:
     """The call that computes `group`."""
     first = group[0]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import math
 import tomllib
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
+from ...base.arrays import by_key
 from ...base.extras import missing
 from ...base.writing import destination, folder, written
 from ...errors import OptionError, TooLargeError
@@ -130,9 +130,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     yield "How to read it", "", "name"
     yield from (("", text.format(dtype=computed), "text") for when, text in said["reading"] if flags[when])
     yield blank
-    seen: defaultdict[str, list[str]] = defaultdict(list)
-    for grid in book.grids.values():
-        seen[grid.stage.cell.text].append(grid.stage.scope)
+    seen = by_key((grid.stage.cell.text, grid.stage.scope) for grid in book.grids.values())
     for text, scopes in seen.items():
         yield f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", "", "name"
         # the sheet's headings say what a gradient is of
@@ -200,11 +198,11 @@ def _sheet_class() -> Any:
     """
     from xlsxwriter.worksheet import Worksheet
 
-    class Sheet(Worksheet):  # type: ignore[misc]
+    class PlainSheet(Worksheet):  # type: ignore[misc]
         def _prepare_formula(self, formula: str, *_: Any, **__: Any) -> str:
             return formula
 
-    return Sheet
+    return PlainSheet
 
 
 class Page:

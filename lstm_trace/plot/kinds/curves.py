@@ -16,7 +16,7 @@ from ...formulas.plain import number
 from ...trace.trace import Trace
 from ..figure import Figure
 from ..furniture import as_text, remarks
-from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, round_axis, share_axis, step_axis
+from ..panels import BETWEEN, ROOM, Axis, Column, Curve, Grid, Panel, round_axis, share_axis, step_axis
 from ..subject import Subject, chosen_units, rows_frame, subject, told
 from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
@@ -26,16 +26,16 @@ MOST = 8
 STROKES = 8
 
 
-class _Unit(NamedTuple):
+class _Drawn(NamedTuple):
     """A unit to draw. named: where it is, in words. kinds: its lines by name, of gates and of other values."""
 
     stage: Stage
     unit: int
     named: str
-    kinds: dict[str, dict[str, Line]]
+    kinds: dict[str, dict[str, Curve]]
 
     @property
-    def lines(self) -> dict[str, Line]:
+    def lines(self) -> dict[str, Curve]:
         """All of its lines."""
         return self.kinds["gates"] | self.kinds["values"]
 
@@ -81,23 +81,23 @@ def unit(
     return Figure("unit", found.titled("plot.title"), " ".join(notes), (grid,), frame, words)
 
 
-def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
+def _units(found: Subject, stage: Stage) -> Iterator[_Drawn]:
     """The units of a stage that have something to draw."""
     lines = [(line, found.values(stage, line)) for line in found.lines(stage)]
     widest = max((values.shape[-1] for _, values in lines), default=0)
     for j in range(widest):
-        kinds: dict[str, dict[str, Line]] = {"gates": {}, "values": {}}
+        kinds: dict[str, dict[str, Curve]] = {"gates": {}, "values": {}}
         for line, values in lines:
             if j < values.shape[-1]:
                 drawn = np.where(found.valid, values[:, j], np.nan)
                 kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
-                kind[line.name] = Line("", found.symbol(stage, line), found.told(stage, line), drawn)
-        unit = _Unit(stage, j, found.words.comma_list(found.shown.place(stage), found.shown.unit(j, widest)), kinds)
+                kind[line.name] = Curve("", found.symbol(stage, line), found.told(stage, line), drawn)
+        unit = _Drawn(stage, j, found.words.comma_list(found.shown.place(stage), found.shown.unit(j, widest)), kinds)
         if any(np.isfinite(line.values).any() for line in unit.lines.values()):
             yield unit
 
 
-def _values(found: Subject, units: Sequence[_Unit]) -> str:
+def _values(found: Subject, units: Sequence[_Drawn]) -> str:
     """What the lines are that are no gates."""
     there, stages = {name for one in units for name in one.kinds["values"]}, found.shown.stages
     if not there <= {name for stage in stages for name in told(stage)}:
@@ -154,7 +154,7 @@ def gradient_figure(
 
 def _sizes(
     found: Subject, measured: Norms, places: Sequence[tuple[str, Stage]]
-) -> Iterator[tuple[str, dict[str, list[Line]]]]:
+) -> Iterator[tuple[str, dict[str, list[Curve]]]]:
     """For each carried line what it is called, marked, and a line for each layer and direction that has it."""
     size = found.words.word("plot.gradient.size" + (".matrix" if measured.vector else ""))
     for name in dict.fromkeys(row.line for row in measured.rows):
@@ -167,7 +167,7 @@ def _sizes(
             if not symbol and name in stage.cell.by_name:
                 symbol = found.symbol(stage, stage.cell.by_name[name])
             if np.isfinite(values).any():
-                lines.append(Line("", place or size, place or size, values))
+                lines.append(Curve("", place or size, place or size, values))
         if lines:
             yield found.words.word("plot.gradient.to", line=symbol), {"norms": lines}
 
@@ -176,7 +176,7 @@ def _sizes(
 
 
 def _grid(
-    found: Subject, rows: Sequence[tuple[str, dict[str, list[Line]]]], kinds: dict[str, str], powers: bool = False
+    found: Subject, rows: Sequence[tuple[str, dict[str, list[Curve]]]], kinds: dict[str, str], powers: bool = False
 ) -> Grid:
     """A row of panels for each name, marked, with a column for each kind of lines; kinds: their headings."""
     wide = (ROOM - BETWEEN * (len(kinds) - 1)) / len(kinds)
@@ -200,7 +200,7 @@ def _grid(
     return Grid(columns)
 
 
-def _scale(kind: str, lines: Sequence[Line], powers: bool) -> Axis:
+def _scale(kind: str, lines: Sequence[Curve], powers: bool) -> Axis:
     """The y axis of a kind: from 0 to 1 for gates, else as far as all lines reach."""
     if kind == "gates":
         return share_axis(field="value")
@@ -212,7 +212,7 @@ def _scale(kind: str, lines: Sequence[Line], powers: bool) -> Axis:
     return round_axis(min(low, 0.0), max(high, 0.0), field="value")
 
 
-def _said(found: Subject, name: str, kinds: dict[str, list[Line]]) -> Iterator[str]:
+def _said(found: Subject, name: str, kinds: dict[str, list[Curve]]) -> Iterator[str]:
     """Text alternative of each line in a row."""
     for line in (line for lines in kinds.values() for line in lines):
         finite = line.values[np.isfinite(line.values)]

@@ -7,6 +7,7 @@ from functools import partial
 from math import sqrt
 from operator import attrgetter
 
+from ...base.arrays import by_key
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
@@ -49,9 +50,7 @@ def saturation(
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, language=language)
     measured = behaviour(trace, low, high)
-    units: dict[tuple[str, str], list[Activity]] = {}
-    for unit in measured.units:
-        units.setdefault((unit.scope, unit.line), []).append(unit)
+    units = by_key(((unit.scope, unit.line), unit) for unit in measured.units)
     every = [(stage, line) for stage in found.shown.stages for line in found.shown.lines(stage)]
     gates = {  # of lines that were asked for, those that go from -1 to 1 too
         (stage.scope, line.name): (stage, line) for stage, line in every
@@ -85,9 +84,7 @@ def _panel(found: Subject, stage: Stage, line: Line, gate: Sequence[Activity]) -
     side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
     x, y = (share_axis(title=words.word(f"plot.saturation.{end}"), field=end) for end in ("left", "right"))
     radius = max(_LEAST, min(_MOST, _ALL / len(gate) ** 0.5))
-    places: dict[tuple[float, float], list[int]] = {}
-    for unit in gate:
-        places.setdefault((unit.left, unit.right), []).append(unit.unit)
+    places = by_key(((unit.left, unit.right), unit.unit) for unit in gate)
     dots = []
     for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
         names = [found.unit(stage, line, j) for j in units[:NAMED]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
+from ...base.arrays import Array, by_key
 from ...base.display import escape, visible
 from ...cell.network import Stage, X, forward_stages
 from ...errors import MissingError, ShapeError, nearest
@@ -80,9 +80,8 @@ def weights(
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     panels = [_matrix(source, *one, place_in_words(said, one[:1], every)) for one in found]
-    alike: dict[tuple[str, tuple[int, ...]], list[Array]] = {}  # of one shape and stage, so that gates can be compared
-    for panel in panels:
-        alike.setdefault((panel.stage.scope, panel.values.shape), []).append(panel.values.ravel())
+    # of one shape and stage, so that gates can be compared
+    alike = by_key(((panel.stage.scope, panel.values.shape), panel.values.ravel()) for panel in panels)
     scales = {key: symmetric(np.concatenate(values), against is not None) for key, values in alike.items()}
     panels = [panel._replace(scale=scales[panel.stage.scope, panel.values.shape]) for panel in panels]
     rows, columns = np.max([panel.values.shape for panel in panels], axis=0)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from itertools import accumulate, chain, combinations, pairwise
 
+from ...base.arrays import by_key
+
 Pair = tuple[str, str]
 Lane = tuple[str, str, int]  # an edge where it passes a column
 Place = str | Lane
@@ -78,9 +80,7 @@ def _by_barycentre(row: list[Place], other: list[Place], links: list[tuple[Place
 
 def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int:
     at = {place: (k, i) for k, row in enumerate(rows) for i, place in enumerate(row)}
-    by_column: dict[int, list[tuple[int, int]]] = {}
-    for a, b in links:
-        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))
+    by_column = by_key((at[a][0], (at[a][1], at[b][1])) for a, b in links)
     both = chain.from_iterable(combinations(pairs, 2) for pairs in by_column.values())
     return sum((p[0] - q[0]) * (p[1] - q[1]) < 0 for p, q in both)
 
@@ -145,10 +145,7 @@ def levelled(
             if alone if lanes else enters[b] == 1 and abs(y[a] - y[b]) < NEARLY:
                 trial = {place: found[a] if one == found[b] else one for place, one in found.items()}
                 found = trial if _order(trial, below) else found  # two edges that cross have to bend
-    members: dict[Place, list[float]] = {}
-    for place, one in found.items():
-        members.setdefault(one, []).append(y[place])
-    low = {one: sum(all_) / len(all_) for one, all_ in members.items()}
+    low = {one: sum(all_) / len(all_) for one, all_ in by_key((one, y[place]) for place, one in found.items()).items()}
     high, down = dict(low), _order(found, below)
     gaps = [(found[a], found[b], gap) for a, b, gap in below]
     for one in down:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
+from ...base.arrays import Array, by_key
 from ...cell.lines import Operand
 from ...cell.network import Stage, X
 from ...documents.blocks import Code, Text
@@ -249,9 +249,7 @@ class Described:
 
     def each(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
         """What is said of each case, and a remark on it; cases of which the same is said together."""
-        joined: dict[tuple[str, ...], list[Case]] = {}
-        for case, text, remark in texts:
-            joined.setdefault(_printed(text, remark), []).append(case)
+        joined = by_key((_printed(text, remark), case) for case, text, remark in texts)
         every = len(joined) == 1 and len(texts) == self.width(name) > 1 and len(self.steps) == 1
         key, all_of = ("in.output", "the.every.output") if self.axis(name) == "y" else ("in", "the.every")
         found = []

@@ -18,6 +18,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from ...base.arrays import by_key
 from ...base.display import escape
 from ...base.page import whole
 from ...cell.network import Stage
@@ -57,7 +58,7 @@ Section = tuple[str, str]  # heading and body of a section, as HTML
 
 
 @dataclass
-class Page:
+class ReportPage:
     """A report on a page: what is shown, what prints it, and by scope the id and the drawing of its cell."""
 
     shown: View
@@ -66,7 +67,7 @@ class Page:
     pictures: dict[str, tuple[str, diagram.Diagram]]
 
     @classmethod
-    def of(cls, shown: View, **how: Any) -> Page:
+    def of(cls, shown: View, **how: Any) -> ReportPage:
         """The page of what is shown. how: options of its `Printer`."""
         values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
         printer = Printer(shown.trace, shown.trace.header.symbols, **how)
@@ -99,9 +100,7 @@ class Page:
 
 def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, diagram.Diagram]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
-    alike: dict[object, list[Stage]] = {}
-    for stage in shown.stages:
-        alike.setdefault((stage.lines, stage.cell.carry, stage.cell.output, stage.inputs), []).append(stage)
+    alike = by_key(((x.lines, x.cell.carry, x.cell.output, x.inputs), x) for x in shown.stages)
     found: dict[str, tuple[str, diagram.Diagram]] = {}
     for n, stages in enumerate(alike.values()):
         room = Counter[str]()
@@ -153,7 +152,7 @@ def _nav(words: Words, links: str) -> str:
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
     """What stands before the first section, the sections, and links to them. mark, lower: see `Printer`."""
-    found = Page.of(shown, mark=mark, lower=lower)
+    found = ReportPage.of(shown, mark=mark, lower=lower)
     first, *rest = parts(shown)
     top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []
@@ -201,7 +200,7 @@ def fragment(shown: View, plain: str) -> str:
 
 
 def _part(shown: View) -> str:
-    found = Page.of(shown, linked=False, lower=_DEEPER)
+    found = ReportPage.of(shown, linked=False, lower=_DEEPER)
     sections = []
     for part in parts(shown):
         body = f"<figure>{still(found, found.places[0], alone=True)}</figure>\n" if _has_cell(found, part) else ""
@@ -217,12 +216,12 @@ def _part(shown: View) -> str:
 # -- sections ----------------------------------------------------------------------------------------------------------
 
 
-def _has_cell(found: Page, part: Chapter) -> bool:
+def _has_cell(found: ReportPage, part: Chapter) -> bool:
     """Whether the cell is shown before a part of the report."""
     return part.section == ("backward_pass" if found.shown.alone else "solution") and bool(found.places)
 
 
-def _sections(found: Page, part: Chapter) -> Iterator[Section]:
+def _sections(found: ReportPage, part: Chapter) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     folds = _folds(found.shown, part)
     if _has_cell(found, part):
@@ -249,13 +248,13 @@ def _stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]
     return chunks, [chunks[-1].pop()] if tail else []
 
 
-def _folded(found: Page, step: Sequence[Block], is_open: bool, at: str = "", picture: str = "") -> str:
+def _folded(found: ReportPage, step: Sequence[Block], is_open: bool, at: str = "", picture: str = "") -> str:
     """A step below its heading. at: where that is, as attributes."""
     head, rest = found.text(step[:1]), found.text(step[1:])
     return f'<details class="step"{at}{" open" * is_open}><summary>{head}</summary>{picture}{rest}</details>\n'
 
 
-def _steps(found: Page, part: Chapter) -> str:
+def _steps(found: ReportPage, part: Chapter) -> str:
     """The worked lines, in which each step can be folded, and carries its picture."""
     shown = found.shown
     (before, *chunks), tail = _stepped(shown, part)
@@ -273,7 +272,7 @@ def _steps(found: Page, part: Chapter) -> str:
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
 
 
-def _maps(found: Page) -> Iterator[Section]:
+def _maps(found: ReportPage) -> Iterator[Section]:
     """Gates and states of every unit over all steps, for the first row that is shown: the picture `states`."""
     shown, words = found.shown, found.shown.words
     if shown.trace.steps < 2 or not shown.rows:
@@ -297,13 +296,13 @@ def _maps(found: Page) -> Iterator[Section]:
 # -- pictures of the cell ----------------------------------------------------------------------------------------------
 
 
-def _shown_at(found: Page, place: Place) -> dict[str, str]:
+def _shown_at(found: ReportPage, place: Place) -> dict[str, str]:
     """The values of a place by spot of the picture there."""
     picture = replace(found.pictures[place.stage.scope][1], stage=place.stage)
     return diagram.shown(picture, found.values, place.t, place.b)
 
 
-def _cell(found: Page) -> Section:
+def _cell(found: ReportPage) -> Section:
     """The pictures, with the values of the first step; the slider has texts for the others."""
     said = found.shown.words
     first: dict[str, Place] = {}
@@ -315,7 +314,7 @@ def _cell(found: Page) -> Section:
     return head, f"<div{kind}>{found.printer.head(2, head)}\n{figures}{hint}</div>"
 
 
-def _figure(found: Page, place: Place) -> str:
+def _figure(found: ReportPage, place: Place) -> str:
     ident, picture = found.pictures[place.stage.scope]
     where = found.where(place)
     return (
@@ -327,7 +326,7 @@ def _figure(found: Page, place: Place) -> str:
     )
 
 
-def still(found: Page, place: Place, alone: bool = False) -> str:
+def still(found: ReportPage, place: Place, alone: bool = False) -> str:
     """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
     shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
@@ -337,7 +336,7 @@ def still(found: Page, place: Place, alone: bool = False) -> str:
     )
 
 
-def _step_bar(found: Page) -> str:
+def _step_bar(found: ReportPage) -> str:
     """Slider and choices, shown where scripts run, with the texts that they put into the pictures."""
     shown, said = found.shown, found.shown.words
     steps = shown_steps(shown)

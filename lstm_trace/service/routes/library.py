@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field
 
 from ...errors import FileError, reason
 from ...runs import inspecting, kept
-from ...runs.asked import Body
-from ...runs.records import Described
+from ...runs.asked import RequestBody
+from ...runs.records import DescribedSchema
 from ...runs.runs import RunId
 from ...store.files import Upload, as_label, checked_tags, checked_title
 from ...store.store import Item
@@ -29,7 +29,7 @@ from ..jobs import JsonRoute, Resources, SentFile, Service, check_media
 Kind = Literal["problem", "trace", "model"]
 
 
-class LibraryItem(Described, BaseModel):
+class LibraryItem(DescribedSchema, BaseModel):
     """A file that the library keeps.
 
     Attributes:
@@ -73,14 +73,14 @@ class KeptItem(KeptRun):
     inspect: str
 
 
-class LibraryPage(Described, BaseModel):
+class LibraryPage(DescribedSchema, BaseModel):
     """Items, newest first. total: how many there are on all pages."""
 
     items: list[LibraryItem]
     total: int
 
 
-class Inspection(Described, BaseModel):
+class Inspection(DescribedSchema, BaseModel):
     """What a file is.
 
     Attributes:
@@ -95,7 +95,7 @@ class Inspection(Described, BaseModel):
     found: list[dict[str, Any]]
 
 
-class Change(Body):
+class Change(RequestBody):
     """What is changed of an item; what is null or left out stays.
 
     Attributes:
@@ -107,7 +107,7 @@ class Change(Body):
     tags: list[str] | None = None
 
 
-class RunToKeep(Body):
+class RunToKeep(RequestBody):
     """A run that becomes an item. run: its id."""
 
     run: str

@@ -18,7 +18,7 @@ from ...languages import languages
 from ...languages.strings import words
 from ...report.content.notations import NOTATIONS
 from ...runs import describing, plotting
-from ...runs.asked import Body
+from ...runs.asked import RequestBody
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ...runs.records import Record
@@ -120,7 +120,7 @@ class Choices(Record):
     plots: PlotChoices
 
 
-class Equations(Body):
+class Equations(RequestBody):
     """A cell as text."""
 
     equations: str = Field(examples=["h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t"])

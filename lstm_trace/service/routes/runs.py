@@ -17,7 +17,7 @@ from ...runs.asked import Edits, NamedRun, Pair, Question, ReportOptions, Spec
 from ...runs.describing import RunReply
 from ...runs.plotting import PlotOptions
 from ...runs.reading import Batch, Direction, Layer, ValueSelection
-from ...runs.records import View
+from ...runs.records import ReadRoute
 from ...runs.runs import RunId
 from ...runs.states_folder import nowhere
 from ...workers import Progress
@@ -69,7 +69,7 @@ async def _made(
     return await service.jobs.follow(work)
 
 
-async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
+async def _reply(service: Resources, view: ReadRoute, id: str, *args: Any) -> Response:
     return await service.jobs.reply(view.function, RunId(id), *args)
 
 
@@ -214,7 +214,7 @@ async def states(service: Service) -> Response:
     return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
 
 
-async def _states_reply(service: Resources, view: View, name: str, *args: Any) -> Response:
+async def _states_reply(service: Resources, view: ReadRoute, name: str, *args: Any) -> Response:
     """The reply of a view of the states of that name. Raises MissingError where they are not served."""
     served, limits = service.settings.states, service.settings.limits
     if name not in served:

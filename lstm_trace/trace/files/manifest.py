@@ -16,7 +16,7 @@ from ...cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_na
 from ...cell.parse import parse
 from ...cell.shapes import beyond_the_end, fitted, infer
 from ...cell.variants import Padding, directed, joined, masked, of_direction, supplied
-from ...errors import FileError, LstmTraceError, counted, raise_all
+from ...errors import FileError, LstmTraceError, counted, raise_all, some
 from ..derived import given_sizes
 from ..held import held_faults, plain_stage
 from ..labels import misfits, readout
@@ -147,13 +147,14 @@ def faults(trace: Trace) -> list[str]:
         shape = lead if part != "initial" else lead[1:]
         if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
             said = f"{part} {scope}/{name} has shape {array.shape}; expected ({', '.join(map(str, shape))}, width)"
-            shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), []).append(said)
+            alike = shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), [])
+            alike.append(f"{part} {scope}/{name}" if alike else said)
         if part == "lines" and name not in before[scope].cell.by_name:
             problems.append(f"lines {scope}/{name}: the cell has no such line")
         elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
             problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
     for said, *alike in shapes.values():
-        problems.append(f"{said} (and {counted(len(alike), 'array')} more)" if alike else said)
+        problems.append(f"{said}; likewise {some(alike, 3)}" if alike else said)
     return problems or [*_claims(trace), *held_faults(trace), *_widths(trace)] or [*shape_faults(trace)]
 
 

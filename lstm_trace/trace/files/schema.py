@@ -138,7 +138,9 @@ HINTS = 100
 TRACED = "a trace, computed already; report, show, export, verify, explain, plot and diff read it"
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A model that refuses every key that is not one of its fields."""
+
     # built when they are first used: a report of a problem needs no model of a trace (some 30 ms)
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True)
 
@@ -152,7 +154,7 @@ class CellSpec(BaseModel):
     reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
 
 
-class LayoutSpec(_Strict):
+class LayoutSpec(Strict):
     """How the weights are stored, where it is not by our names: a layout's name, facts, or a name with other facts."""
 
     name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts override its own")
@@ -173,7 +175,7 @@ class LayoutSpec(_Strict):
     state: Literal["hc", "ch"] | None = Field(None, description="the order of the two states")
 
 
-class Problem(_Strict):
+class Problem(Strict):
     """An exercise as a person writes it down."""
 
     title: ShortText = ""
@@ -205,7 +207,7 @@ class Problem(_Strict):
     count_from: CountFrom = 0
 
 
-class StageInfo(_Strict):
+class StageInfo(Strict):
     """One layer and direction of a trace, or its adjoint: its equations and where its inputs come from."""
 
     layer: int = Field(ge=0, le=MOST_COUNTED)
@@ -215,7 +217,7 @@ class StageInfo(_Strict):
     computed: list[str] | None = None
 
 
-class Inputs(_Strict):
+class Inputs(Strict):
     """The premises beside the parameters; states and supplied lines by `layer/direction`."""
 
     x: Numbers | None = None
@@ -227,14 +229,14 @@ class Inputs(_Strict):
     given: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
 
 
-class CellInfo(_Strict):
+class CellInfo(Strict):
     """The cell's name and its options in full; the equations stand in the stages."""
 
     kind: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class TraceManifest(_Strict):
+class TraceManifest(Strict):
     """What a trace says of itself: all of a trace file but the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"

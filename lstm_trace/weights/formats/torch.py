@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.extras import missing
-from ...errors import FileError, MissingError, within
+from ...errors import FileError, MissingError, some, within
 from ..find import find
 from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
@@ -144,7 +144,7 @@ def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
         for key, tensor in arrays.items()
         if key.endswith("weight") and len(tensor.shape) == 2 and tensor.shape[1] == width
     ]
-    known = f"not known; {', '.join(tables[:3])} has rows of that width"
+    known = f"not known; rows of that width: {some(tables, 3)}"
     facts = {**found.facts, "input": known if tables else "not known: a state dict holds weights only"}
     cell = f"{found.name}.weight_ih".lstrip(".") in arrays
     return replace(found, kind="PyTorch LSTMCell" if cell else found.kind, facts=facts)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import FileError, LstmTraceError
+from ...errors import FileError, LstmTraceError, some
 from ..find import one_lstm
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group
@@ -179,8 +179,7 @@ def _names(places: list[tuple[Scope, Any]]) -> list[str]:
 
 def _instead(kinds: set[str]) -> str:
     """What a model without an LSTM node has, and what to do where it is one that was written out."""
-    shown = ", ".join(sorted(kinds)[:12]) or "none"
-    said = f"its operators are {shown}{', …' if len(kinds) > 12 else ''}"
+    said = f"its operators are {some(sorted(kinds), 12) or 'none'}"
     if {"Sigmoid", "Tanh"} <= kinds and kinds & {"Gemm", "MatMul"}:
         said += "; an LSTM that the exporter wrote out in Gemm, Sigmoid and Tanh is not recognised: give its arrays as "
         said += ".npz with --layout"

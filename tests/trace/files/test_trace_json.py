@@ -127,7 +127,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batch=True), "batch: expected a whole number, found"),
     (lambda d: d.update(steps=0), "steps: greater than or equal to 1"),
     (lambda d: d.update(steps=2), "inputs.x has shape (3, 2, 3); expected (T, B, I) with T, B = (2, 2)"),
-    (lambda d: d.update(batch=3), "has shape (3, 2, 2); expected (3, 3, width) (and 20 arrays more)"),
+    (lambda d: d.update(batch=3), "shape (3, 2, 2); expected (3, 3, width); likewise lines 0/forward/W_hi @ h_prev, "),
     (lambda d: d["names"].update(h=["a", "b", "c"]), "names.h has 3 labels; expected one for each unit of a line"),
     (lambda d: d["names"].update(x=["a"]), "names.x has 1 label; expected one for each of the I = 3 inputs"),
     (lambda d: d["names"].update(q=["a"]), "names.q: expected 'x', 'h', 'y' or 't', found the text 'q'"),
@@ -477,4 +477,5 @@ def test_arrays_that_are_wrong_alike_are_told_once() -> None:
     with pytest.raises(FileError) as error:
         load("bad.json", damaged(lambda d: d.update(steps=5)))
     assert len(error.value.problems) == 2, "x, and the lines"
-    assert error.value.problems[1].endswith("has shape (3, 2, 2); expected (5, 2, width) (and 20 arrays more)")
+    alike = ", ".join(f"lines 0/forward/{name}" for name in ("W_hi @ h_prev", "z_i", "i_t"))
+    assert error.value.problems[1].endswith(f"shape (3, 2, 2); expected (5, 2, width); likewise {alike} and 17 more")
