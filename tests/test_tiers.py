@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 
 import pytest
 from hypothesis import given, settings as examples, strategies as st
@@ -68,7 +69,7 @@ def test_mutants_are_other_functions() -> None:
 
 def test_each_line_of_a_mutant_reports_itself() -> None:
     rows = reporting(CODE, {line: [line] for line in (5, 6, 9, 11)}).splitlines()
-    reports = [(row.strip(), after.strip()) for row, after in zip(rows, rows[1:], strict=False) if REPORT in row]
+    reports = [(row.strip(), after.strip()) for row, after in itertools.pairwise(rows) if REPORT in row]
     assert reports == [
         (f"{REPORT}(5)", "if not a or b >= 2.5:"),
         (f"{REPORT}(6)", 'raise ValueError(f"{a + 1} é")'),
