@@ -32,8 +32,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name.startswith("slow_") and not ALL and not named else None
 
 
+def is_named(item: pytest.Item) -> bool:
+    """Whether a test stands on the command line itself, with or without its case; files and folders name none."""
+    own = item.nodeid.partition("::")[2]
+    for argument in item.config.args:
+        path, _, name = argument.partition("::")
+        if name in (own, own.partition("[")[0]) and item.config.invocation_params.dir.joinpath(path) == item.path:
+            return True
+    return False
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases."""
+    """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases.
+
+    A test that is named on the command line itself has all its cases.
+    """
     if ALL:
         return
     cases: dict[tuple[object, int], list[pytest.Item]] = {}
@@ -42,7 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         asked = getattr(test, "_hypothesis_internal_use_settings", None)
         if asked is not None and asked.max_examples > FEW:
             test._hypothesis_internal_use_settings = settings(asked, max_examples=FEW)  # type: ignore[union-attr]
-        if marker := item.get_closest_marker("few"):
+        if (marker := item.get_closest_marker("few")) and not is_named(item):
             cases.setdefault((test, marker.args[0]), []).append(item)
     every = {id(item) for same in cases.values() for item in same}
     left_out = every - {id(item) for (_, count), same in cases.items() for item in some(same, count)}
