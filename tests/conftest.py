@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Without this the fast tests would import the slow files for the examples in their docstrings."""
     named = any(Path(argument.partition("::")[0]).name == collection_path.name for argument in config.args)
     return True if collection_path.name.startswith("slow_") and not ALL and not named else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What collection makes lives to the end: the garbage collector need not visit it, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def is_named(item: pytest.Item) -> bool:
