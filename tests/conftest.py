@@ -85,9 +85,9 @@ def own_cache() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-    """A server as it is without options, and its folder: for all tests that do not mind what others put there."""
+    """A server with one process that computes, and its folder: for all tests that do not mind what others put there."""
     folder = tmp_path_factory.mktemp("shared")
-    with serving(folder) as server:
+    with serving(folder, "--seconds", "12.5", "--at-once", "1") as server:
         yield server, folder
 
 
