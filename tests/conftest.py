@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from . import ROOT
 from .support.postgres import postgres, programs
 from .support.serving import Server, serving
-from .support.tiers import ALL, FEW, some
+from .support.tiers import ALL, FEW, VARIABLE, some
 
 #: Hypothesis tries the same examples each time.
 COMMON = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,8 +34,37 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name.startswith("slow_") and not ALL and not named else None
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What collection makes lives to the end: the garbage collector need not visit it, then or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def is_named(item: pytest.Item) -> bool:
+    """Whether a test is on the command line itself, with or without its case; files and folders name none.
+
+    To `tests.mutants`, which asks for the `fast` tests by their names, none is.
+    """
+    if os.environ.get(VARIABLE) == "fast":
+        return False
+    own = item.nodeid.partition("::")[2]
+    for argument in item.config.args:
+        path, _, name = argument.partition("::")
+        if name in (own, own.partition("[")[0]) and item.config.invocation_params.dir.joinpath(path) == item.path:
+            return True
+    return False
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases."""
+    """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases.
+
+    A test that is named on the command line itself has all its cases.
+    """
     if ALL:
         return
     cases: dict[tuple[object, int], list[pytest.Item]] = {}
@@ -42,7 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         asked = getattr(test, "_hypothesis_internal_use_settings", None)
         if asked is not None and asked.max_examples > FEW:
             test._hypothesis_internal_use_settings = settings(asked, max_examples=FEW)  # type: ignore[union-attr]
-        if marker := item.get_closest_marker("few"):
+        if (marker := item.get_closest_marker("few")) and not is_named(item):
             cases.setdefault((test, marker.args[0]), []).append(item)
     every = {id(item) for same in cases.values() for item in same}
     left_out = every - {id(item) for (_, count), same in cases.items() for item in some(same, count)}
@@ -60,9 +91,9 @@ def own_cache() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
-    """A server as it is without options, and its folder: for all tests that do not mind what others put there."""
+    """A server with one process that computes, and its folder: for all tests that do not mind what others put there."""
     folder = tmp_path_factory.mktemp("shared")
-    with serving(folder) as server:
+    with serving(folder, "--seconds", "12.5", "--at-once", "1") as server:
         yield server, folder
 
 

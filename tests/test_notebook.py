@@ -99,7 +99,7 @@ def executed() -> Any:
     return in_jupyter(FIRST)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @NOTEBOOKS
 def test_jupyter_shows_the_same(path: Path, request: pytest.FixtureRequest) -> None:
@@ -112,6 +112,7 @@ def test_jupyter_shows_the_same(path: Path, request: pytest.FixtureRequest) -> N
         assert alike(cell, [{k: v for k, v in data.items() if k in (*COMPARED, "stream")} for data in found], path)
 
 
+@pytest.mark.few(0)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_nbconvert_shows_mathematics_and_no_source(executed: Any, tmp_path: Path) -> None:
     exporter = pytest.importorskip("nbconvert").HTMLExporter()

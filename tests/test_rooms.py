@@ -50,19 +50,19 @@ def imports(module: str, text: str) -> tuple[str, ...]:
     return tuple(_imports(module, text))
 
 
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Those that run, in functions too, and none for types alone; expressions, most of a tree, are not visited."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            yield from statements(ast.Module(node.orelse, []))
+        elif isinstance(node, (ast.stmt, ast.excepthandler, ast.match_case)):
+            yield node
+            yield from statements(node)
+
+
 def _imports(module: str, text: str) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
-    tree = ast.parse(text)
-    for_types = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
-        for statement in block.body
-        for node in ast.walk(statement)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+    for node in statements(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (a.name.removeprefix("lstm_trace.") for a in node.names if a.name.startswith("lstm_trace."))
         if not isinstance(node, ast.ImportFrom):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import itertools
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings as examples, strategies as st
 
+from .conftest import is_named
 from .mutants import REPORT, mutants, mutated, reporting
 from .support.tiers import ALL, FEW, seeds, some
 
@@ -38,6 +41,18 @@ def test_a_property_is_tried_less_often_by_the_fast_tests(number: int) -> None:
 @pytest.mark.parametrize("other", "def")
 def test_a_test_of_many_cases_has_few_in_the_fast_tests(one: str, other: str) -> None:
     assert ALL or one + other in ("ad", "be", "cf")
+
+
+@pytest.mark.parametrize(("argument", "named"), [
+    ("tests/a/test_x.py::test_y", True), ("tests/a/test_x.py::test_y[é/1-::]", True),
+    ("/r/tests/a/test_x.py::test_y", True), ("tests/a/test_x.py", False), ("tests/a", False),
+    ("tests/a/test_x.py::test_yy", False), ("tests/a/test_x.py::test_y[2]", False),
+    ("tests/b/test_x.py::test_y", False),
+])  # fmt: skip
+def test_a_test_that_is_named_has_all_its_cases(argument: str, named: bool) -> None:
+    config = SimpleNamespace(args=["tests/c", argument], invocation_params=SimpleNamespace(dir=Path("/r")))
+    item = SimpleNamespace(nodeid="tests/a/test_x.py::test_y[é/1-::]", path=Path("/r/tests/a/test_x.py"), config=config)
+    assert is_named(item) == named  # type: ignore[arg-type]
 
 
 def test_some_of_many() -> None:

@@ -18,13 +18,6 @@ from . import ROOT
 from .golden.make import HERE, make
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("traces")
-    runpy.run_path(str(ROOT / "traces" / "make.py"))["make"](folder)
-    return folder
-
-
 def same(a: Any, b: Any) -> bool:
     """Equal, numbers to 1e-14: the last digit of exp and tanh depends on the machine."""
     if isinstance(a, dict) and isinstance(b, dict):
@@ -38,13 +31,14 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", sorted(examples()))
-def test_traces_are_current(made: Path, name: str) -> None:
-    kept = ROOT / "traces" / name
+def test_traces_are_current(tmp_path: Path, name: str) -> None:
+    kept, made = ROOT / "traces" / name, tmp_path / name
+    runpy.run_path(str(ROOT / "traces" / "make.py"))["make"](tmp_path, [name])
     for file in ("problem.yaml", "report.md"):
-        expected, found = ((folder / file).read_text(encoding="utf-8") for folder in (kept, made / name))
+        expected, found = ((folder / file).read_text(encoding="utf-8") for folder in (kept, made))
         assert found == expected, f"{name}/{file} differs; `make traces` writes it anew"
-    assert same(*(json.loads((folder / "trace.json").read_text()) for folder in (kept, made / name)))
-    rows = [(folder / "trace.csv").read_text().splitlines() for folder in (kept, made / name)]
+    assert same(*(json.loads((folder / "trace.json").read_text()) for folder in (kept, made)))
+    rows = [(folder / "trace.csv").read_text().splitlines() for folder in (kept, made)]
     assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from lstm_trace import prepare
@@ -12,9 +13,9 @@ from lstm_trace.examples import examples, text
 HERE = Path(__file__).parent
 
 
-def make(folder: Path) -> None:
-    """Write the files of every example below `folder`."""
-    for name in examples():
+def make(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Write the files of every example below `folder`, or those of some."""
+    for name in examples() if names is None else names:
         here = folder / name
         here.mkdir(parents=True, exist_ok=True)
         problem = here / "problem.yaml"

@@ -190,6 +190,7 @@ def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
     assert lt.verify(lt.backward(g, output=np.ones(g.output.shape, "float32"))).status == "verified"
 
 
+@pytest.mark.few(0)
 def test_float32_and_a_batch_of_many_terms() -> None:
     told, _ = case("plain", 5, steps=70, batch=5)
     trace = lt.run(**told, dtype="float32")

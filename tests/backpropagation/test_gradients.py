@@ -140,10 +140,10 @@ def test_float32_stays_float32() -> None:
     told, exact = case("plain", 8, steps=6)
     trace = lt.run(**told, dtype="float32")
     weights = np.random.default_rng(2).normal(size=trace.output.shape)
+    found = lt.gradients(trace, output=weights)
     for key, value in lt.gradients(exact, output=weights).items():
-        found = lt.gradients(trace, output=weights)[key]
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(found, value, rtol=1e-4, atol=2e-5, err_msg=key)
+        assert found[key].dtype == np.float32
+        np.testing.assert_allclose(found[key], value, rtol=1e-4, atol=2e-5, err_msg=key)
 
 
 def test_supplied_lines_are_premises() -> None:

@@ -71,6 +71,7 @@ def test_nothing_flows_through_a_held_value() -> None:
     assert lt.verify(trace).status == "verified"
 
 
+@pytest.mark.few(0)
 def test_as_pytorch_has_it() -> None:
     torch = pytest.importorskip("torch")
     w = {name: torch.tensor(array, requires_grad=True) for name, array in WEIGHTS.items()}

@@ -224,6 +224,7 @@ def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> No
     assert " ".join(found.stdout.split()).count(f"model {title}, lstm, ") == 1
 
 
+@pytest.mark.few(0)
 def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path) -> None:
     states = tmp_path / "states"
     again = "run", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "--steps-per-part", 400, "-o", states

@@ -13,7 +13,7 @@ import lstm_trace as lt
 RNG = np.random.default_rng(40)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("out", [None, "t.safetensors"])
 @pytest.mark.parametrize("plan", ["planned", "compiled"])
 @pytest.mark.parametrize("record", [None, {"steps": slice(100, 200)}])

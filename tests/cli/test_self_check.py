@@ -130,7 +130,7 @@ def test_what_is_right_is_never_refused(case: dict[str, Any]) -> None:
     assert first_failure(lt.backward(traced({}, layers=1), output=np.ones((4, 2, 10)))) is None
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("steps", [5, LONG])
 @pytest.mark.parametrize(
     "record",

@@ -444,7 +444,7 @@ def test_every_sequence_is_found(states: Any, sequences: dict[int, dict[str, Any
 def test_sequences_with_names(model: lt.Model, sequences: dict[int, dict[str, Any]], tmp_path: Path) -> None:
     named = {f"chapter {id_}": one for id_, one in sequences.items()}
     write_sequences(named, tmp_path / "named.parquet")
-    states = run(model, tmp_path / "named.parquet", tmp_path / "states", steps_per_part=50)
+    states = run(model, tmp_path / "named.parquet", tmp_path / "states", **HOW)
     for id_, one in named.items():
         part, rows = states.rows_of(id_)
         assert part.tokens[rows] == one["tokens"]
@@ -537,6 +537,7 @@ def test_a_target_that_is_called_as_a_unit_is_refused(model: lt.Model, tmp_path:
     assert run(model, inputs, tmp_path / "other", record=["h_t"], format=format).targets == ["0f_c_t_1"]
 
 
+@pytest.mark.few(0)
 def test_duckdb_reads_the_rows(states: Any) -> None:
     duckdb = pytest.importorskip("duckdb")
     relation = states.to_duckdb(duckdb.connect())

@@ -85,7 +85,7 @@ SCOPES = ["0/forward", "0/reverse", "1/forward", "1/reverse"]
 MASK = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0], [1, 1]])
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("padding", some([{}, {"lengths": [7, 6]}, {"mask": MASK}], 2))
 @pytest.mark.parametrize("plan", some(PLANS, 2))
@@ -149,6 +149,7 @@ def test_a_sum_is_that_of_single_runs_to_the_last_bit(plan: Any) -> None:
             assert found.occlusion.steps[t] == found.split.value - target(run, of).read(run)
 
 
+@pytest.mark.few(0)
 def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("llvmlite", reason="the extra jit is not installed")
     told, _ = case("plain", 34, layers=1, both=False)

@@ -170,6 +170,7 @@ def test_polars_stacks_parquet(tmp_path: Path) -> None:
     assert (both.schema["layer"], both.schema["t"], both.schema["unit"]) == (pl.Int16, pl.Int32, pl.Int16)
 
 
+@pytest.mark.few(0)
 def test_duckdb_stacks_both(tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     for suffix in (".csv", ".parquet"):
@@ -242,6 +243,7 @@ def test_what_has_no_meaning_is_refused(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.json"]
 
 
+@pytest.mark.few(0)
 def test_diff_reads_files_with_more_columns(tmp_path: Path) -> None:
     trace = named(stacked(lengths=[4, 2]))
     trace.save(tmp_path / "t.json")

@@ -117,6 +117,7 @@ def test_flat_is_for_wide(shape: str) -> None:
         lt.run(QUESTION_19).to_frame(shape, flat=True)
 
 
+@pytest.mark.few(0)
 def test_a_wide_frame_is_plotted_against_its_steps() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("svg")

@@ -237,7 +237,7 @@ def test_what_a_gate_does_is_said_with_how_far_it_is_open() -> None:
 @pytest.mark.parametrize("name", ["cell slstm", "cell gru", "cell own", "adjoints", "a mask", "example readout"])
 def test_every_number_is_described_in_every_language(name: str, language: str) -> None:
     trace = TRACES[name]()
-    for address in [*every_line(trace), *every_premise(trace)][::7]:
+    for address in some([*every_line(trace), *every_premise(trace)][::7], 40):
         one = lt.derivation(trace, address, language=language)
         assert one.about
         assert not re.search(r"\{[a-z]{2,}\}", one.about + one.where)

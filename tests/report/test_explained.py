@@ -137,6 +137,7 @@ def test_where_there_is_nothing_to_draw_there_is_no_picture() -> None:
     assert "<h1>Gates</h1>" in page
 
 
+@pytest.mark.few(0)
 def test_words_of_the_picture_in_the_language_of_the_solution() -> None:
     page = explanation(traced(), "5/1/h_t[2]", "contribution").report("html", language="de")
     assert "Auf einen Blick" in page

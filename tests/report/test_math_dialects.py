@@ -151,6 +151,7 @@ def test_dollars_of_a_text_are_no_formulas() -> None:
         assert (left, right) == ("<span>", "</span>"), character
 
 
+@pytest.mark.few(0)
 def test_what_nbconvert_makes_of_it_has_every_formula() -> None:
     convert = pytest.importorskip("nbconvert.filters.markdown_mistune").markdown2html_mistune
     for trace in (q22(), lt.run(EXAMPLES[NAMES.index("three-steps")]), lt.run(HOSTILE)):

@@ -59,7 +59,7 @@ def test_keras_has_one_bias() -> None:
     assert "z_c = kernel_cᵀ x_t + recurrent_kernel_cᵀ h_{t-1} + bias_c" in trace.report("text", notation="keras")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("kind", "notation", "expected"),
     [

@@ -235,7 +235,7 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
 )

@@ -206,6 +206,7 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     assert text.startswith("# Contributions to 0/forward/2/0/h_t[0]\n")
 
 
+@pytest.mark.few(0)
 def test_diff_writes_it(tmp_path: Path) -> None:
     a, b = three_steps()
     a.save(tmp_path / "a.json")

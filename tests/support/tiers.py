@@ -2,7 +2,7 @@
 
 What takes long stands in `slow_*.py`, which only `make test-all` collects. What is only repeated (properties, seeds,
 one case for each language and notation) is repeated less often by `make test`: a test with many dear cases is marked
-`@pytest.mark.few(4)`, and `make test` takes 4 of them.
+`@pytest.mark.few(4)`, and `make test` takes 4 of them. Whoever names a test gets all its cases: `pytest file::test`.
 """
 
 from __future__ import annotations

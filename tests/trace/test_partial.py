@@ -38,7 +38,7 @@ def partial(kind: str, model: lt.Model, address: str, width: int) -> lt.Trace:
 @pytest.mark.parametrize("name", some(MODELS, 2))
 def test_each_line(name: str, kind: str) -> None:
     model = MODELS[name]
-    for stage, line, values in model.run(X).recorded():
+    for stage, line, values in some(model.run(X).recorded(), 6):
         address = f"{stage.scope}/{line.name}"
         if stage.scope in ("0/reverse", "1/forward"):
             continue

@@ -31,7 +31,7 @@ def test_every_operation_is_tried() -> None:
     assert {line.op for line in cases(5)} == set(OPS) == set(numpy_plan.KERNELS)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("width", some([1, 2, 5, 16], 2))
 def test_kernels_are_their_operations_at_every_stride(width: int) -> None:
     """Bit for bit, for one unit and for some; all 16 widths are tried by `lstm-trace doctor` and `make fuzz`."""

@@ -144,7 +144,7 @@ MORE = {
 }
 
 
-@pytest.mark.few(7)
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", some(MORE, 5))
 @pytest.mark.parametrize(("H", "B", "dtype", "direction", "target"), [
     (5, 3, "float64", "forward", "host"), (5, 3, "float32", "reverse", "host"), (33, 1, "float32", "forward", "host"),
@@ -160,7 +160,7 @@ def test_family(name: str, H: int, B: int, dtype: str, direction: str, target: s
             assert np.abs(values[line] - expected).max() < (1e-9 if name == "activations" else 1e-12) * size, line
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(MORE, 3))
 @pytest.mark.parametrize(("H", "B", "part", "dtype", "direction"), [
     (5, 7, 2, "float64", "forward"), (33, 9, 4, "float32", "reverse"), (256, 17, 9, "float32", "forward"),
@@ -205,6 +205,7 @@ def test_as_many_threads_as_numpy_has() -> None:
         np.testing.assert_array_equal(values, kept[name])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("target", some(TARGETS, 2))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_parts_of_a_vector_of_any_width_and_place(dtype: str, target: str) -> None:

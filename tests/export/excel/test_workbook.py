@@ -66,7 +66,7 @@ def test_formulas_give_the_trace(tmp_path: Path, name: str) -> None:
     assert computed(path, trace) == sum(a.size for lines in trace.lines.values() for a in lines.values())
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("window", [slice(1, 3), slice(2, 3), slice(0, 2)])
 @pytest.mark.parametrize("lengths", [None, [3, 1], [2, 3]])
 def test_formulas_of_some_steps(tmp_path: Path, lengths: list[int] | None, window: slice) -> None:

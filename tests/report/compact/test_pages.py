@@ -56,6 +56,7 @@ def test_pages_of_a_language(name: str, language: str, tmp_path: Path) -> None:
     assert len(set_by_typst(example(name, tmp_path).report("typ", language=language))) <= PAGES[name]
 
 
+@pytest.mark.few(0)
 def test_a_pdf_is_the_same(tmp_path: Path) -> None:
     pytest.importorskip("typst")
     trace = example("q22", tmp_path)
@@ -63,6 +64,7 @@ def test_a_pdf_is_the_same(tmp_path: Path) -> None:
     assert trace.pdf(detail="scalar") == typst.pdf(trace.report("typ", detail="scalar")) != trace.pdf()
 
 
+@pytest.mark.few(0)
 def test_a_large_model_takes_three_pages() -> None:
     source = wide().report("typ", detail="worked")
     assert len(set_by_typst(source)) <= 3

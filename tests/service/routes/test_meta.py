@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ import lstm_trace
 from lstm_trace.errors import CellError
 
 from ... import ROOT
-from ...support.serving import Server, serving
+from ...support.serving import Server
 
 pytest.importorskip("fastapi")
 
@@ -25,9 +25,8 @@ from lstm_trace.service.settings import Limits
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("meta"), "--seconds", "7.5", "--at-once", "1") as found:
-        yield found
+def server(shared_server: tuple[Server, Path]) -> Server:
+    return shared_server[0]
 
 
 def ask(server: Server, path: str, body: Any = None, method: str = "") -> tuple[int, Any]:
@@ -46,7 +45,7 @@ def ask(server: Server, path: str, body: Any = None, method: str = "") -> tuple[
 def test_health_and_limits(server: Server) -> None:
     assert ask(server, "/health") == (200, {"status": "ok", "version": lstm_trace.__version__})
     status, found = ask(server, "/limits")
-    assert (status, found["seconds"], found["at_once"]) == (200, 7.5, 1)
+    assert (status, found["seconds"], found["at_once"]) == (200, 12.5, 1)
     assert found["body_bytes"] == 64_000_000
     assert found.keys() == Limits.model_fields.keys()
 

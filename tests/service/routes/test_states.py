@@ -46,8 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[Any]:
     names = ("quotes", STRANGE, "other/quotes", "damaged")
+    states = (part for name in names for part in ("--states", str(folder / name)))
     with (
-        serving(folder, *(part for name in names for part in ("--states", str(folder / name)))) as server,
+        serving(folder, "--at-once", "1", *states) as server,
         following(server, "/states") as found,
     ):
         yield found
