@@ -33,6 +33,6 @@ def in_words(field: Any, words: Words) -> Any:
     """A field of a remark as it stands in the sentence."""
     if isinstance(field, Remark):
         return field.said(words)
-    if isinstance(field, tuple):
+    if type(field) is tuple:  # and not an address, which is a text of its own
         return words.some([in_words(one, words) for one in field], NAMED, words.word("list"))
     return field

@@ -24,6 +24,7 @@ from lstm_trace.languages import languages
 from lstm_trace.languages.strings import Words, words
 from lstm_trace.mistakes.identify import Identification, Match, Reading
 from lstm_trace.results.identification import fact
+from lstm_trace.trace.address import Address
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import Comparison
 from lstm_trace.verification.verify import Unknown, Verification
@@ -401,7 +402,7 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "fr", "p\u00a0: token de la séquence 7 n’est pas celle de l’entrée\u00a0: à t = 2 on lit 'a', et non 'b'",
     ),
     "a wrong run": (
-        lambda: faulty("corpus.unverified", address="0/forward/0/0/i_t[1]"),
+        lambda: faulty("corpus.unverified", address=Address("i_t", 0, "forward", 0, 0, (1,))),
         "ein zeilenweiser Lauf ist nicht verifiziert: 0/forward/0/0/i_t[1]",
         "zh", "逐行运行未通过验证：0/forward/0/0/i_t[1]",
     ),
