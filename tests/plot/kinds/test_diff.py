@@ -113,9 +113,9 @@ def test_no_difference_and_numbers_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("other", "options", "message"),
     [
-        (lstm(4, 3), {}, "the two traces have other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
-        (lstm(4, 3), {"steps": slice(2, 5)}, "other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
-        (lstm(6, 3, batch=2), {}, "the two traces have to have the same rows: one has B = 1, the other 2"),
+        (lstm(4, 3), {}, "the two traces have different steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(4, 3), {"steps": slice(2, 5)}, "different steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(6, 3, batch=2), {}, "the two traces must have the same batch size: one has B = 1, the other 2"),
         (lstm(6, 4), {}, "nothing to compare: none of c_t, f_t, h_t, i_t, o_t is in both with the same width"),
         (lstm(6, 3), {"unit": 7}, "no unit 7 to draw: there are 0 to 2"),
         (lstm(6, 3), {"lines": "q_t"}, "no line 'q_t'"),
