@@ -100,9 +100,9 @@ def _equations(data: dict[str, Any], old: str, new: str) -> None:
 
 
 REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
-    (lambda d: d["stages"].pop(0), "the stage 0/forward does not stand before it"),
+    (lambda d: d["stages"].pop(0), "the stage 0/forward does not come before it"),
     (lambda d: d["stages"].append(d["stages"][1]), "duplicate stage 0/adjoint-forward"),
-    (lambda d: d["stages"].reverse(), "the stage 0/forward does not stand before it"),
+    (lambda d: d["stages"].reverse(), "the stage 0/forward does not come before it"),
     (
         lambda d: d["stages"][1].update(direction="adjoint-reverse"),
         "0/adjoint-reverse: the source of c_prev is 0/forward/c_prev; an adjoint reads 0/reverse/c_prev",
@@ -155,7 +155,7 @@ def test_everything_has_an_address() -> None:
     np.testing.assert_array_equal(g["d_c_t"], g.at(direction="adjoint-forward")["d_c_t"])
     for one, two in ((g.output, trace.output), (g.h_n, trace.h_n), (g.c_n, trace.c_n)):
         np.testing.assert_array_equal(one, two)
-    with pytest.raises(MissingError, match=r"d_W_xi was gathered over all steps: it is trace\.sums"):
+    with pytest.raises(MissingError, match=r"d_W_xi was summed over all steps: it is trace\.sums"):
         _ = g["d_W_xi"]
     with pytest.raises(MissingError, match="did you mean 'd_W_xi'"):
         g.locate("d_W_xii[0,0]")

@@ -168,12 +168,12 @@ def addressed(*directions: str) -> dict[str, Any]:
         (
             ["forward"],
             {"direction": "reverse"},
-            "option direction says reverse, and the addresses of the weights say for",
+            "option direction is reverse, and the addresses of the weights say for",
         ),
         (
             ["reverse"],
             {"direction": "forward"},
-            "option direction says forward, and the addresses of the weights say rev",
+            "option direction is forward, and the addresses of the weights say rev",
         ),
         (
             ["forward", "reverse"],
@@ -183,12 +183,12 @@ def addressed(*directions: str) -> dict[str, Any]:
         (
             ["forward"],
             {"merge": "sum"},
-            "option merge changes nothing where there is one direction (forward); found 'sum'",
+            "option merge has no effect with one direction (forward); found 'sum'",
         ),
         (
             ["reverse"],
             {"merge": "none"},
-            "option merge changes nothing where there is one direction (reverse); found 'no",
+            "option merge has no effect with one direction (reverse); found 'no",
         ),
         (
             ["forward"],

@@ -129,4 +129,4 @@ def test_options_that_cannot_be(tmp_path: Path) -> None:
     problem.write_text("weights: {W_xi: [[1.0]]}\n")
     done = CliRunner().invoke(main, ["run", str(problem), "--option", "direction=reverse"])
     assert done.exit_code == 2
-    assert "it has its name, layout, activations and directions in itself" in done.stderr
+    assert "which contains its name, layout, activations and directions" in done.stderr

@@ -79,7 +79,7 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ({"c_t": "none.json"}, OptionError, "a multiple such as *0.5, or an existing file: there is no /"),
         ({"c_t": "."}, OptionError, "or an existing file: /"),
-        ({"c_t": "/dev/null"}, OptionError, "or an existing file: /dev/null is no file; save a trace there"),
+        ({"c_t": "/dev/null"}, OptionError, "or an existing file: /dev/null is not a file; save a trace there"),
         ({"c_t": "1" * 400}, OptionError, "is not a finite number"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
         ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),

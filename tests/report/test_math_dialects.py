@@ -193,8 +193,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     for arguments in (["-o", str(tmp_path / "q.html")], ["--format", "text"], ["-o", str(tmp_path / "q.pdf")]):
         run = cli("--math", "dollars", *arguments)
         assert run.exit_code == 2
-        assert "--math dollars says how formulas are marked in Markdown, but this report is" in run.output
-        assert "leave --math away, or write Markdown (-o x.md, or --format md)" in run.output
+        assert "--math dollars sets how formulas are marked in Markdown, but this report is" in run.output
+        assert "leave --math out, or write Markdown (-o x.md, or --format md)" in run.output
     assert not (tmp_path / "q.html").exists()
 
 
