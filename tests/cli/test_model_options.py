@@ -51,9 +51,9 @@ BOTH = "(--name is for both models; --name-a is for the first alone, --name-b fo
         (["two.npz", "two.npz", "--name-a", "enc"], "there are 2 LSTMs: enc, dec; choose one by name (--name)"),
         (
             ["one.npz", "two.npz", "--name", "enc"],
-            "the LSTM 'enc' is not there; the only one has no name: leave the name out",
+            "the LSTM 'enc' does not exist; the only one has no name: leave the name out",
         ),
-        (["two.npz", "two.npz", "--name", "q"], "the LSTM 'q' is not there; there are enc, dec"),
+        (["two.npz", "two.npz", "--name", "q"], "the LSTM 'q' does not exist; there are enc, dec"),
     ],
 )
 def test_a_name_for_one_of_two_models(folder: Path, arguments: list[str], problem: str) -> None:

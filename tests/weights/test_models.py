@@ -438,7 +438,7 @@ def test_inspect(tmp_path: Path) -> None:
 
 MISUSES = [
     (("run", "model.npz"), "model.npz is a model: give its input with --input X"),
-    (("run", "model.npz", "--input", "x.npy", "--name", "foo"), "the LSTM 'foo' is not there"),
+    (("run", "model.npz", "--input", "x.npy", "--name", "foo"), "the LSTM 'foo' does not exist"),
     (("run", "model.npz", "--input", "nothing.npy"), "nothing.npy: "),
     (("run", "problem.yaml", "--layout", "keras"), "problem.yaml is a problem"),
     (("inspect", "problem.yaml"), "not a model file; models are read from .pt, .pth"),
