@@ -271,7 +271,7 @@ def test_what_was_not_recorded_cannot_be_told() -> None:
     _, g = one_layer()
     lines = {**g.lines, BACK: {n: a for n, a in g.lines[BACK].items() if n != "d_z_i"}}
     reasons = {u.place: u.reason for u in lt.verify(replace(g, lines=lines)).unknown}
-    assert reasons[f"{BACK}/d_b_i"] == "what it is the sum of was not recorded"
+    assert reasons[f"{BACK}/d_b_i"] == "the terms of its sum were not recorded"
     assert reasons[f"{BACK}/d_z_i @ W_xi"] == "d_z_i was not recorded"
 
 

@@ -119,7 +119,7 @@ def test_no_hold_opens_a_file(kept: Kept, tmp_path_factory: pytest.TempPathFacto
         lambda: kept.make(problem=problem),
         lambda: kept.make(item, item="p"),
     ):
-        with pytest.raises(OptionError, match=r"found the text .*\. The service does not open files .* upload the trace"):
+        with pytest.raises(OptionError, match=r"found the text .*\. The service does not open files .* upload"):
             make()
     with pytest.raises(OptionError, match="The service does not open files"):
         inspect(str(folder / "q.yaml"), "q.yaml")
