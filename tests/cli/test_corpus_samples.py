@@ -250,7 +250,7 @@ def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path)
     assert invoke("status", states).exit_code == 0
     shutil.copy(part, states / "part-00004.parquet")
     found = invoke("verify", states, "--sample", 1)
-    assert (found.exit_code, "part-00004.parquet is no part of this run: remove it" in found.stdout) == (1, True)
+    assert (found.exit_code, "part-00004.parquet is not part of this run: remove it" in found.stdout) == (1, True)
 
 
 def test_a_run_that_is_interrupted_says_how_far_it_is(

@@ -156,7 +156,7 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
         path.write_bytes(path.read_bytes()[:-100])
     found = invoke("units", tmp_path)
     assert (found.exit_code, found.stdout) == (2, "")
-    assert "part-00000.parquet: no part of a corpus, or damaged" in found.stderr
+    assert "part-00000.parquet: not a part of a corpus, or damaged" in found.stderr
     assert found.stderr.count("\n") == 1
     for path in tmp_path.glob("part-*"):
         path.unlink()

@@ -204,7 +204,7 @@ def test_a_fragment(problem: Path, tmp_path: Path) -> None:
     [
         (["--fragment", "-o", "x.html"], "html is written as a whole"),
         (["--fragment", "-o", "x.pdf"], "pdf is written as a whole"),
-        (["--heading-level", "section", "-o", "x.tex"], "a heading level is that of a fragment"),
+        (["--heading-level", "section", "-o", "x.tex"], "only a fragment has a heading level"),
         (["--fragment", "--heading-level", "sction", "-o", "x.tex"], "did you mean 'section'?"),
     ],
 )

@@ -72,7 +72,7 @@ def test_the_page_loads_nothing_and_says_title_and_caption_once() -> None:
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*\"|url\(|@import", page.replace("http://www.w3.org", ""))
     assert "default-src 'none'" in page
     assert page.count("A &lt; B (Gates and states over time)") == 3  # head, heading, and the title of the SVG
-    assert page.count("Of 12 units the 8 whose values change most are shown.") == 2  # text, and what the SVG says
+    assert page.count("Shown are the 8 of 12 units whose values change most.") == 2  # text, and what the SVG says
     assert "<figcaption>Of 12 units" in page
     assert 'class="title"' not in page
     assert "prefers-color-scheme:dark" in page

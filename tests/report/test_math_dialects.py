@@ -165,13 +165,13 @@ def test_what_nbconvert_makes_of_it_has_every_formula() -> None:
 @pytest.mark.parametrize("format", ["text", "html", "tex", "typ"])
 def test_math_is_for_markdown(format: str) -> None:
     with pytest.raises(
-        OptionError, match=f"math='none' says how formulas are marked in Markdown; this report is {format}"
+        OptionError, match=f"math='none' sets how formulas are marked in Markdown; this report is {format}"
     ):
         q22().report(format, math="none")
 
 
 def test_a_pdf_has_no_marks_either() -> None:
-    with pytest.raises(OptionError, match="this report is pdf: leave math away, or choose the format md"):
+    with pytest.raises(OptionError, match="this report is pdf: leave math out, or choose the format md"):
         q22().pdf(math="dollars")
 
 

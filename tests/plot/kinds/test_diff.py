@@ -189,10 +189,10 @@ def test_the_largest_difference_is_none_of_what_is_held() -> None:
         line = max(LINES, key=lambda name: float(gaps[name].max()))
         t, unit = np.unravel_index(gaps[line].argmax(), gaps[line].shape)
         for caption in (a.plot.diff(b).caption, b.plot.diff(a).caption):
-            assert f"But for what is held, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
+            assert f"Apart from held values, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
             assert f", in {line}, unit {unit}, step {t}." in caption
             assert "The largest difference" not in caption
-    assert "All that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
+    assert "Everything that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
     b = lt.run(a.parameters["0/forward"], a.x, hold={"c_t[1]": "*1.0001"})
     b.lines["0/forward"]["i_t"][3, 0, 2] += 9.0  # larger than what is held
     assert "The largest difference is 9, in i_t, unit 2, step 3." in a.plot.diff(b).caption
