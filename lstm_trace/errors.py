@@ -158,12 +158,12 @@ class Faults:
     >>> for shape in ((2,), (2, 2), (3,)):
     ...     with faults.gather():
     ...         if len(shape) != 2:
-    ...             raise ShapeError(f"{shape} is no matrix")
+    ...             raise ShapeError(f"{shape} is not a matrix")
     >>> faults.tell()
     Traceback (most recent call last):
     ...
-    lstm_trace.errors.ShapeError: (2,) is no matrix
-    (3,) is no matrix
+    lstm_trace.errors.ShapeError: (2,) is not a matrix
+    (3,) is not a matrix
     """
 
     def __init__(self) -> None:

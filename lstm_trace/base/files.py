@@ -105,7 +105,7 @@ def _text_only(path: str | Path, text: str, data: Any) -> Any:
 def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
     def constant(word: str) -> float:
         if not nonfinite:
-            raise FileError(f'{path}: {word} is no number in JSON; write "{word}", in quotes')
+            raise FileError(f'{path}: {word} is not a number in JSON; write "{word}", in quotes')
         return float(word)
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -327,7 +327,7 @@ class Builder:
         left, right = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
-                said = "a number has no place beside @: one side is a weight matrix, the other a vector"
+                said = "@ does not take a number: one side is a weight matrix, the other a vector"
                 raise SyntaxFault(said, column)
             if not self._weight(left) and not self._weight(right):
                 raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)

@@ -123,7 +123,7 @@ class Kind:
                 if needs and not any(getattr(self, other) for other in needs):
                     problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs)}"
                 elif beside and getattr(self, beside):
-                    problem = f"changes nothing beside {beside}: true"
+                    problem = f"has no effect with {beside}: true"
             if problem:
                 problems.append(f"option {f.name} {problem}; found {value!r}")
         raise_all(OptionError, problems)

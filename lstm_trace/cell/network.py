@@ -203,7 +203,7 @@ def stack(
     known = {stage.scope for stage in stages}
     for scope in supplied:
         if scope not in known:
-            raise MissingError(f"given lines name {scope!r}, which is not there; there are {', '.join(sorted(known))}")
+            raise MissingError(f"given lines name {scope!r}, which is unknown; there are {', '.join(sorted(known))}")
     return tuple(stages)
 
 

@@ -148,7 +148,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
     lost = [(key, name) for key, chosen in names.items() for name in chosen if name not in cell.by_name]
     hint = "its lines are"
-    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, hint)}" for key, name in lost))
+    raise_all(CellError, (f"{key}: {name!r} is not a line{nearest(name, cell.by_name, hint)}" for key, name in lost))
     return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 

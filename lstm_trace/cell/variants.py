@@ -139,7 +139,7 @@ def extended(cell: Cell, extra: str) -> Cell:
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
     whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
     if whole.plain is not None:
-        raise CellError("the added equations have the row `hold:` or `scale:`; what is held stands beside the cell")
+        raise CellError("the added equations have the row `hold:` or `scale:`; holds are given separately")
     added = {name: place for name, place in whole.places.items() if 0 < place.number <= len(extra.splitlines())}
     return replace(whole, places=added | dict(cell.places))
 

@@ -192,7 +192,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
         for span in job.manifest.parts:  # damaged files are made again only if a manifest says that they are ours
             for path in filter(os.path.lexists, job.paths(span.number)):
                 if said := part_file.fault(path, job.manifest.key, span.number):
-                    raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
+                    raise FileError(f"{path} {said}, and there is no {MANIFEST} that identifies its run: remove it")
         write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it identifies the run of the others
     write_beside(job.folder, job.manifest, model, job.source.width, index)
 

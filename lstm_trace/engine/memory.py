@@ -148,7 +148,7 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
             wanted = (len(work.span), work.batch, work.widths[scope][name])
             array = here.get(name)
             if array is None:
-                problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
+                problems.append(f"out has no line {scope}/{name}; omit out=, or give a trace of this model")
             elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
                 found = f"{array.dtype}{list(array.shape)}"
                 found += "" if array.flags.writeable else ", which cannot be written"

@@ -298,7 +298,7 @@ def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Nod
         with suppress(CellError):
             cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
             return formula(cell.by_name["v"], cell)
-    raise CellError(f"{name} is no value of a cell")
+    raise CellError(f"{name} is not a value of a cell")
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:

@@ -107,7 +107,7 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
     if cell.plain is not None:
-        said = "the equations have the row `hold:` or `scale:`; what is held stands beside the cell"
+        said = "the equations have the row `hold:` or `scale:`; holds are given separately"
         raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
 

@@ -47,7 +47,7 @@ class Axis:
         high: value at its right or upper end.
         ticks: the positions that have a number.
         labels: names of positions, drawn if they fit.
-        title: next to the numbers of an axis over time, otherwise below or beside the axis.
+        title: next to the numbers of an axis over time, otherwise below the axis or next to it.
         field: its name in a Vega-Lite specification.
         kind: `number`, `step`, `ordinal` or `nominal`.
         inset: pixels left free at both ends.

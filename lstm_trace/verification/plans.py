@@ -220,7 +220,7 @@ def _at_stride(tried: Sequence[_Case], values: dict[str, Array], columns: int, *
                     yield from first_wrong(plan, line, where, wrong, value, case.expected)
             if written == "strided":
                 found.fill(_UNTOUCHED)
-                yield from first_wrong("planned", line, f"beside {where}", result != _UNTOUCHED, result, untouched)
+                yield from first_wrong("planned", line, f"next to {where}", result != _UNTOUCHED, result, untouched)
                 result.fill(_UNTOUCHED)
 
 

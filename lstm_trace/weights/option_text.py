@@ -105,7 +105,7 @@ def _read(
             found[name] = _valued(name, value, hints[name], what)
     faults.tell()
     if not found:
-        raise OptionError(f"{what}: nothing is said; expected for example {next(iter(known))}=…")
+        raise OptionError(f"{what}: empty; expected for example {next(iter(known))}=…")
     return found
 
 

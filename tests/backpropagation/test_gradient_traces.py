@@ -113,7 +113,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (lambda d: d["stages"][1]["sources"].update(i_t="x"), "the source of i_t is x; an adjoint reads 0/forward/i_t"),
     (lambda d: d["stages"][1]["sources"].update(i_t="0/forward/f_t"), "the source of i_t is 0/forward/f_t"),
-    (lambda d: d["stages"][0]["sources"].update(x_t=f"{BACK}/d_x_t"), "the source of x_t is not there"),
+    (lambda d: d["stages"][0]["sources"].update(x_t=f"{BACK}/d_x_t"), "the source of x_t is missing"),
     (lambda d: d["sums"][BACK].update(d_W_xx=[[1.0]]), "the cell gathers nothing of that name"),
     (lambda d: d["sums"][BACK].update(d_W_xi=[[1.0, 2.0]]), "d_W_xi has shape (1, 2); expected (4, 3)"),
     (lambda d: d["sums"][BACK].update(d_b_i=[[1.0, 2.0]]), "d_b_i has shape (1, 2); expected (4)"),
@@ -484,7 +484,7 @@ def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "whole.json").read_text())
     del content["sums"][BACK]["d_W_hf"]
     (tmp_path / "less.json").write_text(json.dumps(content))
-    wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected all that its equations gather, or none"
+    wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected every sum in its equations, or none"
     with pytest.raises(FileError, match=wanted):
         lt.load(tmp_path / "less.json")
     whole = str(g.report("text"))

@@ -142,7 +142,7 @@ def test_supplied_lines_become_inputs_and_free_what_only_they_needed() -> None:
     assert {"z_o", "c_t", "h_t"} <= set(names)
     assert stages[1].sources["f_t"] == GIVEN
     for bad, message in (
-        ({"2/forward": ["f_t"]}, "given lines name '2/forward', which is not there"),
+        ({"2/forward": ["f_t"]}, "given lines name '2/forward', which is unknown"),
         ({"1/forward": ["ft"]}, "given 'ft' is not a line of the cell; did you mean 'f_t'?"),
     ):
         with pytest.raises(MissingError) as error:

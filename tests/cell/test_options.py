@@ -97,7 +97,7 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("activation of numbers", {}, {"gate_activation": "elu(1, 2)"}, "must be written elu(alpha) with numbers"),
     ("activation without numbers", {}, {"gate_activation": "tanh(1)"}, "is tanh without numbers"),
     ("activation of code", {}, {"gate_activation": "elu(__import__)"}, "must be written elu(alpha) with numbers"),
-    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "changes nothing beside coupled: true"),
+    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "has no effect with coupled: true"),
     ("projection bias alone", {}, {"projection_bias": True}, "changes nothing without projection: true"),
     ("projection clip alone", {}, {"projection_clip": 1}, "changes nothing without projection: true"),
     ("epsilon alone", {}, {"layer_norm_epsilon": 0.1}, "changes nothing without layer_norm: true or layer_norm_cell"),

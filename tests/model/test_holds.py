@@ -110,7 +110,7 @@ def test_a_mapping_opens_no_file(tmp_path: Path) -> None:
     "equations", ["c_t = x_t * 2\noutput: c_t\nhold: c_t", "c_t = x_t * 2\noutput: c_t\nscale: c_t"]
 )
 def test_equations_hold_nothing_themselves(equations: str) -> None:
-    with pytest.raises(OptionError, match=r"what is held stands beside the cell: hold: \{c_t: 0\}"):
+    with pytest.raises(OptionError, match=r"holds are given separately: hold: \{c_t: 0\}"):
         lt.run({}, [[1.0]], cell={"equations": equations})
 
 

@@ -168,8 +168,8 @@ NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"edits": [{"address": "a", "value": NaN}]}', 'NaN is no number in JSON; write "NaN", in quotes'),
-        (b'{"anything": -Infinity}', "-Infinity is no number in JSON"),
+        (b'{"edits": [{"address": "a", "value": NaN}]}', 'NaN is not a number in JSON; write "NaN", in quotes'),
+        (b'{"anything": -Infinity}', "-Infinity is not a number in JSON"),
         (b'{"anything": "\\ud800"}', r"\ud800 is half of a character"),
         (b'{"\\udc00": 1}', r"\udc00 is half of a character"),
         (b'{"digits": ' + b"9" * 5000 + b"}", "exceeds the limit (4300 digits)"),

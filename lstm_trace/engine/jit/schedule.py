@@ -120,7 +120,7 @@ def declined(task: Task) -> str | None:
         if not line.reads or (OPS[line.op].reduces and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
         if line.product and len(task.shapes.get(line.product[0], ())) != 2:
-            return f"line `{line.name}`: the matrix is no parameter"
+            return f"line `{line.name}`: the matrix is not a parameter"
     return None
 
 

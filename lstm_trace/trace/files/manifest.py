@@ -292,7 +292,7 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         )
         unused = source and name not in stage.inputs  # then its stage need not be in the trace
         if source not in (X, VALID, GIVEN) and not there and not unused:
-            yield f"the source of {name} is not there"
+            yield f"the source of {name} is missing"
         if not stage.is_adjoint:
             if other is not None and other.is_adjoint:
                 yield f"the source of {name} is {source}, an adjoint; only adjoints read adjoints"
@@ -389,7 +389,7 @@ def shape_faults(trace: Trace) -> Iterator[str]:
             continue
         known = {gathered.name: gathered for gathered in trace.stage(scope).cell.sums}
         if sums and (lacking := [name for name in known if name not in sums]):
-            yield f"sums {scope}: {', '.join(lacking)} missing; expected all that its equations gather, or none"
+            yield f"sums {scope}: {', '.join(lacking)} missing; expected every sum in its equations, or none"
         for name, value in sums.items():
             if name not in known:
                 yield f"sums {scope}/{name}: the cell gathers nothing of that name"

@@ -361,7 +361,7 @@ class _File:
                 at += 16 + -(-size // 8) * 8
             self._heaps[address] = objects
         if number not in self._heaps[address]:
-            raise self.damaged("a text is not there")
+            raise self.damaged("a text is missing")
         return self._heaps[address][number]
 
 
