@@ -114,7 +114,7 @@ def by_cluster(
     from distributed.utils import silence_logging_cmgr
 
     with ExitStack() as stack:
-        stack.enter_context(silence_logging_cmgr(SILENT))  # what goes wrong is said by our messages
+        stack.enter_context(silence_logging_cmgr(SILENT))  # our messages report what goes wrong
         client = _client(min(workers, len(todo)), scheduler, stack)
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
@@ -185,7 +185,7 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Any:
 
 
 def _forget(client: Any, name: str) -> None:
-    with suppress(Exception):  # a cluster that is gone has forgotten it
+    with suppress(Exception):  # a cluster that no longer exists has forgotten it
         client.unregister_worker_plugin(name)
 
 

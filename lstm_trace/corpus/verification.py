@@ -292,7 +292,7 @@ def _compare(
 
 @np.errstate(all="ignore")
 def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[Array, Array]:
-    """How far stored values are off, in bounds, and the bounds: with half a spacing more where the type that they are
+    """How far stored values are off, in bounds, and the bounds: with half a spacing more if the type that they are
     stored in is narrower than that of the model."""
     kept, whole = exact.astype(stored.dtype), np.broadcast_to(bound, stored.shape)
     if np.finfo(stored.dtype).eps > ulp:

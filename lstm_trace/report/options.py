@@ -114,6 +114,6 @@ def options_of(format: str, **given: Any) -> Options:
 
 
 def check(what: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise OptionError where there is no such value of an option."""
+    """Raise OptionError if an option has no such value."""
     if value not in known:
         raise OptionError(f"there is no {what} {value!r}{nearest(value, known, 'expected')}")

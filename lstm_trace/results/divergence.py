@@ -134,7 +134,7 @@ def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) 
 
 @np.errstate(all="ignore")
 def output(a: Trace, b: Trace) -> OutputDifference | None:
-    """The effect on a readout, or on the last requested line, ignoring held values, whose differences are no news.
+    """The effect on a readout, or on the last requested line, ignoring held values, whose differences are expected.
     None if neither is in both traces.
     """
     there = list(_last(a, b))

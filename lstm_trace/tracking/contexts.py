@@ -237,7 +237,7 @@ class Level(NamedTuple):
     below: float | None
 
     def on(self, values: Array) -> Array:
-        """Where values are."""
+        """Which values are on."""
 
         found = np.ones(values.shape, bool) if self.above is None else values > self.above
         return found if self.below is None else found & (values < self.below)

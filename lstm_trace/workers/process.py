@@ -180,7 +180,7 @@ class Process:
 
     def _why(self) -> str:
         """Why the process ended, as far as its exit status shows."""
-        with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it has ended but for an instant
+        with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it is just ending
             if self._child.wait(1) == -getattr(signal, "SIGBUS", 0):
                 return "since a file became shorter while it was read; ask again, with a whole file"
         return f"most often because memory ran out{self._smaller and f'; {self._smaller}'}"

@@ -108,7 +108,7 @@ def rows(book: Book, found: Sequence[BlockColumns]) -> Iterator[tuple[int, int, 
 
 _NOTES = TEXTS["notes"]
 #: Where a number is to be changed instead: from (scope, name) of a parameter, or (scope, name, t, position of the row),
-#: and the row and column of the number within it; empty where it is to be changed here. The input has no scope.
+#: and the row and column of the number within it; empty if it is to be changed here. The input has no scope.
 Elsewhere = Callable[[tuple[str | int, ...], int, int], str]
 
 

@@ -120,7 +120,7 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
 
 
 def _steps(book: Book, selection: Selection) -> int:
-    """How many steps fit, rounded down to two digits; 0 where no number of them helps."""
+    """How many steps fit, rounded down to two digits; 0 if no number of them helps."""
     chosen = lay_out(book.trace, selection, book.live, padding=True)
     each, fixed = cells(chosen)
     most = min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)

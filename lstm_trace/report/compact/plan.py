@@ -65,7 +65,7 @@ def _planned(shown: View, stage: Stage) -> Plan:
     carried = set(cell.states.values())
     found = [
         (group, cuts(shown, group, stage))
-        for group in shown.grouped(stage)  # without one that only hands on a state, since the step is no padding
+        for group in shown.grouped(stage)  # without one that only hands on a state, since the step is not padding
         if group.leader is not None or not all(x.name in carried and x.op == "where" for x in group.lines)
     ]
     wide = {form(cut, cut.line) for _, those in found for cut in those if is_wide(cut)}

@@ -60,7 +60,7 @@ def cuts(shown: View, group: LineGroup, stage: Stage) -> list[Cut]:
         ends = [line for line in lines if line.name in chosen]
     elif group.leader is not None and group.leader.name in there:
         ends = [group.leader]
-    else:  # some of it was recorded: what nothing else of it reads
+    else:  # some of it was recorded: the lines that nothing else in it reads
         read = {operand for line in lines for operand in line.reads}
         ends = [line for line in lines if line.name not in read]
     ends = [line for line in ends if line.name in chosen]
@@ -108,7 +108,7 @@ def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
     visit(line)
     last = _level(line, inner)
     late = dict.fromkeys(inner, last)
-    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
+    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all lines that read it
         for operand in operands(at):
             if operand in late:
                 late[str(operand)] = min(late[str(operand)], late.get(at.name, last) - 1)
@@ -137,7 +137,7 @@ class Stages:
     zeros: dict[str, None] = field(default_factory=dict)
 
     def parts(self, cut: Cut) -> Parts | None:
-        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
+        """The formulas of a line and its value, each with the sign before it; None if it was not recorded."""
         line, values = cut.line, self._values(cut.line.name)
         if values is None:
             return None
@@ -211,7 +211,7 @@ class Stages:
         values = self._values(name)
         if values is None or values.ndim < 3:
             return values is not None and not np.any(values)
-        # as it is printed: but for rounding
+        # as it is printed, except for rounding
         return all(self._num(name, j).shown.fraction == 0 for j in range(values.shape[-1]))
 
     # -- what is printed ----------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ class Stages:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))
 
     def _of_unit(self, cut: Cut, k: int, unit: int) -> Node | None:
-        """One unit of a line at stage k, with numbers; None where an operand was not recorded."""
+        """One unit of a line at stage k, with numbers; None if an operand was not recorded."""
         try:
             return self._scalar(cut, cut.line, k, unit, None)
         except LookupError:

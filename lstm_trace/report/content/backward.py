@@ -30,12 +30,12 @@ FEW = 6
 
 
 class Objective(NamedTuple):
-    """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
+    """The definition of L: one value if step, row and unit are given, otherwise a weighted sum of the values of a line.
 
     weighted: whether a weight is not 1. parts: every stage and line that has weights, with these. few: the units of one
-    line at one step, each with its sign, where L is the sum of some. said: the addresses that L is the sum of, with
-    their signs; empty where a weight is another number than 1 or -1, or where they are many. seeds: the names of the
-    weights of each of `parts`.
+    line at one step, each with its sign, if L is the sum of some. said: the addresses whose sum is L, with their signs;
+    empty if a weight is a number other than 1 or -1, or if there are many. seeds: the names of the weights of each of
+    `parts`.
     """
 
     stage: Stage
@@ -273,7 +273,7 @@ class Backward(View):
         return self.stages[:most]
 
     def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
-        """A stage with the lines that are live at a place; None where there are none."""
+        """A stage with the lines that are live at a place; None if there are none."""
         return self.live.stage(stage, t, b) if self.live.at(stage, t, b) else None
 
     def idle(self, place: Place) -> bool:
@@ -340,7 +340,7 @@ class Backward(View):
         )
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
-        """The line as one formula; leaf: what stands for a value that has a name."""
+        """The line as one formula; leaf: the replacement of a value that has a name."""
         return whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
 
     def slope(self, of: Node, through: str = "") -> Gradient:

@@ -195,7 +195,7 @@ class Diagram:
         x += self._half(self._spots[edge.source])
         path = f"M{x:.1f} {y:.1f}"
         right = ends[column[edge.source]][1]
-        if right > x + 1:  # bends lie between columns: beside a narrow node they would run behind the wide ones
+        if right > x + 1:  # bends lie between columns: next to a narrow node they would run behind the wide ones
             path += f"H{right:.1f}"
             x = right
         for lane in ways[edge][1:-1]:

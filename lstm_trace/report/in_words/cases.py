@@ -111,14 +111,14 @@ class Described:
     # -- values --------------------------------------------------------------------------------------------------------
 
     def values(self, name: Operand) -> Array | None:
-        """The values of a line, input, state or bias, (T, B, width); None where they were not recorded."""
+        """The values of a line, input, state or bias, (T, B, width); None if they were not recorded."""
         found = self.shown.values.array(self.stage.scope, name)
         if found is not None and found.ndim == 1:  # a bias: the same at every step
             found = np.broadcast_to(found, (self.shown.trace.steps, self.shown.trace.batch, len(found)))
         return found if found is not None and found.ndim == 3 else None
 
     def width(self, name: str) -> int:
-        """How many units a line has; 0 where it was not recorded."""
+        """How many units a line has; 0 if it was not recorded."""
         values = self.values(name)
         return 0 if values is None else values.shape[-1]
 
@@ -161,7 +161,7 @@ class Described:
         return next((own for name in names if self.words.has(own := f"{key}.{kind}.{name}")), "")
 
     def subject(self, name: str, steps: Iterable[int]) -> Text:
-        """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
+        """The name of a line as the subject of a sentence: `the input gate`, or its symbol."""
         key = self.own("the", name)
         return (self.words.word(key),) if key else (self.symbol(name, steps),)
 

@@ -123,7 +123,7 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
 
 
 def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num | None:
-    """The sum of some terms of a line; None where one was not recorded."""
+    """The sum of some terms of a line; None if one was not recorded."""
     if any(isinstance(term, str) and told.values(term) is None for _, term in parts):
         return None
     if len(parts) == 1 and parts[0][0] > 0 and isinstance(parts[0][1], str):

@@ -91,7 +91,7 @@ def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
     with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
         found = {}
-        for name in opened.keys():  # noqa: SIM118 - it is no mapping
+        for name in opened.keys():  # noqa: SIM118 - it is not a mapping
             view = opened.get_slice(name)
             kind = str(view.get_dtype())
             read = partial(_numbers, opened, path, name, kind)

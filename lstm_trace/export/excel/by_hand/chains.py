@@ -66,7 +66,7 @@ class SheetNames(Naming):
         return Printer(self.trace.header.symbols, _PLAIN)(value(name, stage.cell))
 
     def title(self, name: str) -> str:
-        """A line in words; empty where there are none."""
+        """A line in words; empty if there are none."""
         key = f"{self.trace.header.kind}.{name}"
         return self.words.word(key) if self.words.has(key) else ""
 
@@ -132,7 +132,7 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     Args:
         stage: whose lines they are.
         lines: those of a group, in computing order.
-        alone: lines of which only the result is shown, because what they read is not there.
+        alone: lines of which only the result is shown, because what they read is not on the sheet.
 
     Returns:
         The chains in computing order; each begins with values that occur in an earlier one, or elsewhere.
@@ -187,7 +187,7 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
         for k, (sign_, term) in enumerate(zip(line.constants, line.operands, strict=True)):
             parts += [text("−" if sign_ < 0 else "+")] if k or sign_ < 0 else []
             parts += operand(term)
-        return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is no sum
+        return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is not a sum
     if line.product:
         matrix, vector = line.product
         first = Piece("matrix", matrix, flipped=line.op == "vecmat")

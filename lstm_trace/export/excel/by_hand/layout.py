@@ -116,7 +116,7 @@ class HandLayout:
         return found
 
     def slots(self, k: int) -> Sequence[Slot]:
-        """The slots of the k-th step beside each other."""
+        """The slots of the k-th step next to each other."""
         return self.plan.others if k else self.plan.first
 
     def column(self, k: int, slot: int) -> int:
@@ -309,7 +309,7 @@ def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
         k: the column.
 
     Returns:
-        The formula; empty where the number is to be changed elsewhere.
+        The formula; empty if the number is to be changed elsewhere.
     """
     home = layout.homes.get(found)
     if home is None or not is_edited(layout, home):
