@@ -107,7 +107,7 @@ def test_of_many_steps_those_that_matter_and_what_the_others_add_up_to() -> None
     first = int(caption(figure).partition("Steps ")[2].split()[0])
     assert 1 < first < 390
     assert np.abs(left[:first]).sum() <= 0.01 * np.abs(left).sum()
-    assert f"in all: left: {shown_number(left[:first].sum())}." in figure.caption
+    assert f"of all sizes: left: {shown_number(left[:first].sum())}." in figure.caption
     seen = [int(name) for name in marks(figure) if name.isdecimal()]
     assert min(seen) >= first
     assert len(figure.data) == 401
