@@ -60,7 +60,10 @@ def not_utf8() -> Any:
 
 
 PARQUET: list[tuple[Any, str]] = [
-    (steps(seq_id=None), "there is no column 'seq_id', which says which sequence a row is; there are t, token, y, x"),
+    (
+        steps(seq_id=None),
+        "there is no column 'seq_id', which says which sequence a row belongs to; there are t, token, y, x",
+    ),
     (steps(seq_id=[7, 7, 8, 7, 7], t=[0, 1, 0, 2, 3]), "the sequence 7 is in two places; sort the rows by sequence"),
     (steps(seq_id=[7, 7, None, 8, 8]), "row 2: seq_id is empty; expected a value in every row"),
     (steps(seq_id=[0.5, 0.5, 0.5, 1.0, 1.0]), "seq_id has the type double; expected whole numbers or texts"),
@@ -164,7 +167,10 @@ LINES: list[tuple[list[str], str]] = [
     (['{"seq_id": 1, "x": [[1, NaN]]}'], "the inputs: sequence 1, t = 0: x[1] is nan"),
     (['{"seq_id": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}"], "in.jsonl: nested too deeply"),
     (['{"seq_id": 1, "seq_id": 2}'], "in.jsonl: duplicate key 'seq_id'"),
-    (['{"seq": 1, "x": [[1, 2]]}'], "in.jsonl: there is no column 'seq_id', which says which sequence a row is; did"),
+    (
+        ['{"seq": 1, "x": [[1, 2]]}'],
+        "in.jsonl: there is no column 'seq_id', which says which sequence a row belongs to; did",
+    ),
     ([ONE.replace("1", "9" * 20, 1)], f"in.jsonl: sequence {'9' * 20} and the next: "),
     ([ONE[:-1] + ', "token": ["' + "a" * 1001 + '"]}'], "the inputs: token has a text of 1,001 characters"),
     ([], "in.jsonl: it contains no sequences"),
