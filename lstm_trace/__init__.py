@@ -45,12 +45,12 @@ conveniences.READINGS |= {
 
 
 def _api() -> Any:
-    # imported when it is asked for: the command line's --help must not pay for numpy, pydantic and pandas
+    # imported on first use: the command line's --help must not pay for numpy, pydantic and pandas
     return import_module(".api", __name__)
 
 
 def __getattr__(name: str) -> Any:
-    if name == "corpus":  # it needs pyarrow
+    if name == "corpus":  # needs pyarrow
         return import_module(".corpus", __name__)
     if name == "api" or name.startswith("__") or name not in _api().__all__:
         raise AttributeError(f"module 'lstm_trace' has no attribute {name!r}")

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Import the command line and run it; Ctrl-C before it is ready for one ends with the same exit code, 130."""
+    """Import the command line and run it; Ctrl-C while it is still loading ends with the same exit code, 130."""
     try:
         from .cli import main as command
 

@@ -1,4 +1,4 @@
-"""What `import lstm_trace` offers: prepare, run, load, save, verify, and the exercises' six functions."""
+"""The public interface, `import lstm_trace`: prepare, run, load, save, verify, and the six textbook functions."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ if TYPE_CHECKING:
 
 @checked
 def inspect(path: str | Path, layout: Any = None) -> list[Found]:
-    """The LSTMs in a model file.
+    """List the LSTMs in a model file.
 
     Args:
         path: a model file (docs/models.md).
-        layout: how the arrays are stored, where the file does not say it (docs/layouts.md).
+        layout: how the arrays are stored, if the file does not say (docs/layouts.md).
 
     Returns:
-        For each LSTM its name, kind, weights by our names and options; see `weights.read.Found`.
+        One entry per LSTM: its name, kind, weights under canonical names, and options; see `weights.read.Found`.
 
     Raises:
-        FileError: where the file cannot be read.
+        FileError: if the file cannot be read.
     """
     return read_model(path, layout)
 
@@ -81,26 +81,26 @@ def identify(
     atol: float | None = None,
     clips: Sequence[float] = (),
 ) -> Identification:
-    """Find the weight layout that reproduces another program's outputs: for porting models.
+    """Infer the weight layout that reproduces another program's outputs, for porting models.
 
     Args:
-        weights: a model file, or arrays with a framework's names or in a `layout`.
+        weights: a model file, or arrays named as in a framework or stored in a `layout`.
         x: the input, (T, I), (T, B, I) or (B, T, I).
-        y: the other program's h (or c) for it: of every step, or of the last.
-        name: which LSTM of several.
-        layout: how the arrays are stored, where their names do not say it.
-        options: of the cell, where the weights do not say them.
+        y: the h (or c) that the other program computed for x: at every step, or at the last one.
+        name: name of the LSTM, if there are several.
+        layout: how the arrays are stored, if their names do not say.
+        options: options of the cell that the weights do not determine.
         h0: the initial hidden state, (B, H); zeros if None.
         c0: the initial cell state, (B, H); zeros if None.
-        atol: how far an output may be off; None is 1e-5 of the largest.
-        clips: bounds to try in addition to the usual ones.
+        atol: absolute tolerance of a match; None means 1e-5 of the largest output.
+        clips: clipping bounds to try in addition to the usual ones.
 
     Returns:
-        The layouts that reproduce y, the nearest of the others, and what y does not decide.
+        The layouts that reproduce y, the closest of the others, and the properties that y leaves undetermined.
 
     Raises:
-        ShapeError: where y fits no layout.
-        OptionError: for a model with an option that is not searched.
+        ShapeError: if y fits no layout.
+        OptionError: if the model has an option that the search does not cover.
     """
     options = options or {}
     if isinstance(weights, str | Path):
@@ -121,44 +121,44 @@ def diff(
 
     Args:
         a: the reference.
-        b: the trace that is compared with it.
+        b: the trace to compare with it.
         rtol: relative tolerance.
         atol: absolute tolerance.
-        ulps: tolerance in units in the last place. Without any tolerance the rounding bound decides.
+        ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
 
     Returns:
-        `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
-        `lines`, `units` (which differ, the furthest first), `output` (what becomes of it, and whose weights explain
-        it), `to_frame()` and `units_frame()`.
+        `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
+        `lines`, `units` (those that differ, most different first), `output` (how the output is affected, and whose
+        weights explain it), `to_frame()` and `units_frame()`.
 
     Raises:
-        OptionError: for a tolerance that is not a finite number of at least 0.
-        ShapeError: where the traces have no value in common.
+        OptionError: if a tolerance is negative or not finite.
+        ShapeError: if the traces have no value in common.
     """
     return compared(a, b, Tolerance(rtol, atol, ulps))
 
 
 @checked
 def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> Explanation:
-    """Explain a value of a trace, or the trace (docs/explain.md).
+    """Explain a value of a trace, or the trace as a whole (docs/explain.md).
 
     Args:
         trace: the trace.
         of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
-        how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of a weighting `seed`
-            of the output), `contribution` (against a `baseline`, split exactly), `gates` (saturation and memory of
-            every unit), `ablation` (what the value becomes when each unit, step or line is held: `over`, `only`,
-            `to`), `training` (`updates` of the weights for a loss) or `padding` (which steps count).
-        options: of that explanation.
+        how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of the output weighted
+            by `seed`), `contribution` (relative to a `baseline`, split exactly), `gates` (saturation and memory of
+            every unit), `ablation` (the value after holding each unit, step or line: `over`, `only`, `to`), `training`
+            (`updates` of the weights for a loss) or `padding` (which steps are valid).
+        options: options of that explanation.
 
     Returns:
-        A result with `report(format, language=…)`, `save(path)`, `to_frame()` (one row for each step, entry or unit),
-        `plot()` and `as_json()`, which a notebook shows. A contribution without rows, of a baseline in which nothing
-        differs, comes with a warning.
+        A result with `report(format, language=…)`, `save(path)`, `to_frame()` (one row per step, entry or unit),
+        `plot()` and `as_json()`; notebooks display it. If nothing differs from the baseline, a contribution has no
+        rows, and a warning is issued.
 
     Raises:
-        OptionError: for an explanation or option that does not exist.
-        MissingError: for an address that the trace does not have.
+        OptionError: if the explanation or an option does not exist.
+        MissingError: if the trace does not have the address.
 
     >>> cell = {"equations": "c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
     >>> memory = explain(run({}, [[1.0], [2.0], [4.0]], cell=cell), "2/c_t[0]", "memory")
@@ -172,7 +172,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     from .results.explanation import explanation
 
     explained = explanation(trace, of, how, **options)
-    if getattr(explained, "nothing", False):  # a cell may well have no gates, but a value comes from something
+    if getattr(explained, "nothing", False):  # a cell may have no gates, but a value always comes from something
         said = "; ".join(explained.sentences(words()))
         warnings.warn(f"the table is empty: {said}", stacklevel=3)  # `checked`
     return explained
@@ -183,30 +183,30 @@ def load(path: str | Path) -> Trace:
     """Read a trace file.
 
     Args:
-        path: a `.json` or `.safetensors` file; the arrays of the latter are mapped, and read when they are used.
+        path: a `.json` or `.safetensors` file; the arrays of a `.safetensors` file are memory-mapped and read on use.
 
     Returns:
         The trace.
 
     Raises:
-        FileError: for a file that is no trace, is truncated or damaged, or was written by a newer version.
+        FileError: if the file is not a trace, is truncated or damaged, or was written by a newer version.
     """
     return trace_file.load(path)
 
 
 @checked
 def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
-    """Several worked solutions in one document (docs/report.md).
+    """Combine several worked solutions into one document (docs/report.md).
 
     Args:
         traces: the traces, in the order of their solutions.
-        title: of the document; by default what it is, in the language of the report.
+        title: title of the document; by default a generic one in the language of the report.
 
     Returns:
-        A sheet whose `report(format, **options)` and `pdf(**options)` are those of a trace.
+        A sheet with the same `report(format, **options)` and `pdf(**options)` as a trace.
 
     Raises:
-        OptionError: where there is no trace, or something else among them.
+        OptionError: if the list is empty or contains anything but traces.
 
     >>> weights = {"W_xi": [[0.5]], "W_hi": [[0.25]]}
     >>> traces = [run(weights, [[x]], ask="i_t", h0=[0.0]) for x in (0.0, 1.0)]
@@ -219,26 +219,26 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
     other = next((trace for trace in found if not isinstance(trace, Trace)), None)
     if other is not None or not found:
         what = "there is none" if other is None else f"one of them is {describe(other)}"
-        raise OptionError(f"a sheet is made of traces, as lt.run and lt.load give them; {what}")
+        raise OptionError(f"a sheet is made of traces, as lt.run and lt.load return them; {what}")
     return Sheet(found, title)
 
 
 @checked
 def attribute(a: Trace, b: Trace, of: str) -> DifferenceExplanation:
-    """The difference of one value, b's minus a's, split exactly over everything it came from (docs/attribution.md).
+    """Split the difference of one value, b minus a, exactly over everything it was computed from (docs/attribution.md).
 
     Args:
-        a: one trace.
-        b: another one of the same cell and shape.
+        a: the first trace.
+        b: the second trace, of the same cell and shape.
         of: the address of the value, for example `3/0/h_t[1]`.
 
     Returns:
-        A result with `report(format, language=…)`, `save(path)`, `plot()` and `as_json()`; `to_frame()` has one row for
-        each entry of a parameter, input or initial state, with the columns of its address and its `contribution`.
+        A result with `report(format, language=…)`, `save(path)`, `plot()` and `as_json()`; `to_frame()` has one row per
+        entry of a parameter, input or initial state, with the columns of its address and its `contribution`.
 
     Raises:
-        ShapeError: where the traces have other shapes or cells.
-        MissingError: for a line that was not recorded.
+        ShapeError: if the traces differ in cell or shape.
+        MissingError: if a line that is needed was not recorded.
 
     >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}
     >>> a, b = (run({"W_x": [[w]], "b": [0.0]}, [[1.0]], cell=cell) for w in (0.5, 0.25))
@@ -255,11 +255,11 @@ def attribute(a: Trace, b: Trace, of: str) -> DifferenceExplanation:
 
 @checked
 def client(url: str, token: str | None = None) -> Client:
-    """A client of a server that `lstm-trace serve` started (docs/service.md).
+    """Connect to a server that was started with `lstm-trace serve` (docs/service.md).
 
     Args:
-        url: of the server, `http://127.0.0.1:8000`.
-        token: the one that it was started with, if any.
+        url: URL of the server, for example `http://127.0.0.1:8000`.
+        token: the token that the server was started with, if any.
 
     Returns:
         A client: `run`, `library`, `upload`, ….
@@ -284,25 +284,26 @@ def derivation(
     count_from: int | None = None,
     **options: Any,
 ) -> ValueDerivation:
-    """What one number is, what it was computed from, where it goes, and whether it is right.
+    """Explain one number: what it is, what it was computed from, where it is used, and whether it is correct.
 
     Args:
         trace: the trace.
-        address: of one number: a unit of a line, or an entry of a weight, an input, an initial state, a supplied line.
+        address: address of the number: a unit of a line, or an entry of a weight, input, initial state or supplied
+            line.
         of: the address of a value whose gradient with respect to this number is wanted, or a line of one unit (a loss).
-        notation: the symbols, as in a report (docs/report.md); `joined` names are those of `exercise`, since each of
-            the two products has numbers of its own.
-        language: of the words.
-        digits: decimals of the numbers as they are shown; as a report has them if None.
-        count_from: 0 or 1, from which steps and units are counted; as the problem says if None.
+        notation: the symbols, as in a report (docs/report.md); `joined` uses the names of `exercise`, since each of the
+            two products has numbers of its own.
+        language: language of the text.
+        digits: decimals shown; as in a report if None.
+        count_from: 0 or 1, the number of the first step and unit; as in the problem if None.
         options: significant, digits_of, trim and decimal_comma, as in a report.
 
     Returns:
-        A `ValueDerivation`; its `facts()` are a mapping of plain values.
+        A `ValueDerivation`; its `facts()` returns a mapping of plain values.
 
     Raises:
-        MissingError: for what the trace does not have, and an address of several numbers.
-        OptionError: for a notation, language or option that there is not.
+        MissingError: if the trace does not have the address, or it names more than one number.
+        OptionError: if the notation, language or an option does not exist.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")

@@ -8,14 +8,14 @@ from typing import Any
 
 from .printable import message
 
-#: Problems of one error that are reported; the rest is only counted.
+#: Number of problems reported in one error; the rest are only counted.
 TOLD = 50
 
 
 class LstmTraceError(Exception):
-    """Base of every error that a user's input can cause; `problems` holds one message for each fault found.
+    """Base class of every error that a user's input can cause; `problems` holds one message per fault.
 
-    Messages quote names and keys of files, so each is made printable and is cut where it is too long to be read.
+    Messages quote names and keys from files, so each is made printable, and shortened if it is too long to read.
     """
 
     def __init__(self, *problems: str) -> None:
@@ -23,7 +23,7 @@ class LstmTraceError(Exception):
         super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[type[LstmTraceError], tuple[str, ...]]:
-        return type(self), self.problems  # and not the one text, so that another process has the same problems
+        return type(self), self.problems  # not the joined text, so that another process gets the same problems
 
 
 class CellError(LstmTraceError):
@@ -31,19 +31,19 @@ class CellError(LstmTraceError):
 
 
 class ShapeError(LstmTraceError):
-    """An array does not fit the line that reads it."""
+    """An array does not fit the line that uses it."""
 
 
 class MissingError(LstmTraceError):
-    """A line needs a weight, input or state that was not given, or a name is asked for that does not exist."""
+    """A line needs a weight, input or state that was not given, or a requested name does not exist."""
 
 
 class ChoiceError(MissingError):
-    """A name, or none, that says of no one LSTM in a model that it is meant."""
+    """The name of an LSTM is missing, unknown or ambiguous in a model with several."""
 
 
 class OptionError(LstmTraceError):
-    """An option that the chosen cell does not have, or a value that the option cannot take."""
+    """The chosen cell does not have the option, or the option does not accept the value."""
 
 
 class FileError(LstmTraceError):
@@ -51,13 +51,13 @@ class FileError(LstmTraceError):
 
 
 class TooLargeError(LstmTraceError):
-    """A run that would need more memory than there is."""
+    """A run needs more memory than is available."""
 
 
 def raise_all(kind: type[LstmTraceError], problems: Iterable[str], cause: Exception | None = None) -> None:
-    """Raise `kind` with every message of `problems`, once each; do nothing when there are none.
+    """Raise `kind` with every distinct message in `problems`; do nothing if there are none.
 
-    This is how a check that finds its faults itself raises them; `Faults` gathers those of several checks.
+    A check that collects its own messages raises them this way; `Faults` gathers the errors of several checks.
     """
     found = tuple(dict.fromkeys(problems))
     if found:
@@ -65,7 +65,7 @@ def raise_all(kind: type[LstmTraceError], problems: Iterable[str], cause: Except
 
 
 def shortened(problems: Sequence[Any]) -> tuple[Any, ...]:
-    """The first 50 of some problems and how many more there are; what was shortened before stays as it is.
+    """The first 50 problems and a count of the rest; a list that was shortened before stays unchanged.
 
     >>> shortened([str(n) for n in range(1000)])[-2:]
     ('49', 'and 950 more')
@@ -76,7 +76,7 @@ def shortened(problems: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def some(names: Sequence[Any], most: int) -> str:
-    """The first of some names, and how many more there are.
+    """The first names, and how many more there are.
 
     >>> some(["W_xi", "W_hi", "b_i"], 2), some([], 2)
     ('W_xi, W_hi and 1 more', '')
@@ -86,7 +86,7 @@ def some(names: Sequence[Any], most: int) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """So many of a thing, in words.
+    """A number with its noun, in words.
 
     >>> counted(1, "step"), counted(2000, "step")
     ('1 step', '2,000 steps')
@@ -95,10 +95,10 @@ def counted(n: int, noun: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """The end of a message on an unknown name: '; did you mean …?' for the closest of `known`.
+    """The end of a message about an unknown name: '; did you mean …?' for the closest of `known`.
 
-    otherwise: what to say, before all of `known`, when nothing is close ('there are'); nothing if empty. Of lines those
-    with a name of their own are reported, not every `W_xi @ x_t` and `tanh(c_t)`.
+    otherwise: text before the list of all `known` names if none is close ('there are'); no list if empty. Lines without
+    a name of their own, such as `W_xi @ x_t` and `tanh(c_t)`, are not listed.
 
     >>> nearest("it", ["i_t", "f_t"]), nearest("loss", ["i_t", "f_t"], "there are")
     ("; did you mean 'i_t'?", '; there are i_t, f_t')
@@ -158,12 +158,12 @@ class Faults:
     >>> for shape in ((2,), (2, 2), (3,)):
     ...     with faults.gather():
     ...         if len(shape) != 2:
-    ...             raise ShapeError(f"{shape} is no matrix")
+    ...             raise ShapeError(f"{shape} is not a matrix")
     >>> faults.tell()
     Traceback (most recent call last):
     ...
-    lstm_trace.errors.ShapeError: (2,) is no matrix
-    (3,) is no matrix
+    lstm_trace.errors.ShapeError: (2,) is not a matrix
+    (3,) is not a matrix
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,7 @@
-"""Texts from files made fit to be printed: no character commands a terminal, breaks a document, or fills the screen.
+"""Make text from files safe to print: no character controls a terminal, breaks a document, or fills the screen.
 
-Titles, labels, names of tensors and keys come from strangers. They stay as they are where they are stored and
-compared; each printer (a format's escape function, an error's message, `echo` of the command line) makes them harmless
-where they leave.
+Titles, labels, tensor names and keys come from strangers. They stay unchanged where they are stored and compared; each
+printer (a format's escape function, an error's message, the command line's `echo`) makes them harmless on output.
 """
 
 from __future__ import annotations
@@ -10,20 +9,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-#: Characters that act instead of being seen: controls (C0 but tab and newline, DEL, C1), separators of lines, the
-#: overrides of the writing direction, halves of surrogate pairs, and what Unicode calls no characters.
+#: Characters that have an effect instead of a glyph: controls (C0 except tab and newline, DEL, C1), line separators,
+#: overrides of the writing direction, surrogates, and Unicode's noncharacters.
 _ACTING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
     + "".join(chr(plane << 16 | low) for plane in range(1, 17) for low in (0xFFFE, 0xFFFF))
     + "]"
 )
-#: Characters of a message at most, and of a part of it without a space (a key); longer ones lose their middle.
+#: Maximum length of a message, and of a part of it without a space (a key); longer ones are cut in the middle.
 MOST, MOST_WORD = 4_000, 400
 _LONG = re.compile(rf"\S{{{MOST_WORD + 1},}}")
 
 
 def printable(text: str) -> str:
-    r"""The text with U+FFFD for every character that acts instead of being seen; tabs and newlines stay.
+    r"""The text with U+FFFD for every character that has an effect instead of a glyph; tabs and newlines stay.
 
     >>> printable("a\x1b[2Jb\x9b \u202ec"), printable("Größe\tσ\n"), printable("\r\n")
     ('a�[2Jb� �c', 'Größe\tσ\n', '\n')
@@ -32,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def message(text: str) -> str:
-    """The text of a message: printable, and of a length that can be read.
+    """The text of a message: printable and short enough to read.
 
     >>> len(message("the key " + "k" * 100_000)) < 400
     True
@@ -42,12 +41,12 @@ def message(text: str) -> str:
 
 
 def acts(text: str) -> bool:
-    """Whether a text has characters that act instead of being seen."""
+    """Whether a text contains characters that have an effect instead of a glyph."""
     return not text.isprintable() and _ACTING.search(text) is not None
 
 
 def yaml_escaped(text: str) -> str:
-    r"""YAML whose characters that act, all of them within double quotes, stand as escapes.
+    r"""YAML in which control characters, all of them inside double quotes, are written as escapes.
 
     >>> print(yaml_escaped('title: "ü\u202e\U0001fffe"'))
     title: "ü\u202E\U0001FFFE"
@@ -61,12 +60,12 @@ def yaml_escaped(text: str) -> str:
 
 
 def json_text(data: Any, **style: Any) -> str:
-    r"""JSON in which characters that act stand as escapes, so that the text can be printed and means the same.
+    r"""JSON in which control characters are written as escapes: safe to print, with the same meaning.
 
     >>> json_text({"title": "ü\x9b\u202e"})
     '{"title": "ü\\u009b\\u202e"}'
     """
-    import json  # messages, for which the command line's --help imports this file, need none
+    import json  # not needed by messages, for which the command line's --help imports this file
 
     return _ACTING.sub(_escape, json.dumps(data, ensure_ascii=False, **style))
 

@@ -130,7 +130,7 @@ def test_an_option_that_a_picture_has_not_is_refused_by_name(kind: str, wrong: s
     [
         (5, "only: expected a name, or a list of names, found 5"),
         ([5], "lines: expected a name, or a list of names, found 5"),
-        ([], "nothing is named that could be held"),
+        ([], "none of the named lines can be held"),
     ],
 )
 def test_what_is_held_in_turn_is_named(only: Any, told: str) -> None:

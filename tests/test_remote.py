@@ -175,7 +175,7 @@ def test_a_library(service: lt.api.Client, tmp_path: Path) -> None:
 def test_what_is_too_large_is_said_to_be(service: lt.api.Client, tmp_path: Path) -> None:
     """The server refuses it before it has read it, while the client still sends."""
     (tmp_path / "large.npz").write_bytes(bytes(66_000_000))
-    with pytest.raises(LstmTraceError, match=r"66,000,000 bytes, and http://\S+ reads at most 64,000,000") as found:
+    with pytest.raises(LstmTraceError, match=r"66,000,000 bytes; http://\S+ accepts at most 64,000,000") as found:
         service.upload(tmp_path / "large.npz")
     assert found.value.status == 413
 
@@ -193,7 +193,7 @@ def test_what_is_wrong_is_said(service: lt.api.Client, tmp_path: Path) -> None:
         service.upload(tmp_path / "none.npz")
     with pytest.raises(LstmTraceError, match="is the server running"):
         lt.client("http://127.0.0.1:9").health()
-    with pytest.raises(LstmTraceError, match="no address of a server"):
+    with pytest.raises(LstmTraceError, match="not the address of a server"):
         lt.client("file:///etc/passwd").health()
 
 

@@ -1,1 +1,1 @@
-"""The reverse walk: gradients, and the exact split of a difference."""
+"""The backward pass: gradients, and the exact split of a difference."""

@@ -1,4 +1,4 @@
-"""An exact split of the difference of one value between two traces over everything it came from.
+"""An exact split of the difference of one value between two traces over everything that it was computed from.
 
 The secants (`cell.secant`) give each premise a slope between the traces; slope times the premise's difference is its
 share, and the shares add up to the difference of the value. Products are shared half and half, so the split does not
@@ -32,7 +32,7 @@ from .target import Target, Weightings, recorded, target
 
 
 def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")) -> None:
-    """Raise ShapeError with every reason why the two cannot be split value by value. sides: what they are called."""
+    """Raise ShapeError with every reason why the two cannot be split value by value. sides: their names."""
     raise_all(ShapeError, _held_apart(a, b))
     problems: list[str] = []
     first, second = sides
@@ -62,7 +62,7 @@ def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")
 
 
 def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
-    """Of each stage that differs in what is held alone, which lines these are."""
+    """For each stage that differs only in its holds, the lines in question."""
     for one, two in zip(a.stages, b.stages, strict=False):
         mine, yours = one.cell, two.cell
         if one.scope != two.scope or mine == yours or (mine.plain or mine) != (yours.plain or yours):
@@ -75,7 +75,7 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
 
 
 def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
-    """The shapes of the premises by place, without the axes of steps and rows."""
+    """The shapes of the premises by place, without the axes of steps and batch."""
     found, lead = {} if trace.x is None else {"x": trace.x.shape[2:]}, {"parameters": 0, "initial": 1, "given": 2}
     premises = arrays(trace, *lead)
     return found | {f"{scope}/{INITIAL.get(n, n)}": array.shape[lead[part] :] for part, scope, n, array in premises}
@@ -83,16 +83,16 @@ def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Split:
-    """The difference of one value, b's minus a's (a is the baseline), in parts that add up to it.
+    """The difference of one value, b minus a (a is the baseline), in parts that add up to it.
 
-    of: the value; `row` is the row of the batch that a's stands in. Parts are shares by address: `0/forward/W_xi`
-    in the parameter's shape; `x` (T, 1, I), `0/forward/h0` (1, H), supplied lines `0/forward/f_t` (T, 1, ·), of the
-    row that holds the value alone, since no other row matters; `lengths` or `mask` (T, 1, 1) where those differ.
+    of: the value; `row` is the sequence that contains a's. Parts are shares by address: `0/forward/W_xi` in the
+    parameter's shape; `x` (T, 1, I), `0/forward/h0` (1, H), supplied lines `0/forward/f_t` (T, 1, ·), only for the
+    sequence of the value, since no other matters; `lengths` or `mask` (T, 1, 1) if those differ.
     kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the share of each parameter at each
     step, (T,); they add up to the parameter's part.
-    local: the share of values that differ from their own derivation in a or b by more than rounding (a foreign or
-    wrong trace), by line (T, 1, ·). rounding: the share of float32 values that were rounded from their derivation;
-    0 for float64, where it is as small as the residual. first: the position in the input of the first step.
+    local: the share of values that deviate from their own derivation in a or b by more than rounding (a foreign or
+    wrong trace), by line (T, 1, ·). rounding: the share due to the rounding of float32 values from their derivation; 0
+    for float64, where it is as small as the residual. first: the position in the input of the first step.
     """
 
     of: Target
@@ -118,26 +118,26 @@ class Split:
 
     @property
     def residual(self) -> float:
-        """What the parts leave of the difference: rounding."""
+        """The part of the difference not covered by the parts: rounding."""
         return self.difference - self.total
 
     @property
     def size(self) -> float:
-        """The sum of the sizes of all parts: what the residual is to be measured by."""
+        """The sum of the magnitudes of all parts, with which the residual should be compared."""
         return total((*map(np.abs, self._arrays()), abs(self.rounding)))
 
     def _arrays(self) -> tuple[Array, ...]:
         return (*self.parts.values(), *self.local.values())
 
 
-@np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
+@np.errstate(all="ignore")  # if a value has overflowed, its shares are NaN
 def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
-    """Split the difference of the value at `of`, b's minus a's, over every premise; a is the baseline.
+    """Split the difference of the value at `of`, b minus a, over every premise; a is the baseline.
 
-    of: the address of one value of a line in b, or a sum of such (see `target`); in a the same value, or that of the
-    row `row` of its batch.
-    Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError for a line
-    that is needed and was not recorded.
+    of: the address of one value of a line in b, or a sum of such values (see `target`); in a the same value, or that of
+    sequence `row`.
+    Raises ShapeError with every reason why the traces cannot be compared value by value, and MissingError if a line
+    that is needed was not recorded.
     """
     value, base, trace = compared_rows(a, b, of, row)
     told = _Shares(trace, base)
@@ -154,7 +154,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
         parts[place], kinds[place] = _share(one.gradient, difference(ours, theirs)), kind
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(trace), value.read(base)
-    named = target(forward(b), of)  # in its own row
+    named = target(forward(b), of)  # in its own sequence
     return Split(named, named.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
                  b.first)  # fmt: skip
 
@@ -162,23 +162,23 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
 @checked
 @np.errstate(all="ignore")
 def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
-    """The split as a trace: every secant at every step is a line of it.
+    """Return the split as a trace: every secant at every step is a line of it.
 
     Args:
         a: the baseline.
         b: a trace of the same model.
         of: the address of one value of a line, in b; in a the same value.
-        row: the row of a's batch in which its value stands, where it is another.
+        row: the sequence of a's batch that contains its value, if it differs.
 
     Returns:
-        The row of b that holds the value, with the secants of each stage as one more stage
-        (`0/adjoint-forward`). What they read of the baseline is supplied: `base_c_t`. The slope of a parameter
-        (`sums`), input or state, times what differs in it, is its share: what `attribute` gives.
+        The sequence of b that contains the value, with the secants of each stage as an additional stage
+        (`0/adjoint-forward`). Values that they use from the baseline are supplied: `base_c_t`. The slope of a parameter
+        (`sums`), input or state, times its difference, is its share: what `attribute` returns.
 
     Raises:
-        OptionError: for traces in another arithmetic than float64.
-        ShapeError: where the traces cannot be compared value by value.
-        MissingError: for a line that is needed and was not recorded.
+        OptionError: if a trace uses another arithmetic than float64.
+        ShapeError: if the traces cannot be compared value by value.
+        MissingError: if a line that is needed was not recorded.
 
     >>> import lstm_trace as lt
     >>> a, b = (lt.run({"W": [[w]]}, [[x]], cell={"equations": "h_t = W @ x_t"}) for w, x in ((2, 3), (5, 7)))
@@ -201,12 +201,12 @@ def exact(trace: Trace) -> bool:
 
 
 def _sides(row: int | None) -> tuple[str, str]:
-    """What two traces are called: of those that are compared, a and b; where one is a row to compare with, so."""
+    """The names of two traces: a and b, or, if the baseline is another sequence, descriptions of both."""
     return ("a", "b") if row is None else ("the baseline", "the trace")
 
 
 def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
-    """The rows alone in which the value and the baseline's stand, and the value in these: value, baseline, trace."""
+    """Reduce both to the sequences of the value and the baseline's, with the value in these: value, baseline, trace."""
     a, b = forward(a), forward(b)
     value = target(b, of)
     there = value.b if row is None else row
@@ -215,7 +215,7 @@ def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target,
 
 
 def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit | None = None) -> Trace:
-    """The trace in float64 with the secants of one value. record: keep every line of theirs."""
+    """The trace in float64 with the secants of one value. record: keep all of their lines."""
     seeds: Weightings = {}
     value.weigh(trace, seeds)
     whole = exact(trace)
@@ -243,7 +243,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
                 where = " in the baseline" if side == "base" else ""
                 more = f"{where}: trace again and record that line too"
                 here[new] = recorded(base if side == "base" else trace, scope, name, more=more)
-        if record:  # the baseline's parameters that are others, by the names that they have in secants
+        if record:  # the baseline's differing parameters, by their names in the secants
             active = trace.stage(scope).active
             for name in active.parameters:
                 ours, theirs = (t.parameters[scope][name] for t in (trace, base))
@@ -254,7 +254,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
 
 
 def _premises(stage: Stage, seeds: Seeds) -> tuple[str, ...]:
-    """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
+    """The values of a stage that the shares of a split need from the baseline: premises, and the split values."""
     cell = stage.active
     fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]
     split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
@@ -262,19 +262,19 @@ def _premises(stage: Stage, seeds: Seeds) -> tuple[str, ...]:
 
 
 def difference(a: Array, b: Array) -> Array:
-    """a - b in float64, and 0 where they are equal (also where both are the same infinity)."""
+    """a - b in float64, and 0 if they are equal (also if both are the same infinity)."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     with np.errstate(invalid="ignore"):
         return np.where(a == b, 0.0, a - b)
 
 
 def _share(slope: Array, gap: Array) -> Array:
-    """Slope times difference, in float64; 0 where nothing differs, however steep."""
+    """Slope times difference, in float64; 0 if there is no difference, however steep."""
     return np.where(gap == 0, 0.0, slope * gap)
 
 
 class _Shares:
-    """What is seen of each line as the secants run: shares of parameters by step, and what no operand explains."""
+    """Collects data while the secants run: shares of parameters by step, and deviations that no operand explains."""
 
     def __init__(self, trace: Trace, base: Trace) -> None:
         self.traces = trace, base
@@ -298,7 +298,7 @@ class _Shares:
                 self._local(stage, line, steps, values(names[line.name]))
 
     def _local(self, stage: Stage, line: Line, steps: slice, slope: Array) -> None:
-        """Recorded minus derived, in the trace less in the baseline."""
+        """Recorded minus derived, in the trace minus in the baseline."""
         (own, odd), (base, other) = (_own(trace, stage, line, steps) for trace in self.traces)
         gap = difference(own, base)
         if not np.any(gap):
@@ -318,13 +318,13 @@ _NOTHING = np.zeros(()), np.zeros((), bool)
 def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
     """A line's recorded value minus the one derived from its operands, and where that is more than rounding.
 
-    Nothing where it or an operand was not recorded.
+    Nothing if it or an operand was not recorded.
     """
     values = trace.lines.get(stage.scope, {}).get(line.name)
     read: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     if values is None or any(operand is None for operand in read):
         return _NOTHING
-    # steps and rows in one axis: a product is then one product, not one for each step
+    # steps and sequences in one axis: then a product is computed once, not once per step
     operands = [operand.reshape(-1, operand.shape[-1]) if np.ndim(operand) == 3 else operand for operand in read]
     shape = values[steps].shape
     values = values[steps].reshape(-1, shape[-1])

@@ -1,8 +1,8 @@
-"""Gradients: back-propagation through time for weightings of the outputs, or for one value of any line.
+"""Gradients: back-propagation through time for weighted sums of the outputs, or for one value of any line.
 
-`norms` is how far a gradient reaches back: its size with respect to each carried state, step by step. For one value, or
-a sum of values, the size is the 2-norm over the units of a state. For a vector of values it is the Frobenius norm of
-the Jacobian, the root of the sum of its squared entries: the 2-norms of its rows, squared and added.
+`norms` measures how far a gradient reaches back: its norm with respect to each carried state, step by step. For one
+value, or a sum of values, it is the 2-norm over the units of a state. For a vector of values it is the Frobenius norm
+of the Jacobian, the root of the sum of its squared entries, that is, of the squared 2-norms of its rows.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Premise(NamedTuple):
         return f"{self.scope}/{name}" if self.scope else name
 
     def value(self, trace: Trace) -> Array:
-        """What the trace has for it."""
+        """Its value in the trace."""
         if not self.scope:
             values = trace.valid if self.kind == "valid" else trace.x
             assert values is not None
@@ -56,7 +56,7 @@ class Premise(NamedTuple):
 
 
 def in_baseline(trace: Trace, premise: Premise) -> Array | None:
-    """What the baseline has for a premise, in a trace of secants; None where nothing flows to it."""
+    """The baseline's value of a premise, in a trace of secants; None if nothing flows to it."""
     for back in trace.stages:
         if not back.is_adjoint or premise.scope not in ("", back.owner):
             continue
@@ -74,7 +74,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
 
 
 def premises(trace: Trace) -> Iterator[Premise]:
-    """Every premise of the stages that are no adjoints; its gradient is 0 where nothing flows to it."""
+    """Every premise of the stages that are not adjoints; its gradient is 0 if nothing flows to it."""
     first = forward_stages(trace.stages)
     adjoints = {stage.owner: stage for stage in trace.stages if stage.is_adjoint}
     dtype = trace.header.dtype
@@ -86,7 +86,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
         sums = {} if back is None else trace.sums.get(back.scope, {})
 
         def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
-            """The gradient of an input or state, 0 where nothing flows."""
+            """The gradient of an input or state, 0 if nothing flows."""
             line = trace.operand(back.scope, names[name], steps) if name in names else None
             return np.zeros(values.shape, dtype) if line is None else line
 
@@ -94,7 +94,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
             if name not in names:
                 zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
                 yield Premise("parameter", stage.scope, name, zero)
-            elif names[name] in sums:  # not in a part of some steps
+            elif names[name] in sums:  # not in a part with only some steps
                 yield Premise("parameter", stage.scope, name, sums[names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
@@ -112,7 +112,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
 
 
 def gradients_of(trace: Trace) -> dict[str, Array]:
-    """The mapping that `gradients` gives, of a trace that has the adjoints already (see `Trace.gradients`).
+    """The mapping returned by `gradients`, for a trace that already has the adjoints (see `Trace.gradients`).
 
     Raises MissingError for a trace without adjoints, or a part of one that does not have all of them.
     """
@@ -138,7 +138,7 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
 def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     """The gradients in the layout in which the input was given.
 
-    batch: where `trace` is one row of a batch, the rows of that; the others' gradients are 0.
+    batch: if `trace` is one sequence of a batch, the batch size; the gradients of the others are 0.
     """
 
     def whole(values: Array, axis: int) -> Array:
@@ -165,7 +165,7 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
 def gradients(
     trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
 ) -> dict[str, Array]:
-    """The gradient of a weighted sum of outputs with respect to every parameter, input and initial state.
+    """Compute the gradient of a weighted sum of outputs with respect to every parameter, input and initial state.
 
     Args:
         trace: a trace with every line that the sum depends on.
@@ -173,20 +173,20 @@ def gradients(
         h_n: weights of `trace.h_n`.
         c_n: weights of `trace.c_n`.
         of: the address of one value of any line (`0/forward/3/0/c_t[1]`), with weight 1, or a sum of such values
-            (`3/h_t[0] - 3/h_t[1]`, `sum(3/h_t)`); or a line of one unit, a loss for example, every value of it with
-            weight 1. All that is given is added.
-        seeds: weights of any lines by name (`c_t`, or `0/forward/c_t` where several layers have it), (T, B, width),
-            or (T, width) where x had no rows.
+            (`3/h_t[0] - 3/h_t[1]`, `sum(3/h_t)`); or a line of one unit, for example a loss, every value of it with
+            weight 1. Everything given is added.
+        seeds: weights of any lines by name (`c_t`, or `0/forward/c_t` if several layers have it), (T, B, width), or
+            (T, width) if x was unbatched.
 
     Returns:
         Arrays by address: `0/forward/W_xi` in the parameter's shape; `x` in the layout in which x was given; `h0` and
-        `c0` (L·D, B, ·), without B where x had none; other initial states as `0/forward/n_prev`, (B, ·); supplied
+        `c0` (L·D, B, ·), without B if x was unbatched; other initial states as `0/forward/n_prev`, (B, ·); supplied
         lines as `0/forward/f_t`. Their unit is that of the sum per unit of the value; here both are 1.
 
     Raises:
-        ShapeError: where weights do not have the shape of what they weight.
-        OptionError: where nothing is weighted.
-        MissingError: for a line that was not recorded, or that there is not.
+        ShapeError: if weights do not have the shape of the values that they weight.
+        OptionError: if nothing is weighted.
+        MissingError: if a line does not exist or was not recorded.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}
@@ -199,7 +199,7 @@ def gradients(
     rows = np.flatnonzero(np.any([v.any(axis=(0, 2)) for here in weights.values() for v in here.values()], axis=0))
     if len(rows) != 1 or trace.batch == 1:
         return by_address(walked(trace, weights, record=False))
-    b = int(rows[0])  # no other row matters
+    b = int(rows[0])  # no other sequence matters
     alone = {scope: {name: v[:, b : b + 1] for name, v in here.items()} for scope, here in weights.items()}
     return by_address(walked(one_row(trace, b), alone, record=False), trace.batch, b)
 
@@ -208,7 +208,7 @@ def gradients(
 def backward(
     trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
 ) -> Trace:
-    """The gradients of a weighted sum of outputs as a trace: every adjoint at every step is a line of it.
+    """Return the gradients of a weighted sum of outputs as a trace: every adjoint at every step is a line of it.
 
     Args:
         trace: a trace with every line that the sum depends on.
@@ -219,14 +219,14 @@ def backward(
         seeds: weights of any lines by name; see `gradients`.
 
     Returns:
-        The trace with the adjoint of each stage as one more stage (`0/adjoint-forward`): its line `d_c_t` is the
-        gradient with respect to `c_t`, its `sums` are the gradients of the parameters. It holds the lines of `trace`
-        themselves, not copies. `gradients` is the mapping that `gradients` gives.
+        The trace with the adjoint of each stage as an additional stage (`0/adjoint-forward`): its line `d_c_t` is the
+        gradient with respect to `c_t`, its `sums` are the gradients of the parameters. It shares the lines of `trace`
+        instead of copying them. Its `gradients` is the mapping that `gradients` returns.
 
     Raises:
-        ShapeError: where weights do not have the shape of what they weight.
-        OptionError: where nothing is weighted.
-        MissingError: for a line that was not recorded, or that there is not.
+        ShapeError: if weights do not have the shape of the values that they weight.
+        OptionError: if nothing is weighted.
+        MissingError: if a line does not exist or was not recorded.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}
@@ -251,9 +251,9 @@ def forward(trace: Trace) -> Trace:
 
 
 def walked(trace: Trace, weights: Weightings, record: bool, visit: Visit | None = None) -> Trace:
-    """The trace with its adjoint stages run. weights: as `weighting` gives them. record: keep every adjoint line.
+    """The trace with its adjoint stages run. weights: as returned by `weighting`. record: keep every adjoint line.
 
-    visit: is shown every gradient, some steps at a time.
+    visit: called with every gradient, some steps at a time.
     """
     stages = adjoint_stages(trace.stages, weights, sizes(trace))
     dtype = trace.header.dtype
@@ -268,7 +268,7 @@ def walked(trace: Trace, weights: Weightings, record: bool, visit: Visit | None 
 def weighting(
     trace: Trace, output: Any = None, h_n: Any = None, c_n: Any = None, of: str | None = None, seeds: Any = None
 ) -> Weightings:
-    """The weightings of `gradients` by scope and line, (T, B, width). Raises what `gradients` does."""
+    """The weightings of `gradients` by scope and line, (T, B, width). Raises the errors of `gradients`."""
     if all(weights is None for weights in (output, h_n, c_n, of)) and (seeds is None or seeds == {}):
         said = "give weights as output, h_n, c_n or seeds, or one value's address as of"
         raise OptionError(f"nothing to differentiate: {said}")
@@ -330,7 +330,7 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
 
 
 class Norm(NamedTuple):
-    """The size of the gradient with respect to a carried line at a step."""
+    """The norm of the gradient with respect to a carried line at a step."""
 
     layer: int
     direction: str
@@ -341,10 +341,10 @@ class Norm(NamedTuple):
 
 @dataclass(frozen=True)
 class Norms:
-    """The sizes at every step of row `b` that is no padding; 0 where nothing flows.
+    """The norms at every valid step of sequence `b`; 0 if nothing flows.
 
     of: the address of the value or vector, or the name of a loss; empty for the sum of the last outputs (`last`).
-    vector: whether they are those of a Jacobian.
+    vector: whether they belong to a Jacobian.
     """
 
     of: str
@@ -354,13 +354,13 @@ class Norms:
 
 
 def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = None) -> Norms:
-    """How large the gradient of a value is with respect to what each layer and direction carries, at each step.
+    """The norm of the gradient of a value with respect to the values that each layer and direction carries, by step.
 
-    of: the address of one value, or of a line at a step, all units of it (`5/h_t`); the name of a loss; if None the
-    sum of what the top layer gives out last, in each of its directions. batch: the row, where the address does not say
-    it. output: weights of the output, in its shape, instead of `of`.
-
-    Raises MissingError for what there is not, TooLargeError for a Jacobian that would take minutes.
+    of: the address of one value, or of all units of a line at a step (`5/h_t`); the name of a loss; if None the sum of
+    the last outputs of the top layer, in each of its directions. batch: the sequence, if the address does not determine
+    it.
+    output: weights of the output, in its shape, instead of `of`.
+    Raises MissingError for an unknown name, TooLargeError for a Jacobian that would take minutes.
     """
     trace = forward(trace)
     if not 0 <= batch < trace.batch:
@@ -389,7 +389,7 @@ def _vector(trace: Trace, of: str) -> Address | None:
 
 
 def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[str, int, Weightings]:
-    """What `of` is called, its row, and its weightings."""
+    """The description of `of`, its sequence, and its weightings."""
     if output is not None:
         return "", batch, weighting(trace, output=np.asarray(output))
     if of is None:
@@ -401,7 +401,7 @@ def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[st
 
 
 def _last(trace: Trace, b: int) -> Weightings:
-    """Weights of one for what the stages of the top layer give out at their last step that is no padding."""
+    """Weights of one for the outputs of the top layer's stages at their last valid step."""
     inside = np.flatnonzero(trace.valid[:, b, 0])
     if not inside.size:
         raise MissingError(f"all steps of batch element {b} are padding: choose another")
@@ -409,7 +409,7 @@ def _last(trace: Trace, b: int) -> Weightings:
     seeds: Weightings = {}
     for stage in top:
         output = stage.cell.output
-        if output not in sizes(trace)[stage.scope]:  # `ask` may name a state and not what padding makes of it
+        if output not in sizes(trace)[stage.scope]:  # `ask` may name a state and not its padded output
             output = stage.unpadded(output)
         whole = np.zeros((trace.steps, trace.batch, width_of(trace, stage.scope, output)))
         whole[inside[0 if stage.backwards else -1], b] = 1.0
@@ -418,7 +418,7 @@ def _last(trace: Trace, b: int) -> Weightings:
 
 
 def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
-    """The units of a vector one by one, as rows of a batch, some at once. Raises TooLargeError."""
+    """The units of a vector one by one, as sequences of a batch, some at once. Raises TooLargeError."""
     widths = sizes(trace)
     width = widths[of.scope][of.line]
     if 2 * width * run_seconds(trace) > plan_choice.MOST_SECONDS:  # a backward pass takes up to twice as long as a run
@@ -436,28 +436,28 @@ def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
 
 
 class _Squares:
-    """The squared entries of gradients with respect to what the stages of one row carry, summed at each step."""
+    """The squared entries of gradients with respect to the carried values of one sequence, summed at each step."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.sizes = {(stage.scope, line): np.zeros(trace.steps) for stage in trace.stages for line in stage.carried}
 
-    @np.errstate(all="ignore")  # a gradient that has overflowed has no size
+    @np.errstate(all="ignore")  # an overflowed gradient has no norm
     def add(self, seeds: Weightings) -> None:
-        """Add the gradients of some weightings, each a row of a batch."""
+        """Add the gradients of some weightings, each a sequence of a batch."""
         count = next(values.shape[1] for here in seeds.values() for values in here.values())
         trace = self.trace if count == 1 else rows(self.trace, np.zeros(count, int))
         walked(trace, seeds, record=False, visit=self.visit)
 
     def visit(self, back: Stage, steps: slice, values: Values) -> None:
-        """What comes back to a stage at some steps."""
+        """Process the gradients that reach a stage at some steps."""
         for name, new in back.cell.gradient_of.items():
             if (back.owner, name) in self.sizes:
                 sizes = self.sizes[back.owner, name][steps]
                 np.hypot(sizes, _size(np.asarray(values(new), np.float64)), out=sizes)
 
     def norms(self) -> Iterator[Norm]:
-        """The sizes at the steps that are no padding."""
+        """The norms at the valid steps."""
         inside = np.flatnonzero(self.trace.valid[:, 0, 0])
         for stage in self.trace.stages:
             for line in stage.carried:
@@ -467,7 +467,7 @@ class _Squares:
 
 
 def _size(values: Array) -> Array:
-    """The root of the sum of the squares over rows and units at each step, also where a square would overflow."""
+    """The root of the sum of squares over batch and units at each step, even if a square would overflow."""
     largest = np.abs(values).max(axis=(1, 2), keepdims=True)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
     return scale[:, 0, 0] * np.sqrt(((values / scale) ** 2).sum(axis=(1, 2)))

@@ -1,4 +1,4 @@
-"""Run the adjoint stages of a network on a trace: their lines, and what they gather over all steps."""
+"""Runs the adjoint stages of a network on a trace: their lines, and their sums over all steps."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ..trace.argument_types import KINDS, checked, listed
 from ..trace.derived import Values, add, gather, gather_in, one_thread, term
 from ..trace.trace import Trace
 
-#: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
-#: cell, and where its inputs come from, other than the weights.
+#: Writes the adjoint of a stage, given its weighted values with the names of their weights and the widths of all:
+#: returns the cell, and the sources of its inputs other than the weights.
 Write = Callable[[Stage, Seeds, KnownWidths], tuple[Cell, Mapping[str, str]]]
 
 
 def differential(stage: Stage, seeds: Seeds, widths: KnownWidths) -> tuple[Cell, Mapping[str, str]]:
-    """The adjoint by derivatives, which reads the lines of the stage: see `Write`."""
+    """The adjoint by derivatives, which uses the lines of the stage: see `Write`."""
     cell = derived(stage.active, seeds, widths)
     return cell, {name: f"{stage.scope}/{name}" for name in cell.inputs}
 
@@ -37,9 +37,9 @@ def differential(stage: Stage, seeds: Seeds, widths: KnownWidths) -> tuple[Cell,
 def adjoint_stages(
     stages: Sequence[Stage], seeds: Seeds, widths: Mapping[Scope, KnownWidths], write: Write = differential
 ) -> tuple[Stage, ...]:
-    """The adjoint stages, in computing order.
+    """The adjoint stages, in order of computation.
 
-    seeds: by scope the lines, inputs and states that are weighted; each stage is given the weights as `seed_<name>`.
+    seeds: by scope the lines, inputs and states that are weighted; each stage gets the weights as `seed_<name>`.
     widths: of every value, by scope.
     """
     found: list[Stage] = []
@@ -67,7 +67,7 @@ def adjoint_stages(
 
 
 def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
-    """For each weighted line of a stage the input of its adjoint that brings the weights."""
+    """For each weighted line of a stage, the input of its adjoint that holds the weights."""
     cell = stage.cell
     taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
     found: dict[str, str] = {}
@@ -82,7 +82,7 @@ def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
 
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
-#: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
+#: Steps times batch size summed in one product: with few of them, a product costs as much as reading the whole sum.
 GATHERED_ROWS = 256
 
 
@@ -90,7 +90,7 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: Lines, record: bool
     """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
 
     given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.
-    Raises MissingError for what they read and the trace does not hold, TooLargeError.
+    Raises MissingError for operands that the trace does not contain, TooLargeError.
     """
     dtype = trace.header.dtype
     new = replace(trace, stages=trace.stages + stages, given={**trace.given, **given}, memory=None)
@@ -107,7 +107,7 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: Lines, record: bool
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
-    """What the stages read of the forward pass that was not recorded, each line once."""
+    """The operands of the stages from the forward pass that were not recorded, each line once."""
     told: set[str] = set()
     made = {stage.scope for stage in stages}
     both_ends = (slice(0, 2), slice(-2, None))  # a state is the initial one at one end, and a line elsewhere
@@ -125,7 +125,7 @@ def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
             told.add(source)
             readers = (x.name for x in stage.cell.lines if x.assigned and name in stage.through(x))
             why = next((f"through line `{reader}`" for reader in readers), "to the parameters")
-            yield f"{source} was not recorded; the walk back {why} needs it: trace again and record that line too"
+            yield f"{source} was not recorded; the backward pass {why} needs it: trace again and record that line too"
 
 
 def ends(trace: Trace, stage: Stage) -> dict[str, str]:
@@ -135,7 +135,7 @@ def ends(trace: Trace, stage: Stage) -> dict[str, str]:
 
 
 def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
-    """By scope and line the gradients that the adjoint stages of a trace found, (T, B, width)."""
+    """By scope and line, the gradients in the adjoint stages of a trace, (T, B, width)."""
     found: dict[str, dict[str, Array]] = {}
     for stage in trace.stages:
         own = trace.stage(stage.owner).cell.by_name
@@ -146,20 +146,20 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
 
 
 class _Gathering(InMemory):
-    """A trace's memory that also gathers over all steps, some of them at once, what the stages ask for."""
+    """A trace's memory that also computes the stages' sums over all steps, some of them at once."""
 
     def __init__(self, trace: Trace, work: Work, visit: Visit | None) -> None:
         super().__init__(trace, work, {})
         self.trace, self.visit = trace, visit
         self.sums: dict[str, dict[str, Array]] = {}
-        self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
+        self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are used
 
     def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
         """See `InMemory`."""
         stage = self.trace.stage(scope)
-        # what the block hands to the next one is 0 where it is below the normal range: a gradient that vanishes would
-        # stay there for all steps that are left (0.9 times the smallest number is rounded to that number), where
-        # arithmetic is a hundred times slower on many processors; `verify` lets a zero pass for it
+        # values passed on to the next block are set to 0 below the normal range: a vanishing gradient would stay there
+        # for all remaining steps (0.9 times the smallest number is rounded to that number), where arithmetic is a
+        # hundred times slower on many processors; `verify` accepts a zero for it
         for line in dict.fromkeys(stage.cell.states.values()):
             edge = block.line(line)[0 if stage.backwards else count - 1]
             edge[np.abs(edge) < np.finfo(edge.dtype).tiny] = 0
@@ -210,23 +210,23 @@ def adjoint(
     seeds: Sequence[str] | str | None = None,
     widths: Mapping[str, int] | None = None,
 ) -> Cell:
-    """The adjoint of a cell as a cell: back-propagation through one step, written down as equations.
+    """Return the adjoint of a cell as a cell: back-propagation through one step, written as equations.
 
     Args:
-        cell: a name, a mapping with `kind` and options or with `equations`, as `lt.run` takes it; the equations
-            themselves; or a cell. Where no option `bias` says otherwise, a named cell has no biases.
+        cell: a name, a mapping with `kind` and options or with `equations`, as accepted by `lt.run`; the equations
+            themselves; or a cell. Unless an option `bias` says otherwise, a named cell has no biases.
         seeds: the lines whose weighted sum is differentiated; the output if None.
-        widths: of lines, states and inputs; needed where the cell concatenates.
+        widths: of lines, states and inputs; needed if the cell concatenates.
 
     Returns:
-        A cell that runs against time. Its inputs are the weights (`seed_h_t`) and the lines of the cell that it reads;
-        `sums` are the gradients of the parameters; `gradient` says which line is the gradient of what. `print` shows
-        its equations, and `adjoint` takes it again.
+        A cell that runs against time. Its inputs are the weights (`seed_h_t`) and the lines of the cell that it uses;
+        `sums` are the gradients of the parameters; `gradient` maps each line to the value that it is the gradient of.
+        `print` shows its equations, and `adjoint` accepts it again.
 
     Raises:
-        OptionError: for a cell or an option that there is not.
-        CellError: for wrong equations, or where a width is needed.
-        MissingError: for a seed that is no line of the cell.
+        OptionError: if the cell or an option does not exist.
+        CellError: if the equations are invalid, or a width is needed.
+        MissingError: if a seed is not a line of the cell.
 
     >>> print(adjoint("z_t = W_x @ x_t\\nh_t = tanh(z_t)"))
     input: seed_h_t, x_t, h_t

@@ -1,12 +1,12 @@
-"""What is explained: one value of a trace, a signed sum of several, or a loss.
+"""The value to explain: one value of a trace, a signed sum of several, or a loss.
 
 Sums of addresses are written as `28/h_t[0] + 28/h_t[3] - 28/h_t[5]` or `sum(28/h_t)`:
 
     combination = [sign] term {sign term}
     term        = ADDRESS | "sum" "(" ADDRESS ")"
-    sign        = "+" | "-", with a space before it, or behind a bracket
+    sign        = "+" | "-", preceded by a space or following a bracket
 
-The text is parsed, never evaluated. In `sum(…)` an address may be one of several values (`trace.address.read_several`).
+The text is parsed, never evaluated. In `sum(…)` an address may name several values (`trace.address.read_several`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ..trace.address import is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.trace import Trace
 
-#: More terms than anybody writes.
+#: Maximum number of terms.
 MOST = 1000
 _SUM = re.compile(r"sum\s*\((.*)\)", re.DOTALL)
 _OPENING, _CLOSING = "([", ")]"
 
 
 class Term(NamedTuple):
-    """One address with its sign. summed: whether it stands in `sum(…)`."""
+    """One address with its sign. summed: whether it is inside `sum(…)`."""
 
     sign: float
     address: str
@@ -49,7 +49,7 @@ def is_sum(text: str) -> bool:
 
 
 def terms(text: str) -> list[Term]:
-    """The terms of a signed sum, in order. Raises OptionError where something is missing.
+    """The terms of a signed sum, in order. Raises OptionError if something is missing.
 
     >>> terms("28/h_t[0] - sum(1/reverse/h_t)")
     [Term(sign=1.0, address='28/h_t[0]', summed=False), Term(sign=-1.0, address='1/reverse/h_t', summed=True)]
@@ -81,7 +81,7 @@ def _term(text: str, sign: float, part: str) -> Term:
     return Term(sign, address, inside is not None)
 
 
-#: Weightings by scope and line, (T, B, width), that are being put together.
+#: Weightings by scope and line, (T, B, width), under construction.
 Weightings = dict[str, dict[str, Array]]
 
 
@@ -99,7 +99,7 @@ class Value(NamedTuple):
 
 
 def one_value(trace: Trace, text: str) -> Value:
-    """Read the address of one value of a line, cell input or state; the unit may be left out where there is one.
+    """Read the address of one value of a line, cell input or state; the unit may be omitted if there is only one.
 
     Raises MissingError for anything else.
     """
@@ -125,17 +125,17 @@ def one_value(trace: Trace, text: str) -> Value:
 
 
 def names_several(trace: Trace, text: str) -> bool:
-    """Whether an address is one of several values of a line; W_xi[1,2] is one entry of a matrix."""
+    """Whether an address names several values of a line; W_xi[1,2] is one entry of a matrix."""
     return is_several(text) and any(line_name(text) in stage.cell.by_name for stage in trace.stages)
 
 
-#: What the parts of an address are called.
+#: Names of the parts of an address.
 _WORDS = {"layer": "layer", "direction": "direction", "b": "batch element"}
 
 
 @dataclass(frozen=True)
 class Summand:
-    """Values of one line that are added up, times `sign`: all at `steps` (indices, without padding), of `units`."""
+    """Values of one line that are added, times `sign`: all at `steps` (indices, without padding), of `units`."""
 
     sign: float
     scope: str
@@ -146,12 +146,12 @@ class Summand:
     def inside(self, values: Array, first: int, b: int) -> Array:
         """Its numbers among those of its line, (steps from `first` on, B, width), with the sign."""
         found = values[self.steps - first, b][:, self.units]
-        return self.sign * np.array(found, np.float64, order="C")  # in one order, by which sums are rounded
+        return self.sign * np.array(found, np.float64, order="C")  # in a fixed order, because sums are rounded
 
 
 @dataclass(frozen=True)
 class Target:
-    """A sum of values of row `b` of the batch, named as it is read: one value, or `parts` with their signs."""
+    """A sum of values in sequence `b`, named as it is written: one value, or `parts` with their signs."""
 
     name: str
     b: int
@@ -161,7 +161,7 @@ class Target:
         return self.name
 
     def read(self, trace: Trace) -> float:
-        """The value in a trace. Raises MissingError for a line that was not recorded."""
+        """The value in a trace. Raises MissingError if a line was not recorded."""
         values: list[Array] = []
         for part in self.parts:
             first, last = int(part.steps[0]), int(part.steps[-1])
@@ -169,7 +169,7 @@ class Target:
         return total(values)
 
     def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:
-        """Add to `seeds` weights of 1 for its values; or those of its values in all rows, one weight for each row."""
+        """Add weights of 1 for its values to `seeds`; or for its values in all sequences, one weight per sequence."""
         rows = np.eye(trace.batch)[self.b] if weights is None else weights
         for part in self.parts:
             whole = np.zeros((trace.steps, trace.batch, sizes(trace)[part.scope][part.line]))
@@ -178,9 +178,9 @@ class Target:
 
 
 def target(trace: Trace, text: str) -> Target:
-    """Read what is explained: the address of one value, or a sum of some (see `combination`).
+    """Parse the value to explain: the address of one value, or a sum of some (see `combination`).
 
-    What is a value of the trace is that, whatever signs its name has. Raises MissingError, OptionError.
+    A value of the trace takes precedence, whatever signs its name contains. Raises MissingError, OptionError.
     """
     try:
         return _one(trace, one_value(trace, text))
@@ -198,9 +198,9 @@ def target(trace: Trace, text: str) -> Target:
 
 
 def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:
-    """A line, input or state at some steps, (T, B, width). Raises MissingError for one that was not recorded.
+    """A line, input or state at some steps, (T, B, width). Raises MissingError if it was not recorded.
 
-    more: what the message says after that.
+    more: the end of the message.
     """
     values = trace.operand(scope, name, steps)
     if values is None:
@@ -214,7 +214,7 @@ def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
 
 
 def _of_term(trace: Trace, term: Term) -> Target:
-    """One value, or in a sum all that are no padding, at all steps and of all units that the address means."""
+    """One value; or in a sum, all valid ones, at all steps and of all units that the address covers."""
     if not term.summed:
         return _one(trace, one_value(trace, term.address), term.sign)
     said, name = f"sum({term.address})", line_name(term.address)
@@ -238,7 +238,7 @@ def _of_term(trace: Trace, term: Term) -> Target:
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
-    """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
+    """The stage and the name of a line of one unit that has several values; None if `text` does not name one."""
     scope, name = scope_and_name(text)
     stages = [s for s in trace.stages if name in {line.name for line in s.lines} and scope in ("", s.scope)]
     if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
@@ -247,10 +247,10 @@ def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
 
 
 def width_of(trace: Trace, scope: str, name: str) -> int:
-    """How many values a line or state has. Raises MissingError for what was not computed, so that nothing says it."""
+    """The width of a line or state. Raises MissingError if it was not computed, so that the width is unknown."""
     found = sizes(trace)[scope].get(name)
     if found is None:
-        said = f"neither it nor what needs it was asked for (ask: {', '.join(trace.header.ask)})"
+        said = f"neither it nor a line that needs it was requested (ask: {', '.join(trace.header.ask)})"
         raise MissingError(f"{scope}/{name} was not computed: {said}")
     return found
 

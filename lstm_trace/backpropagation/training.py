@@ -1,8 +1,8 @@
 """Training by hand: forward pass, loss, backward pass, updated weights and the loss after them, step by step.
 
 Update rules are cells: time is the number of the update, a batch element is a row of the parameter. `g_t` is the
-gradient at the update, `w_prev` the parameter before it. So momentum and Adam are lines too, and every number of theirs
-is traced, verified and printed as that of any other cell.
+gradient at the update, `w_prev` the parameter before it. So momentum and Adam are lines too, and all of their numbers
+are traced, verified and printed like those of any other cell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .target import loss_of, recorded, target
 
 
 class Optimizer(NamedTuple):
-    """A rule with the values of its constants, and those of states that do not begin with 0."""
+    """A rule with the values of its constants, and of states whose initial value is not 0."""
 
     equations: str
     constants: Mapping[str, float]
@@ -40,7 +40,7 @@ class Optimizer(NamedTuple):
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Optimizer("input: g_t\nw_t = w_prev - rate * g_t\ncarry: w_prev <- w_t\noutput: w_t", {"rate": 0.1}),
-    # torch.optim.SGD with momentum and no dampening; Polyak 1964 has the rate within the momentum
+    # torch.optim.SGD with momentum and no dampening; Polyak 1964 has the rate inside the momentum
     "momentum": Optimizer(
         "input: g_t\nm_t = momentum * m_prev + g_t\nw_t = w_prev - rate * m_t\n"
         "carry: m_prev <- m_t, w_prev <- w_t\noutput: w_t",
@@ -65,9 +65,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
-    """The rule of that name, or that the equations `name` are, with these constants in place of its own.
+    """The rule with that name, or given by equations, with these constants replacing its own.
 
-    Raises OptionError for a rule or constant that there is not, CellError for equations that are no rule.
+    Raises OptionError for an unknown rule or constant, CellError for equations that are not a rule.
     """
     if "=" in name:
         cell = parse(name)
@@ -91,7 +91,7 @@ def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
     return rule._replace(constants=found)
 
 
-#: Updates that are kept whole, with every line of the backward pass.
+#: Maximum number of updates, each kept with every line of the backward pass.
 MOST_UPDATES = 1000
 
 
@@ -99,9 +99,10 @@ MOST_UPDATES = 1000
 class Training:
     """Some updates of the parameters.
 
-    of: the loss, a line or the address of one value. traces: of each update the trace with the backward pass,
-    then that of the forward pass with the last weights. updates: to the address of each parameter the trace of its
-    update rule: step t is update t, a row of the batch is a row of the parameter.
+    of: the loss, a line or the address of one value. traces: for each update the trace with the backward pass, followed
+    by that of the forward pass with the final weights. updates: maps the address of each parameter to the trace of its
+    update
+    rule: step t is update t, a batch element is a row of the parameter.
     """
 
     of: str
@@ -129,23 +130,24 @@ def train(
     trace: Trace, of: str, rate: float | None = None, updates: int = 1, optimizer: str = "sgd",
     only: Sequence[str] | str | None = None, **constants: float,
 ) -> Training:  # fmt: skip
-    """Update the parameters of a trace so that a loss falls, and keep every number of it.
+    """Update the parameters of a trace to reduce a loss, and keep every number.
 
     Args:
         trace: a trace with every line that the loss depends on.
-        of: the loss: a line of one unit, whose values at all steps and rows are added, or the address of one value.
-        rate: how far each update goes; that of the optimizer if None (sgd and momentum 0.1, adam 0.001).
-        updates: how many updates.
+        of: the loss: a line of one unit, whose values at all steps and sequences are added, or the address of one
+            value.
+        rate: the learning rate; that of the optimizer if None (sgd and momentum 0.1, adam 0.001).
+        updates: number of updates.
         optimizer: `sgd`, `momentum`, `adam`, or equations: `input: g_t` is the gradient, `w_prev` the parameter.
-        only: names or addresses of the parameters that are updated; all if None.
-        constants: of the optimizer (momentum; beta_1, beta_2, epsilon), or of its equations.
+        only: names or addresses of the parameters to update; all if None.
+        constants: constants of the optimizer (momentum; beta_1, beta_2, epsilon), or of its equations.
 
     Returns:
-        The traces of all updates, and the weights after the last.
+        The traces of all updates, and the weights after the last one.
 
     Raises:
-        OptionError: for an optimizer or constant that there is not, or fewer than one update.
-        MissingError: for a line or parameter that there is not, or a line that was not recorded.
+        OptionError: if the optimizer or a constant does not exist, or `updates` is less than one.
+        MissingError: if a line or parameter does not exist, or a line was not recorded.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "y_t = W @ x_t\\nL = (y_t - 1) * (y_t - 1)\\noutput: L"}
@@ -177,7 +179,7 @@ def train(
 
 
 def loss(trace: Trace, of: str) -> float:
-    """The value of the loss: of a line, the sum over all steps and rows."""
+    """The value of the loss: for a line, the sum over all steps and sequences."""
     trace = forward(trace)
     line = loss_of(trace, of)
     if line is None:
@@ -187,7 +189,7 @@ def loss(trace: Trace, of: str) -> float:
 
 
 def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
-    """The parameters to update, by address. Raises MissingError for one that there is not."""
+    """The parameters to update, by address. Raises MissingError for an unknown one."""
     every = {f"{scope}/{n}": v for scope, here in trace.parameters.items() for n, v in here.items()}
     if only is None:
         return every
@@ -202,12 +204,12 @@ def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
 
 
 def _rows(values: Array) -> Array:
-    """A parameter as rows of the batch: (M, N), a vector as one row."""
+    """A parameter as rows of a batch: (M, N), a vector as one row."""
     return values if values.ndim == 2 else values[None]
 
 
 def _start(rule: Optimizer, value: Array) -> dict[str, Array]:
-    """The states before the first update; one that begins with another number than 0 is one number for each row."""
+    """The states before the first update; one with another initial value than 0 is a single number per row."""
     found = {state: np.full((len(value), 1), start) for state, start in rule.initial.items()}
     return {state: found.get(state, np.zeros_like(value)) for state in rule.cell.states} | {"w_prev": value}
 

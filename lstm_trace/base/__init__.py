@@ -1,1 +1,1 @@
-"""Files, arrays, memory: what every room stands on, and nothing that knows of an LSTM."""
+"""Files, arrays, memory: the foundation of every room; nothing here knows of an LSTM."""

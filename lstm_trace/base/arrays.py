@@ -1,4 +1,4 @@
-"""Nested lists to arrays of numbers, or to labels, and back, with the place of the first fault."""
+"""From nested lists to arrays of numbers, or to labels, and back; errors name the position of the first fault."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 
 K = TypeVar("K")
 V = TypeVar("V")
-Array = Any  # np.ndarray of any float dtype; numpy's own generics say no more than this about shapes
+Array = Any  # np.ndarray of any float dtype; numpy's own generics say nothing about shapes either
 #: JSON has no NaN and no infinities; files write them as these words.
 WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _LARGEST = 1.7976931348623157e308
-_DEEPEST = 64  # levels of nesting; no array of ours has more than four
+_DEEPEST = 64  # levels of nesting; none of our arrays has more than four
 
 
 def to_array(value: Any) -> Array:
-    """Nested lists of numbers as an array; NaN and infinities may be written as words. Arrays pass as they are.
+    """Nested lists of numbers as an array; NaN and infinities may be written as words. Arrays are returned unchanged.
 
-    Whole numbers become float64; floats keep their kind (lists of numpy's own float32 stay float32).
+    Integers become float64; floats keep their type (lists of numpy's float32 stay float32).
 
-    Raises ValueError that names the first place that is ragged or no number.
+    Raises ValueError that names the first position that is ragged or not a number.
 
     >>> to_array([[1, 2], [3, "NaN"]])
     array([[ 1.,  2.],
@@ -50,7 +50,7 @@ def to_array(value: Any) -> Array:
 
 
 def to_arrays(value: Any) -> Any:
-    """As `to_array`; parts that differ in nothing but their width, as the states of layers do, as a list of arrays.
+    """As `to_array`; parts that differ only in width, such as the states of layers, become a list of arrays.
 
     >>> to_arrays([[1.0, 2.0], [3.0]])
     [array([1., 2.]), array([3.])]
@@ -70,9 +70,9 @@ def to_arrays(value: Any) -> Any:
 
 
 def to_truths(value: Any) -> Array:
-    """Nested lists or an array of true and false, or of 1 and 0, as an array of bool.
+    """Nested lists or an array of true and false, or of 1 and 0, as a boolean array.
 
-    Raises ValueError that names the first place that is neither, or ragged.
+    Raises ValueError that names the first position that is neither, or ragged.
 
     >>> to_truths([[True, False], [1, 0]])
     array([[ True, False],
@@ -92,14 +92,14 @@ def to_truths(value: Any) -> Array:
 
 
 def _whole(value: Any, depth: int = 0) -> Any:
-    """Nested lists with 1 and 0 for true and false."""
+    """Nested lists with true and false replaced by 1 and 0."""
     if isinstance(value, list | tuple) and depth <= _DEEPEST:
         return [_whole(v, depth + 1) for v in value]
     return int(value) if isinstance(value, bool | np.bool_) else value
 
 
 def cast(values: Array, dtype: Any) -> Array:
-    """A copy of dtype `dtype`. Raises ValueError with the first finite number that it cannot hold.
+    """A copy with the given dtype. Raises ValueError with the first finite number that the dtype cannot represent.
 
     >>> cast(np.array([1.0, 1e300]), "float32")
     Traceback (most recent call last):
@@ -120,7 +120,7 @@ def cast(values: Array, dtype: Any) -> Array:
 
 
 def _truths(value: Any) -> bool:
-    """Whether a list holds true or false, which numpy would read as 1 or 0."""
+    """Whether a list contains true or false, which numpy would read as 1 or 0."""
     if not isinstance(value, list | tuple):
         return isinstance(value, bool)
     kinds = set(map(type, value))
@@ -128,12 +128,12 @@ def _truths(value: Any) -> bool:
 
 
 def _at(place: Iterable[int]) -> str:
-    """Where something stands in an array; empty for a single value."""
+    """A position in an array, for messages; empty for a single value."""
     return f" at [{','.join(map(str, place))}]" if (place := tuple(place)) else ""
 
 
 def fault(value: Any, place: tuple[int, ...] = ()) -> str:
-    """What keeps nested lists from being an array of numbers, and where; empty when nothing does."""
+    """Why nested lists are not an array of numbers, and where; empty if they are one."""
     here = _at(place)
     if isinstance(value, str):
         return "" if value in WORDS else f"expected a number{here}, found the text {value!r}"
@@ -158,7 +158,7 @@ def _row(place: tuple[int, ...], length: int | None, short: bool = False) -> str
 
 
 def describe(value: Any) -> str:
-    """A value that is out of place, in words.
+    """An unexpected value, in words.
 
     >>> describe(None), describe({"a": 1}), describe([1, 2]), describe("two"), describe(True)
     ('nothing', 'a mapping', 'a list', "the text 'two'", 'true')
@@ -171,14 +171,14 @@ def describe(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
-    if isinstance(value, int) and abs(value) >= 10**40:  # Python writes no number of more than 4,300 digits
+    if isinstance(value, int) and abs(value) >= 10**40:  # Python refuses to write more than 4,300 digits
         return f"a whole number of some {int(value.bit_length() * math.log10(2)) + 1:,} digits"
     kinds = {dict: "a mapping", list: "a list", tuple: "a list"}
     return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
 
 
 def word(value: Any) -> Any:
-    """A value as JSON can hold it: NaN and infinities as words, anything else as it is.
+    """A value as JSON can hold it: NaN and infinities as words, anything else unchanged.
 
     >>> word(float("-inf")), word(0.5), word("text")
     ('-Infinity', 0.5, 'text')
@@ -189,7 +189,7 @@ def word(value: Any) -> Any:
 
 
 def as_plain(value: Any, text: Callable[[str], str] = str) -> Any:
-    """A value as JSON can hold it, within mappings and lists too. text: what is made of keys and texts.
+    """A value as JSON can hold it, including nested mappings and lists. text: converts keys and texts.
 
     >>> as_plain({"a": (np.float32(0.5), np.array([1.0, np.nan]))})
     {'a': [0.5, [1.0, 'NaN']]}
@@ -216,12 +216,12 @@ def _words(values: Any) -> Any:
 
 
 Labels = list[str] | list[list[str]]
-#: Characters of a label, and of a title, at most: a document repeats it at every step, unit or line.
+#: Maximum length of a label and of a title: a document repeats it at every step, unit or line.
 LONGEST = 1_000
 
 
 def to_labels(value: Any) -> Labels:
-    """A list of texts, or a list of such lists. Raises ValueError that names the first place that is neither.
+    """A list of texts, or a list of such lists. Raises ValueError that names the first position that is neither.
 
     >>> to_labels([["the", "cat"], ["it"]])
     [['the', 'cat'], ['it']]
@@ -253,9 +253,9 @@ def _text(label: Any, place: tuple[int, ...]) -> str:
 
 
 def as_texts(values: Any) -> list[Any]:
-    """Texts, numbers and dates as a person writes them, as texts; nested lists and arrays of them too.
+    """Texts, numbers and dates, as a person would write them; also in nested lists and arrays.
 
-    Nothing, and what is no number, is written as an empty text. Raises ValueError for anything else.
+    None and NaN become empty texts. Raises ValueError for anything else.
 
     >>> as_texts(["a", 3, 2.50, None, np.float32(0.1), True])
     ['a', '3', '2.5', '', '0.1', 'true']
@@ -263,8 +263,8 @@ def as_texts(values: Any) -> list[Any]:
     ['2024-01-05', '2024-02-01']
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        values = values.astype("datetime64[us]")  # as nanoseconds they would become plain numbers
-    if hasattr(values, "tolist") and getattr(values.dtype, "kind", "") != "f":  # 0.1 of float32 is 0.1
+        values = values.astype("datetime64[us]")  # nanoseconds would become plain numbers
+    if hasattr(values, "tolist") and getattr(values.dtype, "kind", "") != "f":  # float32 0.1 must stay 0.1
         values = values.tolist()
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ValueError(f"expected a list, as in [a, b], found {describe(values)}")
@@ -299,7 +299,7 @@ def _written(value: Any, place: int, moment: str) -> str:
 
 
 def _moment(times: Sequence[datetime.datetime]) -> str:
-    """How dates with a time are written: with no more of the time than one of them has; empty where all is needed."""
+    """The format for dates with a time: as much of the time as any of them needs; empty if all of it is needed."""
     if any(time.tzinfo is not None or time.microsecond for time in times):
         return ""
     if any(time.second for time in times):
@@ -308,7 +308,7 @@ def _moment(times: Sequence[datetime.datetime]) -> str:
 
 
 def half(label: str) -> str:
-    """Half of a character in a text, which no file can hold; empty where there is none."""
+    """The first lone surrogate in a text, which no file can hold; empty if there is none."""
     try:
         label.encode()
     except UnicodeEncodeError as error:
@@ -317,7 +317,7 @@ def half(label: str) -> str:
 
 
 def runs(numbers: Any) -> list[range]:
-    """Rising whole numbers as ranges without gaps.
+    """Ascending integers as ranges without gaps.
 
     >>> runs([0, 1, 2, 5, 7, 8]), runs([])
     ([range(0, 3), range(5, 6), range(7, 9)], [])

@@ -1,7 +1,7 @@
-"""What results offer of the rooms above them: a trace its report, a comparison its frame. No import runs up for it.
+"""Methods that results get from higher rooms, such as a trace its report; no import points upwards for them.
 
-The package's face fills `AT`; a result looks its method up by name when it is called, as readers,
-writers and verbs are.
+The package's `__init__` fills `AT`; a result looks its method up by name when it is called, in the same way as
+readers, writers and verbs are found.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 #: `module:function` by the name of the convenience.
 AT: dict[str, str] = {}
-#: The module that has the readings (blocks, frame, panels, facts) of a record of a lower room, by the record's class.
+#: The module with the readings (blocks, frame, panels, facts) of a record of a lower room, by the record's class.
 READINGS: dict[str, str] = {}
 
 
 def call(name: str, *values: Any, **options: Any) -> Any:
-    """Call the function at `AT[name]`, whose module is imported only now."""
+    """Call the function at `AT[name]`; its module is imported only now."""
     module, function = AT[name].split(":")
     return getattr(import_module(module), function)(*values, **options)

@@ -1,4 +1,4 @@
-"""Text as it is displayed: its width in a terminal, labels from files, text in HTML and in cells of CSV."""
+"""Displayed text: its width in a terminal, labels from files, text in HTML and in CSV cells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..printable import printable
 
 
 def cells(text: str) -> int:
-    """Columns that a text takes in a terminal: a tilde over a letter takes none, a wide letter two.
+    """Width of a text in a terminal in columns: a combining tilde takes none, a wide letter two.
 
     >>> cells("c\u0303"), cells("\u0e2a\u0e34"), cells("\u4e2d")
     (1, 1, 2)
@@ -21,18 +21,19 @@ def cells(text: str) -> int:
 
 @lru_cache(4096)
 def _columns(letter: str) -> int:
-    marked = unicodedata.category(letter) in ("Mn", "Me", "Cf")  # vowels above and below letters too, and joiners
+    marked = unicodedata.category(letter) in ("Mn", "Me", "Cf")  # including vowels above and below letters, and joiners
     return 0 if marked else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
-#: What stays together in a line: spaces, a word or a wide letter, with the marks that open before and close after it.
+#: Text that is not broken: spaces, a word or a wide letter, with opening marks before and closing marks after it.
 _TOGETHER = re.compile(r" +|（*[^ \u2e80-\uffef]+[，。；：、）]*|（*[\u2e80-\uffef][，。；：、）]*")
 
 
 def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
-    """A text in lines of so many columns, none where it is empty. A longer word stays whole; wide letters may part.
+    """A text in lines of this width, empty if there is no text. A longer word stays whole; wide letters may be
+    separated.
 
-    first, rest: what stands before the first line, and before the others.
+    first, rest: prefixes of the first line, and of the others.
 
     >>> wrapped("one two three", 10, "- ", "  "), wrapped("（中文），字符", 8)
     (['- one two', '  three'], ['（中', '文），字', '符'])
@@ -48,23 +49,23 @@ def wrapped(text: str, width: int, first: str = "", rest: str = "") -> list[str]
     return [line.rstrip() for line in lines] if begun else []
 
 
-#: Columns of a label at most, where nothing says otherwise.
+#: Default maximum width of a label in columns.
 MOST = 24
-#: Marks on one letter that are shown; a file may hold thousands.
+#: Maximum number of marks shown on one letter; a file may contain thousands.
 _MARKS = 4
-_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # signs that most fonts have
-#: Letters without a shape, beside those that Unicode calls formats, separators and controls.
+_SIGNS = {" ": "␣", "\n": "↵", "\t": "⇥"}  # most fonts have these signs
+#: Invisible letters, in addition to those that Unicode calls formats, separators and controls.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")
 _JOINERS = "\u200c\u200d"
 
 
 @lru_cache(4096)
 def visible(label: str, most: int = MOST) -> str:
-    r"""A label of at most `most` columns, every character of which is seen.
+    r"""A label of at most `most` columns in which every character is visible.
 
-    White space is shown by its sign where nothing else would show it: at the ends, and as a break of the line. Controls
-    and what has no shape stand as escapes, joiners of letters within a word as they are. A mark without a letter stands
-    on a dotted circle. After letters that run from right to left comes a mark that ends this.
+    White space is shown by a sign where it would be invisible: at the ends, and for line breaks. Controls and invisible
+    characters are shown as escapes; joiners within a word are kept. A combining mark without a letter is put on a
+    dotted circle. Letters written from right to left are followed by a mark that ends their direction.
 
     >>> visible("word"), visible(" the"), visible("\n"), visible("a\x1b\u200b"), visible("\u0301"), visible("k" * 30)
     ('word', '␣the', '↵', 'a\\x1b\\u200b', '◌́', 'kkkkkkkkkkkkkkkkkkkkkkk…')
@@ -98,7 +99,7 @@ def visible(label: str, most: int = MOST) -> str:
 
 
 def seen(text: str) -> str:
-    r"""A text of any length with escapes for controls and what has no shape; white space stays as it is.
+    r"""A text of any length with escapes for controls and invisible characters; white space is kept.
 
     >>> seen("a\u200b \n\ufeff")
     'a\\u200b \n\\ufeff'
@@ -108,7 +109,7 @@ def seen(text: str) -> str:
 
 
 def _piece(letter: str, inside: bool) -> str:
-    """A letter as it is shown. inside: whether there are others before and after it."""
+    """A letter as displayed. inside: whether there are others before and after it."""
     if letter == " " and inside:
         return letter
     if letter in _SIGNS:
@@ -126,7 +127,7 @@ def _escape(number: int) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Text that cannot become markup, in an attribute neither, without characters that XML cannot hold.
+    r"""Text that cannot become markup, not even in an attribute, without characters that XML forbids.
 
     >>> escape('<b title="\x1b">')
     '&lt;b title=&quot;\ufffd&quot;&gt;'
@@ -138,7 +139,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def guarded(text: str) -> str:
-    """The text of a cell, with ' before it where a spreadsheet would run it; a sign alone is no formula.
+    """The text of a cell, preceded by ' if a spreadsheet would execute it; a single sign is not a formula.
 
     >>> [guarded(text) for text in ("=1+1", "-x_t", "-", "the")]
     ["'=1+1", "'-x_t", '-', 'the']
@@ -147,7 +148,7 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """A text as it was before `guarded`.
+    """The original of a text changed by `guarded`.
 
     >>> [unguarded(guarded(text)) for text in ("=1+1", "'s", "the")]
     ['=1+1', "'s", 'the']

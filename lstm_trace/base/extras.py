@@ -1,4 +1,4 @@
-"""Optional dependencies: what a missing one is needed for, and the command that installs it where we run."""
+"""Optional dependencies: what a missing one is needed for, and the command that installs it in this environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-#: Every package of the extras of users, as pyproject.toml asks for it.
+#: Every package in the extras for users, with the versions required in pyproject.toml.
 REQUIREMENTS = {
     "torch": "torch>=2.6",
     "keras": "keras>=3.5",
@@ -29,20 +29,20 @@ REQUIREMENTS = {
 }
 
 
-#: Who reads the messages: whoever installs packages here, or somebody elsewhere, whom a server answers.
+#: Who reads the messages: someone who installs packages here, or the client of a server.
 _audience = {"elsewhere": False}
 
 
 def speak_to_others() -> None:
-    """Let messages say what somebody elsewhere can do, and nothing of this machine: this process works for a server."""
+    """Make messages suitable for clients of a server: without instructions for, or facts about, this machine."""
     _audience["elsewhere"] = True
 
 
 def missing(what: str, package: str, instead: str = "", others: Sequence[str] = ()) -> str:
-    """The message that `what` needs a package which is not installed. instead: what to do without it. others: as it.
+    """The message that `what` needs a package that is not installed. instead: an alternative. others: further packages.
 
-    The command names the package rather than an extra of ours, since that works from any folder and whatever index
-    has us; and this very Python, since another one's pip would install for another one.
+    The command names the package rather than our extra, since that works in any folder and with any index; and it names
+    this Python, since another one's pip would install into another environment.
     """
     way = f", or {instead}" if instead else ""
     packages = [package, *others]
@@ -60,6 +60,6 @@ def _install(requirements: Iterable[str]) -> str:
     if Path(python).is_relative_to(Path.cwd()):
         python = os.path.relpath(python)
     python = shlex.quote(python)
-    if find_spec("pip") is None:  # environments that uv made have none
+    if find_spec("pip") is None:  # environments made by uv have no pip
         return f"uv pip install --python {python} {wanted}"
     return f"{python} -m pip install {wanted}"

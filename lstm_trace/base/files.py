@@ -1,4 +1,4 @@
-"""Text files as plain data: YAML, JSON and TOML, and how much memory a text may ask for before it is parsed."""
+"""Text files as plain data: YAML, JSON and TOML, and limits on the memory that parsing a text may need."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..errors import FileError, reading
 from .arrays import half
 from .resources import amount, available
 
-#: Bytes of text that are read; what is larger belongs in a binary file.
+#: Maximum size in bytes of a text that is read; larger data belongs in a binary file.
 MAX_TEXT = 1 << 30
 
 
 def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> bytes:
-    """The bytes of a file, or of standard input for '-'; at most so many, or `MAX_TEXT`.
+    """The bytes of a file, or of standard input for '-'; at most `most`, or `MAX_TEXT`.
 
-    instead: what to do with more of them.
+    instead: advice for larger files.
 
     Raises FileError.
     """
@@ -34,7 +34,7 @@ def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> 
             check_size(path, Path(path).stat().st_size, instead, most)
             if Path(path).is_file():
                 return Path(path).read_bytes()
-        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of unknown size
             content: bytes = stream.read(most + 1)
     if len(content) > most:
         more = f"; {instead}" if instead else ""
@@ -43,7 +43,7 @@ def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> 
 
 
 def check_size(path: str | Path, size: int, instead: str = "", most: int | None = None) -> None:
-    """Raise FileError where a text of `size` bytes is more than is read. instead: what to do with it."""
+    """Raise FileError if a text of `size` bytes is too large to be read. instead: advice for that case."""
     most = MAX_TEXT if most is None else most
     if size > most:
         more = f"; {instead}" if instead else ""
@@ -51,9 +51,9 @@ def check_size(path: str | Path, size: int, instead: str = "", most: int | None 
 
 
 def read_data(path: str | Path, content: bytes | None = None) -> Any:
-    """The plain data of a YAML, JSON or TOML file; the suffix says which, the content where there is none.
+    """The plain data of a YAML, JSON or TOML file, judged by its suffix, or by its content if there is none.
 
-    Raises FileError: not UTF-8, a syntax fault with its line, a duplicate key.
+    Raises FileError: not UTF-8, a syntax error with its line, a duplicate key.
     """
     content = read_bytes(path) if content is None else content
     text = decoded(path, content)
@@ -62,7 +62,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     check_room(path, suffix, len(content))
     if suffix in readers:
         return _text_only(path, text, readers[suffix](path, text))
-    # no suffix says what it is (standard input): YAML with braces looks like JSON, so each has its turn
+    # without a suffix (standard input) all are tried, because YAML with braces looks like JSON
     head = next((row for row in text.splitlines() if row.strip() and row.strip()[0] != "#"), "").strip()
     toml = re.match(r"[\w.\"-]+\s*=|\[[\w.]+\]$", head)
     likely = _json if head[:1] == "{" else _toml if toml else _yaml
@@ -76,7 +76,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
 
 
 def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
-    """The plain data of JSON text. nonfinite: NaN and Infinity may stand there as Python writes them, without quotes.
+    """The plain data of JSON text. nonfinite: accept NaN and Infinity without quotes, as Python writes them.
 
     Raises FileError as `read_data` does.
     """
@@ -86,7 +86,7 @@ def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
 
 
 def decoded(path: str | Path, content: bytes) -> str:
-    """Text in UTF-8, with or without a mark at its begin. Raises FileError."""
+    """Text in UTF-8, with or without a byte-order mark. Raises FileError."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -94,7 +94,7 @@ def decoded(path: str | Path, content: bytes) -> str:
 
 
 def _text_only(path: str | Path, text: str, data: Any) -> Any:
-    """`data`. Raises FileError for half of a surrogate pair, which only an escape can bring and no file can hold."""
+    """`data`. Raises FileError for a lone surrogate, which only an escape can produce and no file can hold."""
     if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text) and (found := half(json.dumps(data, ensure_ascii=False))):
         raise FileError(f"{path}: {found} is half of a character; write the character itself")
     return data
@@ -103,7 +103,7 @@ def _text_only(path: str | Path, text: str, data: Any) -> Any:
 def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
     def constant(word: str) -> float:
         if not nonfinite:
-            raise FileError(f'{path}: {word} is no number in JSON; write "{word}", in quotes')
+            raise FileError(f'{path}: {word} is not a number in JSON; write "{word}", in quotes')
         return float(word)
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -120,18 +120,18 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
         raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
-    except ValueError as error:  # a whole number of more digits than Python converts
+    except ValueError as error:  # an integer with more digits than Python converts
         raise FileError(f"{path}: {plain(error)}") from None
 
 
 def plain(error: Exception) -> str:
-    """An error of Python's own, fit to stand within a sentence."""
+    """The message of a Python error, as part of a sentence."""
     text = str(error).split("; use sys.")[0]
     return text[:1].lower() + text[1:]
 
 
 def _toml(path: str | Path, text: str) -> Any:
-    # words with dots between them may stand in a text as well; after a key comes = or ]
+    # dotted words may also occur in a text; a key is followed by = or ]
     for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
         line = text.count("\n", 0, found.start()) + 1
         raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")
@@ -144,7 +144,7 @@ def _toml(path: str | Path, text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's numbers and booleans (1e-3 is a number, `no` is text), no aliases, no key twice."""
+    """YAML 1.2's numbers and booleans (1e-3 is a number, `no` is text), no aliases, no duplicate keys."""
 
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # type: ignore[misc]  # as the class reads it
 
@@ -178,7 +178,7 @@ for _kind, _pattern, _first in (
 
 
 def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
-    """A constructor of scalars, which are of their kind by their looks or by a tag (`!!bool maybe`)."""
+    """A constructor of scalars whose type follows from their form or from a tag (`!!bool maybe`)."""
 
     def construct(loader: Any, node: Any) -> Any:
         text = loader.construct_scalar(node)
@@ -192,11 +192,11 @@ def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
 
 
 _TAG = "tag:yaml.org,2002:"
-#: What a problem is made of; other tags (timestamps, sets, binary data) are refused with their line.
+#: The types allowed in a problem; other tags (timestamps, sets, binary data) are errors that name the line.
 _Loader.yaml_constructors = {
     f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
     f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
-    f"{_TAG}int": _as("a whole number", int),  # decimal, whatever zeros it begins with
+    f"{_TAG}int": _as("a whole number", int),  # decimal, even with leading zeros
     f"{_TAG}float": _as("a number", lambda text: float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))),
     **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
     None: yaml.SafeLoader.construct_undefined,
@@ -221,11 +221,11 @@ def _yaml(path: str | Path, text: str) -> Any:
         raise FileError(f"{path}: nested too deeply") from None
 
 
-#: Parts of a TOML key. Python's parser keeps every beginning of a key: 20,000 parts take 1.6 GB.
+#: Maximum number of parts in a TOML key. Python's parser stores every prefix of a key: 20,000 parts take 1.6 GB.
 MOST_PARTS = 32
-#: Bytes of memory for a byte of text, at most, as measured: of nested and of short values.
+#: Maximum bytes of memory per byte of text, as measured: for nested and for short values.
 EXPANSION = {".yaml": 350, ".yml": 350, ".toml": 160, ".json": 30}
-#: Texts up to this size are harmless whatever is in them.
+#: Texts up to this size are harmless whatever they contain.
 SMALL = 1 << 18
 
 _PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
@@ -233,7 +233,7 @@ _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{{MOST_PARTS},}}
 
 
 def check_room(path: str | Path, suffix: str, size: int) -> None:
-    """Raise FileError where the data of a text of `size` bytes may not fit into the memory that is free."""
+    """Raise FileError if the data of a text of `size` bytes may not fit into free memory."""
     free, needed = available(), size * EXPANSION.get(suffix, EXPANSION[".yaml"])
     if size > SMALL and free is not None and needed > free:
         raise FileError(

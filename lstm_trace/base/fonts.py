@@ -1,7 +1,7 @@
-"""Fonts of the system for text that Typst's own fonts cannot print: Thai, Burmese, Chinese, and other scripts.
+"""System fonts for text that Typst's own fonts cannot print: Thai, Burmese, Chinese, and other scripts.
 
-Typst looks for a font letter by letter where none is named, so that a vowel and the letter below it may come from two
-fonts, and neither stands where it should. A family that has the whole script is therefore named.
+If no font is named, Typst looks for one letter by letter, so that a vowel and the letter below it may come from two
+fonts and be misplaced. A family that has the whole script is therefore named.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import cache
 
 from ..errors import OptionError
 
-#: Families with Chinese, Japanese and Korean characters, the first that is there is used.
+#: Families with Chinese, Japanese and Korean characters; the first one that is installed is used.
 CJK = (
     "Noto Serif CJK SC", "Source Han Serif SC", "Noto Serif SC", "Songti SC", "SimSun", "FandolSong", "AR PL UMing CN",
     "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
     "WenQuanYi Micro Hei", "Droid Sans Fallback",
 )  # fmt: skip
-#: Families of other systems than those that have Noto fonts, by the name that Unicode has for the script.
+#: Families for systems without Noto fonts, by the name that Unicode has for the script.
 _OTHERS = {
     "Thai": ("Leelawadee UI", "Thonburi", "Tahoma", "Norasi", "Garuda", "Loma", "Waree"),
     "Lao": ("Leelawadee UI", "Lao MN", "Phetsarath OT"),
@@ -30,13 +30,13 @@ _OTHERS = {
     "Ethiopic": ("Ebrima", "Kefa"),
 }
 _INDIC = ("Nirmala UI", "Kohinoor Devanagari", "Mangal", "Lohit Devanagari")
-#: Families without serifs are tried first: the bold serif face of Noto claims the weight of the regular one.
+#: Families without serifs are tried first: Noto's bold serif face claims the weight of the regular one.
 _SANS = ("Myanmar",)
 _EAST_ASIAN = ("Cjk", "Hiragana", "Katakana", "Hangul", "Ideographic", "Fullwidth", "Bopomofo")
-#: So many letters of a text at most are looked for.
+#: Maximum number of letters of a text that are looked up.
 _MOST = 2_000
-#: Noto and its like are made for Latin letters of their own size (x-height 0.536 em); those of Typst's font are smaller
-#: (0.431 em). East Asian characters fill the em.
+#: Noto and similar fonts are made for Latin letters of their own size (x-height 0.536 em); those of Typst's font are
+#: smaller (0.431 em). East Asian characters fill the em.
 _SIZE = "0.8em"
 #: A character that no font has.
 _NONE = "\U0010ffff"
@@ -48,12 +48,12 @@ def common(letter: str) -> bool:
 
 
 def uncommon(text: str) -> list[str]:
-    """The characters of a text for which a font of the system is needed, each once."""
+    """The distinct characters of a text that need a system font."""
     return [] if text.isascii() else [letter for letter in dict.fromkeys(text) if not common(letter)]
 
 
 def families(text: str) -> list[str]:
-    """Families that have the scripts of a text, in the order in which they are tried; whether they are there or not.
+    """Families that have the scripts of a text, in the order in which they are tried, installed or not.
 
     >>> families("α"), families("ဆို")
     ([], ['Noto Sans Myanmar', 'Noto Serif Myanmar', 'Myanmar Text', 'Myanmar MN', 'Padauk'])
@@ -70,9 +70,9 @@ def families(text: str) -> list[str]:
 
 
 def sized(text: str) -> str:
-    """A rule of Typst by which the letters of other scripts in a text are as large, and as heavy, as the Latin ones.
+    """A Typst rule that makes letters of other scripts in a text as large and as heavy as the Latin ones.
 
-    Joiners, and the circle that carries a mark of its own, are of the same run, so that no cluster is cut.
+    Joiners, and the circle that carries an isolated mark, belong to the same run, so that no cluster is cut.
     """
     letters = [c for c in uncommon(text) if unicodedata.category(c)[0] in "LMN" and _script(c) not in _EAST_ASIAN]
     if not letters:
@@ -82,11 +82,11 @@ def sized(text: str) -> str:
 
 
 def check(text: str, what: str, instead: str) -> None:
-    """Raise OptionError where the system has no font for letters of a text, since boxes would be printed.
+    """Raise OptionError if the system has no font for letters of a text, since boxes would be printed.
 
     Args:
-        text: what is printed.
-        what: it in words, with its article.
+        text: the text to print.
+        what: a description with its article.
         instead: formats that need no font.
     """
     letters = [letter for letter in uncommon(text) if unicodedata.category(letter)[0] in "LN"][:_MOST]
@@ -102,7 +102,7 @@ def check(text: str, what: str, instead: str) -> None:
 
 
 def _without_font(letters: Iterable[str], named: Iterable[str]) -> list[str]:
-    """The letters that Typst prints as the box for what has no glyph: they are of the size of that box."""
+    """The letters for which Typst prints the box of a missing glyph, recognised by their size."""
     import json
 
     import typst

@@ -1,9 +1,9 @@
-"""Options in signatures: the parameters of a function are the options of a command, a method and a page.
+"""Options in signatures: the parameters of a function become the options of a command, a method and a page.
 
-A parameter with an `Option` in its annotation can be given on the command line; one without is for Python alone. Of a
-command every keyword is an option. A signature says the type, the default and the range, and the docstring what an
-option means, in its section `Args:` (`Attributes:` of a TypedDict); an annotation says that only where several
-functions share it, or the command line reads something else than Python.
+A parameter with an `Option` in its annotation can be given on the command line; one without it is for Python only. In a
+command every keyword is an option. A signature defines the type, the default and the range, and the docstring the
+meaning, in its section `Args:` (`Attributes:` for a TypedDict); an annotation describes an option only if several
+functions share it, or if the command line accepts something else than Python.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ _SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """What the command line needs to know of a parameter beyond its type and default.
+    """Facts about a parameter that the command line needs beyond its type and default.
 
-    help: one line, where it is not the docstring's. variable: of the environment, which gives the value otherwise.
-    flag: its name where that is not the parameter's (`everything` is `--all`). least, most: the range of a number;
-    above: whether `least` itself is outside. reads: how a text becomes the value, where the type does not say it (see
-    `cli.commands.TYPES`). metavar: what stands for the value in the help. hidden: whether the help leaves it out.
+    help: one line, if it differs from the docstring's. variable: environment variable that gives the value if the
+    option is missing. flag: its name if that is not the parameter's (`everything` is `--all`). least, most: the range
+    of a number;
+    above: whether `least` itself is excluded. reads: how a text is converted, if the type does not determine it (see
+    `cli.commands.TYPES`). metavar: placeholder for the value in the help. hidden: whether the help omits it.
     """
 
     help: str = ""
@@ -42,8 +43,8 @@ class Option:
 class Parameter:
     """A parameter of a function, or a key of a TypedDict.
 
-    default: None where there is none; required: whether it must be given. option, more: what its annotation says.
-    keyword: whether it is given by name alone. help: what it means.
+    default: None if there is none; required: whether it must be given. option, more: the contents of its annotation.
+    keyword: whether it is keyword-only. help: its meaning.
     """
 
     name: str
@@ -67,7 +68,7 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
 
 
 def annotated(function: Callable[..., Any]) -> list[Parameter]:
-    """All parameters of a function; of `**options: Unpack[…]` the keys of that TypedDict, of other ones none."""
+    """All parameters of a function; for `**options: Unpack[…]` the keys of that TypedDict, for other `**` none."""
     hints, helps, found = get_type_hints(function, include_extras=True), documented(function)[1], []
     for one in signature(function).parameters.values():
         if one.kind is not Named.VAR_KEYWORD:
@@ -80,7 +81,7 @@ def annotated(function: Callable[..., Any]) -> list[Parameter]:
 
 
 def keys_of(typed: Any) -> list[Parameter]:
-    """The keys of a TypedDict; none must be given."""
+    """The keys of a TypedDict; none is required."""
     helps = documented(typed)[1]
     return [_parameter(name, hint, helps) for name, hint in get_type_hints(typed, include_extras=True).items()]
 
@@ -95,7 +96,7 @@ def _parameter(
 
 
 def documented(thing: Any) -> tuple[str, dict[str, str]]:
-    """What a docstring says before its sections, and of each argument or attribute.
+    """The part of a docstring before its sections, and the description of each argument or attribute.
 
     >>> documented(documented)[1]
     {'thing': 'a function or class.'}

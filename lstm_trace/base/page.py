@@ -1,4 +1,4 @@
-"""A page of HTML: one file that loads nothing; a policy in its head allows only what is in it."""
+"""An HTML page: one file that loads nothing; a policy in its head permits only its own contents."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .display import escape
 def whole(
     language: str, title: str, body: str, styles: Iterable[str], scripts: Iterable[str] = (), styled: bool = False
 ) -> str:
-    """The page.
+    """The complete page.
 
     Args:
-        language: of its text.
-        title: of the page, as text.
+        language: language of its text.
+        title: title of the page, as text.
         body: HTML.
-        styles: the files, as of `asset`, of what it has beside the style of every page.
-        scripts: the files of what runs; nothing else does.
-        styled: whether elements of the body have styles of their own, which a hash cannot name.
+        styles: style sheets, as for `asset`, in addition to that of every page.
+        scripts: the scripts; nothing else can run.
+        styled: whether elements of the body have style attributes, which a hash cannot permit.
     """
     style, script = "".join(map(asset, ("base/page.css", *styles))), "".join(map(asset, scripts))
     allowed = "'unsafe-inline'" if styled else _hash(style)
@@ -44,5 +44,5 @@ def asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """How a policy names what may stand on a page or run there."""
+    """The hash by which a policy permits a style or script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,6 +1,6 @@
-"""What the machine has: free memory, and the threads of numpy's matrix products.
+"""Resources of the machine: free memory, and the threads of numpy's matrix products.
 
-The threads are the process's, so that a limit holds for everything at once.
+The threads belong to the process, so a limit applies to everything in it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import TooLargeError
 
 
 def available() -> int | None:
-    """Bytes that a process may still allocate without swapping; None where the system does not say."""
+    """Bytes that a process can still allocate without swapping; None if the system does not report it."""
     try:
         for row in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if row.startswith("MemAvailable:"):
@@ -32,7 +32,7 @@ def available() -> int | None:
 
 
 def affordable(size: int) -> None:
-    """Raise TooLargeError where a trace of `size` bytes would not fit into the memory that is free."""
+    """Raise TooLargeError if a trace of `size` bytes does not fit into free memory."""
     free = available()
     if free is not None and size > free:
         raise TooLargeError(
@@ -42,7 +42,7 @@ def affordable(size: int) -> None:
 
 
 def amount(size: float) -> str:
-    """`size` bytes in words, with one decimal of the largest unit that fits.
+    """`size` bytes as text, with one decimal of the largest unit that fits.
 
     >>> amount(1536)
     '1.5 KiB'
@@ -51,43 +51,43 @@ def amount(size: float) -> str:
     return f"{size / 1024**unit:.1f} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB')[unit]}"
 
 
-#: Held by what has set a limit.
+#: Held by the thread that has set a limit.
 _LIMITING = Lock()
-#: By which thread a limit is held, and whether it is one for good.
+#: Which thread holds a limit, and whether it is permanent.
 _HELD: dict[str, int] = {}
 
 
 @lru_cache(maxsize=1)
 def blas() -> Any:
-    """The libraries that compute numpy's products, as threadpoolctl has them."""
+    """The libraries that compute numpy's products, as reported by threadpoolctl."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only where a run is long
 
     return ThreadpoolController().select(user_api="blas")
 
 
 def threads() -> int:
-    """How many threads numpy's products have now."""
+    """The number of threads that numpy's products use now."""
     return min((library.num_threads for library in blas().lib_controllers), default=1)
 
 
 def one_for_good() -> None:
-    """One thread until the process ends; nobody has to wait for a limit any more."""
+    """Use one thread until the process ends; no caller has to wait for a limit any more."""
     blas().limit(limits=1)
     _HELD["for good"] = 1
 
 
 @contextmanager
 def at_most(most: int, wait: bool = False) -> Iterator[None]:
-    """Products on at most so many threads; where a limit is set already, that one stays.
+    """Compute products on at most `most` threads; a limit that is already set stays.
 
-    Threads of a product wait for each other in a loop: where other programs use the cores, products of some
-    milliseconds take many times as long on several threads, and on free cores there is little to gain. Who set the
-    limit lifts it, in its own thread (threadpoolctl ignores others): two of them that overlapped would leave it behind.
+    The threads of a product wait for each other in a loop: if other programs use the cores, products of some
+    milliseconds take many times as long on several threads, and on free cores there is little to gain. The thread that
+    set the limit lifts it (threadpoolctl ignores others): two overlapping limits would leave one behind.
 
-    wait: until another thread has lifted its limit, which may be a higher one; for results that depend on the number.
+    wait: wait until another thread has lifted its limit, which may be higher; for results that depend on the number.
     """
     mine = get_ident()
-    wait = wait and "for good" not in _HELD and _HELD.get("by") != mine  # who waits for itself waits for ever
+    wait = wait and "for good" not in _HELD and _HELD.get("by") != mine  # waiting for itself would never end
     if not _LIMITING.acquire(blocking=wait):
         yield
         return

@@ -1,11 +1,11 @@
-"""Writing files: whole or not there, never over what is read, and sealed where a format has no checksum of its own.
+"""Writing files: atomically, never over an input, and sealed if the format has no checksum of its own.
 
-A file is written beside its target, `.NAME.lstm-trace-xxxxxxxx.part`, and renamed when it is whole; a workbook keeps
-its rows meanwhile in a folder `….rows`, and the service looks at a file in a folder `….look`. Killed writers leave
-these behind. A writer holds a lock (flock) on what it writes as long as it lives; the system lifts it however it ends.
-So the next writer of the same file can tell leftovers from what is being written, and removes the former. Where a file
-system has no locks nothing is removed. Windows has none of this kind, but lets nobody remove an open file. The names
-say whose they are: a browser, say, keeps a `….part` of its own while it loads NAME.
+A file is written next to its target as `.NAME.lstm-trace-xxxxxxxx.part`, and renamed when it is complete; a workbook
+keeps its rows meanwhile in a folder `….rows`, and the service inspects a file in a folder `….look`. Killed writers
+leave these behind. A writer holds a lock (flock) on its output for its lifetime; the system releases it however the
+process ends. So the next writer of the same file can distinguish leftovers from files that are being written, and
+removes them. If a file system has no locks, nothing is removed. Windows has no such locks, but does not let open files
+be removed. The names identify their owner: a browser, for example, keeps a `….part` of its own while it downloads NAME.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if sys.platform != "win32":
 
 
 def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
-    """The format in which a file is written: that of its suffix.
+    """The format in which a file is written, determined by its suffix.
 
     formats: suffix to format. what: what is written, in the plural, for the message. otherwise: the format for standard
-    output ('-'), and for a device or pipe, which has no suffix. more: how else to say the format, to end the message.
+    output ('-'), and for a device or pipe, which has no suffix. more: how else to set the format, to end the message.
 
-    Raises FileError for a suffix that is not among `formats`, with the list.
+    Raises FileError for a suffix that is not in `formats`, with the list.
     """
     if str(path) == "-" or is_device(path):
         return otherwise
@@ -49,13 +49,13 @@ def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise
 
 
 def is_device(path: str | Path) -> bool:
-    """Whether something stands there that takes text and is no file: a device, a pipe."""
+    """Whether the path is a device or pipe, which takes text and is not a file."""
     there = Path(path)
     return there.exists() and not there.is_file() and not there.is_dir()
 
 
 def destination(path: str | Path) -> Path:
-    """The file that is written under a name: what a link leads to. Raises FileError for a link to itself."""
+    """The file that is written under a name, after following links. Raises FileError for a link to itself."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise FileError(f"{path}: a link that leads to itself; write to another file")
@@ -64,37 +64,37 @@ def destination(path: str | Path) -> Path:
 
 @contextmanager
 def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
-    """A file to write that appears under its name only when it is whole; '-' is standard output.
+    """A file that appears under its name only when it is complete; '-' is standard output.
 
-    durable: what is there stays there when the machine fails. Without it a renamed file may come back empty, since
-    many file systems write the name before the content.
-    What killed writers of the same file have left beside it is removed.
-    Raises FileError where the folder cannot be written, or a device takes no more.
+    durable: make sure that the file survives a failure of the machine. Otherwise a renamed file may be empty
+    afterwards, since many file systems write the name before the content.
+    Leftovers of killed writers of the same file are removed.
+    Raises FileError if the folder cannot be written, or a device takes no more.
     """
     if str(path) == "-":
         if "b" in mode:
             yield sys.stdout.buffer
         else:
-            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal is
+            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal uses
                 sys.stdout.reconfigure(encoding="utf-8")
             yield sys.stdout
         return
-    if is_device(path):  # it is not replaced
+    if is_device(path):  # a device is not replaced
         try:
             with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
                 yield file
-        except BrokenPipeError:  # its reader has seen enough
+        except BrokenPipeError:  # its reader has closed it
             raise
         except OSError as error:
-            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # it is not of this file
+            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # not about this file
                 raise
             raise FileError(f"{path}: {reason(error)}") from None
         return
-    target = destination(path)  # a link stays, what it leads to is written
+    target = destination(path)  # a link is kept, and its target is written
     try:
         encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
         with part(target) as (handle, name):
-            # a temporary file is private to its owner; the finished one gets the mode that open() would have given
+            # a temporary file is private to its owner; the finished one gets the mode that open() would have set
             umask = os.umask(0)
             os.umask(umask)
             os.chmod(name, 0o666 & ~umask)
@@ -109,13 +109,13 @@ def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterato
                     flush_names(target.parent)
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
-        if error.errno is None or elsewhere:  # it is not of this file
+        if error.errno is None or elsewhere:  # not about this file
             raise
         raise FileError(f"{path}: {reason(error)}") from None
 
 
 def flush_names(folder: Path) -> None:
-    """Let the disk know of new names in a folder. Windows has no handles of folders, and needs none. Raises OSError."""
+    """Flush new names in a folder to disk. Windows has no folder handles, and needs none. Raises OSError."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -124,23 +124,23 @@ def flush_names(folder: Path) -> None:
             os.close(handle)
 
 
-# -- beside the target ------------------------------------------------------------------------------------------------
+# -- next to the target -----------------------------------------------------------------------------------------------
 
-#: Bytes of NAME that stand in the name of what is beside it: a name may have 255, on some file systems 143.
+#: Bytes of NAME used in the names of its temporary files: a name may have 255, on some file systems 143.
 MOST_NAME = 100
 _FLAGS = ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
 
 
 def open_own(path: str | Path) -> int:
-    """The handle of what should be a file or folder of ours: a link is not followed, a pipe not waited for."""
+    """Open a file or folder of ours: a link is not followed, a pipe not waited for."""
     return os.open(path, sum(getattr(os, flag, 0) for flag in _FLAGS))
 
 
 @contextmanager
 def part(target: Path) -> Iterator[tuple[int, str]]:
-    """The handle and the name of a new file beside `target`, private to its owner, locked until the context ends.
+    """The handle and the name of a new file next to `target`, private to its owner, locked until the context ends.
 
-    What is still there at the end is removed; the handle is the caller's to close. Raises OSError.
+    If it still exists at the end it is removed; the caller closes the handle. Raises OSError.
     """
     handle, name, lock = _claimed(target, ".part")
     try:
@@ -148,12 +148,12 @@ def part(target: Path) -> Iterator[tuple[int, str]]:
     finally:
         with suppress(OSError):
             os.unlink(name)
-        _close(lock)  # only now: between closing and renaming the file is nobody's leftover
+        _close(lock)  # only now: between closing and renaming, the file must not look like a leftover
 
 
 @contextmanager
 def folder(target: Path, suffix: str) -> Iterator[str]:
-    """A new folder beside `target` that is gone at the end, locked until then. Raises OSError."""
+    """A new folder next to `target`, removed at the end, locked until then. Raises OSError."""
     _, name, lock = _claimed(target, suffix)
     try:
         yield name
@@ -163,12 +163,12 @@ def folder(target: Path, suffix: str) -> Iterator[str]:
 
 
 def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
-    """A new file (`.part`) or folder beside `target`: its handle, its name, and a second handle that holds the lock.
+    """A new file (`.part`) or folder next to `target`: its handle, its name, and a second handle that holds the lock.
 
-    A handle that there is not is -1: a folder has only the second, on Windows none.
+    A missing handle is -1: a folder has only the second, on Windows none.
     """
     name = target.name
-    while len(os.fsencode(name)) > MOST_NAME:  # two names that begin alike share it: only what is dead is removed
+    while len(os.fsencode(name)) > MOST_NAME:  # two long names may share it: only leftovers are removed
         name = name[:-1]
     prefix, where = f".{name}.lstm-trace-", str(target.parent)
     _sweep(target.parent, re.escape(prefix))
@@ -193,7 +193,7 @@ def _close(handle: int) -> None:
 
 
 def sweep_folder(folder: Path) -> None:
-    """Remove what all writers in a folder that are gone have left. Raises nothing: no caller came for that."""
+    """Remove the leftovers of all writers in a folder that have ended. Raises nothing: no caller depends on it."""
     _sweep(folder, r"\..{1,200}\.lstm-trace-")
 
 
@@ -208,7 +208,7 @@ def _sweep(folder: Path, prefix: str) -> None:
 def _remove(name: str) -> None:
     """Remove a leftover, unless it is locked. Raises OSError."""
     if sys.platform == "win32":
-        os.unlink(name)  # fails for one that is open, and for a folder
+        os.unlink(name)  # fails for an open file on Windows, and for a folder
         return
     handle = open_own(name)
     try:
@@ -223,23 +223,22 @@ def _remove(name: str) -> None:
 
 
 def _locked(handle: int, wait: bool = False) -> bool:
-    """Whether the lock was free and is now ours, until every copy of the handle is closed."""
+    """Lock a file until every copy of the handle is closed; whether the lock was free."""
     if sys.platform == "win32":
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # another's, or a file system without locks
+    except OSError:  # locked by another, or a file system without locks
         return False
     return True
 
 
 @contextmanager
 def alone(folder: Path, shared: bool = False) -> Iterator[bool]:
-    """Whether nobody else holds a folder; then it is held until the context ends, or its process.
+    """Whether no other process holds a folder; if so, it is held until the context ends, or its process.
 
-    shared: also together with others that share it, and with nobody who holds it alone.
-
-    Two may hold it where there are no locks: on Windows, on some file systems. Raises OSError.
+    shared: also if others share it, but not if one holds it alone.
+    Without locks (on Windows, on some file systems) two may hold it. Raises OSError.
     """
     if sys.platform == "win32":
         yield True
@@ -249,7 +248,7 @@ def alone(folder: Path, shared: bool = False) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError as error:  # otherwise there are no locks here
+        except OSError as error:  # otherwise the file system has no locks
             free = not isinstance(error, BlockingIOError)
         yield free
     finally:
@@ -260,7 +259,7 @@ def alone(folder: Path, shared: bool = False) -> Iterator[bool]:
 
 
 def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Raise FileError where `output` is one of the files `inputs`, by whatever name or link: it would be lost.
+    """Raise FileError if `output` is one of the files `inputs`, by any name or link: it would be lost.
 
     '-' is the file that the shell has opened as standard output, or input.
     """
@@ -271,13 +270,13 @@ def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
             raise FileError(f"{output}: this is{also} an input, which would be lost; write to another file")
 
 
-#: The files that a command is about to write, for files that it meets on the way: those that a problem names.
+#: The files that a command is about to write, to protect files that it reads on the way: those named in a problem.
 _OUTPUTS: ContextVar[tuple[str | Path, ...]] = ContextVar("outputs", default=())
 
 
 @contextmanager
 def sparing(outputs: Iterable[str | Path]) -> Iterator[None]:
-    """While `outputs` are to be written, `read_from` refuses to read them."""
+    """While `outputs` are to be written, make `read_from` refuse to read them."""
     token = _OUTPUTS.set((*_OUTPUTS.get(), *outputs))
     try:
         yield
@@ -286,13 +285,15 @@ def sparing(outputs: Iterable[str | Path]) -> Iterator[None]:
 
 
 def read_from(path: str | Path) -> None:
-    """Raise FileError where a file that is about to be read is one that a command is going to write."""
+    """Raise FileError if a file that is about to be read is one that a command is going to write."""
     for output in _OUTPUTS.get():
         spare(output, [path])
 
 
 def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
-    """What two names of one file have in common; None where nothing could be lost: no file yet, a terminal, a pipe."""
+    """The identity of a file, equal for all of its names; None if nothing could be lost: no file, a terminal, a
+    pipe.
+    """
     try:
         found = os.fstat(standard) if str(path) == "-" else os.stat(path)
     except (OSError, ValueError):  # a name that no file can have
@@ -302,18 +303,18 @@ def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
 
 # -- seals -----------------------------------------------------------------------------------------------------------
 
-# The seal of a file: its length and a checksum of all its bytes, in its own metadata, so that a copy has it as well.
-# Parquet has checksums of pages, which leave out their headers and the footer, and .safetensors has none.
+# The seal of a file: its length and a checksum of all its bytes, in its own metadata, so that copies have it too.
+# Parquet has checksums of pages, which do not cover their headers and the footer; .safetensors has none.
 
-#: CRC-32, as of the pages: any flipped bit changes it, and 47 MB take 0.02 s, a fifth of writing them (SHA-256: 0.04).
+#: CRC-32, as for the pages: it detects any flipped bit; 47 MB take 0.02 s, a fifth of writing them (SHA-256: 0.04).
 _SEAL = "sealed size={:013} crc32={:08x}"
-#: What a file has in its metadata until it is sealed; it occurs there alone.
+#: Placeholder in the metadata of a file until it is sealed; it occurs only there.
 OPEN = _SEAL.format(0, 0)
 _MARK, _LENGTH = OPEN.partition("=")[0].encode(), len(OPEN)
 
 
 def seal(file: IO[bytes], last: bool) -> None:
-    """Seal a whole file, which is open for reading and writing. last: whether its metadata are at its end."""
+    """Seal a complete file that is open for reading and writing. last: whether its metadata are at its end."""
     file.flush()
     with mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         at, size = _place(content, last), len(content)
@@ -324,7 +325,7 @@ def seal(file: IO[bytes], last: bool) -> None:
 
 
 def is_sealed(path: Path, last: bool) -> bool | None:
-    """Whether a file is as it was sealed; None where it has no seal. Raises OSError."""
+    """Whether a file is as it was sealed; None if it has no seal. Raises OSError."""
     with path.open("rb") as file:
         if not path.stat().st_size:  # nothing to map
             return False
@@ -334,7 +335,7 @@ def is_sealed(path: Path, last: bool) -> bool | None:
 
 
 def has_size(said: str, size: int) -> bool:
-    """Whether a file of so many bytes is as long as its seal says."""
+    """Whether a file of this size has the length in its seal."""
     return said[: -len(f"{0:08x}")] == _SEAL.format(size, 0)[: -len(f"{0:08x}")]
 
 
@@ -343,7 +344,7 @@ def _place(content: mmap, last: bool) -> int:
 
 
 def _sealed(content: mmap, at: int) -> bytes:
-    """The seal of what stands around it."""
+    """The seal for the content around its position."""
     with memoryview(content) as every:
         found = crc32(every[:at])
         found = crc32(_SEAL.format(len(every), 0).encode(), found)

@@ -1,1 +1,1 @@
-"""A cell as a list of equations: operations, lines, the grammar, the family, shapes, and networks of cells."""
+"""A cell as a list of equations: operations, lines, the grammar, the named cells, shapes, and networks of cells."""

@@ -1,12 +1,12 @@
-"""The adjoint of a cell: back-propagation through it, written down as another cell; and its secants.
+"""The adjoint of a cell: back-propagation through it, written as another cell; and its secants.
 
-From the lines of a cell, last first, this writes the equations of their gradients: the gradient of a value is the sum
-over the lines that read it, each term by that line's row in `rules`. The cell that comes out runs against the time of
-the first and reads its lines as inputs; a parameter's gradient is gathered over all steps and rows (`sum:`).
-
-The secants are the same by the rules of `rules.SECANT`; they split a difference between two traces. Their cell reads
-each value twice, as it is in the trace (`c_t`) and in the baseline (`base_c_t`), and multiplies by the means of the two
-traces' matrices (`mean_W_xi`).
+Going through the lines of a cell from last to first, this writes the equations of their gradients: the gradient of a
+value is a sum over the lines that use it, with terms given by those lines' rows in `rules`. The resulting cell runs
+against the time of the first and has its lines as inputs; a parameter's gradient is summed over all steps and sequences
+(`sum:`).
+The secants are made in the same way with the rules of `rules.SECANT`; they split a difference between two traces. Their
+cell uses each value twice, from the trace (`c_t`) and from the baseline (`base_c_t`), and multiplies by the means of
+the two traces' matrices (`mean_W_xi`).
 """
 
 from __future__ import annotations
@@ -25,30 +25,31 @@ from .ops import OPS
 from .parse import parse
 from .rules import BETWEEN, DERIVATIVE, SECANT, Rule
 
-#: Weighted values with the names of the inputs that bring their weights; widths of values.
+#: Weighted values with the names of the inputs that hold their weights; widths of values.
 Seeds = Mapping[str, Iterable[str]]
 KnownWidths = Mapping[str, int]
-#: The functions that a rule calls, and its words that are none.
+#: The functions that a rule calls, and words in rules that are not functions.
 _CALLED = re.compile(r"\b([a-z_]+)\(")
 _WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
 
 
 def adjoint(cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None) -> Cell:
-    """The gradients of a weighted sum of the cell's lines with respect to all that they depend on, as a cell.
+    """The gradients of a weighted sum of the cell's lines with respect to everything that they depend on, as a cell.
 
     Args:
         cell: the cell.
-        seeds: to each weighted line, or input, the names of the inputs that bring its weights, (T, B, width); the
+        seeds: maps each weighted line, or input, to the names of the inputs that hold its weights, (T, B, width); the
             output line with `seed_<name>` if None.
-        widths: of every line, state, input and vector; needed for cells that concatenate. Without them a value
-            is as wide as the values that it meets, unless its equation says that it is one number.
+        widths: of every line, state, input and vector; needed for cells that concatenate. Without them a value is taken
+            to be as wide as its co-operands, unless its equation shows that it is a single number.
 
     Returns:
-        A cell with the lines that a slope reads, and the seeds, as inputs. Its `gradient` says which line is the
-        gradient of what; `sums` are the gradients of the parameters; a state `d_h_next` brings the step after's.
+        A cell whose inputs are the lines that a slope uses, and the seeds. Its `gradient` maps each line to the value
+        that it is the gradient of; `sums` are the gradients of the parameters; a state `d_h_next` carries the next
+        step's gradient.
 
     Raises:
-        CellError: where a width is needed that is not known.
+        CellError: if a required width is not known.
 
     >>> cell = parse("z_t = W_h @ c_prev + W_x @ x_t\\nc_t = tanh(z_t)\\ncarry: c_prev <- c_t\\noutput: c_t")
     >>> print(adjoint(cell).text.partition("gradient: ")[0])
@@ -68,7 +69,7 @@ Side = Literal["own", "base", "mean"]
 
 
 class Secants(NamedTuple):
-    """The cell, and what its inputs and parameters are: of `own` trace, of `base` or the `mean`, and of which value."""
+    """The cell, and the origin of its inputs and parameters: `own` trace, `base` or `mean`, and the value's name."""
 
     cell: Cell
     reads: Mapping[str, tuple[Side, str]]
@@ -91,10 +92,10 @@ def _written(writer: Any, cell: Cell, seeds: Any, widths: Any, also: tuple[str, 
 
 @dataclass(eq=False)
 class AdjointWriter:
-    """Writes the rows of one adjoint, by the derivatives.
+    """Writes the rows of one adjoint, given the derivatives.
 
-    names: of each value with a name of its own, the name that its gradient has if it is no other's. gradients: of each
-    value the name of its gradient. terms: what its readers bring, by reader. also, pairs: see `SecantWriter`.
+    names: for each named value the name of its gradient, if no other value has it. gradients: for each value the name
+    of its gradient. terms: the contributions of its consumers, by consumer. also, pairs: see `SecantWriter`.
     """
 
     table: ClassVar[Mapping[str, Rule]] = DERIVATIVE
@@ -111,7 +112,7 @@ class AdjointWriter:
     pairs: dict[tuple[Side, str], str] = field(default_factory=dict)
 
     def written(self) -> Cell:
-        """The adjoint. Raises CellError where a width is needed that is not known."""
+        """The adjoint. Raises CellError if a required width is not known."""
         cell, flows = self.cell, _flows(self.cell, self.seeds, self.table)
         self.narrow = narrow(cell)
         self.taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters, *chain(*self.seeds.values())}
@@ -138,33 +139,33 @@ class AdjointWriter:
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
         text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows])
-        return replace(parse(text), places={})  # nobody wrote these rows
+        return replace(parse(text), places={})  # these rows have no author
 
     def _functions(self) -> Iterable[str]:
-        """The definitions of what the rows call."""
+        """The definitions of the functions that the rows call."""
         own = (BUILT_IN[name]._replace(name=new).text for name, new in self.helpers.items())
         return (*(function.text for function in self.cell.functions), *own)
 
     def _helper(self, name: str) -> str:
-        """The function that a rule calls; by another name where the cell has an own function of that name."""
+        """The function that a rule calls; renamed if the cell has a function with that name."""
         theirs = any(f.name == name and f != BUILT_IN.get(name) for f in self.cell.functions)
         if theirs and name not in self.helpers:
             self.helpers[name] = self._new(name, "rule_")
         return self.helpers.get(name, name) + "("
 
     def _fed(self) -> Iterable[str]:
-        """The inputs that bring values of the cell."""
+        """The inputs that hold values of the cell."""
         return (n for n in (*self.cell.inputs, *self.cell.states, *self.cell.by_name) if n in self.read)
 
     def _new(self, name: str, prefix: str = "d_") -> str:
-        """A name that is not taken: by default for the gradient of `name`."""
+        """A name that is not in use: by default for the gradient of `name`."""
         stem = prefix + as_name(name.replace("_prev", "_before"))
         new = stem + ending([stem], self.taken)
         self.taken.add(new)
         return new
 
     def _value(self, name: str) -> str:
-        """Add the row of the gradient of `name`, if it needs one of its own; the name of that gradient."""
+        """Add the row of the gradient of `name`, if it needs one; return the name of that gradient."""
         terms = [*self.seeds.get(name, ()), *(text for _, text in sorted(self.terms.pop(name, ())))]
         terms += [new for state, new in self.next.items() if self.cell.states[state] == name]
         if len(terms) == 1 and terms[0] in self.gradients.values():
@@ -175,7 +176,7 @@ class AdjointWriter:
         return self.gradients[name]
 
     def _pass(self, at: int, line: Line, d: str) -> None:
-        """What a line brings to the gradients of its operands."""
+        """Add the contributions of a line to the gradients of its operands."""
         if line.product:
             vector = self._vector(line.product[1])
             sides = (d, vector) if line.op == "matvec" else (vector, d)
@@ -187,7 +188,7 @@ class AdjointWriter:
                 narrower = operand in self.narrow and line.name not in self.narrow
                 if self.widths is not None and operand in self.widths:
                     narrower = self.widths[operand] < self.widths[line.name] and line.op != "concat"
-                if narrower and not line.product:  # one number where the line has several units
+                if narrower and not line.product:  # a single number in a line of several units
                     text = f"sum({text})"
                 self.terms.setdefault(operand, []).append((at, text))
 
@@ -206,18 +207,18 @@ class AdjointWriter:
         return self.table[line.op]
 
     def _vector(self, name: str) -> str:
-        """What the gradient of a matrix is the outer product with."""
+        """The vector whose outer product gives the gradient of a matrix."""
         return self._read(name)
 
     def _word(self, word: str, line: Line, d: str) -> str:
-        """What a word of a rule stands for in a line."""
+        """The expression that replaces a word of a rule for a line."""
         if word in ("d", "y"):
             return d if word == "d" else self._read(line.name)
         constants = dict(zip((name for name, _ in OPS[line.op].constants), line.constants, strict=False))
         return f"({number(constants[word])})" if word in constants else self._read(line.operands["abc".index(word)])
 
     def _read(self, operand: Operand) -> str:
-        """A value of the cell as it stands in an equation of the adjoint."""
+        """A value of the cell as it is written in an equation of the adjoint."""
         if not isinstance(operand, str):
             return f"({number(operand)})"
         self.read.add(operand)
@@ -233,14 +234,14 @@ class AdjointWriter:
 
 
 def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[str]:
-    """The lines, inputs and states on which a weighted value depends by a way that a gradient goes back."""
+    """The lines, inputs and states on which a weighted value depends along a path with a gradient."""
     found = set(seeds)
     while True:
         before = len(found)
         found |= {line for state, line in cell.carry if state in found}
         for line in reversed(cell.lines):
             if line.name in found:
-                # a matrix has no rule, and a gradient nevertheless
+                # a matrix has no rule, but has a gradient
                 pairs = zip(line.operands, table.get(line.op, ("d",) * len(line.operands)), strict=True)
                 found |= {o for o, rule in pairs if isinstance(o, str) and (rule or line.product)}
         if len(found) == before:
@@ -248,7 +249,7 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
 
 
 def narrow(cell: Cell) -> set[str]:
-    """The lines and states that are one number whatever the arrays are."""
+    """The lines and states that are a single number for any shapes of the arrays."""
     found = set(cell.states)
     while True:
         for line in cell.lines:
@@ -264,19 +265,19 @@ def narrow(cell: Cell) -> set[str]:
         found -= wide
 
 
-#: Operations that are linear where an operand is a number, with the place of that operand (None: any): they have one
-#: slope, whatever the traces.
+#: Operations that are linear if an operand is a number, with the position of that operand (None: any): they have the
+#: same slope for all traces.
 _LINEAR = {"mul": None, "div": 1, "where": 0}
-#: What the name of a value begins with on each side; in its own trace only where it has no name.
+#: Prefix of a value's name on each side; in the own trace only if it has no name.
 _PREFIX: dict[Side, str] = {"own": "at_", "base": "base_", "mean": "mean_"}
 
 
 def secants(
     cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None, also: Iterable[str] = ()
 ) -> Secants:
-    """The slopes of a weighted sum of the cell's lines between two traces, as a cell; arguments as those of `adjoint`.
+    """The slopes of a weighted sum of the cell's lines between two traces, as a cell; arguments as for `adjoint`.
 
-    also: values of which the baseline's is an input whether or not a slope reads it.
+    also: values whose baseline is an input even if no slope uses it.
 
     >>> from .parse import parse
     >>> print(secants(parse("y_t = x_t * x_t")).cell.text)
@@ -293,7 +294,7 @@ def secants(
 
 @lru_cache(maxsize=64)
 def secant_names(cell: Cell) -> Mapping[tuple[Side, str], str]:
-    """What each value of a cell is called in its secants, on each side.
+    """The names of a cell's values in its secants, on each side.
 
     >>> from .parse import parse
     >>> found = secant_names(parse("y_t = W @ tanh(x_t)"))
@@ -313,21 +314,21 @@ def secant_names(cell: Cell) -> Mapping[tuple[Side, str], str]:
 
 
 def read_by(cell: Cell, back: Cell) -> dict[str, tuple[Side, str]]:
-    """What the secants `back` of a cell read of the baseline, or as a mean: empty where it is no secants."""
+    """The values that the secants `back` of a cell use from the baseline, or as a mean; empty if it has none."""
     there = {*back.inputs, *back.parameters}
     return {new: place for place, new in secant_names(cell).items() if new in there and place[0] != "own"}
 
 
 class SecantWriter(AdjointWriter):
-    """pairs: of each side and value that the rows read the name that it has there. also: see `secants`."""
+    """pairs: for each side and value used by the rows, its name there. also: see `secants`."""
 
     table = SECANT
 
     def _functions(self) -> Iterable[str]:
-        """Only what is called: the values of the cell are read by names, whatever functions made them."""
+        """Only the functions called: the cell's values are inputs, whatever functions computed them."""
         called = set(re.findall(r"(\w+)\(", "\n".join(self.rows)))
         found = []
-        for text in reversed(BETWEEN):  # those that others call stand before them
+        for text in reversed(BETWEEN):  # called functions come before those that call them
             if text.partition("(")[0] in called:
                 found.append(text)
                 called |= set(re.findall(r"(\w+)\(", text.partition("=")[2]))

@@ -1,8 +1,8 @@
-"""Other arithmetic: by hand, in a smaller float format, or in fixed point; a record of what is rounded, and where.
+"""Other arithmetics: by hand, in a smaller float format, or in fixed point; defines what is rounded, and where.
 
-A number is read in the arithmetic's own kind (an exact decimal, or a float64 that the format holds), every operation is
-computed so that nothing but the stated roundings happens, and the result is stored as the float64 nearest to it. What
-is stored is what the next line reads: a line can be derived again, exactly, from the trace alone.
+A number is read in the arithmetic's own representation (an exact decimal, or a float64 that the format can hold), every
+operation is computed with no other roundings than the stated ones, and the result is stored as the nearest float64. The
+next line uses the stored value: a line can be derived again, exactly, from the trace alone.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from .ops import OPS
 Number = Decimal | float
 Rule = Callable[["Arithmetic", Sequence[Array], Sequence[float]], Array]
 
-#: Digits of the decimals between two roundings: products of two 32-bit numbers are exact, functions right far beyond
-#: any format's last digit. Nothing is trapped: what overflows is infinite, what is undefined NaN.
+#: Digits of decimals between two roundings: products of two 32-bit numbers are exact, functions correct far beyond
+#: any format's last digit. No signals are trapped: overflow gives infinity, undefined results NaN.
 CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
-#: A float64 tells more decimals than these apart no longer; fixed-point numbers of more bits neither.
+#: A float64 cannot distinguish more decimals than this, nor fixed-point numbers of more bits.
 MOST_DECIMALS, MOST_BITS = 15, 32
-#: Format to its digits of the significand and its smallest normal exponent, in base 2 (IEEE 754-2019, table 3.5).
+#: Format to the digits of its significand and its smallest normal exponent, in base 2 (IEEE 754-2019, table 3.5).
 FORMATS: dict[str, tuple[int, int]] = {"float32": (24, -126), "float16": (11, -14), "bfloat16": (8, -126)}
-#: Full precision by its name, to ask for it where a problem names another arithmetic.
+#: The name of full precision, to override a problem's arithmetic.
 FULL_PRECISION = "float64"
-#: What `find` understands, for messages and help.
+#: The names that `find` accepts, for messages and help.
 KNOWN = "by-hand-N (N decimals), float32, float16, bfloat16, or qM.N (fixed point of M + N bits)"
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How numbers are held and where they are rounded.
+    """How numbers are represented and where they are rounded.
 
-    number: a stored float64 as a number of this arithmetic's kind, a Decimal where `exact`, else a float64. rounded:
-    an array of such numbers, each rounded to what the arithmetic can hold. premises: whether weights and inputs are
-    rounded where they are read (as a chip holds them), or taken as written. products: whether each product within a
-    dot product is rounded. sums: whether each partial sum is, from left to right; the completed one always is.
-    Products, quotients and function values on their own are rounded once.
+    number: converts a stored float64 to this arithmetic's representation, a Decimal if `exact`, otherwise a float64.
+    rounded: rounds each number in an array to what the arithmetic can hold. premises: whether weights and inputs are
+    rounded when they are read (as in a chip), or used as written. products: whether each product within a dot product
+    is rounded. sums: whether each partial sum is, from left to right; the complete sum always is.
+    Separate products, quotients and function values are rounded once.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Arithmetic:
 
 
 def find(name: str) -> Arithmetic:
-    """The arithmetic of that name. Raises OptionError.
+    """The arithmetic with this name. Raises OptionError.
 
     >>> line = Line("y", "mul", ("a", "b"))
     >>> for name in ("by-hand-2", "bfloat16", "q4.12"):
@@ -99,20 +99,22 @@ def find(name: str) -> Arithmetic:
 
 
 def named(name: str | None) -> str | None:
-    """The arithmetic of that name, as the header of a trace has it: None for float64. Raises OptionError."""
+    """The name of an arithmetic as stored in the header of a trace: None for float64. Raises OptionError."""
     return None if name in (None, FULL_PRECISION) else find(name).name
 
 
 def decimals(name: str | None) -> int:
-    """How many decimals are noted by hand; 0 in any other arithmetic."""
+    """The number of decimals kept by hand; 0 in any other arithmetic."""
     return int(name.removeprefix("by-hand-")) if name and name.startswith("by-hand-") else 0
 
 
-# -- the kinds of numbers ---------------------------------------------------------------------------------------------
+# -- representations of numbers ---------------------------------------------------------------------------------------
 
 
 def _by_hand(name: str, places: int) -> Arithmetic:
-    """A person with a pocket calculator: every result noted with `places` decimals, half away from zero."""
+    """A person with a pocket calculator: every result is written with `places` decimals, rounded half away from
+    zero.
+    """
     step = Decimal(1).scaleb(-places)
 
     def noted(value: Decimal) -> Decimal:
@@ -122,12 +124,12 @@ def _by_hand(name: str, places: int) -> Arithmetic:
 
 
 def _written(value: float) -> Decimal:
-    """The shortest decimal that reads back equal: what a person wrote."""
+    """The shortest decimal that reads back equal: the number as a person wrote it."""
     return Decimal(repr(float(value)))
 
 
 def _fixed(name: str, whole: int, part: int) -> Arithmetic:
-    """Two's complement of `whole` + `part` bits, `whole` of them (the sign too) before the point; saturates."""
+    """Two's complement with `whole` + `part` bits, `whole` of them (including the sign) before the point; saturates."""
     steps = Decimal(2) ** part
     low, high = -(Decimal(2) ** (whole - 1)) * steps, Decimal(2) ** (whole - 1) * steps - 1
 
@@ -148,8 +150,8 @@ def _each(rounded: Callable[[Decimal], Decimal]) -> Callable[[Array], Array]:
 def round_binary(values: Array, digits: int, smallest: int) -> Array:
     """float64 values rounded to `digits` binary digits, half to even; below 2^smallest they lose digits (subnormal).
 
-    Sums, products and quotients of float64 numbers that have at most 25 digits are right when they are rounded once
-    more like this: 53 is at least twice the digits plus two (Figueroa 1995, When is double rounding innocuous?).
+    Sums, products and quotients of float64 numbers with at most 25 digits are correct after one more rounding like
+    this: 53 is at least twice the digits plus two (Figueroa 1995, When is double rounding innocuous?).
     """
     values = np.asarray(values, np.float64)
     exponent = np.maximum(np.frexp(values)[1] - digits, smallest - digits + 1)
@@ -162,7 +164,7 @@ def round_binary(values: Array, digits: int, smallest: int) -> Array:
 
 
 def _total(a: Arithmetic, terms: Sequence[Array]) -> Array:
-    """The terms from left to right; each partial sum rounded where the arithmetic does so, else the last one."""
+    """The sum from left to right; each partial sum rounded if the arithmetic does so, otherwise only the last one."""
     total = terms[0]
     for term in terms[1:]:
         total = total + term
@@ -172,7 +174,7 @@ def _total(a: Arithmetic, terms: Sequence[Array]) -> Array:
 
 
 def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:
-    """The terms of W @ x as they are added, W: (M, N), x: (…, N): N arrays (…, M), each product rounded or exact."""
+    """The terms of W @ x in order of addition, W: (M, N), x: (…, N): N arrays (…, M), each product rounded or exact."""
     terms = [matrix[:, k] * vector[..., k, None] for k in range(matrix.shape[1])]
     return [a.rounded(term) for term in terms] if a.products else terms
 
@@ -188,12 +190,12 @@ def _mean(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
 
 
 def _picked(op: str) -> Rule:
-    """Operations that give back one of their operands: there is nothing to round."""
+    """Operations that return one of their operands: there is nothing to round."""
     return lambda _, o, c: OPS[op].array(o, c)
 
 
 def _function(op: str) -> Rule:
-    """A function, computed in full and rounded once."""
+    """A function, computed with full precision and rounded once."""
 
     def value(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
         whole = np.frompyfunc(partial(_in_full, op, tuple(c)), 1, 1)
@@ -204,13 +206,13 @@ def _function(op: str) -> Rule:
 
 @lru_cache(1 << 16, typed=True)  # 0.5 equals Decimal("0.5")
 def _in_full(op: str, constants: tuple[float, ...], value: Number) -> Number:
-    """A function's value to many digits, of the kind that came in."""
+    """A function's value to many digits, in the representation of its argument."""
     found = FULL[op](value if isinstance(value, Decimal) else Decimal(value), *map(_written, constants))
     return found if isinstance(value, Decimal) else _odd(found)
 
 
 def _odd(value: Decimal) -> float:
-    """`value` as a float64 that rounds to every shorter format as `value` itself does: rounded to odd.
+    """`value` as a float64 that rounds to every shorter format in the same way as `value` itself: rounded to odd.
 
     (Boldo and Melquiond 2008, Emulation of FMA and correctly rounded sums.)
     """
@@ -224,7 +226,7 @@ def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
     return x if x.is_nan() else min(max(x, low), high)
 
 
-#: Function of one operand to its value, with the digits of the context.
+#: Functions of one operand, computed with the digits of the context.
 FULL: dict[str, Callable[..., Decimal]] = {
     "sigmoid": lambda x: 1 / (1 + (-x).exp()),
     "tanh": lambda x: 1 - 2 / (1 + (2 * x).exp()),
@@ -237,7 +239,7 @@ FULL: dict[str, Callable[..., Decimal]] = {
     "clip": _pool,
 }
 
-#: Operation to how it is computed, from numbers of the arithmetic's kind to numbers that it can hold.
+#: Operation to its implementation, from numbers in the arithmetic's representation to numbers that it can hold.
 RULES: dict[str, Rule] = {
     "matvec": lambda a, o, _: _total(a, products(a, o[0], o[1])),
     "vecmat": lambda a, o, _: _total(a, products(a, o[1].T, o[0])),

@@ -1,7 +1,7 @@
-"""Composite functions: what a name stands for in the operations of `ops`, as text in the grammar of `parse`.
+"""Composite functions: names for expressions in the operations of `ops`, as text in the grammar of `parse`.
 
-A call expands into lines when it is parsed; nothing else in the package knows these functions. To add one, add a row
-to `TABLE`. A cell may define its own in the same way: `mish(z) = z * tanh(softplus(z))` among its equations.
+A call is expanded into lines when it is parsed; nothing else in the package knows these functions. To add one, add a
+row to `TABLE`. A cell can define its own in the same way: `mish(z) = z * tanh(softplus(z))` among its equations.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import NamedTuple
 from .lines import Function
 from .ops import FUNCTIONS
 
-#: Definition to the name that is printed, where that is another. A function whose arguments after the first have
-#: default values can be an activation. Definitions: keras.activations and torch.nn.functional where no source is named.
+#: Definition to the printed name, if that differs. A function whose arguments after the first have default values can
+#: be an activation. Definitions: keras.activations and torch.nn.functional unless a source is named.
 TABLE: dict[str, str] = {
     "linear(z) = affine(z, 1, 0)": "",
     # the activations of the ONNX operator LSTM, with its default values (onnx/defs/rnn/defs.cc)
@@ -50,12 +50,12 @@ TABLE: dict[str, str] = {
     # over the units of a value
     "softmax(z) = exp(z - max(z)) / sum(exp(z - max(z)))": "",
     "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
-    "count(z) = sum(where(0, z, 1))": "",  # how many units z has
+    "count(z) = sum(where(0, z, 1))": "",  # the number of units of z
     "expand(d, z) = where(0, z, d)": "",  # one number for each unit of z
     # losses: half the sum of squares, as in Bishop 2006, (5.11); the cross entropy takes the scores before softmax
     "squared_error(y, target) = 0.5 * sum((y - target) * (y - target))": "SquaredError",
     "cross_entropy(z, target) = -sum(target * log_softmax(z))": "CrossEntropy",
-    "quotient(a, b) = a / b": "",  # within an expression, where `/` may not stand
+    "quotient(a, b) = a / b": "",  # for use in expressions, where `/` is not allowed
 }
 
 _HEAD = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*=(?!=)")
@@ -80,7 +80,7 @@ def head(row: str) -> Head | None:
 
 
 def function(said: Head, body: str) -> Function:
-    """The function that a definition gives. Raises ValueError, saying what is wrong with its left side."""
+    """The function given by a definition. Raises ValueError that says what is wrong with its left side."""
     names: list[str] = []
     defaults: list[float] = []
     if not is_name(said.name):
@@ -105,12 +105,12 @@ def function(said: Head, body: str) -> Function:
 
 
 def is_name(text: str) -> bool:
-    """Whether an equation may give a value, or a definition a function, this name."""
+    """Whether an equation may assign, or a definition may define, this name."""
     return text.isidentifier() and not keyword.iskeyword(text) and text not in FUNCTIONS
 
 
 _ROWS = [(said, text[said.start :], printed) for text, printed in TABLE.items() if (said := head(text))]
-#: The functions of `TABLE` by name, and how some are printed.
+#: The functions of `TABLE` by name, and the printed names of some.
 BUILT_IN: dict[str, Function] = {said.name: function(said, body) for said, body, _ in _ROWS}
 PRINTED: dict[str, str] = {said.name: printed for said, _, printed in _ROWS if printed}
 
@@ -118,13 +118,13 @@ PRINTED: dict[str, str] = {said.name: printed for said, _, printed in _ROWS if p
 class Functions(dict[str, Function]):
     """The functions that a cell defines, and those of the table that it calls, by name.
 
-    operations, names: how many operations their calls were expanded into, and how long the names of the new lines are.
+    operations, names: the number of operations that their calls expand into, and the total length of new lines' names.
     """
 
     operations = names = 0
 
     def find(self, name: str) -> Function | None:
-        """The function of that name; one of the table is the cell's from then on."""
+        """The function with this name; a function of the table belongs to the cell from then on."""
         if name not in self and name in BUILT_IN:
             self[name] = BUILT_IN[name]
         return self.get(name)

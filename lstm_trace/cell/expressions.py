@@ -1,6 +1,6 @@
-"""One expression to lines: parsed with a whitelist, never evaluated. See `parse` for the grammar.
+"""From an expression to lines: parsed with a whitelist, never evaluated. See `parse` for the grammar.
 
-Python's own parser makes the tree; what of its grammar is not ours is refused, with a caret under the place.
+Python's own parser makes the tree; elements outside our grammar are rejected, with a caret below the position.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS, OPS
 
 GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
-#: How the parts of Python's grammar that are not in ours are written.
+#: Descriptions of the elements of Python's grammar that are not in ours.
 FOREIGN = {
     "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
     "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
@@ -27,8 +27,8 @@ FOREIGN = {
     "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
 }  # fmt: skip
 DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
-#: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
-#: once is read again, wherever that is.
+#: Maximum depth of Python's tree, which has one level per term of a sum. Well below what its stack has room for, so
+#: that a text that was read once can be read again anywhere.
 MAX_LEVELS = 1000
 UNREADABLE = "this cannot be read as an equation"
 
@@ -39,20 +39,20 @@ class SyntaxFault(Exception):  # noqa: N818 - it never leaves the parser: it bec
     def __init__(self, message: str, column: int = 0, inner: bool = False) -> None:
         super().__init__(message)
         self.column = column
-        self.inner = inner  # whether it names the definition in which it was found
+        self.inner = inner  # whether it already names the definition in which it was found
 
 
 class Unreadable(SyntaxFault):
-    """A text that is none of Python's grammar."""
+    """A text that is not in Python's grammar."""
 
 
 def syntax(text: str, start: int) -> ast.expr:
-    """Python's tree of an expression that begins at column `start`. Raises Fault where it is none, or is too deep."""
+    """Python's tree of an expression that begins at column `start`. Raises SyntaxFault if it is invalid or too deep."""
     if not text:
         raise SyntaxFault("an expression is missing here", start)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
+            warnings.simplefilter("ignore")  # Python's warnings about its own syntax ('1or x') do not apply
             tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         at = min(max((error.offset or 1) - 1, 0), len(text))
@@ -68,7 +68,7 @@ def syntax(text: str, start: int) -> ast.expr:
 
 
 def operator_offset(node: ast.expr, text: str) -> int:
-    """Where in the UTF-8 text of an expression its operation is written: the sign, the function, the bracket."""
+    """Offset of the operation in the UTF-8 text of an expression: the sign, the function, the bracket."""
     match node:
         case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
             return right.col_offset - len(text.encode()[left.end_col_offset : right.col_offset].lstrip(b" \t)"))
@@ -78,19 +78,19 @@ def operator_offset(node: ast.expr, text: str) -> int:
 
 
 def signed(node: ast.expr) -> tuple[float, ast.expr]:
-    """A term without the signs before it, and the sign that they make."""
+    """A term without its leading signs, and the sign that they amount to."""
     sign = 1.0
     while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
         sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
     return sign, node
 
 
-#: Operations within each other, a sum being one; see `MAX_LEVELS`.
+#: Maximum nesting of operations, a sum counting as one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
-#: Calls of composite functions within each other; in a whole cell the operations that calls expand into, and the
-#: characters of the names of the lines that they bring.
+#: Maximum nesting of calls of composite functions; for a whole cell, the number of operations that calls expand into,
+#: and the total length of the names of their lines.
 MAX_OPEN, MAX_OPERATIONS, MAX_NAMES = 20, 10_000, 1 << 17
-#: Units of a vector that a slice may name.
+#: Maximum number of units in a vector that a slice may refer to.
 MAX_UNITS = 1 << 24
 _OPERATORS: dict[type, str] = {ast.MatMult: "matvec", ast.Mult: "mul", ast.Div: "div"}
 
@@ -100,11 +100,12 @@ class Builder:
 
     def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str], functions: Functions) -> None:
         self.lines: dict[str, Line] = {}
-        self.known: dict[tuple[Any, ...], str] = {}  # operation, operands and constants to the line that has them
-        self.later = later  # every assigned name, for use before assignment
+        self.known: dict[tuple[Any, ...], str] = {}  # operation, operands and constants to their line
+        self.later = later  # every assigned name, to detect use before assignment
         self.inputs = inputs
         self.states = states
-        # names within inputs that are expressions: such an input is fed whole, and may be made of another cell's states
+        # names inside inputs that are expressions: such an input is supplied whole, and may refer to another cell's
+        # states
         self.mentioned = {word for text in inputs if not text.isidentifier() for word in re.findall(r"\w+", text)}
         self.places: dict[str, SourcePlace] = {}  # of the lines
         self.name = ""
@@ -118,7 +119,7 @@ class Builder:
         self.arguments: dict[str, Operand] = {}  # of the innermost
 
     def assign(self, name: str, text: str, start: int, row: tuple[int, str]) -> None:
-        """Add the lines of `name = text`, which stands at a column of a row."""
+        """Add the lines of `name = text`, which begins at a column of a row."""
         self.name = name
         node = self._begin(text, start, row)
         line = self._line(node, text, top=True)
@@ -129,7 +130,7 @@ class Builder:
         self._add(line._replace(name=name), node, text)
 
     def _begin(self, text: str, start: int, row: tuple[int, str]) -> ast.expr:
-        """Python's tree of what is read from now on; a message on what is written as on paper says how it is typed."""
+        """Python's tree of the text read from now on; if it is written as on paper, the message says how to type it."""
         self.row, self.start, self.depth, self.read = row, start, 0, {}
         if LETTERS.search(text) and (fault := self.on_paper(text)):
             raise fault
@@ -139,9 +140,9 @@ class Builder:
             raise self.on_paper(text) or fault from None
 
     def on_paper(self, text: str, at: int | None = None, left: str = "") -> SyntaxFault | None:
-        """What is said of an expression that is written as on paper (`told`); what to type, where that can be read.
+        """A message about an expression written as on paper (`told`), with what to type if that can be parsed.
 
-        left: the left side of an equation, where that is written as on paper, too; the text begins with it.
+        left: the left side of an equation, if that is also written as on paper; the text begins with it.
         """
         slip = told(left + text, at)
         if slip is None:
@@ -152,7 +153,9 @@ class Builder:
         return SyntaxFault(f"{UNREADABLE} ({slip.said}){advice}", self.start + slip.at)
 
     def _reads(self, text: str) -> bool:
-        """Whether an expression can be read, whatever has a value by then but for states that are not carried."""
+        """Whether an expression can be parsed, assuming that all names have values except states that are not
+        carried.
+        """
         named = (name for name in (*self.lines, *self.later) if name.isidentifier())
         states = self.states or set(re.findall(r"\w+_prev\b", text))
         trial = Builder({}, (*self.inputs, *named), states, Functions(self.functions))
@@ -164,11 +167,11 @@ class Builder:
         return True
 
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
-        """The operand that stands for an expression, its lines added where they are new."""
+        """The operand that an expression evaluates to; its new lines are added."""
         return self._operand(self._begin(text, start, row), text)
 
     def gathered(self, text: str, start: int, row: tuple[int, str]) -> tuple[tuple[str, ...], ...]:
-        """The terms of what is gathered over all steps, their lines added where they are new."""
+        """The terms of a sum over all steps; its new lines are added."""
         node, nodes = self._begin(text, start, row), []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             nodes.append(node.right)
@@ -180,14 +183,14 @@ class Builder:
                 case ast.Call(func=ast.Name(id="outer"), args=[left, right], keywords=[]):
                     parts = [left, right]
             names = [value for part in parts if isinstance(value := self._operand(part, text), str)]
-            if len(names) < len(parts) or all(map(self._weight, names)):  # a bias may stand in a product
+            if len(names) < len(parts) or all(map(self._weight, names)):  # a bias may be part of a product
                 said = "only values that the cell computes or is fed are gathered"
                 raise SyntaxFault(said, self._at(term.col_offset, text))
             terms.append(tuple(names))
         return tuple(terms)
 
     def _same(self, line: Line) -> str | None:
-        """The line, or the input, that has the value of an unnamed line."""
+        """The line, or the input, with the same value as an unnamed line."""
         text = expression(line)
         return self.known.get(line[1:4], text if text in self.inputs else None)
 
@@ -200,7 +203,7 @@ class Builder:
         self.places[line.name] = SourcePlace(*self.row, self._place(operator_offset(node, text), text), operands)
 
     def _place(self, offset: int, text: str) -> int:
-        """The column of an offset in UTF-8; of all within a call, that of the call."""
+        """The column of a UTF-8 offset; everything inside a call has the column of the call."""
         return self._at(offset, text) if self.call is None else self.call
 
     def _at(self, offset: int, text: str) -> int:
@@ -222,7 +225,7 @@ class Builder:
         return operand
 
     def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
-        """The (unnamed) line or the plain operand that `node` stands for."""
+        """The (unnamed) line or plain operand that `node` represents."""
         while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
             node = node.operand
         column = self._at(node.col_offset, text)
@@ -258,7 +261,8 @@ class Builder:
                 return float(value)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 operand = self._operand(inner, text)
-                # 0 has no sign, as in mathematics: -0.0 and 0.0 are equal, and would be told apart by some arithmetic
+                # zero has no sign, as in mathematics: -0.0 and 0.0 are equal, but some arithmetics would distinguish
+                # them
                 return Line("", "neg", (operand,)) if isinstance(operand, str) else -operand or 0.0
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 return self._sum(node, text)
@@ -284,16 +288,16 @@ class Builder:
         sign, node = signed(node)
         while sign > 0 and isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             terms.append((1.0 if isinstance(node.op, ast.Add) else -1.0, node.right))
-            sign, node = signed(node.left)  # a sum that begins a sum, whatever signs cancel before it, is part of it
+            sign, node = signed(node.left)  # a sum at the start of a sum is part of it, whatever signs cancel before it
         terms.append((sign, node))
         signs: list[float] = []
         operands: list[Operand] = []
         for sign, term in reversed(terms):
             more, term = signed(term)
             sign, operand = sign * more, self._operand(term, text)
-            while (line := self._argument(operand)) and line.op == "neg":  # as a sign that is written is the sum's
+            while (line := self._argument(operand)) and line.op == "neg":  # like a written sign, it belongs to the sum
                 sign, operand = -sign, line.operands[0]
-            if line and line.op == "add" and not operands and sign > 0:  # and a sum that begins a sum is part of it
+            if line and line.op == "add" and not operands and sign > 0:  # a sum at the start of a sum is part of it
                 signs, operands = list(line.constants), list(line.operands)
                 continue
             if isinstance(operand, float) and operand < 0:
@@ -303,7 +307,7 @@ class Builder:
         return Line("", "add", tuple(operands), tuple(signs))
 
     def _argument(self, operand: Operand) -> Line | None:
-        """The line of an expression that stands in a call as an argument, or of an input that is one."""
+        """The line of an argument of a call that is an expression, or of an input that is one."""
         if not self.open or not isinstance(operand, str) or operand.isidentifier():
             return None
         line: Line | Operand | None = self.lines.get(operand)
@@ -323,7 +327,7 @@ class Builder:
         left, right = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
-                said = "a number has no place beside @: one side is a weight matrix, the other a vector"
+                said = "@ does not take a number: one side is a weight matrix, the other a vector"
                 raise SyntaxFault(said, column)
             if not self._weight(left) and not self._weight(right):
                 raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)
@@ -331,7 +335,7 @@ class Builder:
         return Line("", op, (left, right))
 
     def _weight(self, name: str) -> bool:
-        """Whether it is a parameter: what `@` reads as a matrix."""
+        """Whether it is a parameter: something that `@` reads as a matrix."""
         return name not in self.lines and name not in self.states and name not in self.inputs
 
     def _slice(self, node: ast.Subscript, text: str, column: int) -> Line:
@@ -361,7 +365,7 @@ class Builder:
             if fault := self.on_paper(text, column - self.start if name else None):
                 raise fault
             said = nearest(name, (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions})), "there are")
-            quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
+            quoted = name or ast.get_source_segment(text, node.func) or ""  # as written, shortened
             raise SyntaxFault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise SyntaxFault(f"{name} takes plain operands only, by position", column)
@@ -382,17 +386,17 @@ class Builder:
         raise SyntaxFault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
-        """The (unnamed) line that a function of the cell gives, the lines within it added."""
+        """The (unnamed) line that a function of the cell evaluates to; the lines inside it are added."""
         return self._expanded(self.functions[name], given, 0)
 
     def checked(self, function: Function, start: int, row: tuple[int, str]) -> None:
-        """Read a definition for what is wrong with it; its arguments are any values, or their default values."""
+        """Check a definition by parsing it; its arguments are arbitrary values, or their default values."""
         self.open = [function.name]
         self.arguments = _bound(function, function.arguments[: len(function.arguments) - len(function.defaults)])
         self._line(self._begin(function.body, start, row), function.body, top=True)
 
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
-        """The value of a call: the function's body, read with what is given in place of its arguments."""
+        """The value of a call: the function's body, parsed with the operands in place of its arguments."""
         if function.name in self.open:
             said = f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})"
             raise SyntaxFault(said, column)
@@ -413,7 +417,7 @@ class Builder:
             return line
         arguments = tuple(_bound(function, given).values())
         first = len(arguments) - len(function.defaults)
-        if arguments[first:] == function.defaults:  # default values need not be said
+        if arguments[first:] == function.defaults:  # default values can be omitted
             arguments = arguments[:first]
         return line._replace(call=(function.name, *arguments))
 
@@ -425,6 +429,6 @@ class Builder:
 
 
 def _bound(function: Function, given: Sequence[Operand]) -> dict[str, Operand]:
-    """The arguments with what is given for them, then with their default values, as far as there are any."""
+    """The arguments with the given operands, then with their default values, if there are any."""
     first = len(function.arguments) - len(function.defaults)
     return dict(zip(function.arguments, (*given, *function.defaults[len(given) - first :]), strict=True))

@@ -1,15 +1,15 @@
-"""A cell is a list of lines: one line for each operation, in computing order, each with a value of its own.
+"""A cell is a list of lines: one line per operation, in order of computation, each with a value of its own.
 
-A line can be held at other values than its own, an intervention in a run. It becomes a choice, at every step, row and
-unit, between what its equation gives and another value:
+A line can be held at other values than its own, an intervention in a run. It becomes a choice, at every step, sequence
+and unit, between the value of its equation and another value:
 
     free_c_t = f_t * c_prev + i_t * c_tilde
     c_t = where(hold_c_t, to_c_t, free_c_t)
 
-and what reads c_t reads the choice. `hold_c_t` (1 where it is held, 0 elsewhere) and `to_c_t` are inputs, so a run, its
-plans, `verify`, gradients and the spreadsheet need nothing for it. A line that is scaled becomes
+and consumers of c_t use the choice. `hold_c_t` (1 where it is held, 0 elsewhere) and `to_c_t` are inputs, so that runs,
+plans, `verify`, gradients and the spreadsheet need nothing special for it. A line that is scaled becomes
 `where(scale_c_t, by_c_t * free_c_t, free_c_t)`. The text of such a cell is that of the cell without holds and a row
-`hold: c_t` or `scale: c_t`, since lines without a name of their own, `tanh(c_t)`, can be held too.
+`hold: c_t` or `scale: c_t`, since lines without a name of their own, such as `tanh(c_t)`, can be held too.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ..base.arrays import by_key
 from .ops import OPS
 
 Operand = str | float
-_WIDE = 100  # columns of an equation that a message shows
+_WIDE = 100  # maximum width of an equation in a message
 
 
 class SourcePlace(NamedTuple):
-    """Where a line was written: its row with the number, the column of its operation, and those of its operands."""
+    """Where a line was written: its row and row number, the column of its operation, and those of its operands."""
 
     number: int
     row: str
@@ -39,10 +39,10 @@ class SourcePlace(NamedTuple):
     operands: Mapping[str, int] = {}
 
     def pointed(self, message: str, operand: str = "") -> str:
-        """The message with the equation, and a caret under the operation, or under an operand of it."""
+        """The message with the equation, and a caret below the operation, or below one of its operands."""
         place = f"equation {self.number}" if self.number > 0 else "the cell's own equations"
         row, column = self.row, self.operands.get(operand, self.column)
-        if len(row) > _WIDE:  # only the part round the caret
+        if len(row) > _WIDE:  # only the part around the caret
             begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
             row = "…" * (begin > 0) + row[begin : begin + _WIDE] + "…" * (begin + _WIDE < len(row))
             column += (begin > 0) - begin
@@ -50,7 +50,7 @@ class SourcePlace(NamedTuple):
 
 
 def _as_wide(text: str) -> str:
-    """Blanks that are as wide as a text in letters of one width: tabs for tabs, Chinese blanks for wide characters.
+    """Blanks as wide as a text in a monospaced font: tabs for tabs, ideographic spaces for wide characters.
 
     >>> _as_wide("a\\t変")
     ' \\t\\u3000'
@@ -61,7 +61,7 @@ def _as_wide(text: str) -> str:
 
 
 def pointed(message: str, places: Mapping[str, SourcePlace], line: str, operand: str = "") -> str:
-    """The message with a caret in the equation of `line` (see `Place`); as it is where nobody wrote that line."""
+    """The message with a caret in the equation of `line` (see `Place`); unchanged if that line has no author."""
     return places[line].pointed(message, operand) if line in places else message
 
 
@@ -69,7 +69,7 @@ class Line(NamedTuple):
     """One operation: its name, the operation, the operands (names or numbers) and the operation's constants.
 
     For `add` the constants are the signs of the terms; for a named function the numbers after its operands.
-    call: where the line is the value of a composite function, that function's name and arguments.
+    call: if the line is the value of a composite function, that function's name and arguments.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Line(NamedTuple):
 
     @property
     def product(self) -> tuple[str, str] | None:
-        """(matrix, vector) where it is a product of the two."""
+        """(matrix, vector) if it is a product of the two."""
         if self.op not in ("matvec", "vecmat"):
             return None
         left, right = map(str, self.operands)
@@ -93,22 +93,22 @@ class Line(NamedTuple):
 
     @property
     def summed(self) -> int:
-        """Which operand has the units that a product or reduction adds up."""
+        """Index of the operand whose units a product or reduction sums."""
         return 0 if self.op == "vecmat" else len(self.operands) - 1
 
     @property
     def squashed(self) -> bool:
-        """Whether it is a smooth or a hard sigmoid: between 0 and 1, as what a cell's author calls a gate."""
+        """Whether it is a smooth or hard sigmoid: between 0 and 1, like what authors call a gate."""
         return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))
 
     @property
     def assigned(self) -> bool:
-        """True where the author gave the name; other lines are named by their expression."""
+        """True if the author named it; other lines are named by their expression."""
         return self.name.isidentifier()
 
 
 class Function(NamedTuple):
-    """A composite function: its arguments, the default values of the last of them, and what it stands for."""
+    """A composite function: its arguments, the default values of the last of them, and its expression."""
 
     name: str
     arguments: tuple[str, ...]
@@ -123,12 +123,12 @@ class Function(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The definition as it stands among the equations."""
+        """The definition as written among the equations."""
         return f"{self.signature} = {self.body}"
 
 
 class GatheredSum(NamedTuple):
-    """A value gathered over all steps and rows: of each term, a value, or the outer product of two.
+    """A sum over all steps and sequences; each term is a value, or the outer product of two.
 
     `outer(a, b)` is (width of a, width of b); a value is a vector.
     """
@@ -138,7 +138,7 @@ class GatheredSum(NamedTuple):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The values that are gathered."""
+        """The values in the sum."""
         return tuple(name for term in self.terms for name in term)
 
     @property
@@ -148,17 +148,17 @@ class GatheredSum(NamedTuple):
         return f"{self.name} <- {' + '.join(f'({term})' if _binding(term) < 2 else term for term in terms)}"
 
 
-#: Characters of a line without a name that the names made for it have.
+#: Characters of an unnamed line that are used in names made for it.
 MOST_CHARACTERS = 40
 
 
 def as_name(text: str) -> str:
-    """What a name that is made for a line without one has of its text."""
+    """The part of a name that is made from the text of an unnamed line."""
     return re.sub(r"\W+", "_", text).strip("_")[:MOST_CHARACTERS]
 
 
 def ending(stems: Iterable[str], taken: Set[str]) -> str:
-    """What makes new names of all `stems`: nothing, or the first of `_2`, `_3`, …."""
+    """A suffix that makes all `stems` new names: nothing, or the first of `_2`, `_3`, …."""
     names = [*stems]
     return next(end for end in chain([""], (f"_{n}" for n in count(2))) if taken.isdisjoint(n + end for n in names))
 
@@ -167,7 +167,7 @@ _SIGN = {"matvec": " @ ", "vecmat": " @ ", "mul": " * ", "div": " / "}
 
 
 def number(value: float) -> str:
-    """Write a number of an equation: the shortest text that reads back equal, without a needless '.0'."""
+    """Write a number of an equation: the shortest text that reads back equal, without a redundant '.0'."""
     return repr(value).removesuffix(".0")
 
 
@@ -187,7 +187,7 @@ def _binding(text: str) -> int:
 
 
 def expression(line: Line) -> str:
-    """Write what `line` computes, canonically: single spaces round binary operators, fewest parentheses."""
+    """Write the expression of `line` in canonical form: single spaces around binary operators, fewest parentheses."""
 
     def argument(operand: Operand) -> str:
         return operand if isinstance(operand, str) else number(operand)
@@ -220,16 +220,15 @@ def expression(line: Line) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """A checked list of lines with the states that cross a step.
+    """A checked list of lines with the states that are carried from step to step.
 
-    inputs: what is fed at each step (`x_t`; `valid` under padding; a supplied line, also one without a name).
+    inputs: the values supplied at each step (`x_t`; `valid` under padding; a supplied line, also an unnamed one).
     carry: pairs (state, line whose value it takes at the next step).
-    output: the line that the next layer sees.
+    output: the line passed to the next layer.
     functions: the composite functions that its equations define or call.
-    sums: what is gathered over all steps. gradient: of an adjoint (see `adjoint`), pairs (line, state or sum of this
-    cell, the value of the other that it is the gradient of). places: where an author wrote the lines and states.
-    plain: of a cell some of whose lines can be held at other values (see above), the cell without that; held, scaled:
-    those lines.
+    sums: sums over all steps. gradient: for an adjoint (see `adjoint`), pairs (line, state or sum of this cell; the
+    value of the other cell that it is the gradient of). places: where an author wrote the lines and states.
+    plain: for a cell with lines that can be held (see above), the cell without holds; held, scaled: those lines.
     """
 
     lines: tuple[Line, ...]
@@ -259,18 +258,20 @@ class Cell:
 
     @cached_property
     def gradient_of(self) -> dict[str, str]:
-        """Of an adjoint, a value of the other to the line that is its whole gradient: the last; others are terms."""
+        """For an adjoint, maps a value of the other cell to the line with its full gradient: the last; others are
+        terms.
+        """
         return {name: new for new, name in self.gradient}
 
     @cached_property
     def parameters(self) -> dict[str, tuple[Line, ...]]:
-        """Each parameter (a name that is neither line, input nor state) with the lines that read it."""
+        """Each parameter (a name that is not a line, input or state) with the lines that use it."""
         values = {*self.by_name, *self.states, *self.inputs}
         return {name: lines for name, lines in self.readers.items() if name not in values}
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:
-        """The value of each call of a composite function with the lines within that call, in computing order."""
+        """The value of each call of a composite function with the lines inside that call, in order of computation."""
         found = {}
         for line in (line for line in self.lines if line.call):
             given = {o for o in line.call[1:] if isinstance(o, str)}
@@ -282,12 +283,12 @@ class Cell:
 
     @cached_property
     def inner(self) -> frozenset[str]:
-        """The lines without a name of their own within calls of composite functions."""
+        """The unnamed lines inside calls of composite functions."""
         return frozenset(n for names in self.within.values() for n in names if not self.by_name[n].assigned)
 
     @cached_property
     def readers(self) -> dict[str, tuple[Line, ...]]:
-        """Each operand name with the lines that read it in the same step."""
+        """Each operand name with the lines that use it in the same step."""
         found = by_key((name, line) for line in self.lines for name in dict.fromkeys(line.reads))
         return {name: tuple(lines) for name, lines in found.items()}
 
@@ -296,7 +297,7 @@ class Cell:
         return line.assigned and self.opens(line)
 
     def opens(self, line: Line) -> bool:
-        """Whether a line squashes into (0, 1), or is one minus such a line; its name does not matter."""
+        """Whether a line squashes into (0, 1), or is one minus such a line, named or not."""
         if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
             return line.squashed
         other = self.by_name.get(str(line.operands[1]))
@@ -304,12 +305,12 @@ class Cell:
 
     @cached_property
     def equations(self) -> dict[str, str]:
-        """Each assigned name with its right-hand side, written canonically, in computing order."""
+        """Each assigned name with its right-hand side in canonical form, in order of computation."""
         return {line.name: expression(line) for line in self.lines if line.assigned}
 
     @cached_property
     def expanded(self) -> Cell:
-        """The same cell without composite functions: what they stand for is written out."""
+        """The same cell with composite functions expanded."""
         if not self.functions:
             return self
         names: dict[Operand, str] = {}
@@ -326,7 +327,7 @@ class Cell:
 
     @cached_property
     def text(self) -> str:
-        """The cell as equations; `parse` of it gives an equal cell."""
+        """The cell as equations; `parse` of this text returns an equal cell."""
         if self.plain is not None:
             said = {"hold": self.held, "scale": self.scaled}
             return self.plain.text + "".join(f"{key}: {', '.join(names)}\n" for key, names in said.items() if names)
@@ -343,7 +344,7 @@ class Cell:
         return "\n".join([*rows, f"output: {self.output}"]) + "\n"
 
     def closure(self, wanted: Iterable[str], carried: bool = True) -> frozenset[str]:
-        """Names of the lines that `wanted` depends on, itself included; through the carry when `carried`."""
+        """Names of the lines that `wanted` depends on, including itself; through the carry if `carried`."""
         found: set[str] = set()
         open_names = list(wanted)
         while open_names:
@@ -356,13 +357,13 @@ class Cell:
         return frozenset(found)
 
     def written(self, names: Iterable[str]) -> Iterator[Line]:
-        """The lines `names` in the order in which the equations bring them."""
+        """The lines `names` in the order in which the equations introduce them."""
         others = self.by_name.keys() - set(names)
         for name in (*(line.name for line in self.lines if line.assigned), *self.ends, self.output):
             yield from map(self.by_name.__getitem__, self._brought(name, others))
 
     def _brought(self, name: str, ends: set[str]) -> Iterator[str]:
-        """A line behind those that it reads, each once: up to `ends`, to which they are added."""
+        """A line after its operands, each once, up to `ends`; they are added to `ends`."""
         if name in self.by_name and name not in ends:
             ends.add(name)
             for operand in self.by_name[name].reads:
@@ -371,18 +372,18 @@ class Cell:
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
-        """The values that leave a step: what is carried and what is gathered."""
+        """The values that leave a step: carried values and summed ones."""
         return (*self.states.values(), *(name for gathered in self.sums for name in gathered.reads))
 
 
 # -- lines that can be held --------------------------------------------------------------------------------------------
 
-#: The rows of the equations that name such lines.
+#: The declarations that name such lines.
 HOLDS = ("hold", "scale")
 
 
 class HoldNames(NamedTuple):
-    """The inputs that hold and scale a line, and the name of what its equation gives."""
+    """The inputs that hold and scale a line, and the name of the value that its equation gives."""
 
     hold: str
     to: str
@@ -392,9 +393,9 @@ class HoldNames(NamedTuple):
 
 
 def names_of(cell: Cell) -> Mapping[str, HoldNames]:
-    """Of every line that can be held or scaled its `Names`, which are no other value's.
+    """For every line that can be held or scaled its `HoldNames`, distinct from all other names.
 
-    cell: one with holds, or one without, which has none.
+    cell: one with holds; a cell without holds has none.
     """
     if cell.plain is None:
         return {}
@@ -411,7 +412,7 @@ def names_of(cell: Cell) -> Mapping[str, HoldNames]:
 
 
 def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> Cell:
-    """The cell with lines that can be held, and lines that can be scaled, in place of those that it has by now.
+    """The cell with exactly these lines made holdable, and these made scalable.
 
     >>> from .parse import parse
     >>> cell = with_holds(parse("c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"), ["c_t"])
@@ -424,7 +425,7 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
         return plain
     found = replace(plain, plain=plain, held=own, scaled=multiples)
     names = names_of(found)
-    # a call of a composite function is no longer what it says where a line within it is held
+    # a call of a composite function no longer equals its definition if a line inside it is held
     open_calls = {name for name, inner in plain.within.items() if not names.keys().isdisjoint(inner)}
     lines: list[Line] = []
     inputs = list(plain.inputs)
@@ -446,8 +447,8 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
             lines.append(Line(line.name, "where", (new.hold, new.to, last)))
     carry = []
     for state, name in plain.carry:
-        # the output of a padded cell may also be what it carries (`padding: carry`): holding it changes what the cell
-        # gives out, and not what it carries, as with the other rules of padding
+        # the output of a padded cell may also be what it carries (`padding: carry`): holding it changes the output, but
+        # not the carried value, as with the other padding rules
         carried = name == plain.output and name in names and plain.by_name[name]
         padded = carried and carried.op == "where" and carried.operands[::2] == ("valid", state)
         carry.append((state, names[name].free if padded else name))

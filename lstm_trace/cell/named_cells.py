@@ -1,9 +1,9 @@
-"""The named cells: options in, equations out. A new one is a class here and a row in `KINDS`.
+"""The named cells: options in, equations out. To add one, add a class here and a row in `KINDS`.
 
-Sources. The LSTM: the cell Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000;
+Sources. The LSTM: the cell of Hochreiter & Schmidhuber 1997 with the forget gate of Gers, Schmidhuber & Cummins 2000;
 peepholes Gers & Schmidhuber 2000 (the output gate sees the new cell state); projection Sak, Senior & Beaufays 2014;
 coupled gates Greff et al. 2017; layer normalisation Ba, Kiros & Hinton 2016. The sLSTM: Beck et al. 2024. The GRU: Cho
-et al. 2014. The plain recurrent cell: Elman 1990.
+et al. 2014. The simple recurrent cell: Elman 1990.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .composites import BUILT_IN
 from .lines import number
 from .ops import OPS
 
-#: Activations that are one operation, with its constants. All others are composite functions.
+#: Activations that are a single operation, with its constants. All others are composite functions.
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu", "softplus")
 
 
 def apply(activation: str, value: str) -> str:
-    """The text of an activation, given as `name` or `name(alpha, beta)`, of the expression `value`.
+    """The text of an activation, given as `name` or `name(alpha, beta)`, applied to the expression `value`.
 
     >>> apply("leaky_relu(0.1)", "z_i"), apply("silu", "z_i")
     ('leaky_relu(z_i, 0.1)', 'silu(z_i)')
@@ -42,27 +42,27 @@ def _parts(activation: str) -> tuple[str, list[str]]:
 
 
 def clipped(value: str, bound: float | None) -> str:
-    """The text of `value` kept within ±bound; `value` itself without a bound."""
+    """The text of `value` clipped to ±bound; `value` itself without a bound."""
     return value if bound is None else f"clip({value}, -{number(bound)}, {number(bound)})"
 
 
 def is_number(value: Any) -> bool:
-    """True for a finite real number that is no bool."""
+    """True for a finite real number that is not a boolean."""
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number that no float can hold
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """' (did you mean …?)', or an empty string when nothing is close."""
+    """' (did you mean …?)', or an empty string if nothing is close."""
     close = closest(name, known)
     return f" (did you mean {close}?)" if close else ""
 
 
 @cache
 def _words(spec: Any) -> dict[str, tuple[str, ...]]:
-    """The options that take one of a few words."""
+    """The options that accept one of several words."""
     return {name: get_args(hint) for name, hint in get_type_hints(spec).items() if get_origin(hint) is Literal}
 
 
@@ -98,13 +98,13 @@ def _activation_problem(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A named cell. The fields are its options; `equations` writes the cell down.
+    """A named cell. The fields are its options; `equations` returns the cell as text.
 
     gates: a letter for each gate: gate i has the weights `W_xi` and `W_hi` and the biases `b_i`, or `b_xi` and `b_hi`.
-    brings: a weight to the option, with its value, that brings it into the equations; biases need no entry.
-    needs: option to those options of which one must be on for it to mean anything; excludes: to the option that it
-    cannot stand beside. An option that would change no equation is refused, never ignored.
-    bias: none, one or two vectors for each gate.
+    brings: a weight to the option, with its value, that makes the equations use it; biases need no entry.
+    needs: option to the options of which at least one must be on for it to have an effect; excludes: option to one that
+    it cannot be combined with. An option that would change no equation is an error, never ignored.
+    bias: none, one or two vectors per gate.
     """
 
     gates: ClassVar[str]
@@ -123,7 +123,7 @@ class Kind:
                 if needs and not any(getattr(self, other) for other in needs):
                     problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs)}"
                 elif beside and getattr(self, beside):
-                    problem = f"changes nothing beside {beside}: true"
+                    problem = f"has no effect with {beside}: true"
             if problem:
                 problems.append(f"option {f.name} {problem}; found {value!r}")
         raise_all(OptionError, problems)
@@ -135,32 +135,32 @@ class Kind:
     def terms(self, gate: str, state: str = "h_prev") -> tuple[list[str], list[str], list[str]]:
         """The terms of a gate's pre-activation: of the input, of the state, and the single bias; in this order.
 
-        Frameworks add them so: W_x x, b_x, W_h h, b_h.
+        Frameworks add them in this order: W_x x, b_x, W_h h, b_h.
         """
         two = self.bias == "two"
         x, h = ([f"W_{side}{gate} @ {v}"] + [f"b_{side}{gate}"] * two for side, v in (("x", "x_t"), ("h", state)))
         return x, h, [f"b_{gate}"] * (self.bias == "one")
 
     def unread(self, name: str) -> str:
-        """Why the equations do not read the weight `name`; empty where no option brings it in."""
+        """Why the equations do not use the weight `name`; empty if no option would change that."""
         option, value = self.option_of().get(name, ("", None))
         if option and getattr(self, option) != value:
             return f": it needs the option {option}: {str(value).lower()}"
         return ""
 
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        """What the sizes of one layer's weights get wrong that no single equation shows."""
+        """Inconsistent sizes of one layer's weights that no single equation reveals."""
         return []
 
     @classmethod
     def option_of(cls) -> dict[str, tuple[str, Any]]:
-        """The option, with its value, of each weight that needs one."""
+        """The option, with its value, for each weight that needs one."""
         biases = {f"b_{g}": ("bias", "one") for g in cls.gates}
         return biases | {f"b_{side}{g}": ("bias", "two") for g in cls.gates for side in "xh"} | dict(cls.brings)
 
     @classmethod
     def reads(cls, name: str) -> bool:
-        """Whether the cell reads the weight `name` with some options."""
+        """Whether the cell uses the weight `name` with some options."""
         return name in cls.option_of() or name in {f"W_{side}{g}" for g in cls.gates for side in "xh"}
 
 
@@ -168,7 +168,7 @@ class Kind:
 class LSTM(Kind):
     """Options of the cell `lstm`.
 
-    bias: none, one (`b_i`) or two (`b_xi`, `b_hi`) vectors for each gate.
+    bias: none, one (`b_i`) or two (`b_xi`, `b_hi`) vectors per gate.
     peephole: the gates see the cell state through `w_ci w_cf w_co`; the output gate sees the new one.
     coupled: f = 1 - i; the forget gate has no weights.
     projection: h = W_hr (o * tanh(c)) with `W_hr` (P, H); projection_bias adds `b_hr`.
@@ -177,8 +177,8 @@ class LSTM(Kind):
     cell_clip: bound of the new cell state (TensorFlow); projection_clip: bound of the projected state.
     gate_activation, candidate_activation, output_activation: a name, or a name with numbers `leaky_relu(0.1)`.
     layer_norm: normalise each gate's pre-activation (`gamma_i`, `beta_i`, …); layer_norm_cell: the cell state before
-    its activation (`gamma_cell`, `beta_cell`); layer_norm_carried: the normalised cell state is the one that is
-    carried, as TensorFlow's LayerNormBasicLSTMCell has it; layer_norm_epsilon is added to the variance.
+    its activation (`gamma_cell`, `beta_cell`); layer_norm_carried: carry the normalised cell state, as in TensorFlow's
+    LayerNormBasicLSTMCell; layer_norm_epsilon is added to the variance.
     """
 
     gates = "ifco"
@@ -224,7 +224,7 @@ class LSTM(Kind):
         if self.layer_norm_cell:
             update += self._norm("cell", "c_t", "y_cell")
             cell = "y_cell"
-        # the output gate stands before the update, as the textbooks have it, unless it looks at the new cell state
+        # the output gate comes before the update, as in textbooks, unless it uses the new cell state
         rows += [*update, *self._gate("o", "o_t")] if self.peephole else [*self._gate("o", "o_t"), *update]
         squashed = apply(self.output_activation, clipped(cell, self.output_clip))
         if self.projection:
@@ -261,13 +261,13 @@ class LSTM(Kind):
         ]
 
     def unread(self, name: str) -> str:
-        """Why the equations do not read the weight `name`; empty where no option brings it in."""
+        """Why the equations do not use the weight `name`; empty if no option would change that."""
         if self.coupled and name.rstrip("f") in ("W_x", "W_h", "w_c", "b_", "b_x", "b_h", "gamma_", "beta_"):
             return ": with coupled: true the forget gate is 1 - i_t and has no weights"
         return super().unread(name)
 
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-        """A projection that is as wide as the hidden state.
+        """A projection that is not narrower than the hidden state.
 
         >>> LSTM(projection=True).misfits({"W_hr": (3, 3)})
         ['W_hr has shape (3, 3): P = 3 projected units from H = 3; a projection must be narrower than the hidden state']
@@ -285,7 +285,7 @@ class SLSTM(Kind):
     """Options of the cell `slstm` (Beck et al. 2024, equations 8 to 17): exponential gates and a normaliser n.
 
     bias: as for `lstm`. forget_activation: sigmoid or exp. stabilised: with the stabiliser m of equations 15 to 17,
-    which leaves h as it is and keeps exp from overflowing. The states c, n and m are carried beside h.
+    which does not change h and keeps exp from overflowing. The states c, n and m are carried in addition to h.
     """
 
     gates = "ifco"

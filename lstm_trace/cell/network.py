@@ -1,6 +1,6 @@
-"""A network is a list of stages in computing order: one cell for each layer and direction, and where they meet.
+"""A network is a list of stages in order of computation: one cell per layer and direction, and where they are merged.
 
-A stage reads the input, another stage's line, or what the caller supplies; there is nothing else between cells.
+A stage uses the input, another stage's line, or supplied values; there is nothing else between cells.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from .lines import Cell, Line
 from .variants import Merge, Padding, extended, joined, masked, supplied as fed
 
 Scope = str  # `layer/direction`
-X, VALID, GIVEN = "x", "valid", "given"  # sources that are no other stage's line
-ADJOINT = "adjoint-"  # before the direction of a stage whose adjoint another stage is
-SEED = "seed_"  # begins the name of an adjoint's input that brings weights
+X, VALID, GIVEN = "x", "valid", "given"  # sources that are not another stage's line
+ADJOINT = "adjoint-"  # prefix of the direction of an adjoint stage, before that of its stage
+SEED = "seed_"  # prefix of an adjoint's inputs that hold weights
 #: Directions of the stages of a run, and of their adjoints.
 FORWARDS = ("forward", "reverse", "joined")
-#: Where the two directions of a layer meet.
+#: The stage in which the two directions of a layer are merged.
 MEET = "joined"
 DIRECTIONS = (*FORWARDS, *(f"{ADJOINT}{direction}" for direction in FORWARDS))
 
 
 def scope_and_name(text: str) -> tuple[str, str]:
-    """The scope (`layer/direction`) and the name of a weight or line; of a bare name, or `x`, the scope is empty.
+    """The scope (`layer/direction`) and the name of a weight or line; a bare name, and `x`, have an empty scope.
 
     >>> scope_and_name("1/reverse/W_xi"), scope_and_name("W_xi")
     (('1/reverse', 'W_xi'), ('', 'W_xi'))
@@ -45,7 +45,7 @@ def layer_and_direction(scope: str) -> tuple[int, str]:
 
 
 def extent(scopes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
-    """How many layers there are, and the directions of each.
+    """The number of layers, and the directions of each.
 
     >>> extent(["0/forward", "0/reverse", "0/joined", "1/forward", "1/reverse"])
     (2, ('forward', 'reverse'))
@@ -57,9 +57,9 @@ def extent(scopes: Iterable[str]) -> tuple[int, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Stage:
-    """One cell of the network at its place.
+    """One cell of the network in its position.
 
-    sources: for each input of the cell where its values come from: `x`, `valid`, `given`, or `scope/line`.
+    sources: for each input of the cell the source of its values: `x`, `valid`, `given`, or `scope/line`.
     computed: names of the lines that are computed here, in order; None for all.
     """
 
@@ -85,12 +85,12 @@ class Stage:
         return self.direction.startswith(ADJOINT)
 
     def borrows(self, name: str) -> bool:
-        """Whether an input is a value of the stage whose adjoint this is: by its own name, or `at_tanh_c_t`."""
+        """Whether an input is a value of the stage whose adjoint this is: under its own name, or `at_tanh_c_t`."""
         return self.is_adjoint and scope_and_name(self.sources.get(name, ""))[0] == self.owner
 
     @cached_property
     def weights(self) -> tuple[str, ...]:
-        """The inputs of an adjoint that bring the weights of what L is; what else is supplied is of another trace."""
+        """The inputs of an adjoint that hold the weights of L; other supplied values come from another trace."""
         given = (name for name in self.cell.inputs if self.sources.get(name) == GIVEN)
         return tuple(name for name in given if self.is_adjoint and name.startswith(SEED))
 
@@ -100,7 +100,7 @@ class Stage:
         return name in cell.by_name or name in cell.states or (name in cell.inputs and not self.borrows(name))
 
     def unpadded(self, name: str) -> str:
-        """A line; where padding keeps a state in its place, or makes it zero, what the cell computes for it."""
+        """A line; if padding replaces a state by its previous value or zero, the line that the cell computes for it."""
         line = (self.cell.plain or self.cell).by_name.get(name)
         if line is None or line.op != "where" or self.sources.get(str(line.operands[0])) != VALID:
             return name
@@ -108,26 +108,26 @@ class Stage:
 
     @cached_property
     def carried(self) -> tuple[str, ...]:
-        """What is carried to the next step, each line once: without padding, what the cell computes for it."""
+        """The lines carried to the next step, each once: ignoring padding, those that the cell computes."""
         return tuple(dict.fromkeys(self.unpadded(line) for _, line in (self.cell.plain or self.cell).carry))
 
     @cached_property
     def owner(self) -> Scope:
-        """The scope whose parameters it reads: of an adjoint, that of the stage whose adjoint it is."""
+        """The scope whose parameters it uses: for an adjoint, that of the stage whose adjoint it is."""
         return f"{self.layer}/{self.direction.removeprefix(ADJOINT)}"
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
-        """The lines that are computed, in order."""
+        """The computed lines, in order."""
         if self.computed is None:
             return self.cell.lines
         return tuple(self.cell.by_name[name] for name in self.computed)
 
     @cached_property
     def active(self) -> Cell:
-        """The cell with the computed lines alone; a state whose line is not computed is an input of it.
+        """The cell with only the computed lines; a state whose line is not computed becomes an input.
 
-        That is so in a single step: what it leaves to the next is not asked for.
+        That happens in a single step, whose carried values are not requested.
         """
         if self.computed is None:
             return self.cell
@@ -137,7 +137,7 @@ class Stage:
         return replace(self.cell, lines=self.lines, carry=carry, inputs=(*self.cell.inputs, *fed))
 
     def through(self, line: Line) -> Iterator[str]:
-        """What a line reads, itself or through lines without a name."""
+        """The operands of a line, direct or through unnamed lines."""
         for name in line.reads:
             yield name
             if name in self.cell.by_name and not self.cell.by_name[name].assigned:
@@ -145,23 +145,23 @@ class Stage:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """Every name that a computed line reads."""
+        """Every name that a computed line uses."""
         return frozenset(name for line in self.lines for name in line.reads)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """The parameters that computed lines read."""
+        """The parameters that computed lines use."""
         return tuple(name for name in self.cell.parameters if name in self.reads)
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
-        """The inputs that computed lines or carried states read, supplied lines included."""
+        """The inputs that computed lines or carried states use, including supplied lines."""
         carried = {self.cell.states[s] for s in self.states}
         return tuple(name for name in self.cell.inputs if name in self.reads or name in carried)
 
     @cached_property
     def states(self) -> tuple[str, ...]:
-        """The carried states that computed lines read."""
+        """The carried states that computed lines use."""
         return tuple(state for state in self.cell.states if state in self.reads)
 
 
@@ -172,10 +172,10 @@ def stack(
 ) -> tuple[Stage, ...]:  # fmt: skip
     """The stages of `layers` layers of `cell`.
 
-    reverse: the cell of the reverse direction, where it is another. padding: the rule for padded steps; None
-    where there are none. extra: equations added to the last stage. given: for each scope the lines that
-    are supplied instead of computed.
-    Raises OptionError where directions that are not joined would feed another layer, CellError for a bad `extra`.
+    reverse: the cell of the reverse direction, if it differs. padding: the rule for padded steps; None if there are
+    none.
+    extra: equations added to the last stage. given: for each scope the lines that are supplied instead of computed.
+    Raises OptionError if directions that are not merged would feed another layer, CellError for an invalid `extra`.
     """
     if merge == "none" and layers > 1 and len(directions) > 1:
         raise OptionError("merge: none leaves two outputs, so no layer can follow; use concat, sum, mean or product")
@@ -186,7 +186,7 @@ def stack(
     stages: list[Stage] = []
 
     def add(layer: int, direction: str, own: Cell, sources: Mapping[str, str], last: bool) -> str:
-        """One more stage; gives the place of its output."""
+        """Add a stage; return the address of its output."""
         here = extended(own, extra) if extra and last and layer == layers - 1 else own
         names = supplied.get(f"{layer}/{direction}", ())
         found = {name: sources.get(name, GIVEN) for name in here.inputs} | dict.fromkeys(names, GIVEN)
@@ -203,19 +203,19 @@ def stack(
     known = {stage.scope for stage in stages}
     for scope in supplied:
         if scope not in known:
-            raise MissingError(f"given lines name {scope!r}, which is not there; there are {', '.join(sorted(known))}")
+            raise MissingError(f"given lines name {scope!r}, which is unknown; there are {', '.join(sorted(known))}")
     return tuple(stages)
 
 
 def forward_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:
-    """The stages that are no adjoints."""
+    """The stages that are not adjoints."""
     return tuple(stage for stage in stages if not stage.is_adjoint)
 
 
 def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried: bool) -> tuple[Stage, ...]:
     """The stages with only the lines that `wanted` (scope, line) depends on; stages without any are left out.
 
-    carried: whether a step depends on the one before (False for a single step).
+    carried: whether a step depends on the previous one (False for a single step).
     """
     asked = set(wanted)
     kept: list[Stage] = []
@@ -230,10 +230,10 @@ def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried
 
 
 def counted_at_padding(stages: Sequence[Stage]) -> dict[str, set[str]]:
-    """By scope, the lines whose values at padding are of use: what is given out and kept, and what follows from it.
+    """By scope, the lines whose values at padding are used: outputs and kept values, and everything derived from them.
 
-    What a cell computes there is for nothing: `where(valid, h_t, 0)` drops it. A layer above reads the output below
-    all the same, and drops what it makes of that.
+    Other values that a cell computes there are discarded: `where(valid, h_t, 0)` drops them. A higher layer still reads
+    the output of the lower one, and discards its own results.
     """
     found: dict[str, set[str]] = {}
     for stage in stages:
@@ -254,7 +254,7 @@ def counted_at_padding(stages: Sequence[Stage]) -> dict[str, set[str]]:
 def find(stages: Sequence[Stage], name: str) -> list[str]:
     """Scopes that have the line, input or state `name`.
 
-    Raises MissingError, with the nearest name, where none has it.
+    Raises MissingError, which suggests the nearest name, if there is none.
     """
     scopes = [s.scope for s in stages if s.has(name)]
     if not scopes:

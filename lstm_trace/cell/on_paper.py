@@ -1,7 +1,7 @@
-"""Equations as they stand on paper or in LaTeX, and how they are typed: for messages only; nothing is read by this.
+"""Equations as written on paper or in LaTeX, and how to type them: for messages only; nothing is parsed by this.
 
-`W_xi x_t`, `h_{t-1}`, `x(t)`, `\\sigma(…)`, `⊙`: what a textbook, and our own pictures, write. The grammar has one
-way to write each, and a message on any other says which.
+`W_xi x_t`, `h_{t-1}`, `x(t)`, `\\sigma(…)`, `⊙`: notation of textbooks, and of our own pictures. The grammar has one
+way to write each, and the message about any other says which.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import NamedTuple
 from .composites import BUILT_IN, PRINTED
 from .ops import FUNCTIONS
 
-#: Signs that are printed, and how they are typed.
+#: Printed signs, and how they are typed.
 TYPED = {"⊙": "*", "∘": "*", "·": "*", "\u0387": "*", "⋅": "*", "∙": "*", "×": "*", "÷": "/", "−": "-", "–": "-"}
-#: Signs of a product that a matrix has, too.
+#: Signs of a product that are also used with a matrix.
 _DOTS = ("·", "\u0387", "⋅", "∙", "×", "\\cdot", "\\times")
-#: Functions by what they are called elsewhere: as they are printed, in other letters, without their lines.
+#: Functions by their names elsewhere: as printed, in other letters, without underscores.
 CALLED = {
     **{name.replace("_", ""): name for name in (*sorted(FUNCTIONS), *BUILT_IN)},
     **{printed.lower(): name for name, printed in PRINTED.items()},
     "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "Σ": "sum", "∑": "sum",
 }  # fmt: skip
-#: Sentences of a message, and characters of the equation in it.
+#: Maximum number of sentences in a message, and of characters of the equation in it.
 MOST, LONGEST = 3, 200
-#: What Python takes for letters of a name: W·x is one, and xₜ is xt.
+#: Characters that Python accepts in names: W·x is a name, and xₜ equals xt.
 LETTERS = re.compile(r"[\u00b7\u0387]|(?<!_)ₜ")
 _COMMANDS = {"odot": "*", "circ": "*", "cdot": "*", "times": "*", "left": "", "right": ""}
 _STEP = r"\s*t\s*(?:[-−–]\s*1\s*)?"
@@ -52,7 +52,7 @@ _TOKEN = re.compile(
 
 
 class Slip(NamedTuple):
-    """What is not typed as it is written: at which character, and what is said of it."""
+    """Something not typed as it is written: its position, and the message."""
 
     at: int
     said: str
@@ -77,7 +77,7 @@ class _Part(NamedTuple):
 
 
 def slips(text: str) -> tuple[list[Slip], str]:
-    """What of a text is written as on paper, and the text as it would be typed.
+    """The parts of a text that are written as on paper, and the text as it would be typed.
 
     >>> found, typed = slips("σ(W_xi x_t + W_{hi} h_{t-1})")
     >>> typed
@@ -116,7 +116,7 @@ def _joined(parts: list[_Part]) -> str:
 
 
 def _beside(one: _Part, other: _Part) -> bool:
-    """Whether two parts stand beside each other as factors do; before a parenthesis a name may be a function."""
+    """Whether two parts are adjacent as factors are; a name before a parenthesis may be a function."""
     value = one.kind == "close" or one.matrix or one.typed[:1].isdigit() or one.typed.endswith(("_t", "_prev"))
     return one.kind in ("operand", "close") and (
         other.kind in ("operand", "function") or (other.kind == "open" and value)
@@ -124,12 +124,12 @@ def _beside(one: _Part, other: _Part) -> bool:
 
 
 def _called(parts: list[_Part], k: int, found: list[Slip]) -> None:
-    """Put what a function without parentheses is of into some, up to a product; before a sum nobody can tell."""
+    """Add the missing parentheses of a function, up to a product; before a sum the extent is ambiguous."""
     first = k + 1
     if first == len(parts) or parts[first].kind not in ("operand", "function"):
         return
     found.append(Slip(parts[k].at, f"a function is written with parentheses: `{parts[k].typed}(…)`"))
-    depth, last, sums = 0, 0, parts[first].typed.startswith("_")  # an index, as of a sum
+    depth, last, sums = 0, 0, parts[first].typed.startswith("_")  # an index, as in a sum
     for n in range(first, len(parts)):
         depth += (parts[n].kind == "open") - (parts[n].kind == "close")
         if depth < 0 or (not depth and parts[n].typed in (",", "=")):
@@ -140,14 +140,14 @@ def _called(parts: list[_Part], k: int, found: list[Slip]) -> None:
     else:
         n = len(parts)
     if sums:
-        parts[k] = parts[k]._replace(typed=f"{parts[k].typed} ")  # no expression, so that it is not advised
+        parts[k] = parts[k]._replace(typed=f"{parts[k].typed} ")  # not an expression, so that it is not suggested
     else:
         typed = f"{parts[k].typed}({_joined(parts[first : last or n])})"
         parts[k : last or n] = [parts[k]._replace(typed=typed, kind="operand")]
 
 
 def _apart(parts: list[_Part], k: int) -> None:
-    """Put a matrix times a vector behind * or / into parentheses, as @ does not bind more tightly than they do."""
+    """Put a matrix times a vector after * or / into parentheses, because @ does not bind more tightly than they do."""
     signs = [part.typed for part in parts[k - 1 : k + 2 : 2]] if k else []
     if not parts[k].matrix or signs not in (["*", "@"], ["/", "@"]):
         return
@@ -160,8 +160,10 @@ def _apart(parts: list[_Part], k: int) -> None:
 
 
 def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
-    """The text in pieces as they are typed; what is typed otherwise than it is written is added to `found`."""
-    calls: list[bool] = []  # of the parentheses that are open, which are those of a function
+    """The text in pieces, as typed; pieces that are typed differently from how they are written are added to
+    `found`.
+    """
+    calls: list[bool] = []  # for each open parenthesis, whether it belongs to a function
     before = lead = ""
     for token in _TOKEN.finditer(text):
         written, kind, typed, at = token[0], "operand", token[0], token.start()
@@ -238,9 +240,9 @@ def _indexed(token: re.Match[str], found: list[Slip], lead: str) -> Iterator[_Pa
 
 
 def told(text: str, at: int | None = None) -> Slip | None:
-    """What to say of a text that cannot be read, at the first thing in it that is written as on paper.
+    """The message for a text that cannot be parsed, about the first thing in it that is written as on paper.
 
-    None where there is nothing, or nothing at character `at`.
+    None if there is nothing, or nothing at character `at`.
 
     >>> told("W_xi x_t + h_{t-1}").said
     "a matrix times a vector is written `W_xi @ x_t`; the previous step's state is written h_prev"
@@ -255,7 +257,7 @@ def told(text: str, at: int | None = None) -> Slip | None:
 
 
 def as_typed(text: str) -> str:
-    """What to type for a text that is written as on paper; empty where that is no expression either, or is long."""
+    """What to type for a text that is written as on paper; empty if that is not an expression either, or is long."""
     _, typed = slips(text)
     try:
         with warnings.catch_warnings():

@@ -1,10 +1,9 @@
 """The operations: a closed table from name to arity, array function, shape rule and rounding.
 
-Arrays carry the units on their last axis; every other axis is a batch of steps and rows. An operation's array
-function takes the operands and the line's constants. All else that is known of an operation (slopes, printing,
-spreadsheet formulas, plans) is a table of its own with the same keys; a test asserts that each covers this one.
-
-A function that can be written with these as well is no row here but a composite function (see `composites`).
+Arrays have the units on their last axis; every other axis is a batch of steps and sequences. An operation's array
+function takes the operands and the line's constants. Everything else about an operation (slopes, printing, spreadsheet
+formulas, plans) is in separate tables with the same keys; a test asserts that each covers this one.
+A function that can be expressed in these is not a row here but a composite function (see `composites`).
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ Function = Callable[[Sequence[Array], Sequence[float]], Array]
 class Op:
     """One operation.
 
-    function: what a cell's text calls it; None where it is written as an operator.
+    function: its name in the text of a cell; None if it is written as an operator.
     arity: number of operands; None for one or more.
     width: shape rule: `matvec` (rows of the matrix), `vecmat` (its columns), `same` (equal widths, width 1 broadcasts),
     `one`, `concat`, `slice`.
-    ulp: how far, in units in the last place, a correct implementation may be off; 0 for operations that IEEE 754
-    rounds correctly; None where the bound grows with the number of terms (products and reductions).
-    constants: names and default values of the numbers that follow the operands (None: must be written).
+    ulp: maximum error of a correct implementation in units in the last place; 0 for operations that IEEE 754 rounds
+    correctly; None if the bound grows with the number of terms (products and reductions).
+    constants: names and default values of the numbers that follow the operands (None: required).
     """
 
     name: str
@@ -42,27 +41,27 @@ class Op:
 
     @property
     def reduces(self) -> bool:
-        """Whether its value is one number, however many units it reads."""
+        """Whether its value is a single number for any number of units."""
         return self.width == "one"
 
     @property
     def signature(self) -> str:
-        """What a call of the function looks like: `clip(a, low, high)`."""
+        """The form of a call of the function: `clip(a, low, high)`."""
         operands = ["a", "b", "c"][: self.arity] if self.arity else ["a", "…"]
         return f"{self.function}({', '.join(operands + [c for c, _ in self.constants])})"
 
 
 def negated(a: Array) -> Array:
-    """-a, zeros of both signs included, as a difference.
+    """-a, computed as a difference, with zeros of both signs included.
 
-    `np.negative` (numpy 2.1 to 2.4.6) reads other memory than its operand's where that lies at a stride of exactly 64
-    bytes (float64; 16 for float32) and the result at a stride too: docs/limits.md.
+    `np.negative` (numpy 2.1 to 2.4.6) reads memory other than its operand's if the operand has a stride of exactly 64
+    bytes (float64; 16 for float32) and the result is strided too: docs/limits.md.
     """
     return np.subtract(-0.0, a)
 
 
 def _product(vector: Array, matrix: Array) -> Array:
-    """x: (…, M), W: (M, N) -> (…, N); steps and rows as one axis, so that one product serves them all."""
+    """x: (…, M), W: (M, N) -> (…, N); steps and sequences form one axis, so that one product computes them all."""
     return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix).reshape(*vector.shape[:-1], matrix.shape[1])
 
 
@@ -112,8 +111,8 @@ OPS: dict[str, Op] = {
         Op("copy", lambda a, _: np.positive(a[0])),
         Op("greater", lambda a, _: np.greater(a[0], a[1]).astype(np.result_type(*a)), 2),
         Op("slice", _slice, width="slice", constants=(("begin", None), ("end", None))),
-        # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 where two of them are composed
-        # right to about an ulp everywhere: exp overflows to inf and gives 0, as it should
+        # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 if two of them are composed
+        # accurate to about an ulp everywhere: exp overflows to inf and gives 0, which is correct
         Op("sigmoid", lambda a, _: 1 / (1 + np.exp(negated(a[0]))), function="sigmoid", ulp=6),
         Op("tanh", lambda a, _: np.tanh(a[0]), function="tanh", ulp=4),
         Op("exp", lambda a, _: np.exp(a[0]), function="exp", ulp=4),

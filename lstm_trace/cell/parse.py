@@ -1,27 +1,27 @@
-"""Text to cell: equations are parsed with a whitelist and checked, never evaluated.
+"""From text to cell: equations are parsed with a whitelist and checked, never evaluated.
 
 Grammar: one equation `name = expression` per line, and the declarations
 
     input: x_t                  (the default)
     carry: h_prev <- h_t, c_prev <- c_t
     output: h_t
-    sum: d_W <- outer(d_z, x_t)     (gathered over all steps and rows; see `adjoint`)
-    gradient: d_z <- z_t            (what d_z is the gradient of)
+    sum: d_W <- outer(d_z, x_t)     (summed over all steps and sequences; see `adjoint`)
+    gradient: d_z <- z_t            (the value that d_z is the gradient of)
 
 An expression has names, numbers, parentheses, unary minus, @ + - * / > <, parts of vectors `z[2:5]` and functions:
-those of the operation table, the composite ones of `composites`, and those that the cell defines in a row of its own,
-in terms of its arguments:
+those of the operation table, the composite ones of `composites`, and those that the cell defines in rows of their own
+in terms of their arguments:
 
     mish(z) = z * tanh(softplus(z))
     celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
 
 One side of `@` is a parameter, the matrix: `W @ x_t`, or `x_t @ W` for a row vector times a matrix, as Keras and JAX
-write a layer. `a > b` (and `b < a`, which is read as that) is 1 where it holds and 0 elsewhere. `z[2:5]` has the units
+write a layer. `a > b` (and `b < a`, which means the same) is 1 where it is true and 0 elsewhere. `z[2:5]` has the units
 2 to 4 of z, counted from 0; `z[2]` is `z[2:3]`.
-A composite function expands where it is called, into lines of which the last has the call as its name.
+A call of a composite function is expanded into lines; the last of them is named by the call.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
-assigned to a name. `#` begins a comment. Equal expressions are one line. An input may be an expression, too: where it
-stands in an equation its value is supplied (`input: x_t, W_xi @ x_t`).
+assigned to a name. `#` begins a comment. Equal expressions are one line. An input may also be an expression: wherever
+it occurs in an equation, its value is supplied (`input: x_t, W_xi @ x_t`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, with_holds
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
 
-#: Longest text of equations that is read; the longest cell that ships has 2 KiB.
+#: Maximum length of a text of equations; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
 
 _DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
@@ -51,13 +51,13 @@ _Problems = list[tuple[int, str]]  # row number and message
 
 
 def _note(problems: _Problems, number: int, row: str, column: int, message: str) -> None:
-    """Add a problem: the message with the equation and a caret under the place."""
+    """Add a problem: the message with the equation and a caret below the position."""
     problems.append((number, SourcePlace(number, row, column).pointed(message)))
 
 
 @contextmanager
 def _noted(problems: _Problems, number: int, row: str, column: int) -> Iterator[None]:
-    """Add a fault that is raised within to the problems; column: where what is too deep for Python's stack begins."""
+    """Add a fault raised within to the problems; column: start of the text if it is too deep for Python's stack."""
     try:
         yield
     except RecursionError:
@@ -71,7 +71,7 @@ def _refuse(problems: _Problems) -> None:
 
 
 def _split(text: str) -> Iterator[tuple[str, int]]:
-    """Parts between the commas that stand outside parentheses, with their columns; the last to the end of the text."""
+    """Parts between the commas outside parentheses, with their columns; the last goes to the end of the text."""
     depth = begin = 0
     for at, char in enumerate(text + ","):
         depth += (char == "(") - (char == ")")
@@ -82,12 +82,11 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
 
 
 def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
-    """Read and check a cell's equations.
+    """Parse and check a cell's equations.
 
-    first: the number that messages give the first row. inputs: those that the cell has whatever the text declares.
-
-    Raises CellError with every fault: unknown function, a second assignment, a name read before it has a value, an
-    open carry, an operator outside the grammar; each with the equation and a caret under the place.
+    first: number of the first row in messages. inputs: inputs that the cell has in addition to those declared in the
+    text. Raises CellError with every fault: an unknown function, a second assignment, a name used before it has a
+    value, an open carry, an operator outside the grammar; each with the equation and a caret below the position.
 
     >>> cell = parse("h_t = tanh(W_h @ h_prev + W_x @ x_t)\\ncarry: h_prev <- h_t\\noutput: h_t")
     >>> [line.name for line in cell.lines]
@@ -149,7 +148,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
     lost = [(key, name) for key, chosen in names.items() for name in chosen if name not in cell.by_name]
     hint = "its lines are"
-    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, hint)}" for key, name in lost))
+    raise_all(CellError, (f"{key}: {name!r} is not a line{nearest(name, cell.by_name, hint)}" for key, name in lost))
     return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 
@@ -162,7 +161,7 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
     equations: list[_Equation] = []
     declared: _Declared = {}
     defined: dict[str, tuple[int, str, int]] = {}
-    wrong: _Problems = []  # definitions: what calls them has no meaning
+    wrong: _Problems = []  # wrong definitions: calls of them have no meaning
     for count, line in enumerate(text.splitlines(), first):
         row = line.split("#", 1)[0].rstrip()
         column = len(row) - len(row.lstrip())
@@ -201,12 +200,12 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
 
 
 def _before(number: int) -> str:
-    """Where a name was given a meaning before."""
+    """Where a name was defined before."""
     return f"first in equation {number}" if number > 0 else "the cell has it already"
 
 
 def _left(text: str) -> str:
-    """The name on the left of an equation, as Python reads the names on the right; one as on paper as it is typed."""
+    """The name on the left of an equation, normalised as Python does; if written as on paper, as it is typed."""
     name = unicodedata.normalize("NFKC", text.strip())
     return as_typed(text.strip()) or name if LETTERS.search(text) or not name.isidentifier() else name
 
@@ -221,7 +220,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
     for part, column in _split(rest):
         text = unicodedata.normalize("NFKC", part)
         name = text if is_name(text) else None
-        with suppress(SyntaxFault, RecursionError):  # an expression is named canonically
+        with suppress(SyntaxFault, RecursionError):  # an expression is named in canonical form
             value = None if name else Builder({}, (text,), states, functions).value(text, 0, (0, text))
             name = value if isinstance(value, str) and not value.isidentifier() else name
         if name is None or name in found:
@@ -232,18 +231,18 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
     return tuple(dict.fromkeys((*before, *found)))
 
 
-#: What stands for the arrow of a pair elsewhere.
+#: Characters used for the arrow of a pair elsewhere.
 _ARROW = re.compile(r"\s*(?:[←⟵⇐=]|:=|<[−–])\s*")
-#: What the left and the right side of a pair are called.
+#: Descriptions of the left and the right side of a pair.
 _SIDES = {"carry": ("state", "line"), "sum": ("name", "outer(a, b)"), "gradient": ("name", "value")}
 
 
 def _pairs(
     what: str, declared: _Declared, inputs: tuple[str, ...], problems: _Problems, known: Container[str] | None = None
 ) -> Iterator[tuple[str, str, int]]:
-    """(left side, text of the right side, its column) of each pair `left <- right` that is declared.
+    """(left side, text of the right side, its column) of each declared pair `left <- right`.
 
-    known: what the left sides may be, each as often as may be; None for new names.
+    known: possible left sides, and how often each may occur; None for new names.
     """
     if what not in declared:
         return
@@ -255,7 +254,7 @@ def _pairs(
         left, right = (unicodedata.normalize("NFKC", side.strip()) for side in (before, behind))
         arrow = None if mark else _ARROW.search(part)
         typed = _left(part[: arrow.start()]) if arrow else ""
-        if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
+        if arrow and is_name(typed) and part[arrow.end() :]:  # the meaning is clear, so no second message is needed
             _note(problems, count, row, column + arrow.start(), "the arrow is typed `<-`")
             yield typed, part[arrow.end() :].strip(), column + arrow.end()
             seen.add(typed)
@@ -276,7 +275,7 @@ def _pairs(
 
 
 def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[GatheredSum]:
-    """What the cell gathers over all steps; lines that only this needs are added."""
+    """The sums of the cell over all steps; lines needed only for them are added."""
     for name, text, start in _pairs("sum", declared, builder.inputs, problems):
         count, row, *_ = declared["sum"]
         with _noted(problems, count, row, start):
@@ -286,7 +285,7 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
 
 
 def _matrices(lines: Iterable[Line]) -> _Problems:
-    """Names that are read both as a matrix and as a vector."""
+    """Names that are used both as a matrix and as a vector."""
     lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]

@@ -1,22 +1,22 @@
-"""What each operation passes back to its operands, as text in the grammar of the cells: one row for each operation.
+"""What each operation passes back to its operands, as text in the grammar of cells: one row per operation.
 
 In a row `d` is the gradient of the line, `y` its value, `a`, `b`, `c` are its operands, and constants have the names
-of the operation table. A row has one expression for each operand, empty where nothing flows back; a matrix has none,
-since its gradient is an outer product (see `adjoint`). At a kink the value is PyTorch's: relu 0, clip 1 at its bounds,
-a maximum of two shares a tie, that of all units shares it evenly.
+of the operation table. A row has one expression per operand, empty if nothing flows back; a matrix has none, since its
+gradient is an outer product (see `adjoint`). At a kink the value is PyTorch's: relu 0, clip 1 at its bounds, a maximum
+of two shares a tie, that of all units shares it evenly.
 
 A secant is the slope between two traces: `a` is an operand in the trace, `a0` in the baseline, and a matrix is the mean
 of the two. The secants of a line add up exactly: y - y0 is the sum over its operands of slope * (a - a0). They are
-closed forms, never differences of values over differences of operands, which are noise where the difference is small;
-only functions of straight pieces are ratios, since there both differences are exact. The value of the line is written
-as what it is of its operands, so that a wrong record of it spoils no slope.
+closed forms, never differences of values over differences of operands, which are noise if the difference is small;
+only piecewise linear functions are ratios, since there both differences are exact. The value of the line is expressed
+by its operands, so that a wrong recorded value does not spoil a slope.
 """
 
 from __future__ import annotations
 
 Rule = tuple[str, ...]
 
-#: `add`, `concat` and `slice` have as many operands or such constants that their rows are written by `adjoint`.
+#: `add`, `concat` and `slice` vary in their operands or constants, so their rows are written by `adjoint`.
 DERIVATIVE: dict[str, Rule] = {
     "matvec": ("", "d @ a"),
     "vecmat": ("b @ d", ""),
@@ -41,19 +41,19 @@ DERIVATIVE: dict[str, Rule] = {
     "mean": ("expand(quotient(d, count(a)), a)",),
 }
 
-#: Functions that the secants are written with. The slope of an operation between two values is one function: of the
-#: operand in the trace and in the baseline, or, where two operands are compared, of by how much one is larger there.
+#: Functions used by the secants. The slope of an operation between two values is one function: of the operand in the
+#: trace and in the baseline or, if two operands are compared, of the amount by which one exceeds the other in each.
 #: `elu(-u)` is exp(-u) - 1 to the last digit for u >= 0, and `softplus(log(u))` is log(1 + u).
 BETWEEN: tuple[str, ...] = (
     "middle(a, b) = 0.5 * (a + b)",
-    # 0 where both are the same infinity, too
+    # 0 also if both are the same infinity
     "gap(a, b) = where(max(a > b, b > a), a - b, clip(a, -1, 1) - clip(b, -1, 1))",
     "distance(a, b) = max(gap(a, b), -gap(a, b))",
     "smaller(a, b) = -max(-a, -b)",
     "over(rise, run, level) = where(run, quotient(rise, where(run, run, 1)), level)",
     "decline(u) = over(elu(-u), -u, 1)",  # (1 - exp(-u)) / u
     "holds(c) = where(c, 1, 0)",
-    # the units that are the largest, and the mean of other values of theirs
+    # the units with the largest value, and the mean of their values in another vector
     "leaders(a) = where(max(a) > a, 0, 1)",
     "theirs(a, z) = quotient(sum(where(max(a) > a, 0, z)), sum(leaders(a)))",
     # between the leaders of both: by how much those of the trace lead there, and lag in the baseline
@@ -63,7 +63,7 @@ BETWEEN: tuple[str, ...] = (
     " * middle(sigmoid(a) * (1 - sigmoid(b)), sigmoid(b) * (1 - sigmoid(a)))",
     "tanh_slope(a, b) = over(tanh(gap(a, b)), gap(a, b), 1) * (1 - tanh(a) * tanh(b))",
     "exp_slope(a, b) = decline(distance(a, b)) * max(exp(a), exp(b))",
-    # log(1 + gap / smaller) / gap: the difference of two logs cannot overflow, as the quotient can
+    # log(1 + gap / smaller) / gap: the difference of two logs cannot overflow, but the quotient can
     "log_slope(a, b) = over(softplus(log(distance(a, b)) - log(smaller(a, b))), distance(a, b),"
     " quotient(1, smaller(a, b)))",
     "sqrt_slope(a, b) = over(1, sqrt(a) + sqrt(b), 0)",  # between 0 and 0 any slope is exact
@@ -71,7 +71,8 @@ BETWEEN: tuple[str, ...] = (
     "elu_slope(a, b, alpha=1) = where(smaller(a, b) > 0, 1, where(max(a, b) > 0,"
     " over(elu(a, alpha) - elu(b, alpha), gap(a, b), 1),"
     " alpha * (decline(distance(a, b)) * exp(-relu(-max(a, b))))))",
-    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap; over long ways, where that would cancel, a ratio is exact enough
+    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap; over long distances, where that would cancel, a ratio is exact
+    # enough
     "softplus_slope(a, b) = over(where(distance(a, b) > 1, distance(softplus(a), softplus(b)),"
     " softplus(log(sigmoid(smaller(a, b)) * -elu(-distance(a, b))) + distance(a, b))), distance(a, b), sigmoid(b))",
     "clip_slope(a, b, low=-1, high=1) = over(gap(clip(a, low, high), clip(b, low, high)), gap(a, b),"
@@ -81,11 +82,11 @@ BETWEEN: tuple[str, ...] = (
     # max(a, b) = b + relu(a - b): the share of the first, where a - b is p in the trace and q in the baseline
     "larger_slope(p, q) = where(smaller(p, q) > 0, 1, where(0 > max(p, q), 0, "
     "over(gap(relu(p), relu(q)), gap(p, q), where(q > 0, 1, where(0 > q, 0, 0.5)))))",
-    # exact whatever leads on the way, and the share of a unit that leads in neither is 0
+    # exact for any intermediate leaders, and the share of a unit that leads in neither is 0
     "max_slope(a, b) = lead(a, b) * each(a) + (1 - lead(a, b)) * each(b)",
 )
 
-#: The secants. A product is a mean of the two orders in which its factors could change: it has no order.
+#: The secants. A product is the mean of the two orders in which its factors could change, and so has no order.
 SECANT: dict[str, Rule] = {
     **{op: DERIVATIVE[op] for op in ("matvec", "vecmat", "neg", "copy", "sum", "mean")},
     "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
@@ -95,7 +96,7 @@ SECANT: dict[str, Rule] = {
     **{op: (f"d * {op}_slope(a, a0)",) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "relu", "softplus", "max")},
     "elu": ("d * elu_slope(a, a0, alpha)",),
     "clip": ("d * clip_slope(a, a0, low, high)",),
-    # c + n (b - c) with n = 1 where the condition holds: a product, and a jump over the condition's own value
+    # c + n (b - c) with n = 1 where the condition is true: a product, and a jump over the condition's own value
     "where": (
         "where(where_slope(a, a0), d * ((middle(b, b0) - middle(c, c0)) * where_slope(a, a0)), 0)",
         "where(a, where(a0, d, 0.5 * d), where(a0, 0.5 * d, 0))",

@@ -1,7 +1,7 @@
-"""The sizes of a cell's values, inferred from its equations and the arrays that are given.
+"""The sizes of a cell's values, inferred from its equations and the given arrays.
 
 Sizes that must be equal form a class (union-find). Each given array is evidence for its classes; the majority wins, so
-that one wrong array among many is named rather than the right ones.
+that one wrong array among many is reported rather than the correct ones.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from .ops import OPS
 
 Width = int | None  # None: not known
 WeightShapes = Mapping[str, tuple[int, ...]]
-#: By name whether it broadcasts: True where its width is 1, False where it is wider, None where that is not known.
+#: By name, whether a value broadcasts: True if its width is 1, False if it is larger, None if it is unknown.
 Broadcasts = dict[str, bool | None]
-#: Widths that are known, with the words that say from where ('from x').
+#: Known widths, with their source in words ('from x').
 KnownSizes = Mapping[str, tuple[int, str]]
 #: From a line, the widths of its operands and the shape of its matrix to its own width, and whether these fit.
 Rule = Callable[[Line, Sequence[Width], Sequence[Width]], tuple[Width, bool]]
 
 
 def fitted(line: Line, reads: Sequence[Width], shapes: Mapping[str, Sequence[int]]) -> tuple[Width, bool]:
-    """How wide a line is, and whether its operands fit each other; what is not known fits.
+    """The width of a line, and whether its operands fit each other; unknown sizes fit.
 
     Args:
         line: the line.
-        reads: the width of each operand, 1 of a number, anything of a matrix.
-        shapes: of the matrices that are known.
+        reads: the width of each operand, 1 for a number, arbitrary for a matrix.
+        shapes: of the known matrices.
 
     >>> fitted(Line("z_t", "matvec", ("W", "x_t")), [None, 3], {"W": (4, 2)})
     (4, False)
@@ -70,22 +70,22 @@ class Classes:
     parent: dict[Key, Key] = field(default_factory=dict)
 
     def find(self, key: Key) -> Key:
-        """The key that stands for all of its class."""
+        """The key that represents its class."""
         self.parent.setdefault(key, key)
         while self.parent[key] != key:
             self.parent[key] = key = self.parent[self.parent[key]]
         return key
 
     def join(self, a: Key, b: Key) -> None:
-        """Make two classes one."""
+        """Merge two classes."""
         self.parent[self.find(a)] = self.find(b)
 
 
 def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]) -> Broadcasts:
-    """For each name whether it broadcasts.
+    """For each name, whether it broadcasts.
 
-    Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
-    broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
+    Wide operands of one line have the same width, and so has the line; a name of width 1 implies nothing. A state
+    broadcasts if its line does on the assumption that the state does: so H = 1 is not a special case.
     """
     narrow = {s for s, line in cell.carry if widths.get(s) == 1 or (s not in widths and line in computed)}
     wide = {state for state in cell.states if widths.get(state, 1) > 1}
@@ -142,13 +142,13 @@ def unified(cell: Cell, kinds: Broadcasts) -> Classes:
 
 
 def reader(cell: Cell, name: str, computed: set[str]) -> str:
-    """The line that a message on `name` points to: the first computed one that reads it."""
+    """The line that a message about `name` points to: the first computed one that uses it."""
     readers = [line.name for line in cell.readers.get(name, ())]
     return next((line for line in readers if line in computed), readers[0] if readers else name)
 
 
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
-    """What is said of matrices that are read as vectors, and of vectors that are read as matrices."""
+    """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product}
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
@@ -171,7 +171,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
 
 
 def beyond_the_end(line: Line, width: int) -> str:
-    """What is wrong with a slice of a vector of `width` units; nothing where it has them all."""
+    """What is wrong with a slice of a vector of `width` units; empty if the vector has them all."""
     begin, end = map(int, line.constants)
     if end <= width:
         return ""
@@ -182,14 +182,14 @@ def beyond_the_end(line: Line, width: int) -> str:
 
 
 class _Sizes:
-    """The size of each class: what most arrays say of it, among those that are large enough where there are such."""
+    """The size of each class: the one that most arrays imply, among those that are large enough if there are any."""
 
     def __init__(self, cell: Cell, shapes: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
         self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
         kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
         self.classes = unified(cell, kinds)
         self.evidence: dict[Key, list[tuple[int, str]]] = {}
-        # the input's first, the states' last, where votes are equal
+        # the input's first, the states' last, if votes are equal
         early = {name: said for name, said in widths.items() if said[1] == "from x" or "/" in said[1]}
         found = [((name, 0), *said) for name, said in early.items()]
         found += [((n, axis), size, f"from {n}") for n, shape in shapes.items() for axis, size in enumerate(shape)]
@@ -205,7 +205,7 @@ class _Sizes:
         for key, votes in self.evidence.items():
             enough = [size for size, _ in votes if size >= least.get(key, 0)]
             self.sizes[key] = Counter(enough or [size for size, _ in votes]).most_common(1)[0][0]
-        self.sizes |= {self.key(n): 1 for n in cell.by_name if kinds[n] is True}  # no array says otherwise
+        self.sizes |= {self.key(n): 1 for n in cell.by_name if kinds[n] is True}  # no array contradicts this
         for line in cell.lines:
             if line.op == "slice":
                 self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
@@ -219,11 +219,11 @@ class _Sizes:
         return self.classes.find((name, axis))
 
     def size(self, name: str, axis: int = 0) -> int:
-        """The size; 1 where no array says it."""
+        """The size; 1 if no array implies it."""
         return self.sizes.get(self.key(name, axis), 1)
 
     def symbols(self) -> dict[Key, str]:
-        """The field's symbols for the classes that have one: I inputs, H units, P projected units."""
+        """The usual symbols for the classes that have one: I inputs, H units, P projected units."""
         cell = self.cell
         wide = unified(cell, dict.fromkeys((*cell.by_name, *cell.states, *cell.inputs, *cell.parameters), False))
         projected = "c_prev" in cell.states and wide.find(("c_prev", 0)) != wide.find(("h_prev", 0))
@@ -241,7 +241,7 @@ class _Sizes:
         return {name: tuple(self.size(name, k) for k in range(len(shape))) for name, shape in self.given.items()}
 
     def misfits(self, bound: str, advice: str) -> Iterator[str]:
-        """What is said of arrays, and of inputs and states, that do not have the size that their line needs."""
+        """Messages about arrays, inputs and states that do not have the size that their line needs."""
         wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
         odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
         if not wrong and not odd:
@@ -270,7 +270,7 @@ class _Sizes:
             yield pointed(f"{fault} {end}".rstrip(), self.cell.places, lines[name], name)
 
     def contradictions(self) -> Iterator[str]:
-        """Lines whose operands do not fit each other, found by going through them: what classes cannot say."""
+        """Lines whose operands do not fit each other, found by walking through them: classes cannot detect this."""
         cell, names = self.cell, self.names
         wide = {name: shape[0] for name, shape in self.shapes.items()}
         wide |= {name: width for name, (width, _) in self.widths.items()}
@@ -278,7 +278,7 @@ class _Sizes:
         for line in (line for line in cell.lines if line.name in names):
             reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
             wide[line.name] = self.size(line.name)
-            if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
+            if len(reads) == len(line.operands):  # otherwise an operand is missing, which is reported elsewhere
                 width, fits = fitted(line, reads, self.shapes)
                 if line.op == "slice" and width:
                     wide[line.name] = width
@@ -302,21 +302,22 @@ def infer(
 ) -> dict[str, int]:
     """Infer the width of every line in `computed`.
 
-    Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
+    Lines that are not computed still imply which sizes are equal, so that H is one size even if only a gate is
+    requested.
 
     Args:
         cell: the cell.
         computed: the names of the lines that are computed.
-        parameters: shapes of the parameters; one that is missing is no evidence.
-        widths: inputs and states whose width is known, with the words that say from where ('from x').
+        parameters: shapes of the parameters; a missing one is no evidence.
+        widths: inputs and states whose width is known, with its source in words ('from x').
         bound: sizes known elsewhere ('T=50 B=1'), for messages.
-        advice: a last sentence of the messages.
+        advice: a last sentence for the messages.
 
     Returns:
         The width of every computed line and every state.
 
     Raises:
-        ShapeError: with one message for each array, or line, that does not fit.
+        ShapeError: with one message per array or line that does not fit.
     """
     names = set(computed)
     raise_all(ShapeError, ranks(cell, parameters, names))

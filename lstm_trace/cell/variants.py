@@ -1,4 +1,4 @@
-"""A named cell with its options as lines, and what follows from a cell: padding, merged directions, a readout."""
+"""A named cell with its options as lines, and cells derived from a cell: padding, merged directions, a readout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Merge = Literal["concat", "sum", "mean", "product", "none"]
 
 
 def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str]) -> str:
-    """Why no equation reads the weight `name`: the option or cell that it needs, or the nearest name that is read.
+    """Why no equation uses the weight `name`: the option or cell that it needs, or the nearest name that is used.
 
     >>> unread("w_ci", "lstm", {"peephole": False}, ["W_xi"])
     ': it needs the option peephole: true'
@@ -38,9 +38,9 @@ def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str
 
 
 def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) -> tuple[Cell, dict[str, Any]]:
-    """The cell `kind` with `options`, and the options in full; without `bias` the names of the weights decide it.
+    """The cell `kind` with `options`, and the full options; without `bias` the names of the weights determine it.
 
-    Raises OptionError for a kind or option that does not exist or a value that it cannot take.
+    Raises OptionError for a kind or option that does not exist, or a value that an option does not accept.
     """
     if kind not in KINDS:
         said = nearest(kind, KINDS, "there are")
@@ -64,10 +64,10 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
 def directed(
     kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()
 ) -> tuple[Cell, Cell | None, dict[str, Any]]:
-    """The cell, that of the reverse direction where it is another, and the options in full (see `named`).
+    """The cell, that of the reverse direction if it differs, and the full options (see `named`).
 
-    options: those of `named`; `reverse` holds the options in which the reverse direction differs, and in the full
-    options nothing else. Raises OptionError, also where `reverse` changes nothing or changes what is carried.
+    options: those of `named`; `reverse` holds the options in which the reverse direction differs, and only these in the
+    full options. Raises OptionError, also if `reverse` has no effect or changes the carried states.
     """
     names = list(weights)
     cell, full = named(kind, of_direction(options, "forward"), names)
@@ -98,11 +98,11 @@ def of_direction(options: Mapping[str, Any], direction: str) -> dict[str, Any]:
 
 
 def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
-    """The cell for rows with padding: at padding every state keeps its value.
+    """The cell for sequences with padding: at padding every state keeps its value.
 
-    Adds the input `valid` (1 at valid steps, 0 at padding) and the line `y_t`, what the next layer sees: zero, the
-    last valid output (`repeat`; zero before there is one, as Keras has it), or the carried state (`carry`). Where the
-    cell, or a name of `others`, is called `y_t` already, the line is `out_t`.
+    Adds the input `valid` (1 at valid steps, 0 at padding) and the line `y_t`, the output for the next layer: zero, the
+    last valid output (`repeat`; zero before there is one, as in Keras), or the carried state (`carry`). If the cell, or
+    a name in `others`, uses `y_t` already, the line is `out_t`.
     """
     taken = {*cell.by_name, *cell.states, *others}
     stem = next(stem for stem in ("y", "out", "out_out") if not taken & {f"{stem}_t", f"{stem}_prev"})
@@ -120,7 +120,7 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
 
 
 def joined(merge: Merge) -> Cell:
-    """The line `y_t` in which the two directions of a layer meet."""
+    """The cell with the line `y_t` that merges the two directions of a layer."""
     right = {
         "concat": "concat(y_forward, y_reverse)",
         "sum": "y_forward + y_reverse",
@@ -131,21 +131,21 @@ def joined(merge: Merge) -> Cell:
 
 
 def extended(cell: Cell, extra: str) -> Cell:
-    """The cell with more equations after its own; what it carries and gives out stays. Raises CellError.
+    """The cell with more equations after its own; carry and output stay the same. Raises CellError.
 
-    An `input:` among them names what they read beside the inputs of the cell.
+    An `input:` among them declares inputs that they use in addition to those of the cell.
     """
     rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
     last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
     whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
     if whole.plain is not None:
-        raise CellError("the added equations have the row `hold:` or `scale:`; what is held stands beside the cell")
+        raise CellError("the added equations have the row `hold:` or `scale:`; holds are given separately")
     added = {name: place for name, place in whole.places.items() if 0 < place.number <= len(extra.splitlines())}
     return replace(whole, places=added | dict(cell.places))
 
 
 def supplied(cell: Cell, names: Iterable[str]) -> Cell:
-    """The same cell with the lines `names` fed as inputs; lines that only they needed are gone.
+    """The same cell with the lines `names` supplied as inputs; lines that only they needed are removed.
 
     A name may also be an input that the cell declares. Raises MissingError for any other.
     """
@@ -164,9 +164,9 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
 
 
 def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
-    """What the composite function of the line `call` is: its value in terms of its arguments, and the lines within it.
+    """The composite function called by the line `call`: its value in terms of its arguments, and the lines inside it.
 
-    Numbers that the call gives stand in place of their arguments.
+    Numbers given in the call replace their arguments.
     """
     functions = Functions({f.name: f for f in cell.functions})
     name, *given = call.call
@@ -179,4 +179,4 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Cell:
-    return replace(parse(text), places={})  # nobody wrote these rows
+    return replace(parse(text), places={})  # these rows have no author

@@ -1,4 +1,4 @@
-"""The command line: arguments in, messages out; no arithmetic. One file for each verb, imported when it is called."""
+"""The command line: arguments in, messages out; no arithmetic. A verb's module is imported when it is called."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ VERBS = {
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs in a model file.",
     "identify": "Infer the layout of weights from a known output.",
-    "corpus": "States of many sequences, and what units track.",
-    "doctor": "Check that this machine computes right values.",
-    "serve": "Open a bench in the browser, and an API.",
+    "corpus": "Compute states over many sequences; find what units track.",
+    "doctor": "Check that this machine computes correct values.",
+    "serve": "Open the bench in the browser, and serve the API.",
     "schema": "Print the JSON Schema of a problem or trace file.",
     "example": "List the example problems, or print one.",
 }
-#: The module in `verbs/` of a verb that shares one with others.
+#: The module in `verbs/` of a verb that shares its module with others.
 MODULES = dict.fromkeys(("show", "export", "inspect", "schema", "example"), "printed")
 MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor"), "verdicts")
-#: Set to anything, it prints where an unexpected error happened, and warnings of libraries.
+#: If this is set, the location of an unexpected error and the warnings of libraries are printed.
 DEBUG = "LSTM_TRACE_DEBUG"
 
 
 class _ReaderGoneError(Exception):
-    """Whoever reads standard output has seen enough. It is no error of click's, which would end with exit code 1."""
+    """The reader of standard output has closed it. Not a click exception, which would end with exit code 1."""
 
 
 class _Commands(Verbs):
-    """Finds verbs by name, and turns every fault into one message on stderr and exit code 2."""
+    """Finds verbs by name, and turns every error into one message on stderr and exit code 2."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _reader_may_go():  # --help prints here
@@ -65,16 +65,16 @@ class _Commands(Verbs):
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
         terminal.prepare()
         with warnings.catch_warnings():
-            if not os.environ.get(DEBUG):  # a library's remark would stand on stderr like a message of ours
-                warnings.simplefilter("ignore", append=True)  # what the user says with -W goes before
+            if not os.environ.get(DEBUG):  # a library's warning on stderr would look like a message of ours
+                warnings.simplefilter("ignore", append=True)  # the user's -W takes precedence
             code = self._code(*args, standalone_mode=False, **kwargs)
         if standalone_mode:
             sys.exit(code)
         return code
 
     def _code(self, *args: Any, **kwargs: Any) -> int:
-        """Run, and give the exit code. Raises SystemExit."""
-        # pydantic would look through every installed package for plugins of its own: 20 ms of the 300 of a report
+        """Run, and return the exit code. Raises SystemExit."""
+        # pydantic would search every installed package for plugins: 20 ms of the 300 that a report takes
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
             code = super().main(*args, **kwargs)
@@ -92,14 +92,14 @@ class _Commands(Verbs):
         except OSError as error:
             terminal.discard()
             fail(f"{error.filename or 'output'}: {reason(error)}")
-        except Exception as error:  # a fault of ours; exit code 1 would be a verdict
+        except Exception as error:  # a bug of ours; exit code 1 would be a verdict
             fail(_unexpected(error))
         return code if isinstance(code, int) else 0
 
 
 @contextmanager
 def _reader_may_go(ctx: click.Context | None = None) -> Iterator[None]:
-    """Turn a broken pipe into _ReaderGoneError with the exit code that the command has found before it printed."""
+    """Turn a broken pipe into _ReaderGoneError, with the exit code that the command had set before it printed."""
     try:
         yield
     except BrokenPipeError:
@@ -107,7 +107,7 @@ def _reader_may_go(ctx: click.Context | None = None) -> Iterator[None]:
 
 
 def _unexpected(error: Exception) -> str:
-    """A message for an error that nobody foresaw, with what a report needs."""
+    """The message for an unforeseen error, with everything that a bug report needs."""
     import platform
     import traceback
 
@@ -118,25 +118,25 @@ def _unexpected(error: Exception) -> str:
         traceback.print_exc()
     said = " ".join(str(error).split())[:300]
     return (
-        f"unexpected {type(error).__name__} ({where}): {said or 'no message'}. This is a fault of lstm-trace: please "
+        f"unexpected {type(error).__name__} ({where}): {said or 'no message'}. This is a bug in lstm-trace: please "
         f"report it with this message, the command and, if you can, its files; this is lstm-trace {__version__} on "
         f"Python {platform.python_version()}, and with {DEBUG}=1 the command prints all details"
     )
 
 
 def fail(*problems: str) -> NoReturn:
-    """One message on stderr, with a mark for each problem where there are several; exit code 2."""
+    """Print one message on stderr, with a bullet for each problem if there are several; exit with code 2."""
     told = [message(problem) for problem in shortened(problems)]
     text = f"error: {told[0]}"
     if len(problems) > 1:
         text = "\n- ".join((f"error: {len(problems)} problems", *(one.replace("\n", "\n  ") for one in told)))
-    with suppress(OSError, ValueError):  # stderr may be closed, too
+    with suppress(OSError, ValueError):  # stderr may be closed as well
         click.echo(text, err=True)
     sys.exit(2)
 
 
 def _command(verb: str) -> click.Command:
-    """The command of a verb, whose module is imported only now."""
+    """The command of a verb; its module is imported only now."""
     command: click.Command = getattr(import_module(f"{__name__}.verbs.{MODULES.get(verb, verb)}"), verb)
     return command
 

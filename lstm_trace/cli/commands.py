@@ -1,6 +1,6 @@
-"""Commands from functions: positional parameters are arguments, keywords are options, the docstring describes them.
+"""Commands from functions: positional parameters become arguments, keywords options, the docstring the help.
 
-An annotation may have a type of click's, a function of all texts of an option that is repeated, and an `Option` of
+An annotation may hold a click type, a function that takes all texts of a repeatable option, and an `Option` of
 `base.option`. `Verbs` finds commands by name, when they are called.
 """
 
@@ -21,7 +21,7 @@ from ..base.option import Option, Parameter, annotated, documented, keys_of, par
 from ..errors import nearest
 
 Command = Callable[..., Any]
-#: Key of `Context.meta` for the exit code that a command has found before it prints.
+#: Key of `Context.meta` for the exit code that a command has determined before it prints.
 VERDICT = "lstm_trace.verdict"
 
 
@@ -30,12 +30,12 @@ class OutputPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
-            self.fail("the name of a file is empty", param, ctx)
+            self.fail("the file name is empty", param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
-    """A text that a function turns into a value; its ValueError is the message."""
+    """A text that a function converts to a value; its ValueError becomes the message."""
 
     name = "text"
 
@@ -50,22 +50,22 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
 
 
 def name_list(text: str) -> tuple[str, ...]:
-    """Names of lines: split at the commas that stand outside parentheses and brackets."""
+    """Names of lines: split at the commas outside parentheses and brackets."""
     names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())
     if not names:
-        raise ValueError(f"expected names of lines with commas between, found {text!r}")
+        raise ValueError(f"expected comma-separated names of lines, found {text!r}")
     return names
 
 
 def unit_list(text: str) -> tuple[int, ...]:
     """The units of `3,5,7`."""
     if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
-        raise ValueError(f"expected units (from 0) with commas between, found {text!r}")
+        raise ValueError(f"expected comma-separated units (from 0), found {text!r}")
     return tuple(map(int, text.split(",")))
 
 
 def step_slice(text: str) -> slice:
-    """The steps of A:B, A:, :B or one step; negative ones count from the end."""
+    """The steps given as A:B, A:, :B or one step; negative numbers count from the end."""
     match = re.fullmatch(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})", text.strip())
     if not match or text.strip() == ":":
         raise ValueError(f"expected A:B, A:, :B or one step, found {text!r}")
@@ -74,17 +74,17 @@ def step_slice(text: str) -> slice:
     return slice(*(int(end) if end else None for end in match.groups()[:2]))
 
 
-#: What is read and what is written; '-' for a standard stream.
+#: Files that are read and written; '-' for a standard stream.
 FILE, OUTPUT = click.Path(allow_dash=True), OutputPath(allow_dash=True, dir_okay=False)
 NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
-#: How click reads an option of a function, by `Option.reads`; by the type of the parameter otherwise.
+#: How click parses an option of a function, by `Option.reads`; otherwise the parameter's type decides.
 TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 
 
 def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], click.Command]:
-    """A command of click's from a function, whose docstring is the help of the command and of its options.
+    """Make a click command from a function; its docstring becomes the help of the command and its options.
 
-    more: at the end of the help.
+    more: text added at the end of the help.
     """
 
     def made(function: Command) -> click.Command:
@@ -96,22 +96,22 @@ def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], clic
 
 
 def group(typed: Any) -> Callable[[Command], Command]:
-    """Options that several commands have: the keys of a TypedDict."""
+    """Options shared by several commands: the keys of a TypedDict."""
     return lambda command: _with(command, keys_of(typed))
 
 
 def around(command: Command, wrapper: Command) -> Command:
-    """A command within a function that has further options, those of its signature."""
-    declared = annotated(wrapper)  # before it has the signature of the command
+    """Wrap a command in a function that adds options, those of the wrapper's signature."""
+    declared = annotated(wrapper)  # before it gets the signature of the command
     return _with(wraps(command)(wrapper), declared)
 
 
 def options_from(
     function: Callable[..., Any], groups: Mapping[str, Callable[[Command], Command]]
 ) -> Callable[[Command], Command]:
-    """The options of a function that a command calls, and that has defaults of its own.
+    """The options of a function that a command calls and that has default values of its own.
 
-    groups: options that are read together, by the first of the parameters that they give.
+    groups: options that are parsed together, keyed by the first parameter that they set.
     """
 
     def decorated(command: Command) -> Command:
@@ -126,9 +126,9 @@ def options_from(
 
 
 def _with(command: Command, declared: list[Parameter]) -> Command:
-    """A command with the options and arguments that are declared.
+    """A command with the declared options and arguments.
 
-    A keyword that nothing describes comes from other options: those of a group, which `around` reads.
+    A keyword without a description is set by other options: those of a group, which `around` reads.
     """
     for one in reversed(declared):
         option = one.option or Option()
@@ -162,7 +162,7 @@ def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
 
 
 def _type(one: Parameter, option: Option) -> Any:
-    """How click reads a parameter: by its type, whose alternatives beside the first are defaults."""
+    """How click parses a parameter: by its type; the alternatives after the first are default values."""
     first = one.type
     if given := [part for part in one.more if isinstance(part, click.ParamType)]:
         return given[0]
@@ -184,8 +184,8 @@ def _type(one: Parameter, option: Option) -> Any:
 class Verbs(click.Group):
     """Finds its commands by name, and imports them when they are called.
 
-    verbs: in the order in which a user meets them, each with its line of `--help`. load: imports the command of a name;
-    a table has the lines, because importing all commands takes 40 ms, more than click itself needs.
+    verbs: in the order in which a user meets them, each with its line of `--help`. load: imports the command with a
+    given name. The lines are in a table because importing all commands takes 40 ms, more than click itself needs.
     """
 
     def __init__(
@@ -222,12 +222,12 @@ def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tupl
         if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
-    inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
+    inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # these may be traces
     return inputs, outputs
 
 
 def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
-    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+    """Call a command, unless it would overwrite one of its inputs. Raises FileError before anything is computed."""
     inputs, outputs = inputs_and_outputs(command, given)
     if not outputs:
         return callback(**given)
@@ -235,7 +235,7 @@ def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
 
     for output in outputs:
         spare(output, inputs)
-        for folder in inputs:  # a file of a folder of states, or one that its run read
+        for folder in inputs:  # a file in a folder of states, or one that its run has read
             if os.path.isfile(os.path.join(folder, "_manifest.json")):
                 from ..corpus.manifest import spare_states
 

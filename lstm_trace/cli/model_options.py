@@ -1,4 +1,4 @@
-"""Options with which a command takes a model instead of a problem: its input, which LSTM, how arrays are stored."""
+"""Options for commands that accept a model instead of a problem: its input, which LSTM, how arrays are stored."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class _Inputs(TypedDict):
-    """What a model is run over.
+    """The input of a model.
 
     Attributes:
-        input: x: .npy, .npz, .csv, .tsv, .parquet or .json.
+        input: The input x: .npy, .npz, .csv, .tsv, .parquet or .json.
         key: Name of the array, or columns, to read from --input.
         h0: Initial hidden states (L·D, B, H).
         c0: Initial cell states (L·D, B, H).
         lengths: Length of each sequence in the batch.
         mask: 1 at valid steps, 0 at padding: (T, B), or (B, T) as x.
         batch_first: x is (B, T, I), or (T, B, I).
-        token_column: Column of --input with the labels of the steps.
+        token_column: Column of --input that holds the labels of the steps.
     """
 
     input: Annotated[str, FILE]
@@ -47,7 +47,7 @@ class _Nonfinite(TypedDict):
 
 
 class _Stored(TypedDict):
-    """What a file of weights does not say.
+    """Facts that a weights file does not record.
 
     Attributes:
         name: Name of the LSTM (see lstm-trace inspect).
@@ -60,12 +60,12 @@ class _Stored(TypedDict):
     option: str
 
 
-#: Keywords that the options of an input and of stored weights give to a command; what is held is no input.
+#: Keywords that the options of inputs and stored weights pass to a command; held values are not among them.
 *INPUTS, _ = _Inputs.__annotations__
 STORED = tuple(_Stored.__annotations__)
-#: What may be in the file of the input too, under these names.
+#: Arrays that the input file may also contain, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
-#: Options of earlier versions, and what they are now: those with a value have it there.
+#: Options of earlier versions with their replacements; options with a value pass it on there.
 _EARLIER = {
     "--gate-order": "--layout order={}",
     "--transposed": "--layout transposed=true",
@@ -82,14 +82,14 @@ _EARLIER = {
 
 
 def _earlier_options(command: Command, side: str = "") -> Command:
-    """The options of earlier versions, which are refused with what they are now."""
+    """The options of earlier versions, rejected with a pointer to their replacements."""
     for flag, new in _EARLIER.items():
         now = new.replace(" ", f"{side} ", 1)
 
         def refuse(_: click.Context, param: click.Parameter, value: Any, now: str = now) -> None:
             if value:
                 said = f"{param.opts[0]} is now {now.format(value)}"
-                raise click.UsageError(f"{said}; the parts of one --layout or --option have commas between")
+                raise click.UsageError(f"{said}; separate the parts of one --layout or --option by commas")
 
         facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
         name, said = f"_{flag.strip('-').replace('-', '_')}{side.replace('-', '_')}", now.format("…")
@@ -102,7 +102,7 @@ input_options = group(_Inputs)
 
 
 def layout_options(command: Command) -> Command:
-    """`--name`, `--layout`, and `--option` for what a file of weights does not say."""
+    """`--name`, `--layout` and `--option`, for facts that a weights file does not record."""
     return _earlier_options(group(_Stored)(command))
 
 
@@ -115,12 +115,12 @@ def layout_options_of_two(command: Command) -> Command:
     return layout_options(command)
 
 
-#: The end of the help of a command that takes a model as its source.
-MODELS = "A model is a SOURCE too: its options (--input, --hold, --layout, …) are those of lstm-trace run --help."
+#: Last paragraph of the help of a command that accepts a model as its source.
+MODELS = "SOURCE may also be a model; its options (--input, --hold, --layout, …) are listed by lstm-trace run --help."
 
 
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
-    """The options of a model as a source, which the help of `run` has: they are accepted, and not shown again."""
+    """The options of a model as a source: accepted, but listed only in the help of `run`."""
     shown = len(getattr(command, "__click_params__", ()))
     command = group(_Nonfinite)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
@@ -129,7 +129,7 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
 
 
 def stored(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the options say of stored weights: the name of the LSTM, their layout, and options of cell and network."""
+    """What the options state about stored weights: the LSTM's name, layout, and options of cell and network."""
     from ..weights.option_text import layout_of_text, options_of_text
 
     layout, option = given.get("layout"), given.get("option")
@@ -138,7 +138,7 @@ def stored(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
-    """The run of what `prepared` gives, with a bar where it takes long."""
+    """Run the result of `prepared`, with a progress bar if it takes long."""
     from .terminal import ProgressBar
 
     with ProgressBar() as bar:
@@ -146,7 +146,7 @@ def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
 
 
 def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> tuple[Model, dict[str, Any]]:
-    """A model, or the one of a problem, and the arguments of its run.
+    """A model, read from a model file or built from a problem, and the arguments of its run.
 
     given: the values of `input_options` and `layout_options` by name. Raises LstmTraceError; click.UsageError for a
     model without an input.
@@ -164,9 +164,9 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         if of_input is not None and not given.get("input"):
             raise click.UsageError(f"--{said} of --input: give --input X, or leave it out")
     if column is not None and given.get("tokens") is not None:
-        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
+        raise click.UsageError("--tokens and --token-column both set the labels of the steps: leave one of them out")
     if given.get("tokens") == "-" in (source, given.get("input")):
-        raise click.UsageError("standard input, -, can be read once only")
+        raise click.UsageError("standard input, -, can be read only once")
     model = model_in(source, given, allow_nonfinite)
     arguments: dict[str, Any] = {}
     if given.get("input"):
@@ -184,7 +184,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
             arguments[name] = read(given[name])
     marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
     if "padding" in stored(given)["options"] and all(one is None for one in marked):
-        said = "--option padding changes nothing where no step is padding: give --lengths or --mask too"
+        said = "--option padding has no effect unless some steps are padding: give --lengths or --mask too"
         raise click.UsageError(said)
     return model, arguments
 
@@ -192,29 +192,29 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
 def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model:
     """The model of a model file or problem. given: the values of `layout_options` by name.
 
-    Raises LstmTraceError; click.UsageError for such an option of a problem.
+    Raises LstmTraceError; click.UsageError if such an option is given for a problem.
     """
     from ..model.sources import prepare
     from ..weights.read import is_model
 
     said = stored(given)
     if not is_model(source) and any(said.values()):
-        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
+        raise click.UsageError(f"{source} is a problem, which contains its name, layout, activations and directions")
     said |= {"name": said["name"] or "", "options": said["options"] or None}
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
-    """The trace in a file; of the problem in it; or of the model in it over its input."""
+    """The trace in a file; or the trace of the problem in it, or of the model in it run over its input."""
     if _is_run(source, given):
         return with_bar(*prepared(source, given, allow_nonfinite))
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
 
 
 def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
-    """The traces of two sources, one x for both; an option is for those that can have it, or for the side it names.
+    """The traces of two sources with one x for both; an option applies to every source that accepts it, or to one side.
 
-    What is held is held in the second: the first is the reference.
+    Lines are held in the second source: the first is the reference.
     """
     from ..errors import ChoiceError
     from ..weights.read import is_model
@@ -224,7 +224,7 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
     sides[1]["hold"] = given.get("hold")
     try:
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
-    except ChoiceError as error:  # no LSTM or several have the name that holds for both
+    except ChoiceError as error:  # the name given for both matches no LSTM, or several
         both = "--name is for both models; --name-a is for the first alone, --name-b for the second"
         hint = f" ({both})" if all(map(is_model, pair)) else ""
         raise ChoiceError(*(f"{problem}{hint}" for problem in error.problems)) from None
@@ -235,7 +235,7 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:
-    """Whether a source is a model, or a problem with options; click.UsageError for a trace with other than labels."""
+    """Whether a source is a model, or a problem with options; click.UsageError for a trace with more than labels."""
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
 
@@ -243,12 +243,12 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
     if not chosen or not is_trace(source):
         return bool(chosen) or is_model(source)
     if others := [name.replace("_", "-") for name in chosen if name != "tokens"]:
-        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{others[0]} out")
+        raise click.UsageError(f"{source} is a trace, which contains its weights and input; leave --{others[0]} out")
     return False
 
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
-    """The options that hold for one of two sources: those of both, where it can have them, then its own."""
+    """The options for one of two sources: the shared ones that it accepts, then its own."""
     from ..trace.files.external_values import is_external
     from ..trace.files.trace_file import is_trace
     from ..weights.read import is_model
@@ -257,7 +257,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
     own = {name: given[f"{name}_{side}"] for name in STORED if given.get(f"{name}_{side}") is not None}
     if own and not is_model(source):
         option = next(iter(own)).replace("_", "-")
-        raise click.UsageError(f"--{option}-{side} is for a model, and {source} is none; leave it out")
+        raise click.UsageError(f"--{option}-{side} applies to a model, and {source} is not one; leave it out")
     common = {name: given.get(name) for name in (*INPUTS, *STORED)}
     if is_trace(source) and not (is_trace(other) or is_external(other)):
         common = {"tokens": common["tokens"]}
@@ -267,7 +267,7 @@ def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, 
 
 
 def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]) -> None:
-    """Raise click.UsageError where the two would read one x (T, B, I) and (B, T, I)."""
+    """Raise click.UsageError if one side would read x as (T, B, I) and the other as (B, T, I)."""
     x = ready[0][1].get("x") if len(ready) == 2 else None
     if x is None or x.ndim != 3 or "batch_first" in ready[0][1]:
         return
@@ -275,5 +275,5 @@ def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]
     if own[0] != own[1]:
         axes = ("(B, T, I)" if major else "(T, B, I)" for major in own)
         said = " and ".join(f"{source} takes {order}" for source, order in zip(pair, axes, strict=True))
-        ways = "say which it is: --batch-first for (B, T, I), --time-first for (T, B, I)"
-        raise click.UsageError(f"the input has shape {x.shape}, and the two read it in other orders: {said}; {ways}")
+        ways = "state the order: --batch-first for (B, T, I), --time-first for (T, B, I)"
+        raise click.UsageError(f"the input has shape {x.shape}, and the two sides read it differently: {said}; {ways}")

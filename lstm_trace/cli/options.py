@@ -1,4 +1,4 @@
-"""Options that mean the same in every command, and what commands do with them."""
+"""Options that mean the same in every command, and how commands use them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from ..model.model import Model
     from ..trace.trace import Trace
 
-#: How an output whose suffix says nothing gets its format, to end a message.
+#: End of a message about an output whose suffix does not determine a format.
 FORMAT = "; choose one with --format"
-#: What `--direction` may be; as `cell.network.DIRECTIONS`, which imports numpy.
+#: Values of `--direction`; a copy of `cell.network.DIRECTIONS`, which imports numpy.
 DIRECTIONS = ("forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined")
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Print text, in which no character from a file commands the terminal."""
+    """Print text in which no character from a file can control the terminal."""
     click.echo(printable(text), err=err)
 
 
 def conclude(verdict: int) -> None:
-    """Set the exit code, before the result is printed: a reader that stops reading does not change it."""
+    """Set the exit code before the result is printed, so that a reader that stops reading cannot change it."""
     click.get_current_context().meta[VERDICT] = verdict
 
 
@@ -48,7 +48,7 @@ def _holds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 
 
 def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[int | None, dict[str, int]]:
-    """The decimals of all lines (or None), and those of single lines: `N` and `LINE=N`."""
+    """The decimals for all lines (or None), and those of single lines: `N` and `LINE=N`."""
     whole, single = None, {}
     for value in values:
         name, found, count = value.rpartition("=")
@@ -67,7 +67,7 @@ OfFile = Annotated[str, Option(flag="-o --output"), OUTPUT]
 AllowNonfinite = Annotated[bool, Option(help="Accept NaN and infinity in weights.")]
 _HOLD = "Hold a line at a number, a multiple (*0.5) or a trace's values (repeatable; docs/interventions.md)."
 Hold = Annotated[dict[str, str], Option(help=_HOLD, metavar="ADDRESS=VALUE"), _holds]
-_TOKENS = "What the steps are called: a label a line, or one text of T characters (docs/labels.md)."
+_TOKENS = "Labels of the steps: one per line, or one text of T characters (docs/labels.md)."
 Tokens = Annotated[str | None, Option(help=_TOKENS), FILE]
 Digits = Annotated[Any, Option(metavar="N"), _digits]
 ByHand = Annotated[int | None, Option(least=0, most=15, metavar="N")]
@@ -75,12 +75,12 @@ Significant = Annotated[int | None, Option(least=1, most=17)]
 
 
 class _Selected(TypedDict):
-    """Which part of a trace is meant.
+    """Selects a part of a trace.
 
     Attributes:
         only: Comma-separated names of lines to include.
         layer: Only this layer (from 0).
-        direction: Only this direction: forward, reverse, joined, or adjoint-forward, … of a gradient.
+        direction: Only this direction: forward, reverse, joined, or that of a gradient, adjoint-forward, ….
         steps: Only these steps: A:B, A: or :B (B excluded), or T.
         batch: Only this batch element (from 0).
         unit: Only this unit (from 0).
@@ -94,23 +94,23 @@ class _Selected(TypedDict):
     unit: Annotated[int, Option(least=0)]
 
 
-#: Which part of a trace is meant.
+#: Selects a part of a trace.
 selection_options = group(_Selected)
 
 
 def arithmetic_options(command: Command) -> Command:
-    """`--by-hand N` and `--arithmetic NAME`, as one keyword `arithmetic`: the name, or None."""
+    """`--by-hand N` and `--arithmetic NAME`, combined into one keyword `arithmetic`: the name, or None."""
 
     def named(*, by_hand: ByHand = None, arithmetic: str | None = None, **given: Any) -> Any:
         """Call the command.
 
         Args:
             by_hand: Round every intermediate result to N decimals.
-            arithmetic: Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md); float64: not in the
-                problem's.
+            arithmetic: Compute in float32, float16, bfloat16 or qM.N (docs/arithmetic.md); float64 overrides the
+                problem's arithmetic.
         """
         if by_hand is not None and arithmetic is not None:
-            raise click.UsageError("--by-hand N is an arithmetic itself: leave --arithmetic away")
+            raise click.UsageError("--by-hand N is an arithmetic itself: leave --arithmetic out")
         return command(arithmetic=arithmetic if by_hand is None else f"by-hand-{by_hand}", **given)
 
     return around(command, named)
@@ -126,7 +126,7 @@ def number_options(command: Command) -> Command:
 
         Args:
             digits: Decimals (4 or 5 at hand size, else 8), or of one line: c_t=6 (repeatable). Display only.
-            trim: Drop zeros at the end: 0.04 instead of 0.0400.
+            trim: Drop trailing zeros: 0.04 instead of 0.0400.
             significant: Significant digits instead of decimals.
             decimal_comma: Write 0,5 instead of 0.5.
         """
@@ -144,9 +144,9 @@ OfFormat = Annotated[str | None, Option(flag="--format"), click.Choice(FORMATS)]
 
 
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
-    """`-o`, `--format`, `--language`, `--no-picture`, for a command that returns a result, which is then written.
+    """`-o`, `--format`, `--language`, `--no-picture` for a command that returns a result; they write the result.
 
-    otherwise: the format for standard output, where none is asked for.
+    otherwise: the default format on standard output.
     """
 
     def decorated(command: Command) -> Command:
@@ -161,8 +161,8 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             """Call the command, and write its result.
 
             Args:
-                output: Write here: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png.
-                form: Format, if the suffix does not say it.
+                output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png.
+                form: Output format, if the suffix does not determine it.
                 language: Language of the text.
                 no_picture: Do not write a picture (x.svg) next to a file x.md.
             """
@@ -178,7 +178,7 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
 
 
 def _deliver(result: Any, output: str, chosen: str, form: str | None, language: str, picture: bool) -> None:
-    """Write a result in its format. form: the one that was asked for by name; without it a terminal wraps Markdown."""
+    """Write a result in its format. form: the format if given explicitly; without it, a terminal wraps Markdown."""
     from ..base.writing import written
     from ..documents.result import save
 
@@ -203,18 +203,18 @@ def _deliver(result: Any, output: str, chosen: str, form: str | None, language: 
 
 
 def example_of(what: str) -> str:
-    """How the value is named that is explained, or drawn: of a memory one that is carried.
+    """How to give the value that is explained or drawn; for a memory, a carried one.
 
     >>> example_of("memory")
-    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' where there is one of each but the step"
+    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' if the step is the only choice"
     """  # noqa: E501
     line = "c_t[0]" if what == "memory" else "h_t[0]"
     full = f"--of ADDRESS, for example --of '0/forward/3/0/{line}' (layer, direction, step, sequence)"
-    return f"{full}, or '3/{line}' where there is one of each but the step"
+    return f"{full}, or '3/{line}' if the step is the only choice"
 
 
 def against(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the texts `baseline` and `occlusion` mean, as far as they were given: a trace for a file, or a number."""
+    """The values of `baseline` and `occlusion`, if given: the trace in a file, or a number."""
     from ..trace.address import whole
 
     found: dict[str, Any] = {}
@@ -235,19 +235,19 @@ def opened(
 ) -> Trace:
     """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`.
 
-    tokens: a file with labels of its steps.
+    tokens: a file with the labels of its steps.
     """
     from ..model.sources import open_source
     from ..model.tokens import read_tokens
 
     if source == tokens == "-":
-        raise click.UsageError("standard input, -, can be read once only")
+        raise click.UsageError("standard input, -, can be read only once")
     told = None if tokens is None else read_tokens(tokens)
     return open_source(source, allow_nonfinite, before, told, hold, check=proven)
 
 
 def proven(trace: Trace) -> None:
-    """Derive some steps of a trace that was just computed again. Raises LstmTraceError for a value that is wrong."""
+    """Derive some steps of a newly computed trace again. Raises LstmTraceError if a value is wrong."""
     from ..errors import LstmTraceError
     from ..verification.verify import first_failure
 
@@ -257,7 +257,7 @@ def proven(trace: Trace) -> None:
     other = "" if plan == "lines" else " `lstm-trace run SOURCE --by-plan lines -o TRACE` computes it in another way."
     raise LstmTraceError(
         f"{wrong.address} was computed wrongly by the {plan} plan: expected {wrong.derived!r} ({wrong.op} of its "
-        f"operands, within {wrong.bound:.3g}), found {wrong.recorded!r}. Nothing is written.{other} This is a fault of "
-        "lstm-trace or of a library that it uses: please report it with this message, the command and what "
-        "`lstm-trace doctor` prints"
+        f"operands, within {wrong.bound:.3g}), found {wrong.recorded!r}. Nothing is written.{other} This is a bug in "
+        "lstm-trace or in a library that it uses: please report it with this message, the command and the output of "
+        "`lstm-trace doctor`"
     )

@@ -1,4 +1,4 @@
-"""The terminal: the standard streams as the shell may hand them over, its width and colours, a progress bar."""
+"""The terminal: standard streams in whatever state the shell passes them, width and colours, a progress bar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 
 class _Closed(io.TextIOBase):
-    """Stands for a stream that the shell has closed (`>&-`): to read or write it is an error with its name."""
+    """Replaces a stream that the shell has closed (`>&-`): reading or writing it is an error with its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,10 +34,10 @@ class _Closed(io.TextIOBase):
 
 
 def prepare() -> None:
-    """Make the streams fit to be used: a closed one is reported when it is needed, an odd character never stops a page.
+    """Make the standard streams usable: a closed one is an error only on use, and no odd character stops the output.
 
-    Where the shell has closed one, the next file to be opened would get its number, and whatever a library prints
-    would go into that file; so the numbers are taken first.
+    If the shell has closed one, the next file opened would get its descriptor, and anything that a library prints would
+    end up in that file; so the descriptors are occupied first.
     """
     for number in range(3):
         try:
@@ -49,14 +49,14 @@ def prepare() -> None:
         sys.stdin = _Closed("standard input")
     if sys.stdout is None:
         sys.stdout = _Closed("standard output")
-    if sys.stderr is None:  # nobody wants the messages; the exit code tells
+    if sys.stderr is None:  # nobody reads the messages; the exit code remains
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
 
 def discard() -> None:
-    """Send what is still to be written to standard output nowhere: its reader has gone, or its disk is full."""
+    """Discard the pending output on standard output: its reader has gone, or its disk is full."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -65,13 +65,13 @@ def discard() -> None:
 
 
 def in_colours(drawn: Callable[[int, bool], str]) -> str:
-    """What is drawn for so many columns, in colours where there is a terminal that has them."""
+    """What is drawn for a given width, in colours if the terminal supports them."""
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return drawn(shutil.get_terminal_size().columns, bool(colours))
 
 
 def show(parts: Iterable[Any], width: int) -> None:
-    """Print what rich prints, on standard output."""
+    """Print rich renderables on standard output."""
     from rich.console import Console
 
     class Screen(Console):
@@ -83,17 +83,17 @@ def show(parts: Iterable[Any], width: int) -> None:
         console.print(part)
 
 
-#: Seconds until a bar is shown, and between its changes.
+#: Seconds before a bar is shown, and between updates.
 PATIENCE = 2.0
 PAUSE = 0.1
 
 
 class ProgressBar:
-    """A progress bar on stderr, on terminals only, for what takes longer than two seconds.
+    """A progress bar on stderr, on terminals only, for anything that takes longer than two seconds.
 
-    Called with what is done and what there is in all; a context, at whose end the bar is gone.
+    Call it with the amount done and the total; it is a context manager, and the bar disappears at its end.
 
-    what: is done; unit: what is counted; total: of it in all, for `advance`.
+    what: the activity; unit: what is counted; total: the total amount, for `advance`.
     """
 
     def __init__(self, what: str = "tracing", unit: str = "steps", total: int = 0) -> None:
@@ -119,7 +119,7 @@ class ProgressBar:
         self._shown.update(self._task, completed=done)
 
     def advance(self, more: int) -> None:
-        """So many more are done."""
+        """Report that this many more are done."""
         self.done += more
         self(self.done, self.total)
 

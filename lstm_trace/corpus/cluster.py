@@ -27,23 +27,23 @@ except ImportError:  # `by_cluster` says so
     WorkerPlugin = object
 
 
-#: Seconds in which a scheduler must answer.
+#: The seconds within which a scheduler must answer.
 ANSWER = 5
-#: Before numpy is imported: products on one thread, since there is a process for each core.
+#: Set before numpy is imported: products on one thread, since there is a process for each core.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
-GONE = "the cluster is gone; parts that are done are kept, run it again for the others"
+GONE = "the cluster is gone; finished parts are kept: run it again for the others"
 
 SILENT = logging.CRITICAL + 1
 
-#: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
+#: By the key of a job, in a worker: the work that was sent to it, or the reason why it cannot do it.
 _sent: dict[str, Assignment | HaltError] = {}
 
 
 class Assignment(NamedTuple):
-    """What a worker gets once; a task then is a key and a span.
+    """What a worker receives once; a task is then only a key and a span.
 
-    versions: of the packages on which bits depend, where the work is from. own: whether we have started the worker.
+    versions: of the packages on which bits depend, at the origin of the work. own: whether we started the worker.
     """
 
     job: CorpusJob
@@ -52,7 +52,7 @@ class Assignment(NamedTuple):
     own: bool
 
     def misfit(self) -> str:
-        """Why this process cannot do the work; nothing if it can."""
+        """Why this process cannot do the work; empty if it can."""
         if self.job.way.plan == "compiled" and not installed():
             return f"cannot run the plan of this run: {missing('compiled', 'llvmlite')}"
         if other := others(self.versions, versions(self.job.way.plan)):
@@ -60,7 +60,7 @@ class Assignment(NamedTuple):
         try:
             self.job.source.read(min(self.job.manifest.parts, key=lambda span: span.steps))
         except (LstmTraceError, OSError, ValueError) as error:
-            return f"cannot read the inputs: {error}; it reads them under that name, from a disk that all share"
+            return f"cannot read the inputs: {error}; a worker reads them by that path, from a disk that all share"
         with suppress(FileError):
             there = read_manifest(self.job.folder)
             if there is not None and there.key == self.job.manifest.key:
@@ -69,13 +69,13 @@ class Assignment(NamedTuple):
 
 
 class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types here
-    """Brings the work to each worker, also to one that is started again or joins later."""
+    """Brings the work to each worker, including one that is restarted or joins later."""
 
     def __init__(self, work: Assignment) -> None:
         self.work = work
 
     def setup(self, worker: Any) -> None:
-        """In the worker, before it gets a task. Raises HaltError where it cannot do the work."""
+        """In the worker, before it gets a task. Raises HaltError if it cannot do the work."""
         one_for_good()  # the parts of several threads would lift each other's limit, or wait for each other
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
@@ -91,7 +91,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
 
 
 def compute(key: str, span: Span) -> Done:
-    """A part, in a worker."""
+    """Compute a part, in a worker."""
     work = _sent.get(key)
     if work is None or isinstance(work, HaltError):
         raise work or HaltError("a worker was not given the model; see its log")
@@ -102,9 +102,9 @@ def by_cluster(
     job: CorpusJob, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None,
     tell: Callable[[str], None] | None = None,
 ) -> Generator[Done]:  # fmt: skip
-    """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
+    """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another one.
 
-    A part that fails, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
+    A part that fails, or whose worker dies three times, is returned with its error. Raises OptionError if there is
     no cluster, HaltError for a worker that cannot do the work.
     """
     if WorkerPlugin is object:
@@ -114,7 +114,7 @@ def by_cluster(
     from distributed.utils import silence_logging_cmgr
 
     with ExitStack() as stack:
-        stack.enter_context(silence_logging_cmgr(SILENT))  # what goes wrong is said by our messages
+        stack.enter_context(silence_logging_cmgr(SILENT))  # our messages report what goes wrong
         client = _client(min(workers, len(todo)), scheduler, stack)
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
@@ -135,7 +135,7 @@ def by_cluster(
 
 
 def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
-    """The parts as they are finished; the scheduler gives a worker the next one when it is done."""
+    """The parts as they are finished; the scheduler gives a worker the next one when it has finished one."""
     from distributed import as_completed
 
     futures = client.map(partial(compute, key), todo, retries=TRIES - 1, pure=False)
@@ -185,7 +185,7 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Any:
 
 
 def _forget(client: Any, name: str) -> None:
-    with suppress(Exception):  # a cluster that is gone has forgotten it
+    with suppress(Exception):  # a cluster that no longer exists has forgotten it
         client.unregister_worker_plugin(name)
 
 
@@ -198,7 +198,7 @@ def _said(error: BaseException) -> str:
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Workers do not run the main script again, as spawned processes do: it would start the corpus over in each."""
+    """Workers do not run the main script again, as spawned processes do: it would restart the corpus in each."""
     main: dict[str, Any] = sys.modules["__main__"].__dict__
     hidden: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
     main.pop("__file__", None)

@@ -1,4 +1,4 @@
-"""What a corpus is computed from, the key by which a finished part is known, and how its states are computed."""
+"""What a corpus is computed from, the key by which a finished part is recognized, and how its states are computed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from .inputs.table_file import TableFile
     from .manifest import Manifest
 
-#: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
+#: A batch is closed if more than this share of it would be padding, unless it is small anyway.
 MOST_PADDED, SMALL = 0.5, 1 << 14
 
 
 class Way(NamedTuple):
-    """How states are computed: all that their bits depend on, beside the model, the input and the kind of machine.
+    """How states are computed: everything their bits depend on besides the model, the input and the kind of machine.
 
-    plan: fixed for all parts, since two plans differ by rounding. batch: sequences in a batch at most.
+    plan: fixed for all parts, since two plans differ by rounding. batch: the most sequences in a batch.
     """
 
     plan: Choice
@@ -49,7 +49,7 @@ class Way(NamedTuple):
 def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Array]:
     """The places of the sequences of each batch: neighbours by length, since the longest decides for all of them.
 
-    most: sequences in a batch. steps: in a batch, with its padding, if it is not one sequence alone.
+    most: sequences in a batch. steps: in a batch, including padding, unless it is a single sequence.
 
     >>> [found.tolist() for found in batches(np.array([9, 2, 3, 2]), 3)]
     [[1, 3, 2], [0]]
@@ -89,7 +89,7 @@ def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = 
 
 
 def padded(rows: Rows, batch: Array) -> Array:
-    """x of some of the sequences, by their places, with zeros behind the shorter ones: (T, B, I)."""
+    """x of some of the sequences, by their places, with zeros after the shorter ones: (T, B, I)."""
     lengths, starts = rows.lengths[batch], rows.starts
     x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
     for b, k in enumerate(batch):
@@ -97,15 +97,15 @@ def padded(rows: Rows, batch: Array) -> Array:
     return x
 
 
-#: Of the files; a part of another one is another part. 2: they are sealed.
+#: The version of the files; another version makes another part. 2: they are sealed.
 VERSION = 2
-#: Types in which states are stored: that of the model, or half of it.
+#: Types in which states are stored: the model's type, or half of it.
 Stored = Literal["float16", "float32", "float64"]
 Files = Literal["parquet", "safetensors"]
 
 
 def digest(model: Model) -> str:
-    """SHA-256 of all that the values of a run follow from beside its input: equations, network, weights, dtype."""
+    """SHA-256 of all that determines the values of a run besides its input: equations, network, weights, dtype."""
     found = hashlib.sha256()
     stages = [[s.layer, s.direction, s.cell.text, sorted(s.sources.items())] for s in model.stages(padded=True)]
     found.update(json.dumps([stages, model.header.dtype, model.defaults.arithmetic]).encode())
@@ -120,7 +120,7 @@ def digest(model: Model) -> str:
 class CorpusJob:
     """A corpus that is to be computed; it can be pickled, and is small.
 
-    folder: of the parts. source: of the sequences. way: how they are computed. manifest: what the folder says of it.
+    folder: of the parts. source: of the sequences. way: how they are computed. manifest: the folder's description.
     """
 
     folder: Path
@@ -129,7 +129,7 @@ class CorpusJob:
     manifest: Manifest
 
     def paths(self, number: int) -> list[Path]:
-        """The files of a part; when the last one is there it is whole."""
+        """The files of a part; once the last one exists, the part is complete."""
         return [self.folder / name for name in self.manifest.files_of(number)]
 
 
@@ -141,25 +141,25 @@ def key_of(premises: Mapping[str, Any]) -> str:
 def premises_of(
     model: Model, inputs: str, way: Way, layout: StateLayout, dtype: Stored, format: Files, spans: Sequence[Span]
 ) -> dict[str, Any]:
-    """All that the bytes of the parts follow from, as plain data. inputs: their digest."""
+    """Everything that determines the bytes of the parts, as plain data. inputs: their digest."""
     found = {"version": VERSION, "model": digest(model), "inputs": inputs, "plan": way.plan, "batch": way.batch}
     return found | said_again(layout, dtype, format, spans)
 
 
 def said_again(layout: StateLayout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
-    """The premises that a manifest says at another place as well."""
+    """The premises that a manifest also states in another place."""
     parts = hashlib.sha256(json.dumps(spans).encode()).hexdigest()
     return {"record": layout.record, "dtype": dtype, "format": format, "parts": parts}
 
 
 def versions(plan: str) -> dict[str, str]:
-    """The versions on which digits of a part and bytes of its file depend, in this process. plan: that computes it."""
+    """The versions that digits of a part and bytes of its file depend on, in this process. plan: that computes it."""
     found = {"lstm-trace": __version__, "numpy": np.__version__, "pyarrow": pa.__version__}
     return found | {"llvmlite": version("llvmlite")} if plan == "compiled" else found
 
 
 def others(wanted: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """In words, which versions are here instead of those wanted; empty where they are the same.
+    """In words, which versions are installed here instead of those wanted; empty if they are the same.
 
     >>> others({"numpy": "2.0.1", "pyarrow": "20.0"}, {"numpy": "2.3.0", "pyarrow": "20.0"})
     'numpy 2.3.0 instead of 2.0.1'
@@ -169,7 +169,7 @@ def others(wanted: Mapping[str, str], here: Mapping[str, str]) -> str:
 
 
 def corpus_model(model: Model) -> Model:
-    """A model as it is run over a corpus, where every sequence begins from zero states.
+    """A model as it is run over a corpus, in which every sequence begins from zero states.
 
     Raises OptionError for a problem with states, lines or holds of its own.
     """
@@ -181,7 +181,7 @@ def corpus_model(model: Model) -> Model:
 
 
 def plan_of(model: Model) -> Choice:
-    """The plan of all parts: never chosen by size, so that each part is the same whichever runs it, and when."""
+    """The plan of all parts: never chosen by size, so that each part is the same whoever runs it, and when."""
     if model.defaults.arithmetic is not None:
         return "lines"
     return "compiled" if installed() else "planned"
@@ -190,9 +190,9 @@ def plan_of(model: Model) -> Choice:
 def recorded(
     model: Model, record: Sequence[str] | None, layers: Sequence[int] | None, width: int
 ) -> tuple[RecordChoice, StateLayout]:
-    """What is stored. record: names of lines; of the states that the cell carries if None. width: I.
+    """What is stored. record: names of lines; the states that the cell carries if None. width: I.
 
-    Raises MissingError for a line or layer that there is not.
+    Raises MissingError for a line or layer that does not exist.
     """
     names = tuple(record or dict.fromkeys(line for stage in model.stages() for _, line in stage.cell.carry))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
@@ -207,7 +207,7 @@ def line_widths(model: Model, width: int, record: RecordChoice | None = None) ->
 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:
-    """The range of a line's values, and the gate that keeps the state before in it."""
+    """The range of a line's values, and the gate by which the previous state is kept in it."""
     stage = next((stage for stage in model.stages() if stage.scope == scope), None)
     if stage is None:
         return "", ""
@@ -225,7 +225,7 @@ _RANGES: dict[tuple[int, int] | None, Range] = {(0, 1): "gate", (-1, 1): "tanh",
 
 
 def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
-    """Between what the values of a line lie: gates, tanh, and products of them."""
+    """The bounds of the values of a line: gates, tanh, and products of them."""
     line = cell.by_name.get(str(name))
     if line is None:
         return None

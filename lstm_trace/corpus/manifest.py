@@ -1,6 +1,6 @@
-"""What stands beside the parts: what the folder says of itself, the model, and an index of where each sequence is.
+"""The files next to the parts: the folder's description, the model, and an index of where each sequence is.
 
-Their names begin with `_`, so that they are no data to Arrow, polars and Spark.
+Their names begin with `_`, so that Arrow, polars and Spark do not take them for data.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .part_file import reading
 from .rows import SEQUENCE, Block, Place, SequenceIndex, Span, StateLayout, compute, name_of, pa, parquet
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
-#: What stands beside the parts, whose manifest says whose it is.
+#: The files next to the parts; the manifest identifies their run.
 BESIDE = (MODEL, INDEX)
-#: Bytes of a manifest that are read: a million parts.
+#: The bytes of a manifest that are read: a million parts.
 LARGEST = 1 << 26
 
 
@@ -57,9 +57,9 @@ class FailedPart(Strict):
 class Manifest(Strict):
     """What is computed, from what, and in which parts.
 
-    premises: all that the bytes of the parts follow from; key: their hash. source: by which `inputs.opened` makes the
-    input again. title, cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of
-    each. versions: of the packages that began the run.
+    premises: everything that determines the bytes of the parts; key: their hash. source: the arguments with which
+    `inputs.opened` opens the input again. title, cell, imported: of the model. parts: [number, first place, last
+    place, sequences, steps] of each. versions: of the packages with which the run began.
     """
 
     format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
@@ -91,12 +91,12 @@ class Manifest(Strict):
         return StateLayout(tuple(self.blocks))
 
     def files_of(self, number: int) -> list[str]:
-        """The names of the files of a part; when the last one is there it is whole."""
+        """The names of the files of a part; once the last one exists, the part is complete."""
         return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", self.files)))
 
     @property
     def contradiction(self) -> str:
-        """The first of its entries that another one contradicts, with that; empty where there is none."""
+        """The first entry that contradicts another one, with that one; empty if there is none."""
         said = said_again(self.layout, self.dtype, self.files, self.parts)
         called = {"record": "blocks", "format": "files"}
         for name, value in said.items():
@@ -106,16 +106,16 @@ class Manifest(Strict):
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a folder; None where it has none. Raises FileError."""
+    """The manifest of a folder; None if it has none. Raises FileError."""
     path = Path(folder, MANIFEST)
     if not path.exists():
         return None
-    content = read_bytes(path, "no manifest of a corpus", LARGEST)
+    content = read_bytes(path, "not the manifest of a corpus", LARGEST)
     said = re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])
     if said is None:
-        raise FileError(f"{path}: no manifest of a corpus; give a folder that lstm-trace corpus run has made")
+        raise FileError(f"{path}: not the manifest of a corpus; give a folder that lstm-trace corpus run has made")
     if (other := said[1].decode(errors="replace")) != "1":
-        raise FileError(f"{path}: written in version {other} of the format, and this lstm-trace reads 1: update it")
+        raise FileError(f"{path}: written in version {other} of the format; this lstm-trace reads 1: update it")
     found = validate(Manifest, content, str(path))
     if found.contradiction:
         wrong = f"{found.contradiction} do not fit together: the manifest was edited"
@@ -124,7 +124,7 @@ def read_manifest(folder: str | Path) -> Manifest | None:
 
 
 def meant(said: str | Path) -> set[Path]:
-    """The files that a path or `FILE:NAME` may mean."""
+    """The files that a path or `FILE:NAME` may refer to."""
     return {Path(said), Path(str(said).rpartition(":")[0] or said)}
 
 
@@ -145,7 +145,9 @@ def read_failed(folder: Path) -> dict[int, str]:
 
 
 def spare_states(output: str | Path, folder: str | Path) -> None:
-    """Raise FileError where `output` is a file of the states in a folder, there or not yet, or one read for them."""
+    """Raise FileError if `output` is a file of the states in a folder, existing or not, or one that is read for
+    them.
+    """
     there = read_manifest(folder)
     if there is None:
         return
@@ -159,22 +161,22 @@ def spare_states(output: str | Path, folder: str | Path) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write plain data; whole, and on the disk."""
+    """Write plain data, completely and to the disk."""
     with written(path, durable=True) as file:
         json.dump(data, file, indent=1)
         file.write("\n")
 
 
 #: Rows of a group of the index, so that one sequence is found without reading all; texts that are compared with an id
-#: that is not there.
+#: that does not exist.
 GROUP, MOST_COMPARED = 1 << 16, 5000
 
 
 def read_model(folder: Path, expected: str) -> Model:
-    """The model of a folder. expected: its digest. Raises FileError for another one."""
+    """The model of a folder. expected: its digest. Raises FileError for another model."""
     path = folder / MODEL
     if not path.exists():
-        raise FileError(f"{path}: the model is not there; run the corpus again, which writes it")
+        raise FileError(f"{path}: the model is missing; run the corpus again, which writes it")
     found = premises(trace_file.load(path))
     kept = {name: value for name, value in found.items() if name not in ("x", "h0", "c0", "initial", "lengths", "ask")}
     model = corpus_model(prepare(kept, allow_nonfinite=True))
@@ -184,13 +186,13 @@ def read_model(folder: Path, expected: str) -> Model:
 
 
 def is_index(folder: Path, index: SequenceIndex, spans: Iterable[Span]) -> bool:
-    """Whether the file says where each sequence is. Raises FileError."""
+    """Whether the file gives the place of each sequence. Raises FileError."""
     with reading(folder / INDEX):
         return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
 
 
 def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, index: SequenceIndex) -> None:
-    """Write the model, as the trace of one step, and the index, unless both are there and right. width: I."""
+    """Write the model, as the trace of one step, and the index, unless both exist and are right. width: I."""
     with suppress(FileError):
         read_model(folder, str(manifest.premises["model"]))
         if is_index(folder, index, manifest.parts):
@@ -202,7 +204,7 @@ def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, ind
 
 
 def index_of(index: SequenceIndex, spans: Iterable[Span]) -> Any:
-    """Of each sequence its part, its first row there, its steps; in the order of the rows of the parts."""
+    """The part, the first row there and the steps of each sequence, in the order of the rows of the parts."""
     parts, at = [], 0
     for span in spans:
         which = at + np.argsort(index.ids[at : at + span.sequences], kind="stable")
@@ -214,7 +216,7 @@ def index_of(index: SequenceIndex, spans: Iterable[Span]) -> Any:
 
 
 def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
-    """The number of the part that a sequence is in, and its rows there. Raises MissingError where there is none."""
+    """The number of the part that contains a sequence, and its rows there. Raises MissingError if there is none."""
     path, wanted = folder / INDEX, None
     with reading(path):
         kind = parquet.read_schema(path).field(SEQUENCE).type
@@ -228,7 +230,7 @@ def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
 
 
 def _nearest(path: Path, sequence: int | str, wanted: Any) -> str:
-    """The end of the message that an id is not there."""
+    """The end of the message that an id does not exist."""
     with parquet.ParquetFile(path) as file:
         if wanted is None or not pa.types.is_integer(wanted.type):
             some = next(file.iter_batches(MOST_COMPARED, columns=[SEQUENCE])).column(0).to_pylist()

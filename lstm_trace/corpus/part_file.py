@@ -1,8 +1,8 @@
 """The parts: computed, written and read again. In their files rows are sorted by sequence and step.
 
-Parquet holds all of a part, with a column for each unit and its key in the metadata. In the other format the states are
-in a .safetensors file instead, (R, width) for each line, beside the .parquet file with the rest; that one is written
-first, so that a part is whole when its states are there.
+Parquet holds the whole part, with a column for each unit and its key in the metadata. In the other format the states
+are in a .safetensors file instead, (R, width) for each line, next to the .parquet file with the rest, which is
+written first, so that a part is complete when its states exist.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
     from .states import States
 
 
-#: Key of the metadata: JSON of the run's key, the part's number, how much is in it, and the seal of the file.
+#: Key of the metadata: JSON of the run's key, the part's number, the part's size, and the seal of the file.
 META = "lstm_trace_corpus"
 #: Rows of a group: a page of a float32 column is then 64 KiB, and a stretch of a sequence can be read alone.
 GROUP = 1 << 14
 #: The fastest of zstd that still looks for repetitions: 50,000 steps of 256 floats, 51.2 MB, take 0.11 s to write and
 #: 0.055 to read in 47.0 MB; at 1 it is 0.13, 0.074 and 46.4 MB, at 3 0.16, 0.073 and 45.9.
 LEVEL = -1
-#: Rows that are transposed at once, so that they stay in the cache: half the time of all of them.
+#: Rows that are transposed at once, so that they stay in the cache: half the time of transposing all of them.
 FEW = 64
 
-#: What helps where a part is missing or damaged.
+#: What to do if a part is missing or damaged.
 AGAIN = "run the corpus again, which makes it"
 
-#: Types whose bytes are split into streams. DuckDB reads no others so: of float16 there is little to gain by it.
+#: Types whose bytes are split into streams. DuckDB reads no others in this form; float16 would gain little by it.
 SPLIT = ("float32", "float64")
 
 LineValues = Mapping[tuple[Scope, str], Array]
 
 
 def write(job: CorpusJob, span: Span, rows: Rows, states: LineValues) -> None:
-    """Write a part; it appears under its name when it is whole and on the disk.
+    """Write a part; it appears under its name once it is complete and on the disk.
 
     Raises OptionError for a value that the type of the stored values cannot hold.
     """
@@ -112,11 +112,11 @@ def _transposed(values: Array, dtype: str) -> Array:
 
 
 def _places(job: CorpusJob, rows: Rows) -> Any:
-    """The columns that say where a row belongs, and those that the input brings."""
+    """The columns that say where a row belongs, and those that come from the input."""
     repeated = np.repeat(np.arange(len(rows.ids), dtype=np.int32), rows.lengths)
     columns = {SEQUENCE: pa.array(rows.ids).take(pa.array(repeated)), STEP: pa.array(rows.t.astype(np.int32))}
     columns |= ({} if rows.token is None else {TOKEN: rows.token}) | dict(rows.targets)
-    if len(job.manifest.layout.scopes) == 1:  # of several, the names of the columns say it
+    if len(job.manifest.layout.scopes) == 1:  # if there are several, the column names say it
         layer, direction = layer_and_direction(job.manifest.layout.scopes[0])
         zeros = np.zeros(len(rows.x), np.int8)
         columns["layer"] = pa.array(zeros + np.int8(layer))
@@ -125,36 +125,36 @@ def _places(job: CorpusJob, rows: Rows) -> Any:
 
 
 class DamagedPartError(FileError):
-    """A file that its reader cannot make out."""
+    """A file that its reader cannot read."""
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise FileError for a file that is missing, unreadable, cut off or damaged, whatever the library says of it."""
+    """Raise FileError for a file that is missing, unreadable, cut off or damaged, whatever the library raises."""
     try:
         yield
     except (LstmTraceError, MemoryError):
         raise
     except FileNotFoundError:
-        raise FileError(f"{path}: there is no such file (any more); run the corpus again") from None
-    except Exception as error:  # each library has errors of its own, some of them no more than an Exception
-        if isinstance(error, OSError) and error.errno:  # of the system, not of what is in the file
+        raise FileError(f"{path}: this file does not exist (any more); run the corpus again") from None
+    except Exception as error:  # each library has its own errors, some of them plain Exceptions
+        if isinstance(error, OSError) and error.errno:  # from the system, not from the content
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None
-        raise DamagedPartError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
+        raise DamagedPartError(f"{path}: not a part of a corpus, or damaged; {AGAIN}") from None
 
 
 def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
-    """Raise FileError where a file is not the part of this number of the run with this key. meta: of the file."""
+    """Raise FileError if a file is not the part of this number of the run with this key. meta: of the file."""
     said = json.loads(meta)
     if (said.get("key"), said.get("part")) != (key, number):
         raise FileError(f"{path} is a part of another run; remove it, or use --fresh (fresh=True)")
 
 
 def fault(path: Path, key: str, number: int, every_byte: bool = True) -> Remark | None:
-    """What is wrong with the file of a part, as the end of a sentence; None where it is as it was written.
+    """What is wrong with the file of a part, as the end of a sentence; None if it is as it was written.
 
-    every_byte: whether it is read, not only its key and its length. Raises FileError for a whole file that is none of
-    this run, and for one that the system does not let us read.
+    every_byte: whether it is read, not only its key and its length. Raises FileError for an intact file that does not
+    belong to this run, and for one that the system does not let us read.
     """
     if not path.exists():
         return Remark("corpus.part.missing")
@@ -162,8 +162,8 @@ def fault(path: Path, key: str, number: int, every_byte: bool = True) -> Remark 
         with reading(path):
             sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
             meta = _metadata(path)
-            if META not in meta and sealed is None:  # whole, and another program's
-                raise FileError(f"{path}: no part of a corpus; move it")
+            if META not in meta and sealed is None:  # intact, but another program's
+                raise FileError(f"{path}: not a part of a corpus; move it")
             said = json.loads(meta[META])
             if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
                 return Remark("corpus.part.damaged" if said.get("seal") else "corpus.part.unsealed")
@@ -174,7 +174,7 @@ def fault(path: Path, key: str, number: int, every_byte: bool = True) -> Remark 
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """Those that a file brings, as texts."""
+    """The metadata of a file, as texts."""
     if path.suffix == ".parquet":
         return {name.decode(): text.decode() for name, text in (parquet.read_metadata(path).metadata or {}).items()}
     from safetensors import safe_open
@@ -185,9 +185,9 @@ def _metadata(path: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Part:
-    """A part that is there: `places` are its columns that are no states, values are read when they are asked for.
+    """A part that exists: `places` are its columns other than states; values are read when they are requested.
 
-    Its file is opened once. Raises FileError where it cannot be read, or is a part of another run.
+    Its file is opened once. Raises FileError if it cannot be read, or is a part of another run.
     """
 
     folder: Path
@@ -211,13 +211,13 @@ class Part:
 
     @cached_property
     def place_columns(self) -> list[str]:
-        """The names of the columns that are no states."""
+        """The names of the columns that are not states."""
         floats = {name for block in self.manifest.layout.blocks for name in block.columns}
         return [name for name in self._file.schema_arrow.names if name not in floats]
 
     @cached_property
     def places(self) -> Any:
-        """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
+        """`seq_id`, `t`, and the other columns of the input, as a table of Arrow."""
         return self._columns(self.place_columns)
 
     @cached_property
@@ -242,13 +242,13 @@ class Part:
 
     @cached_property
     def tokens(self) -> list[str] | None:
-        """(R,), the labels of the steps; None where there are none."""
+        """(R,), the labels of the steps; None if there are none."""
         if TOKEN not in self.places.column_names:
             return None
         return [text or "" for text in self.places.column(TOKEN).to_pylist()]
 
     def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
-        """(R, units), the values of a recorded line, those of a unit side by side; of some of its units."""
+        """(R, units), the values of a recorded line, those of a unit side by side; or of some of its units."""
         if self.manifest.files == "parquet":
             columns = block.columns
             names = columns if units is None else [columns[unit] for unit in units]
@@ -264,16 +264,16 @@ class Part:
             return values if units is None else values[:, np.subtract(units, min(units))]
 
 
-#: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
+#: How often a part is tried after errors that may be temporary: system errors, which file readers turn into FileError.
 TRIES, PASSING = 3, (OSError, FileError)
 
 
 class HaltError(LstmTraceError):
-    """What lets no part succeed, so that the run ends: a folder that cannot be written, a worker that does not fit."""
+    """An error with which no part can succeed, so that the run ends: an unwritable folder, an unsuitable worker."""
 
 
 class Done(NamedTuple):
-    """A part that was computed, or could not be. error: why, in words."""
+    """A part that was computed, or could not be. error: the reason, in words."""
 
     span: Span
     error: str = ""
@@ -282,7 +282,7 @@ class Done(NamedTuple):
 def run_part(job: CorpusJob, model: Model, span: Span) -> Done:
     """Compute one part and write it. It is the same for the same job, wherever and however often it is computed.
 
-    Raises HaltError where it cannot be written, and what may pass when it is tried again: see `PASSING`.
+    Raises HaltError if it cannot be written, and errors that may be temporary: see `PASSING`.
     """
     try:
         return _write(job, span, *_compute(job, model, span))
@@ -293,7 +293,7 @@ def run_part(job: CorpusJob, model: Model, span: Span) -> Done:
 
 
 def in_words(error: BaseException) -> str:
-    """An error as a message; with its kind where it is none of ours."""
+    """An error as a message; with its kind if it is not one of ours."""
     return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
@@ -309,7 +309,7 @@ def _write(job: CorpusJob, span: Span, rows: Rows, found: LineValues) -> Done:
     try:
         write(job, span, rows, found)
     except (FileError, OSError) as error:
-        raise HaltError(f"{error}; parts that are done are kept, run it again for the others") from None
+        raise HaltError(f"{error}; finished parts are kept: run it again for the others") from None
     except Exception as error:
         return Done(span, in_words(error))
     return Done(span)
@@ -318,15 +318,15 @@ def _write(job: CorpusJob, span: Span, rows: Rows, found: LineValues) -> Done:
 def by_loop(job: CorpusJob, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     """The parts one after the other, in this process; a second thread writes one while the next is computed.
 
-    Writing takes about as long as computing, and neither holds the interpreter: with two threads the whole job takes
-    0.7 of the time, and the memory of one more part.
+    Writing takes about as long as computing, and neither holds the interpreter lock: with two threads the whole job
+    takes 0.7 of the time, and the memory of one more part.
     """
     with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
         behind: list[Future[Done]] = []
         for span in todo:
             try:
                 found = _compute(job, model, span, TRIES)
-            except Exception as error:  # whatever it is, the other parts may do
+            except Exception as error:  # whatever it is, the other parts may succeed
                 yield Done(span, in_words(error))
                 continue
             yield from (one.result() for one in behind)
@@ -347,6 +347,6 @@ def faults(states: States, span: Span, every_byte: bool = True) -> list[Remark |
 
 
 def damaged(states: States) -> dict[int, list[Remark | str]]:
-    """By number, what is wrong with the parts that are there, by the length and the metadata of their files alone."""
+    """By number, what is wrong with the existing parts, judging by the length and the metadata of their files alone."""
     found = {span.number: faults(states, span, every_byte=False) for span in states.spans}
     return {number: said for number, said in found.items() if said}

@@ -1,6 +1,6 @@
 """What a corpus is made of: sequences with a row for each step, as `inputs` reads them; and a column for each unit.
 
-Every file of a corpus takes pyarrow from here, where a message says that it is missing.
+Every file of a corpus imports pyarrow from here, where a message says if it is missing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ except ImportError:
 __all__ = ["compute", "pa", "parquet"]
 
 
-#: Columns of a part beside its states; those of the input that are called so mean the same.
+#: Columns of a part besides its states; columns of the input with these names have the same meaning.
 SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"
 
 
@@ -38,8 +38,8 @@ SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"
 class SequenceIndex:
     """The sequences of an input, in its order.
 
-    ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), where each
-    begins and the last one ends, in rows of the table.
+    ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), the beginning
+    of each and the end of the last, in rows of the table.
     """
 
     ids: Array
@@ -52,7 +52,7 @@ class Rows:
     """Whole sequences, one after the other, with a row for each of their R steps.
 
     ids, lengths: (n,). x: (R, I). t: (R,), the first step of a sequence may be any, the others follow it. token: the
-    labels of the steps, a string array of Arrow, None where there are none. targets: further columns, arrays of Arrow
+    labels of the steps, a string array of Arrow, None if there are none. targets: further columns, arrays of Arrow
     by name.
     """
 
@@ -86,7 +86,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Span(NamedTuple):
-    """A stretch of whole sequences: the `number` of the part that it makes, its places, how much there is."""
+    """A stretch of whole sequences: the `number` of its part, its places, and its size."""
 
     number: Place
     first: Place
@@ -96,7 +96,7 @@ class Span(NamedTuple):
 
 
 def cut(index: SequenceIndex, steps: int) -> list[Span]:
-    """The input in stretches of about so many steps: a sequence that does not fit any more begins the next one.
+    """The input in stretches of about this many steps: a sequence that does not fit any more begins the next one.
 
     >>> index = SequenceIndex(np.arange(4), np.array([3, 4, 9, 2]), np.arange(5) * 10)
     >>> [(one.first, one.stop, one.steps) for one in cut(index, 8)]
@@ -115,14 +115,14 @@ def cut(index: SequenceIndex, steps: int) -> list[Span]:
 
 
 def checked_seed(seed: int) -> int:
-    """The seed. Raises OptionError for one that random numbers cannot be drawn with."""
+    """The seed. Raises OptionError for one that cannot seed a random generator."""
     if seed < 0:
         raise OptionError(f"seed: expected a whole number of at least 0; found {seed}")
     return seed
 
 
 def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
-    """The places of ids in a random order, in which two of them come one after the other whatever else is there.
+    """The places of ids in a random order, in which the order of any two does not depend on the other ids.
 
     >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
     (array([3, 2, 0, 1]), array([0, 2, 1]))
@@ -133,16 +133,16 @@ def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
-#: Units of a line: a name is made for each.
+#: The most units of a line: a name is made for each.
 WIDEST = 1 << 20
-#: Where the values of a line lie: those of a gate from 0 to 1, of tanh from -1 to 1, of a line before tanh anywhere.
+#: The range of the values of a line: from 0 to 1 for a gate, from -1 to 1 for tanh, anything for a line before tanh.
 Range = Literal["gate", "tanh", "before tanh", ""]
 
 
 class Block(NamedTuple):
-    """A recorded line: its place in the network, its name, its units, and what the names of its columns begin with.
+    """A recorded line: its place in the network, its name, its units, and the beginning of the names of its columns.
 
-    range: of its values. keeps: the line by which the state before is multiplied in it, empty where there is none.
+    range: of its values. keeps: the line by which the previous state is multiplied in it, empty if there is none.
     """
 
     scope: Scope
@@ -174,14 +174,14 @@ class StateLayout(NamedTuple):
         return [f"{block.scope}/{block.line}" for block in self.blocks]
 
     def check_apart(self, names: Iterable[str]) -> None:
-        """Raise OptionError where one of the columns of the inputs is called as a unit is."""
+        """Raise OptionError if one of the columns of the inputs has the name of a unit."""
         if taken := {name for block in self.blocks for name in block.columns}.intersection(names):
             raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
 
     def chosen(self, line: str | None = None) -> tuple[Block, ...]:
-        """The blocks of a line, which may begin with its place, `1/reverse/c_t`; of all if None.
+        """The blocks of a line, which may begin with its place, `1/reverse/c_t`; all blocks if None.
 
-        Raises MissingError where there is none.
+        Raises MissingError if there is none.
         """
         place, _, name = (line or "").rpartition("/")
         found = tuple(b for b in self.blocks if name in ("", b.line) and place in ("", b.scope))
@@ -191,7 +191,7 @@ class StateLayout(NamedTuple):
         return found
 
     def one(self, line: str, unit: str = "", address: str = "") -> Block:
-        """The only block of a line. unit, address: what messages say of a unit. Raises OptionError, MissingError."""
+        """The only block of a line. unit, address: what messages say about a unit. Raises OptionError, MissingError."""
         found = self.chosen(line)
         if len(found) > 1:
             places = ", ".join(f"{block.scope}/{block.line}{unit}" for block in found)
@@ -217,7 +217,7 @@ class StateLayout(NamedTuple):
         return block, unit
 
     def address(self, block: Block, unit: int) -> str:
-        """A unit as `unit` reads it: with its place where there are several."""
+        """A unit as `unit` reads it: with its place if there are several."""
         return f"{block.scope}/" * (len(self.scopes) > 1) + f"{block.line}[{unit}]"
 
 
@@ -251,6 +251,6 @@ def name_of(number: int, format: str) -> str:
 
 
 def parts_in(folder: Path, but: Collection[str] = ()) -> list[str]:
-    """The names in a folder that are those of parts. but: names that are left out."""
+    """The names of parts in a folder. but: names that are left out."""
     names = sorted({path.name for path in folder.iterdir()}.difference(but))
     return [name for name in names if re.fullmatch(r"part-\d{5,}\.(parquet|safetensors)", name)]

@@ -1,4 +1,4 @@
-"""A corpus is computed part by part; what is there already is not computed again."""
+"""A corpus is computed part by part; existing parts are not computed again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .states import States
 
 Tell = Callable[[str], None]
 
-#: Files that `inputs.opened` writes into the folder, by what their names are like.
+#: Patterns of the names of files that `inputs.opened` writes into the folder.
 IMPORTS = ("_inputs-*", "_embedding-*", "_vocabulary-*")
 
 
@@ -38,34 +38,34 @@ def run(
     share: tuple[int, int] | None = None, fresh: bool = False, progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None, **reading: Any,
 ) -> States:  # fmt: skip
-    """Compute the states of a model over many sequences, into a folder; what is there of the same run already is kept.
+    """Compute the states of a model over many sequences, into a folder; parts that the same run left there are kept.
 
     Args:
-        model: a model, or what `lstm_trace.prepare` makes one of. Every sequence begins from zero states.
+        model: a model, or anything that `lstm_trace.prepare` turns into one. Every sequence begins from zero states.
         inputs: the path of the sequences, or the sequences; see `inputs.opened`.
-        out: the folder of the parts; it is made.
+        out: the folder of the parts; it is created.
         record: names of the lines that are stored; the states that the cell carries if None.
-        layers: of which layers; all if None.
+        layers: the layers whose lines are stored; all if None.
         dtype: of the stored values: float16, float32, float64; that of the model if None.
-        format: `parquet`, or `safetensors` with the tokens in Parquet beside it.
-        steps_per_part: about so many steps make a part, in whole sequences.
-        batch: sequences that are computed at once.
-        workers: processes on this machine, by Dask; 0 computes in this one.
+        format: `parquet`, or `safetensors` with the tokens in a separate Parquet file.
+        steps_per_part: the approximate number of steps in a part, in whole sequences.
+        batch: how many sequences are computed at once.
+        workers: processes on this machine, using Dask; 0 computes in this process.
         scheduler: the address of a Dask cluster, `tcp://…`, instead.
-        share: (k, n): only every n-th part, from the k-th on, beside other processes that compute the other shares.
+        share: (k, n): only every n-th part, from the k-th on, while other processes compute the other shares.
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
-        tell: called with a sentence: where the dashboard of the cluster is, or that other versions computed the parts.
+        tell: called with a sentence: the address of the cluster's dashboard, or that other versions computed the parts.
         reading: how the inputs are read: `id`, `x` and `ids`, the columns of the sequences, of their inputs and of
-            the numbers of their tokens; `vocabulary`, `embedding`, `unknown`, by which tokens become inputs;
+            the numbers of their tokens; `vocabulary`, `embedding`, `unknown`, which turn tokens into inputs;
             `sequences` and `tokens`, into which a text is divided. See `inputs.opened`.
 
     Returns:
         The states. Parts that could not be computed are in `states.failed`.
 
     Raises:
-        FileError: where the inputs cannot be read, or the folder holds the parts of another run.
-        LstmTraceError: where model, inputs and options do not fit together.
+        FileError: if the inputs cannot be read, or the folder holds the parts of another run.
+        LstmTraceError: if the model, the inputs and the options do not fit together.
     """
     if workers < 0 or (workers and scheduler is not None):
         raise OptionError("workers are processes on this machine, 0 or more; a cluster at an address has its own")
@@ -103,7 +103,7 @@ def laid_out(
     model: Model, inputs: Any, out: str | Path, record: Sequence[str] | None, layers: Sequence[int] | None,
     dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
 ) -> tuple[CorpusJob, SequenceIndex]:  # fmt: skip
-    """The job of `run`, whose arguments these are, and the sequences. Only inputs that are no Parquet are written."""
+    """The job of `run`, whose arguments these are, and the sequences. Only inputs that are not Parquet are written."""
     source = opened(inputs, model, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
@@ -120,21 +120,21 @@ def laid_out(
 
 
 def _apart(folder: Path, read: Iterable[Any]) -> None:
-    """Raise FileError where what is read is one of the files that a run writes into its folder, or removes from it."""
+    """Raise FileError if a file that is read is one that a run writes into its folder, or removes from it."""
     target = folder.resolve()
     for path in (path for said in read if isinstance(said, str | Path) for path in meant(said)):
         if path.is_dir() and path.resolve() == target:
             raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
         ours = path.absolute().parent.resolve() == target and path.name.startswith(("_", "part-"))
         if ours and os.path.lexists(path) and not any(fnmatch(path.name, name) for name in IMPORTS):
-            raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
+            raise FileError(f"{path} is read, but has the name of a file of the states in {folder}: move it")
 
 
 @contextmanager
 def _folder(folder: Path, shared: bool) -> Iterator[None]:
     """The folder of a run, which is ours until the context ends. shared: with others that compute other shares.
 
-    Raises FileError. A folder that is made and in which nothing is left is removed again.
+    Raises FileError. A folder that was created and in which nothing is left is removed again.
     """
     new = not folder.exists()
     try:
@@ -145,7 +145,7 @@ def _folder(folder: Path, shared: bool) -> Iterator[None]:
             except OSError as error:
                 raise FileError(f"{folder}: {reason(error)}; give a folder that can be written") from None
             if not free:
-                raise FileError(f"{folder}: another run is writing into it; wait for its end, or give another folder")
+                raise FileError(f"{folder}: another run is writing into it; wait until it ends, or give another folder")
             sweep_folder(folder)
             yield
     finally:
@@ -156,7 +156,7 @@ def _folder(folder: Path, shared: bool) -> Iterator[None]:
 
 @contextmanager
 def _imports_undone(folder: Path) -> Iterator[None]:
-    """Where a run is refused, the inputs that it has written into the folder are removed, and not those of others."""
+    """If a run is refused, the inputs that it has written into the folder are removed, and not those of others."""
     before = {path for name in IMPORTS for path in folder.glob(name)}
     try:
         yield
@@ -171,7 +171,7 @@ def _imports_undone(folder: Path) -> Iterator[None]:
 
 
 def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = False, tell: Tell | None = None) -> None:
-    """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
+    """The folder with the files next to the parts. Raises FileError if it holds another run, or parts of one."""
     there = read_manifest(job.folder)
     if there is not None and (there.key, there.layout) != (job.manifest.key, job.manifest.layout) and not fresh:
         said = f"{job.folder} holds the states of another run; different: {differences(job, there)}"
@@ -181,7 +181,7 @@ def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = Fals
         there = None
     for path in [job.folder / name for name in BESIDE] if there is None else ():
         if os.path.lexists(path):
-            said = f"{path} is there, but no {MANIFEST}, so that it is not known whose it is"
+            said = f"{path} exists, but no {MANIFEST}, so that its run is unknown"
             raise FileError(f"{said}: give another folder, or remove it")
     planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
     if foreign := parts_in(job.folder, planned):
@@ -189,18 +189,18 @@ def begin(job: CorpusJob, model: Model, index: SequenceIndex, fresh: bool = Fals
         said = f"{job.folder} has parts of another run, {some(foreign, 3)}; this has {min(planned)} to {max(planned)}"
         raise FileError(f"{said}: remove the others, or {instead}")
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
-        tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
+        tell(f"the finished parts were computed with other versions: here is {other}; last digits may differ")
     if there is None:
-        for span in job.manifest.parts:  # what is damaged is made again only where a manifest says that it is ours
+        for span in job.manifest.parts:  # damaged files are made again only if a manifest says that they are ours
             for path in filter(os.path.lexists, job.paths(span.number)):
                 if wrong := part_file.fault(path, job.manifest.key, span.number):
-                    said = f"{path} {wrong.said(words())}, and there is no {MANIFEST} that says whose it is"
+                    said = f"{path} {wrong.said(words())}, and there is no {MANIFEST} that identifies its run"
                     raise FileError(f"{said}: remove it")
-        write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it says whose the others are
+        write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it identifies the run of the others
     write_beside(job.folder, job.manifest, model, job.source.width, index)
 
 
-#: What a premise is called in messages; with its values where they mean something to a reader.
+#: How messages name a premise; with its values if they mean something to a reader.
 _CALLED = {
     "version": "the version of the files ({} there, {} here)",
     "model": "the model",
@@ -215,7 +215,7 @@ _CALLED = {
 
 
 def differences(job: CorpusJob, there: Manifest) -> str:
-    """In words, what differs between a run and the one that is in its folder."""
+    """In words, the differences between a run and the one that is in its folder."""
     found: list[str] = []
     for name, called in _CALLED.items():
         mine, theirs = job.manifest.premises[name], there.premises.get(name)
@@ -225,7 +225,7 @@ def differences(job: CorpusJob, there: Manifest) -> str:
 
 
 def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
-    """Remove the files of a run, its manifest last. source: what is read now, and stays."""
+    """Remove the files of a run, its manifest last. source: what is read now, which stays."""
     read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
     names: tuple[str | Path, ...] = (*parts_in(folder), *imports, *BESIDE, MANIFEST)
@@ -253,7 +253,7 @@ def missing(job: CorpusJob, spans: Iterable[Span], tell: Tell | None = None) -> 
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
-    """Tell how far the work is, and keep a list of the parts that failed. path: of the list."""
+    """Report the progress of the work, and keep a list of the parts that failed. path: of the list."""
     steps, total, failed = 0, sum(span.steps for span in todo), {}
     try:
         for span, error in done:

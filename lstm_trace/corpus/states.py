@@ -1,4 +1,4 @@
-"""The states in a folder: what there is, a unit of all sequences, part after part."""
+"""The states in a folder: their description, a unit over all sequences, part after part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class States:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """What the folder says of itself. Raises FileError."""
+        """The folder's description of itself. Raises FileError."""
         found = read_manifest(self.folder)
         if found is None:
             raise FileError(f"{self.folder}: there is no {MANIFEST}; give a folder that lstm-trace corpus run has made")
@@ -47,7 +47,7 @@ class States:
 
     @cached_property
     def failed(self) -> dict[int, str]:
-        """By number, why a part could not be computed."""
+        """By number, the reason why a part could not be computed."""
         return read_failed(self.folder)
 
     def __repr__(self) -> str:
@@ -58,14 +58,14 @@ class States:
 
     @property
     def spans(self) -> list[Span]:
-        """The parts that are there."""
+        """The parts that exist."""
         return [span for span in self.manifest.parts if self._is_there(span.number)]
 
     def _is_there(self, number: int) -> bool:
         return (self.folder / self.manifest.files_of(number)[-1]).exists()
 
     def parts(self) -> Iterator[Part]:
-        """The parts that are there, in order. Raises MissingError where there is none."""
+        """The parts that exist, in order. Raises MissingError if there is none."""
         spans = self.spans
         if not spans:
             failed = next((f"; part {n} failed: {error}" for n, error in self.failed.items()), "")
@@ -78,39 +78,39 @@ class States:
 
     @cached_property
     def place_columns(self) -> list[str]:
-        """The columns of a part that are no states. Raises MissingError where no part is there."""
+        """The columns of a part that are not states. Raises MissingError if no part exists."""
         return next(self.parts()).place_columns
 
     @property
     def targets(self) -> list[str]:
-        """The further columns that the input brought."""
+        """The further columns of the input."""
         return [n for n in self.place_columns if n not in (SEQUENCE, STEP, TOKEN, "layer", "direction")]
 
     def model(self) -> Model:
-        """The model, as it was run over the corpus. Raises FileError where it is not that of the manifest."""
+        """The model, as it was run over the corpus. Raises FileError if it is not that of the manifest."""
         return read_model(self.folder, str(self.manifest.premises.get("model")))
 
     def rows_of(self, sequence: int | str) -> tuple[Part, slice]:
         """The part of a sequence, and its rows there. sequence: its id.
 
-        Raises MissingError where there is none, or its part is not there yet.
+        Raises MissingError if there is none, or if its part does not exist yet.
         """
         number, rows = place_of(self.folder, sequence)
         span = next((span for span in self.manifest.parts if span.number == number), None)
         if span is None or not 0 <= rows.start < rows.stop <= span.steps:
-            raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
+            raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that are not in part {number}")
         if not self._is_there(number):
-            raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
+            raise MissingError(f"{self.folder}: sequence {sequence!r} is in part {number}, which does not exist yet")
         return self.part(span), rows
 
     def unit(self, address: str) -> pd.DataFrame:
         """The values of one unit over the corpus.
 
         Args:
-            address: `c_t[35]`, or `1/reverse/c_t[35]` where several layers or directions are stored.
+            address: `c_t[35]`, or `1/reverse/c_t[35]` if several layers or directions are stored.
 
         Returns:
-            A row for each step, with the columns `seq_id`, `t`, what the input brought, and the address.
+            A row for each step, with the columns `seq_id`, `t`, the columns of the input, and the address.
 
         Raises:
             MissingError: for a unit that was not recorded.
@@ -123,16 +123,16 @@ class States:
         return pa.concat_tables(tables).to_pandas()  # type: ignore[no-any-return]
 
     def to_duckdb(self, connection: Any = None) -> Any:
-        """The rows of all parts, as a relation of DuckDB, which reads of the files what a query needs.
+        """The rows of all parts, as a relation of DuckDB, which reads only what a query needs from the files.
 
         Args:
-            connection: of DuckDB; its default one if None.
+            connection: of DuckDB; its default connection if None.
 
         Returns:
-            The relation; `.filter(…)`, `.aggregate(…)` and `.df()` work on it, and SQL by its Python name.
+            The relation; `.filter(…)`, `.aggregate(…)` and `.df()` work on it, and SQL refers to it by its Python name.
 
         Raises:
-            OptionError: where DuckDB is missing, or the states are in files that it does not read.
+            OptionError: if DuckDB is missing, or the states are in files that it does not read.
         """
         try:
             import duckdb
@@ -147,24 +147,25 @@ class States:
         self, target: str, line: str | None = "c_t", *, labels: str | Path | None = None, test: float = 0.25,
         seed: int = 0, max_steps: int = 200_000,
     ) -> Probe:  # fmt: skip
-        """Decode a target from the states with a linear probe, by scikit-learn (docs/corpus.md, Probes).
+        """Decode a target from the states with a linear probe, using scikit-learn (docs/corpus.md, Probes).
 
         Args:
             target: a column of the states: text, true or false, and whole numbers of few values by a logistic
                 regression, other numbers by a ridge regression.
             line: `c_t`, or `1/reverse/c_t`; all that are stored if None.
-            labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), instead.
+            labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), to be used instead.
             test: the share of the sequences that is kept for testing.
             seed: random seed.
-            max_steps: whole sequences are drawn with at most so many steps together.
+            max_steps: whole sequences are drawn, with at most this many steps in total.
 
         Returns:
-            Scores with intervals, the weights of each unit, and how they compare with a majority and a control.
+            Scores with intervals, the weights of each unit, and a comparison with a majority baseline and a control
+            task.
 
         Raises:
-            MissingError: for a line or target that there is not.
-            OptionError: where there is too little to learn from, or scikit-learn is not installed.
-            FileError: where the labels cannot be read.
+            MissingError: for a line or target that does not exist.
+            OptionError: if there is too little to learn from, or scikit-learn is not installed.
+            FileError: if the labels cannot be read.
         """
         asked = target, line, labels, test, seed, max_steps
         return conveniences.call("states.probe", self, *asked)  # type: ignore[no-any-return]
@@ -172,21 +173,22 @@ class States:
     def verify(
         self, sample: int | str | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
-        """Verify a sample: compute it again line by line, and compare what is stored (docs/corpus.md, Verification).
+        """Verify a sample: compute it again line by line, and compare it with what is stored (docs/corpus.md,
+        Verification).
 
         Args:
             sample: number of sequences, drawn by a seeded hash; all if `"all"` or None.
             seed: of the sample.
-            model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
-            inputs: where the file is now from which they were computed.
+            model: the model from which the states were computed, as `corpus.run` takes it; that of the folder if None.
+            inputs: the present path of the file from which they were computed.
 
         Returns:
             A verdict (`verified`, `failed`, `inconclusive`), the largest deviation, each value that is wrong; whether
-            every byte of all parts is as it was written, and they have each sequence of the input once; and of the
-            sample whether steps, tokens and targets are those of the input.
+            every byte of all parts is as it was written, and whether they contain each sequence of the input once; and
+            for the sample whether steps, tokens and targets are those of the input.
 
         Raises:
-            FileError: where the input cannot be read.
+            FileError: if the input cannot be read.
         """
         from .verification import verify
 
@@ -198,38 +200,38 @@ class States:
         """Summarize every unit, in one pass over the parts.
 
         Args:
-            line: of which line, `c_t` or `1/reverse/c_t`; of all if None.
-            contexts: how many contexts of the highest and of the lowest values are given, one of a sequence.
+            line: the line whose units are summarized, `c_t` or `1/reverse/c_t`; all if None.
+            contexts: how many contexts of the highest and of the lowest values are given, at most one per sequence.
             progress: called with (steps done, steps in all).
 
         Returns:
             `to_frame()` has a row for each unit: `layer, direction, line, unit`; `mean`, `sd`, `least`, `most`;
-            quantiles `q05` to `q95`, from about 16,384 steps that are chosen by a hash of sequence and step where there
-            are more; `left`, `right`, the shares of values that are saturated (of a gate below 0.1 and above 0.9, of
-            tanh below -0.8 and above 0.8, of c_t where its tanh is), NaN of other lines; `memory` in steps: the
-            half-life by the forget gate where it was recorded, else ln 2 / -ln r of the correlation r with the step
-            before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
-            many values are NaN or infinite, which are ignored; the correlation `r_…` with each column of numbers
-            or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
-            that was computed before, on average; `highest`, `lowest`, the text around these values.
+            quantiles `q05` to `q95`, from about 16,384 steps, which are chosen by a hash of sequence and step if there
+            are more; `left`, `right`, the shares of values that are saturated (below 0.1 and above 0.9 for a gate,
+            below -0.8 and above 0.8 for tanh, where its tanh is for c_t), NaN for other lines; `memory` in steps: the
+            half-life by the forget gate if it was recorded, else ln 2 / -ln r of the correlation r with the previous
+            step, as `memory_by` says; `dead`, whether all values are the same except for rounding; `not_finite`, how
+            many values are NaN or infinite, which are ignored; the correlation `r_…` with each column of numbers or
+            truth values of the input; `moves_at`, the tokens at which a unit changes most, on average, from the step
+            that was computed before; `highest`, `lowest`, the text around these values.
 
         Raises:
-            MissingError: for a line that was not recorded, or where no part is there.
+            MissingError: for a line that was not recorded, or if no part exists.
             OptionError: for less than one context.
         """
         return conveniences.call("states.units", self, line, contexts, progress)  # type: ignore[no-any-return]
 
     def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
-        """The text where a unit is highest, once in a sequence.
+        """The text around the highest values of a unit, once per sequence.
 
         Args:
-            unit: `c_t[35]`, or `1/reverse/c_t[35]` where several layers or directions are stored.
-            n: how many at most.
-            lowest: where it is lowest instead.
-            before, after: steps around it.
+            unit: `c_t[35]`, or `1/reverse/c_t[35]` if several layers or directions are stored.
+            n: the most contexts.
+            lowest: the lowest values instead.
+            before, after: steps around the value.
 
         Returns:
-            The contexts, the highest first: to print, for a page, or as a frame.
+            The contexts, the highest value first: to print, for a page, or as a frame.
 
         Raises:
             MissingError, OptionError: for a unit that was not recorded, or numbers that make no sense.
@@ -244,22 +246,22 @@ class States:
         """The stretches in which some units of a line are on together, the longest first: the question of LSTMVis.
 
         LSTMVis (Strobelt et al. 2018) prefers stretches with most of the chosen units on, then those with fewest others
-        on throughout, then long ones. Here all chosen ones must be on; `exact` asks for few others before length, for
-        which all units of the line are read. A stretch ends where one of the chosen is off, and with its sequence.
+        on throughout, then long ones. Here all chosen ones must be on; `exact` puts few others before length, for which
+        all units of the line are read. A stretch ends when one of the chosen units is off, and with its sequence.
 
         Args:
             units: their numbers.
-            line: whose units they are.
-            above, below: a unit is on where its value is above the one, or below the other, or both; above 0.3 if
-                neither is given. LSTMVis compares tanh(c_t), this the values as they are stored.
+            line: the line of the units.
+            above, below: a unit is on if its value is above the one, or below the other, or both; above 0.3 if
+                neither is given. LSTMVis compares tanh(c_t); this compares the values as they are stored.
             min_length, max_length: steps of a stretch.
-            n: how many at most.
+            n: the most stretches.
             exact: those with the fewest other units on first.
             before, after: steps around a stretch.
 
         Returns:
-            The contexts; the value of a step is that of the chosen unit which is nearest to the level, `value` is its
-            mean over the stretch.
+            The contexts; the value of a step is that of the chosen unit that is nearest to the level, and `value` is
+            the mean of these over the stretch.
 
         Raises:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
@@ -276,15 +278,15 @@ class States:
         Args:
             sequence: its id.
             first, last: steps, both in the span.
-            line: whose units.
-            above, below: as of `match`.
-            exclusive: only those that are off at the step before and at the step after, where there are such steps.
+            line: the line of the units.
+            above, below: as for `match`.
+            exclusive: only those that are off at the step before and at the step after, if there are such steps.
 
         Returns:
             The numbers of the units.
 
         Raises:
-            MissingError: for a sequence, span or line that is not there.
+            MissingError: for a sequence, span or line that does not exist.
         """
         asked = sequence, first, last, line, above, below, exclusive
         return conveniences.call("states.select", self, *asked)  # type: ignore[no-any-return]
@@ -295,13 +297,13 @@ def opened(folder: str | Path) -> States:
     """The states in a folder.
 
     Args:
-        folder: that `corpus.run` or `lstm-trace corpus run` has written.
+        folder: a folder written by `corpus.run` or `lstm-trace corpus run`.
 
     Returns:
         Its states; a run may still be adding to them.
 
     Raises:
-        FileError: where it is no such folder.
+        FileError: if it is not such a folder.
     """
     found = States(Path(folder))
     found.manifest  # noqa: B018 - to raise what is wrong with it

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from .states import States
 
 
-#: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
+#: How many sequences are run line by line at once, every line recorded; their most values, unless it is one sequence.
 BATCH, VALUES = 16, 1 << 24
-#: Wrong values, and sentences of faults, that are listed.
+#: How many wrong values, and sentences about faults, are listed.
 LISTED = 12
 
 
 class Damage(NamedTuple):
-    """A value that rounding does not explain. bound: how far it may be off."""
+    """A value that rounding does not explain. bound: how far off it may be."""
 
     sequence: Any
     t: int
@@ -60,9 +60,9 @@ class Damage(NamedTuple):
 class CorpusVerification(Finding):
     """What `verify` found.
 
-    every: sequences there are; sequences, steps, values: that were compared. wrong: values beyond the bound, of which
-    `damages` has the first. largest: deviation, in bounds. undecided: steps at which rounding has grown too large.
-    lines: values of the runs line by line that were derived again. others: what else is wrong.
+    every: how many sequences exist; sequences, steps, values: how many were compared. wrong: values beyond the bound,
+    the first of which are in `damages`. largest: deviation, in bounds. undecided: steps at which rounding has grown
+    too large. lines: values of the runs line by line that were derived again. others: other faults.
     """
 
     every: int
@@ -126,7 +126,7 @@ class CorpusVerification(Finding):
         return words.word("corpus.listed", what=said, n=n) if self.wrong > n else said
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """The first of the values that are wrong."""
+        """The first of the wrong values."""
         key = "none" if not self.values else "right.compared" if self.others else "right"
         notes = () if self.damages else (words.word(f"corpus.{key}"),)
         said = dict.fromkeys(("stored", "expected"), lambda value, words: shortest(value))  # the last digit may differ
@@ -184,7 +184,7 @@ def verify(
 
 
 def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
-    """The first entry of a manifest that does not follow from the model; empty where all do.
+    """The first entry of a manifest that does not follow from the model; empty if all do.
 
     width: I. own: whether it is the model of the folder, of the same name.
     """
@@ -198,14 +198,14 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
 
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> TableFile:
-    """The input of the states, opened again. inputs: where it is now. Raises FileError."""
+    """The input of the states, opened again. inputs: its present path. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()
     return opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: SequenceIndex, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
-    """The parts that are as they were written, with their places in the index; all together they have each once."""
+    """The parts that are as they were written, with their places in the index; together they have each once."""
     there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
     for name in parts_in(states.folder, planned):
@@ -222,7 +222,7 @@ def _parts(states: States, index: SequenceIndex, found: CorpusVerification) -> I
 
 
 def _in_place(part: Part, index: SequenceIndex, at: slice, name: str, found: CorpusVerification) -> Array | None:
-    """The order in which a part has its sequences; None where they are not those of the index, each once, unpadded."""
+    """The order of the sequences in a part; None if they are not those of the index, each once, unpadded."""
     order = np.argsort(index.ids[at], kind="stable")
     lengths = index.lengths[at][order]
     if not np.array_equal(part.ids, index.ids[at][order]) or not np.array_equal(np.diff(part.starts), lengths):
@@ -247,7 +247,7 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
 
 
 def _stored(part: Part, layout: StateLayout, at: Array) -> dict[Block, list[Array]]:
-    """The values of some sequences; of one line at a time those of the whole part are held."""
+    """The values of some sequences; those of the whole part are held for one line at a time."""
     found = {}
     for block in layout.blocks:
         values = part.values(block)
@@ -257,7 +257,7 @@ def _stored(part: Part, layout: StateLayout, at: Array) -> dict[Block, list[Arra
 
 
 def _twin(model: Model) -> Model:
-    """The model in the other precision; itself where its arithmetic is its own, which has no other."""
+    """The model in the other precision; itself if it has its own arithmetic, which has no other."""
     if model.defaults.arithmetic is not None:
         return model
     dtype = "float64" if model.header.dtype == "float32" else "float32"
@@ -269,7 +269,7 @@ def _twin(model: Model) -> Model:
 def _compare(
     rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], found: CorpusVerification
 ) -> None:
-    """Run some sequences line by line, and compare what is stored of them."""
+    """Run some sequences line by line, and compare the stored values with them."""
     x = padded(rows, np.arange(len(rows.ids)))
     named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}
     trace = models[0].run(x, **named)
@@ -302,7 +302,7 @@ def _compare(
 
 @np.errstate(all="ignore")
 def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[Array, Array]:
-    """How far stored values are off, in bounds, and the bounds: with half a spacing more where the type that they are
+    """How far stored values are off, in bounds, and the bounds: with half a spacing more if the type that they are
     stored in is narrower than that of the model."""
     kept, whole = exact.astype(stored.dtype), np.broadcast_to(bound, stored.shape)
     if np.finfo(stored.dtype).eps > ulp:

@@ -1,1 +1,1 @@
-"""Results as documents: a neutral tree of blocks, a printer for each format, and what every result has in common."""
+"""Results as documents: a neutral tree of blocks, a printer for each format, and the common base of results."""

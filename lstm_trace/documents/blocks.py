@@ -1,4 +1,4 @@
-"""What a document is made of, neutral to the format, and the walk over it that the printer of each format completes."""
+"""The elements of a document, independent of the format, and the walk that each format's printer completes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..formulas.tree import Node
 
 @dataclass(frozen=True)
 class Code:
-    """Text that stands as it is: an option of the command line."""
+    """Literal text: an option of the command line."""
 
     text: str
 
@@ -22,7 +22,7 @@ Text = tuple[Inline, ...]
 
 
 def marked(text: str) -> Text:
-    """Words in which what stands between backquotes is code.
+    """Text in which parts between backquotes are code.
 
     >>> marked("`value`: what it is")
     (Code(text='value'), ': what it is')
@@ -41,7 +41,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph of words and formulas. leads: whether it stays on one page with what follows it."""
+    """A paragraph of words and formulas. leads: whether it stays on one page with the following block."""
 
     text: Text
     leads: bool = False
@@ -56,9 +56,9 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of numbers and words. The first `places` columns say which row it is.
+    """A table of numbers and words. The first `places` columns identify a row.
 
-    texts: the columns of words, which are aligned at the left; numbers are aligned at the right. head: may be empty.
+    texts: the columns of words, which are left-aligned; numbers are right-aligned. head: may be empty.
     """
 
     head: tuple[Text, ...]
@@ -69,16 +69,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Listing:
-    """Lines that stand as they are: commands for a shell."""
+    """Literal lines: commands for a shell."""
 
     rows: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a derivation: what it is about, then (sign, formula) pairs; the sign `:` follows a word.
+    """One row of a derivation: its subject, then (sign, formula) pairs; the sign `:` follows a word.
 
-    under: whether it belongs under the row before it.
+    under: whether it belongs below the previous row.
     """
 
     left: Text
@@ -88,28 +88,28 @@ class Row:
 
 @dataclass(frozen=True)
 class Derivation:
-    """Lines of a calculation, each a few rows that belong together."""
+    """Lines of a calculation, each consisting of a few rows that belong together."""
 
     lines: tuple[tuple[Row, ...], ...]
 
 
 @dataclass(frozen=True)
 class Stacked:
-    """Equations one under the other, each after what it is: `a has c_t = …` over `b has c_t = …`."""
+    """Equations one below the other, each preceded by a label: `a has c_t = …` over `b has c_t = …`."""
 
     rows: tuple[tuple[Text, Text], ...]
 
 
 @dataclass(frozen=True)
 class Premises:
-    """Values that are given, side by side in rows of what belongs together: symbol, sign, vector or matrix."""
+    """Given values, side by side in rows that belong together: symbol, sign, vector or matrix."""
 
     rows: tuple[tuple[tuple[Node, str, Node], ...], ...]
 
 
 @dataclass(frozen=True)
 class Chain:
-    """A gate or state worked out in stages: what it is in words, and a row for each value on the way."""
+    """A gate or state worked out in stages: its name in words, and a row for each intermediate value."""
 
     title: Text
     rows: tuple[Row, ...]
@@ -117,24 +117,24 @@ class Chain:
 
 @dataclass(frozen=True)
 class Chains:
-    """Values worked out one after the other, in two columns where they fit; none is parted between two pages."""
+    """Values worked out one after the other, in two columns if they fit; none is split between two pages."""
 
     chains: tuple[Chain, ...]
 
 
 @dataclass(frozen=True)
 class Boxed:
-    """Blocks with a frame around them, on one page: the answers."""
+    """Blocks in a frame, on one page: the answers."""
 
     blocks: tuple[Premises | Derivation | Table | Para, ...]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, which is drawn when a format that has pictures asks for it.
+    """A picture, which is drawn when a format that supports pictures requests it.
 
-    drawing: makes the SVG, which may stand alone. file: what a document that refers to pictures calls the file beside
-    it; empty where there is none. beside: a table that stands beside it.
+    drawing: makes the SVG, which is self-contained. file: name of the picture's file in documents that refer to it;
+    empty if there is none. beside: a table shown next to it.
     """
 
     drawing: Callable[[], str]
@@ -149,11 +149,11 @@ Block = Heading | Para | Items | Table | Listing | Derivation | Stacked | Premis
 
 @dataclass(frozen=True)
 class Body:
-    """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
+    """The blocks of one report, or of one of several in a document, with the symbols that its author gave to names.
 
-    compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved. small: whether it
-    is set small, so that a page holds it. legible: whether its Markdown is also read as it stands, in a terminal:
-    columns of tables are padded, and only what would act as markup at its place is escaped.
+    compact: whether vectors are columns within a line of text. tight: whether to save paper. small: whether it is set
+    in small type, so that it fits on a page. legible: whether its Markdown is also read unrendered, in a terminal:
+    table columns are padded, and only characters that would act as markup in their place are escaped.
     """
 
     blocks: tuple[Block, ...]
@@ -165,7 +165,7 @@ class Body:
 
 
 class BlockPrinter(ABC):
-    """Prints blocks in one format, whose class has a method for each kind of block, named after it: `heading`, …"""
+    """Prints blocks in one format; a subclass has a method for each kind of block, named after it: `heading`, …"""
 
     def __call__(self, block: Block) -> str:
         """A block as text."""
@@ -177,7 +177,7 @@ class BlockPrinter(ABC):
 
     @abstractmethod
     def table(self, block: Table) -> str:
-        """A table, in several where one does not fit."""
+        """A table, split into several if it does not fit."""
 
     def text(self, text: Text) -> str:
         """Words and formulas in running text."""
@@ -188,5 +188,5 @@ class BlockPrinter(ABC):
         return self.table(Table((), block.rows, texts=frozenset({0, 1})))
 
     def picture(self, block: Picture) -> str:
-        """What a format without pictures has: the table beside it, or the caption."""
+        """The substitute in a format without pictures: the table beside it, or the caption."""
         return self(block.beside or Para((block.caption,)))

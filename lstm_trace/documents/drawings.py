@@ -1,6 +1,7 @@
 """Pictures in documents: an SVG without its title, in a page that has its style, and as an image that Typst draws.
 
-Typst's renderer of SVG knows no style variables, and has no glyphs for many scripts: such letters are placed as text.
+Typst's SVG renderer does not support style variables, and lacks glyphs for many scripts: such letters are placed as
+text.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from ..base.display import escape
 from ..formulas.typst import string
 from ..languages.strings import words
 
-#: The styles of pictures in a page, of heat maps that answer too.
+#: The style sheets of pictures in a page, including interactive heat maps.
 PICTURES = ("plot/plot.css", "plot/framed.css", "plot/heat.css")
-#: What says of each part that it is wider than the page, in the words of `wider`.
+#: Marks each part that is wider than the page, with the text of `wider`.
 WIDER = "plot/wider.js"
 
 
 def bare(svg: str) -> str:
-    """A picture of `document` without its title and its caption, for a page that has them as text."""
+    """A picture of `document` without its title and caption, for a page that has them as text."""
     top, tall = re.findall(r'data-body="(\d+) (\d+)"', svg)[0]
     svg = re.sub(r'viewBox="0 0 (\d+) \d+" width="\d+" height="\d+"',
                  rf'viewBox="0 {top} \1 {tall}" width="\1" height="{tall}"', svg, count=1)  # fmt: skip
@@ -29,12 +30,12 @@ def bare(svg: str) -> str:
 
 
 def unstyled(svg: str) -> str:
-    """A picture of `document` as `bare` has it, for a page that has `style()` itself."""
+    """Like `bare`, for a page that contains `style()` itself."""
     return re.sub(r"<style>.*?</style>\n", "", bare(svg), count=1, flags=re.S)
 
 
 def size_of(svg: str) -> tuple[float, float]:
-    """Width and height of a picture of `document`, whole or bare.
+    """Width and height of a picture of `document`, complete or bare.
 
     >>> size_of('<svg viewBox="0 46 640 300" width="640" height="300">')
     (640.0, 300.0)
@@ -44,7 +45,7 @@ def size_of(svg: str) -> tuple[float, float]:
 
 
 def framed(body: str, language: str) -> str:
-    """A picture without its title and caption, which can be moved sideways on a narrow screen; other HTML as it is."""
+    """A picture without title and caption that can be scrolled sideways on a narrow screen; other HTML unchanged."""
     if not body.startswith("<svg"):
         return body
     said = escape(words(language, 0).word("plot.sideways"))
@@ -52,7 +53,7 @@ def framed(body: str, language: str) -> str:
 
 
 def wider(language: str) -> str:
-    """What a page with the script `WIDER` has at its end."""
+    """The element that a page with the script `WIDER` has at its end."""
     said = escape(words(language, 0).word("plot.sideways"))
     return f'<template id="wider"><p class="sideways wider">{said}</p></template>'
 
@@ -73,11 +74,11 @@ _BASELINE = 'top-edge: "baseline", bottom-edge: "baseline"'
 
 
 def expression(svg: str, width: str = "100%") -> str:
-    """Code of Typst for a picture of `sheet.document`, whole or bare, whose style sheet has no variables.
+    """Typst code for a picture of `sheet.document`, complete or bare, whose style sheet has no variables.
 
     Args:
         svg: the picture.
-        width: how wide it is, as Typst has it.
+        width: its width, in Typst's notation.
     """
     wide, tall = size_of(svg)
     top = float(re.findall(r'viewBox="\S+ (\S+)', svg)[0])
@@ -115,10 +116,10 @@ def expression(svg: str, width: str = "100%") -> str:
 
 
 def _unjoined(svg: str) -> str:
-    """A picture without ligatures, by joiners of zero width: its style sheet cannot turn them off for this renderer.
+    """A picture without ligatures, using zero-width non-joiners, since its style sheet cannot disable them here.
 
-    A ligature takes the index of f into the letter, so that it is not lowered; and a text that has one gets no glyph of
-    another font for a sign that its own has not (⊙), as the letters of the two are then not counted alike.
+    A ligature would pull the index of f into the letter, so that it is not lowered; and a text with a ligature gets no
+    glyph of another font for signs that its own lacks (⊙), because the letters of the two are then counted differently.
 
     >>> _unjoined("<text>left <tspan>f</tspan><tspan>t</tspan></text>").encode("ascii", "xmlcharrefreplace")
     b'<text>lef&#8204;t <tspan>f&#8204;</tspan><tspan>t</tspan></text>'
@@ -127,7 +128,7 @@ def _unjoined(svg: str) -> str:
 
 
 def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
-    """Name of a class, or `text`, and what the style sheet says of it, in its order."""
+    """Name of a class, or `text`, with its declarations in the style sheet, in order."""
     sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
     found = []
     for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
@@ -137,7 +138,7 @@ def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def light(svg: str) -> str:
-    """A picture whose style sheet has no variables and no conditions, as renderers other than browsers need it."""
+    """A picture whose style sheet has no variables and no conditions, for renderers other than browsers."""
     sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
     plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
     variables = dict(re.findall(r"(--[\w-]+):([^;}]+)", plain))

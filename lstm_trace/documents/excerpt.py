@@ -1,4 +1,4 @@
-"""Which rows of a long table are shown: those that are large, and its beginning and end where it runs over time."""
+"""Which rows of a long table are shown: large ones, and if it runs over time, its beginning and end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 
 from ..base.arrays import Array
 
-#: Where sizes add up, the rows that are shown hold so much of the sum before smaller ones are left out.
+#: If magnitudes add up, shown rows account for this fraction of the sum before smaller ones are left out.
 ENOUGH = 0.999
 
 
 def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds: bool = True) -> list[int | range]:
-    """The rows of a table in order: the number of each that is shown, a range for those that are left out in between.
+    """The rows of a table in order: the number of each shown row, and a range for those left out in between.
 
-    All rows where there are at most `most`. Otherwise the largest of `sizes`. timed: the first and last rows stay
-    whatever their size. adds: whether it makes sense to add the sizes up: then fewer rows are shown where the rest
-    hardly counts, and a gap takes one of the `most` lines, for its sum; if not, fewer where the rest is 0. What is not
-    a number counts as infinite.
+    All rows if there are at most `most`; otherwise those with the largest `sizes`. timed: the first and last rows are
+    kept whatever their size. adds: whether the sizes can meaningfully be added: then fewer rows are shown if the rest
+    hardly counts, and a gap takes one of the `most` lines, for its sum; if not, fewer rows if the rest is 0. NaN counts
+    as infinite.
 
     >>> excerpt([0, 0, 0, 0, 9, 0, 0, 0, 0], 7, timed=True)
     [0, range(1, 4), 4, range(5, 8), 8]
@@ -34,7 +34,7 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
     scale = np.max(size[np.isfinite(size)], initial=0.0) or 1.0
     little = (1 - ENOUGH) * float(np.sum(size / scale))
     left = float(np.sum(np.delete(size, sorted(kept)) / scale))
-    for row in largest(size, most + len(kept) + 1).tolist():  # a row that is kept takes a line of its own
+    for row in largest(size, most + len(kept) + 1).tolist():  # a kept row takes a line of its own
         if len(kept) >= least and (left <= little < np.inf if adds else size[row] == 0):
             break
         if row in kept:
@@ -47,7 +47,7 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
 
 
 def largest(size: Array, count: int) -> Array:
-    """Where the `count` largest are (all of fewer), the largest first, of equal ones the first; none is NaN.
+    """Indices of the `count` largest (all if fewer), the largest first, the first of equal ones first; without NaN.
 
     >>> largest(np.array([1.0, 3.0, 2.0, 3.0, 2.0]), 3).tolist()
     [1, 3, 2]
@@ -61,7 +61,7 @@ def largest(size: Array, count: int) -> Array:
 
 
 def _lines(kept: set[int], rows: int) -> list[int | range]:
-    """The rows that are kept with the gaps between them; a gap of one row is that row."""
+    """The kept rows with the gaps between them; a gap of one row becomes that row."""
     found: list[int | range] = []
     for before, row in pairwise((-1, *sorted(kept), rows)):
         gap = range(before + 1, row)
@@ -71,5 +71,5 @@ def _lines(kept: set[int], rows: int) -> list[int | range]:
 
 
 def left_out(entries: Sequence[int | range]) -> list[int]:
-    """The numbers of the rows that are left out."""
+    """The numbers of the rows left out."""
     return [row for entry in entries if isinstance(entry, range) for row in entry]

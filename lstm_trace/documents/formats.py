@@ -13,24 +13,25 @@ if TYPE_CHECKING:
 #: The formats of a document, by suffix.
 DOCUMENTS = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 DOCUMENTS |= {".typ": "typ", ".pdf": "pdf"}
-#: The formats of everything that is not a document: the facts, the rows and the picture.
+#: The formats other than documents: the facts, the rows and the picture.
 VALUES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".svg": "svg", ".png": "png"}
 SUFFIXES = DOCUMENTS | VALUES
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
-#: Formats that are bytes.
+#: Binary formats.
 BINARY = frozenset({"pdf", "png", "parquet"})
-#: Rows of a table in a notebook.
+#: Maximum number of rows of a table in a notebook.
 BRIEF = 12
-#: Formats of a document that hold its picture themselves.
+#: Document formats that embed their picture.
 HOLDING = frozenset({"html", "typ", "pdf"})
-#: The module that prints each format that is text by itself.
+#: The printer module of each text format.
 PRINTERS = {"md": "markdown", "text": "terminal", "tex": "latex", "typ": "typst"}
 
 
 def rendered(bodies: Sequence[Body], format: str, language: str = "en", width: int = 80, math: str = "github") -> str:
-    """Documents, one after the other, in a format that needs no page of HTML round it: `md`, `text`, `tex` or `typ`.
+    """Documents, one after the other, in a format that needs no surrounding HTML page: `md`, `text`, `tex` or `typ`.
 
-    language: of Typst's own words. width: columns of text. math: how Markdown marks formulas (`markdown.MATH`).
+    language: for Typst's own words. width: of text, in columns. math: how formulas are marked in Markdown
+    (`markdown.MATH`).
     """
     given = {"md": (math,), "text": (width,), "typ": (language,)}.get(format, ())
     return str(import_module(f"{__package__}.{PRINTERS[format]}").render(bodies, *given))
@@ -40,9 +41,9 @@ def rendered(bodies: Sequence[Body], format: str, language: str = "en", width: i
 class Show:
     """How much of a result a document shows, and where it is printed.
 
-    format: of the document. digits: significant digits of a number in a table. rows: of a long table. file: what the
-    document calls the file of its picture, beside it; empty where there is none. captions: whether text and LaTeX,
-    which have no picture, have what it says.
+    format: of the document. digits: significant digits of a number in a table. rows: maximum number in a long table.
+    file: name of the picture's file in the document; empty if there is none. captions: whether text and LaTeX, which
+    have no picture, include its caption.
     """
 
     format: str = "md"
@@ -53,7 +54,7 @@ class Show:
 
     @property
     def brief(self) -> bool:
-        """Whether only what matters most is shown, as in a notebook."""
+        """Whether only the most important parts are shown, as in a notebook."""
         return self.rows < Show.rows
 
     @property
@@ -63,17 +64,18 @@ class Show:
 
 
 class Report(str):
-    """A worked solution as text; a notebook shows it rendered, whatever its format is.
+    """A worked solution as text; a notebook displays it rendered, whatever its format.
 
-    It is a `str`, for `print`, files and everything but `repr`, which is short. Jupyter asks for the rendering that it
-    can show: a part of an HTML page, Markdown with dollars round the formulas (where a notebook becomes LaTeX), or
-    plain text. None of them is made before.
+    It is a `str`, for `print`, files and everything except `repr`, which is short. Jupyter requests a rendering that it
+    can
+    display: a part of an HTML page, Markdown with formulas in dollars (if a notebook is converted to LaTeX), or plain
+    text. They are made on request.
     """
 
     _render: Callable[[str], str]
 
     def __new__(cls, text: str, render: Callable[[str], str]) -> Report:
-        """The text, and what makes `html`, `markdown` and `plain` of the same report."""
+        """The text, and a function that renders the same report as `html`, `markdown` and `plain`."""
         made = super().__new__(cls, text)
         made._render = render
         return made
@@ -83,7 +85,7 @@ class Report(str):
         return f"<Report of {lines:,} lines; print(…) shows it>"
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)  # stored and copied as the text; the trace behind it is not
+        return str, (str(self),)  # stored and copied as the text, without the trace behind it
 
     def _repr_html_(self) -> str:
         return self._render("html")

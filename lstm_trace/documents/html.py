@@ -1,4 +1,4 @@
-"""The blocks of a report as HTML: every number that was made has a name on the page, every use of it is a link there.
+"""The blocks of a report as HTML: every computed number has an id on the page, and every use of it links there.
 
 All text is escaped; a name or title of a problem cannot become markup.
 """
@@ -22,18 +22,18 @@ from . import blocks
 from .drawings import unstyled
 from .layout import FULL, Width, laid_out, sizes, widths, with_names
 
-#: So many characters of a sum stay together; a longer one may go on in the next line.
+#: Maximum length of a sum that is kept on one line; a longer one may be broken.
 ROOM = 26
 
 
 @dataclass
 class HtmlPrinter(blocks.BlockPrinter):
-    """Prints blocks of the report of `trace`, and remembers where each number was made.
+    """Prints the blocks of the report of `trace`, and remembers where each number was computed.
 
-    own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
-    making: whether what is printed now makes its numbers, or uses them. mark: what the ids of one of several reports on
-    a page begin with, so that each is there once. lower: how far below those of a page its headings are. linked:
-    whether numbers have names and links at all.
+    own: symbols given by the author. made: number to the id of the element in which it was computed, and its value.
+    making: whether the current output computes its numbers, or uses them. mark: prefix of the ids in one of several
+    reports on a page, to keep them unique. lower: how far its headings are below those of the page. linked: whether
+    numbers have ids and links at all.
     """
 
     trace: Trace | None
@@ -49,7 +49,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         self.size, self.width = sizes(Plain(self.own)), widths(Plain(self.own))
 
     def make(self, node: Node) -> str:
-        """The MathML of what is made here: its numbers can be pointed at from now on."""
+        """The MathML of newly computed numbers, which can be linked to from now on."""
         before, self.making = self.making, True
         try:
             return self.math(node)
@@ -57,7 +57,7 @@ class HtmlPrinter(blocks.BlockPrinter):
             self.making = before
 
     def named(self, node: Num) -> tuple[str, str]:
-        """(attributes, link) of a number: one of them is empty, both where it is made nowhere on the page."""
+        """(attributes, link) of a number: one of them is empty; both if it is computed nowhere on the page."""
         if not node.key or not self.linked or self.trace is None:
             return "", ""
         key = origin(self.trace, node.key)
@@ -66,12 +66,12 @@ class HtmlPrinter(blocks.BlockPrinter):
             ident = f"n{self.mark}{np.base_repr(len(self.made), 36).lower()}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
-        # the same line of another run (in full precision, say) has another value: no link
+        # the same line of another run (for example in full precision) has another value: no link
         same = known is not None and (known[1] == node.value or (known[1] != known[1] and node.value != node.value))
         return "", known[0] if known is not None and same else ""
 
     def told(self, key: Key) -> str:
-        """The address of a number; of a gradient what it is the gradient of."""
+        """The address of a number; for a gradient, that of its variable."""
         assert self.trace is not None
         scope, name, *place = key
         if not scope or not (stage := self.trace.stage(scope)).cell.gradient:
@@ -80,17 +80,17 @@ class HtmlPrinter(blocks.BlockPrinter):
         return address(self.trace, key) if of is None else f"∂L/∂ {address(self.trace, (stage.owner, of, *place))}"
 
     def _number(self, tag: str, node: Num) -> str:
-        """A number as an element: a link to where it was made, or with a name if it is made here."""
+        """A number as an element: a link to where it was computed, or with an id if it is computed here."""
         attributes, link = self.named(node)
         text = self.math.number(node.shown)
         return f'<{tag}><a href="#{link}">{text}</a></{tag}>' if link else f"<{tag}{attributes}>{text}</{tag}>"
 
     def head(self, level: int, html: str) -> str:
-        """A heading of a level within the report."""
+        """A heading at a level within the report."""
         return f"<h{level + self.lower}>{html}</h{level + self.lower}>"
 
     def text(self, text: blocks.Text, tall: bool = False) -> str:
-        """Words and formulas in running text. tall: formulas as high as in a line of their own."""
+        """Words and formulas in running text. tall: formulas as high as on a line of their own."""
         return "".join(self.inline(part, tall) for part in text)
 
     def inline(self, part: blocks.Inline, tall: bool = False) -> str:
@@ -118,11 +118,11 @@ class HtmlPrinter(blocks.BlockPrinter):
         return f"<ul>{''.join(f'<li>{self.text(row)}</li>' for row in block.rows)}</ul>\n"
 
     def listing(self, block: blocks.Listing) -> str:
-        """Lines as they are."""
+        """Literal lines."""
         return scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>")
 
     def table(self, block: blocks.Table) -> str:
-        """A table that scrolls; its numbers are made there."""
+        """A table that scrolls; its numbers are computed there."""
         kinds = [' class="text"' if k in block.texts else "" for k in range(len(block.head or block.rows[0]))]
         heads = zip(block.head, kinds, strict=False)
         head = "".join(f'<th scope="col"{kind}>{self.text(cell)}</th>' for cell, kind in heads)
@@ -147,7 +147,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         return f'<div class="{kind}">{"".join(lines)}</div>\n'
 
     def _row(self, row: blocks.Row) -> str:
-        """What it is about, then its formulas; the last of them is made here if it is a value."""
+        """Its subject, then its formulas; the last of them is computed here if it is a value."""
         last = len(row.parts) - 1
         value = row.parts and row.parts[last][0] in ("=", "≈") and isinstance(row.parts[last][1], Num | Vec)
         left = self.text(row.left, tall=True) + (":" if row.parts and row.parts[0][0] == ":" else "")
@@ -157,7 +157,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
 
     def _formulas(self, row: blocks.Row, size: Width, room: float, made: Container[int]) -> list[str]:
-        """The formulas of a row, each with its sign, in pieces that stay together. made: those that are made here."""
+        """The formulas of a row, each with its sign, in unbreakable pieces. made: those computed here."""
         pieces = []
         for k, (sign, node) in enumerate(row.parts):
             lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
@@ -168,7 +168,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         return pieces
 
     def premises(self, block: blocks.Premises) -> str:
-        """Values side by side, which are made here."""
+        """Values side by side, defined here."""
         body = ""
         for items in block.rows:
             texts = (math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}") for left, sign, right in items)
@@ -177,7 +177,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         return body + "\n"
 
     def chains(self, block: blocks.Chains) -> str:
-        """Chains in two columns where they fit on paper, each beside its name otherwise."""
+        """Chains in two columns if they fit on paper, otherwise each next to its name."""
         layout = laid_out(block, self.width)
         kind = "chains named" if layout.named else "chains"
         rows = ((" alone" if len(row) == 1 else "", chain) for row in layout.rows for chain in row)
@@ -185,7 +185,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         return f'<div class="{kind}">{"".join(texts)}</div>\n'
 
     def _chain(self, chain: blocks.Chain) -> str:
-        """A chain with its name; what is not given is made where it stands first."""
+        """A chain with its name; values that are not given are computed at their first occurrence."""
         rows = ""
         for row in chain.rows:
             pieces = self._formulas(row, self.width, FULL, range(1, len(row.parts)))
@@ -194,12 +194,12 @@ class HtmlPrinter(blocks.BlockPrinter):
         return f"<p>{self.text(chain.title)}</p><div>{rows}</div>"
 
     def boxed(self, block: blocks.Boxed) -> str:
-        """A frame, in which blocks stand beside each other where they fit."""
+        """A frame, in which blocks are side by side if they fit."""
         parts = ("".join(map(self, part)) for part in with_names(block)[0])
         return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
     def picture(self, block: blocks.Picture) -> str:
-        """The picture as a part of the page, and a table beside it."""
+        """The picture as a part of the page, and a table next to it."""
         note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
         svg = scrolled(unstyled(block.drawing()))
         if block.beside is None:
@@ -208,9 +208,9 @@ class HtmlPrinter(blocks.BlockPrinter):
 
 
 def notebook_part(body: str, language: str, styles: Sequence[str]) -> str:
-    """A part of a notebook with the style of what stands in it. MathJax leaves it alone: a dollar is no formula.
+    """A part of a notebook with the style of its contents. MathJax ignores it: a dollar does not start a formula.
 
-    styles: names of style sheets, as of `base.page.asset`.
+    styles: names of style sheets, as for `base.page.asset`.
     """
     style = "\n".join(map(asset, styles))
     head = f'<div class="lstm-trace tex2jax_ignore mathjax_ignore" lang="{escape(language)}">'
@@ -218,5 +218,5 @@ def notebook_part(body: str, language: str, styles: Sequence[str]) -> str:
 
 
 def scrolled(body: str) -> str:
-    """A wide part that scrolls by itself, with the keyboard too."""
+    """A wide part with its own scroll bar, also usable with the keyboard."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'

@@ -1,10 +1,10 @@
 """Documents as a plain LaTeX article: amsmath and geometry, nothing more; long displays continue over pages.
 
-Every text of a problem is escaped. Characters that pdfTeX has no glyph for are written as their code in brackets, so
-that the file compiles; Chinese needs the ctex package, which the preamble then names.
+Every text of a problem is escaped. Characters without a glyph in pdfTeX are written as their code in brackets, so that
+the file compiles; Chinese needs the ctex package, which the preamble then loads.
 
-A fragment is what an author's own document takes by \\input: comments at its top list what it needs in the
-preamble, and what it sets is set within a group.
+A fragment is included by an author's own document with \\input: comments at its top list what it needs in the
+preamble, and its settings are local to a group.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..printable import printable
 from . import blocks, layout
 from .layout import NAMES, Level, PaperPrinter, style_sheet, tex_equations
 
-#: Characters that T1 has not, and mathematics has.
+#: Characters that T1 lacks, and mathematics has.
 _MATH = {
     "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
     "−": "-", "×": r"\times", "␣": r"\text{\textvisiblespace}", "↵": r"\hookleftarrow", "⇥": r"\mapsto", "◌": r"\circ",
@@ -34,14 +34,14 @@ _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸
 
 
 def most_columns(body: str) -> list[int]:
-    """How many columns a matrix must be able to have, where they are more than amsmath expects."""
+    """The number of columns that a matrix must be able to have, if it exceeds the default of amsmath."""
     rows = re.findall(r"\\begin\{bmatrix\}(.*?)(?:\\\\|$)", body, re.M)
     found = max((row.count("&") + 1 for row in rows), default=0)
-    return [found] if found > 10 else []  # no more than needed: each matrix costs time for every column it may have
+    return [found] if found > 10 else []  # no more than needed: each matrix costs time for every possible column
 
 
 def packages(body: str) -> list[str]:
-    """What the characters of a text need in the preamble."""
+    """The preamble lines required by the characters of a text."""
     rows: list[str] = []
     foreign = sorted({c for c in body if ord(c) > 126})
     wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
@@ -51,20 +51,20 @@ def packages(body: str) -> list[str]:
     if foreign or r"\char34" in body:
         rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
         rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
-        for c in (c for c in foreign if c not in _KNOWN and c not in wide):  # pdfTeX's fonts do not have them
+        for c in (c for c in foreign if c not in _KNOWN and c not in wide):  # missing from pdfTeX's fonts
             shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
             rows.append(rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}")
         rows.append(r"\fi")
     return rows
 
 
-#: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
+#: Maximum length of a formula on one row of A4, and of a table row; maximum number of table rows on one page.
 ROOM, WIDE, LONG = 94, 84, 40
-#: So many characters of a formula on one row of a fragment: the text of LaTeX's article is narrower.
+#: Maximum length of a formula on one row of a fragment: the text of LaTeX's article is narrower.
 NARROW = 66
-#: Matrices with their brackets are wider than `widths` says; where lines are short that matters.
+#: Matrices with their brackets are wider than `widths` computes; on short lines that matters.
 SPARE = 0.9
-#: Reports with more rows of source than this are longer than a page.
+#: Reports with more source lines than this are longer than a page.
 PAGE = 150
 
 _SPECIAL = {
@@ -72,7 +72,7 @@ _SPECIAL = {
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}"},
     **{">": r"\textgreater{}", "|": r"\textbar{}", '"': r"{\char34}", "[": "{[}", "]": "{]}", "*": "{*}"},
     **{"\u202f": r"\,", "\u00a0": "~"},
-    **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, no argument of a line's end
+    **{"-": "{-}", "`": "{`}", "'": "{'}"},  # no ligature, and no argument after the end of a line
 }  # fmt: skip
 
 
@@ -109,14 +109,14 @@ class LatexPrinter(PaperPrinter):
         return f"\\begin{{itemize}}\n{rows}\n\\end{{itemize}}"
 
     def listing(self, block: blocks.Listing) -> str:
-        """Lines as they are."""
+        """Literal lines."""
         indent = r"\ "
         rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
         body = " \\\\\n".join(rows)
         return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, in several tables where they do not fit."""
+        """Columns next to each other, split into several tables if they do not fit."""
         tables = []
         for shown, cells in self.tables(block, WIDE * self.room // ROOM):
             rows = [" & ".join(row) + r" \\" for row in cells]
@@ -128,14 +128,14 @@ class LatexPrinter(PaperPrinter):
         return "\n\n".join(tables)
 
     def derivation(self, block: blocks.Derivation) -> str:
-        """Lines in one display, which may continue on the next page between any two of them."""
+        """Lines in one display, which may be broken between pages after any of them."""
         how = self.tex, self.size, self.room, literal, r"\colon\quad", True
         lines = (" \\\\*\n".join(text for row in rows for text in layout.tex_rows(row, *how)) for rows in block.lines)
         body = " \\\\[4pt]\n".join(lines)
         return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
     def premises(self, block: blocks.Premises) -> str:
-        """Values in columns, where these fit; otherwise each row by itself."""
+        """Values in columns, if they fit; otherwise each row separately."""
         gap, found = layout.CLOSE if self.tight else layout.GAP, self.packed(block)
         rows = tex_equations(found, self.tex)
         most = max(map(len, rows))
@@ -153,14 +153,14 @@ class LatexPrinter(PaperPrinter):
         return f"\\begin{{{kind}}}{columns}\n{body}\n\\end{{{kind}}}"
 
     def chains(self, block: blocks.Chains) -> str:
-        """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+        """Chains in boxes, so that none is split: two side by side, or one next to its name."""
         found = layout.laid_out(block, self.size, self.room)
         rows = []
         for row in found.rows:
             width, texts = "0.49" if len(row) > 1 else "1", [self._chain(chain, found.room(row)) for chain in row]
             names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in row]
             if found.named:
-                # the lines of others are shorter
+                # the lines of other chains are shorter
                 name, rest = ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
                 rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
                 continue
@@ -174,7 +174,7 @@ class LatexPrinter(PaperPrinter):
         return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
     def boxed(self, block: blocks.Boxed) -> str:
-        """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
+        """A frame as wide as its contents; tables are in two columns, each below its name."""
         named, several = layout.with_names(block)
         parts = [[row for one in part for row in self._in_box(one)] for part in named]
         if self.part is None and several:
@@ -184,7 +184,7 @@ class LatexPrinter(PaperPrinter):
         return _close(f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}")
 
     def _in_box(self, block: blocks.Block) -> list[str]:
-        """A block in rows of a table: displays as formulas in a line."""
+        """A block in rows of a table: displays become inline formulas."""
         if isinstance(block, blocks.Premises):
             rows = tex_equations(layout.packed(block, self.size, self.given, layout.CLOSE), self.tex)
             return [r"\qquad ".join(f"${text}$" for text in row) for row in rows]
@@ -194,8 +194,9 @@ class LatexPrinter(PaperPrinter):
         return text.split("\n\n")
 
     def placed(self, before: blocks.Block | None, block: blocks.Block) -> str:
-        """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty
-        line, which has no height."""
+        """A block after another. A display belongs to the preceding paragraph; elsewhere TeX begins one with an empty
+        line,
+        which has no height."""
         text = self(block)
         if isinstance(block, blocks.Derivation) or (isinstance(block, blocks.Premises) and not self.tight):
             return f"\n{text}" if isinstance(before, blocks.Para) else f"\n\n\\nointerlineskip\n{text}"
@@ -208,7 +209,7 @@ def _below(rows: list[str]) -> str:
 
 
 def _close(body: str) -> str:
-    """A paragraph whose matrices have their columns close to each other."""
+    """A paragraph whose matrices have closely spaced columns."""
     return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
 
 
@@ -217,7 +218,7 @@ def _box(width: str, body: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Text that LaTeX prints as it is.
+    """Text that LaTeX prints literally.
 
     >>> literal("50 % of a_b")
     '50 \\\\% of a\\\\_b'
@@ -247,7 +248,7 @@ def render(bodies: Sequence[blocks.Body]) -> str:
 
 
 def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
-    r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
+    r"""Reports as a file for `\input`; part: the level of its highest heading, already applied to the blocks."""
     body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
     needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
     style = style_sheet("blocks.tex")

@@ -1,4 +1,4 @@
-"""How wide formulas are, where long ones continue on the next row, and the levels of headings: for every format."""
+"""The width of formulas, where long ones are broken, and the levels of headings: shared by all formats."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ..formulas.tex import Tex
 from ..formulas.tree import Mat, Node, Num, Vec, broken
 from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Heading, Premises, Row, Table, Text
 
-#: A sign between two terms or formulas with the space around it, parentheses that grow, and brackets of a matrix.
+#: Widths of a sign between two terms or formulas with surrounding space, of growing parentheses, and of brackets.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
-#: Between two columns of a matrix where they stand close; a letter, and each letter of its index.
+#: Width between two columns of a matrix if closely spaced; of a letter, and of each letter of its index.
 _GAP, _LETTER, _INDEX = 1.2, 1.4, 0.65
-#: What × 10 takes more than e does.
+#: Extra width of × 10 compared with e.
 _POWER = 3.4
-#: What plain text has for an index, and paper has not.
+#: Characters that plain text uses for an index, and paper does not.
 _UNSEEN = str.maketrans("", "", "_{}")
 
 
 def widths(plain: Plain) -> Callable[[Node], float]:
-    """How wide a formula is on paper, in digits; matrices stand close.
+    """The width of a formula on paper, in digits; matrices have closely spaced columns.
 
     >>> from lstm_trace.formulas.tree import Mat, MatVec, Vec, number
     >>> widths(Plain())(MatVec(Mat(((number(1), number(-2)),)), Vec((number(0.5), number(10)))))
@@ -69,18 +69,18 @@ def widths(plain: Plain) -> Callable[[Node], float]:
     return width
 
 
-#: Space between two values side by side, and where they stand close.
+#: Space between two values side by side, normally and if closely spaced.
 GAP, CLOSE = 4, 2.6
-#: How wide a formula is.
+#: Returns the width of a formula.
 Width = Callable[[Node], float]
-#: What stands between a formula and its value, in TeX.
+#: The sign between a formula and its value, in TeX.
 TEX_SIGNS = {"=": "=", "≈": r"\approx", "←": r"\leftarrow"}
-#: A printed row of a derivation: 0 for its start, 1 for what goes on below, 2 within a sum; then signs and formulas.
+#: A printed row of a derivation: 0 for its start, 1 for a continuation, 2 within a sum; then signs and formulas.
 Piece = tuple[int, list[tuple[str, Node]]]
 
 
 def sizes(plain: Plain) -> Callable[[Node], int]:
-    """About how wide a formula is, in characters; a vector is as wide as its widest entry."""
+    """Approximate width of a formula in characters; a vector is as wide as its widest entry."""
 
     def size(node: Node) -> int:
         if isinstance(node, Vec):
@@ -101,9 +101,9 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
 
 
 def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0, 0)) -> list[Piece]:
-    """One row of a derivation in rows that fit into `room`: a break before a sign, then within a long sum.
+    """One row of a derivation, broken into rows that fit into `room`: first before signs, then within a long sum.
 
-    taken: so much of the room is taken where each kind of row begins, and by a sign.
+    taken: the room taken at the start of each kind of row, and by a sign.
     """
     found: list[Piece] = [(0, [])]
     used: float = taken[0]
@@ -124,10 +124,10 @@ def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0
 def tex_rows(
     row: Row, tex: Tex, size: Width, room: float, words: Callable[[str], str], colon: str, page: bool = False
 ) -> list[str]:
-    """One row of a derivation in aligned rows of TeX; a long sum goes on below.
+    """One row of a derivation in aligned rows of TeX; a long sum continues below.
 
-    words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
-    `room`, since nothing scrolls.
+    words: typesets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider
+    than `room`, since a page does not scroll.
     """
     texts = (part.text if isinstance(part, Code) else part for part in row.left)
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
@@ -163,7 +163,7 @@ def tex_equations(rows: Sequence[Sequence[tuple[Node, str, Node]]], tex: Tex) ->
 
 
 def with_names(block: Boxed) -> tuple[list[tuple[Block, ...]], bool]:
-    """The blocks of a frame, each table with the name that stands above it; and whether these are several tables."""
+    """The blocks of a frame, each table with the name above it; and whether these are several tables."""
     found: list[tuple[Block, ...]] = []
     for one in block.blocks:
         if found and isinstance(one, Table):
@@ -177,8 +177,9 @@ def with_names(block: Boxed) -> tuple[list[tuple[Block, ...]], bool]:
 class PaperPrinter(BlockPrinter):
     """Prints blocks for paper.
 
-    size: how wide a formula is. tight: whether paper is to be saved. part: the level of a fragment, None in a document.
-    room: how much of a formula stands on one row.
+    size: returns the width of a formula. tight: whether to save paper. part: the level of a fragment, None in a
+    document.
+    room: maximum width of a formula on one row.
     """
 
     size: Width
@@ -188,7 +189,7 @@ class PaperPrinter(BlockPrinter):
 
     @property
     def given(self) -> int:
-        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
+        """The room for given values; a document that saves paper puts as many on a row as fit."""
         return self.room + 2 if self.tight and self.part is None else self.room
 
     def packed(self, block: Premises) -> list[list[tuple[Node, str, Node]]]:
@@ -196,7 +197,9 @@ class PaperPrinter(BlockPrinter):
         return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
     def tables(self, block: Table, room: int) -> Iterator[tuple[list[int], list[list[str]]]]:
-        """A table in tables that fit into `room`: the columns of each, and the cells of its rows, the head first."""
+        """A table split into tables that fit into `room`: the columns of each, and the cells of its rows, the head
+        first.
+        """
         rows = [*([block.head] if block.head else []), *block.rows]
         widths = [max(breadth(cell, self.size) for cell in column) for column in zip(*rows, strict=True)]
         cells = [list(map(self.text, row)) for row in rows]
@@ -205,13 +208,13 @@ class PaperPrinter(BlockPrinter):
 
 
 def breadth(text: Text, size: Width) -> float:
-    """How wide words and formulas are on one line."""
+    """The width of words and formulas on one line."""
     parts = (part.text if isinstance(part, Code) else part for part in text)
     return sum(len(part) if isinstance(part, str) else size(part) for part in parts)
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
-    """The columns of a table in tables that fit into `room`, each with the first `places` ones.
+    """The columns of a table, split into tables that fit into `room`, each starting with the first `places` ones.
 
     >>> fitting([1, 4, 4, 4], 1, 15)
     [[0, 1, 2], [0, 3]]
@@ -226,20 +229,22 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: So much stands on a line of A4 (`compact.width.widths`); the part of it beside the name of a chain, and in a column.
+#: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column.
 FULL, BESIDE, HALF = 95, 0.83, 0.485
-#: Beside a name there must be so much room.
+#: Minimum room next to a name.
 ROOMY = 50
-#: A sign with the space around it. Columns are worth it where they take no more than this of the height.
+#: Width of a sign with surrounding space. Columns are used if they take at most this fraction of the height.
 SIGN, MUCH = 2.6, 0.85
-#: A symbol that takes more than this of a line stands on a line of its own, with so much before what follows.
+#: A symbol wider than this fraction of a line is put on a line of its own, with this indentation for what follows.
 APART, INDENT = 0.4, 4
-#: Formulas on one line, each with the sign before it; the first sign of the first line follows the symbol.
+#: Formulas on one line, each preceded by its sign; the first sign of the first line follows the symbol.
 Stretch = list[tuple[str, Node]]
 
 
 def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
-    """The formulas of a chain in lines that fit into `room` with its symbol: as many as fit, then within a sum."""
+    """The formulas of a chain in lines that fit into `room` with its symbol: broken between formulas, then within
+    sums.
+    """
     left = breadth(row.left, size)
     found: list[Stretch] = [[]]
     used = left
@@ -255,9 +260,9 @@ def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
 
 
 def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> list[str]:
-    """One value of a chain in aligned rows of TeX, the signs below one another.
+    """One value of a chain in aligned rows of TeX, with the signs below one another.
 
-    apart: how a symbol is written that takes much of the room, on a row of its own and so that no row begins behind it.
+    apart: typesets a symbol that takes much of the room on a row of its own, so that no row has to start after it.
     """
     symbols = [part for part in row.left if not isinstance(part, str | Code)]
     left = "".join(map(tex, symbols))
@@ -274,21 +279,21 @@ def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "")
 
 
 class ChainLayout(NamedTuple):
-    """Chains in rows. named: whether each stands beside its name; else names, where there are such, stand above."""
+    """Chains in rows. named: whether each is next to its name; otherwise names, if there are any, are above."""
 
     named: bool
     rows: list[tuple[Chain, ...]]
     full: float
 
     def room(self, row: Sequence[Chain]) -> float:
-        """How much of a chain stands on a line of one of the rows."""
+        """The width of a line for each chain in one of the rows."""
         return round(self.full * (BESIDE if self.named else HALF if len(row) > 1 else 1))
 
 
 def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
-    """The chains two beside each other where they fit so, or each beside its name where that takes less height.
+    """The chains two side by side if they fit, or each next to its name if that takes less height.
 
-    full: how much stands on a line.
+    full: the width of a line.
     """
     chains, half = block.chains, round(full * HALF)
 
@@ -312,7 +317,7 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
 
 
 def _height(layout: ChainLayout, size: Width) -> float:
-    """About how many lines of text rows of chains take; a name above a chain takes one."""
+    """Approximate height of rows of chains in lines of text; a name above a chain takes one."""
 
     def height(chain: Chain, room: float) -> float:
         lines = [found for one in chain.rows for found in stretches(one, size, room)]
@@ -323,32 +328,32 @@ def _height(layout: ChainLayout, size: Width) -> float:
 
 
 def _tall(node: Node) -> int:
-    """How many lines high a formula is: as its tallest vector or matrix."""
+    """The height of a formula in lines: that of its tallest vector or matrix."""
     if isinstance(node, Vec | Mat):
         return len(node.entries if isinstance(node, Vec) else node.rows)
     return max(map(_tall, node.pieces), default=1)
 
 
-#: The names of the levels 0 to 5, which are also those of Markdown and Typst (1 is # and =).
+#: The names of the levels 0 to 5; in Markdown and Typst these are their own levels (1 is # and =).
 NAMES = ("chapter", "section", "subsection", "subsubsection", "paragraph", "subparagraph")
-#: Headings that are lines of bold text, where sectioning commands have no place: in a frame of beamer, a box, a cell.
+#: Headings as lines of bold text, where sectioning commands cannot be used: in a beamer frame, a box, a cell.
 BOLD = "bold"
-#: The deepest level of Markdown and Typst; LaTeX's is that of its last name.
+#: The deepest level of Markdown and Typst; in LaTeX it is that of its last name.
 DEEPEST = 6
 
 
 @dataclass(frozen=True)
 class Level:
-    """The level of the highest heading of a fragment. starred: LaTeX's headings without numbers."""
+    """The level of the highest heading of a fragment. starred: LaTeX headings without numbers."""
 
     number: int
     starred: bool = False
 
 
 def level_of(heading: int | str) -> Level:
-    """The level of that number or name; `section*` has no numbers, `bold` is deeper than every level.
+    """The level with that number or name; `section*` has no numbers, `bold` is deeper than every level.
 
-    Raises OptionError for a level that there is not.
+    Raises OptionError for a level that does not exist.
 
     >>> level_of("subsection*"), level_of(2)
     (Level(number=2, starred=True), Level(number=2, starred=False))
@@ -365,7 +370,7 @@ def level_of(heading: int | str) -> Level:
 
 
 def lowered(body: Body, by: int) -> Body:
-    """The body with every heading so many levels deeper."""
+    """The body with every heading `by` levels deeper."""
     if not by:
         return body
     deeper = tuple(Heading(b.level + by, b.text) if isinstance(b, Heading) else b for b in body.blocks)
@@ -374,6 +379,6 @@ def lowered(body: Body, by: int) -> Body:
 
 @cache
 def style_sheet(name: str) -> dict[str, str]:
-    """The parts of `blocks.tex` or `blocks.typ` by their names, which stand in comments above them."""
+    """The parts of `blocks.tex` or `blocks.typ` by their names, given in comments above them."""
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     return dict(re.findall(r"^\S+ -- (\w+):.*\n((?:(?!\S+ -- ).*\n)*)", text, re.M))

@@ -1,7 +1,7 @@
-"""Reports as Markdown, in one of three dialects: how formulas are marked is all in which they differ.
+"""Reports as Markdown, in one of three dialects that differ only in how formulas are marked.
 
-GitHub's fences and $`…`$ keep its Markdown away from _ and \\{; dollars are what Jupyter, Pandoc, Obsidian and VS Code
-read; without math, formulas are plain text as in a terminal.
+GitHub's fences and $`…`$ keep its Markdown away from _ and \\{; Jupyter, Pandoc, Obsidian and VS Code read dollars;
+without math, formulas are plain text as in a terminal.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from . import blocks
 from .layout import DEEPEST, FULL, packed, sizes, tex_equations, tex_rows, tex_stretches, widths
 from .terminal import TerminalPrinter, padded
 
-#: So many characters of a formula, as plain text, stand on one row.
+#: Maximum length of a formula on one row, as plain text.
 ROOM = 78
 
 _BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
-#: What would make a list or a rule of the beginning of a paragraph.
+#: Characters that would turn the beginning of a paragraph into a list or a rule.
 _START = re.compile(r"^(\d*)([-+.)])")
-#: A dollar beside what would make it an amount of money, for Pandoc and VS Code, or two dollars of two formulas.
+#: A dollar next to text that would make it an amount of money, for Pandoc and VS Code, or adjacent dollars of formulas.
 _MONEY = re.compile(r"\$[\w$]|\w\$", re.ASCII)
-#: Signs that Markdown reads at their place: brackets of a link or picture, and what may end an emphasis.
+#: Characters that are Markdown only in context: brackets of a link or picture, and possible ends of an emphasis.
 _ACTING = re.compile(r"[\\`|$~<]|&(?=[#\w])|(?<=\S)\*|^\*|(?<=\S)_(?=[\W_]|$)|^\[|(?<=[!\[])\[|\](?=[(\[])")
 _ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How formulas stand in Markdown; without `display` as plain text.
+    """How formulas are written in Markdown; without `display`, as plain text.
 
-    inline, display: round a formula in a line and round one that stands alone. apart: keeps the end of a formula away
-    from the text beside it. taken: characters of running text that would be read as math, to what stands for them.
+    inline, display: delimiters of a formula within a line and of one that stands alone. apart: separates the end of a
+    formula from adjacent text. taken: characters of running text that would be read as math, with their replacements.
     """
 
     inline: str = ""
@@ -49,7 +49,7 @@ class Dialect:
     taken: Mapping[str, str] = field(default_factory=dict)
 
 
-#: Characters alone in an element: MathJax, which reads the page that Markdown has become, finds no formula there.
+#: Characters alone in an element: MathJax finds no formula there in the rendered page.
 _ALONE = {"$": "<span>&#36;</span>", "\\": "<span>&#92;</span>"}
 MATH = {
     "github": Dialect("$`{}`$", "```math\n{}\n```"),
@@ -60,7 +60,7 @@ MATH = {
 
 @dataclass(frozen=True)
 class MarkdownPrinter(blocks.BlockPrinter):
-    """legible: as of `Body`."""
+    """legible: as for `Body`."""
 
     tex: Tex
     plain: Plain
@@ -69,7 +69,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
     legible: bool = False
 
     def __call__(self, block: blocks.Block) -> str:
-        """A block; without math what is made of formulas is as in a terminal, where columns stand under columns."""
+        """A block; without math, formulas are printed as in a terminal, where columns are aligned."""
         formulas = blocks.Derivation | blocks.Premises | blocks.Chains | blocks.Boxed
         if isinstance(block, formulas) and not self.dialect.display:
             return _fenced(TerminalPrinter(self.plain, ROOM)(block))
@@ -105,7 +105,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
         return f"{'#' * block.level} {text}" if block.level <= DEEPEST else f"**{text}**"
 
     def para(self, block: blocks.Para) -> str:
-        """A paragraph, whose beginning makes no list."""
+        """A paragraph whose beginning cannot become a list."""
         return _START.sub(r"\1\\\2", self.text(block.text))
 
     def items(self, block: blocks.Items) -> str:
@@ -117,7 +117,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
         return _fenced("\n".join(map(printable, block.rows)), "sh")
 
     def table(self, block: blocks.Table) -> str:
-        """A table, whose columns are padded where it is also read as it stands."""
+        """A table; its columns are padded if it is also read unrendered."""
         many = len(block.rows[0]) if block.rows else len(block.head)
         rows = [[self.text(cell, table=True) for cell in row] for row in (block.head or ((),) * many, *block.rows)]
         words = [k in block.texts for k in range(many)]
@@ -141,7 +141,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
         return self._display(["&" + _BESIDE.join(row) for row in rows], "8pt")
 
     def chains(self, block: blocks.Chains) -> str:
-        """Each chain under its name; those without one in one display."""
+        """Each chain below its name; those without one in a single display."""
         size, texts = widths(self.plain), list[str]()
         made = [[line for row in one.rows for line in tex_stretches(row, self.tex, size, FULL)] for one in block.chains]
         if not any(one.title for one in block.chains):
@@ -164,7 +164,7 @@ class MarkdownPrinter(blocks.BlockPrinter):
         return "\n\n".join(texts)
 
     def picture(self, block: blocks.Picture) -> str:
-        """The picture, if there is a file of it, and the table beside it; the caption where there is neither."""
+        """The picture, if there is a file of it, and the table next to it; the caption if there is neither."""
         parts = [f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"] if block.file else []
         parts += [self.table(block.beside)] if block.beside is not None else []
         return "\n\n".join(parts) or self.text((block.caption,))
@@ -182,7 +182,7 @@ def code(text: str) -> str:
 
 
 def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
-    """Text that Markdown and HTML leave as it is.
+    """Text that Markdown and HTML leave unchanged.
 
     >>> literal("a*b <i> c_d | $5")
     'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
@@ -194,9 +194,9 @@ def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
 
 
 def legible(text: str) -> str:
-    """The same for a text that is also read as it stands, in a terminal: escaped is only what would act at its place.
+    """The same for a text that is also read unrendered, in a terminal: only characters that would act are escaped.
 
-    Brackets are left that make no link or picture, as in an address, and stars and underscores that end no emphasis.
+    Brackets that form no link or picture, as in an address, and stars and underscores that end no emphasis are kept.
 
     >>> legible("![a](b) <i> *c* d_"), legible("i_t * c_tilde of 0/c_t[1]")
     ('!\\\\[a\\\\](b) &lt;i> *c\\\\* d\\\\_', 'i_t * c_tilde of 0/c_t[1]')
@@ -222,9 +222,9 @@ def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
 
 
 def _label(text: str) -> str:
-    """A text within a formula; what KaTeX cannot write there is a letter that looks like it.
+    """A text within a formula; characters that KaTeX cannot typeset there are replaced by similar ones.
 
-    Braces round what is no formula to a reader of Markdown that knows none: a tag, a link, a picture.
+    Braces break up text that a Markdown reader without math would interpret: a tag, a link, a picture.
     """
     text = escaped(text.translate({ord("~"): "∼", ord("^"): "ˆ", ord("\\"): "∖"}))
     return re.sub(r"<|(?<=!)\[|\](?=\()", r"{\g<0>}", text)

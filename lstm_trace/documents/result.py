@@ -1,11 +1,11 @@
-"""What every result has in common: a frozen record of facts with three readings, which everything else passes on.
+"""The base of all results: a frozen record of facts with three readings, which everything else is made from.
 
-A result is a class that has `Result` among its bases and says, in one file, what it is:
+A result is a class that derives from `Result` and defines, in one file:
 
-- `blocks`: the document, with words from `languages/`; five printers print it, a page and a client get it as a tree;
-- `frame`: the rows, for pandas and files of tables;
-- `panels`: the picture, where there is one;
-- `facts`: what programs read, as plain data.
+- `blocks`: the document, with text from `languages/`; five printers render it, the page and the client get the tree;
+- `frame`: the rows, for pandas and table files;
+- `panels`: the picture, if there is one;
+- `facts`: plain data for programs.
 
 A record of a low room leaves these four to a module above it, which `conveniences.READINGS` names.
 """
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from ..plot.figure import Figure
     from .tables import LongTable
 
-#: The style of a page, beside that of its pictures; and what a notebook shows.
+#: The style sheet of a page, in addition to that of its pictures; also used in notebooks.
 STYLES = ("documents/blocks.css", "documents/page.css")
 
 
 class Result:
-    """What is found, with its report, files, frame, picture and JSON, and a view in a notebook."""
+    """A result, with its report, files, frame, picture and JSON, and a view in a notebook."""
 
-    #: The symbols of its formulas that are not those of our table.
+    #: Symbols in its formulas that differ from the standard table.
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
@@ -54,28 +54,28 @@ class Result:
         return _reading(self, "frame")(self)  # type: ignore[no-any-return]
 
     def panels(self, language: str = "en") -> Figure | None:
-        """The picture, with its words in a language; None where there is none."""
+        """The picture, with its text in a language; None if there is none."""
         return _reading(self, "panels", lambda *_: None)(self, language)  # type: ignore[no-any-return]
 
     def facts(self) -> Mapping[str, Any]:
-        """What programs read, as plain data that JSON can hold."""
+        """The facts as plain data, ready for JSON."""
         return _reading(self, "facts")(self)  # type: ignore[no-any-return]
 
-    # -- from here on the same for all --
+    # -- from here on the same for every result --
 
     def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
-        """What was found as a document.
+        """Return the result as a document.
 
         Args:
             format: `md` (Markdown), `text` (for a terminal), `html`, `tex` or `typ`.
-            language: of its sentences: `en`, `de`, `fr`, `es`, `zh`.
-            width: columns of `text` (80).
+            language: language of the text: `en`, `de`, `fr`, `es`, `zh`.
+            width: width of `text` in columns (80).
 
         Returns:
-            The text, which a notebook shows rendered.
+            The text; a notebook displays it rendered.
 
         Raises:
-            OptionError: for a format or language that there is not.
+            OptionError: if the format or language does not exist.
         """
         if format == "pdf":
             raise OptionError("a PDF is not text: save('x.pdf') writes it")
@@ -83,47 +83,47 @@ class Result:
         return Report(text, lambda kind: self._rendered(kind, language))
 
     def save(self, path: str | Path, format: str | None = None, *, language: str = "en") -> None:
-        """Write the result to a file, whole or not at all.
+        """Write the result to a file, atomically.
 
         Args:
-            path: its suffix says the format: a document (`.md`, `.txt`, `.html`, `.tex`, `.typ`, `.pdf`), the facts
-                (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). Beside `x.md` the picture
-                is `x.svg`.
-            format: where the suffix does not say it.
-            language: of a document, and of the picture.
+            path: the suffix determines what is written: a document (`.md`, `.txt`, `.html`, `.tex`, `.typ`, `.pdf`),
+                the facts (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). The picture of
+                `x.md` is written next to it as `x.svg`.
+            format: the format, if the suffix does not determine it.
+            language: language of the document and of the picture.
 
         Raises:
-            FileError: for another suffix, or where the file cannot be written.
-            OptionError: for a format or language that there is not, or without the extra that the format needs.
-            MissingError: for a picture where there is none.
+            FileError: if the suffix is unknown, or the file cannot be written.
+            OptionError: if the format or language does not exist, or the extra that the format needs is not installed.
+            MissingError: if a picture is requested and there is none.
         """
         save(self, path, format, language=language)
 
     def to_frame(self) -> pd.DataFrame:
-        """The rows as a pandas frame."""
+        """Return the rows as a pandas frame."""
         return self.frame()
 
     def plot(self, language: str = "en") -> Figure:
-        """The picture, with its words in a language. Raises MissingError where there is none."""
+        """Return the picture, with its text in a language. Raises MissingError if there is none."""
         figure = self.panels(language)
         if figure is None:
-            raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() has its numbers")
+            raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() returns its numbers")
         return figure
 
     def as_json(self) -> str:
-        """The facts as JSON: what `--format json` writes, with the schema in docs/results.md."""
+        """Return the facts as JSON, as written by `--format json` (schema: docs/results.md)."""
         return "".join(self.pieces("json"))
 
     def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
-        """The text of a format, a piece at a time: of millions of rows no more than some thousand are held.
+        """The text in a format, piece by piece: even with millions of rows, only some thousand are in memory at once.
 
         Args:
-            format: one that is text.
-            language, width: as of `report`.
+            format: a text format.
+            language, width: as for `report`.
             file: see `Show`.
 
         Raises:
-            OptionError: at once, for a format or language that there is not.
+            OptionError: immediately, if the format or language does not exist.
         """
         words = strings(language)
         if format == "json":
@@ -136,12 +136,12 @@ class Result:
         return iter([self.printed(words, Show(format, file=file), width or 80)])
 
     def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
-        """The document in a format that is text.
+        """The document in a text format.
 
         Args:
-            words, show: as of `blocks`.
-            width: columns of `text`.
-            math: how Markdown marks formulas (`markdown.MATH`).
+            words, show: as for `blocks`.
+            width: width of `text` in columns.
+            math: how formulas are marked in Markdown (`markdown.MATH`).
         """
         body = self.body(words, show)
         return (
@@ -149,11 +149,11 @@ class Result:
         )
 
     def body(self, words: Words, show: Show) -> Body:
-        """The blocks with what their printers need to know. words, show: as of `blocks`."""
+        """The blocks with everything that their printers need. words, show: as for `blocks`."""
         return Body(tuple(self.blocks(words, show)), self.own, legible=True)
 
     def picture(self, language: str = "en") -> Figure | None:
-        """The picture; None where there is none, or nothing to draw."""
+        """The picture; None if there is none, or nothing to draw."""
         try:
             return self.panels(language)
         except (MissingError, TooLargeError):
@@ -164,7 +164,7 @@ class Result:
         yield json_text(self.facts(), indent=1) + "\n"
 
     def _csv(self) -> Iterator[str]:
-        """The rows as CSV, with the digits that read back equal."""
+        """The rows as CSV, with enough digits to read back equal."""
         from .rows import frame_as_csv
 
         yield frame_as_csv(self.to_frame())
@@ -173,7 +173,7 @@ class Result:
         return str(self.report("text")).rstrip("\n")
 
     def _rendered(self, kind: str, language: str = "en") -> str:
-        """What a notebook asks for, with short tables: `html` (part of its page), `markdown` or `plain`."""
+        """What a notebook displays, with short tables: `html` (part of its page), `markdown` or `plain`."""
         words = strings(language)
         if kind != "html":
             show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
@@ -191,35 +191,35 @@ class Result:
 
 
 def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
-    """A reading of a record that another module has. missing: where that has none of this name."""
+    """A reading of a record, found in another module. missing: the fallback if that module has none of this name."""
     return getattr(import_module(conveniences.READINGS[type(result).__name__]), name, *missing)
 
 
 class Finding(Result):
-    """A result that is a title, sentences, a picture and tables, of which the last has the rows."""
+    """A result made of a title, sentences, a picture and tables; the last table holds the rows."""
 
     def title(self, words: Words) -> str:
-        """What was done, and to what."""
+        """What was done, and to which value or trace."""
         raise NotImplementedError
 
     def sentences(self, words: Words) -> Iterator[str]:
-        """What was found, the most important first; what stands between backquotes is code."""
+        """The findings, most important first; text between backquotes is code."""
         raise NotImplementedError
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """The tables; the last one has the rows of `frame` and of CSV."""
+        """The tables; the last one provides the rows of `frame` and of CSV."""
         raise NotImplementedError
 
     def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
-        """The tables as a document has them."""
+        """The tables as shown in a document."""
         return self.tables(words)
 
     def panels(self, language: str = "en") -> Figure | None:
-        """The picture; none, unless a result has one."""
+        """The picture; None unless a result defines one."""
         return None
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
-        """Title, sentences, picture and tables, of which long ones are shortened."""
+        """Title, sentences, picture and tables; long tables are shortened."""
         yield Heading(1, (self.title(words),))
         if said := tuple(marked(one) if isinstance(one, str) else one for one in self.sentences(words)):
             yield Items(said)
@@ -250,7 +250,7 @@ class Finding(Result):
         return facts | ({"more": more} if more else {})
 
     def _json(self) -> Iterator[str]:
-        """The facts as JSON, the rows of the last table some at a time."""
+        """The facts as JSON; the rows of the last table are written in batches."""
         from .rows import JSON
 
         *others, last = self.tables(strings())
@@ -271,12 +271,12 @@ class Finding(Result):
 
     @property
     def rows(self) -> LongTable:
-        """The table with the rows."""
+        """The table that holds the rows."""
         return self.tables(strings())[-1]
 
 
 def page(body: Body, words: Words) -> str:
-    """A document as a page of its own: one file that loads nothing."""
+    """A document as a self-contained page: one file that loads nothing."""
     from ..base.page import whole
     from .drawings import PICTURES, WIDER, wider
     from .html import HtmlPrinter
@@ -293,7 +293,7 @@ def save(
     result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
     spared: Iterable[str | Path] = (),
 ) -> None:  # fmt: skip
-    """Write a result; see `Result.save`. picture: whether one is written beside Markdown. spared: files not to lose."""
+    """Write a result; see `Result.save`. picture: whether one goes next to Markdown. spared: files never replaced."""
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:
         raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
@@ -309,16 +309,16 @@ def save(
         pieces = result.pieces(chosen, language=language, file=name)
         with written(path) as file:
             file.writelines(pieces)
-            if beside is not None:  # while the text has not appeared: where one cannot be written, neither appears
+            if beside is not None:  # before the text is in place: if one cannot be written, neither appears
                 beside[1].save(beside[0])
 
 
 def picture_beside(
     result: Result, output: str, format: str, spared: Iterable[str | Path] = (), language: str = "en"
 ) -> tuple[str, Figure] | None:
-    """The file of the picture beside a Markdown file, and the picture; None where there is none.
+    """The file of the picture next to a Markdown file, and the picture; None if there is none.
 
-    Raises FileError where that file would be one of `spared`.
+    Raises FileError if that file would be one of `spared`.
     """
     if format != "md" or output == "-" or is_device(output) or (figure := result.picture(language)) is None:
         return None
@@ -328,9 +328,9 @@ def picture_beside(
 
 
 def content_of(result: Result, format: str, language: str = "en") -> bytes:
-    """A result in a format that is bytes, or any other as UTF-8.
+    """A result as the bytes of a binary format, or as UTF-8 in any other format.
 
-    Raises OptionError without the extra that the format needs.
+    Raises OptionError if the extra that the format needs is not installed.
     """
     if format == "pdf":
         from . import typst

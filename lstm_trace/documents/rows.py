@@ -1,7 +1,7 @@
 """The rows of a long table: entries of arrays, and how rows are written as CSV and JSON.
 
-Which rows there are, and their order, is decided on the arrays. An entry gets its address only where it is shown or
-written: from a template, one for each array, and a piece at a time. Two million weights make no two million tuples.
+The choice of rows and their order is made on the arrays. An entry gets its address only if it is shown or written: from
+a template, one per array, and in pieces. Two million weights do not become two million tuples.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class RowStyle(NamedTuple):
-    """cell: the text of one value; row: that of a row, from its columns and its cells; between: what parts two rows.
+    """cell: the text of one value; row: that of a row, from its columns and cells; between: separates two rows.
 
-    floats: float64 values as what `%s` prints as the text that `cell` gives; text: any text as it stands within a row.
+    floats: converts float64 values so that `%s` prints the text that `cell` returns; text: any text as written in a
+    row.
     """
 
     cell: Callable[[Any], str]
@@ -37,7 +38,7 @@ class RowStyle(NamedTuple):
 
 
 def _csv_cell(value: Any) -> str:
-    """Floats with the digits that read back equal; nothing for None."""
+    """Floats with enough digits to read back equal; empty for None."""
     if isinstance(value, str):
         return guarded(value)
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
@@ -50,7 +51,7 @@ def _csv_row(columns: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def _json_row(columns: Sequence[str], cells: Sequence[str]) -> str:
-    """A row as `json_text(…, indent=1)` has it in a list within an object."""
+    """A row as `json_text(…, indent=1)` writes it in a list within an object."""
     pairs = (f"   {json_text(name)}: {cell}" for name, cell in zip(columns, cells, strict=True))
     return "  {\n" + ",\n".join(pairs) + "\n  }"
 
@@ -60,7 +61,7 @@ def _json_floats(values: Array) -> list[Any]:
 
 
 def _csv_text(value: str) -> str:
-    return _csv_row((), [guarded(value), ""]).removesuffix(",\n")  # an empty text alone would be quoted
+    return _csv_row((), [guarded(value), ""]).removesuffix(",\n")  # a single empty text would be quoted
 
 
 CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
@@ -68,24 +69,24 @@ CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
 JSON = RowStyle(lambda value: json_text(word(value)), _json_row, ",\n", _json_floats, json_text)
 
 
-#: Rows that are written at once: some megabytes of text.
+#: Rows written at once: some megabytes of text.
 PIECE = 1 << 15
 #: The column of addresses.
 ADDRESS = "address"
-#: The column with the labels of the steps: files have them as they are, tables as they can be seen.
+#: The column with the labels of the steps: literal in files, visible in tables.
 STEP_LABEL = "token"
-#: The column with the labels of units, which are shown as those of steps are.
+#: The column with the labels of units, which are displayed like those of steps.
 UNIT_LABEL = "label"
 
 
 @dataclass(frozen=True)
 class EntryGrid:
-    """One array, or several of one shape that stand side by side.
+    """One array, or several of the same shape side by side.
 
-    address: that of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
-    axes: for each axis its column and its numbers. fixed: what all entries have in common, by column.
+    address: of an entry, with `%d` for its number along each axis: `0/forward/%d/%d/h_t[%d]`.
+    axes: for each axis its column and its numbers. fixed: the values common to all entries, by column.
     values: the arrays by column. A column that a grid does not have is empty; partial: the columns that are empty
-    where they are NaN. labels: of the steps, as a header has them; `STEP_LABEL` is empty where there is no step.
+    where they are NaN. labels: of the steps, as in a header; `STEP_LABEL` is empty if there is no step.
     """
 
     address: str
@@ -97,7 +98,7 @@ class EntryGrid:
 
     @property
     def size(self) -> int:
-        """How many entries there are."""
+        """Number of entries."""
         return int(np.prod([len(numbers) for _, numbers in self.axes], dtype=np.int64))
 
     def index(self, places: Array) -> tuple[Array, ...]:
@@ -134,9 +135,9 @@ class EntryGrid:
 
 
 class Run(NamedTuple):
-    """Some rows one after the other: so many entries of the grids.
+    """Some consecutive rows: a number of entries of the grids.
 
-    order: gives the place of each among the entries of all grids; it is called when the rows are needed.
+    order: returns the position of each among the entries of all grids; called when the rows are needed.
     """
 
     grids: tuple[EntryGrid, ...]
@@ -152,9 +153,9 @@ def every(grids: Iterable[EntryGrid]) -> Run:
 
 
 def largest_first(grids: Sequence[EntryGrid], columns: Sequence[str]) -> Run:
-    """The entries with a value that is not 0 in one of `columns`, those with the largest size in the first before.
+    """The entries with a nonzero value in one of `columns`, sorted by the magnitude in the first, largest first.
 
-    Of equal ones the first comes first; NaN comes last, and so does what is not in the first column.
+    Equal ones keep their order; NaN comes last, and so do entries without a value in the first column.
     """
     places, sizes, start = [], [], 0
     for grid in grids:
@@ -169,9 +170,9 @@ def largest_first(grids: Sequence[EntryGrid], columns: Sequence[str]) -> Run:
 
 
 class Entries(Sequence[tuple[Any, ...]]):
-    """Rows of `columns` as a sequence of tuples that are made when they are read; an empty cell is None.
+    """Rows of `columns` as a sequence of tuples that are made on access; an empty cell is None.
 
-    runs: gives the rows; it is called when they are needed.
+    runs: returns the rows; called when they are needed.
     """
 
     def __init__(self, columns: Sequence[str], runs: Callable[[], Iterable[Run]]) -> None:
@@ -195,7 +196,7 @@ class Entries(Sequence[tuple[Any, ...]]):
             yield from self._tuples(run, order)
 
     def take(self, places: Iterable[int]) -> list[tuple[Any, ...]]:
-        """The rows at `places`, which rise."""
+        """The rows at `places`, in ascending order."""
         wanted = np.fromiter(places, np.int64)
         found: list[tuple[Any, ...]] = []
         begin = 0
@@ -228,7 +229,7 @@ class Entries(Sequence[tuple[Any, ...]]):
             yield style.between.join(rows.tolist())
 
     def frame(self) -> pd.DataFrame:
-        """The rows as a pandas frame; whole numbers are float64 where a cell of the column is empty."""
+        """The rows as a pandas frame; integers become float64 if the column has empty cells."""
         import pandas as pd
 
         text = pd.Series(["", None]).dtype  # str from pandas 3 on
@@ -250,7 +251,7 @@ class Entries(Sequence[tuple[Any, ...]]):
         return pd.DataFrame(columns, copy=False)
 
     def _columns(self, run: Run, order: Array, numeric: Container[str] = ()) -> dict[str, Array]:
-        """The columns of some rows. An empty cell is NaN in those that are numeric, and None in others."""
+        """The columns of some rows. An empty cell is NaN in numeric columns, and None in others."""
         found = {name: np.full(len(order), np.nan if name in numeric else None) for name in self.columns}
         for grid, inside, places in _groups(run, order):
             read = grid.read(places)
@@ -274,7 +275,7 @@ class Entries(Sequence[tuple[Any, ...]]):
 
 
 def _groups(run: Run, order: Array) -> Iterator[tuple[EntryGrid, Array, Array]]:
-    """The rows of each grid: the grid, where they stand in `order`, and their places in the grid."""
+    """The rows of each grid: the grid, their positions in `order`, and their places in the grid."""
     ends = np.cumsum([grid.size for grid in run.grids])
     which = np.searchsorted(ends, order, side="right")
     for k in np.flatnonzero(np.bincount(which, minlength=len(run.grids))).tolist():
@@ -283,7 +284,7 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[EntryGrid, Array, Array]]:
 
 
 def _texts(grid: EntryGrid, name: str, cells: Array, style: RowStyle) -> list[Any]:
-    """The cells of a column as `EntryGrid.template` has them."""
+    """The cells of a column in the form of `EntryGrid.template`."""
     if name in grid.values and name not in grid.partial:
         return style.floats(cells)
     values: list[Any] = cells.tolist()
@@ -293,7 +294,7 @@ def _texts(grid: EntryGrid, name: str, cells: Array, style: RowStyle) -> list[An
 
 
 def frame_as_csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
+    """A frame as CSV, without its index; none of its texts is a formula for a spreadsheet."""
 
     def cell(value: Any) -> Any:
         return guarded(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""A long table, of which a document shows the rows that matter and a file has all of them."""
+"""A long table: a document shows the rows that matter, a file has all of them."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .rows import STEP_LABEL, UNIT_LABEL, Entries, RowStyle
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of a long table that a document shows.
+#: Maximum number of rows of a long table in a document.
 SHOWN = 40
 #: Columns whose cells are clear without the column's name.
 SPEAKING = ("address", "block", "source", "direction")
-#: The first cell of a line that stands for rows which are left out.
+#: The first cell of a line that represents rows left out.
 DOTS = "⋮"
 
 
 @dataclass(frozen=True)
 class LongTable:
-    """A table with as many rows as there are, which are tuples of numbers, text or None, or read from arrays.
+    """A table with any number of rows, which are tuples of numbers, text or None, or are read from arrays.
 
-    columns: their names. shown: the columns that a document shows; all if empty. notes: what is said below it, where
-    names in backquotes are columns. heading: where it is one of several.
+    columns: their names. shown: the columns shown in a document; all if empty. notes: text below it, where names in
+    backquotes are columns. heading: if it is one of several.
 
-    Which rows are shown where there are many: ranked: the columns whose sizes decide; the first is named in what is
-    said of the others. timed: whether the rows run over time. adds: whether the values of `ranked` can be added up.
-    bounds: by column the largest number that is shown as it is; beyond it stands `> 430`. said: by column what makes
-    the text of a value in a document, in its language; files have the values as they are.
+    Selection of rows if there are many: ranked: the columns whose magnitudes decide; the first is named in the note
+    about the others. timed: whether the rows run over time. adds: whether the values of `ranked` can be added.
+    bounds: by column the largest number that is shown; larger ones become `> 430`. said: by column a function that
+    makes the text of a value in a document, in its language; files have the values unchanged.
     """
 
     columns: tuple[str, ...]
@@ -66,9 +66,9 @@ class LongTable:
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
     def blocks(self, words: Words, digits: int = 6, most: int = SHOWN, complete: str = "rows.all") -> Iterator[Block]:
-        """At most `most` rows, and what was left out; the notes alone where there are none.
+        """At most `most` rows, and a note on what was left out; only the notes if there are none.
 
-        digits: significant ones of its numbers. complete: the key of what says which files have every row.
+        digits: significant digits of its numbers. complete: key of the sentence that names the files with all rows.
         """
         if not self.rows:
             yield from (Para(marked(note)) for note in self.notes)
@@ -84,9 +84,9 @@ class LongTable:
         yield from (Para(marked(note)) for note in self.notes)
 
     def excerpt(self, words: Words, most: int) -> tuple[list[str], list[list[Any]], str]:
-        """The columns that are shown, rows of their values in at most `most` lines, and what was left out in words.
+        """The shown columns, rows of their values in at most `most` lines, and a note on what was left out.
 
-        Where values can be added up a gap has a line, with their sums.
+        If values can be added, a gap has a line with their sums.
         """
         names = self.shown or self.columns
         ranked = {name: self._column(name) for name in self.ranked}
@@ -113,7 +113,7 @@ class LongTable:
                 yield style.row(self.columns, [style.cell(value) for value in row])
 
     def _seen(self, name: str, value: Any, words: Words) -> Any:
-        """A value as a table has it: a label as it can be seen, a number beyond its bound as being beyond it."""
+        """A value as shown in a table: a label made visible, a number beyond its bound as such."""
         if name in self.said and value is not None:
             return self.said[name](value, words)
         if name in self.bounds and value is not None and value > self.bounds[name]:
@@ -121,7 +121,7 @@ class LongTable:
         return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
 
     def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
-        """The rows at some places, which rise."""
+        """The rows at some places, in ascending order."""
         return self.rows.take(places) if isinstance(self.rows, Entries) else [self.rows[at] for at in places]
 
     def _column(self, name: str) -> Array:
@@ -131,7 +131,7 @@ class LongTable:
         return np.array([row[place] or 0.0 for row in self.rows], np.float64)
 
     def _left(self, words: Words, ranked: dict[str, Array], gaps: Sequence[range]) -> str:
-        """What is said of the rows in the gaps: how many, how large, and where the largest is."""
+        """The note on the rows in the gaps: how many, how large, and where the largest is."""
         if not gaps:
             return ""
         count = f"{sum(map(len, gaps)):,}"
@@ -149,7 +149,7 @@ class LongTable:
         return told + self._where(words, gaps, sizes)
 
     def _where(self, words: Words, gaps: Sequence[range], sizes: Array) -> str:
-        """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
+        """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; empty if all are 0."""
         at = int(np.argmax(sizes))
         if sizes[at] == 0:
             return ""
@@ -163,7 +163,7 @@ class LongTable:
 
 
 def heading(column: str, words: Words) -> str:
-    """A column's name as a table shows it: in the words of the language, or with spaces.
+    """A column's name as shown in a table: in the language's words, or with spaces.
 
     >>> from lstm_trace.languages.strings import words
     >>> heading("integrated_gradients", words()), heading("gradient_x_input", words()), heading("c_t[3]", words())

@@ -1,4 +1,4 @@
-"""Reports as plain text for a terminal of 80 columns, or as many as there are."""
+"""Reports as plain text for a terminal of 80 columns, or of any other width."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INDENT = "  "
 
 @dataclass(frozen=True)
 class TerminalPrinter(blocks.BlockPrinter):
-    """Prints blocks in so many columns."""
+    """Prints blocks in a given number of columns."""
 
     plain: Plain
     width: int
@@ -33,7 +33,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return "⋮" if isinstance(part, Dots) and part.way == "down" else self.plain(part)
 
     def heading(self, block: blocks.Heading) -> str:
-        """Two levels with a line below, one with lines beside it."""
+        """Two levels with a line below, one with lines on both sides."""
         title = self.text(block.text)
         if mark := _LINES.get(block.level):
             rows = wrapped(title, self.width)
@@ -49,7 +49,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return "\n".join(line for row in block.rows for line in wrapped(self.text(row), self.width, "- ", "  "))
 
     def listing(self, block: blocks.Listing) -> str:
-        """Lines as they are."""
+        """Literal lines."""
         return "\n".join(_INDENT + printable(row) for row in block.rows)
 
     def derivation(self, block: blocks.Derivation) -> str:
@@ -57,7 +57,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return "\n".join(line for rows in block.lines for row in rows for line in self._row(row))
 
     def _row(self, row: blocks.Row) -> list[str]:
-        """One row of a derivation, broken before its signs and then within its sums where it is too long."""
+        """One row of a derivation; if it is too long, broken before its signs and then within its sums."""
         start = (_INDENT * 2 if row.under else _INDENT) + self.text(row.left)
         whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {self.plain(node)}" for sign, node in row.parts)
         if cells(whole) <= self.width:
@@ -75,7 +75,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return _fitted(lines, self.width, indent)
 
     def premises(self, block: blocks.Premises) -> str:
-        """Values beside each other, those of one height in a row."""
+        """Values side by side, those of equal height in a row."""
         rows: list[list[list[str]]] = []
         for items in block.rows:
             used = self.width
@@ -102,7 +102,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, in several tables where they do not fit."""
+        """Columns next to each other, split into several tables if they do not fit."""
         columns = []
         for k in range(len(block.head or block.rows[0])):
             head = [self.text(block.head[k])] if block.head else []
@@ -120,7 +120,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         return gap.join("\n".join(self._chain(chain)) for chain in block.chains)
 
     def _chain(self, chain: blocks.Chain) -> list[str]:
-        """A chain under its name, the signs of each value below one another."""
+        """A chain below its name, with the signs of each value below one another."""
         lines = wrapped(self.text(chain.title), self.width)
         marked = replace(self.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
         breaking = Plain(self.plain.own, marked)
@@ -160,7 +160,7 @@ def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
 
 
 def narrowed(markdown: str, width: int) -> str:
-    """Markdown for a terminal: what is said wrapped at `width` columns; tables, headings and formulas as they are.
+    """Markdown for a terminal: text wrapped at `width` columns; tables, headings and formulas unchanged.
 
     >>> print(narrowed("- one two three\\n\\n| a | b | c | d |", 10))
     - one two
@@ -179,7 +179,7 @@ def narrowed(markdown: str, width: int) -> str:
 
 
 def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
-    """Lines, of which those that are still too long are broken at their spaces."""
+    """Lines; those that are still too long are broken at their spaces."""
     found = []
     for line in lines:
         own = len(line) - len(line.lstrip())
@@ -189,24 +189,24 @@ def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
 
 
 def _aligned(texts: list[str]) -> list[str]:
-    """Numbers with as many columns after the mark, so that units stand under units."""
+    """Numbers with equally many columns after the point, so that they are aligned."""
     marks = [re.search(r"(?<=\d)[.,]\d", text) for text in texts]
     places = [0 if mark is None else len(text) - mark.start() for text, mark in zip(texts, marks, strict=True)]
     return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
 
 
 def padded(texts: Sequence[str], left: bool = False, least: int = 0) -> list[str]:
-    """The cells of a column, all as wide as the widest. left: words; numbers are aligned at the right."""
+    """The cells of a column, all as wide as the widest. left: for words; numbers are right-aligned."""
     wide = max(least, *map(cells, texts))
     return [text + " " * (wide - cells(text)) if left else " " * (wide - cells(text)) + text for text in texts]
 
 
-#: Stand before the signs of sums and of products within a formula, where a long one may be broken.
+#: Positions before the signs of sums and products in a formula, where a long one may be broken.
 _TERM, _FACTOR = "\x1e", "\x1f"
 
 
 def _pieces(text: str, room: int) -> list[str]:
-    """A formula in pieces that fit: broken within few parentheses rather than many, into terms rather than factors."""
+    """A formula in pieces that fit: broken at the lowest nesting depth, into terms rather than factors."""
     whole = text.translate({ord(_TERM): "", ord(_FACTOR): ""})
     depth, marks = 0, list[tuple[int, str, int]]()
     for at, c in enumerate(text):

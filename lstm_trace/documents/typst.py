@@ -1,6 +1,6 @@
 """Reports as a Typst document, and as the PDF that the `typst` package makes of it: no TeX, no network.
 
-Typst's own fonts are embedded; those of the system serve only for characters that they lack.
+Typst's own fonts are embedded; system fonts are used only for characters that they lack.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .drawings import bare, expression, light, size_of
 from .layout import FULL, Level, PaperPrinter, laid_out, style_sheet, with_names
 from .terminal import TerminalPrinter
 
-#: So many characters stand side by side on A4: given matrices, and columns of a table.
+#: Maximum widths on A4: of given matrices side by side, and of table columns.
 ROOM, WIDE = 88, 84
 
-#: Centimetres that a picture beside a table has at most, in width and in height.
+#: Maximum width and height, in centimetres, of a picture next to a table.
 BESIDE = 11.0, 8.5
-#: The space around a cell of a table, and in a document that is set small.
+#: Padding of a table cell, normally and in a document set in small type.
 INSET, SMALL_INSET = "4pt", "2.6pt"
 
 
 @dataclass(frozen=True)
 class TypstPrinter(PaperPrinter):
-    """Prints blocks as Typst. inset: the space around a cell of a table."""
+    """Prints blocks as Typst. inset: padding of a table cell."""
 
     math: TypstMath
     inset: str
@@ -59,12 +59,12 @@ class TypstPrinter(PaperPrinter):
         return f"#list({', '.join(f'[{self.text(row)}]' for row in block.rows)})"
 
     def listing(self, block: blocks.Listing) -> str:
-        """Lines as they are."""
+        """Literal lines."""
         rows = " \\\n".join(f"#raw({string(row)})" for row in block.rows)
         return f"#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n{rows}]"
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, in several tables where they do not fit."""
+        """Columns next to each other, split into several tables if they do not fit."""
         tables = []
         for shown, cells in self.tables(block, WIDE):
             rows = [", ".join(f"[{cell}]" for cell in row) for row in cells]
@@ -76,7 +76,7 @@ class TypstPrinter(PaperPrinter):
         return "\n\n".join(tables)
 
     def picture(self, block: blocks.Picture) -> str:
-        """The picture in its light colours, with its caption or to the right of its table."""
+        """The picture in its light colours, with its caption, or to the right of its table."""
         svg = bare(block.drawing())
         if block.beside is None:
             return f"#{expression(light(svg), '100%')}\n\n{self.text((block.caption,))}"
@@ -85,7 +85,7 @@ class TypstPrinter(PaperPrinter):
         return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{self.table(block.beside)}],\n{image})"
 
     def derivation(self, block: blocks.Derivation) -> str:
-        """Each row as a formula in a line of text, which goes on below at a sign where it is too long."""
+        """Each row as a formula within a line of text, which continues below at a sign if it is too long."""
         found = []
         for rows in block.lines:
             for row in rows:
@@ -105,7 +105,7 @@ class TypstPrinter(PaperPrinter):
         return f"#given(columns: {most},\n  {body},\n)"
 
     def chains(self, block: blocks.Chains) -> str:
-        """Chains that are not parted: two beside each other, or one beside its name."""
+        """Chains that are not split: two side by side, or one next to its name."""
         found = laid_out(block, self.size, self.room)
         cells = []
         for row in found.rows:
@@ -120,7 +120,7 @@ class TypstPrinter(PaperPrinter):
         return f"#chains({'named' if found.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
     def _stretched(self, row: blocks.Row, room: float) -> list[str]:
-        """One value on the way, the signs below one another."""
+        """One intermediate value, with the signs below one another."""
         lines = [""] * len(found := layout.stretches(row, self.size, room))
         lines[0] = "".join(self.math(part) for part in row.left if not isinstance(part, str | blocks.Code))
         for k, stretch in enumerate(found):
@@ -130,7 +130,7 @@ class TypstPrinter(PaperPrinter):
         return lines
 
     def boxed(self, block: blocks.Boxed) -> str:
-        """A frame; tables stand in two columns, each below its name."""
+        """A frame; tables are in two columns, each below its name."""
         named, several = with_names(block)
         parts = ["\n\n".join(map(self, part)) for part in named]
         if several:
@@ -147,7 +147,7 @@ def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     titles = (block.text for block in bodies[0].blocks if isinstance(block, blocks.Heading))
     title = TerminalPrinter(Plain(bodies[0].own), 80).text(next(titles, ()))
     families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
-    lang = language.partition("-")[0]  # of pt-BR Typst knows pt
+    lang = language.partition("-")[0]  # Typst knows pt, not pt-BR
     above, below, height = ("1em", "0.55em", "26.7cm") if tight or small else ("1.6em", "0.9em", "25.7cm")
     style = style_sheet("blocks.typ")
     given = {"title": string(title), "fonts": families + ",", "lang": lang, "above": above, "below": below}
@@ -159,7 +159,7 @@ def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
 
 
 def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
-    """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
+    """Reports as a file for `#include`; part: the level of its highest heading, already applied to the blocks."""
     body = "\n\n".join(_body(body, part, room) for body in bodies)
     style = style_sheet("blocks.typ")
     return f"{style['blocks']}{style['close'] if all(body.tight for body in bodies) else ''}\n{body}\n"
@@ -172,7 +172,7 @@ def _body(body: blocks.Body, part: Level | None = None, room: int | None = None)
 
 
 def pdf(source: str) -> bytes:
-    """A document as PDF. Raises OptionError where the extra `[pdf]` or a font is missing."""
+    """A document as PDF. Raises OptionError if the extra `[pdf]` or a font is missing."""
     try:
         import typst
     except ImportError:

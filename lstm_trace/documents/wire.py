@@ -1,7 +1,7 @@
-"""Documents as JSON, on their way between service, page and client: the tree of blocks, and back.
+"""Documents as JSON, for transfer between service, page and client: the tree of blocks, and back.
 
-A formula has its MathML and its text beside the tree, so that a page can show what it does not understand. A picture is
-its SVG. This is no format to store anything in: it changes with the tree.
+A formula has its MathML and its text in addition to the tree, so that a page can show formulas that it does not
+understand. A picture is its SVG. This is not a format for storage: it changes with the tree.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (*get_args(blocks.Block), *get_args(tree.Node), blocks.Row, blocks.Chain, blocks.Code, Shown)
 }
-#: How deep a tree that somebody sends may be.
+#: Maximum depth of a received tree.
 DEPTH = 60
 
 
@@ -34,18 +34,18 @@ def encoded(body: blocks.Body) -> list[dict[str, Any]]:
 
 
 def decoded(data: Sequence[Any]) -> blocks.Body:
-    """The blocks that `encoded` wrote, of a document with none of an author's symbols.
+    """The blocks written by `encoded`, of a document without symbols of an author.
 
     Raises FileError for anything else.
     """
     try:
         return blocks.Body(tuple(_decoded(one, 0) for one in data), legible=True)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        raise FileError(f"this is no document of lstm-trace: {error}") from None
+        raise FileError(f"this is not a document of lstm-trace: {error}") from None
 
 
 def _encoded(one: Any, formula: Callable[[tree.Node], dict[str, str]] | None) -> Any:
-    """formula: a formula as text and as MathML; None within one."""
+    """formula: converts a formula to text and MathML; None within one."""
     if isinstance(one, blocks.Picture):
         beside = None if one.beside is None else _encoded(one.beside, formula)
         return {"kind": "Picture", "svg": one.drawing(), "title": one.title, "caption": one.caption, "beside": beside}
@@ -58,7 +58,7 @@ def _encoded(one: Any, formula: Callable[[tree.Node], dict[str, str]] | None) ->
             data |= formula(one)
             inner = None
         for part in fields(one):
-            if part.name not in ("value", "key") or not isinstance(one, tree.Num):  # what a number is of stays here
+            if part.name not in ("value", "key") or not isinstance(one, tree.Num):  # what a number is of stays
                 data[part.name] = _encoded(getattr(one, part.name), inner)
         return data
     if isinstance(one, frozenset):

@@ -1,4 +1,4 @@
-"""What a run is fed, checked and brought into one layout: (T, B, I), (B, width) and (T, B, width)."""
+"""The inputs of a run, checked and brought into one layout: (T, B, I), (B, width) and (T, B, width)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NamedValues = Mapping[str, Any]
 
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
-    """`value` as an array, with a dtype as a copy. Raises ShapeError: where it is ragged, no number, too large."""
+    """`value` as an array; with a dtype, as a copy. Raises ShapeError if it is ragged, not numeric, or too large."""
     try:
         array = to_array(value)
         if not _is_number(array.dtype):
@@ -29,7 +29,9 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
-    """The dtype in which arrays or nested lists are computed; None where one cannot be read, reported elsewhere."""
+    """The dtype in which arrays or nested lists are computed; None if one cannot be read, which is reported
+    elsewhere.
+    """
     try:
         kinds = [to_array(array).dtype for array in arrays]
         return computing(np.result_type(*kinds)) if all(map(_is_number, kinds)) else None
@@ -38,7 +40,7 @@ def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
 
 
 def computing(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype in which numbers of `dtype` are computed: half types in float32, whole numbers in float64."""
+    """The dtype in which numbers of `dtype` are computed: half types in float32, integers in float64."""
     half = dtype.name == "bfloat16" or (dtype.kind == "f" and dtype.itemsize < 8)
     return np.dtype(np.float32 if half else np.float64)
 
@@ -48,7 +50,7 @@ def _is_number(dtype: np.dtype[Any]) -> bool:
 
 
 def checked_lengths(lengths: Any, steps: int, batch: int) -> Array | None:
-    """The lengths as whole numbers, (B,), each from 0 to T. Raises ShapeError."""
+    """The lengths as integers, (B,), each from 0 to T. Raises ShapeError."""
     if lengths is None:
         return None
     array = numbers(lengths, "lengths")
@@ -83,7 +85,7 @@ def checked_mask(mask: Any, steps: int, batch: int, batched: bool, batch_first: 
 
 
 def shortest(mask: Array | None) -> tuple[Array | None, Array | None]:
-    """(lengths, mask): lengths where all padding of the mask is at the end, else the mask itself."""
+    """(lengths, mask): lengths if all padding in the mask is at the end, otherwise the mask itself."""
     if mask is None or not mask.size:
         return None, mask
     lengths = mask.sum(axis=0)
@@ -94,12 +96,13 @@ def shortest(mask: Array | None) -> tuple[Array | None, Array | None]:
 
 @dataclass(frozen=True)
 class RunInputs:
-    """The arrays of one run, copies all of them.
+    """The arrays of one run, all of them copies.
 
-    x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None where there are lengths
-    or all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines
-    (T, B, width) by scope and name; holds: the lines that are held, with their arrays. batched: whether the caller's
-    arrays had a batch axis. step_labels: see `Header`.
+    x: (T, B, I) or None; lengths: (B,) or None; mask: (T, B), True at the valid steps, or None if there are lengths or
+    all steps are valid; initial: for each state its (B, width) for every scope in order; given: supplied lines (T, B,
+    width) by scope and name; holds: the held lines, with their arrays. batched: whether the caller's arrays had a batch
+    axis.
+    step_labels: see `Header`.
     """
 
     steps: int
@@ -115,12 +118,12 @@ class RunInputs:
 
     @property
     def padded(self) -> str:
-        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        """The array that defines the padding: `lengths`, `mask`, or nothing."""
         return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
 
     @property
     def valid(self) -> Array | None:
-        """(T, B), True at the valid steps; None where all are."""
+        """(T, B), True at the valid steps; None if all are valid."""
         return self.mask if self.lengths is None else np.arange(self.steps)[:, None] < self.lengths
 
 
@@ -130,9 +133,10 @@ def fed(
 ) -> RunInputs:  # fmt: skip
     """Check and copy the arrays of a run.
 
-    states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
+    states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I if the weights determine it;
     scopes: those of the cells, in the order of the initial states; carried: the states of the cell. Raises one error
-    with every fault; those of x alone where it has any, since it says how many steps and rows the others must have.
+    with every fault; only those of x if it has any, since x determines how many steps and sequences the others must
+    have.
     """
     values, batched = sequence(x, batch_first, dtype, width)
     if values is not None:
@@ -143,7 +147,7 @@ def fed(
     faults = Faults()
     with faults.gather():
         if lengths is not None and mask is not None:
-            raise OptionError("lengths and mask say the same in two ways: give one of them")
+            raise OptionError("lengths and mask both define the padding: give one of them")
         checked = checked_mask(mask, steps, batch, batched, batch_first)
         inside = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
     with faults.gather():
@@ -155,13 +159,13 @@ def fed(
 
 
 def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[Array | None, bool]:
-    """x as (T, B, I), and whether it came with a batch axis."""
+    """x as (T, B, I), and whether it had a batch axis."""
     if x is None:
         return None, False
     array = np.atleast_1d(given := numbers(x, "x", dtype))
     shape = given.shape
     if array.size == 0:
-        what = "the sequence is empty" if shape[0] == 0 else f"x has shape {shape}, without a number"
+        what = "the sequence is empty" if shape[0] == 0 else f"x has shape {shape}, which is empty"
         raise ShapeError(f"{what}: x needs at least one step of numbers")
     if array.ndim == 1:
         if width == 1 and array.size > 1:
@@ -180,7 +184,7 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
 
 
 def _extent(supplied: NamedValues, states: NamedValues, scopes: int, batch_first: bool) -> tuple[int, int]:
-    """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
+    """T and B if there is no x: from a supplied line of (T, B, width) or (T, width), otherwise one step."""
     for shape in map(_shape, supplied.values()):
         if len(shape) == 3:
             return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
@@ -193,7 +197,7 @@ def _extent(supplied: NamedValues, states: NamedValues, scopes: int, batch_first
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of an array, or of nested lists by their first entries; whether they are ragged is seen later."""
+    """The shape of an array, or of nested lists by their first entries; ragged lists are detected later."""
     found = []
     while isinstance(value, list | tuple) and value:
         found.append(len(value))
@@ -204,7 +208,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 def initial_states(
     states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
 ) -> dict[str, list[Array]]:
-    """For each state that was given its (B, width) for every scope in order."""
+    """For each given state its (B, width) for every scope in order."""
     found: dict[str, list[Array]] = {}
     faults = Faults()
     known = [INITIAL.get(state, state) for state in carried]
@@ -219,7 +223,7 @@ def initial_states(
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
-            if len({_shape(part)[-1:] for part in parts}) > 1:  # layers that differ in width
+            if len({_shape(part)[-1:] for part in parts}) > 1:  # layers with different widths
                 found[state] = []
                 for k, part in enumerate(parts):
                     array = np.atleast_2d(numbers(part, f"{name}[{k}]", dtype))
@@ -254,7 +258,7 @@ def given_lines(
             scope, name = _place(key, stages)
             array = numbers(values, f"given {key}", dtype)
             shape = array.shape
-            if array.ndim < 2:  # one value for every step and row
+            if array.ndim < 2:  # one value for every step and sequence
                 array = np.broadcast_to(np.atleast_1d(array), (steps, batch, array.size))
             elif array.ndim == 2:
                 array = array[:, None] if not batched and shape[0] == steps else array[None]
@@ -263,7 +267,7 @@ def given_lines(
             if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
                 wants = f"(width,), (T, width) or (T, B, width) with T = {steps}, B = {batch}"
                 raise ShapeError(f"given {key} has shape {shape}; expected {wants}")
-            found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` copied it
+            found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` has copied it
     faults.tell()
     return found
 

@@ -1,8 +1,8 @@
 """What a run computes, where its values go, and what a model keeps between runs.
 
-`Work` has the stages with the lines to compute, every width, and what is stored. Values go into memory, or where a
-subclass of `InMemory` puts them; all steps, or a window of them. Kept are machines, stacked weights, and the memory
-that `out=` writes into again.
+`Work` has the stages with the lines to compute, every width, and what is stored. Values are stored in memory, or where
+a subclass of `InMemory` puts them; at all steps, or in a window of them. Machines, stacked weights, and the memory that
+`out=` reuses are kept.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Lines = dict[str, dict[str, Array]]
 class Work:
     """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
 
-    steps: that are computed; length: those of the input. widths: by scope, of every computed line and of every state
-    that is read. inputs: by scope, of every input. recorded: by scope the lines that are stored. window: the steps at
-    which they are stored; None is all.
+    steps: number of computed steps; length: that of the input. widths: by scope, of every computed line and of every
+    state that is used. inputs: by scope, of every input. recorded: by scope the lines that are stored. window: the
+    steps at which they are stored; None means all.
     """
 
     stages: tuple[Stage, ...]
@@ -54,7 +54,7 @@ class Work:
 
     @cached_property
     def span(self) -> range:
-        """The steps that are stored."""
+        """The stored steps."""
         return range(self.steps) if self.window is None else self.window
 
     @cached_property
@@ -69,24 +69,24 @@ class Work:
 
     @cached_property
     def numbers(self) -> int:
-        """How many numbers are stored."""
+        """Number of stored numbers."""
         each = sum(self.widths[scope][name] for scope, names in self.recorded.items() for name in names)
         return each * len(self.span) * self.batch
 
     @cached_property
     def reads_x(self) -> bool:
-        """Whether a stage reads the input."""
+        """Whether a stage uses the input."""
         return any(X in stage.sources.values() for stage in self.stages)
 
     @cached_property
     def passed(self) -> Mapping[str, frozenset[str]]:
-        """By scope, the computed lines that another stage reads."""
+        """By scope, the computed lines that another stage uses."""
         read = {scope_and_name(stage.sources[name]) for stage in self.stages for name in stage.inputs}
-        # not what is supplied
+        # supplied lines are not among them
         return {s.scope: frozenset(n for n in s.cell.by_name if (s.scope, n) in read) for s in self.stages}
 
     def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
-        """The plan of a stage. weights: its parameters, of which only the shapes matter."""
+        """The plan of a stage. weights: its parameters; only their shapes matter."""
         if stage.scope not in self.plans:
             vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
             sizes, inputs = (tuple(here[stage.scope].items()) for here in (self.widths, self.inputs))
@@ -94,7 +94,7 @@ class Work:
         return self.plans[stage.scope]
 
     def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
-        """What is to be compiled for a stage; None where it cannot be."""
+        """The task to be compiled for a stage; None if it cannot be compiled."""
         took = self.steps * self.batch * self.row_seconds(stage, weights)
         rows = thread_rows(self.batch, took) if self.batch > 1 else 0
         if (stage.scope, rows) not in self.tasks:
@@ -108,7 +108,7 @@ class Work:
         return self.tasks[stage.scope, rows]
 
     def row_seconds(self, stage: Stage, weights: Weights) -> float:
-        """What compiled code takes for a row at a step, roughly: 0.5 ns a value, 5e-11 s a multiplication."""
+        """Approximate time of compiled code per row and step: 0.5 ns per value, 5e-11 s per multiplication."""
         if stage.scope not in self.costs:
             values = sum(self.widths[stage.scope].values())
             self.costs[stage.scope] = 5e-10 * values + 5e-11 * products(stage, weights)
@@ -116,31 +116,31 @@ class Work:
 
 
 def products(stage: Stage, weights: Weights) -> int:
-    """Multiplications in the products of one row at one step."""
+    """Number of multiplications in the products of one row at one step."""
     return sum(np.size(weights.get(stage.scope, {}).get(x.product[0], ())) for x in stage.lines if x.product)
 
 
-#: Rows of the batch that a thread should have at least, and seconds that a run should take.
+#: Minimum number of rows of the batch per thread, and minimum duration of a run, for multithreading.
 LEAST_ROWS = 4
 WORTH = 1e-3
 
 
 def thread_rows(batch: int, seconds: float) -> int:
-    """How many rows of a batch one thread computes in a run that takes so long on one; 0 is all of them."""
+    """How many rows of a batch one thread computes, for a run that takes this long on one; 0 means all of them."""
     if seconds < WORTH or batch < 2 * LEAST_ROWS:
         return 0
     count = min(threads(), batch // LEAST_ROWS)
     return -(-batch // count) if count > 1 else 0
 
 
-#: Traces of fewer bytes than this are made without asking how much memory is free.
+#: Traces smaller than this are allocated without checking free memory.
 SMALL = 1024 * 1024
-#: Misfits of an `out=` that are reported.
+#: Maximum number of reported misfits of an `out=`.
 MOST_TOLD = 5
 
 
 def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
-    """The arrays of another trace to write into. Raises ShapeError where they do not fit this run."""
+    """The arrays of another trace to write into. Raises ShapeError if they do not fit this run."""
     problems: list[str] = []
     for scope, names in work.recorded.items():
         here = lines.get(scope, {})
@@ -148,7 +148,7 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
             wanted = (len(work.span), work.batch, work.widths[scope][name])
             array = here.get(name)
             if array is None:
-                problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
+                problems.append(f"out has no line {scope}/{name}; omit out=, or give a trace of this model")
             elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
                 found = f"{array.dtype}{list(array.shape)}"
                 found += "" if array.flags.writeable else ", which cannot be written"
@@ -167,27 +167,27 @@ def empty_lines(work: Work, dtype: Any) -> Lines:
 
 
 def check_memory(work: Work, dtype: Any) -> None:
-    """Raise TooLargeError where the recorded lines would not fit into the memory that is free."""
+    """Raise TooLargeError if the recorded lines do not fit into free memory."""
     size = work.numbers * np.dtype(dtype).itemsize
     if size > SMALL:
         affordable(size)
 
 
-#: Steps that are computed, whose `line(name)` gives a line's values, (steps, B, width).
+#: Computed steps; `line(name)` returns a line's values, (steps, B, width).
 ComputedSteps = Any
 
 
 class InMemory:
-    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise.
+    """A trace's own memory: slabs if every line is recorded and no arrays were given, otherwise arrays.
 
-    slabs: the memory of whole stages, in which the run may compute. carried: the states that are carried into the
-    steps that are stored, where these are not all.
+    slabs: the memory of whole stages, in which the run may compute. carried: the states carried into the stored steps,
+    if these are not all.
     """
 
     def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
         self.work, self.slabs, self.lines = work, slabs, trace.lines
         self.carried: Lines = {}
-        self.passed: Lines = {}  # what another stage reads, at every step
+        self.passed: Lines = {}  # lines used by another stage, at every step
         for scope, names in work.passed.items():
             for name in names.difference(work.recorded[scope] if work.whole else ()):
                 shape = work.steps, work.batch, work.widths[scope][name]
@@ -201,13 +201,13 @@ class InMemory:
             here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
 
     def _edge(self, stage: Stage) -> int:
-        """The step that is computed just before those that are stored."""
+        """The step that is computed just before the stored ones."""
         return self.work.span.stop if stage.backwards else self.work.span.start - 1
 
     def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
-        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
+        """Copy the stored part of a finished block: its first `count` steps are those of the stage starting at `first`.
 
-        True where the block is not copied yet, but will be when the next one comes.
+        Returns True if the block is not copied yet, but will be when the next one arrives.
         """
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
@@ -225,13 +225,13 @@ class InMemory:
         return self.store(scope, block, steps, slice(begin - first, end - first))
 
     def store(self, scope: str, block: ComputedSteps, steps: slice, there: slice) -> bool:
-        """Copy what is recorded: of the steps `there` in the block, which are `steps` of those that are stored."""
+        """Copy the recorded lines: the steps `there` in the block, which are `steps` among the stored ones."""
         for name, array in self.lines.get(scope, {}).items():
             array[steps] = block.line(name)[there]
         return False
 
     def line(self, scope: str, name: str) -> Array:
-        """A line of a finished stage, (T, B, width), that another stage reads."""
+        """A line of a finished stage, (T, B, width), that another stage uses."""
         passed = self.passed.get(scope, {})
         return passed[name] if name in passed else self.stored()[scope][name]
 
@@ -240,23 +240,23 @@ class InMemory:
         return self.lines
 
     def cut(self, trace: Trace, lines: Lines) -> Trace:
-        """What is stored of a run: `trace` has its premises, `lines` the stored lines."""
+        """The stored part of a run: `trace` has its premises, `lines` the stored lines."""
         if self.work.whole:
             return trace
         initial = {scope: {**here, **self.carried.get(scope, {})} for scope, here in trace.initial.items()}
         found = cut(trace, self.work.span, initial, lines)
-        return replace(found, x=None if found.x is None else found.x.copy())  # not the whole input with it
+        return replace(found, x=None if found.x is None else found.x.copy())  # so as not to keep the whole input
 
 
-#: Machines (each with a kept slab of some megabytes) and kinds of work that a model remembers.
+#: Number of machines (each with a kept slab of some megabytes) and kinds of work that a model remembers.
 MOST_KEPT = 16
 
 
 class RunMemory:
-    """What a planned run wrote into, kept with its trace so that `out=` can write into it again.
+    """The buffers of a planned run, kept with its trace so that `out=` can write into them again.
 
-    lines: the recorded lines, views of the slabs. call: how the run was called, where that can be seen at a glance
-    (see `Model.run`). A copy of a trace has no memory to reuse.
+    lines: the recorded lines, views of the slabs. call: how the run was called, if that is easy to compare (see
+    `Model.run`). A copy of a trace has no memory to reuse.
     """
 
     def __init__(
@@ -280,9 +280,9 @@ class RunMemory:
 
 @dataclass
 class Pool:
-    """Machines and stacked weights of a model: made when they are first needed, shared by all its runs.
+    """Machines and stacked weights of a model: made on first use, shared by all its runs.
 
-    A machine that runs is not here, so that runs in several threads do not meet in one.
+    A machine is removed while it runs, so that runs in several threads never share one.
     """
 
     weights: Weights | None = None
@@ -290,8 +290,8 @@ class Pool:
     packs: dict[str, Packs] = field(default_factory=dict)
 
     def take(self, stage: Stage, work: Work, weights: Weights, dtype: Any, compiled: bool) -> Machine | Runner:
-        """A machine for one stage, no longer to be found here; a compiled one where that is asked for and can be."""
-        if self.weights is not weights:  # another model's: weights that were replaced
+        """Take a machine for one stage out of the pool; a compiled one if that is requested and possible."""
+        if self.weights is not weights:  # the weights have been replaced
             self.weights, self.machines, self.packs = weights, {}, {}
         here = weights.get(stage.scope, {})
         task = work.task(stage, weights, dtype) if compiled and installed() else None

@@ -1,8 +1,8 @@
-"""Which plan runs: a function of the call (cell, sizes, dtype) and of what is installed, never of earlier runs.
+"""Which plan runs: determined by the call (cell, sizes, dtype) and the installed packages, never by earlier runs.
 
-Beside it, what a computation may hold at once, in bytes, and how long it may take, in seconds by `rerun.run_seconds`.
-That estimate is for one thread and one row; where rows are one batch of float32 they take about 0.3 times as long. What
-is measured is two layers in both directions, T = 2000, H = 256, float32 (`benchmarks/commands.py`).
+Also here: how much a computation may hold at once, in bytes, and how long it may take, in seconds by
+`rerun.run_seconds`. That estimate is for one thread and one sequence; in a batch of float32, each takes about 0.3 times
+as long. Measurements: two layers in both directions, T = 2000, H = 256, float32 (`benchmarks/commands.py`).
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from .memory import Weights, Work, products
 Choice = Literal["auto", "compiled", "planned", "lines"]
 CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")
 
-#: Seconds that the numpy plan needs for a stage of this run, from which `auto` compiles: some 60 steps of a small cell.
-#: Machine code is faster at any size, but costs 40 ms in each process (importing llvmlite, reading the code from disk)
-#: and 0.1 s once on a machine, which an exercise of some steps should not pay.
+#: Time of the numpy plan for a stage of this run from which `auto` compiles: some 60 steps of a small cell. Machine
+#: code is faster at any size, but costs 40 ms in each process (importing llvmlite, reading the code from disk) and 0.1
+#: s once per machine, which an exercise of some steps should not pay.
 LIMIT = 250e-6
-#: Seconds that the numpy plan needs for a line of a step, whatever its width: half a call of 0.4 µs.
+#: Time of the numpy plan per line and step, whatever its width: half a call of 0.4 µs.
 LINE = 0.2e-6
-#: The same for a run line by line, of each of its lines; what any run takes before its first step, and what a value or
-#: a multiplication takes in an arithmetic of decimals or of integers.
+#: The same for a run line by line; the time that any run takes before its first step; and the time per value or
+#: multiplication in an arithmetic of decimals or integers.
 BY_LINE, BEGIN, DIGITS = 3e-6, 0.5e-3, 1e-6
 
 
 def check_choice(wanted: str) -> None:
-    """Raise OptionError for a plan that does not exist, or that cannot run here."""
+    """Raise OptionError for a plan that does not exist, or cannot run here."""
     if not isinstance(wanted, str):
         raise OptionError(f"plan must be one of {', '.join(map(repr, CHOICES))}, not {wanted!r}")
     if wanted not in CHOICES:
@@ -46,9 +46,9 @@ def check_choice(wanted: str) -> None:
 
 
 def choose(wanted: str, work: Work, weights: Weights, dtype: Any) -> str:
-    """The plan that runs (`compiled`, `planned`, `lines`) where `wanted` is asked for.
+    """The plan that runs (`compiled`, `planned`, `lines`) if `wanted` is requested.
 
-    A stage that cannot be compiled runs by the numpy plan; where that is all of them, the run is `planned`.
+    A stage that cannot be compiled runs with the numpy plan; if that is true of all of them, the run is `planned`.
     """
     if wanted in ("lines", "planned") or not installed():
         return "lines" if wanted == "lines" else "planned"
@@ -61,11 +61,11 @@ def in_arithmetic(
 ) -> tuple[Header, Weights, Choice]:
     """Header, weights and plan of a model whose runs use another arithmetic: in float64, line by line.
 
-    Raises OptionError for a plan that is asked for, and for a run to a file.
+    Raises OptionError if a plan is requested, and for a run to a file.
     """
     header = replace(header, dtype="float64", arithmetic=named(arithmetic))
     if header.arithmetic is not None and (plan in ("compiled", "planned") or to_file):
-        leave = "leave plan= away, and write the trace with save"
+        leave = "leave plan= out, and write the trace with save"
         raise OptionError(f"in the arithmetic {arithmetic} a run goes line by line, in memory: {leave}")
     found = {s: {n: array.astype(np.float64) for n, array in here.items()} for s, here in weights.items()}
     for array in (array for here in found.values() for array in here.values()):
@@ -74,7 +74,7 @@ def in_arithmetic(
 
 
 def plan_texts(work: Work, weights: Weights, dtype: Any) -> dict[str, str]:
-    """By `layer/direction`, which plan `auto` runs, and numpy's plan in words."""
+    """By `layer/direction`, the plan that `auto` runs, and a listing of the numpy plan."""
     compiled = choose("auto", work, weights, dtype) == "compiled"
     found = {}
     for stage in work.stages:
@@ -85,15 +85,15 @@ def plan_texts(work: Work, weights: Weights, dtype: Any) -> dict[str, str]:
 
 
 def seconds(work: Work, stage: Stage, weights: Weights) -> float:
-    """What the numpy plan takes for a stage, roughly: its calls, and twice as long as machine code for each value.
+    """Approximate time of the numpy plan for a stage: its calls, and twice the time of machine code per value.
 
-    Over all steps of the input, also where fewer are computed: a window has the bits of the whole trace.
+    Over all steps of the input, even if fewer are computed: a window must have the same bits as the whole trace.
     """
     return work.length * (LINE * len(stage.lines) + 2 * work.batch * work.row_seconds(stage, weights))
 
 
 def run_alone(work: Work, weights: Weights, plan: str, digits: bool) -> float:
-    """What a run of one row takes by a plan, roughly. digits: in an arithmetic of decimals or of integers."""
+    """Approximate time of a run of one sequence with a plan. digits: in an arithmetic of decimals or integers."""
     took = BEGIN
     for stage in work.stages:
         if digits:
@@ -107,32 +107,33 @@ def run_alone(work: Work, weights: Weights, plan: str, digits: bool) -> float:
     return took
 
 
-#: Bytes of the values of runs that are made at once: an ablation then peaks at 270 MB; with four times as many bytes it
-#: takes 0.85 times as long, and 440 MB.
+#: Bytes of the values of runs that are computed at once: an ablation then peaks at 270 MB; with four times as many
+#: bytes it takes 0.85 times as long, and 440 MB.
 BATCH_BYTES = 1 << 27
-#: Bytes of recorded values, counted as float64, that are worked on at once: with a quarter of them a comparison takes
+#: Bytes of recorded values, counted as float64, that are processed at once: with a quarter of them a comparison takes
 #: 8 % longer, and a profile no less.
 PIECE_BYTES = 1 << 23
-#: Bytes of a trace of which a difference is split beside a comparison: the split takes as much memory again, and `diff`
-#: of two traces of 180 MB has its peak at 880 MB without it.
+#: Maximum size of a trace for which `diff` also splits a difference: the split takes as much memory again, and `diff`
+#: of two traces of 180 MB peaks at 880 MB without it.
 SPLIT_BYTES = 80_000_000
 
-#: For what is computed beside what was asked for; with it, `explain contribution` takes 4 s.
+#: For computations in addition to the request; with it, `explain contribution` takes 4 s.
 EXTRA_SECONDS = 1.5
-#: For what was asked for, where how much of it is left to us: an ablation of so many units takes 7 s.
+#: For a request whose extent is left to us: an ablation of this many units takes 7 s.
 USUAL_SECONDS = 20.0
-#: For what was asked for by name: nothing is printed meanwhile, so more than a minute would look like a fault.
+#: For an explicit request: nothing is printed in the meantime, so more than a minute would look like a hang.
 MOST_SECONDS = 60.0
 
 
 def at_once(size: int) -> int:
-    """How many runs, each of so many bytes, are made at once; at least one."""
+    """How many runs of this size are computed at once; at least one."""
     return max(BATCH_BYTES // max(size, 1), 1)
 
 
 def pieces(steps: int, width: int, backwards: bool = False, most: int | None = None) -> Iterator[slice]:
-    """All steps in slices of at most `most` values (PIECE_BYTES if None), each step of `width`; the last steps first if
-    `backwards`.
+    """All steps in slices of at most `most` values (PIECE_BYTES if None), each step having `width` values; the last
+    steps
+    first if `backwards`.
 
     >>> million = PIECE_BYTES // 8
     >>> list(pieces(5, million // 2)), list(pieces(5, million // 3, backwards=True))

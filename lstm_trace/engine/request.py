@@ -1,4 +1,4 @@
-"""What one kind of run computes: what is asked for, needed, recorded; the stages with these lines, and every width."""
+"""What one kind of run computes: requested, required and recorded lines; the stages with them, and every width."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..trace.labels import misfits, readout
 from .inputs import RunInputs
 from .memory import Weights, Work
 
-#: The parts of `record=` as a mapping.
+#: The keys of `record=` as a mapping.
 PARTS = ("lines", "layers", "steps")
 
 
 class RecordChoice(NamedTuple):
-    """A choice of lines, by name or as `layer/direction/name`, of layers, and of steps; None is all of them.
+    """A choice of lines, by name or as `layer/direction/name`, of layers, and of steps; None means all.
 
-    steps: begin and end of steps that are next to each other, as in a slice.
+    steps: begin and end of adjacent steps, as in a slice.
     """
 
     lines: tuple[str, ...] | None = None
@@ -36,7 +36,7 @@ EVERYTHING = RecordChoice()
 
 
 def read_record(record: Any) -> RecordChoice:
-    """What `record=` means: None, a name, names, or `{"lines": names, "layers": numbers, "steps": a slice}`.
+    """Interpret `record=`: None, a name, names, or `{"lines": names, "layers": numbers, "steps": a slice}`.
 
     steps: a slice or range of positions in the input, or one of them; negative ones count from the end. Raises
     OptionError.
@@ -72,9 +72,9 @@ def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
 def recorded(
     record: RecordChoice, stages: Sequence[Stage], asked: Iterable[tuple[str, str]] = ()
 ) -> dict[str, tuple[str, ...]]:
-    """By scope the lines that are stored, in computing order.
+    """By scope the lines that are stored, in order of computation.
 
-    asked: (scope, line) of what was asked for, which is stored in any case. Raises MissingError for what is not
+    asked: (scope, line) of the requested lines, which are always stored. Raises MissingError for lines that are not
     computed.
     """
     problems, always = [], set(asked)
@@ -103,9 +103,9 @@ def recorded(
 
 
 def stored_steps(record: RecordChoice, steps: int, asked: Iterable[Address] = ()) -> range | None:
-    """The steps that are stored of an input of so many; None is all. Raises MissingError where there are none.
+    """The steps that are stored for an input of this length; None means all. Raises MissingError if there are none.
 
-    asked: what was asked for, which must lie among them.
+    asked: the requested lines, which must lie among them.
     """
     if record.steps is None:
         return None
@@ -118,9 +118,10 @@ def stored_steps(record: RecordChoice, steps: int, asked: Iterable[Address] = ()
 
 
 class Request(NamedTuple):
-    """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`).
+    """Everything that the work of a run depends on, except values. padded: `lengths`, `mask` or empty (see
+    `RunInputs`).
 
-    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holding`).
+    holds: the lines that are held or scaled; at: the arrays that define where and at what (see `trace.holding`).
     """
 
     steps: int
@@ -144,10 +145,10 @@ def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes
 
 
 class ModelSpec(NamedTuple):
-    """What a model brings to every request.
+    """What a model contributes to every request.
 
-    stages: the network, with or without padding, and with supplied lines by scope. own: whether
-    the equations are the user's own. names: labels of inputs and units.
+    stages: the network, with or without padding, and with supplied lines by scope. own: whether the equations are the
+    user's own. names: labels of inputs and units.
     """
 
     stages: Callable[[bool, Mapping[str, Sequence[str]]], tuple[Stage, ...]]
@@ -204,7 +205,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
 
 
 def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, str]]:
-    """Widths of the inputs and states of one stage that are known before its equations are looked at."""
+    """Widths of the inputs and states of one stage that are known before its equations are considered."""
     known: dict[str, tuple[int, str]] = {}
     given = {(scope, name): width for scope, name, width in (*request.given, *request.at)}
     for name in stage.inputs:
@@ -229,9 +230,9 @@ def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int
 def wanted(
     ask: Iterable[str], stages: Sequence[Stage], steps: int, batch: int, found: list[tuple[str, Address]]
 ) -> None:
-    """Add scope and address of every asked line to `found`; a bare name means every layer, direction and step.
+    """Add scope and address of every requested line to `found`; a bare name means every layer, direction and step.
 
-    steps, batch: how many there are. Raises MissingError for those that do not exist, after all others were found.
+    steps, batch: their numbers. Raises MissingError for lines that do not exist, after finding all others.
     """
     faults = Faults()
     lines = {name: None for stage in stages for name in stage.cell.by_name}
@@ -243,9 +244,9 @@ def wanted(
                 for cell in (stage.cell for stage in stages):
                     if name in cell.states:
                         carried = cell.states[name]
-                        raise MissingError(f"{name} is the state that is carried in, no line; ask for {carried}")
+                        raise MissingError(f"{name} is the carried state, not a line; ask for {carried}")
                     if name in cell.inputs:
-                        raise MissingError(f"{name} is an input, no line")
+                        raise MissingError(f"{name} is an input, not a line")
                 raise MissingError(f"there is no line {name!r}{nearest(name, lines, 'there are')}")
             scopes = find(stages, name)
             address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
@@ -256,7 +257,7 @@ def wanted(
 
 
 def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """A message for each asked unit that its line does not have. widths: of every line, by scope."""
+    """A message for each requested unit that its line does not have. widths: of every line, by scope."""
     for scope, address in found:
         width = widths[scope].get(address.line, 0)
         if address.unit is not None and width and (len(address.unit) > 1 or address.unit[0] >= width):
@@ -268,10 +269,10 @@ def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[st
 def require(
     stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[tuple[str, str]], own: bool
 ) -> None:
-    """Raise MissingError with every weight and input that a computed line needs and nobody gives.
+    """Raise MissingError with every weight and input that a computed line needs and that was not given.
 
-    given: (scope, name) of the lines that are supplied. own: whether the equations are the author's, so that a name in
-    them may be wrong.
+    given: (scope, name) of the supplied lines. own: whether the equations are the author's, so that a name in them may
+    be wrong.
     """
     problems: list[str] = []
     for stage in stages:
@@ -294,8 +295,8 @@ def require(
 
 
 def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
-    """The nearest name that is there: of a custom cell also a line, which its author may have meant."""
-    if not own:  # every name of a named cell is right
+    """The nearest existing name: for a custom cell also a line, which its author may have meant."""
+    if not own:  # all names in a named cell are correct
         close = closest(name, here)
         return f"; the nearest name there is {close}" if close else ""
     known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
@@ -303,7 +304,7 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
 
 
 def require_padded(padding: str, padded: bool) -> None:
-    """Raise OptionError for a rule of padding where nothing says which steps are padding."""
+    """Raise OptionError for a padding rule if nothing defines which steps are padding."""
     if padding != "zero" and not padded:
-        said = "changes nothing without lengths or a mask: give lengths or mask, or leave it out"
+        said = "has no effect without lengths or a mask: give lengths or mask, or leave it out"
         raise OptionError(f"option padding {said}; found {padding!r}")

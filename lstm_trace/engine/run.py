@@ -1,6 +1,6 @@
 """A run: the stages of a network one after the other, by their plans or line by line, into the memory of a trace.
 
-The stages of a trace are run again with other premises by `rerun`: baselines, paths between inputs, ablations.
+`rerun` runs the stages of a trace again with other premises: baselines, paths between inputs, ablations.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from .plan.kernels import Arrays
 from .plan_choice import CHOICES, choose, run_alone
 
 Progress = Callable[[int, int], None]
-#: Looks at a trace before it is handed over, and raises where something is wrong with it.
+#: Inspects a trace before it is returned, and raises if something is wrong with it.
 Check = Callable[[Trace], None]
 
 
-#: The traces that are being written into: by the identity of their lines, the run that does so.
+#: The traces that are being written into: the identity of their lines, to the run that does so.
 _writers: dict[int, object] = {}
 
 
 class WriteLock:
-    """A run's hold on a trace that was given as `out=`: a second run meanwhile would mix its values with the first's.
+    """A run's lock on a trace given as `out=`: a second run at the same time would mix its values with the first's.
 
-    Raises OptionError, and never waits: the caller wants two traces, and would get one.
+    Raises OptionError instead of waiting: the caller expects two traces, and would get one.
     """
 
     __slots__ = ("_held",)
@@ -49,7 +49,7 @@ class WriteLock:
         self._held = id(trace.lines)
 
     def __enter__(self) -> None:
-        if _writers.setdefault(self._held, self) is not self:  # one step, whatever other threads do
+        if _writers.setdefault(self._held, self) is not self:  # atomic, whatever other threads do
             raise OptionError("out: another run is writing into this trace; give each thread a trace of its own")
 
     def __exit__(self, *_: object) -> None:
@@ -69,7 +69,7 @@ def refill(trace: Trace, fresh: Trace) -> Trace:
 
 
 def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, Array], storage: InMemory) -> None:
-    """Compute a stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+    """Compute a stage line by line, in the arithmetic named in the header, and store the recorded lines."""
     dtype = trace.header.dtype
     arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
     kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
@@ -84,12 +84,12 @@ def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, A
 def by_plan(
     trace: Trace, work: Work, weights: Weights, kept: Pool, storage: InMemory, progress: Progress | None = None
 ) -> None:
-    """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
+    """Compute every stage by the plan named in the trace's header. progress: called with (steps done, total steps)."""
     plan, dtype = trace.header.plan, trace.header.dtype
     done, total = 0, work.steps * len(work.stages)
-    with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
+    with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, and 0 is correct
         for stage in work.stages:
-            # (T, B, width), maybe of another dtype than the run: machines convert them block by block
+            # (T, B, width), possibly of another dtype than the run: machines convert them block by block
             inputs: dict[str, Array] = {}
             for name in stage.inputs:
                 scope, line = scope_and_name(stage.sources[name])
@@ -113,9 +113,9 @@ def by_plan(
 
 @dataclass(frozen=True)
 class RunJob:
-    """One run that was checked: what to compute, from which premises, with which weights.
+    """One checked run: what to compute, from which premises, with which weights.
 
-    scopes: those of the cells, in the order of the initial states. call: see `Memory`.
+    scopes: those of the cells, in the order of the initial states. call: see `RunMemory`.
     """
 
     work: Work
@@ -138,7 +138,7 @@ class RunJob:
                 memory = RunMemory(work, self.weights, slabs, self.call)
             trace = self.premises(empty_lines(work, dtype) if memory is None else memory.lines, memory)
         else:
-            memory = out.memory if out.header.plan == plan else None  # each plan has memory of its own
+            memory = out.memory if out.header.plan == plan else None  # each plan has its own memory layout
             if memory is not None and memory.work is work and memory.holds(out, self.weights):
                 trace = refill(out, self.premises({}))
             else:
@@ -150,7 +150,7 @@ class RunJob:
         return with_sums(found) if work.whole else found
 
     def premises(self, lines: Lines, memory: RunMemory | None = None) -> Trace:
-        """The trace with all but its lines' values."""
+        """The trace with everything except its lines' values."""
         work, header, fed, weights = self.work, self.header, self.fed, self.weights
         dtype = np.dtype(header.dtype)
         given = {s.scope: {**fed.given.get(s.scope, {}), **fed.holds.given.get(s.scope, {})} for s in work.stages}
@@ -182,8 +182,8 @@ def run_lines(
     """Run the computed lines of one stage over time and write each into `out`.
 
     parameters: matrices (M, N) and vectors (M,); inputs: (T, B, width); initial: (B, width) for each state that a
-    line reads; out: (T, B, width) for each computed line, all of one dtype. The reverse direction runs from the last
-    step to the first; t stays the position in the input. arithmetic: another than that of the arrays' dtype.
+    line uses; out: (T, B, width) for each computed line, all of one dtype. The reverse direction runs from the last
+    step to the first; t stays the position in the input. arithmetic: if it differs from that of the arrays' dtype.
     """
     if arithmetic is not None:
         read = arithmetic.read
@@ -191,7 +191,7 @@ def run_lines(
     some = next(iter(out.values()), np.empty(0))
     steps = len(some)
     state = dict(initial)
-    with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
+    with np.errstate(all="ignore"):  # saturated gates are normal: exp may overflow to inf, and 0 is correct
         # in the dtype of the run: the negative of a Python float is a float64, and so would be a float32 sum with it
         numbers = {o: np.array([o], some.dtype) for line in stage.lines for o in line.operands if isinstance(o, float)}
         for t in range(steps) if not stage.backwards else range(steps - 1, -1, -1):
@@ -210,15 +210,15 @@ def run_lines(
 
 
 Premises = Mapping[str, Mapping[str, Array]]
-#: The parts that they are of: what one is called there, and which of its axes has the rows of the batch.
+#: The parts of the premises: what an entry is called, and which of its axes is the batch.
 _PREMISES = {"given": ("supplied line", 1), "initial": ("initial state", 0), "parameters": ("parameter", None)}
 
 
 class PremiseChanges(TypedDict, total=False):
-    """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
+    """Premises that replace those of a trace; missing ones, or None, stay as they were.
 
-    x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
-    may be another one where x, initial, given and lengths (or the mask) all have it.
+    x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B may
+    differ if x, initial, given and lengths (or the mask) all have it.
     """
 
     x: Array | None
@@ -230,7 +230,7 @@ class PremiseChanges(TypedDict, total=False):
 
 
 def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
-    """A new trace of the same stages by the same plan. The given trace is not changed.
+    """Run the same stages again with the same plan, and return a new trace. The original is not modified.
 
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
@@ -240,7 +240,7 @@ def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
 
 @dataclass(frozen=True)
 class Reruns:
-    """Runs of one trace with other premises, of which some lines at some steps are kept; they share plans and memory.
+    """Runs of one trace with other premises that store only some lines at some steps; they share plans and memory.
 
     window: indices of the trace's arrays. record: the lines by scope.
     """
@@ -260,20 +260,20 @@ class Reruns:
         return weights_of(self.trace)
 
     def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
-        """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
+        """The lines of a run. changes: as for `rerun`, but no parameters; raises the same errors."""
         new = _with(self.trace, **changes)
-        work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
+        work = replace(self._work, batch=new.batch, tasks={})  # compiled code is for one batch size
         return _run(new, work, self._weights, self._pool).lines
 
 
 def by_its_plan(trace: Trace) -> Trace:
-    """The trace with the plan by which it is run again in its header, whatever becomes of its size."""
+    """The trace with the plan for its reruns in its header, whatever its size becomes."""
     plan = plan_of(trace, work_of(trace, trace.stages), weights_of(trace))
     return replace(trace, header=replace(trace.header, plan=plan))
 
 
 def run_seconds(trace: Trace) -> float:
-    """What it takes to run one row of a trace again, roughly: as one of many in a batch where `rows_alone`."""
+    """Approximate time of running one sequence of a trace again; if `rows_alone`, as one of many in a batch."""
     work, weights = work_of(trace, trace.stages), weights_of(trace)
     if rows_alone(trace):
         return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
@@ -281,20 +281,20 @@ def run_seconds(trace: Trace) -> float:
 
 
 def rows_alone(trace: Trace) -> bool:
-    """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
+    """Whether a sequence in a batch has the same bits as in a run of its own: if every stage is compiled."""
     work, weights = work_of(trace, trace.stages), weights_of(trace)
     compiled = plan_of(trace, work, weights) == "compiled"
     return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
 
 
 def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
-    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
+    """The run of `trace` repeated from its premises in another arithmetic (None: float64). Raises as `rerun` does."""
     header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
     return rerun(replace(trace, header=header), x=trace.x)
 
 
 def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
-    """The trace with other premises, and its lines as they were. Raises what `rerun` does."""
+    """The trace with other premises, and its lines as they were. Raises the errors of `rerun`."""
     dtype = np.dtype(trace.header.dtype)
     x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
     x = trace.x if x is None else np.array(x, dtype)
@@ -305,7 +305,7 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     new = replace(trace, batch=[*batches, trace.batch][0], x=x, **parts)
     new = new if lengths is None else replace(new, lengths=np.array(lengths))
     new = new if mask is None else replace(new, mask=np.array(mask))
-    if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
+    if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # it is unknown which sequences these are
         new = replace(new, header=replace(new.header, step_labels=()))
     lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in new.initial.get(s.scope, {})]
     said = "without which it cannot be run again"
@@ -325,7 +325,7 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
 
 
 def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
-    """The trace with what its run stores as its lines. Raises TooLargeError."""
+    """The trace with the stored lines of its run. Raises TooLargeError."""
     dtype = np.dtype(new.header.dtype)
     check_memory(work, dtype)
     new = replace(new, lines=empty_lines(work, dtype), memory=None)
@@ -333,17 +333,17 @@ def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
 
 
 def computed(trace: Trace, work: Work, weights: Weights, pool: Pool, storage: InMemory) -> Trace:
-    """The trace, with the plan in its header by which its lines were computed into `storage`."""
+    """The trace, with the plan in its header that computed its lines into `storage`."""
     trace = replace(trace, header=replace(trace.header, plan=plan_of(trace, work, weights)))
     by_plan(trace, work, weights, pool, storage)
     return trace
 
 
 def with_holds(trace: Trace, hold: Hold) -> Trace:
-    """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
+    """The run of `trace` repeated, without its adjoints, with additional holds.
 
-    hold: values by address, as `Model.run` has it; they take the place of what is held there already. Raises as `rerun`
-    does, and for an address or value that does not fit.
+    hold: values by address, as for `Model.run`; they replace existing holds at the same places. Raises as `rerun` does,
+    and for an address or value that does not fit.
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
     holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
@@ -351,14 +351,14 @@ def with_holds(trace: Trace, hold: Hold) -> Trace:
 
 
 def holding(trace: Trace, holds: HeldLines) -> Trace:
-    """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
+    """A trace without holds, given the equations and premises of one with holds; its lines are not computed."""
     scopes = dict.fromkeys((*trace.given, *holds.given))
     given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}
     return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
 
 
 def plan_of(trace: Trace, work: Work, weights: Weights) -> str:
-    """The plan that the trace's header names; what no plan of ours computed goes by the one that suits its size."""
+    """The plan named in the trace's header; for values not computed by our plans, the one that suits its size."""
     if trace.header.arithmetic is not None:
         return "lines"
     wanted = trace.header.plan if trace.header.plan in CHOICES else "auto"
@@ -366,12 +366,12 @@ def plan_of(trace: Trace, work: Work, weights: Weights) -> str:
 
 
 def weights_of(trace: Trace) -> Weights:
-    """The parameters by the scope of the stage that reads them: an adjoint reads those of another stage."""
+    """The parameters by the scope of the stage that uses them: an adjoint uses those of another stage."""
     return {stage.scope: trace.parameters.get(stage.owner, {}) for stage in trace.stages}
 
 
 def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
-    """What a run of some of the trace's stages computes: every line of each, all recorded."""
+    """The work of running some of the trace's stages: all of their lines, all recorded."""
     widths = sizes(trace)
     lines = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
     wide = {s.scope: {n: widths[s.scope][n] for n in (*lines[s.scope], *s.states)} for s in stages}
@@ -380,7 +380,7 @@ def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
 
 
 def _changed(kind: str, part: str, trace: Trace, changes: PremiseChanges, dtype: np.dtype[np.float64]) -> Lines:
-    """Copies of a part of the trace's premises, with `changes` in their places."""
+    """Copies of a part of the trace's premises, with `changes` applied."""
     before: Premises = getattr(trace, part)
     found = {scope: {name: np.array(value, dtype) for name, value in here.items()} for scope, here in before.items()}
     for scope, here in (changes.get(part) or {}).items():  # type: ignore[attr-defined]  # by scope, as `before`

@@ -1,7 +1,7 @@
-"""A trace into a .safetensors file while a run computes it.
+"""Streaming a trace into a .safetensors file while a run computes it.
 
-A run fills one buffer while a second thread writes the other. The file has a name of its own until it is whole, so a
-run that is killed leaves none that looks finished.
+A run fills one buffer while a second thread writes the other. The file has a temporary name until it is complete, so a
+killed run does not leave a file that looks finished.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from ..trace.window import cut
 from .memory import InMemory, Work, products
 from .run import Check, Progress, RunJob, by_plan
 
-#: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.
+#: Multiplications per stored number up to which writing is assumed to be as much work as computing.
 MOST_PRODUCTS = 100
 
 
 def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None, check: Check | None = None) -> Trace:
-    """Compute a trace into a file, which is then read where it lies. Memory: two buffers, and what layers pass on.
+    """Compute a trace into a file, whose arrays are then memory-mapped. Memory: two buffers, and lines between layers.
 
-    Raises FileError where it cannot be written or the disk is too small, and what reading and `check` raise: it is
-    shown the trace before the file has its name.
+    Raises FileError if the file cannot be written or the disk is too small, and errors of reading it and of `check`,
+    which sees the trace before the file gets its name.
     """
     if not safetensors.is_tensors(path):
         raise FileError(f"{path}: a run is streamed to .safetensors; another file is written with trace.save")
@@ -49,7 +49,8 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
     shape = len(work.span), work.batch
     widths = {f"lines/{s}/{name}": work.widths[s][name] for s, names in work.recorded.items() for name in names}
     lines = {place: (np.dtype(job.header.dtype), (*shape, width)) for place, width in widths.items()}
-    # one thread of a product that has lost its core to the writer stops all: where writing takes as long, one is left
+    # a single thread that loses its core to the writer delays the whole product: if writing takes as long, leave one
+    # core
     made = sum(products(stage, job.weights) for stage in work.stages)
     room = at_most((os.cpu_count() or 1) - 1) if made <= MOST_PRODUCTS * max(sum(widths.values()), 1) else nullcontext()
     kept = trace if work.whole else cut(trace, work.span, trace.initial, {})
@@ -60,14 +61,14 @@ def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None,
             by_plan(trace, work, job.weights, job.kept, storage, progress)
             storage.finish()
         found = storage.cut(trace, {})
-        for scope, states in found.initial.items():  # known only now, where not all steps are stored
+        for scope, states in found.initial.items():  # known only now, if not all steps are stored
             for state, values in states.items():
                 safetensors.write_rows(file, places[f"initial/{scope}/{state}"], values, 0)
         if check is not None:
             check(replace(found, lines=storage.stored()))
     written = safetensors.load_mapped(path)
     if not os.path.samestat(ours, os.stat(path)):
-        raise FileError(f"{path}: another run has written it meanwhile; give each run a file of its own")
+        raise FileError(f"{path}: another run has written it in the meantime; give each run a file of its own")
     return written
 
 
@@ -84,7 +85,7 @@ class ToFile(InMemory):
         self._buffers: list[dict[str, Array]] = []
         self._room = self._filled = self._first = 0
         self._backwards = False
-        self._views: dict[int, tuple[Any, dict[str, Array]]] = {}  # of the few blocks that come again and again
+        self._views: dict[int, tuple[Any, dict[str, Array]]] = {}  # of the few blocks that recur
 
     def store(self, scope: str, block: Any, steps: slice, there: slice) -> bool:
         """See `InMemory`."""
@@ -111,7 +112,7 @@ class ToFile(InMemory):
         return False
 
     def _begin(self, scope: str, block: Any) -> None:
-        """Two buffers for the lines of a stage, where a step of them is small."""
+        """Allocate two buffers for the lines of a stage, if its steps are small."""
         self._scope, self._backwards = scope, self._trace.stage(scope).backwards
         self._views.clear()
         self._buffers.clear()
@@ -124,7 +125,7 @@ class ToFile(InMemory):
         self._buffers = [{n: np.empty(shape, dtype) for n, shape in shapes.items()} for _ in range(0 if large else 2)]
 
     def _send(self) -> None:
-        """Give the filled buffer to the writer and go on with the other."""
+        """Pass the filled buffer to the writer and continue with the other."""
         if self._filled:
             at = self._room - self._filled if self._backwards else 0
             self._write({n: buffer[at : at + self._filled] for n, buffer in self._buffers[0].items()}, self._first)
@@ -132,7 +133,7 @@ class ToFile(InMemory):
             self._filled = 0
 
     def _write(self, lines: dict[str, Array], first: int) -> None:
-        """Write the steps from `first` on of a stage's lines, as soon as what was given before is written."""
+        """Write the steps of a stage's lines starting at `first`, once earlier data has been written."""
         places = [self._places[f"lines/{self._scope}/{name}"] for name in lines]
 
         def write() -> None:
@@ -144,13 +145,13 @@ class ToFile(InMemory):
         self._writing = self._writer.submit(write)
 
     def finish(self) -> None:
-        """Until all that was taken is in the file. Raises what the writing raised."""
+        """Wait until everything is in the file. Raises errors of the writing thread."""
         self._send()
         if self._writing is not None:
             self._writing.result()
 
     def stored(self) -> dict[str, dict[str, Array]]:
-        """See `InMemory`: where they lie in the file."""
+        """See `InMemory`: as stored in the file."""
         self.finish()
         content = np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
         recorded = self.work.recorded.items()

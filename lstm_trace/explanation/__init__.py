@@ -1,1 +1,1 @@
-"""What a cell remembers, what a value came from, how the gates behave."""
+"""What a cell remembers, where a value comes from, how the gates behave."""

@@ -1,6 +1,6 @@
-"""Ablation: what a value becomes when a unit, a step or a whole line is held at another value, each in turn.
+"""Ablation: a value when a unit, a step or a whole line is held at another value, each in turn.
 
-Each variant is a run that equals `lt.run(…, hold={…})` by the trace's plan, to the last bit (see `trials`).
+Each variant is a run that equals `lt.run(…, hold={…})` with the trace's plan, to the last bit (see `trials`).
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Over = Literal["units", "steps", "lines"]
 
 
 class Effect(NamedTuple):
-    """One variant: what was held (t, unit: None for all of them), the value then, and by how much it changed.
+    """One variant: what was held (t, unit: None for all), the resulting value, and the change.
 
-    address: of all that was held. label: what the step, or the unit, is called; empty where it has no name.
+    address: of everything held. label: the label of the step or unit; empty if it has none.
     """
 
     scope: str
@@ -47,12 +47,13 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class AblationEffects:
-    """A value, and what it becomes in each variant, the largest change first.
+    """A value, and the value in each variant, the largest change first.
 
-    of: the value, or a sum of some; value: as the run without a hold gives it.
-    held: what is held in turn, line by line: at which steps and which units (None: all). unreached: layers and
-    directions that have such lines too, and on which the value does not depend.
-    left: how many variants were left out, those that matter least to first order, since all would take too long.
+    of: the value, or a sum of several; value: the value in the run without a hold.
+    held: what is held in turn, by line: at which steps and which units (None: all). unreached: layers and directions
+    that also have such lines, but that the value does not depend on.
+    left: the number of variants that were left out because all would take too long: those with the smallest first-order
+    effect.
     """
 
     of: Target
@@ -64,18 +65,18 @@ class AblationEffects:
     left: int = 0
 
 
-@np.errstate(all="ignore")  # a value that has overflowed has effects that are NaN
+@np.errstate(all="ignore")  # if the value has overflowed, the effects are NaN
 def ablation(
     trace: Trace, of: str, over: Over = "units", lines: str | Sequence[str] | None = None, to: Any = 0.0
 ) -> AblationEffects:
-    """Hold each unit over all steps, or each step, or each line in turn, and see what the value at `of` becomes.
+    """Hold each unit over all steps, each step, or each line in turn, and report the resulting value at `of`.
 
-    of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
-    has them without rows (steps and units that they name are the only ones); None is the cell state of every layer and
-    direction, the last carried line that the value depends on; where there is none, the output, or the line itself
-    (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same size. What
-    the trace holds already stays held, but for the values that a variant holds itself.
-    Raises OptionError, MissingError, ShapeError; TooLargeError where it would take too long.
+    of: the address of one value of a line, or a sum of such values (see `target`). lines: addresses of what is held, as
+    for `hold` but without sequences (if they name steps or units, only those are held). None: the cell state of every
+    layer and direction, that is, the last carried line that the value depends on; if there is none, the output, or the
+    line itself (over lines: every named line). to: what it is held at: a number, `'*0.5'`, or a trace of the same size.
+    Existing holds of the trace stay in force, except for values that a variant holds itself.
+    Raises OptionError, MissingError, ShapeError; TooLargeError if it would take too long.
     """
     if over not in get_args(Over):
         raise OptionError(f"over must be one of {', '.join(get_args(Over))}; found {describe(over)}")
@@ -87,12 +88,12 @@ def ablation(
     parts = computed_parts(one, found.parts, itself)
     if parts is None:
         name = next(part.line for part in found.parts if computed_parts(one, [part], itself) is None)
-        raise OptionError(f"{found}: {name} is a premise, and nothing that is held changes it; name a line")
+        raise OptionError(f"{found}: {name} is a premise, which no hold can change; name a line")
     kept = {stage.scope for stage in reached(one.stages, parts)} | {part.scope for part in parts}
     one = replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
     named = _lines(one, over, parts) if lines is None else named
     if not named:
-        raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
+        raise OptionError("none of the named lines can be held; name another one, or leave this out for all")
     meant = _places(one, named)
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials(by_its_plan(one), parts)
@@ -103,7 +104,7 @@ def ablation(
         return numbers("to", place, to, one.span, 1, sizes(one)[place.scope][place.line], np.dtype(one.header.dtype))
 
     held = HeldTrials(trials, isinstance(value, Multiple), at)
-    if lines is None:  # what nobody has named may be left out
+    if lines is None:  # only variants that nobody named may be left out
         variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     base, effects, steps, widths = trials.value, [], step_labels(trace, found.b), sizes(one)
@@ -123,14 +124,14 @@ def ablation(
 
 
 def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
-    """What is held in row b, as it is said: all steps and all units are not named."""
+    """What is held in sequence b, as reported: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
     return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
 
 
 def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
-    """The lines that are held where none are named."""
+    """The lines that are held if none are named."""
     stages = plain(one).stages
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
@@ -142,7 +143,7 @@ def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
 
 
 def _remembered(stage: Stage) -> list[str]:
-    """What is carried of a stage, and read by a line that is computed: keeping a state at padding is no reading."""
+    """The carried lines of a stage that a computed line uses; keeping a state at padding does not count."""
     return [
         stage.unpadded(line)
         for state, line in stage.cell.carry
@@ -170,10 +171,11 @@ def _variants(place: Region, over: Over, one: Trace) -> list[Region]:
 
 
 def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Region]:
-    """At most so many of the variants: those that change the value most to first order, gradient times change.
+    """At most this many of the variants: those with the largest first-order effect on the value, gradient times change.
 
-    All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had
-    the one with the largest effect for three of them; the units whose own values are the largest had it for one.
+    All if a line was not recorded. In tests on four trained models (12 to 24 units), an eighth of the units, chosen
+    this way, included the one with the largest effect for three of them; choosing the units with the largest values did
+    for one.
     """
     one = held.trials.trace
     lines = {(place.scope, place.line) for place in variants}
@@ -193,7 +195,7 @@ def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Regi
 
 
 def _slopes(one: Trace, parts: Sequence[Summand], lines: set[tuple[str, str]]) -> dict[tuple[str, str], Array]:
-    """The gradient of the value with respect to lines, (T, width) each; none where lines that it needs are missing."""
+    """The gradient of the value with respect to lines, (T, width) each; empty if lines that it needs are missing."""
     seeds: Weightings = {}
     Target("", 0, tuple(parts)).weigh(one, seeds)
     found = {(scope, name): np.zeros((one.steps, sizes(one)[scope][name])) for scope, name in lines}
@@ -211,7 +213,7 @@ def _slopes(one: Trace, parts: Sequence[Summand], lines: set[tuple[str, str]]) -
 
 
 def _afford(trials: Trials, variants: int) -> None:
-    """Raise TooLargeError for variants that would take too long."""
+    """Raise TooLargeError if the variants would take too long."""
     seconds, allowed = variants * trials.seconds, plan_choice.MOST_SECONDS
     if seconds > allowed:
         runs, steps = counted(variants, "run"), counted(trials.trace.steps, "step")

@@ -1,10 +1,10 @@
-"""A value against a baseline: its exact split, the measures in common use, and the experiments that check it.
+"""A value relative to a baseline: its exact split, the common attribution measures, and the experiments that check it.
 
-Comprehensiveness and sufficiency as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5): m is here the value,
-and a step is taken away as in an occlusion, by the baseline's input. Both are counted towards the value in which all
-inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions. Their m
-is a probability, which ends at 0; a value goes past the baseline's where steps that pull the other way remain, and past
-itself where these alone are taken away. How far it goes is part of the score.
+Comprehensiveness and sufficiency are defined as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5), with the
+value as m; a step is removed as in an occlusion, by replacing its input with the baseline's. Both are measured towards
+the value in which all inputs and states are the baseline's, so that in a linear model no order beats that of the exact
+contributions. ERASER's m is a probability, which ends at 0; our value may overshoot that of the baseline if steps with
+the opposite sign remain, and overshoot itself if only these are removed. The overshoot is part of the score.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ..trace.trace import Trace
 from .contribution import Baseline, BaselinePair, Shares, baseline_of, check_points
 from .trials import SEED, Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
-#: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
+#: Below this fraction of the largest contribution the sign of a number is ignored: it may be rounding.
 SMALL = 0.01
 
 
 class Step(NamedTuple):
-    """What came in at a step: through the parameters that differ, and the inputs; and what the value loses without it.
+    """Contributions of a step, through the parameters that differ and the inputs; and the loss of value without it.
 
-    token: what the step is called, if anything. occlusion: None at padding, and where no run was made.
+    token: the label of the step, if any. occlusion: None at padding, and if no run was made.
     """
 
     t: int
@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 
 class State(NamedTuple):
-    """What an initial state brought, and what the value loses without it."""
+    """The contribution of an initial state, and the loss of value without it."""
 
     place: str
     share: float
@@ -53,13 +53,13 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Account:
-    """What inputs, steps and states brought to a value.
+    """Contributions of inputs, steps and states to a value.
 
     others: gradient x input and integrated gradients, by column. steps: in the order of time. states: the initial
-    states that differ from the baseline's. occlusion: None where it was not asked for, or nothing can be replaced.
-    faithfulness: None where there is little to put in order, or where it takes too long: so many runs, `wanted`.
-    unmeasured: why a measure is missing. padding, unreached: the steps of padding, and others that the value does not
-    depend on, such as those after it; they brought nothing.
+    states that differ from the baseline's. occlusion: None if it was not requested, or nothing can be replaced.
+    faithfulness: None if there is too little to rank, or if it takes too long: `wanted` is the number of runs needed.
+    unmeasured: why a measure is missing. padding, unreached: the padded steps, and others that the value does not
+    depend on, such as later ones; their contribution is zero.
     """
 
     split: Split
@@ -75,9 +75,9 @@ class Account:
 
     @property
     def ranked(self) -> tuple[Step | State, ...]:
-        """The steps and states in the order that is more faithful; in that of time where this was not measured.
+        """The steps and states in the more faithful order; in the order of time if this was not measured.
 
-        Without padding, and what the value does not depend on.
+        Without padding, and without those that the value does not depend on.
         """
         gone, faith = self.padding | self.unreached, self.faithfulness
         every: list[Step | State] = [*(step for step in self.steps if step.t not in gone), *self.states]
@@ -89,7 +89,9 @@ class Account:
 
     @property
     def opposed(self) -> tuple[int, int]:
-        """Of how many of the largest contributions the occlusion has the other sign, and of how many; else 0, 0."""
+        """Of the largest contributions, how many have the opposite sign in the occlusion, and the number of them; or 0,
+        0.
+        """
         every: tuple[Step | State, ...] = (*self.steps, *self.states)
         pairs = [(share_of(row), row.occlusion) for row in every if row.occlusion is not None]
         least = SMALL * max((abs(share) for share, _ in pairs), default=0.0)
@@ -104,12 +106,12 @@ def account(
     trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto",
     runs: Runs = "auto", compared: bool = True,
 ) -> Account:  # fmt: skip
-    """Split a value against a baseline, and check the split by experiments.
+    """Split a value relative to a baseline, and check the split by experiments.
 
-    points: of the path of integrated gradients; `auto`: 50, fewer for a large trace, up to 400 where 50 leave more than
-    1 % of the difference. runs: how many steps are occluded; `auto`: as many as a second or two allows, and
-    faithfulness is measured only where that is as quick. compared: with the measures in common use, and with the
-    faithfulness. Raises OptionError for what is no baseline or number, and the errors of `split`.
+    points: number of points on the path of integrated gradients; `auto`: 50, fewer for a large trace, up to 400 if 50
+    leave more than 1 % of the difference. runs: how many steps are occluded; `auto`: as many as fit into a second or
+    two, and faithfulness is measured only if it is as quick. compared: whether to include the common measures and
+    faithfulness. Raises OptionError for an invalid baseline or number, and the errors of `split`.
     """
     check_runs(runs)
     if points != "auto":
@@ -117,14 +119,14 @@ def account(
     base, row = baseline_of(trace, baseline, of)
     found = split(base, trace, of, row)
     pair = BaselinePair.of_traces(trace, base, row, of)
-    del base  # all its lines
+    del base  # frees all its lines
     others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()} if compared else {}
     unmeasured: tuple[str, ...] = ()
     if compared:
         try:
             path = pair.integrated_until_complete() if points == "auto" else pair.integrated_gradients(points)
             others["integrated_gradients"] = path
-        except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+        except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split remains
             unmeasured = (f"No integrated gradients: {error}.",)
     variants = Variants.of(pair)
     without = faith = None
@@ -162,7 +164,7 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
 
 
 def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:
-    """The steps of padding, but for those that brought something."""
+    """The padded steps, except those with a contribution."""
     b = found.of.b or 0
     return frozenset(
         step.t for k, step in enumerate(over) if not (trace.valid[k, b, 0] or step.parameters or step.inputs)
@@ -175,20 +177,20 @@ def share_of(row: Step | State) -> float:
 
 
 def states(found: Split, without: Occlusion | None = None) -> Iterator[State]:
-    """The initial states of a split that differ, or have a share."""
+    """The initial states of a split that differ, or have a contribution."""
     for place, part in found.parts.items():
         lost = None if without is None else without.states.get(place)
         if found.kinds[place] == "state" and (part.any() or lost is not None):
             yield State(place, float(part.sum()), None if lost is None or np.isnan(lost) else lost)
 
 
-#: Percent of the steps that are taken away, or kept: ERASER's.
+#: Percentages of the steps that are removed, or kept, as in ERASER.
 BINS = (1, 5, 10, 20, 50)
-#: Orders drawn at random; fewer, but not less than `FEWEST`, where that takes too long. Of fewer steps than `LEAST`
-#: every order is much the same.
+#: Number of random orders; if they take too long fewer are drawn, but at least `FEWEST`. With fewer steps than `LEAST`
+#: all orders are much the same.
 DRAWS, FEWEST, LEAST = 20, 3, 5
-#: Percent of the steps that are compared with each other (at least two), and the rank correlation and the part of
-#: those steps in common below which two orders disagree.
+#: Percentage of the steps that are compared with each other (at least two), and the rank correlation and the overlap
+#: of those steps below which two orders are said to disagree.
 TOP, CORRELATED, COMMON = 10, 0.5, 0.5
 
 
@@ -196,8 +198,9 @@ class FaithfulnessScore(NamedTuple):
     """Means over `BINS`, in the unit of the value.
 
     comprehensiveness: how far the value moves towards the baseline's without the top-ranked steps; large is good.
-    overshoot: how much of that is past the baseline's. sufficiency: how far it moves if only they are kept; near 0 is
-    good, and below 0 it moves away from the baseline's. distance: the same in either direction; small is good.
+    overshoot: the part of that beyond the baseline's value. sufficiency: how far it moves if only these steps are kept;
+    near 0 is good, and below 0 it moves away from the baseline's. distance: the same in either direction; small is
+    good.
     """
 
     comprehensiveness: float
@@ -208,11 +211,11 @@ class FaithfulnessScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """The scores of some orders of what can be replaced.
+    """The scores of several orders in which inputs and states can be replaced.
 
-    orders: by name (`contribution`, `occlusion`). drawn: of orders drawn at random. correlation: of the ranks in the
-    two orders, nan where there is one; common: how many are among the first `top` of both. value, baseline: the value
-    when nothing is replaced, and when everything is. count: how much can be.
+    orders: by name (`contribution`, `occlusion`). drawn: scores of random orders. correlation: of the ranks in the two
+    orders, NaN if there is only one; common: how many are among the first `top` of both. value, baseline: the value if
+    nothing is replaced, and if everything is. count: how many can be replaced.
     """
 
     orders: Mapping[str, FaithfulnessScore]
@@ -226,26 +229,26 @@ class Faithfulness:
 
     @property
     def side(self) -> float:
-        """On which side of the baseline's the value is: 1 above, -1 below."""
+        """The side of the baseline's value on which the value is: 1 above, -1 below."""
         return _side(self.value, self.baseline)
 
     def without(self, score: FaithfulnessScore) -> float:
-        """What the value is without the first steps, on average."""
+        """The mean value without the first steps."""
         return self.value - self.side * score.comprehensiveness
 
     @property
     def best(self) -> str:
-        """The order of the largest comprehensiveness; of equal ones the first."""
+        """The order with the largest comprehensiveness; the first of equal ones."""
         return max(self.orders, key=lambda name: self.orders[name].comprehensiveness)
 
     @cached_property
     def mean(self) -> FaithfulnessScore:
-        """Of the orders drawn at random."""
+        """The mean score of the random orders."""
         return FaithfulnessScore(*np.mean(self.drawn, axis=0).tolist())
 
     @cached_property
     def spread(self) -> FaithfulnessScore:
-        """Their standard deviation."""
+        """The standard deviation of the scores of the random orders."""
         return FaithfulnessScore(*np.std(self.drawn, axis=0, ddof=1).tolist())
 
     @property
@@ -255,27 +258,26 @@ class Faithfulness:
 
     @property
     def uncorrelated(self) -> bool:
-        """Whether the ranks in the two orders say that they disagree."""
+        """Whether the rank correlation shows that the two orders disagree."""
         return self.correlation < CORRELATED
 
     @property
     def apart(self) -> bool:
-        """Whether what comes first in the two orders says that they disagree."""
+        """Whether the first entries of the two orders show that they disagree."""
         return self.common < COMMON * self.top
 
     @property
     def misleading(self) -> bool:
-        """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
+        """Whether the largest contributions move the value less towards the baseline's than randomly drawn steps."""
         return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness
 
 
 @np.errstate(all="ignore")
 def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int) -> Faithfulness:
-    """Take the first steps of each order away, and keep only them; all runs are one batch.
+    """Remove the first steps of each order, and keep only them; all runs form one batch.
 
-    scores: by name a number for each of what can be replaced, on the side of the value. The order is from the largest
-    on, towards the value where that is larger than the baseline's; the smallest on where it is smaller. draws: orders
-    drawn at random.
+    scores: by name, a number for everything that can be replaced, on the side of the value. The order is descending if
+    the value is larger than the baseline's, otherwise ascending. draws: number of random orders.
     """
     count = len(variants)
     value, everything = variants.values(np.array([[False] * count, [True] * count])).tolist()
@@ -294,17 +296,17 @@ def _side(value: float, baseline: float) -> float:
 
 
 def ordered(scores: Array) -> Array:
-    """The largest first, of equal ones the first; what is not a number last."""
+    """Indices in descending order, the first of equal ones first; NaN last."""
     return np.argsort(-np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf), kind="stable")
 
 
 def largest_of(count: int) -> int:
-    """How many of so many are compared as the largest."""
+    """How many of this count are compared as the largest."""
     return max(first_of(TOP, count), 2)
 
 
 def first_of(percent: int, count: int) -> int:
-    """How many are so many percent, at least one.
+    """This percentage of a count, at least one.
 
     >>> first_of(5, 20), first_of(5, 21), first_of(1, 3)
     (1, 2, 1)
@@ -313,10 +315,10 @@ def first_of(percent: int, count: int) -> int:
 
 
 def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[FaithfulnessScore]:
-    """Each set of steps that is taken away is run once, however many orders and bins have it."""
+    """Each set of removed steps is run once, however many orders and bins contain it."""
     count = len(variants)
     first = np.array([first_of(percent, count) for percent in BINS])
-    away = np.argsort(orders, axis=1)[:, None] < first[:, None]  # the place of each in an order; (orders, bins, count)
+    away = np.argsort(orders, axis=1)[:, None] < first[:, None]  # (orders, bins, count)
     rows = np.stack([away, ~away], axis=2)
     different, places = np.unique(rows.reshape(-1, count), axis=0, return_inverse=True)
     values = variants.values(different)[places.ravel()].reshape(rows.shape[:3])
@@ -326,9 +328,9 @@ def _scores(variants: Variants, orders: list[Array], value: float, everything: f
     return [FaithfulnessScore(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
 
 
-@np.errstate(invalid="ignore")  # of equal ranks
+@np.errstate(invalid="ignore")  # if all ranks are equal
 def rank_correlation(a: Array, b: Array) -> float:
-    """Spearman's: the correlation of the ranks, equal numbers sharing theirs; nan where all are equal.
+    """Spearman's: the correlation of the ranks, equal numbers sharing theirs; NaN if all are equal.
 
     >>> rank_correlation(np.array([1.0, 5.0, 2.0]), np.array([10.0, 30.0, 20.0])).__round__(6)
     1.0

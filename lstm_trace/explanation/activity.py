@@ -1,7 +1,7 @@
-"""What units do over a whole trace: saturation, half-life, statistics, and the first value that is not finite.
+"""The activity of units over a whole trace: saturation, half-life, statistics, and the first non-finite value.
 
 Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
-above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
+above `high`; tanh, which ranges from -1 to 1, is first rescaled to the range from 0 to 1.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ..trace.held import plain
 from ..trace.trace import Trace
 from .memory import Recurrence, kept as kept_at, recurrences, values_of
 
-#: A half-life of at most so many times the longest sequence is given as a number.
+#: A half-life is given as a number up to this multiple of the longest sequence.
 FORESEEN = 10
 
 
 class Kept(NamedTuple):
     """What the units of a carried line keep from step to step.
 
-    half_life: (H,), valid steps by the number of `halvings`; infinite where nothing was ever lost, NaN where a gate was
-    no finite number. mean: (H,), of the factor. forgets: (T, B), the share of units that keep less than half at a step;
-    NaN at padding.
+    half_life: (H,), valid steps divided by the number of `halvings`; infinite if nothing was ever lost, NaN if a gate
+    was not finite. mean: (H,), mean of the factor. forgets: (T, B), the fraction of units that keep less than half at a
+    step; NaN at padding.
     """
 
     half_life: Array
@@ -42,34 +42,34 @@ class Kept(NamedTuple):
 
 
 def halvings(kept: Array) -> Array:
-    """How often each factor halves what it multiplies: -log2 of it, at least 0 and at most 1.
+    """How often each factor halves the value that it multiplies: -log2 of it, at least 0 and at most 1.
 
     At most 1, so that a unit that holds a value for eighty steps and drops it at once has a half-life of eighty,
-    however little it kept then. What is counted does not depend on where a sequence begins or ends.
+    however little it kept then. The count does not depend on where a sequence begins or ends.
 
     >>> halvings(np.array([1.0, 0.5, -0.5, 0.25, 0.0, 2.0])).tolist()
     [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
     """
-    return 0.0 - np.log2(np.clip(np.abs(kept), 0.5, 1.0))  # not -0 for what is kept whole
+    return 0.0 - np.log2(np.clip(np.abs(kept), 0.5, 1.0))  # not -0 if everything is kept
 
 
 def foreseen(valid: Array) -> int:
-    """The longest half-life that is given as a number: it is far more than the steps that were seen.
+    """The longest half-life that is given as a number: far longer than the observed sequences.
 
-    valid: (T, B, 1), not 0 at the steps that are no padding.
+    valid: (T, B, 1), nonzero at the steps that are not padding.
     """
     return FORESEEN * int((valid != 0).sum(axis=0).max(initial=0))
 
 
 def by_halvings(steps: float, halved: Array) -> Array:
-    """The half-life of what was halved so often in so many steps; infinite where it never was, NaN of NaN."""
+    """The half-life for this many halvings in this many steps; infinite if there were none, NaN for NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.float64(steps) / (halved + 0.0)  # -0 would make it negative
 
 
-@np.errstate(all="ignore")  # what has overflowed has no half-life
+@np.errstate(all="ignore")  # overflowed values have no half-life
 def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
-    """What each of `width` units keeps at the valid steps of `rows`; None where a gate was not recorded."""
+    """What each of `width` units keeps at the valid steps of `rows`; None if a gate was not recorded."""
     valid = trace.valid[:, rows, 0] != 0
     halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
     for steps in pieces(trace.steps, valid.shape[1] * width):
@@ -79,7 +79,7 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
             return None
         inside = valid[steps]
         keep = np.broadcast_to(keep, (*inside.shape, width))
-        halved += halvings(keep).sum(axis=(0, 1))  # at padding all is kept, unless it is held there
+        halved += halvings(keep).sum(axis=(0, 1))  # at padding everything is kept, unless it is held there
         here = keep[inside]
         total += here.sum(axis=0)
         forgets[steps][inside] = (np.abs(here) < 0.5).mean(axis=1)
@@ -91,11 +91,11 @@ LOW, HIGH = 0.1, 0.9
 
 
 class Activity(NamedTuple):
-    """One unit of one squashing line over all valid steps and rows.
+    """One unit of one squashing line over all valid steps and sequences.
 
-    left, right: share of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
-    high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
-    held (`halvings`); None for other lines.
+    left, right: fractions of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
+    high) or empty. half_life: for a gate that multiplies a carried state, the number of steps in which it halves the
+    held value (`halvings`); None for other lines.
     """
 
     scope: str
@@ -111,22 +111,22 @@ class Activity(NamedTuple):
 
     @property
     def row(self) -> tuple[Any, ...]:
-        """It in a table with the columns `COLUMNS`."""
+        """The activity as a row of a table with the columns `COLUMNS`."""
         return *layer_and_direction(self.scope), *self[1:]
 
 
-#: Of the table of all activities.
+#: Columns of the table of all activities.
 COLUMNS = ("layer", "direction", *Activity._fields[1:])
 
 
 class NotFinite(NamedTuple):
-    """The first value, in computing order, that is NaN or infinite, and the operands that it came from."""
+    """The first value, in order of computation, that is NaN or infinite, and its operands."""
 
     address: Address
     value: float
     op: str
     operands: tuple[tuple[str, float], ...]
-    premise: bool  # an operand that is a premise is not finite itself
+    premise: bool  # whether an operand that is a premise is itself not finite
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Behaviour:
 
 
 def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:
-    """Measure every gate and tanh line, unit by unit. batch: one row; all rows if None.
+    """Measure every gate and tanh line, unit by unit. batch: one sequence; all if None.
 
     Raises OptionError unless 0 <= low < high <= 1.
     """
@@ -181,7 +181,7 @@ def keeping(stage: Stage) -> set[str]:
 
 
 def first_not_finite(trace: Trace) -> NotFinite | None:
-    """The first value in computing order that is NaN or infinite; None where all are finite."""
+    """The first value, in order of computation, that is NaN or infinite; None if all are finite."""
     for stage in trace.stages:
         recorded = trace.lines.get(stage.scope, {})
         bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
@@ -215,11 +215,11 @@ def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
 
 
 class LineStatistics(NamedTuple):
-    """A carried line, or the output, of a layer and direction, unit by unit: over all valid steps of the rows.
+    """Statistics of a carried line, or of the output, of a layer and direction, by unit: over all valid steps.
 
-    name: of the line. Arrays are (H,): mean, mean of the sizes, the least and the largest value, the value of the
-    largest size, where that is (index of the step in the trace's arrays, row), NaN where a value is not finite.
-    kept: what it keeps from step to step, None where the line is no sum of (gate * before) and other terms, or a gate
+    name: name of the line. Arrays are (H,): mean, mean of the magnitudes, smallest and largest value, the value of the
+    largest magnitude, its location (index of the step in the trace's arrays, sequence); NaN if a value is not finite.
+    kept: what it keeps from step to step, None if the line is not a sum of (gate * previous) and other terms, or a gate
     was not recorded.
     """
 
@@ -234,11 +234,11 @@ class LineStatistics(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """How far a carried line went at each step: arrays are (T, B) by the trace's steps and the rows of the profile.
+    """How far a carried line moved at each step: arrays are (T, B), for the trace's steps and the profile's sequences.
 
     change: the Euclidean norm, over the units, of the value minus the one carried in; NaN at padding. typical: its
-    median over all valid steps (the mean where that is zero). unit: which unit moved furthest; before, after: from
-    where to where.
+    median over all valid steps (the mean if that is zero). unit: the unit that moved furthest; before, after: its
+    values.
     """
 
     name: str
@@ -250,16 +250,16 @@ class Moves(NamedTuple):
 
     @property
     def times(self) -> Array:
-        """The change by the typical one, (T, B)."""
+        """The change relative to the typical one, (T, B)."""
         return self.change / (self.typical or 1.0)
 
 
 def values_at(
     trace: Trace, scope: str, name: str, rows: slice, wanted: Array
 ) -> Iterator[tuple[slice, Array, Array, Array]]:
-    """The values of a line at steps and rows, a piece of the steps at a time: the piece, steps, rows, values (n, H).
+    """The values of a line at selected steps and sequences, in pieces: the piece, steps, sequences, values (n, H).
 
-    wanted: (T, B), where.
+    wanted: (T, B), the selection.
     """
     values = trace.lines[scope][name]
     for steps in pieces(trace.steps, wanted.shape[1] * values.shape[-1]):
@@ -269,15 +269,15 @@ def values_at(
 
 
 def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> LineStatistics:
-    """What a line of `stage` is like over the valid steps of `rows`, a piece of the steps at a time.
+    """Statistics of a line of `stage` over the valid steps of `rows`, computed in pieces.
 
-    rule: the recurrence of a state, for what its units keep; None where there is none.
+    rule: the recurrence of a state, to determine what its units keep; None if there is none.
     """
     valid, width = trace.valid[:, rows, 0] != 0, trace.lines[stage.scope][name].shape[-1]
     total, size, largest = np.zeros((3, width))
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
     at, begun = np.zeros((width, 2), int), False
-    with np.errstate(all="ignore"):  # inf - inf, of a line that overflowed
+    with np.errstate(all="ignore"):  # inf - inf, if a line overflowed
         for _, t, b, here in values_at(trace, stage.scope, name, rows, valid):
             sizes = np.abs(here)
             total, size = total + here.sum(axis=0), size + sizes.sum(axis=0)
@@ -296,7 +296,7 @@ def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Re
 
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:
-    """How far a carried line went at each step; None where what was carried in is not known."""
+    """How far a carried line moved at each step; None if the value carried in is unknown."""
     states = [state for state, line in stage.cell.carry if stage.unpadded(line) == name]
     valid = trace.valid[:, rows, 0] != 0
     change, before, after = np.full((3, *valid.shape), np.nan)

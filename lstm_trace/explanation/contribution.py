@@ -1,7 +1,7 @@
-"""What inputs, steps and states brought to a value against a baseline; three ways, so that people can compare them.
+"""Contributions of inputs, steps and states to a value relative to a baseline; three measures, for comparison.
 
-The secant split is exact. Gradient x input and integrated gradients are the measures in common use: the first does
-not add up to anything, the second adds up as well as its path is sampled (the gap is given).
+The secant split is exact. Gradient x input and integrated gradients are the common measures: the first has no
+meaningful sum, the second adds up as well as its path is sampled (the gap is reported).
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from ..errors import OptionError
 from ..trace.derived import one_row, total
 from ..trace.trace import Trace
 
-#: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.
+#: A trace; or a change to the traced input: all inputs 0, all initial states 0, or another sequence of the batch.
 Baseline = Trace | Literal["zero-input", "zero-state"] | int
 
-#: Points of a path where none are asked for: so many, or as many as take EXTRA_SECONDS. They are doubled while they
-#: leave more than COMPLETE of the difference: where a gate saturates on the path 50 may leave 6 %, and 400 a millionth.
-#: More than 400 take numpy longer to find (1 s for 800) than most runs.
+#: Default number of points on a path: this many, or as many as take EXTRA_SECONDS. It is doubled while the points
+#: leave more than COMPLETE of the difference: if a gate saturates on the path, 50 may leave 6 %, and 400 a millionth.
+#: For more than 400, numpy takes longer to find the points (1 s for 800) than most runs.
 POINTS, MOST_POINTS, COMPLETE = 50, 400, 0.01
-#: Premises that a path leads through.
+#: Premises that vary along a path.
 PATH = ("input", "state", "given")
-#: By address the premise and the gradient of the value, of one row.
+#: By address, the premise and the gradient of the value with respect to it, for one sequence.
 Gradients = Mapping[str, tuple[Premise, Array]]
 
 
 def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
-    """The baseline as a trace, and the row of its batch that stands against the row of the value at `of`.
+    """The baseline as a trace, and the sequence in it that corresponds to the sequence of the value at `of`.
 
-    Raises OptionError for a baseline that there is not, MissingError for a premise that the trace does not have.
+    Raises OptionError for an unknown baseline, MissingError for a premise that the trace does not have.
     """
     trace, b = forward(trace), target(trace, of).b
     if isinstance(baseline, Trace):
@@ -67,7 +67,7 @@ def contribution(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Sp
 class Shares:
     """Shares of inputs, initial states and supplied lines by address, shaped as in `Split`.
 
-    gap: value minus baseline value minus the sum of the shares. points: of the path, 0 without one.
+    gap: value minus baseline value minus the sum of the shares. points: number of points on the path, 0 without one.
     """
 
     of: Target
@@ -78,19 +78,19 @@ class Shares:
 
     @property
     def gap(self) -> float:
-        """What the shares leave of value minus baseline value."""
+        """The part of value minus baseline value that the shares do not explain."""
         return self.value - self.baseline - total(self.parts.values())
 
     @property
     def incomplete(self) -> bool:
-        """Whether they leave more than `COMPLETE` of it, and more than rounding does."""
+        """Whether the gap exceeds `COMPLETE` of the difference, and the effect of rounding."""
         size = sum(float(np.abs(part).sum() * np.finfo(part.dtype).eps) for part in self.parts.values())
         return abs(self.gap) > max(COMPLETE * abs(self.value - self.baseline), 64 * size)
 
 
 @dataclass(frozen=True)
 class BaselinePair:
-    """A value in its own row of a trace, and the baseline of that row, of which only the premises are held."""
+    """A value in its own sequence of a trace, and the baseline of that sequence, reduced to its premises."""
 
     of: Target
     one: Trace
@@ -100,11 +100,11 @@ class BaselinePair:
 
     @classmethod
     def of_traces(cls, trace: Trace, base: Trace, row: int, of: str) -> BaselinePair:
-        """row: that of the baseline."""
+        """row: the sequence of the baseline."""
         place, other, one = compared_rows(base, trace, of, row)
         return cls(place, one, replace(other, lines={}), place.read(one), place.read(other))
 
-    @np.errstate(all="ignore")  # a value that has overflowed has shares that are NaN
+    @np.errstate(all="ignore")  # if a value has overflowed, its shares are NaN
     def gradient_times_input(self) -> Shares:
         """See `gradient_times_input`."""
         return self._shares(_gradient(self.one, self.of))
@@ -128,8 +128,8 @@ class BaselinePair:
         return self._shares(found, points)
 
     def integrated_until_complete(self) -> Shares:
-        """With as many points as leave less than `COMPLETE` of the difference, within EXTRA_SECONDS for all of them."""
-        afforded = plan_choice.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the backward pass
+        """With enough points to leave less than `COMPLETE` of the difference, within EXTRA_SECONDS for all of them."""
+        afforded = plan_choice.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run and its backward pass
         points = spent = min(POINTS, max(int(afforded), 1))
         found = self.integrated_gradients(points)
         while found.incomplete and points < MOST_POINTS and spent + 2 * points <= afforded:
@@ -140,45 +140,45 @@ class BaselinePair:
 
     def _shares(self, slopes: Gradients, points: int = 0) -> Shares:
         parts = {}
-        for premise, gradient in slopes.values():  # times difference for inputs, initial states and supplied lines
+        for premise, gradient in slopes.values():  # times difference, for inputs, initial states and supplied lines
             a, b = premise.value(self.one), premise.value(self.base)
             parts[premise.place] = np.where(a == b, 0.0, gradient * difference(a, b))
         return Shares(self.of, self.value, self.baseline, parts, points)
 
 
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
-    """The gradient of the value at the input itself, times input minus baseline input."""
+    """The gradient of the value at the actual input, times input minus baseline input."""
     return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).gradient_times_input()
 
 
 def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = POINTS) -> Shares:
     """The mean gradient along the straight path from the baseline's premises, times their difference.
 
-    Sundararajan, Taly & Yan 2017; `points` of the Gauss-Legendre rule, each traced anew, as rows of one batch.
-    Raises OptionError where the baseline has other parameters or padding: a path leads through inputs and states.
+    Sundararajan, Taly & Yan 2017; with `points` nodes of the Gauss-Legendre rule, each a new run, all in one batch.
+    Raises OptionError if the baseline has other parameters or padding: a path varies only inputs and states.
     """
     return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
 
 
 def check_points(points: int) -> None:
-    """Raise OptionError for what is no number of points."""
+    """Raise OptionError for an invalid number of points."""
     if isinstance(points, bool) or not isinstance(points, int) or points < 1:
         raise OptionError(f"points must be at least 1, a whole number; found {describe(points)}")
 
 
 def _gradient(trace: Trace, place: Target, weights: Array | None = None) -> Gradients:
-    """Weighted over the rows of the batch, which are added up."""
+    """The gradient, weighted and summed over the sequences of the batch."""
     seeds: Weightings = {}
     place.weigh(trace, seeds, weights)
     found = [p for p in premises(walked(trace, seeds, record=False)) if p.kind in PATH]
-    return {p.place: (p, p.gradient.sum(axis=-2, keepdims=True)) for p in found}  # over the rows
+    return {p.place: (p, p.gradient.sum(axis=-2, keepdims=True)) for p in found}  # over the sequences
 
 
 def _along(one: Trace, base: Trace, at: Array) -> Trace:
-    """A trace whose rows have the premises of the points `at` (0: baseline, 1: trace) of the straight path."""
+    """A trace whose sequences have the premises of the points `at` (0: baseline, 1: trace) of the straight path."""
 
     def mixed(a: Array, b: Array) -> Array:
-        return b + at[:, None] * (a - b)  # the rows of a batch are the last axis but one
+        return b + at[:, None] * (a - b)  # the batch axis is the last but one
 
     def part(a: Premises, b: Premises) -> dict[str, dict[str, Array]]:
         return {scope: {n: mixed(v, b[scope][n]) for n, v in here.items()} for scope, here in a.items()}

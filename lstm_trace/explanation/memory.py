@@ -1,8 +1,8 @@
-"""What a cell remembers: how a carried line is made, and the exact ledger of its value over the steps that wrote it.
+"""What a cell remembers: how a carried line is formed, and the exact ledger of its value over the steps that wrote it.
 
-A carried line is made of the value before: a sum of (gate * previous) and other terms, and what may follow it: a clip,
-what is held in place of a line, and a choice between it and the state before, as at padding. Such a line can be
-unrolled exactly:
+A carried line is formed from the previous value as a sum of (gate * previous) and other terms, possibly followed by a
+clip, by held values that replace a line, and by a choice between the line and the previous state, as at padding. Such
+a line can be unrolled exactly:
 c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_0 x (product of all gates).
 """
 
@@ -26,16 +26,15 @@ from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
-#: Gives the values of an operand at some steps, all of them in shapes that go together.
+#: Returns the values of an operand at some steps, all of them with compatible shapes.
 Read = Callable[[Operand], Array]
 
 
 class Recurrence(NamedTuple):
-    """How a carried line is made: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
+    """How a carried line is formed: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
 
     products: the terms that keep. clip: the line that clips the sum, if any; mask: the condition under which the state
-    is replaced, if any. held: the line that is carried where there is such a condition: the old state where it does not
-    hold.
+    is replaced, if any. held: the line that is carried if there is such a condition: the old state where it is false.
     """
 
     state: str
@@ -50,11 +49,11 @@ class Recurrence(NamedTuple):
 
 
 class StateUpdate(NamedTuple):
-    """What becomes of a line on its way to the next step: `part` of it, `old` of the state before, and `put`.
+    """How a line changes on its way to the next step: `part` of it, `old` of the previous state, and `put`.
 
-    line: that is held so; empty for a choice between it and the state before. held, scaled: where it has a value that
-    is put, and where a multiple of its own. after: whether it is no part of the line that the sum makes, but of what is
-    carried in its place.
+    line: the line that is held; empty for a choice between it and the previous state. held, scaled: where a value
+    replaces it, and where a multiple of its own does. after: whether this belongs not to the line that the sum forms,
+    but to the one that is carried in its place.
     """
 
     line: str
@@ -69,7 +68,7 @@ class StateUpdate(NamedTuple):
 def terms(
     cell: Cell, line: Line, state: str
 ) -> tuple[tuple[tuple[float, Operand | None], ...], tuple[tuple[float, Operand], ...]]:
-    """The terms of a sum that keep something of `state` (sign, gate; None for 1), and the others (sign, name)."""
+    """The terms of a sum that keep part of `state` (sign, gate; None for 1), and the others (sign, name)."""
     found = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
     keeps: list[tuple[float, Operand | None]] = []
     writes: list[tuple[float, Operand]] = []
@@ -85,7 +84,7 @@ def terms(
 
 
 def recurrence(stage: Stage, name: str) -> Recurrence:
-    """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
+    """How the carried line `name` is formed. Raises OptionError, with the reason, if it is not such a sum."""
     cell, mask, held = stage.cell, None, ""
     made = [(state, line) for state, line in cell.carry if name in (line, _chosen(cell, state, line))]
     if not made:
@@ -111,23 +110,23 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
 
 
 def recurrences(stage: Stage, names: Iterable[str]) -> Iterator[tuple[str, Recurrence]]:
-    """Those of some lines that are made so, and how."""
+    """The lines among these that are formed as such a sum, with their recurrences."""
     for name in names:
         with suppress(OptionError):
             yield name, recurrence(stage, name)
 
 
 def _chosen(cell: Cell, state: str, name: str) -> str | None:
-    """Of a line that chooses between another and the state before, that other: where(valid, c_t, c_prev) at padding."""
+    """The other line if this one chooses between it and the previous state: where(valid, c_t, c_prev) at padding."""
     line = cell.by_name.get(name)
     if line is None or line.op != "where" or line.operands[2] != state:
         return None
-    other = str(line.operands[1])  # a number, a weight or another state is made by no line
+    other = str(line.operands[1])  # no line computes a number, a weight or another state
     return other if other in cell.by_name or other in cell.inputs else None
 
 
 def values_of(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
-    """The values of an operand in float64, (steps, rows, H) or what is broadcast to that. Raises MissingError."""
+    """The values of an operand in float64, (steps, sequences, H) or broadcastable to that. Raises MissingError."""
     values = trace.operand(stage.scope, name, steps)
     if values is None:
         raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
@@ -136,7 +135,7 @@ def values_of(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Opera
 
 
 def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
-    """What each step leaves of the state before it, whatever is held. stage: without holds."""
+    """The part of the previous state that each step keeps, including the effect of holds. stage: without holds."""
     keep, _ = kept_by_sum(trace, stage, rule, read)
     for then in changes(trace, stage, rule, read):
         keep = times(keep, then.part) + then.old
@@ -144,7 +143,7 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
 
 
 def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[StateUpdate]]:
-    """What the terms of the sum keep; and what is put in the place of such a term, with the sign that it has there."""
+    """The part that the terms of the sum keep, and the values put in place of such a term, with the term's sign."""
     total, put = np.zeros(1), []
     for (sign, gate), product in zip(rule.keeps, rule.products, strict=True):
         part = np.asarray(sign * (1.0 if gate is None else read(gate)))
@@ -157,7 +156,7 @@ def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tup
 
 
 def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterator[StateUpdate]:
-    """What becomes of the sum, in this order."""
+    """The changes after the sum, in this order."""
     for name in dict.fromkeys((rule.total, rule.carried)):
         yield from holds(trace, stage, name, read)
     if rule.mask is not None:
@@ -168,7 +167,7 @@ def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterato
 
 
 def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[StateUpdate]:
-    """What a line that is held or scaled keeps of its own value, and what is put in its place."""
+    """The part of its own value that a held or scaled line keeps, and the value put in its place."""
     names, given = names_of(trace.stage(stage.scope).cell).get(name), trace.given.get(stage.scope, {})
     if names is None or not (names.hold in given or names.scale in given):
         return
@@ -181,20 +180,20 @@ def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[StateUp
 
 
 def times(values: Array, part: Array) -> Array:
-    """A part of some values; of all of an infinite value, or of none."""
+    """A fraction of some values; an infinite value is kept whole or not at all."""
     return np.where(part == 0, 0.0, values * part)
 
 
-#: Begin the name of what is put in the place of a value that is held, and of what a clip takes away.
+#: Prefixes for the name of a value put in by a hold, and of the part removed by a clip.
 HOLD, CLIP = "hold of ", "clip of "
-#: Stands between the name of what is written and that of the line by whose hold a multiple of it is.
+#: Joins the name of a written value and that of the line whose hold scales it.
 SCALED = ", scaled by the hold of "
 
 
 class LedgerRow(NamedTuple):
-    """What one step wrote: step (None: the initial value), what wrote it, what it was then, and its part of the value.
+    """What one step wrote: step (None: the initial value), the source, its value then, and its part of the final value.
 
-    share: the part's size among all parts. running: the sum of the parts so far.
+    share: the magnitude of the part relative to all parts. running: the sum of the parts so far.
     """
 
     step: int | None
@@ -207,11 +206,11 @@ class LedgerRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of one value: rows whose parts add up to `value` but for `residual`.
+    """The ledger of one value: rows whose parts add up to `value` up to `residual`.
 
-    halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
-    by: what is held at the earliest of these, as a source has it. steps: how many there are. Steps of padding, which
-    keep everything, are none of them. held: the lines of which the unit is held at some of the steps.
+    halved: the smallest number of latest steps whose gates multiply to a half or less; None if all together do not.
+    by: the hold at the earliest of these, in the notation of a source. steps: the number of steps, not counting
+    padding, which keeps everything. held: the lines in which the unit is held at some of the steps.
     """
 
     address: Address
@@ -226,10 +225,10 @@ class Ledger:
 
 
 class Write(NamedTuple):
-    """What steps add to a line: `name` the values, of which some may be held or scaled on their way.
+    """What steps add to a line: the values called `name`, some of which may be held or scaled on their way.
 
-    own: the holds of the values themselves. put: whether they are there only where something is held. later: the holds
-    of what they are added to.
+    own: the holds of the values themselves. put: whether they exist only where something is held. later: the holds of
+    the sums that they are added to.
     """
 
     name: str
@@ -239,7 +238,7 @@ class Write(NamedTuple):
     later: tuple[StateUpdate, ...] = ()
 
     def source(self, s: int) -> str:
-        """What wrote at a step; empty where that was replaced, or nothing was put."""
+        """What wrote at a step; empty if it was replaced, or nothing was put."""
         held = any(then.held[s] for then in self.own)
         if any(then.held[s] for then in self.later) or (self.put and not held):
             return ""
@@ -249,12 +248,12 @@ class Write(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """One unit of a carried value, from the first step to the one that it is looked at.
+    """One unit of a carried value, from the first step to the step of interest.
 
-    order: where those steps lie in the trace's arrays, in computing order. past: at which of all steps nothing
-    happened, since they are padding. keep: what is left of the old value at each step. writes: what each step adds,
-    with what a clip took away. holds: what is held of what is kept. since: for each step of `order` the product of what
-    later steps keep. first: the value before the first step; origin: its name.
+    order: the indices of those steps in the trace's arrays, in order of computation. past: the padded steps among all
+    steps, at which nothing happens. keep: the fraction of the old value kept at each step. writes: what each step adds,
+    including the part removed by a clip. holds: the holds of what is kept. since: for each step of `order`, the product
+    of the fractions kept by later steps. first: the value before the first step; origin: its name.
     """
 
     order: tuple[int, ...]
@@ -268,16 +267,16 @@ class Flow(NamedTuple):
 
     @property
     def cut(self) -> Array | None:
-        """What a clip took away, (steps,)."""
+        """The part removed by a clip, (steps,)."""
         return next((write.values for write in self.writes if write.name.startswith(CLIP)), None)
 
 
-@np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
+@np.errstate(all="ignore")  # if a value has overflowed, its parts are NaN
 def ledger(trace: Trace, of: str) -> Ledger:
     """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
 
-    Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
-    needed line was not recorded.
+    Raises OptionError if the cell's carry is not a sum of (gate * previous) and other terms, MissingError if a
+    required line was not recorded.
     """
     if names_several(trace, of):
         raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
@@ -294,7 +293,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
-        raise MissingError(f"{of}: say which of the {width} units, for example {of}[0]")
+        raise MissingError(f"{of}: choose one of the {width} units, for example {of}[0]")
     j = address.unit[0] if address.unit else 0
     if j >= width:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
@@ -312,11 +311,11 @@ def ledger(trace: Trace, of: str) -> Ledger:
     running = accumulate(part for *_, part in rows)
     entries = tuple(LedgerRow(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
     left, by = value - entries[-1].running, ""
-    # the first k at which the product of the latest k gates is a half or less
+    # the smallest k for which the product of the latest k gates is a half or less
     products = np.abs(np.cumprod(found.keep[latest]))
     halved = int(np.argmax(products <= 0.5)) + 1 if (products <= 0.5).any() else None
     if halved:
-        s = latest[halved - 1]  # where several are held, the last of them
+        s = latest[halved - 1]  # if several are held, the last of them
         holding = (then for then in reversed(found.holds) if then.held[s] or then.scaled[s])
         by = next(((HOLD if then.held[s] else SCALED) + then.line for then in holding), "")
     every = *found.holds, *(then for write in found.writes for then in write.own)
@@ -325,7 +324,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
 
 
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
-    """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
+    """The error for a merged value, or one of a readout: names the values of its layer that have a memory."""
     known, met = [], _met(trace, address)
     for stage in map(recurrent_stage, trace.stages):
         if stage.layer == address.layer and (stage.scope in met or not met):
@@ -339,10 +338,10 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
 
 
 def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
-    """Of a value where directions meet, scope to the unit of each that it is made of, and how many units that has."""
+    """For a merged value, maps scope to the unit of each direction that it is formed from, and that line's width."""
     stage, found, start = trace.stage(address.scope), {}, 0
     line, j = stage.cell.by_name.get(address.line), address.unit[0] if address.unit else 0
-    for operand in line.operands if line else ():  # a line that was supplied is made of nothing
+    for operand in line.operands if line else ():  # a supplied line has no operands
         scope, name = scope_and_name(stage.sources.get(str(operand), ""))
         values = trace.lines.get(scope, {}).get(name)
         if values is not None:
@@ -354,7 +353,7 @@ def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
 
 
 def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
+    """The columns and rows of a ledger, with the labels of its steps (`token`) if there are any."""
     labels = step_labels(trace, book.address.b or 0)
     if not labels:
         return LedgerRow._fields, [*book.rows]
@@ -365,11 +364,10 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
 
 @np.errstate(all="ignore")
 def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, held: bool = False) -> Flow:
-    """What happened to unit `j` in row `b` up to the step that lies at `at` in the trace's arrays.
+    """The history of unit `j` of sequence `b` up to the step at index `at` of the trace's arrays.
 
-    held: look at what is carried on from there: at padding the old state, not what was computed of it.
-
-    Raises MissingError where a line that the recurrence needs was not recorded.
+    held: follow the value that is carried on from there: at padding the old state, not the newly computed one.
+    Raises MissingError if a line that the recurrence needs was not recorded.
     """
 
     def read(name: Operand) -> Array:
@@ -388,13 +386,13 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
         writes.append(Write(CLIP + rule.total, cut))
     past = np.zeros(trace.steps, bool)
     for then in changes(trace, stage, rule, read):
-        if then.after and not held:  # the line itself is not chosen, nor held, by what comes after it
+        if then.after and not held:  # later choices and holds do not affect the line itself
             then.part[at], then.old[at], then.put[at] = 1.0, 0.0, 0.0
             then.held[at] = then.scaled[at] = False
         keep = times(keep, then.part) + then.old
         writes = [
             write
-            if write.name.startswith(CLIP) and then.line == rule.total  # the clip comes after a hold of the sum
+            if write.name.startswith(CLIP) and then.line == rule.total  # the clip follows a hold of the sum
             else write._replace(values=times(write.values, then.part), later=(*write.later, then))
             for write in writes
         ]
@@ -411,6 +409,6 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    later = [*reversed(order)]  # the product of what later steps keep, from the last on
+    later = [*reversed(order)]  # the product of the fractions kept by later steps, from the last one back
     since = dict(zip(later, [1.0, *np.cumprod(keep[later]).tolist()], strict=False))
     return Flow(order, past, keep, tuple(writes), tuple(put), since, first, origin)

@@ -1,4 +1,4 @@
-"""The profile of a trained model: what its units, steps and layers did over a trace, in numbers, and as frames."""
+"""The profile of a trained model: the behaviour of its units, steps and layers over a trace, in numbers and frames."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
     from .activity import Activity, Kept, LineStatistics, Moves, NotFinite
 
-#: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
+#: Minimum number of steps per different token: with fewer, tokens seem to determine values by chance.
 SPARE = 10
 
 
 class Follows(NamedTuple):
-    """How far the units of a line follow the tokens that stand at several steps.
+    """How closely the units of a line follow tokens that occur at several steps.
 
-    tokens: (K,), those that stand at two steps or more. counts: (K,), at how many. share: (H,), the part of a unit's
-    variance over those steps that lies between tokens, adjusted for their number (the adjusted R²: 0 by chance, 1 where
-    the token alone says the value); NaN where nothing varies, or a value is not finite. means: (K, H).
+    tokens: (K,), those that occur at two steps or more. counts: (K,), the number of steps. share: (H,), the fraction of
+    a unit's variance over those steps that lies between tokens, adjusted for their number (the adjusted R²: 0 by
+    chance, 1 if the token alone determines the value); NaN if nothing varies, or a value is not finite. means: (K, H).
     """
 
     tokens: tuple[str, ...]
@@ -44,9 +44,9 @@ class Follows(NamedTuple):
 
 
 def follows(trace: Trace, scope: str, name: str, shift: Array, rows: slice) -> Follows | None:
-    """How far the units of the line `name` follow the tokens; None where there are too few labels that come again.
+    """How closely the units of the line `name` follow the tokens; None if too few labels recur.
 
-    shift: (H,), about the mean of each unit; it is taken away before squares are added up. rows: of the batch.
+    shift: (H,), roughly the mean of each unit; it is subtracted before squares are added up. rows: the sequences.
     """
     batch = range(trace.batch)[rows]
     labels = np.array([list(step_labels(trace, b)) or [""] * trace.steps for b in batch], dtype=object).T
@@ -78,7 +78,7 @@ UNITS = (
     *("half_life", "kept", "dead", "follows"),
 )
 STEPS = ("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after")
-#: A unit is dead whose output moves less than this share of what the output of the unit that moves most does.
+#: A unit is dead if its output moves less than this fraction of the output of the most active unit.
 DEAD = 0.05
 
 
@@ -86,10 +86,10 @@ DEAD = 0.05
 class StageProfile:
     """The profile of one layer and direction.
 
-    gates: of each unit of each gate (of a cell without gates: of its tanh lines), in computing order. states: the
-    carried lines, those with a memory of their own. output: what the next layer sees; one of `states` where the cell
-    carries it as its memory. moves: of the first of them that was recorded. follows: how far the units of each of the
-    `lines` follow the labels of the steps, by the line's name; empty where there are too few labels that come again.
+    gates: each unit of each gate (in a cell without gates: of its tanh lines), in order of computation. states: the
+    carried lines, those with a memory of their own. output: the line passed to the next layer; one of `states` if the
+    cell carries it as its memory. moves: of the first of them that was recorded. follows: how closely the units of each
+    of the `lines` follow the labels of the steps, by the line's name; empty if too few labels recur.
     """
 
     stage: Stage
@@ -107,21 +107,21 @@ class StageProfile:
 
     @property
     def memory(self) -> Kept | None:
-        """What units keep of the first carried line of which that is known."""
+        """What units keep of the first carried line for which it is known."""
         return next((state.kept for state in self.states if state.kept is not None), None)
 
     @property
     def forgets(self) -> Array | None:
-        """The share of units that keep less than half of what they hold, at each step: (T, B), NaN at padding."""
+        """The fraction of units that keep less than half of their value, at each step: (T, B), NaN at padding."""
         return None if self.memory is None else self.memory.forgets
 
     @property
     def summary(self) -> dict[str, float]:
-        """What a layer or direction is compared by; NaN for what was not recorded.
+        """The numbers by which layers and directions are compared; NaN for lines that were not recorded.
 
-        The mean of each gate by its name; the shares of values of all gates that are left- and right-saturated; the
-        median and the largest half-life of a unit; the mean size of the output; how many units it has, and how many of
-        them are dead.
+        The mean of each gate by its name; the fractions of all gate values that are left- and right-saturated; the
+        median and the largest half-life of a unit; the mean magnitude of the output; the number of units, and how many
+        of them are dead.
         """
         every = [unit for units in self.gates.values() for unit in units]
         times = np.zeros(0) if self.memory is None else self.memory.half_life
@@ -148,10 +148,11 @@ class StageProfile:
 
 @dataclass(frozen=True, repr=False)
 class Profile:
-    """What the units of a trained model did: `parts` for each layer and direction.
+    """What the units of a trained model did: one entry in `parts` per layer and direction.
 
-    rows: of the batch, over which all of it is. counted: their valid steps. foreseen: the longest half-life that is
-    given as a number. missing: `scope/line` of what was not recorded. not_finite: the first value that is no finite
+    rows: the sequences of the batch that were evaluated. counted: their valid steps. foreseen: the longest half-life
+    that is given as a number. missing: `scope/line` of lines that were not recorded. not_finite: the first value that
+    is not finite.
     number.
     """
 
@@ -169,7 +170,7 @@ class Profile:
 
     @cached_property
     def gates(self) -> pd.DataFrame:
-        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
+        """One row per unit of each gate: mean, smallest, largest, fractions of saturated values, state, half-life."""
         import pandas as pd
 
         rows = [unit.row for part in self.parts for units in part.gates.values() for unit in units]
@@ -177,11 +178,11 @@ class Profile:
 
     @cached_property
     def units(self) -> pd.DataFrame:
-        """A row for each unit of each carried line and of the output: its range, where it is largest, half-life, ….
+        """One row per unit of each carried line and of the output: its range, where it is largest, half-life, ….
 
-        `half_life`: valid steps by the number of halvings, a step that keeps the share k being −log₂ k of one, but at
-        most 1; infinite where nothing is lost. `kept`: the mean of what it keeps from step to step. `dead`: of the
-        output. `follows`: see `tokens.Follows.share`.
+        `half_life`: valid steps divided by the number of halvings, where a step that keeps the fraction k counts as
+        −log₂ k halvings, but at most 1; infinite if nothing is lost. `kept`: the mean fraction kept from step to step.
+        `dead`: for the output. `follows`: see `Follows.share`.
         """
         return _joined(UNITS, [self._units(part, line) for part in self.parts for line in part.lines])
 
@@ -198,10 +199,10 @@ class Profile:
 
     @cached_property
     def steps(self) -> pd.DataFrame:
-        """A row for each valid step: how far the states of a layer and direction went, and what is typical.
+        """One row per valid step: how far the states of a layer and direction moved, compared with a typical step.
 
-        `change`: ‖c_t − c_{t−1}‖; `times`: by its median; `forgets`: the share of units that keep less than half;
-        `unit`: that which went furthest, from `before` to `after`.
+        `change`: ‖c_t − c_{t−1}‖; `times`: relative to its median; `forgets`: the fraction of units that keep less than
+        half; `unit`: the one that moved furthest, from `before` to `after`.
         """
         return _joined(STEPS, [self._steps(part, part.moves) for part in self.parts if part.moves is not None])
 
@@ -218,7 +219,7 @@ class Profile:
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """A row for each layer and direction: see `StageProfile.summary`."""
+        """One row per layer and direction: see `StageProfile.summary`."""
         import pandas as pd
 
         rows = [{"layer": part.stage.layer, "direction": part.stage.direction, **part.summary} for part in self.parts]
@@ -227,7 +228,7 @@ class Profile:
 
 @checked
 def profile(trace: Trace, layer: int | None = None, direction: str | None = None, batch: int | None = None) -> Profile:
-    """What matters in the trace of a trained model, unit by unit and step by step (docs/report.md).
+    """Summarize the trace of a trained model, unit by unit and step by step (docs/report.md).
 
     Args:
         trace: the trace.
@@ -236,11 +237,11 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
         batch: the sequence, from 0; all if None.
 
     Returns:
-        A `Profile` with the frames `units` (range, half-life, dead or not), `steps` (how far the states went), `layers`
-        (compared) and `gates` (saturation). All of it is over valid steps; padding does not count.
+        A `Profile` with the frames `units` (range, half-life, dead or not), `steps` (how far the states moved),
+        `layers` (a comparison) and `gates` (saturation). Only valid steps count, not padding.
 
     Raises:
-        MissingError: where no cell carries a state, and for a selection that is not there.
+        MissingError: if no cell carries a state, or the trace does not contain the selection.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "c_t = f * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
@@ -266,7 +267,7 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:
-    """The profile of a stage, which is without holds; of the trace, which says what is held."""
+    """The profile of a stage without holds; the trace has the holds."""
     memories, cell, recorded = _memories(stage), stage.cell, trace.lines.get(stage.scope, {})
     there = [name for name in [*memories] or stage.carried if name in recorded]
     every = {name: line_statistics(trace, stage, name, rows, memories.get(name)) for name in there}
@@ -284,7 +285,7 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
 
 
 def _memories(stage: Stage) -> dict[str, Recurrence]:
-    """The carried lines that are a sum of (gate * before) and other terms; of those with the same gates the first."""
+    """The carried lines that are a sum of (gate * previous) and other terms; the first of those with the same gates."""
     found: dict[Any, tuple[str, Recurrence]] = {}
     for name, rule in recurrences(stage, stage.carried):
         found.setdefault(rule.keeps, (name, rule))
@@ -292,7 +293,7 @@ def _memories(stage: Stage) -> dict[str, Recurrence]:
 
 
 def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
-    """The lines of a stage that a profile reads and that were not recorded."""
+    """The lines of a stage that a profile needs and that were not recorded."""
     cell = stage.cell
     wanted = {*stage.carried, stage.unpadded(cell.output)} | {line.name for line in cell.lines if cell.is_gate(line)}
     wanted |= {str(gate) for rule in _memories(stage).values() for _, gate in rule.keeps if isinstance(gate, str)}
@@ -301,13 +302,13 @@ def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean of those that are numbers; NaN where none is."""
+    """The mean of the values that are not NaN; NaN if there are none."""
     known = [value for value in values if not np.isnan(value)]
     return sum(known) / len(known) if known else np.nan
 
 
 def _joined(names: Sequence[str], parts: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    """The rows of some parts, whose columns are given, below one another. names: of the columns."""
+    """The rows of several parts, given as columns, concatenated. names: of the columns."""
     import pandas as pd
 
     frames = [pd.DataFrame(dict(zip(names, columns, strict=True))) for columns in parts]

@@ -1,11 +1,11 @@
-"""Many runs of one row of a trace, each with premises of its own, of which one value, or a sum of some, is looked at.
+"""Many runs of one sequence of a trace, each with other premises; only one value, or a sum of some, is evaluated.
 
-Each is the run that it would be by itself, to the last bit of the trace's plan. By the compiled plan the runs are rows
-of one batch, since a row does not depend on the others there; numpy's products of several rows may round otherwise, so
-by the other plans each is run alone.
+Each is identical to the last bit to a separate run with the trace's plan. With the compiled plan the runs are the
+sequences of one batch, since a sequence does not depend on the others; numpy may round products of several sequences
+differently, so with the other plans each run is computed alone.
 
-Such runs are ablations, which hold something, and occlusions: how much a value loses when the input of one step is the
-baseline's. Which inputs are replaced is one row of a table of truth values.
+Such runs are ablations, which hold something, and occlusions: how much a value loses if the input of one step is
+replaced by the baseline's. The inputs to replace are given as one row of a boolean table.
 """
 
 from __future__ import annotations
@@ -33,42 +33,42 @@ from ..trace.trace import Trace
 from ..trace.window import cut
 from .contribution import BaselinePair
 
-#: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
-#: once, and 2048 no less.
+#: Maximum batch size, however small the runs are: for 2000 runs of 16 units, 512 at once take 0.91 of the time of 32
+#: at once, and 2048 no less.
 MOST_ROWS = 512
-#: Sizes of batch are multiples of this, since each has machine code of its own.
+#: Batch sizes are multiples of this, since each size needs its own machine code.
 ROUND = 8
 
 
-#: Premises of several runs, as `rerun` takes them. Changed are x (T, rows, I), initial (rows, ·), given (T, rows, ·).
+#: Premises of several runs, as `rerun` accepts them. Changes apply to x (T, B, I), initial (B, ·), given (T, B, ·).
 TrialRows = dict[str, Any]
-#: Changes the premises of one run: told which run, and which of the rows is its.
+#: Changes the premises of one run; arguments: the number of the run, and its position in the batch.
 Change = Callable[[int, int, TrialRows], None]
 
 
 @dataclass(frozen=True)
 class Trials:
-    """Runs of a trace of one row. parts: of which values the sum is looked at; lines that a run computes."""
+    """Runs of a trace of one sequence. parts: the values whose sum is evaluated, all of them in computed lines."""
 
     trace: Trace
     parts: tuple[Summand, ...]
 
     @cached_property
     def seconds(self) -> float:
-        """What one run takes, roughly."""
+        """The approximate duration of one run."""
         return run_seconds(self.trace)
 
     @cached_property
     def value(self) -> float:
-        """That of the run in which nothing is changed."""
+        """The value in the run in which nothing is changed."""
         return float(self.values(1, lambda *_: None)[0])
 
     def values(self, count: int, change: Change) -> Array:
-        """The value in each of so many runs."""
+        """The value in each of `count` runs."""
         size, begin = self._size(count) if rows_alone(self.trace) else 1, self._window.start
         found: list[float] = []
         for first in range(0, count, size):
-            rows = self._rows(size)  # all batches have one size: what is left of the last one is not looked at
+            rows = self._rows(size)  # all batches have one size: the unused rest of the last one is ignored
             for row, run in enumerate(range(first, min(first + size, count))):
                 change(run, row, rows)
             lines = self._reruns.lines(**rows)
@@ -77,7 +77,7 @@ class Trials:
         return np.array(found)
 
     def _size(self, count: int) -> int:
-        """How many runs are one batch."""
+        """How many runs form one batch."""
         trace, widths = self.trace, sizes(self.trace)
         numbers = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
         numbers = 3 * numbers * trace.steps + len(self._window) * sum(widths[p.scope][p.line] for p in self.parts)
@@ -98,7 +98,7 @@ class Trials:
 
     @cached_property
     def _window(self) -> range:
-        """The steps from the first to the last of which the value is made."""
+        """The steps from the first to the last that the value depends on."""
         return range(min(int(p.steps[0]) for p in self.parts), max(int(p.steps[-1]) for p in self.parts) + 1)
 
     @cached_property
@@ -109,9 +109,9 @@ class Trials:
 
 
 def made(trace: Trace, part: Summand, held: Collection[tuple[str, str]] = ()) -> Summand:
-    """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined.
+    """Where a single value was computed: in the previous step, in a layer below, or in one of the merged directions.
 
-    held: lines (scope, name) that are to be held, so that their values are their own.
+    held: lines (scope, name) that are to be held, and therefore have values of their own.
     """
     if len(part.steps) > 1 or len(part.units) > 1:
         return part
@@ -121,7 +121,7 @@ def made(trace: Trace, part: Summand, held: Collection[tuple[str, str]] = ()) ->
     if not scope or (scope, line) in held or (stage := trace.stage(scope)).direction != MEET:
         return found
     by, widths = stage.cell.by_name.get(line), sizes(trace)[scope]
-    for name in by.reads if by is not None and by.op == "concat" else ():  # a place where directions meet: no number
+    for name in by.reads if by is not None and by.op == "concat" else ():  # merged directions: not a number
         if unit < widths[name]:
             return made(trace, replace(found, line=name, units=np.array([unit])), held)
         unit -= widths[name]
@@ -131,25 +131,25 @@ def made(trace: Trace, part: Summand, held: Collection[tuple[str, str]] = ()) ->
 def computed_parts(
     trace: Trace, parts: Iterable[Summand], held: Collection[tuple[str, str]] = ()
 ) -> tuple[Summand, ...] | None:
-    """Where values were made (see `made`); None where one is a premise, which no run computes."""
+    """Where values were computed (see `made`); None if one is a premise, which no run computes."""
     found = tuple(made(trace, part, held) for part in parts)
     there = (part.scope != "" and part.line in trace.stage(part.scope).cell.by_name for part in found)
     return found if all(there) else None
 
 
 def reached(stages: Sequence[Stage], parts: Iterable[Summand]) -> tuple[Stage, ...]:
-    """The stages, with the lines in them, on which values depend."""
+    """The stages, reduced to the lines on which some values depend."""
     return restrict(stages, [(part.scope, part.line) for part in parts], carried=True)
 
 
-# -- again with this held --------------------------------------------------------------------------------------------
+# -- rerun with holds --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class HeldTrials:
-    """Runs of a trace of one row, again with this held: in each some places are held together, or scaled.
+    """Reruns of a trace of one sequence, in each of which some places are held together, or scaled.
 
-    trials: of the run without them. scale: whether they are scaled. numbers: of a place, what it is held at.
+    trials: the runs without holds. scale: whether places are scaled. numbers: the value for each place.
     """
 
     trials: Trials
@@ -157,12 +157,12 @@ class HeldTrials:
     numbers: Callable[[Region], Array]
 
     def values(self, groups: Sequence[Sequence[Region]]) -> list[float]:
-        """The value in the run in which each group of places is held."""
+        """The value in each run, each with one group of places held."""
         lines = [tuple(dict.fromkeys((place.scope, place.line) for place in group)) for group in groups]
         every = self._able(line for some in lines for line in some)
         if rows_alone(every.trace):
             return self._held(every, groups)
-        alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a run of its own
+        alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a separate run
         return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]
 
     def _held(self, trials: Trials, groups: Sequence[Sequence[Region]]) -> list[float]:
@@ -173,7 +173,7 @@ class HeldTrials:
         return [float(value) for value in trials.values(len(groups), change)]
 
     def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
-        """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
+        """Runs in which lines (scope, name) can be held, with nothing held yet."""
         one = self.trials.trace
         wanted = dict.fromkeys(wanted)
         lines: Lines = ()
@@ -192,12 +192,12 @@ class HeldTrials:
         return Trials(replace(one, stages=stages, given=given), self.trials.parts)
 
     def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
-        """Hold a place in one row."""
+        """Hold a place in one sequence."""
         names, here = names_of(trace.stage(place.scope).cell)[place.line], given[place.scope]
         where = np.ix_([trace.index(t) for t in place.steps], [row], place.units)
         if self.scale:
             here[names.scale][where], here[names.by][where] = 1, self.numbers(place)
-            if names.hold in here:  # it was held in the trace itself
+            if names.hold in here:  # it is held in the trace itself
                 here[names.hold][where] = 0
         else:
             here[names.hold][where], here[names.to][where] = 1, self.numbers(place)
@@ -206,19 +206,19 @@ class HeldTrials:
 #: How many runs: as many as take EXTRA_SECONDS, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int
 
-#: Begins the draws, so that the same call gives the same table.
+#: Seed of the draws, so that the same call gives the same table.
 SEED = 0
 
 
 @dataclass(frozen=True)
 class Variants:
-    """Runs of a trace of one row, in which some of what differs from a baseline is as it is there.
+    """Runs of a trace of one sequence in which some of its differences from a baseline are replaced by the baseline.
 
-    trials: of the trace, by the compiled plan with the stages, lines and steps alone that the value depends on; base:
-    with the same steps. steps: indices of the valid steps whose input differs, x or what is supplied. states: the
-    initial states that differ, by scope and name. What can be replaced is counted in that order. valid: of the whole
-    trace the steps that are no padding; first: which of them is the first here. reached: the steps on which the value
-    depends.
+    trials: of the trace, with the compiled plan and only the stages, lines and steps that the value depends on; base:
+    the baseline at the same steps. steps: indices of the valid steps whose input differs (x or supplied lines). states:
+    the initial states that differ, by scope and name. Everything that can be replaced is numbered in that order. valid:
+    the valid steps of the whole trace; first: the position among them of the first step here. reached: the steps on
+    which the value depends.
     """
 
     trials: Trials
@@ -231,7 +231,7 @@ class Variants:
 
     @classmethod
     def of(cls, pair: BaselinePair) -> Variants | None:
-        """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
+        """The runs of a pair; None if the value is a premise, or nothing that differs can be replaced."""
         one = by_its_plan(replace(pair.one, header=replace(pair.one.header, ask=())))
         reads = computed_parts(one, pair.of.parts)
         if reads is None:
@@ -244,7 +244,7 @@ class Variants:
         scopes = {stage.scope for stage in needed}
         if rows_alone(one):
             trace = _with(one, needed, span)
-        else:  # numpy may round a product of fewer steps, or of fewer matrices, otherwise
+        else:  # numpy may round a product of fewer steps or matrices differently
             trace = _with(one, tuple(stage for stage in one.stages if stage.scope in scopes), one.span)
         base = cut(pair.base, trace.span, pair.base.initial, {})
         differs = np.zeros(trace.steps, bool)
@@ -253,7 +253,7 @@ class Variants:
         states = tuple(
             (stage.scope, name)
             for stage in needed
-            for name, value in trace.initial.get(stage.scope, {}).items()  # those that what was asked for needs
+            for name, value in trace.initial.get(stage.scope, {}).items()  # those that the requested lines need
             if name in stage.states and not np.array_equal(value, base.initial[stage.scope][name])
         )
         valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
@@ -263,7 +263,7 @@ class Variants:
         return found if len(found) else None
 
     def __len__(self) -> int:
-        """How much can be replaced."""
+        """How many steps and states can be replaced."""
         return len(self.steps) + len(self.states)
 
     @property
@@ -273,11 +273,11 @@ class Variants:
 
     @property
     def afforded(self) -> int:
-        """How many runs can be made beside what was asked for."""
+        """How many runs can be made in addition to the request."""
         return int(min(plan_choice.EXTRA_SECONDS / self.trials.seconds, 1e6))
 
     def values(self, replaced: Array) -> Array:
-        """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
+        """The value in each of several runs. replaced: (runs, replaceable steps and states), True if replaced."""
         base = self.base
 
         def change(run: int, row: int, rows: TrialRows) -> None:
@@ -292,12 +292,12 @@ class Variants:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """What a value loses when the input of one step, or one initial state, is the baseline's.
+    """What a value loses if the input of one step, or one initial state, is replaced by the baseline's.
 
-    value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
-    input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
-    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made. seconds:
-    what one run takes, roughly.
+    value: in the run in which nothing is replaced; the recorded one up to rounding. steps: (T,), 0 if the input is the
+    same, or comes too late for the value; NaN at padding, and if no run was made. states: by address (`0/forward/h0`).
+    lost: for everything that can be replaced (see `Variants`); there: for which of these a run was made. seconds: the
+    approximate duration of one run.
     """
 
     value: float
@@ -309,12 +309,12 @@ class Occlusion:
 
     @property
     def possible(self) -> int:
-        """How many runs there can be."""
+        """The number of possible runs."""
         return len(self.lost)
 
     @property
     def made(self) -> int:
-        """How many runs there were."""
+        """The number of runs made."""
         return int(np.count_nonzero(self.there))
 
     @property
@@ -323,7 +323,7 @@ class Occlusion:
         return bool(self.there.all())
 
     def parts(self, split: Split) -> dict[str, Array]:
-        """By address arrays in the shapes of a split: an entry has what its step or initial state has as a whole.
+        """By address, arrays in the shapes of a split: each entry has the loss of its whole step or initial state.
 
         There are none for parameters, lengths and masks.
         """
@@ -336,12 +336,12 @@ class Occlusion:
         return found
 
 
-@np.errstate(all="ignore")  # a value that has overflowed loses NaN
+@np.errstate(all="ignore")  # if a value has overflowed, its loss is NaN
 def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusion:
     """Replace one step's input, or one initial state, at a time.
 
-    shares: a size for each of what can be replaced: where not all runs are made, half of them are of the largest, and
-    the others are drawn at random.
+    shares: a magnitude for everything that can be replaced: if not all runs are made, half of them are for the largest,
+    and the others are drawn at random.
     """
     count = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
     count = min(max(count, 1), len(variants))
@@ -360,7 +360,7 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
 
 
 def shares_of(variants: Variants, split: Split) -> Array:
-    """What a split has for each of what can be replaced: inputs and supplied values of a step, added up, and states."""
+    """The share in a split of everything replaceable: the summed inputs and supplied values of a step; states."""
     total = np.zeros(len(variants.valid))
     for place, part in split.parts.items():
         if split.kinds[place] in ("input", "given"):
@@ -370,14 +370,14 @@ def shares_of(variants: Variants, split: Split) -> Array:
 
 
 def check_runs(runs: Runs) -> None:
-    """Raise OptionError for what says not how many runs are made."""
+    """Raise OptionError for an invalid number of runs."""
     known = runs in ("auto", "all", "none") if isinstance(runs, str) else isinstance(runs, int) and runs >= 1
     if not known or isinstance(runs, bool):
         raise OptionError(f"occlusion must be auto, all, none, or how many steps, at least 1; found {describe(runs)}")
 
 
 def _against(base: Trace, x: Array | None, given: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[Array, Array]]:
-    """x and what is supplied, each with that of the baseline."""
+    """x and the supplied lines, each with that of the baseline."""
     if x is not None and base.x is not None:
         yield x, base.x
     yield from ((value, base.given[scope][name]) for scope, here in given.items() for name, value in here.items())

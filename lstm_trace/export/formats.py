@@ -1,6 +1,6 @@
-"""The formats that tables are written in: a row of `TABLE_FORMATS`, and a module that has `write(job, path)`.
+"""The formats that tables are written in: rows of `TABLE_FORMATS`, each with a module that has `write(job, path)`.
 
-The help of the command line, the downloads of the service and the table of the docs are made from these. A writer is
+The help of the command line, the downloads of the service and the table in the docs are made from these. A writer is
 imported when it writes.
 """
 
@@ -12,12 +12,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class TableFormat:
-    """What the files of a suffix are, and which options have a meaning there; the others are refused.
+    """What the files of a suffix contain, and which options apply to them; the others are refused.
 
     suffix: with its dot. media: the media type. about: a description in one line, in Markdown. is_text: a spreadsheet
     opens it as text, so that it has dialects. digits: numbers may be rounded: each line to its own number of decimals
-    (`lines`), all to one (`one`), or not at all. workbook: a sheet for each layer with formulas, instead of rows in one
-    of the shapes. writer: the module that writes it.
+    (`lines`), all to the same number (`one`), or not at all. workbook: a sheet with formulas for each layer, instead of
+    rows in one of the shapes. writer: the module that writes it.
     """
 
     suffix: str
@@ -47,5 +47,5 @@ _FORMATS = (
         workbook=True,
     ),
 )
-#: By suffix, in the order of the alphabet.
+#: By suffix, in alphabetical order.
 TABLE_FORMATS = {each.suffix: each for each in _FORMATS}

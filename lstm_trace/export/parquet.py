@@ -10,11 +10,11 @@ from .writers import ExportJob
 
 
 def write(job: ExportJob, path: str | Path) -> None:
-    """Write the table, a row group for each piece; nothing appears under `path` unless it is whole.
+    """Write the table, a row group for each piece; nothing appears under `path` unless it is complete.
 
-    Numbers hardly repeat, so a dictionary of them would only add to the file; their bytes are split into streams by
-    place (sign and exponent first), which compress better.
-    Raises OptionError where pyarrow is missing, MissingError for an empty selection.
+    Numbers rarely repeat, so a dictionary of them would only enlarge the file; their bytes are split into streams by
+    position (sign and exponent first), which compress better.
+    Raises OptionError if pyarrow is missing, MissingError for an empty selection.
     """
     schema, tables = arrow(job, ".parquet")
     import pyarrow as pa

@@ -1,8 +1,8 @@
-"""Tables as text, a piece at a time: exact, in bounded memory, some ten times as fast as `DataFrame.to_csv`.
+"""Tables as text, a piece at a time: exact, in bounded memory, about ten times as fast as `DataFrame.to_csv`.
 
-Most of a row is text that many rows share (the place, the line, the operation); only the values are new. They are
-written many at once by pydantic's JSON serializer, which gives the shortest text that reads back equal (Ryu, Adams
-2018), and are then laid between the shared texts.
+Most of a row is text that many rows share (the place, the line, the operation); only the values are new. Many values
+at once are written by pydantic's JSON serializer, which gives the shortest text that reads back equal (Ryu, Adams
+2018), and are then inserted between the shared texts.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 class RowText:
     """How the rows of a table are written as text.
 
-    begin: of a row, after the end of the one before. between: two cells. end: of the last row. named: what stands
-    before a cell of a column. text: a cell with a text. empty: an empty cell. special: how NaN and infinities are
-    written, in pydantic's words. comma: a decimal comma.
+    begin: the start of a row, after the end of the previous one. between: between two cells. end: of the last row.
+    named: the text before a cell of a column. text: a cell with a text. empty: an empty cell. special: how NaN and
+    infinities are written, in pydantic's words. comma: a decimal comma.
     """
 
     begin: str
@@ -61,7 +61,7 @@ class RowText:
     def numbers(self, values: Array, style: Style = EXACT, lines: Iterable[str] = ()) -> list[str]:
         """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
 
-        style, lines: the decimals of the line of each value, in turn, where they are not all wanted.
+        style, lines: the decimals of the line of each value, in turn, if not all are requested.
         """
         if not style.whole:
             style = replace(style, comma=self.comma)
@@ -77,11 +77,11 @@ class RowText:
 
 
 def write(job: ExportJob, path: str | Path) -> None:
-    """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is whole.
+    """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is complete.
 
     Raises FileError, MissingError.
     """
-    names = job.columns  # a selection that is not there is refused before a file is begun
+    names = job.columns  # a selection that does not exist is refused before a file is begun
     suffix, head = Path(path).suffix.lower(), ""
     if suffix == ".jsonl":
         how = RowText("}\n{", ",", "}\n", lambda name: f"{_json_text(name)}:", _json_text, "null", "strings")
@@ -103,7 +103,7 @@ def write(job: ExportJob, path: str | Path) -> None:
 def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece of the long shape: what rows share is written once.
 
-    A row is a head, of its place, a middle, of its line and unit, and a number.
+    A row consists of a head for its place, a middle for its line and unit, and a number.
     """
     middle = how.between.join(how.named(name) + "%s" for name in ("line", "op", "unit", "value"))[:-2]
     for part in job.parts():
@@ -137,7 +137,7 @@ def _wide(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
 
 
 def _heads(job: ExportJob, how: RowText, piece: TracePart) -> list[str]:
-    """The beginning of a row, for each place: the columns that say where it is."""
+    """The beginning of a row, for each place: the columns that give the place."""
     head = how.begin + "".join(how.named(name).replace("%", "%%") + "%s" + how.between for name in job.places)
     columns = (how.cells(column) for column in places(job, piece).values())
     return [*map(head.__mod__, zip(*columns, strict=True))]

@@ -19,7 +19,7 @@ from .formats import TABLE_FORMATS, TableFormat
 class TextDialect:
     """How a table is written as text.
 
-    bom: begin with a byte order mark, by which Excel knows UTF-8.
+    bom: begin with a byte order mark, by which Excel recognizes UTF-8.
     """
 
     separator: str = ","
@@ -28,8 +28,8 @@ class TextDialect:
     bom: bool = False
 
 
-#: `plain` is exact in every reader; the others are what Excel opens by a double click, in an English and in most
-#: continental European settings.
+#: `plain` is exact in every reader; the others are what Excel opens on a double click, with English settings and with
+#: those of most of continental Europe.
 DIALECTS = {
     "plain": TextDialect(),
     "excel": TextDialect(newline="\r\n", bom=True),
@@ -41,8 +41,8 @@ DIALECTS = {
 class ExportJob(TraceTable):
     """What a writer writes: a table, and how. progress is called with the number of rows after each piece.
 
-    values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in texts and of those
-    that a spreadsheet shows.
+    values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in text files and of
+    those that a spreadsheet shows.
     """
 
     dialect: str = "plain"
@@ -51,15 +51,15 @@ class ExportJob(TraceTable):
     progress: Callable[[int], None] = lambda rows: None
 
 
-#: The fields of a job that are requests, and can be refused before there is a trace.
+#: The fields of a job that are requests, and can be refused before a trace exists.
 REQUESTS = tuple(field.name for field in fields(ExportJob) if field.name not in ("trace", "selection", "progress"))
 
 
 def export(job: ExportJob, path: str | Path) -> None:
-    """Write the table to `path`; the suffix says how, '-' is CSV on standard output.
+    """Write the table to `path`; the suffix selects the format, '-' is CSV on standard output.
 
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
-    selection that is not there.
+    selection that does not exist.
     """
     chosen = check(path, **{name: getattr(job, name) for name in REQUESTS})
     check_style(job.trace, job.digits)
@@ -78,7 +78,7 @@ def check(
     values: bool = False,
     digits: Style = EXACT,
 ) -> TableFormat:
-    """The format; raises what `export` does for a request that needs no trace to be refused."""
+    """The format; raises what `export` does for a request that can be refused without a trace."""
     suffix = format_of(path, {suffix: suffix for suffix in TABLE_FORMATS}, "tables", ".csv")
     chosen = TABLE_FORMATS[suffix]
     if dialect not in DIALECTS:
@@ -89,7 +89,7 @@ def check(
         raise OptionError(f"dialect {dialect} is for {_those(lambda f: f.is_text)}, not for {suffix}")
     if values and not chosen.workbook:
         books = _those(lambda f: f.workbook)
-        raise OptionError(f"--values is for {books}, whose cells are formulas otherwise; {suffix} has numbers always")
+        raise OptionError(f"--values is for {books}, whose cells are formulas otherwise; {suffix} always has numbers")
     if chosen.workbook and (shape != "long" or with_inputs):
         what = f"shape {shape}" if shape != "long" else "with inputs"
         raise OptionError(f"{what} is for tables; {suffix} has a sheet for each layer, with its inputs: leave it out")

@@ -1,1 +1,1 @@
-"""Mathematics on paper: formulas as trees, numbers as they are shown, and a printer for each format."""
+"""Mathematics on paper: formulas as trees, numbers as displayed, and a printer for each format."""

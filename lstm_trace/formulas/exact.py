@@ -1,7 +1,7 @@
-"""Exact arithmetic beside the recorded floats: whether a printed equality is true.
+"""Exact arithmetic alongside the recorded floats: decides whether a printed equality is true.
 
-Premises stand for the decimals that a person wrote. Sums, products and piecewise linear functions of them are exact
-rational numbers; other functions are exact at a few places only (sigmoid(0) = 1/2), and zero times anything is zero.
+Premises represent the decimals that a person wrote. Sums, products and piecewise linear functions of them are exact
+rational numbers; other functions are exact only at a few points (sigmoid(0) = 1/2), and zero times anything is zero.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from .tree import COMPARED, HELD, Call, Factors, Holds, Key, Neg, Node, Num, Pro
 
 Exact = Fraction | None
 
-#: Up to this many numbers of a trace the exact values are carried from line to line; beyond, from the premises only.
+#: Up to this size of a trace exact values are carried from line to line; beyond it, they start at the premises.
 SMALL = 20_000
-#: A number with more binary digits than this is not followed any further.
+#: A number with more binary digits than this is not tracked any further.
 BITS = 512
 
 _HALF, _ZERO, _ONE = Fraction(1, 2), Fraction(0), Fraction(1)
 
-#: Exact operands (None where there is none), constants, and about where the operands are: what was recorded.
+#: Exact operands (None if not exact), constants, and the approximate operands: the recorded ones.
 Rule = Callable[[Sequence[Exact], Sequence[Fraction], Sequence[float]], Exact]
 
 
 def _at(place: int, value: Fraction) -> Rule:
-    """A function that is rational at one place only."""
+    """A function that is rational at only one point."""
     return lambda a, c, about: value if a[0] == place else None
 
 
@@ -48,7 +48,7 @@ def _root(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> 
 
 
 def _between(value: Exact, about: float, low: Exact, high: Exact) -> Exact:
-    """`value` kept between two bounds; a rounded value that is clearly beyond a bound gives the bound."""
+    """`value` clipped between two bounds; a rounded value clearly beyond a bound gives the bound."""
     if value is not None:
         value = value if low is None else max(value, low)
         return value if high is None else min(value, high)
@@ -62,7 +62,7 @@ def _clearly_less(a: float, b: float) -> bool:
 
 
 def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
-    """The largest operand, where it is exact and those that are not are clearly smaller."""
+    """The largest operand, if it is exact and the inexact ones are clearly smaller."""
     there = [value for value in a if value is not None]
     if not there:
         return None
@@ -71,7 +71,7 @@ def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) 
     return top if all(_clearly_less(near, float(top)) for near in rest) else None
 
 
-#: Function to its exact value; None where it has none.
+#: Function to its exact value; None if it has none.
 EXACT: dict[str, Rule] = {
     "sigmoid": _at(0, _HALF),
     "tanh": _at(0, _ZERO),
@@ -83,15 +83,15 @@ EXACT: dict[str, Rule] = {
     "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
     "where": lambda a, c, about: None if a[0] is None else a[1] if a[0] != 0 else a[2],
     **dict.fromkeys(("maximum", "max"), _largest),
-    **dict.fromkeys(("softplus", "sum", "mean", "concat"), lambda a, c, about: None),  # all but the first are no calls
+    **dict.fromkeys(("softplus", "sum", "mean", "concat"), lambda a, c, about: None),  # only the first is a call
 }
 
-#: Functions whose values are not rational: what depends on one of them is rounded.
+#: Functions whose values are not rational: lines that depend on one of them are rounded.
 ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "elu", "softplus"})
 
 
 def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
-    """The exact value of a tree with numbers; None where it has none, or where part of it is left out."""
+    """The exact value of a tree with numbers; None if it has none, or if a part of it is left out."""
     if isinstance(node, Num):
         return leaf(node)
 
@@ -123,7 +123,7 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
             return None if over is None or not under else over / under
         case Neg():
             return None if (value := of(node.of)) is None else -value
-        case Call() if node.op != HELD:  # whether it is held does not stand there
+        case Call() if node.op != HELD:  # the tree does not say whether it is held
             given = node.constants or [value for _, value in OPS[node.op].constants if value is not None]
             constants = [c for c in map(fraction, given) if c is not None]
             if len(constants) < len(given):
@@ -136,7 +136,7 @@ def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
                 if not (_clearly_less(*sides) or _clearly_less(*reversed(sides))):
                     return None
             return _ONE if COMPARED[node.sign](*sides) else _ZERO
-    return None  # dots: part of it is left out
+    return None  # dots: a part of it is left out
 
 
 def _about(node: Node) -> float:
@@ -160,7 +160,7 @@ class ExactWalk:
     small: bool = False
 
     def __post_init__(self) -> None:
-        if self.trace.header.arithmetic is not None:  # its values are what they are: there is nothing more exact
+        if self.trace.header.arithmetic is not None:  # its values are exact by definition
             return
         size = sum(values.size * self._terms(stage, line) for stage, line, values in self.trace.recorded())
         self.small = size <= SMALL
@@ -206,7 +206,9 @@ class ExactWalk:
         return len(line.operands)
 
     def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> Node | None:
-        """One unit of a line with the recorded numbers, which are not shown; None without its operands."""
+        """One unit of a line with the recorded numbers, for computing and not for display; None without its
+        operands.
+        """
 
         def num(operand: Operand, *at: Any) -> Num:
             if not isinstance(operand, str):
@@ -228,7 +230,7 @@ class ExactWalk:
             return fraction(number.value)
         scope, name, *_ = number.key
         if not self.small and name in self.trace.stage(scope).cell.by_name and name in self.trace.lines.get(scope, {}):
-            return None  # a long trace: one line from its premises, no further
+            return None  # a long trace: only lines directly computed from premises
         return self.of(number.key)
 
     def _mark(self, stage: Stage) -> None:
@@ -243,7 +245,7 @@ class ExactWalk:
 
 
 def made(trace: Trace, key: Key) -> Key:
-    """The value of a line that a state or the input of another layer is; the key itself of anything else."""
+    """The source of a state or of another layer's input; for anything else the key itself."""
     scope, name, t, b, index = key
     stage = trace.stage(scope)
     if name in stage.cell.states:

@@ -1,4 +1,4 @@
-"""Trees as MathML, the core that browsers render without help; no text of a problem reaches the page unescaped."""
+"""Trees as MathML Core, which browsers render without help; no text of a problem reaches the page unescaped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "o
 _WORDS = {
     "upright": '<mi mathvariant="normal">{}</mi>',
     "bold": '<mi mathvariant="normal" class="bold">{}</mi>',
-    "bold italic": '<mi class="bold">{}</mi>',  # a single letter is italic by itself
+    "bold italic": '<mi class="bold">{}</mi>',  # a single letter is italic by default
     "italic": '<mi class="italic">{}</mi>',
     "mono": '<mtext class="name">{}</mtext>',
     "script": "<mi>{}</mi>",
@@ -23,7 +23,7 @@ _WORDS = {
 
 
 def math(body: str, tall: bool = False) -> str:
-    """A formula that stands in a line of HTML; tall: with fractions of full size.
+    """A formula within a line of HTML; tall: with full-size fractions.
 
     >>> from lstm_trace.formulas.tree import Sym
     >>> math(MathML()(Sym("W_xi")))
@@ -54,7 +54,7 @@ def _row(parts: Iterable[str]) -> str:
 
 
 def _parens(body: str) -> str:
-    """In parentheses, which grow only round what is tall; their form is said, or they would stand apart."""
+    """In parentheses, which grow only around tall contents; their form is explicit, or they would be spaced apart."""
     tall = "<mfrac" in body or "<mtable" in body
     rest = 'lspace="0" rspace="0"' + ("" if tall else ' stretchy="false"')
     return f'<mo form="prefix" {rest}>(</mo>{body}<mo form="postfix" {rest}>)</mo>'
@@ -74,20 +74,20 @@ def _matrix(rows: list[list[str]]) -> str:
 
 
 def _gradient(of: str, through: str, d: str) -> str:
-    d = f"<mo>{d}</mo>" if d == "∂" else f'<mi mathvariant="normal">{d}</mi>'  # an operator would stand apart
+    d = f"<mo>{d}</mo>" if d == "∂" else f'<mi mathvariant="normal">{d}</mi>'  # an operator would be spaced apart
     text = f"<mfrac><mrow>{d}<mi>L</mi></mrow><mrow>{d}{of}</mrow></mfrac>"
     return f"<msub>{_row([text, '<mo>|</mo>'])}<mtext>{escape(through)}</mtext></msub>" if through else text
 
 
 def input_field(node: Field) -> str:
-    """What a reader types into."""
+    """An input field for the reader."""
     name = escape(node.name)
     return f'<input name="{name}" aria-label="{name}" size="{node.width}" value="{escape(node.value)}">'
 
 
 MATHML = Format(
     negative="−",
-    # HTML text, its power of ten raised; directly in <mn> that would stand below
+    # HTML text, so that its power of ten is raised; directly in <mn> it would be placed below
     scaled=lambda number, exponent: f"<span>{number}×10<sup>{str(exponent).replace('-', '−')}</sup></span>",
     num=lambda p, node: f"<mn>{p.number(node.shown)}</mn>",
     dots={"across": "<mo>⋯</mo>", "down": "<mo>⋮</mo>", "diagonal": "<mo>⋱</mo>"},
@@ -124,6 +124,6 @@ MATHML = Format(
 
 
 class MathML(Printer):
-    """Prints a tree as one element of MathML; `own` has the symbols that the author of the problem gave."""
+    """Prints a tree as one element of MathML; `own` has the symbols given by the author of the problem."""
 
     format = MATHML

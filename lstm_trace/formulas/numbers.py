@@ -1,7 +1,8 @@
-"""How a number is shown: rounded for display only, never noise as a value, never a value as zero.
+"""How a number is displayed: rounded for display only; noise is never shown as a value, nor a value as zero.
 
-A float stands for the shortest decimal that reads back equal in its dtype, which is what a person wrote down; that
-decimal is rounded to the wanted places. What is shown is a decimal itself, so that a printed equality can be checked.
+A float represents the shortest decimal that reads back equal in its dtype, which is what a person wrote down; that
+decimal is rounded to the requested places. The displayed number is itself a decimal, so that a printed equality can be
+checked.
 """
 
 from __future__ import annotations
@@ -17,21 +18,20 @@ import numpy as np
 from ..base.arrays import describe
 from ..errors import OptionError, raise_all
 
-#: Decimals that are shown where nothing else is asked for: those of the exercises.
+#: Default number of decimals: that of the exercises.
 DIGITS = 8
-#: Numbers from here on are written with an exponent.
+#: Numbers from this size are written with an exponent.
 LARGE = Decimal(10) ** 12
-#: Digits before the point of what is written without an exponent, and those that may stand after it.
+#: Maximum number of digits before the point without an exponent, and of those that may follow it.
 _ENOUGH = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
-#: Digits that a float64 has.
+#: Number of digits of a float64.
 MOST = 17
 
 
 class Shown(NamedTuple):
-    """A number as it is printed, in parts, so that each format can write minus, mark and exponent in its own way.
+    """A number as printed, in parts, so that each format can write minus, point and exponent in its own way.
 
-    negative: whether a minus stands before it. digits: `0.4`, `0,4`, or a word (`nan`, `inf`). exponent: of ten, or
-    None.
+    negative: whether a minus precedes it. digits: `0.4`, `0,4`, or a word (`nan`, `inf`). exponent: of ten, or None.
     """
 
     negative: bool
@@ -45,17 +45,17 @@ class Shown(NamedTuple):
 
     @property
     def fraction(self) -> Fraction | None:
-        """Exactly what is printed; None for the words."""
+        """The exact printed value; None for the words."""
         return Fraction(str(self).replace(",", ".")) if self.finite else None
 
     def __str__(self) -> str:
-        """In plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
+        """As plain text: `-0.4`, `1.5e-12`; reads back with `float`."""
         power = "" if self.exponent is None else f"e{self.exponent}"
         return f"{'-' if self.negative else ''}{self.digits}{power}"
 
 
 def decimal(value: Any) -> Decimal:
-    """The shortest decimal that reads back equal in the value's own dtype; NaN and infinities as they are.
+    """The shortest decimal that reads back equal in the value's own dtype; NaN and infinities unchanged.
 
     >>> decimal(0.1), decimal(np.float32(0.1))
     (Decimal('0.1'), Decimal('0.1'))
@@ -64,7 +64,7 @@ def decimal(value: Any) -> Decimal:
 
 
 def percent(share: Any) -> tuple[str, int]:
-    """A number between 0 and 1 in whole percent: none and all only where it is just that, else `<` 1 and `>` 99.
+    """A number between 0 and 1 in whole percent: 0 and 100 only if exact, otherwise `<` 1 and `>` 99.
 
     >>> percent(0.125), percent(0.001), percent(0.995), percent(1)
     (('', 13), ('<', 1), ('>', 99), ('', 100))
@@ -75,7 +75,7 @@ def percent(share: Any) -> tuple[str, int]:
 
 
 def fraction(value: Any) -> Fraction | None:
-    """What a person wrote for `value`, exactly; None for NaN and infinities.
+    """The number that a person wrote for `value`, exactly; None for NaN and infinities.
 
     >>> fraction(0.2)
     Fraction(1, 5)
@@ -85,10 +85,10 @@ def fraction(value: Any) -> Fraction | None:
 
 
 def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0, zeros: int = 1) -> Shown:
-    """`value` with at most `digits` decimals (all that it has if None), trailing zeros gone but `zeros` decimals kept.
+    """`value` with at most `digits` decimals (all if None), without trailing zeros except `zeros` decimals.
 
-    noise: values no larger than this are what rounding left of a zero, and are shown as 0. A value that would lose
-    all its digits, or all but two of many, is written with an exponent; so is a very large one. A style decides itself.
+    noise: values no larger than this are round-off residue near zero, and are shown as 0. A value that would lose all
+    its digits, or all but two of many, is written with an exponent; so is a very large one. A style decides for itself.
 
     >>> [str(show(v)) for v in (-0.39999999999999997, 1.0, -0.0, 0.0398682, 9.357622968840175e-14, float("inf"))]
     ['-0.4', '1.0', '0.0', '0.0398682', '9.35762297e-14', 'inf']
@@ -114,12 +114,12 @@ def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0, ze
 
 @dataclass(frozen=True)
 class Style:
-    """How the numbers of a report are shown; the values stay as they are.
+    """How the numbers of a report are displayed; the values are not changed.
 
-    digits: decimals, all if None. significant: so many significant digits instead. lines: decimals of single lines, by
-    name. comma: a decimal comma. kept: whether zeros at the end stay, so that what was computed has as many decimals
-    everywhere. written: whether what is given stands as it was written, where that is not longer; given: decimals of
-    that, `digits` if None.
+    digits: decimals, all if None. significant: this many significant digits instead. lines: decimals of single lines,
+    by name. comma: use a decimal comma. kept: whether trailing zeros are kept, so that computed numbers have the same
+    number of decimals everywhere. written: whether given numbers are shown as they were written, if that is not longer;
+    given: their decimals, `digits` if None.
 
     >>> style = Style(4, lines={"c_t": 2}, comma=True)
     >>> str(style.show(2 / 3)), str(style.show(2 / 3, "c_t")), str(Style(significant=3).show(0.0012345))
@@ -149,15 +149,15 @@ class Style:
 
     @property
     def whole(self) -> bool:
-        """Whether every digit is shown."""
+        """Whether all digits are shown."""
         return self.digits is None and self.significant is None and not self.lines
 
     def is_short(self, values: Any) -> bool:
-        """Whether no value has more decimals than are shown of what is given."""
+        """Whether no value has more decimals than are shown of given numbers."""
         digits = self.digits if self.given is None else self.given
         if digits is None:
             return True
-        with np.errstate(over="ignore"):  # the largest floats, which stay what they are
+        with np.errstate(over="ignore"):  # the largest floats remain unchanged
             return bool(np.array_equal(np.round(values, digits), values, equal_nan=True))
 
     def show(
@@ -165,7 +165,7 @@ class Style:
     ) -> Shown:
         """`value` of the line `name`; see `show`. given: whether a person wrote it down, or it was computed.
 
-        short: whether that is true of the matrix that it stands in, so that its columns are alike; of it alone if None.
+        short: whether that applies to the matrix that contains it, so that its columns look alike; to it alone if None.
         """
         given = given and self.written
         as_written = given and (self.is_short(value) if short is None else short)
@@ -179,14 +179,14 @@ class Style:
         return shown._replace(digits=shown.digits.replace(".", ",")) if self.comma else shown
 
 
-#: Every digit that is needed to read the number back.
+#: All digits needed to read the number back.
 EXACT = Style(None)
 
 
 def _significant(value: Any, count: int, noise: float, zeros: int | None) -> Shown:
-    """With `count` significant digits; with an exponent below 1e-4, and where a digit before the point is not one.
+    """With `count` significant digits; with an exponent below 1e-4, and if a digit before the point is not significant.
 
-    zeros: so many decimals are kept if they are zero; all that are significant if None.
+    zeros: this many trailing zeros are kept; all significant ones if None.
     """
     exact = decimal(value)
     if not exact.is_finite() or abs(exact) <= noise:
@@ -210,14 +210,14 @@ def _rounded(size: Decimal, digits: int | None) -> Decimal:
 
 
 def _text(size: Decimal, zeros: int = 1) -> str:
-    """A size with the decimals that it needs, and zeros up to so many."""
+    """A magnitude with the decimals that it needs, padded with zeros up to a minimum."""
     whole, _, part = f"{size:f}".partition(".")
     part = part.rstrip("0").ljust(zeros, "0")
     return f"{whole}.{part}" if part else whole
 
 
 def shortest(value: float) -> str:
-    """The shortest decimal that reads back equal, in float32 where the value is one.
+    """The shortest decimal that reads back equal, in float32 if the value is one.
 
     >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
     ('0.1', '0.1', '0.3333333333333333')

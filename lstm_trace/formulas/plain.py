@@ -1,4 +1,4 @@
-"""Trees as plain text: one line of Unicode, for a terminal and for the cells of a table."""
+"""Trees as plain text: one line of Unicode, for a terminal and for table cells."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .printer import Format, Printer
 from .symbols import sign
 from .user_tex import ACCENTS, NAMED, WORDS, script
 
-#: The characters that there are raised.
+#: The characters that exist as superscripts.
 _RAISED = {ord(c): raised for c, raised in zip("0123456789+-−()ijklnt⊤T∗′", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁱʲᵏˡⁿᵗᵀᵀ*′", strict=True)}
 
 
 def raised(text: str) -> str:
-    """A power or upper index, in raised characters where there are such; after ^ otherwise."""
+    """A power or superscript, in superscript characters if they exist; otherwise after ^."""
     return text.translate(_RAISED) if all(ord(c) in _RAISED for c in text) else f"^{_braced(text)}"
 
 
@@ -23,7 +23,7 @@ def _braced(text: str) -> str:
 
 
 def _listed(texts: list[str]) -> str:
-    """One after the other, with semicolons where there are decimal commas."""
+    """A list, separated by semicolons if there are decimal commas."""
     return ("; " if any(re.search(r"\d,\d", text) for text in texts) else ", ").join(texts)
 
 
@@ -32,7 +32,7 @@ def _vector(entries: list[str]) -> str:
 
 
 def _matrix(rows: list[list[str]]) -> str:
-    """The rows as vectors in brackets; a single row with its entries apart."""
+    """The rows as vectors in brackets; a single row with its entries spaced apart."""
     return f"[ {'  '.join(rows[0])} ]" if len(rows) == 1 else f"[{', '.join(map(_vector, rows))}]"
 
 
@@ -70,7 +70,7 @@ COLUMNS = replace(
 
 
 class Plain(Printer):
-    """Prints a tree as text; `own` has the symbols that the author of the problem gave."""
+    """Prints a tree as text; `own` has the symbols given by the author of the problem."""
 
     format = PLAIN
 

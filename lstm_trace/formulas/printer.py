@@ -1,11 +1,10 @@
-"""One walker over the tree of a formula, for every format: what is printed in which order, and where in parentheses.
+"""One walker over formula trees, for every format: what is printed in which order, and where parentheses are needed.
 
-A format is one file with one record, a `Format`, that says how it writes each piece: a number, a letter, a product
-sign, the arguments of a function, a matrix. `NODES` says of which pieces each kind of node is made.
-
-To add a format of formulas, write that file, after `tex.py` for one with markup, after `plain.py` for one without: the
-record, and a `Printer` that has it. What a field without a default has to say, the type checker asks for. Then add the
-printer to the list in `tests/formulas/test_printer.py`, which prints every kind of node with it.
+A format is one file with one record, a `Format`, that defines how it writes each piece: a number, a letter, a product
+sign, the arguments of a function, a matrix. `NODES` defines the pieces of each kind of node.
+To add a format for formulas, write such a file, modelled on `tex.py` for one with markup, on `plain.py` for one
+without: the record, and a `Printer` that uses it. The type checker reports missing fields without a default. Then add
+the printer to the list in `tests/formulas/test_printer.py`, which prints every kind of node with it.
 """
 
 from __future__ import annotations
@@ -22,28 +21,31 @@ from .numbers import Shown
 from .symbols import Symbol, at, symbol
 from .user_tex import translated
 
-# -- parentheses: which part needs them where it stands, so that no sign stands beside a sign --------------------------
+# -- parentheses: which parts need them, so that no two signs are adjacent
+# ----------------------------------------------
 
-#: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
+#: How tightly each kind binds; a looser one inside a tighter one is put in parentheses.
 BINDING: dict[type, int] = {
     **dict.fromkeys(get_args(tree.Node), 5),
     **{tree.Sum: 1, tree.Neg: 2},
     **dict.fromkeys((tree.Prod, tree.Factors, tree.MatVec, tree.Quot), 3),
     **dict.fromkeys((tree.Square, tree.Transposed, tree.Baseline), 4),
 }
-#: How tightly a right factor and what stands under a slash have to bind.
+#: How tightly a right factor, and the part below a slash, must bind.
 RIGHT = 4
 
 
 def loose(node: tree.Node, least: int) -> bool:
-    """Whether a part of a formula needs parentheses there: it binds more loosely than `least`, or is a negative number
-    as a right factor or under a power.
+    """Whether a part of a formula needs parentheses: it binds more loosely than `least`, or is a negative number as a
+    right factor or under a power.
     """
     return BINDING[type(node)] < least or (least >= RIGHT and isinstance(node, tree.Num) and node.shown.negative)
 
 
 def minus_first(node: tree.Node, slash: bool) -> bool:
-    """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
+    """Whether a term is printed with a minus at its beginning; slash: for a format that writes quotients on one
+    line.
+    """
     if isinstance(node, tree.Prod | tree.MatVec):
         first, second = map(alone, vars(node).values())
         both = isinstance(first, tree.Num) and isinstance(second, tree.Num)  # each in parentheses
@@ -54,7 +56,7 @@ def minus_first(node: tree.Node, slash: bool) -> bool:
 
 
 def alone(node: tree.Node) -> tree.Node:
-    """The entry of a vector or matrix that has no other, since it is printed as that number; anything else itself."""
+    """The only entry of a vector or matrix, since it is printed as that number; anything else unchanged."""
     if isinstance(node, tree.Vec) and len(node.entries) == 1:
         return node.entries[0]
     if isinstance(node, tree.Mat) and len(node.rows) == len(node.rows[0]) == 1:
@@ -66,7 +68,7 @@ def alone(node: tree.Node) -> tree.Node:
 
 
 def letters(f: Format, found: Symbol) -> str:
-    """A symbol of the tables, of the same pieces as one that an author wrote."""
+    """A symbol of the tables, made of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
     base = f.accent(found.accent, base) if found.accent else base
     words_apart = (  # every second part is a word, the others are letters, numbers and signs in a row
@@ -78,13 +80,13 @@ def letters(f: Format, found: Symbol) -> str:
 
 
 def upper(f: Format, power: str) -> str:
-    """What stands above a symbol behind it: see `Symbol.power`."""
+    """The superscript after it: see `Symbol.power`."""
     return f.transposed if power == "T" else f.letter(power).strip() if power else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How a format writes each piece of a formula: signs, and functions of what is printed for the parts."""
+    """How a format writes each piece of a formula: signs, and functions of the printed parts."""
 
     # numbers: minus, infinity and NaN, digits with a point or comma, a number times a power of ten; one in a formula
     negative: str = "-"
@@ -93,11 +95,11 @@ class Format:
     digits: Callable[[str], str] = str
     scaled: Callable[[str, int], str]
     num: Callable[[Printer, tree.Num], str] = lambda p, node: p.number(node.shown)
-    dots: Mapping[str, str]  # what stands for what is left out, by its way
+    dots: Mapping[str, str]  # replacement for parts that are left out, by direction
 
-    # symbols: a letter, number or sign (Greek and signs by their command in TeX), a word and an accent by theirs
-    # (`user_tex`), a base with index and power, what stands in a row, what an author put in braces; words and powers
-    # of the tables; names that are no letters or words with an index; what is done to the whole
+    # symbols: a letter, number or sign (Greek and signs by their TeX command), a word and an accent by theirs
+    # (`user_tex`), a base with index and power, a sequence, a group in an author's braces; words and powers of the
+    # tables; names that are neither letters nor words with an index; post-processing of the whole
     letter: Callable[[str], str]
     word: Callable[[str, str], str]
     accent: Callable[[str, str], str]
@@ -128,7 +130,7 @@ class Format:
     fraction: Callable[[str, str], str]
     slash: bool = False  # whether a quotient needs parentheses, around it and inside it
     holds: Callable[[str, str, str], str] = "[{} {} {}]".format  # left, sign, right
-    gradient: Callable[[str, str, str], str]  # of what, by which way, which may be empty, and the d of it
+    gradient: Callable[[str, str, str], str]  # of what, by which path (may be empty), and its differential sign
     squared: Callable[[str], str]
     tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
     root: Callable[[str], str]
@@ -138,13 +140,13 @@ class Format:
     vector: Callable[[list[str]], str] | None = None
     concatenated: Callable[[list[str]], str] | None = None
 
-    # an answer box with room for so many digits; an input field, which most formats show as its value or as a blank
+    # an answer box with room for this many digits; an input field, which most formats show as its value or as a blank
     blank: Callable[[int], str]
     field: Callable[[tree.Field], str] | None = None
 
 
 class Printer:
-    """Prints a tree in a format; `own` has the symbols that the author of the problem gave, TeX text or a `Symbol`."""
+    """Prints a tree in a format; `own` has the symbols given by the author of the problem, TeX text or a `Symbol`."""
 
     format: Format
 
@@ -157,7 +159,7 @@ class Printer:
         return NODES[type(node)](self, self.format, node)
 
     def inside(self, node: tree.Node, least: int) -> str:
-        """The text of a tree, in parentheses where it binds more loosely than `least`."""
+        """The text of a tree, in parentheses if it binds more loosely than `least`."""
         node = alone(node)
         needed = loose(node, least) and (self.format.slash or least > RIGHT or not isinstance(node, tree.Quot))
         return self.format.around(self(node)) if needed else self(node)
@@ -209,7 +211,7 @@ def _factors(p: Printer, f: Format, parts: Sequence[tree.Node]) -> str:
 
 def _square(p: Printer, f: Format, node: tree.Square) -> str:
     of = alone(node.of)
-    if isinstance(of, tree.Gradient):  # what is in it is not squared
+    if isinstance(of, tree.Gradient):  # its contents are not squared
         return f.squared(f.around(p(of)))
     if f.tanh_squared and isinstance(of, tree.Call) and of.op == "tanh":
         return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
@@ -217,7 +219,9 @@ def _square(p: Printer, f: Format, node: tree.Square) -> str:
 
 
 def _raised(p: Printer, f: Format, node: tree.Transposed | tree.Baseline, power: str) -> str:
-    """A symbol of the tables with its power, what was transposed before without one; anything else with it behind."""
+    """A symbol of the tables with its power, or without one if it was transposed before; anything else followed by
+    it.
+    """
     of = node.of
     while isinstance(of, tree.Sym) and (inner := p.found(of).node) is not None:
         of = inner
@@ -228,7 +232,7 @@ def _raised(p: Printer, f: Format, node: tree.Transposed | tree.Baseline, power:
 
 
 def _single(node: tree.Node) -> bool:
-    """Whether a formula is clearly one number."""
+    """Whether a formula is clearly a single number."""
     if isinstance(node, tree.Sum):
         return all(map(_single, node.terms))
     return isinstance(node, tree.Num) or (isinstance(node, tree.Call) and node.op in OPS and OPS[node.op].reduces)
@@ -236,7 +240,7 @@ def _single(node: tree.Node) -> bool:
 
 def _quotient(p: Printer, f: Format, node: tree.Quot) -> str:
     if isinstance(node.over, tree.Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
-        # no column stands on a line
+        # no column fits on one line
         return f.row([f.fraction(p(tree.number(1)), p(node.under)), f.space, p(node.over)])
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
@@ -257,18 +261,18 @@ def _call(p: Printer, f: Format, node: tree.Call) -> str:
 
 
 def _vector(f: Format, entries: list[str]) -> str:
-    """A vector; of a single entry that entry."""
+    """A vector; if it has a single entry, that entry."""
     if len(entries) == 1:
         return entries[0]
     return f.vector(entries) if f.vector else f.matrix([[entry] for entry in entries])
 
 
 def _matrix(f: Format, rows: list[list[str]]) -> str:
-    """A matrix; of a single entry that entry, unless only brackets tell it from a vector."""
+    """A matrix; if it has a single entry, that entry, unless only brackets distinguish it from a vector."""
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
-#: Kind of node to how it is printed, of the pieces of a format.
+#: Kind of node to how it is printed, in terms of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     tree.Sym: lambda p, f, node: p.symbol(p.found(node)),
     tree.Index: lambda p, f, node: f.row([p.inside(node.of, 5), f.at(node.at)]),
@@ -290,7 +294,7 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     tree.Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
     tree.Dots: lambda p, f, node: f.dots[node.way],
     tree.Blank: lambda p, f, node: f.blank(node.width),
-    # where nobody can type, its value or a blank
+    # if nobody can type, its value or a blank
     tree.Field: lambda p, f, node: (
         f.field(node) if f.field else f.upright(node.value) if node.value else f.blank(node.width)
     ),

@@ -1,8 +1,8 @@
-"""How names and functions are printed: as a person sets them who reads the name by its parts, and no more into it.
+"""How names and functions are printed: as a person would typeset a name by its parts, without reading more into it.
 
-A letter is italic, a word upright, what follows an underscore an index: `q_t`, `alpha_t`, `score_t`, `W_out`. Guessing
-would turn `W_xi` into a ξ: only a whole letter may be Greek by its name, never an index. A name that has no such parts
-is printed in typewriter letters; what its author wants instead stands beside the names (`symbols:` of a problem).
+A letter is italic, a word upright, the part after an underscore an index: `q_t`, `alpha_t`, `score_t`, `W_out`.
+Guessing would turn `W_xi` into a ξ: only a whole letter may be Greek by its name, never an index. A name without such
+parts is printed in a typewriter font; its author can give a symbol for it (`symbols:` of a problem).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from .user_tex import GREEK, MARKS
 
 
 class Symbol(NamedTuple):
-    """A printed symbol in parts, so that each format can set them in its own way.
+    """A printed symbol in parts, so that each format can typeset them in its own way.
 
-    base, sub: letter and index. accent: what stands over the letter (`user_tex.ACCENTS`). word: whether the whole index
-    is one word; otherwise the words in it are found. upright: whether the base is a word. name: set where the whole is
-    printed as that name, in typewriter letters. tex: set where the author of the cell wrote the TeX, and used in its
-    place there. power: T where the matrix of that name stands transposed, 0 where it is the baseline's value. node:
-    what is printed in its place, a gradient for example.
+    base, sub: letter and index. accent: the accent over the letter (`user_tex.ACCENTS`). word: whether the whole index
+    is one word; otherwise words in it are detected. upright: whether the base is a word. name: if the whole is printed
+    as this name, in a typewriter font. tex: if the author of the cell wrote TeX, which then replaces it. power: T if
+    the matrix with this name is transposed, 0 if it is the baseline's value. node: a node that is printed in its place,
+    for example a gradient.
     """
 
     base: str = ""
@@ -43,7 +43,7 @@ class Symbol(NamedTuple):
 
     @property
     def lower(self) -> list[str]:
-        """The index in parts, of which every second one is a word.
+        """The index in parts, every second of which is a word.
 
         >>> Symbol("W", "xi").lower, Symbol("b", "out,1").lower
         (['xi'], ['', 'out', ',1'])
@@ -51,9 +51,9 @@ class Symbol(NamedTuple):
         return ["", self.sub, ""] if self.word else re.split(_WORD, self.sub)
 
 
-GATES = "ifcogrznuh"  # those of the LSTM, and the letters that GRUs and plain recurrent cells use
+GATES = "ifcogrznuh"  # those of the LSTM, and the letters used by GRUs and simple recurrent cells
 
-#: What a name cannot say by its parts.
+#: Symbols that do not follow from the parts of a name.
 SYMBOLS: dict[str, Symbol] = {
     **{f"{letter}_tilde": Symbol(letter, "t", "tilde") for letter in ascii_letters},
     "ΔL": Symbol("L", tex=r"\Delta L"),
@@ -62,9 +62,9 @@ SYMBOLS: dict[str, Symbol] = {
     **{f"Σ_{over}": Symbol("Σ", over) for over in ("t", "b", "t, b")},
 }
 
-#: Functions that are set as a word; \operatorname is not allowed where GitHub renders math.
+#: Functions that are typeset as a word; \operatorname is not allowed in math on GitHub.
 _WORDS = {"relu": "ReLU", "elu": "ELU", **{op: op for op in ("softplus", "clip", "where", "sum", "mean", "concat")}}
-#: Each function of the equations as (TeX, plain text).
+#: Each function in equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),
     "hard_sigmoid": (r"\sigma_{\mathrm{hard}}", "σ_hard"),
@@ -77,7 +77,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
 }
 
 
-#: What the slope of an operation between two traces is called: `tanh_slope` is that of `tanh`.
+#: Name of the slope of an operation between two traces: `tanh_slope` is that of `tanh`.
 SLOPES = {name: name.removesuffix("_slope") for name in re.findall(r"(\w+_slope)\(", "\n".join(BETWEEN))}
 
 
@@ -90,10 +90,10 @@ def sign(function: str) -> tuple[str, str]:
     return FUNCTIONS.get(function) or (rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}", name)
 
 
-#: A word in an index; two letters are two indices, but for this one.
+#: A word in an index; two letters are two indices, except for this one.
 _WORD = re.compile(r"([A-Za-z]{3,}[0-9]*|(?<![A-Za-z])in(?![A-Za-z]))")
 _GREEK = "".join(GREEK.values())
-#: A letter by its name or character, a mark over it and digits; or the letter of a weight with its index behind it.
+#: A letter by its name or character, an accent over it and digits; or the letter of a weight followed by its index.
 _LETTER = re.compile(
     rf"(?:({'|'.join(GREEK)}|[A-Za-z{_GREEK}])([{''.join(MARKS)}]?)([0-9]*)|(?=W[a-z]|[UVb][a-z][0-9]*$)"
     r"([A-Z]|b)([a-z]{1,2}[0-9]*))"
@@ -103,7 +103,7 @@ _PART = re.compile(rf"[A-Za-z0-9{_GREEK}]+")
 
 @lru_cache(4096)
 def _own(name: str) -> Symbol:
-    """The symbol of a name that no table has, by its parts."""
+    """The symbol of a name that is in no table, by its parts."""
     first, *index = name.split("_")
     found = _LETTER.fullmatch(unicodedata.normalize("NFD", first))
     if not all(map(_PART.fullmatch, index)) or not (found or _PART.fullmatch(first)):
@@ -135,13 +135,13 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
     return known._replace(tex=" ".join(printable(found).replace("`", "'").split()))  # cannot end the block it is in
 
 
-#: The indices t - 1 and t in TeX, within braces and without.
+#: The indices t - 1 and t in TeX, with and without braces.
 _BEFORE, _NOW = re.compile(r"(?<![\\A-Za-z])t\s*-\s*1(?!\d)"), re.compile(r"(?<![\\A-Za-z])t(?![A-Za-z])")
 _INDEX = re.compile(r"([_^])(?:t(?![A-Za-z])|\{((?:[^{}]|\{[^{}]*\})*)\})")
 
 
 def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
-    """A symbol with numbers for its indices t and t - 1.
+    """A symbol with numbers in place of its indices t and t - 1.
 
     >>> at(symbol("h_prev"), (2, 1)).sub, at(symbol("p_t", {"p_t": r"\\hat{p}_t^{(t-1)}"}), (2, 1)).tex
     ('1', '\\\\hat{p}_{2}^{(1)}')
@@ -158,7 +158,7 @@ def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
 
 
 def distinct(names: Iterable[str], own: Mapping[str, str | Symbol]) -> dict[str, Symbol]:
-    """Of names that would be printed alike all but one, as they are written: that one is what they are printed as.
+    """For all but one of the names that would be printed alike, the symbol is the name itself; one keeps its symbol.
 
     >>> distinct(["k2", "k_2", "y_hat"], {})["k2"].name
     'k2'

@@ -1,4 +1,4 @@
-"""Trees as TeX, within what GitHub's Markdown, KaTeX and plain LaTeX with amsmath all understand."""
+"""Trees as TeX, within the subset that GitHub's Markdown, KaTeX and plain LaTeX with amsmath all understand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .symbols import sign
 from .tree import Node, Quot
 from .user_tex import NAMED
 
-#: A letter or sign by its command or character, the sign of a sum, what tables and ends of rows would take for theirs.
+#: A letter or sign by its command or character, the sign of a sum, and characters special to tables and ends of rows.
 _LETTERS = {**{at: rf"\{name} " for name, c in NAMED.items() for at in (name, c)}, "Σ": r"\sum "}
 _LETTERS |= {"|": r"\vert ", "[": "{[}", "]": "{]}"}
 _SPECIAL = {c: "\\" + c for c in "_%#&${}"} | {"\\": r"\backslash ", "^": r"\hat{\ }", "~": r"\sim ", "`": "'"}
@@ -48,7 +48,7 @@ def _gradient(of: str, through: str, d: str) -> str:
 TEX = Format(
     infinity=r"\infty",
     nan=r"\mathrm{NaN}",
-    digits=lambda digits: digits.replace(",", "{,}"),  # or TeX would put a space after it
+    digits=lambda digits: digits.replace(",", "{,}"),  # otherwise TeX would add a space after it
     scaled=lambda number, exponent: rf"{number} \times 10^{{{exponent}}}",
     dots={"across": r"\cdots", "down": r"\vdots", "diagonal": r"\ddots"},
     letter=lambda c: _LETTERS.get(c, c),
@@ -77,6 +77,6 @@ TEX = Format(
 
 
 class Tex(Printer):
-    """Prints a tree as TeX; `own` has the symbols that the author of the problem gave."""
+    """Prints a tree as TeX; `own` has the symbols given by the author of the problem."""
 
     format = TEX

@@ -1,4 +1,4 @@
-"""A small tree for mathematics, neutral to the format: what stands on a printed line, not how it is set.
+"""A small tree for mathematics, independent of the format: the content of a printed line, not its typesetting.
 
 Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) and, for one unit, with numbers
 (`SCALAR`). Printers are tables keyed by the kinds of nodes.
@@ -22,7 +22,7 @@ from ..cell.parse import parse
 from ..errors import CellError
 from .numbers import Shown, show
 
-Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
+Key = tuple[Any, ...]  # identifies the number that has a value; see `values.Values`
 
 
 @dataclass_transform(frozen_default=True)
@@ -36,7 +36,7 @@ class TreeNode:
 
     @property
     def pieces(self) -> Iterator[Node]:
-        """The pieces that it is made of, in order; of a number there are none."""
+        """Its pieces, in order; a number has none."""
 
         def inside(part: Any) -> Iterator[Any]:
             if isinstance(part, tuple):
@@ -46,7 +46,7 @@ class TreeNode:
         return inside(() if isinstance(self, Num) else tuple(vars(self).values()))
 
     def remade(self, change: Callable[[Any], Node]) -> Node:
-        """The same of changed pieces."""
+        """The same node with changed pieces."""
 
         def each(part: Any) -> Any:
             if isinstance(part, tuple):
@@ -59,21 +59,21 @@ class TreeNode:
 
 
 class Sym(TreeNode):
-    """A name: a line, input, state or parameter. steps: numbers that stand for the indices t and t - 1."""
+    """A name: a line, input, state or parameter. steps: numbers that replace the indices t and t - 1."""
 
     name: str
     steps: tuple[int, int] | None = None
 
 
 class Index(TreeNode):
-    """Part of a value: `W_xi[5,:]`."""
+    """A part of a value: `W_xi[5,:]`."""
 
     of: Node
     at: str
 
 
 class Num(TreeNode):
-    """A number as it is shown; `value` is what was recorded, `key` says of what (None for a number of an equation)."""
+    """A displayed number; `value` is the recorded one, `key` identifies it (None for a number of an equation)."""
 
     shown: Shown
     value: Any = None
@@ -81,7 +81,7 @@ class Num(TreeNode):
 
 
 class Sum(TreeNode):
-    """Terms with their signs, in order. goes_on: whether it stands after a sign, as the rest of a broken sum does."""
+    """Terms with their signs, in order. goes_on: whether it follows a sign, as the rest of a broken sum does."""
 
     signs: tuple[float, ...]
     terms: tuple[Node, ...]
@@ -96,7 +96,7 @@ class Prod(TreeNode):
 
 
 class Factors(TreeNode):
-    """Numbers multiplied, more than two or with sums among them: each in parentheses."""
+    """More than two factors, or some that are sums: each in parentheses."""
 
     parts: tuple[Node, ...]
 
@@ -115,19 +115,19 @@ class MatVec(TreeNode):
 
 
 class Transposed(TreeNode):
-    """A matrix with rows for columns."""
+    """A transposed matrix."""
 
     of: Node
 
 
 class Baseline(TreeNode):
-    """The same value in another trace, against which this one is held."""
+    """The same value in another trace, the baseline."""
 
     of: Node
 
 
 class Holds(TreeNode):
-    """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
+    """A comparison as a number: 1 where it is true, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
     right: Node
@@ -135,9 +135,9 @@ class Holds(TreeNode):
 
 
 class Gradient(TreeNode):
-    """The gradient of L with respect to something; through: by which way it comes back, where there are several.
+    """The gradient of L with respect to something; through: the path by which it comes back, if there are several.
 
-    between: whether it is the slope of L between two traces, and not the derivative.
+    between: whether it is the slope of L between two traces instead of the derivative.
     """
 
     of: Node
@@ -159,7 +159,7 @@ class Neg(TreeNode):
 
 
 class Call(TreeNode):
-    """A function, of the operation table or composite; constants are numbers that follow its operands."""
+    """A function, of the operation table or composite; constants are the numbers after its operands."""
 
     op: str
     args: tuple[Node, ...]
@@ -167,38 +167,38 @@ class Call(TreeNode):
 
 
 class Fn(TreeNode):
-    """The sign of a function alone, or that of the `product` element by element."""
+    """The sign of a function alone, or that of the elementwise `product`."""
 
     op: str
 
 
 class Vec(TreeNode):
-    """A vector by its entries."""
+    """A vector, given by its entries."""
 
     entries: tuple[Node, ...]
 
 
 class Mat(TreeNode):
-    """A matrix by its rows."""
+    """A matrix, given by its rows."""
 
     rows: tuple[tuple[Node, ...], ...]
 
 
 class Dots(TreeNode):
-    """What was left out: across a row, `down` a column, or `diagonal`."""
+    """Entries that are left out: across a row, `down` a column, or `diagonal`."""
 
     way: str = "across"
 
 
 class Blank(TreeNode):
-    """An answer box. name: the address of what belongs in it; width: digits that it has room for."""
+    """An answer box. name: the address of the answer; width: number of digits that it has room for."""
 
     name: str
     width: int = 8
 
 
 class Field(TreeNode):
-    """An input field: a page lets the reader type; other formats show its value, or a blank where there is none."""
+    """An input field: a page lets the reader type; other formats show its value, or a blank if there is none."""
 
     name: str
     value: str = ""
@@ -211,10 +211,10 @@ Node = (
 )  # fmt: skip
 
 
-#: What stands for a function in the call of a line some of whose values are held; no cell can define one of that name.
+#: Pseudo-function for a line with some held values; no cell can define a function with this name.
 HELD = "held*"
 
-#: The sign of a comparison to what it asks.
+#: The sign of a comparison to its meaning.
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {">": gt, "≤": le, "≠": ne, "=": eq}
 
 
@@ -230,7 +230,7 @@ Parts = tuple[Node, ...]
 
 
 def call(line: Line, parts: Parts) -> Node:
-    """The function of a line, with its constants where they are not the default ones."""
+    """The function of a line, with its constants if they are not the default ones."""
     defaults = tuple(value for _, value in OPS[line.op].constants)
     return Call(line.op, parts, () if line.constants == defaults else line.constants)
 
@@ -261,9 +261,9 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
 
 
 def formula(line: Line, cell: Cell) -> Node:
-    """What `line` computes, in symbols; operands without a name of their own by what they compute.
+    """The expression of `line` in symbols; unnamed operands are replaced by their expressions.
 
-    The value of a composite function is its call; `written_out` has what that stands for.
+    The value of a composite function is its call; `written_out` expands it.
     """
 
     args = line.call[1:] if line.call else line.operands
@@ -272,7 +272,7 @@ def formula(line: Line, cell: Cell) -> Node:
 
 
 def value(name: str, cell: Cell) -> Node:
-    """The symbol of a value of a cell, also of one that it is fed: its name, or what it computes without one."""
+    """The symbol of a value of a cell or of one of its inputs: its name, or its expression if it has none."""
     if name.isidentifier():
         return Sym(name)
     if name in cell.by_name:
@@ -283,9 +283,9 @@ def value(name: str, cell: Cell) -> Node:
 
 @lru_cache(4096)
 def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Node:
-    """What a value is by its name alone.
+    """The meaning of a value, inferred from its name alone.
 
-    Of a product with unknown matrices the left side is one, or else whatever makes `name` an equation: of
+    In a product of unknown matrices the left side is one, or otherwise whichever makes `name` an equation: in
     `x_t @ W + mean(x_t)` it is the right side, `W @ x_t @ V` has two.
     """
     left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
@@ -298,21 +298,21 @@ def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Nod
         with suppress(CellError):
             cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
             return formula(cell.by_name["v"], cell)
-    raise CellError(f"{name} is no value of a cell")
+    raise CellError(f"{name} is not a value of a cell")
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:
-    """What the call of a composite function stands for; None for any other line."""
+    """The expanded call of a composite function; None for any other line."""
     return formula(line._replace(call=()), cell) if line.call and line.call[0] != HELD else None
 
 
 def heading(line: Line, cell: Cell) -> Node:
-    """The symbol of a line: its name, or what it computes where it has none."""
+    """The symbol of a line: its name, or its expression if it has none."""
     return value(line.name, cell)
 
 
 def kept(size: int, most: int | None) -> list[int | None]:
-    """Which of `size` things are shown: all, or the first `most - 2`, None for dots, and the last.
+    """Which of `size` items are shown: all, or the first `most - 2`, None for dots, and the last.
 
     >>> kept(4, 5), kept(9, 5)
     ([0, 1, 2, 3], [0, 1, 2, None, 8])
@@ -321,19 +321,19 @@ def kept(size: int, most: int | None) -> list[int | None]:
 
 
 def parts_of(node: Node) -> Iterator[Node]:
-    """A formula and everything that stands in it, in order."""
+    """A formula and all of its parts, in order."""
     yield node
     for piece in node.pieces:
         yield from parts_of(piece)
 
 
 def numbers(node: Node) -> Iterator[Num]:
-    """Every number that stands in a tree, in order."""
+    """Every number in a tree, in order."""
     return (part for part in parts_of(node) if isinstance(part, Num))
 
 
 def at_step(node: Node, constant: Container[str], steps: tuple[int, int]) -> Node:
-    """A formula with numbers for the indices t and t - 1 of its symbols, but of those that are `constant`.
+    """A formula with numbers for the indices t and t - 1 of its symbols, except for those that are `constant`.
 
     >>> from .plain import Plain
     >>> Plain()(at_step(Sum((1.0, 1.0), (MatVec(Sym("W_hi"), Sym("h_prev")), Sym("x_t"))), {"W_hi"}, (2, 1)))
@@ -345,7 +345,7 @@ def at_step(node: Node, constant: Container[str], steps: tuple[int, int]) -> Nod
 
 
 def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple[str, Node]]:
-    """A sum in pieces that each fit into `room`, with the sign before each piece but the first; others stay whole."""
+    """A sum in pieces that each fit into `room`, each except the first preceded by its sign; others stay whole."""
     if not isinstance(node, Sum) or size(node) <= room:
         return [("", node)]
     pieces: list[tuple[str, Node]] = []
@@ -365,8 +365,9 @@ def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple
 class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
-    place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
-    parameter) and index, or what stands for it. most: how many terms are written before dots.
+    place: step and sequence. arrays: all values of each operand. num: the number of an operand at step and sequence
+    (None for a parameter) and index, or a node that replaces it. most: maximum number of terms, beyond which dots are
+    used.
     """
 
     line: Line
@@ -377,7 +378,7 @@ class Terms:
     most: int | None = None
 
     def width(self, i: int) -> int:
-        """How many units operand i has."""
+        """Number of units of operand i."""
         return int(self.arrays[i].shape[-1])
 
     def leaf(self, i: int, index: tuple[int, ...]) -> Node:
@@ -386,11 +387,11 @@ class Terms:
         return self.num(self.line.operands[i], t, b, index)
 
     def at(self, i: int) -> Node:
-        """Operand i at this unit; a value of width 1 serves every unit."""
+        """Operand i at this unit; a value of width 1 is used for every unit."""
         return self.leaf(i, (0 if self.width(i) == 1 else self.unit,))
 
     def over(self, width: int, term: Callable[[int], Node]) -> Parts:
-        """A term for each of `width` numbers, with dots where there are too many."""
+        """A term for each of `width` numbers, with dots if there are too many."""
         return tuple(Dots() if k is None else term(k) for k in kept(width, self.most))
 
     def all(self, i: int) -> Parts:
@@ -415,7 +416,7 @@ def _part(line: Line, terms: Terms) -> Node:
     return terms.leaf(i, (terms.unit - begins[i],))
 
 
-#: Operation to the tree of one unit of a line, with numbers: what is done unit by unit is written as it is in symbols.
+#: Operation to the tree of one unit of a line, with numbers: elementwise operations are written as in symbols.
 SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     **{
         name: lambda line, terms: SYMBOLIC[line.op](line, tuple(map(terms.at, range(len(terms.arrays)))))
@@ -436,7 +437,7 @@ def substituted(
     line: Line, place: tuple[int, int], unit: int, array: Callable[[Operand], Any], num: Callable[..., Node],
     most: int | None = None,
 ) -> Node | None:  # fmt: skip
-    """One unit of a line with numbers, see `Terms`; None where an operand has no values. array: all of an operand."""
+    """One unit of a line with numbers, see `Terms`; None if an operand has no values. array: all of an operand."""
     arrays = list(map(array, line.operands))
     known = all(values is not None for values in arrays)
     return SCALAR[line.op](line, Terms(line, place, unit, arrays, num, most)) if known else None

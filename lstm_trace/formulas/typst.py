@@ -1,4 +1,4 @@
-"""Trees as mathematics in Typst. Every text stands in a string, so that none can become markup or code."""
+"""Trees as mathematics in Typst. Every text is put into a string, so that none can become markup or code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WAYS = {"script": "cal({})", "bold italic": "bold(italic({}))"}
 
 
 def string(text: str) -> str:
-    r"""Any text as a string of Typst, on one line.
+    r"""Any text as a Typst string, on one line.
 
     >>> print(string('a "b" \\ c'))
     "a \"b\" \\ c"
@@ -41,7 +41,7 @@ def _function(op: str) -> str:
 
 
 def _arguments(nodes: Sequence[Node], texts: list[str]) -> str:
-    mark = "; " if any(re.search(r'"\d+,\d', text) for text in texts) else ", "  # a decimal comma stands in quotes
+    mark = "; " if any(re.search(r'"\d+,\d', text) for text in texts) else ", "  # a decimal comma is in quotes
     return f"({mark.join(texts)})"
 
 
@@ -52,10 +52,10 @@ def _gradient(of: str, through: str, d: str) -> str:
 
 TYPST = Format(
     nan='upright("NaN")',
-    digits=lambda digits: string(digits) if "," in digits else digits,  # a comma parts arguments
+    digits=lambda digits: string(digits) if "," in digits else digits,  # a comma separates arguments
     scaled="{} × 10^({})".format,
     dots={"across": "dots.c", "down": "dots.v", "diagonal": "dots.down"},
-    # a letter, number or sign; a mark of Typst escaped
+    # a letter, number or sign; Typst's special characters escaped
     letter=lambda c: "sum " if c == "Σ" else f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else chr(92) + c)} ",
     word=lambda command, text: _WAYS.get(WORDS[command], f"{WORDS[command]}({{}})").format(string(text)),
     accent=lambda name, body: f"{_ACCENTS[name]}({body.strip()})",
@@ -67,7 +67,7 @@ TYPST = Format(
     space=" thin ",
     function=_function,
     arguments=_arguments,
-    at=lambda place: f" [{string(place)}]",  # without a space it would belong to the index before it
+    at=lambda place: f" [{string(place)}]",  # without a space it would belong to the preceding index
     fraction="display(frac({}, {}))".format,
     gradient=_gradient,
     squared="{}^2".format,
@@ -79,6 +79,6 @@ TYPST = Format(
 
 
 class TypstMath(Printer):
-    """Prints a tree, without the dollars; `own` has the symbols that the author of the problem gave."""
+    """Prints a tree, without the dollars; `own` has the symbols given by the author of the problem."""
 
     format = TYPST

@@ -1,7 +1,7 @@
-"""The small part of TeX in which an author may write a symbol: letters, Greek, accents, words, indices, powers, signs.
+"""The small part of TeX that an author may use in a symbol: letters, Greek, accents, words, indices, powers, signs.
 
-Anything more is not understood, so that no file can bring a command of its own into a document. Each format writes
-what was read with the pieces of its record (`printer.Format`). Letters and signs may also stand as what they look like:
+Anything else is not understood, so that no file can bring a command of its own into a document. Each format writes the
+parsed symbol with the pieces of its record (`printer.Format`). Letters and signs may also be typed as characters:
 `ŷ_t` is `\\hat{y}_t`, and `a^{<t>}` is `a^{\\langle t \\rangle}`.
 """
 
@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .printer import Format
 
-#: Accents, each with the mark that in text stands over the letter before it.
+#: Accents, each with the combining mark that in text follows the letter.
 _ACCENTS = "tilde hat bar dot vec overleftarrow"
 ACCENTS = dict(zip(_ACCENTS.split(), "\u0303\u0302\u0304\u0307\u20d7\u20d6", strict=True))
-#: Commands that set a word, with how it stands.
+#: Commands that typeset a word, with its style.
 WORDS = {
     **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "mathit": "italic"},
     **{"boldsymbol": "bold italic", "mathtt": "mono", "mathcal": "script"},
 }
-#: Commands that are another's in a wider form, or under another name.
+#: Commands that are wider or renamed forms of others.
 _SAME = {
     "widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec", "star": "ast",
     "bm": "boldsymbol",
@@ -38,22 +38,22 @@ SIGNS = dict(zip(_SIGNS.split(), "′∗†∘⊤⊙⊕·×∂∇∞⟨⟩←→
 #: Letters and signs by their commands.
 NAMED = GREEK | SIGNS
 _COMMANDS = {c: name for name, c in NAMED.items()} | {"*": "ast", "<": "langle", ">": "rangle", "−": "-"}
-#: A mark to the accent that it is.
+#: A combining mark to its accent.
 MARKS = {mark: name for name, mark in ACCENTS.items()}
-#: So many braces and accents may stand in each other.
+#: Maximum nesting of braces and accents.
 DEEPEST = 8
 
 _TOKEN = re.compile(
     rf"(?:\\(?P<set>{'|'.join(WORDS)})\{{(?P<word>[A-Za-z\d\s]*)\}}|\\(?P<command>[A-Za-z]+)|(?P<mark>[_^{{}}])"
     rf"|(?P<sign>[A-Za-z\d+,:;|/.()[\]-]|[{''.join(_COMMANDS)}])(?P<over>[{''.join(MARKS)}]?))"
 )
-#: What changes only spaces and sizes.
+#: Commands that only change spaces and sizes.
 _SPACE = re.compile(r"\\(?:[,;:! ]|(?:left|right)(?![A-Za-z]))|[\s~]")
 Tokens = list[re.Match[str]]  # the next one is the last
 
 
 def translated(tex: str, format: Format) -> str | None:
-    """A symbol in another format; None where the TeX is more than is understood."""
+    """A symbol in another format; None if the TeX goes beyond what is understood."""
     tex = unicodedata.normalize("NFD", tex)
     tex = re.sub("['′]+", lambda primes: "^{" + r"\prime " * len(primes[0]) + "}", tex)
     tokens: Tokens = []
@@ -112,7 +112,7 @@ def _atom(tokens: Tokens, format: Format, depth: int, scripted: bool = False) ->
 
 
 def _letter(format: Format, command: str, c: str) -> str:
-    """A letter in a style; a sign or a Greek letter in bold alone: TeX has none of them in words."""
+    """A letter in a style; a sign or a Greek letter only in bold: in words TeX has none of them."""
     if "bold" not in WORDS[command] and not (len(c) == 1 and c.isascii() and c.isalnum()):
         raise ValueError(c)
     return _word(format, command, NAMED.get(c, c))
@@ -125,7 +125,7 @@ def _word(format: Format, command: str, text: str) -> str:
 
 
 def script(text: str) -> str:
-    """Capital letters as script letters, which are characters of their own.
+    """Capital letters as script letters, which are separate characters.
 
     >>> script("LA")
     'ℒ𝒜'

@@ -1,8 +1,8 @@
-"""The recorded numbers of a trace as they are shown, and whether what is printed between them is = or ≈.
+"""The recorded numbers of a trace as displayed, and whether the relation printed between them is = or ≈.
 
-What rounding left of a zero is shown as 0. A value is that where its exact value is 0, where its terms cancel to no
-more than their rounding, and where it is 0 as soon as such values are. It is shown as 0 only if nothing that reads it,
-directly or through others, would be printed with other digits for it: a page does not contradict itself.
+Round-off residue near zero is shown as 0. A value is such residue if its exact value is 0, if its terms cancel to no
+more than their rounding, or if it becomes 0 once such values are. It is shown as 0 only if no value that depends on it,
+directly or indirectly, would be printed with other digits: a page does not contradict itself.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .whole import on_paper
 
 #: Operations that compute nothing.
 COPIES = frozenset({"copy", "slice", "concat"})
-#: What a number is exactly, as it is printed.
+#: The exact value of a number, as printed.
 _PRINTED = attrgetter("shown.fraction")
 
 
 class Scalar(NamedTuple):
-    """One unit of a line: the tree with numbers (None where an operand was not recorded), the sign, the result."""
+    """One unit of a line: the tree with numbers (None if an operand was not recorded), the sign, the result."""
 
     unit: int
     tree: Node | None
@@ -45,9 +45,9 @@ class Scalar(NamedTuple):
 
 @dataclass
 class Values:
-    """Shows the numbers of `trace` with at most `digits` decimals (all of them if None), or in a style.
+    """Displays the numbers of `trace` with at most `digits` decimals (all of them if None), or in a style.
 
-    noise: whether what rounding left of a zero is shown as that, which it is in full where all decimals are shown too.
+    noise: whether round-off residue is shown as such; it is shown in full if all decimals are shown too.
     """
 
     trace: Trace
@@ -59,7 +59,7 @@ class Values:
 
     @cached_property
     def style(self) -> Style:
-        """How numbers are shown."""
+        """How numbers are displayed."""
         return self.digits if isinstance(self.digits, Style) else Style(self.digits)
 
     @cached_property
@@ -68,17 +68,17 @@ class Values:
 
     @cached_property
     def exact(self) -> ExactWalk:
-        """The exact values beside the recorded ones."""
+        """The exact values alongside the recorded ones."""
         return ExactWalk(self.trace, self.array)
 
     def array(self, scope: str, name: Operand) -> Array | None:
-        """All recorded values of an operand: (T, B, width), a parameter's own shape, or (1,) of a number."""
+        """All recorded values of an operand: (T, B, width), a parameter's own shape, or (1,) for a number."""
         if (scope, name) not in self._arrays:
             self._arrays[scope, name] = self.trace.operand(scope, name)
         return self._arrays[scope, name]
 
     def num(self, scope: str, name: Operand, t: int | None, b: int | None, index: tuple[int, ...]) -> Num:
-        """One number: of a line, input or state at step t and row b; of a parameter where those are None."""
+        """One number: of a line, input or state at step t and sequence b; of a parameter if those are None."""
         if not isinstance(name, str):
             return number(name)
         key = (scope, name, t, b, index)
@@ -98,7 +98,7 @@ class Values:
         return found
 
     def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec:
-        """A whole vector, with dots where it has more than `most` entries."""
+        """A whole vector, with dots if it has more than `most` entries."""
         values = self.array(scope, name)
         assert values is not None
         places = kept(values.shape[-1], most)
@@ -110,14 +110,14 @@ class Values:
     ) -> Node | None:  # fmt: skip
         """One unit of a line with numbers in place of symbols, at most `most` terms of a sum; None without operands.
 
-        num: what stands for an operand; its number if None.
+        num: returns the node for an operand; its number if None.
         """
         num = num or partial(self.num, stage.scope)
         found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
         return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
     def whole(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
-        """The same with numbers of values that have a name alone: what the others compute is written out."""
+        """The same with only the numbers of named values: the expressions of unnamed ones are written out."""
 
         def num(name: Operand, *at: Any) -> Node:
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
@@ -141,7 +141,7 @@ class Values:
         return Scalar(unit, tree, self.relation(result, None if line.call[:1] == (HELD,) else tree), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
-        """The products of one unit of a dot product as a person noted them; None where none was rounded."""
+        """The products of one unit of a dot product, as a person wrote them down; None if none was rounded."""
         name = self.trace.header.arithmetic
         arithmetic = None if name is None else find(name)
         if line.product is None or arithmetic is None or not (arithmetic.exact and arithmetic.products):
@@ -157,14 +157,14 @@ class Values:
         shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
         return plus(tuple(Dots() if k is None else shown[k] for k in kept(len(terms), most)))
 
-    # -- what stands between a formula and its value ------------------------------------------------------------------
+    # -- the sign between a formula and its value ---------------------------------------------------------------------
 
     def relation(self, result: Num, tree: Node | None) -> str:
-        """`=` where what is printed on both sides is exactly the same number, `≈` otherwise.
+        """`=` if the printed numbers on both sides are exactly equal, otherwise `≈`.
 
-        A reader can check it on the page: what stands on the left is computed from the numbers as they are printed.
-        tree: that; None where it is a symbol, whose value is shown in full (`=`) or rounded (`≈`). With dots in it
-        it cannot be computed, and counts as a symbol.
+        A reader can check it on the page: the left side is computed from the numbers as they are printed. tree: the
+        left side; None if it is a symbol, whose value is shown in full (`=`) or rounded (`≈`). With dots in it, it
+        cannot be computed, and counts as a symbol.
         """
         if not result.shown.finite:
             return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
@@ -174,19 +174,19 @@ class Values:
         return "=" if evaluate(tree, _PRINTED) == result.shown.fraction else "≈"
 
     def between(self, tree: Node, other: Node) -> str:
-        """The sign between two trees of printed numbers: `=` where they come to the same."""
+        """The sign between two trees of printed numbers: `=` if their values are equal."""
         value = evaluate(tree, _PRINTED)
         return "=" if value is not None and value == evaluate(other, _PRINTED) else "≈"
 
     def _premise(self, key: Key) -> Array | None:
-        """The given values of which a number is one; None for what was computed, also in another layer or step."""
+        """The given array that contains a number; None for a computed one, also in another layer or step."""
         scope, name, t, b, index = key
         stage = self.trace.stage(scope)
         if t is None:
             return self.array(scope, name)
         if name in self.trace.given.get(scope, {}):
             return self.trace.given[scope][name]
-        if name in stage.cell.by_name:  # of what is put beside each other or cut out, the number itself
+        if name in stage.cell.by_name:  # for concatenations and slices, the number itself
             line = stage.cell.by_name[name]
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
             return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
@@ -195,12 +195,12 @@ class Values:
             return None if before[2] in self.trace.span else self.trace.initial.get(scope, {}).get(name)
         if before != key:
             return self._premise(before)
-        if stage.sources.get(name) == VALID:  # what lengths or a mask say
+        if stage.sources.get(name) == VALID:  # determined by lengths or a mask
             return self.array(scope, name)
         return self.trace.x if stage.sources.get(name) == X else None
 
     def is_exact(self, result: Num) -> bool:
-        """Whether a number is shown as exactly what it is."""
+        """Whether a number is displayed exactly."""
         if not result.key or not result.shown.finite:
             return True
         exact = self.exact.of(result.key)
@@ -211,13 +211,13 @@ class Values:
         return not self.exact.rounded(scope, carried) and fraction(result.value) == result.shown.fraction
 
     def _noise(self, key: Key, value: Any) -> float:
-        """How large a value may be and still be shown as 0: what rounding left of a zero, and no premise."""
+        """How large a value may be and still be shown as 0: round-off residue, and not a premise."""
         if self.noise or self.style.whole or self.trace.header.arithmetic is not None:
             return 0.0
         return 2 * float(abs(value)) if 0 < abs(value) < small(value) and self._zeros.hides(key) else 0.0
 
 
-#: So many values are followed back to one that rounding left, and so many at once are checked against their readers.
+#: Maximum number of values followed back to a residue, and of values checked together against their consumers.
 DEEP, MANY = 30, 1000
 #: Operations whose terms may cancel.
 SUMS = frozenset({"matvec", "vecmat", "add", "sum", "mean"})
@@ -225,7 +225,7 @@ SUMS = frozenset({"matvec", "vecmat", "add", "sum", "mean"})
 
 @dataclass
 class Noise:
-    """Finds such values of a trace. array: recorded values by scope and name (`values.Values.array`)."""
+    """Finds round-off residue in a trace. array: recorded values by scope and name (`values.Values.array`)."""
 
     trace: Trace
     array: Callable[[str, Operand], Array | None]
@@ -238,7 +238,7 @@ class Noise:
     _deep: int = 0
 
     def hides(self, key: Key) -> bool:
-        """Whether a value is shown as 0 though it was recorded as another number."""
+        """Whether a value is shown as 0 although it was recorded as another number."""
         key = made(self.trace, key)
         if not self._is_left(key):
             return False
@@ -248,7 +248,7 @@ class Noise:
         return not self._shown[key]
 
     def _group(self, key: Key) -> tuple[set[Key], bool]:
-        """The values that are 0 together with one, and whether something that reads them needs them as they are."""
+        """The values that are 0 together with one, and whether a consumer needs them unchanged."""
         group, todo, shown = {key}, [key], False
         while todo and len(group) < MANY:
             scope, name, t, b, _ = here = todo.pop()
@@ -264,7 +264,7 @@ class Noise:
         return group, shown
 
     def _is_left(self, key: Key) -> bool:
-        """Whether a value is what rounding left of a zero, whoever reads it."""
+        """Whether a value is round-off residue, regardless of its consumers."""
         if key in self._left:
             return self._left[key]
         scope, name, t, b, index = key
@@ -277,7 +277,7 @@ class Noise:
         value = values[self.trace.index(t), b, unit]
         if not 0 < abs(value) < small(value):
             return False
-        if self._deep == DEEP:  # shown from here on, whoever asks
+        if self._deep == DEEP:  # shown from here on, for every request
             self._left[key] = False
             return False
         self._deep += 1
@@ -285,7 +285,7 @@ class Noise:
         left = both is not None and bool(both[0][unit] != 0 == both[1][unit])
         if left or line.op not in SUMS or abs(value) <= self._most(stage, line, t, b)[unit]:
             exact = self.exact.of(key)
-            if exact is not None:  # of given numbers as they were written: 0.1 + 0.2 - 0.3, and not 1 - 0.9999999
+            if exact is not None:  # from given numbers as written: 0.1 + 0.2 - 0.3, but not 1 - 0.9999999
                 left = exact == 0
             elif line.op in SUMS:
                 left |= bool(abs(value) <= self._rounding(stage, line, t, b, unit))
@@ -300,7 +300,7 @@ class Noise:
         return None if any(a is None for a in here) else cast(list[Array], here)
 
     def _places(self, stage: Stage, line: Line, t: int, b: int) -> Iterator[tuple[int, int, Key]]:
-        """Operand, unit and key of what a line reads that is 0 but for rounding."""
+        """Operand, unit and key of operands of a line that are 0 up to rounding."""
         for n, a in enumerate(self._operands(stage, line, t, b) or ()):
             if a.ndim == 3:
                 for unit in np.flatnonzero((a[0, 0] != 0) & (np.abs(a[0, 0]) < small(a))).tolist():
@@ -309,7 +309,7 @@ class Noise:
                         yield n, unit, key
 
     def _without(self, stage: Stage, line: Line, t: int, b: int) -> tuple[Array, Array] | None:
-        """A line's values, and those with 0 for what it reads that is 0 but for rounding; None if there is no such."""
+        """A line's values, and those with such operands replaced by 0; None if there are none."""
         key = stage.scope, line.name, t, b
         if key not in self._both:
             places, operands = list(self._places(stage, line, t, b)), self._operands(stage, line, t, b)
@@ -318,14 +318,14 @@ class Noise:
                 zeroed = [a.copy() for a in operands]
                 for n, unit, _ in places:
                     zeroed[n][0, 0, unit] = 0
-                with np.errstate(all="ignore"):  # a quotient of two that are 0 but for rounding
+                with np.errstate(all="ignore"):  # a quotient of two that are 0 up to rounding
                     before, after = (np.ravel(OPS[line.op].array(a, line.constants)) for a in (operands, zeroed))
                 self._both[key] = before, after
         return self._both[key]
 
     @cached_property
     def _read_by(self) -> dict[tuple[str, str], list[tuple[Stage, Line, int]]]:
-        """Lines by the line that they read, and how many steps later."""
+        """Lines by the line that they use, and how many steps later."""
         found: dict[tuple[str, str], list[tuple[Stage, Line, int]]] = {}
         for stage in self.trace.stages:
             for line in stage.cell.lines:
@@ -335,7 +335,7 @@ class Noise:
         return found
 
     def _readers(self, key: Key) -> Iterator[tuple[Key, bool]]:
-        """Values that change with what is 0 but for rounding, and whether their digits on the page do."""
+        """Values that change with a residue, and whether their digits on the page change."""
         scope, name, t, b, _ = key
         for stage, line, later in self._read_by.get((scope, name), ()):
             if t + later not in self.trace.span or line.name not in self.trace.lines.get(stage.scope, {}):
@@ -347,7 +347,7 @@ class Noise:
                     yield (stage.scope, line.name, t + later, b, (unit,)), was != new
 
     def _most(self, stage: Stage, line: Line, t: int, b: int) -> Array:
-        """More than `_rounding` of each unit, sooner: n + 2 times eps times the sizes of the n terms."""
+        """A cheap upper bound of `_rounding` for each unit: n + 2 times eps times the magnitudes of the n terms."""
         key = stage.scope, line.name, t, b
         if key not in self._sizes:
             operands = self._operands(stage, line, t, b) or []
@@ -358,7 +358,7 @@ class Noise:
         return self._sizes[key]
 
     def _rounding(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> float:
-        """How far rounding may have set off a sum: that of its terms, and of what they add up to from left to right."""
+        """The possible rounding error of a sum: that of its terms, and of the partial sums from left to right."""
         tree = self.exact.tree(stage, line, t, b, unit)
         tree = tree.over if isinstance(tree, Quot) and line.op == "mean" else tree
         if not isinstance(tree, Sum):
@@ -374,7 +374,7 @@ class Noise:
         return off if np.isfinite(off) else 0.0
 
     def _term(self, term: Node) -> tuple[Any, float]:
-        """A number or a product of two as it was computed, and how far it may be off."""
+        """A number or a product of two as computed, and its possible error."""
         if isinstance(term, Prod):
             (a, off_a), (b, off_b) = self._term(term.left), self._term(term.right)
             off = float(abs(a) * off_b + abs(b) * off_a)
@@ -389,7 +389,7 @@ class Noise:
 
 
 def small(values: Any) -> float:
-    """Below it a number may be what rounding left of a zero."""
+    """Numbers below this may be round-off residue."""
     return float(np.sqrt(np.finfo(values.dtype).eps))
 
 

@@ -1,4 +1,4 @@
-"""A line as one formula, as on paper: values without a name are written out, factors stand in a row.
+"""A line as one formula, as on paper: unnamed values are written out, factors form one product.
 
 Equations compute a slope first, `d * (y * (1 - y))`; a person writes `d ⊙ y ⊙ (1 - y)`. A condition is a factor.
 """
@@ -17,14 +17,14 @@ from ..cell.rules import BETWEEN
 from . import tree
 from .symbols import SLOPES
 
-#: The key of a condition whose numbers are known: 1 or 0, a factor that stays.
+#: The key of a condition whose numbers are known: 1 or 0, a factor that is kept.
 HELD = ()
-#: A name to how wide its value is.
+#: A name to the width of its value.
 Width = Callable[[str], int]
 
 
 def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.Node]) -> tree.Node:
-    """What `line` computes, of the values that have a name or are fed; leaf: what stands for one of those."""
+    """The expression of `line` in terms of named values and inputs; leaf: returns the node for one of those."""
 
     between = {function.name for function in cell.functions if function.text in BETWEEN}
 
@@ -37,7 +37,7 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
             return tree.number(width(str(args[0])))
         if name in between and name in SLOPES:
             return tree.Call(str(name), tuple(map(part, args)))
-        if name in between and name == "gap":  # as the difference that it is of finite numbers
+        if name in between and name == "gap":  # for finite numbers, the plain difference
             return tree.Sum((1.0, -1.0), tuple(map(part, args)))
         return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
@@ -45,7 +45,7 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
 
 
 def on_paper(node: tree.Node) -> tree.Node:
-    """The same formula as a person writes it.
+    """The same formula as a person would write it.
 
     >>> from .plain import Plain
     >>> from .tree import Prod, Sum, Sym, number
@@ -60,7 +60,7 @@ def on_paper(node: tree.Node) -> tree.Node:
 
 
 def times(*parts: tree.Node) -> tree.Node:
-    """A product: numbers each in parentheses, symbols and vectors with the sign between them, equal ones squared."""
+    """A product: numbers each in parentheses, symbols and vectors with a sign between them, equal ones squared."""
     factors: list[tree.Node] = []
     minus = False
     for factor in chain.from_iterable(map(_factors, parts)):
@@ -87,7 +87,7 @@ def _factors(node: tree.Node) -> Iterator[tree.Node]:
 
 
 def _of_numbers(node: tree.Node) -> bool:
-    """Whether only single numbers stand in a formula, and neither symbols nor vectors."""
+    """Whether a formula contains only single numbers, and neither symbols nor vectors."""
     return not isinstance(node, tree.Sym | tree.Vec) and all(map(_of_numbers, node.pieces))
 
 
@@ -95,7 +95,7 @@ def _of_numbers(node: tree.Node) -> bool:
 
 
 def total(terms: list[tuple[float, tree.Node]]) -> tree.Node:
-    """A sum of terms with their signs: sums among them become part of it, equal symbols are counted."""
+    """A sum of terms with their signs: nested sums are merged into it, equal symbols are counted."""
     flat: list[tuple[float, tree.Node]] = []
     for sign, term in terms:
         while isinstance(term, tree.Neg):
@@ -121,7 +121,7 @@ def _call(node: tree.Call) -> tree.Node:
             return tree.Neg(replace(node, args=(inner.of,)))
         return replace(node, args=args)
     condition, then, other = map(on_paper, node.args)
-    if isinstance(condition, tree.Num) and condition.key is None:  # `expand`: one number for each unit of another value
+    if isinstance(condition, tree.Num) and condition.key is None:  # `expand`: one number per unit of another value
         return then if condition.value else other
     if not isinstance(condition, tree.Holds):
         condition = tree.Holds(condition, tree.number(0), "≠")
@@ -149,7 +149,7 @@ _OPPOSITE = {">": "≤", "≤": ">", "≠": "=", "=": "≠"}
 
 
 def _known(condition: tree.Holds) -> bool | None:
-    """Whether a comparison of numbers holds."""
+    """Whether a comparison of numbers is true."""
     if not (isinstance(condition.left, tree.Num) and isinstance(condition.right, tree.Num)):
         return None
     return tree.COMPARED[condition.sign](condition.left.value, condition.right.value)

@@ -1,1 +1,1 @@
-"""A trace as columns, listed once: for pandas, Arrow, xarray, and the writers of files."""
+"""A trace as columns, defined once: for pandas, Arrow, xarray, and the file writers."""

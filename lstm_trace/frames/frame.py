@@ -1,4 +1,4 @@
-"""A table in three readings: a pandas frame, a table of Arrow (for polars, DuckDB, Parquet), an xarray Dataset."""
+"""A table in three forms: a pandas frame, an Arrow table (for polars, DuckDB, Parquet), an xarray Dataset."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-#: The places that are the index of a wide frame: the step always, the others where there are several.
+#: The index of a wide frame: always the step, the others if there are several.
 INDEX = ("layer", "direction", "t", "batch")
 
 
 def to_frame(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
-    """`frame` of the table by its options, as `TraceTable.selected` has them."""
+    """`frame` of the table with these options, as for `TraceTable.selected`."""
     table = TraceTable.selected(trace, **options)
     if flat and table.shape != "wide":
         raise OptionError(f"flat=True is for the shape wide; the places of {table.shape} are columns as they are")
@@ -38,11 +38,11 @@ def to_frame(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
 def frame(table: TraceTable, flat: bool = False) -> pd.DataFrame:
     """The table as a frame; values keep the trace's dtype.
 
-    The columns direction, line and op are ordered categoricals, in computing order; layer and unit are int16, t and
-    batch int32, larger where a trace needs it; where cells are empty (premises), they are Int16 and Int32. `valid` is
-    true or false. In the shape wide the step is the index, with layer, direction and batch row where there are several;
-    all four are columns if `flat`, as in a file.
-    Raises MissingError for a selection that is not there.
+    The columns direction, line and op are ordered categoricals, in order of computation; layer and unit are int16, t
+    and batch int32, or larger if a trace needs it; if cells are empty (premises), Int16 and Int32. `valid` is boolean.
+    In the shape wide the step is the index, together with layer, direction and batch if there are several; all four are
+    columns if `flat`, as in a file.
+    Raises MissingError if the trace does not contain the selection.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
@@ -56,7 +56,7 @@ def frame(table: TraceTable, flat: bool = False) -> pd.DataFrame:
 
     series = {name: _series(pd, name, column) for name, column in joined(table).items()}
     if table.shape != "wide":
-        return pd.DataFrame(series, copy=False)  # the arrays are the frame's own
+        return pd.DataFrame(series, copy=False)  # the arrays belong to the frame
     if flat:
         return pd.DataFrame(series)
     places, parts = {name: series.pop(name) for name in INDEX}, list(table.parts())
@@ -78,7 +78,7 @@ def _series(pd: Any, name: str, column: Column) -> Any:
     return pd.arrays.IntegerArray(column, empty) if empty.any() else column
 
 
-#: Values (in the shape worked: rows) in a piece: what is held in memory at once.
+#: Number of values (in the shape worked: rows) in a piece, which bounds memory.
 PIECE = 1 << 19
 WORKED_PIECE = 1 << 14
 #: Key of the manifest in the schema's metadata.
@@ -86,9 +86,9 @@ MANIFEST = b"lstm_trace"
 
 
 def arrow_table(trace: Trace, **options: Any) -> Any:
-    """The table of Arrow by its options, as `TraceTable.selected` has them.
+    """The Arrow table with these options, as for `TraceTable.selected`.
 
-    Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
+    Raises OptionError if pyarrow is missing, MissingError if the trace does not contain the selection.
     """
     _, tables = arrow(TraceTable.selected(trace, **options), "to_arrow", "use to_frame")
     import pyarrow as pa
@@ -97,10 +97,10 @@ def arrow_table(trace: Trace, **options: Any) -> Any:
 
 
 def arrow(table: TraceTable, what: str, instead: str = "write .csv") -> tuple[Any, Iterator[Any]]:
-    """The schema of a table, and its pieces as tables of Arrow.
+    """The schema of a table, and its pieces as Arrow tables.
 
-    what: it is for, to begin the message. instead: what to do without pyarrow, to end it.
-    Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
+    what: the purpose, to begin the message. instead: what to do without pyarrow, to end it.
+    Raises OptionError if pyarrow is missing, MissingError if the trace does not contain the selection.
     """
     try:
         import pyarrow as pa
@@ -109,7 +109,7 @@ def arrow(table: TraceTable, what: str, instead: str = "write .csv") -> tuple[An
     value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
     types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
     types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
-    for name, texts in table.texts.items():  # ordered dictionaries, as pandas has them
+    for name, texts in table.texts.items():  # ordered dictionaries, as in pandas
         types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
     about = manifest(table.trace).model_dump_json().encode()
     schema = pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
@@ -122,7 +122,7 @@ def arrow(table: TraceTable, what: str, instead: str = "write .csv") -> tuple[An
 
 
 def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
-    """A column as an array of Arrow; one that this piece does not have is all null."""
+    """A column as an Arrow array; a column missing from this piece is all null."""
     if column is None:
         return pa.nulls(rows, kind)
     if isinstance(column, Coded):
@@ -144,7 +144,7 @@ Recorded = dict[Place, tuple[range, Array]]
 def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
     """The lines of a selection; see `Trace.to_xarray`.
 
-    Raises OptionError where xarray is missing, MissingError for a selection that is not there.
+    Raises OptionError if xarray is missing, MissingError if the trace does not contain the selection.
     """
     try:
         import xarray as xr
@@ -155,14 +155,14 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
     for part in table.parts():
-        place: Any = part.layer, part.direction  # these are lines, and have both
+        place: Any = part.layer, part.direction  # lines always have both
         order = -1 if part.steps is not None and part.steps.step < 0 else 1
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
             lines.setdefault(entry.line, {})[place] = entry.units, here[::order]
             ops[entry.line] = entry.op
-    if not all_lines:  # of padded directions that meet each has a y_t as well, as in `trace["y_t"]`
+    if not all_lines:  # padded directions that are merged have a y_t each as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
     window, rows = chosen.window(trace), chosen.rows(trace)
     coordinates: dict[str, Any] = {
@@ -170,7 +170,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
         "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
     }
-    if held := len(trace.header.step_labels):  # of each row, or of all rows the same
+    if held := len(trace.header.step_labels):  # one list per sequence, or one for all
         labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
         texts = np.array(labels, object).T
         coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
@@ -190,7 +190,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
 
 
 def _common(lists: Iterable[list[Any]]) -> list[Any]:
-    """What most lines have several of, layers or directions: the coordinate. The first of those that as many have."""
+    """The layers or directions that most lines have, for the coordinate; the first of equally frequent lists."""
     counts = Counter(tuple(found) for found in lists if len(found) > 1)
     return list(counts.most_common(1)[0][0]) if counts else []
 
@@ -200,7 +200,8 @@ def _variables(
 ) -> Mapping[str, tuple[tuple[str, ...], range, Array, dict[str, Any]]]:
     """(first dimensions, units, values, attributes) by the name of the variable.
 
-    One where every layer and direction of the coordinates has the line, as wide as the others; else one for each place.
+    A single one if every layer and direction of the coordinates has the line with the same width; otherwise one per
+    stage.
     """
     down, across = sorted({layer for layer, _ in there}), sorted({way for _, way in there}, key=DIRECTIONS.index)
     units = {units for units, _ in there.values()}

@@ -1,6 +1,6 @@
-"""A trace as a table: what is wanted and refused, the names and types of its columns, and the columns in pieces.
+"""A trace as a table: its options and their checks, the names and types of its columns, and the columns in pieces.
 
-The pieces are what frames, Arrow and the writers of files print, each in its own way.
+Frames, Arrow and the file writers each print these pieces in their own way.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..view.hand_size import WorkedRow, worked_rows
 
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
-#: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that take letters and digits only.
+#: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that accept only letters and digits.
 NAMES = ("plain", "safe")
 
 
@@ -38,7 +38,7 @@ def check(
     shape: str = "long", with_inputs: bool = False, all_lines: bool = False, names: str = "plain",
     title: bool | str = False,
 ) -> None:  # fmt: skip
-    """Raise OptionError for a table that there is not, or an option that has no meaning in its shape."""
+    """Raise OptionError for an unknown table, or an option that does not apply to its shape."""
     if shape not in SHAPES:
         raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
     if names not in NAMES:
@@ -57,16 +57,16 @@ def check(
         raise OptionError(f"--names safe is for the shape wide; the columns of {shape} are safe as they are")
 
 
-#: Stata takes 32 characters; a unit's number of up to five digits follows.
+#: Stata accepts 32 characters; a unit's number of up to five digits follows.
 LONGEST = 26
-#: The name of a product has its factors alone: `W_xi @ x_t` is `W_xi_x_t`.
+#: The name of a product consists only of its factors: `W_xi @ x_t` is `W_xi_x_t`.
 _SPELLED = (("+", "plus"), ("-", "minus"), ("/", "over"), (">", "above"), ("<", "below"), ("=", "equals"))
 
 
 def safe_names(trace: Trace) -> dict[str, str]:
     """For each line of the trace a name of ASCII letters, digits and `_`, at most 26 long, that begins with a letter.
 
-    No two are alike, and none differ in case alone. They follow from the equations: a part of a trace has the same.
+    All are distinct, even ignoring case. They follow from the equations: a part of a trace has the same names.
 
     >>> import lstm_trace as lt
     >>> safe_names(lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t"))["W_xi @ x_t"]
@@ -77,7 +77,7 @@ def safe_names(trace: Trace) -> dict[str, str]:
 
 
 def resolved(lines: Iterable[str]) -> dict[str, str]:
-    """A safe name for each line; where several would have the same, the first keeps it and the others are counted."""
+    """A safe name for each line; if several would have the same, the first keeps it and the others are numbered."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     counts: dict[str, int] = {}
@@ -97,24 +97,24 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
 
 
 def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
-    """The columns of a line, one for each unit. safe: the names to use, where they are wanted."""
+    """The columns of a line, one per unit. safe: the names to use, if safe names are requested."""
     if safe is None:
         return [f"{line}[{unit}]" for unit in units]
-    return [f"{safe[line]}_{unit}" for unit in units]  # the number has no _, so that no two of these are alike either
+    return [f"{safe[line]}_{unit}" for unit in units]  # the number has no _, so these are distinct as well
 
 
-#: What stands behind the place of a row; in the shape wide that is a column for each line and unit.
+#: The columns after the place of a row; in the shape wide one column per line and unit.
 BEHIND = {
     "long": ("line", "op", "unit", "value"),
     "worked": ("line", "unit", "symbol", "formula", "substituted", "value"),
 }
-#: Columns that are there where they are asked for, or, the token, where steps have labels.
+#: Optional columns; the token is present if steps have labels.
 TITLE, TOKEN, VALID = "title", "token", "valid"
-#: The type of whole numbers; a larger one where a trace has more of them than fit.
+#: The integer type; a larger one if a trace needs it.
 WHOLE = {"layer": np.int16, "t": np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
-#: Columns of few texts, whose order has no meaning; in the others it is that of computing.
+#: Columns of few texts whose order has no meaning; in the others it is the order of computation.
 UNORDERED = (TITLE, TOKEN)
-#: Characters of a title, which stands in every row.
+#: Maximum length of a title, which is in every row.
 LONGEST_TITLE = 200
 
 
@@ -122,12 +122,12 @@ LONGEST_TITLE = 200
 class TraceTable:
     """A table of a trace.
 
-    shape: `long`, a row for each value; `wide`, for each step, with a column for each line and unit; `worked`, for each
-    value with its formula. with_inputs: premises too (long only). padding: keep the steps that are no part of their
-    sequence, with a column `valid`. all_lines: also those without a name of their own (wide only); otherwise these have
-    columns where `only` or the question names them, or where no line has a name. names: `safe` for columns that are
-    made of letters, digits and `_` (wide only). title: a first column, the trace's title or another text, by which
-    tables that were put together can be told apart.
+    shape: `long`, one row per value; `wide`, one row per step, with one column per line and unit; `worked`, one row per
+    value with its formula. with_inputs: include premises (long only). padding: keep the steps beyond a sequence's
+    length, with a column `valid`. all_lines: include unnamed lines (wide only); otherwise they have columns only if
+    `only` or the request names them, or if no line has a name. names: `safe` for columns made of letters, digits and
+    `_` (wide only). title: a first column, the trace's title or another text, that identifies the trace in concatenated
+    tables.
     """
 
     trace: Trace
@@ -141,9 +141,9 @@ class TraceTable:
 
     @classmethod
     def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> TraceTable:
-        """The table by its options, among which are those of its selection: only, layer, direction, steps, batch, unit.
+        """The table with these options, among them those of its selection: only, layer, direction, steps, batch, unit.
 
-        Raises OptionError for an option that there is not, or that has no meaning in the shape.
+        Raises OptionError for an unknown option, or one that does not apply to the shape.
         """
         asked = {name: options.pop(name) for name in signature(check).parameters if name in options}
         check(**asked)
@@ -155,7 +155,7 @@ class TraceTable:
 
     @cached_property
     def _chosen(self) -> Selection:
-        """The selection; in the shape wide of the lines that have a name or were asked for, if there are any."""
+        """The selection; in the shape wide, of the lines that are named or requested, if there are any."""
         if self.shape != "wide" or self.all_lines or self.selection.only is not None:
             return self.selection
         asked = {line_name(name) for name in self.trace.header.ask}
@@ -165,14 +165,14 @@ class TraceTable:
 
     @property
     def rows(self) -> int:
-        """How many rows the table has, without its header. Raises MissingError for an empty selection."""
+        """Number of rows of the table, without its header. Raises MissingError for an empty selection."""
         return sum(part.count if self.shape == "wide" else part.size for part in self.parts())
 
     # -- columns -------------------------------------------------------------------------------------------------
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The columns that say where a row belongs."""
+        """The columns that identify the place of a row."""
         title, valid = (TITLE,) if self.title is not False else (), (VALID,) if self.padding else ()
         token = (TOKEN,) if self.trace.header.step_labels else ()
         return (*title, "layer", "direction", "t", *token, "batch", *valid)
@@ -183,7 +183,7 @@ class TraceTable:
         return (*self.places, *(BEHIND.get(self.shape) or dict.fromkeys(n for p in self.parts() for n in self.of(p))))
 
     def of(self, part: TracePart) -> list[str]:
-        """The columns that the values of a part have in the shape wide."""
+        """The columns for the values of a part in the shape wide."""
         return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
 
     @cached_property
@@ -192,7 +192,7 @@ class TraceTable:
 
     @cached_property
     def texts(self) -> dict[str, tuple[str, ...]]:
-        """For each column of few texts those that occur; of lines and operations in computing order."""
+        """For each column of few texts, those that occur; for lines and operations in order of computation."""
         parts = list(self.parts())
         there, entries = {part.direction for part in parts}, [entry for part in parts for entry in part.lines]
         return {
@@ -205,7 +205,7 @@ class TraceTable:
 
     @cached_property
     def _title(self) -> str:
-        """The text of the column `title`, on one line. Raises OptionError where the trace has none."""
+        """The text of the column `title`, on one line. Raises OptionError if the trace has none."""
         text = " ".join(printable(self.title if isinstance(self.title, str) else self.trace.header.title).split())
         if self.title is True and not text:
             raise OptionError("the trace has no title for a column of it: give one, --title TEXT (title='…')")
@@ -213,7 +213,7 @@ class TraceTable:
 
     @cached_property
     def tokens(self) -> tuple[tuple[str, ...], Array]:
-        """The labels of steps, each once, and which of them each step has: (T, B, or 1 where rows have the same).
+        """The distinct labels of steps, and the code of each step's label: (T, B, or 1 if all sequences have the same).
 
         The code -1 is an empty label.
         """
@@ -224,7 +224,7 @@ class TraceTable:
 
     @cached_property
     def whole(self) -> dict[str, Any]:
-        """The type of each column of whole numbers."""
+        """The type of each integer column."""
         largest = {"layer": 0, "t": self.trace.span.stop - 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
         for part in self.parts():
             largest["layer"] = max(largest["layer"], part.layer or 0)
@@ -233,7 +233,7 @@ class TraceTable:
 
 
 def code_type(texts: Sequence[str]) -> Any:
-    """The type of a column that holds, for each row, which of these texts it has, or -1."""
+    """The type of a column with the index of each row's text, or -1."""
     return np.min_scalar_type(-max(len(texts), 1))
 
 
@@ -242,24 +242,24 @@ ALL = 1 << 62
 
 
 class Coded(NamedTuple):
-    """A column of few texts: texts[codes[row]]; the code -1 is an empty cell. ordered: their order has a meaning."""
+    """A column of few texts: texts[codes[row]]; the code -1 is an empty cell. ordered: whether their order matters."""
 
     codes: Array
     texts: tuple[str, ...]
     ordered: bool
 
 
-#: In an array of whole numbers -1 is an empty cell; a tuple has a text for each row.
+#: In an integer array -1 is an empty cell; a tuple has one text per row.
 Column = Array | Coded | tuple[str, ...]
 
 
 def pieces(
     table: TraceTable, values: int = ALL, worked: int = ALL, style: Style | None = None
 ) -> Iterator[dict[str, Column]]:
-    """The table in pieces of so many values (in the shape worked: rows), each as columns by name, in order.
+    """The table in pieces of this many values (in the shape worked: rows), each as columns by name, in order.
 
-    A column of the shape wide that a piece does not have is left out there. style: of the numbers in formulas. No
-    array is one of the trace's.
+    A column of the shape wide that a piece does not have is omitted from it. style: for the numbers in formulas. No
+    array is shared with the trace.
     """
     if table.shape == "worked":
         rows = iter(worked_rows(table.trace, table.selection, style, padding=table.padding))
@@ -269,13 +269,13 @@ def pieces(
         for piece in (piece for part in table.parts() for piece in part.pieces(values)):
             if table.shape == "long":
                 yield _long(table, piece)
-            else:  # a row for each place, a column for each line and unit
+            else:  # one row per place, one column per line and unit
                 units = zip(table.of(piece), np.array(piece.values.T, order="C"), strict=True)
                 yield places(table, piece) | dict(units)
 
 
 def joined(table: TraceTable) -> dict[str, Column]:
-    """The whole table as columns; NaN where the shape wide has an empty cell."""
+    """The whole table as columns; NaN for empty cells in the shape wide."""
     found = list(pieces(table))
     if len(found) == 1:
         return found[0]
@@ -295,7 +295,7 @@ def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
 
 
 def places(table: TraceTable, part: TracePart) -> dict[str, Column]:
-    """The columns that say where each place of a part is."""
+    """The columns that identify each place of a part."""
     at, row = part.places
     none, count = np.full(1, -1), len(at)
     return _places(
@@ -311,7 +311,7 @@ def places(table: TraceTable, part: TracePart) -> dict[str, Column]:
 def _places(
     table: TraceTable, layer: Array, direction: Array, t: Array, batch: Array, valid: Array
 ) -> dict[str, Column]:
-    """The columns of places, of which these are the numbers."""
+    """The columns of places, given as numbers."""
     numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
     codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
     if TOKEN in table.places:
@@ -330,14 +330,14 @@ def _coded(table: TraceTable, name: str, codes: Array) -> Coded:
 
 
 def _each(column: Column, function: Callable[[Array, int], Array], times: int) -> Column:
-    """A column of which each value, or the whole, is repeated."""
+    """A column with each value, or the whole, repeated."""
     if isinstance(column, Coded):
         return column._replace(codes=function(column.codes, times))
     return function(np.asarray(column), times)
 
 
 def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
-    """A row for each value."""
+    """One row per value."""
     counts = [len(entry.units) for entry in part.lines]
     lines, ops = (_at(table, name) for name in ("line", "op"))
     line = np.repeat([lines[entry.line] for entry in part.lines], counts)
@@ -357,7 +357,7 @@ def _at(table: TraceTable, name: str) -> dict[str, int]:
 
 
 def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
-    """A row for each value, with its formula."""
+    """One row per value, with its formula."""
     of = dict(zip(WorkedRow._fields, zip(*rows, strict=True), strict=True))
     directions, lines = (_at(table, name) for name in ("direction", "line"))
     direction = np.array([directions[name] for name in of["direction"]])

@@ -1,4 +1,4 @@
-"""A trace as a compact table for the terminal: what fits on a screen, and a line that says what does not."""
+"""A trace as a compact table for the terminal: what fits on a screen, and a line about what does not."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..trace.labels import axis, step_label
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
 
-#: More units than this are never columns of their own, however wide the terminal.
+#: More units than this never get a column each, however wide the terminal.
 MANY = 16
-#: Title, header, rule, the lines that say what is left out, and the prompt.
+#: Title, header, rule, the lines about what is left out, and the prompt.
 AROUND = 6
 STATISTICS = ("units", "min", "mean", "max")
-_NAME, _SHORTEST, _LABEL = 32, 8, 10  # characters of a line's name at most, when cut, and of a unit's label
-_TOKEN = 16  # columns of a step's label at most
-_DECIMALS = 2  # as few as a narrow terminal makes them
+_NAME, _SHORTEST, _LABEL = 32, 8, 10  # width of a line's name: maximum, minimum when cut; maximum of a unit's label
+_TOKEN = 16  # maximum width of a step's label in columns
+_DECIMALS = 2  # the minimum, in a narrow terminal
 
 Place = tuple[int, str, int | None, int | None]  # layer, direction, t, batch; a sum over all steps has no t and batch
 PLACES = ("layer", "direction", "t", "b")
 
 
 class TerminalRow(NamedTuple):
-    """One line at one place; no values where rows are left out."""
+    """One line at one place; without values if it represents rows left out."""
 
     place: Place | None
     line: str = "…"
@@ -46,10 +46,11 @@ class TerminalRow(NamedTuple):
 
 @dataclass(frozen=True)
 class TerminalTable:
-    """What is printed, texts only.
+    """The printed table, as texts.
 
-    places: how many columns stand before the line's name; `token` has the labels of the steps. asked: rows that were
-    asked for. left_out: what there was no room for, in words; may be empty. texts: columns that stand to the left.
+    places: number of columns before the line's name; `token` has the labels of the steps. asked: number of requested
+    rows.
+    left_out: what did not fit, in words; may be empty. texts: left-aligned columns.
     """
 
     title: str
@@ -66,9 +67,9 @@ def table(
 ) -> TerminalTable:
     """The selection as a table that fits into `height` lines of `width` characters (None: all rows).
 
-    A row is a line at a step, a column is a unit, or, where the units do not fit, min, mean and max over them. Where
-    the rows do not fit, lines without a name of their own go first, then all but the carried ones, then steps.
-    Raises MissingError for a selection that is not there.
+    One row per line and step, one column per unit; if the units do not fit, their min, mean and max. If the rows do not
+    fit, unnamed lines are left out first, then all but the carried ones, then steps.
+    Raises MissingError if the trace does not contain the selection.
     """
     there = [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
@@ -85,7 +86,7 @@ def table(
         if (over := _over(width, names, left, head, cells)) > 0:
             most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
-            # a cut name can be told, not a number
+            # a cut name is still recognisable, a cut number is not
             if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
                 return table(trace, selection, width, height, digits - 1)
     held = remark_on_holds(trace, "explanation.held")
@@ -100,7 +101,7 @@ def table(
 
 
 def draw(found: TerminalTable) -> Iterator[Any]:
-    """The table as things that rich prints."""
+    """The table as rich renderables."""
     from rich import box
     from rich.table import Table as Drawn
     from rich.text import Text
@@ -139,7 +140,7 @@ def _lines_that_fit(
 
 
 def _by_line(part: TracePart) -> TracePart:
-    """The part with an array for each line, also where it has the columns of a matrix in one."""
+    """The part with one array per line, also if it has the columns of a matrix in one."""
     if len(part.arrays) == len(part.lines):
         return part
     ends = [*accumulate(len(entry.units) for entry in part.lines)]
@@ -181,7 +182,7 @@ def _group(part: TracePart, at: int) -> Iterator[TerminalRow]:
 
 
 def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
-    """Which layers, directions, steps and batch rows there are."""
+    """The existing layers, directions, steps and sequences."""
     return (
         {part.layer or 0 for part in there},
         {part.direction or "" for part in there},
@@ -191,7 +192,7 @@ def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
 
 
 def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow]) -> str:
-    """What there was no room for, and how to see it; empty when all is there."""
+    """What did not fit, and how to see it; empty if everything is shown."""
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)
     told = "Padding is omitted; export --padding has it." if padding else ""
@@ -209,7 +210,7 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow]) -> str:
 
 
 def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[int]) -> list[str]:
-    """The place of a row, with the label of its step where steps have one; empty where the row above has the same."""
+    """The place of a row, with the label of its step if steps have labels; empty if the row above has the same."""
     here, labels = rows[at].place, bool(trace.header.step_labels)
     if here is None or (at and here == rows[at - 1].place):
         return [""] * (len(places) + labels)
@@ -218,7 +219,7 @@ def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[i
 
 
 def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """A column for each unit, with its label where there is one; no columns when there are too many."""
+    """One column per unit, with its label if there is one; no columns if there are too many."""
     widths = {len(row.units) and row.units.stop for row in rows} - {0}
     units = sorted({unit for row in rows for unit in row.units})
     if len(units) > MANY:
@@ -226,7 +227,7 @@ def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tu
     stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
     lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
     sorts = {axis(trace, stages[place], line) for place, line in lines if place in stages}
-    labels = trace.header.names.get(sorts.pop(), ()) if len(sorts) == 1 else ()  # where all are units of one sort
+    labels = trace.header.names.get(sorts.pop(), ()) if len(sorts) == 1 else ()  # if all are units of the same kind
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
     head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
     columns = [
@@ -237,9 +238,9 @@ def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tu
 
 
 def _by_statistics(rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """How many units, and their smallest, mean and largest value."""
+    """The number of units, and their smallest, mean and largest value."""
     found = []
-    with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown so
+    with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown as such
         for row in rows:
             numbers = (row.values.min(), row.values.mean(dtype=np.float64), row.values.max()) if row.values.size else ()
             found.append([str(show(number, digits)) for number in numbers] or [""] * 3)
@@ -248,7 +249,7 @@ def _by_statistics(rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str,
 
 
 def _aligned(shown: Sequence[Any]) -> list[str]:
-    """Numbers as texts of one width with their decimal points below each other."""
+    """Numbers as texts of equal width with aligned decimal points."""
     halves = [str(number).partition(".") for number in shown]
     after = max(len(part) for _, _, part in halves)
     return [f"{whole}{point}{part:<{after}}" if point else f"{whole}{'':{after + 1}}" for whole, point, part in halves]
@@ -257,7 +258,7 @@ def _aligned(shown: Sequence[Any]) -> list[str]:
 def _over(
     width: int, names: tuple[str, ...], left: Sequence[tuple[str, ...]], head: tuple[str, ...], cells: Sequence[Any]
 ) -> int:
-    """How many characters the widest row, with two spaces between columns, has more than `width`."""
+    """By how many characters the widest row, with two spaces between columns, exceeds `width`."""
     rows = [(*names, *head), *((*a, *b) for a, b in zip(left, cells, strict=True))]
     return sum(max(map(columns, column)) + 2 for column in zip(*rows, strict=True)) - 2 - width
 
@@ -272,6 +273,6 @@ def _title(trace: Trace) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    """At most `width` characters, none of which commands the terminal (a file may hold anything)."""
+    """At most `width` characters, none of which controls the terminal (a file may contain anything)."""
     clean = " ".join(printable(text).split())
     return clean if len(clean) <= width else clean[: width - 1] + "…"

@@ -1,4 +1,4 @@
-"""Every heading and sentence of a report, one file for each language; to add a file is to add a language."""
+"""All headings and sentences of reports, one file per language; to add a language is to add a file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Which mistake in reading weights explains another program's numbers."""
+"""Which mistake in interpreting weights explains another program's numbers."""

@@ -1,9 +1,9 @@
 """Which weight layout reproduces another program's outputs: for porting models.
 
-A reading of the weights is a record of facts. Readings are searched from the plain ones to those with one and then two
-unusual facts; each is run and compared with the given outputs, first over a single step, the best over all. The run is
-a search tool, plain h and c over time for many readings at once: what it finds is then traced, and verified, by the
-ordinary run.
+A reading (an interpretation of the weights) is a record of facts. Readings are searched from plain ones to those with
+one and then two unusual facts; each is run and compared with the given outputs, first over a single step, the best ones
+over all steps. This run is a search tool that computes only h and c over time, for many readings at once: its findings
+are then traced, and verified, by the ordinary run.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Reading:
     """The facts of one reading; the defaults are how the weights were read.
 
     order: which gate each stored block is, block by block. recurrent, input: `as stored` or each block `transposed`.
-    joined: how the joined kernel is split. bias: used, dropped, the first or the second alone, halved.
-    activation: of candidate and output, or of each where they differ.
+    joined: how the joined kernel is split. bias: used, dropped, only the first or the second, halved.
+    activation: of candidate and output, or of each if they differ.
     peephole: the order of the stored peephole vectors, or `dropped`; output_peephole: whether o sees the new c or
-    the old. clip: (what, bound). output: h or c; last: only the last step was given. backwards: the outputs stand in
-    the order in which they were computed. states: the order of the given initial states.
+    the old. clip: (what, bound). output: h or c; last: only the last step was given. backwards: the outputs are in the
+    order of computation. states: the order of the given initial states.
     """
 
     order: str = GATES
@@ -85,8 +85,8 @@ class Blocks:
     """The stored blocks, in the order in which they were read.
 
     input: (4, H, I), recurrent: (4, H, H), biases: up to two (4, H), peephole: (3, H) or None. joined: how a joined
-    kernel was split (`xh`, `hx`); empty where there were two. gates, peepholes: what the blocks are of, in the order in
-    which the file stacks them; without f, f = 1 - i, and there is one block less of everything.
+    kernel was split (`xh`, `hx`); empty if there were two. gates, peepholes: the gates of the blocks, in the order in
+    which the file stacks them; without f, f = 1 - i, and there is one block fewer of everything.
     """
 
     input: Array
@@ -104,7 +104,7 @@ class Blocks:
 
 
 def parts(blocks: Blocks, reading: Reading) -> tuple[Array, Array, Array]:
-    """The input matrices (4, H, I), the recurrent ones (4, H, H) and the bias (4, H) as `reading` has them."""
+    """The input matrices (4, H, I), the recurrent ones (4, H, H) and the bias (4, H) according to `reading`."""
     W, U = blocks.input, blocks.recurrent
     if reading.joined and blocks.joined and reading.joined != blocks.joined:
         whole = np.concatenate([W, U] if blocks.joined == "xh" else [U, W], axis=2)
@@ -130,11 +130,11 @@ def simulate(
 ) -> Iterator[tuple[Array, Array]]:
     """h and c, each (R, B, H), after every step, for R variants (order, forget bias) of `reading`.
 
-    x: (T, B, I) in the order of computing; h0, c0: (B, H).
+    x: (T, B, I) in order of computation; h0, c0: (B, H).
     """
-    # This computes an LSTM a second time, beside the lines of the cell: all variants share the matrix products, so that
-    # a search of thousands takes the time of a few runs. tests/mistakes/test_interpretations.py keeps it equal to the
-    # run line by line for every option that readings have; an option that is added to SEARCHED belongs there too.
+    # This computes an LSTM a second time, in addition to the lines of the cell: all variants share the matrix products,
+    # so that a search of thousands takes the time of a few runs. tests/mistakes/test_interpretations.py checks that it
+    # equals the line-by-line run for every option of a reading; options added to SEARCHED must be added there too.
     W, U, bias = parts(blocks, reading)
     size, count, rows, gates = blocks.units, len(variants), x.shape[1], len(blocks.gates)
     place = np.array([[order.index(gate) for gate in blocks.gates] for order, _ in variants])
@@ -177,13 +177,13 @@ def simulate(
         yield h, c
 
 
-#: Bounds that people clip with; others are given with `clips`.
+#: Commonly used clipping bounds; others are given with `clips`.
 CLIPS = (1.0, 3.0, 5.0, 10.0, 50.0)
 
 
 #: Options of a model that clip, with what each clips in a reading.
 CLIP_FACTS = {"clip": "gates", "cell_clip": "cell", "output_clip": "output"}
-#: Options of a model that readings have; with any other a model is refused.
+#: Options of a model that readings support; a model with any other is rejected.
 SEARCHED = frozenset((
     *CLIP_FACTS, "bias", "peephole", "coupled", "forget_bias",
     "gate_activation", "candidate_activation", "output_activation",
@@ -191,7 +191,7 @@ SEARCHED = frozenset((
 
 
 def as_stored(found: Found) -> Reading:
-    """The reading that a model's options mean. Raises OptionError for those that no reading has."""
+    """The reading defined by a model's options. Raises OptionError for options that no reading supports."""
     names = {scope_and_name(key)[1] for key in found.weights}
     cell = {name: value for name, value in found.options.items() if name not in NETWORK}
     full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]
@@ -216,7 +216,10 @@ def as_stored(found: Found) -> Reading:
 
 
 def blocks_of(found: Found) -> Blocks:
-    """The weights of a model stacked gate by gate, in the order of its file. Raises MissingError without all gates."""
+    """The weights of a model stacked gate by gate, in the order of its file.
+
+    Raises MissingError if gates are missing.
+    """
     weights = {scope_and_name(key)[1]: np.asarray(values, np.float64) for key, values in found.weights.items()}
     layout = found.stored
     order, peepholes = (GATES, "ifo") if layout is None or layout.separate else (layout.order, layout.peephole)
@@ -237,7 +240,7 @@ def blocks_of(found: Found) -> Blocks:
 
 
 def plain_readings(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None) -> list[Reading]:
-    """The readings of transposes, biases, direction, states and activations that ports confuse most often."""
+    """The readings with the transposes, biases, directions, states and activations that ports confuse most often."""
     square = blocks.input.shape[1] == blocks.input.shape[2]
     kinds: dict[str, list[Any]] = {
         "input": ["as stored", "transposed"] if square else ["as stored"],
@@ -246,7 +249,7 @@ def plain_readings(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array |
         "direction": ["forward", "reverse"],
         "states": ["hc", "ch"] if h0 is not None or c0 is not None else ["hc"],
     }
-    for name in ("gate_activation", "activation", "clip"):  # what a port may have lost
+    for name in ("gate_activation", "activation", "clip"):  # facts that a port may have lost
         kinds[name] = list(dict.fromkeys((getattr(plain, name), getattr(Reading(), name))))
     if blocks.joined:
         kinds["joined"] = ["xh", "hx"]
@@ -267,7 +270,7 @@ def unusual_facts(blocks: Blocks, plain: Reading, clips: Sequence[float]) -> Ite
         yield from ({"peephole": "dropped"}, {"output_peephole": "old"})
 
 
-#: Readings that go on from a single step to all steps, of those that do not explain it.
+#: Number of non-matching readings that continue from a single step to all steps.
 KEPT = 24
 
 
@@ -280,10 +283,10 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Identification(Result):
-    """What the search found. as_read: the reading that the file's names or layout mean, with its own error.
+    """The result of the search. as_read: the reading defined by the file's names or layout, with its own error.
 
     matches: the readings that explain the outputs within the tolerance, plainest first; nearest: the best of the
-    others. undecided: facts in which the matches differ, with the values that remain.
+    others. undecided: facts in which the matches differ, with the remaining values.
     """
 
     as_read: Match
@@ -298,11 +301,11 @@ class Identification(Result):
         return f"<Identification: {len(self.matches)} of {self.tried:,} readings fit{best}; print(…) has all>"
 
 
-_Way = tuple[str, bool]  # what the outputs are (h or c), and whether they stand in the order of computing
+_Way = tuple[str, bool]  # the kind of the outputs (h or c), and whether they are in order of computation
 
 
 class _Case(NamedTuple):
-    """Outputs laid over the input in one way: y (T, B, H) or (B, H) for the last step."""
+    """Outputs aligned with the input in one way: y (T, B, H), or (B, H) for the last step."""
 
     batch_first: bool
     x: Array
@@ -316,9 +319,9 @@ def identify(
     """Search the readings of one layer and direction for those that explain `y`.
 
     x: (T, I), (T, B, I) or (B, T, I); y: h (or c) over time in the same form, or of the last step (B, H) or (H,);
-    h0, c0: (B, H), the model's own if None, or zeros. atol: how far off an explanation may be; 1e-5 of the largest |y|
-    (at least 1) if None. clips: bounds to try beside `CLIPS`. Raises ShapeError where y fits no reading, OptionError
-    for a model with several layers or directions or with an option that no reading has, MissingError.
+    h0, c0: (B, H), the model's own if None, or zeros. atol: tolerance of a match; 1e-5 of the largest |y| (at least 1)
+    if None. clips: bounds to try in addition to `CLIPS`. Raises ShapeError if y fits no reading, OptionError for a
+    model with several layers or directions or with an unsupported option, MissingError.
     """
     for name, values in (("atol", [] if atol is None else [atol]), ("clips", clips)):
         if any(not is_number(v) or v < 0 or (name == "clips" and v == 0) for v in values):
@@ -355,7 +358,7 @@ def identify(
 
 
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
-    """The ways in which y can lie over x."""
+    """The ways in which y can be aligned with x."""
     sequences = [(False, x[:, None])] if x.ndim == 2 else [(False, x), (True, np.swapaxes(x, 0, 1))]
     shape = y.shape
     for batch_first, steps in sequences:
@@ -385,7 +388,7 @@ def _levels(
 
 
 class _Search:
-    """Runs readings against the outputs, and keeps what explains them and what comes near."""
+    """Runs readings against the outputs, and keeps those that explain them or come close."""
 
     def __init__(
         self, blocks: Blocks, cases: Sequence[_Case], h0: Array | None, c0: Array | None, limit: float, added: float
@@ -416,7 +419,7 @@ class _Search:
             (self.matches if match.error <= self.limit else self.others).append(match)
 
     def score(self, reading: Reading, case: _Case) -> Match:
-        """The error of one reading over all steps and rows."""
+        """The error of one reading over all steps and sequences."""
         way = reading.output, reading.backwards
         errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, way)
         return Match(reading, float(errors[way][0]))
@@ -424,10 +427,11 @@ class _Search:
     def _errors(
         self, reading: Reading, variants: Sequence[tuple[str, float]], case: _Case, only: _Way | None = None
     ) -> dict[_Way, Array]:
-        """The error of each variant in one way, over all; without one, for h and c in either order, over the first
-        computed step of one row."""
+        """The error of each variant in one way, over all steps and sequences; without a way, for h and c in either
+        order,
+        over the first computed step of one sequence."""
         first, last = only is None, case.y.ndim == 2
-        rows = slice(0, 1 if first else None)  # a row of the batch is enough to tell what cannot be
+        rows = slice(0, 1 if first else None)  # one sequence is enough to rule variants out
         x, y = case.x[:, rows], case.y[..., rows, :]
         x = x[::-1] if reading.direction == "reverse" else x
         count = len(x) if last or not first else 1

@@ -1,1 +1,1 @@
-"""A prepared model: from a problem, a model file, arrays or a live module; and its runs."""
+"""A prepared model, built from a problem, model file, arrays or live module; and its runs."""

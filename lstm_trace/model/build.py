@@ -1,4 +1,4 @@
-"""A source of weights (a model file, arrays in a layout) and a cell to a prepared model.
+"""Build a prepared model from a cell and a source of weights (a model file, or arrays in a layout).
 
 Every name, shape and value is checked once, and the arrays are copied.
 """
@@ -28,7 +28,7 @@ from ..weights.names import detect
 from ..weights.read import Defaults, Found, choose, turned
 from .model import NETWORK, Model
 
-#: What may be asked for; half types compute in float32.
+#: Supported values of dtype; half types compute in float32.
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -39,10 +39,10 @@ def build(
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
-    options, or with `equations`; its `extra` are equations added to it. dtype: the result type of the weights if None
+    options, or with `equations`; its `extra` are equations added to it. dtype: if None, the result type of the weights
     (half types compute in float32).
-    Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); where there
-    are none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
+    Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); if there are
+    none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
     spec: dict[str, Any] = {**({"kind": cell} if isinstance(cell, str) else cell), **(options or {})}
     if unnamed := [key for key in spec if not isinstance(key, str)]:
@@ -54,7 +54,7 @@ def build(
         raise_all(MissingError, _unread(model))
     with faults.gather():
         raise_all(ShapeError, _unfit(model, allow_nonfinite))
-    if faults.problems and defaults.where:  # a file's input is reported with its weights
+    if faults.problems and defaults.where:  # a file's input is reported together with its weights
         with faults.gather():
             model._fed()
     faults.tell()
@@ -64,7 +64,7 @@ def build(
 def _unchecked(
     weights: Mapping[str, Any], spec: dict[str, Any], dtype: Any, header: Header, defaults: Defaults
 ) -> Model:
-    """The model of a cell and of weights that nobody has compared yet. Raises one error with every fault."""
+    """The model of a cell and weights that have not been compared yet. Raises one error with every fault."""
     faults = Faults()
     arrays: dict[str, dict[str, Array]] = {}
     network: dict[str, Any] = {}
@@ -86,14 +86,14 @@ def _unchecked(
     merge = network.get("merge", "concat")
     header = replace(header, kind=kind, options=full, dtype=kept.name, merge=merge)
     model = Model(cell, arrays, header, merge, network.get("padding", "zero"), extra, defaults, reverse)
-    model.stages()  # for what is wrong with the added equations, and with the layers
+    model.stages()  # reports errors in the added equations and in the layers
     return model
 
 
 def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str, dict[str, Any]]:
-    """The cell, that of the reverse direction where it is another, the kind and the options in full.
+    """The cell, that of the reverse direction if it differs, the kind, and the full options.
 
-    names: those of the weights, which decide on the bias where no option does. Raises OptionError, CellError.
+    names: those of the weights, which decide about the bias if no option does. Raises OptionError, CellError.
     """
     equations = spec.pop("equations", None)
     if equations is None:
@@ -107,16 +107,16 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         raise OptionError(f"a cell's equations are text; found {describe(equations)}")
     cell = parse(equations)
     if cell.plain is not None:
-        said = "the equations have the row `hold:` or `scale:`; what is held stands beside the cell"
+        said = "the equations have the row `hold:` or `scale:`; holds are given separately"
         raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
 
 
 def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
-    """The options of the network, taken out of `spec`.
+    """The options of the network, removed from `spec`.
 
-    scopes: those of the weights; none where they could not be read. Raises OptionError for a value that an option
-    cannot take, and for an option that the directions of the weights leave without an effect.
+    scopes: those of the weights; empty if they could not be read. Raises OptionError for a value that an option does
+    not accept, and for an option that has no effect with the directions of the weights.
     """
     allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
     given = {name: value for name in NETWORK if (value := spec.pop(name, None)) is not None}
@@ -128,28 +128,28 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     ]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
-        said = f"option direction says {found['direction']}, and the addresses of the weights say "
+        said = f"option direction is {found['direction']}, and the addresses of the weights say "
         problems.append(f"{said}{' and '.join(directions)}; leave it out, or change the addresses")
     if len(directions) == 1 and (merge := found.get("merge", "concat")) != "concat":
-        problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
+        problems.append(f"option merge has no effect with one direction ({directions[0]}); found {merge!r}")
     if len(directions) == 1 and spec.get("reverse") is not None:
-        said = "option reverse says how the reverse direction differs from the forward one"
+        said = "option reverse states how the reverse direction differs from the forward one"
         problems.append(f"{said}, and the weights have one direction ({directions[0]}); give its options themselves")
     raise_all(OptionError, problems)
     return found
 
 
 def home_of(scope: str) -> str:
-    """The scope that the weights of a stage are given in: those of a readout above both directions in the first's."""
+    """The scope under which a stage's weights are given; for a readout above both directions, the first of them."""
     return scope.replace("joined", "forward")
 
 
-#: A scope of weights; a key must not ask for millions of layers.
+#: A scope of weights; limited, so that a key cannot demand millions of layers.
 _SCOPE = re.compile(r"(0|[1-9][0-9]{0,3})/(forward|reverse|joined)")
 
 
 def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str, Array]]:
-    """Weights by scope; a bare name belongs to the one layer and direction. Raises MissingError and ShapeError."""
+    """Weights by scope; a bare name belongs to the only layer and direction. Raises MissingError and ShapeError."""
     found: dict[str, dict[str, Array]] = {}
     faults = Faults()
     for key, value in weights.items():
@@ -160,17 +160,17 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
                 raise MissingError(f"the weight {key!r}: {expected}")
             array = numbers(value, key)
             if not array.size:
-                raise ShapeError(f"{key} has shape {array.shape}, without a number")
+                raise ShapeError(f"{key} has shape {array.shape}, which is empty")
             found.setdefault(scope, {})[name] = array
     with faults.gather():
         if len({"/" in key for key in weights}) > 1:
-            raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
+            raise MissingError("some weights have an address (0/forward/…) and some do not; give all of them one")
     for joined in [scope for scope in found if scope.endswith("/joined")]:  # a readout of both directions
         readout, home = found.pop(joined), home_of(joined)
         names = ", ".join(f"{joined}/{name}" for name in readout)
         with faults.gather():
             if absent := " and ".join(sorted({home, joined.replace("joined", "reverse")} - found.keys())):
-                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent}")
+                raise MissingError(f"{names}: two directions are merged there, and there are no weights for {absent}")
             if twice := [f"{home}/{name}" for name in readout if name in found[home]]:
                 raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
             found[home] |= readout
@@ -180,12 +180,12 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     layers, directions = extent(found)
     missing = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in found]
     if missing:
-        raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
+        raise MissingError(f"no weights for {', '.join(missing)}, only for {', '.join(sorted(found))}")
     return {scope: found[scope] for scope in sorted(found, key=layer_and_direction)}
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:
-    """The dtype to compute in: that of the arrays, or the one that was asked for. Raises OptionError."""
+    """The dtype to compute in: that of the arrays, or the requested one. Raises OptionError."""
     if dtype is None:
         kinds = [array.dtype for here in arrays.values() for array in here.values()]
         kinds += [defaults.x.dtype] if defaults.x is not None else []
@@ -200,7 +200,7 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
 
 
 def _unread(model: Model) -> Iterator[str]:
-    """The weights that no equation reads, in sentences."""
+    """The weights that no equation uses, as sentences."""
     known: dict[str, dict[str, Any]] = defaultdict(dict)
     for stage in model.stages():
         known[home_of(stage.scope)] |= stage.cell.parameters
@@ -212,7 +212,7 @@ def _unread(model: Model) -> Iterator[str]:
 
 
 def _copied(model: Model) -> dict[str, dict[str, Array]]:
-    """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
+    """Read-only copies in one dtype, scalars as (1, 1) or (1,); weights of a merged readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
     for stage in model.stages():
         given = model.weights[home_of(stage.scope)]
@@ -221,7 +221,7 @@ def _copied(model: Model) -> dict[str, dict[str, Array]]:
         if here or stage.direction != "joined":
             found[stage.scope] = {}
         for name, value in here.items():
-            with np.errstate(over="ignore"):  # reported by `_unfit`
+            with np.errstate(over="ignore"):  # `_unfit` reports overflow
                 array = np.array(value, dtype=model.header.dtype)
             array = array.reshape((1, 1) if name in matrices else (1,)) if array.ndim == 0 else array
             array.flags.writeable = False
@@ -230,10 +230,9 @@ def _copied(model: Model) -> dict[str, dict[str, Array]]:
 
 
 def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
-    """What no single equation shows of the weights of a layer, in sentences.
+    """Faults in the weights of a layer that no single equation reveals, as sentences.
 
-    Sizes that do not go together, the first NaN or infinity of each weight, and the first number that the dtype cannot
-    hold.
+    Inconsistent sizes, the first NaN or infinity in each weight, and the first number that the dtype cannot represent.
     """
     dtype, several = np.dtype(model.header.dtype), len(model.weights) > 1
     named: dict[str, Array] = {}
@@ -248,7 +247,7 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
         if len(bad := np.argwhere(~np.isfinite(array))):
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
             said = f"{name}[{','.join(map(str, bad[0]))}] is {array[tuple(bad[0])]}{more}; expected finite numbers"
-            yield f"{said} (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
+            yield f"{said} (--allow-nonfinite, in Python allow_nonfinite=True, accepts them)"
     for name, array in named.items():
         try:
             cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
@@ -256,7 +255,7 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
             yield f"{name}: {error}"
 
 
-#: Names of ours that stand beside arrays in a layout: what the layout has no role for.
+#: Canonical names that may accompany the arrays of a layout: parameters that the layout does not cover.
 OURS = frozenset(LSTM.brings)
 _OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
 
@@ -265,18 +264,18 @@ def prepare_found(
     found: Found, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, dtype: Any = None,
     allow_nonfinite: bool = False, title: str = "",
 ) -> Model:  # fmt: skip
-    """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
+    """The model of an LSTM that was found; `options` override those found with it. Raises the errors of `build`."""
     asked = dict(options or {})
     weights = turned(found, asked.pop("direction", None))
     own = {key: value for key, value in found.options.items() if key != "direction"}
     header = Header(title=title or found.name[:LONGEST], imported=found.imported)
-    if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
+    if not isinstance(cell, str) and "equations" in cell:  # equations define everything but how directions merge
         own = {key: value for key, value in own.items() if key in ("merge", "padding")}
     return build(weights, cell, {**own, **asked}, dtype, header, found.defaults, allow_nonfinite)
 
 
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:
-    """Whether the arrays bear the names of a framework's layout, and not ours."""
+    """Whether the arrays have the names of a framework's layout, and not ours."""
     known = None if all(_OURS.fullmatch(scope_and_name(key)[1]) for key in arrays) else detect(arrays)
     return known is not None and known[0].name != "gates"
 
@@ -284,15 +283,15 @@ def named_by_framework(arrays: Mapping[str, Any]) -> bool:
 def in_layout(
     arrays: Mapping[str, Any], stored: Any, where: str, name: str | None = None, beside: Collection[str] = ()
 ) -> Found:
-    """The LSTM called `name` of arrays in the layout `stored`, or the only one; None where their names say the layout.
+    """The LSTM called `name`, or the only one, in arrays stored in the layout `stored`; None if their names imply it.
 
-    beside: names that may stand beside the layout's as they are.
+    beside: names that may accompany those of the layout unchanged.
     """
     return choose(find(arrays, None if stored is None else layout(stored), keep=beside, partial=True), name, where)
 
 
 def extra_names(arrays: Iterable[str], cell: str | Mapping[str, Any], options: Mapping[str, Any] | None) -> set[str]:
-    """The arrays that may stand beside those of a layout: ours (`W_hr`, `gamma_i`), and what the `extra` reads."""
+    """The arrays that may accompany a layout: canonical ones (`W_hr`, `gamma_i`), and those that the `extra` uses."""
     extra = {**(cell if isinstance(cell, Mapping) else {}), **(options or {})}.get("extra")
     read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()
     return {*OURS, *(key for key in arrays if scope_and_name(key)[1] in read)}

@@ -1,6 +1,6 @@
-"""The calls of live modules within a block: PyTorch's nn.LSTM and nn.LSTMCell, Keras's layers.
+"""Records the calls of live modules within a block: PyTorch's nn.LSTM and nn.LSTMCell, Keras's layers.
 
-PyTorch is imported only while one of its modules is watched.
+PyTorch is only imported while one of its modules is watched.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..weights.read import Found
 
 @dataclass
 class ModuleCall:
-    """One call of a module: what it got, what it returned under the names of `results`, and the ulp of its numbers."""
+    """One call of a module: its arguments, its results under the names in `results`, and the ulp of its numbers."""
 
     name: str
     found: Found
@@ -35,13 +35,13 @@ class ModuleCall:
 
 
 class NoNumbersError(OptionError):
-    """A tensor has no numbers yet: the call only finds out shapes, or is being compiled."""
+    """A tensor has no numbers yet: the call only infers shapes, or is being compiled."""
 
 
 class Watch:
-    """Takes the calls, of any thread. What goes wrong on our side is noted for the end of the block.
+    """Receives the calls, from any thread. Errors on our side are noted and raised at the end of the block.
 
-    The model's own pass goes on.
+    The model's own forward pass is not interrupted.
     """
 
     def __init__(self, take: Callable[[ModuleCall], None]) -> None:
@@ -53,13 +53,13 @@ class Watch:
         self._empty: dict[str, NoNumbersError] = {}
 
     def take(self, call: ModuleCall) -> None:
-        """Take one call."""
+        """Receive one call."""
         self._take(call)
         self._taken.add(call.name)
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
-        """Note an error that is raised within, instead of raising it. name: of the module that is watched."""
+        """Note an error that is raised within, instead of raising it. name: of the watched module."""
         with self._lock:
             try:
                 yield
@@ -70,16 +70,16 @@ class Watch:
 
     def _note(self, name: str, error: Exception) -> None:
         self.cause = error
-        own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
+        own = f"cannot be traced because of a bug in lstm-trace: {type(error).__name__}: {error}"
         known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
         told = [text if text.startswith(name) else f"{name}: {text}" for text in known.problems]
-        with self.faults.gather():  # once each, however many calls
+        with self.faults.gather():  # each only once, however many calls
             raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
 
     def tell(self) -> None:
-        """Raise what was noted, or do nothing.
+        """Raise the noted errors, or do nothing.
 
-        Calls without numbers count where there was no other call: Keras makes some when a model is built.
+        Calls without numbers are reported only if there was no other call: Keras makes some when a model is built.
         """
         for name, error in self._empty.items():
             if name not in self._taken:
@@ -88,15 +88,15 @@ class Watch:
 
 
 def aside(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function of ours that torch.compile is to leave alone, where it is at work around us."""
+    """Call a function of ours that torch.compile must leave alone, if it is active around us."""
     dynamo = sys.modules.get("torch._dynamo")
     return (function if dynamo is None else dynamo.disable(function))(*args)
 
 
 def uncompiled(function: Any) -> None:
-    """Let torch.compile, where it is loaded, not compile a function that calls `aside` when it comes upon it alone.
+    """Keep torch.compile, if it is loaded, from compiling a function that calls `aside` when it encounters it alone.
 
-    What it compiles as a whole may still go through the function: to disable it there would break that.
+    A larger unit that it compiles may still contain the function: disabling it there would break the compilation.
     """
     frames = sys.modules.get("torch._dynamo.eval_frame")
     if frames is not None:
@@ -106,10 +106,10 @@ def uncompiled(function: Any) -> None:
 
 @contextmanager
 def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
-    """Let `watched` take every call of these modules within the block; those of an LSTMCell are joined to sequences.
+    """Let `watched` receive every call of these modules within the block; calls of an LSTMCell are joined to sequences.
 
-    The hook is PyTorch's own for all modules, and not one of theirs: so it comes before those of the user, which may
-    return something else, and a module that is copied, saved or scripted within the block has nothing of ours in it.
+    The hook is PyTorch's global one and not one on the modules: it runs before the user's hooks, which may return
+    something else, and a module that is copied, saved or scripted within the block contains nothing of ours.
     """
     import torch
 
@@ -126,15 +126,15 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
                 watched.take(_sequence(module, name, *call))
 
     def hook(module: Any, args: Any, *more: Any) -> None:
-        if id(module) not in names or len(more) < 2:  # without kwargs where another thread has just ended this block
+        if id(module) not in names or len(more) < 2:  # kwargs are missing if another thread has just ended this block
             return
-        if not torch.compiler.is_compiling():  # where there are no numbers
+        if not torch.compiler.is_compiling():  # while compiling there are no numbers
             aside(take, module, args, *more)
 
     uncompiled(hook)
     handle = torch.nn.modules.module.register_module_forward_hook(hook, with_kwargs=True)
-    # torch.compile warns that such hooks are called once more, for what it wrapped: which none of ours listens to
-    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(names)})"  # one filter for each block
+    # torch.compile warns that such hooks are called once more for wrapped modules; none of ours reacts to that
+    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(names)})"  # one filter per block
     warnings.filterwarnings("ignore", about)
     quiet = warnings.filters[0]
     try:
@@ -148,10 +148,10 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
 
 
 def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The input and the pair of states of a call. Raises OptionError for arguments of another forward."""
+    """The input and the pair of states of a call. Raises OptionError for arguments of a custom forward."""
     given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
     if "input" not in given:
-        raise OptionError(f"its forward takes {', '.join(given)}; expected input and hx, as nn.LSTM has them")
+        raise OptionError(f"its forward takes {', '.join(given)}; expected input and hx, as in nn.LSTM")
     return given["input"], given.get("hx")
 
 
@@ -162,14 +162,14 @@ def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Mo
     try:
         values, (h_n, c_n) = output
     except (TypeError, ValueError):
-        raise OptionError("it did not return (output, (h_n, c_n)): a forward of its own is not followed") from None
+        raise OptionError("it did not return (output, (h_n, c_n)): a custom forward is not supported") from None
     packed = lengths is not None
     h0, c0 = (None, None) if states is None else map(as_array, states)
     arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": not packed and bool(module.batch_first)}
     returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
-    # a packed sequence has no padding; what stands there in the padded form is zero
+    # a packed sequence has no padding; in the padded form it is zero
     options = {"padding": "zero"} if packed else {}
-    # those that the call has used: reading parametrized ones again may give others, and change the next call
+    # the weights that the call used: reading parametrized ones again may return others, and change the next call
     used = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
     found = from_live(module, name, used)
     what, ulp = "what the PyTorch module returned", precision(h_n.dtype)
@@ -177,7 +177,7 @@ def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Mo
 
 
 class _Loop:
-    """The calls of one LSTMCell: a call that gets the states which the last one returned is its next step."""
+    """The calls of one LSTMCell: a call that receives the states returned by the previous one is its next step."""
 
     def __init__(self, module: Any, name: str, watched: Watch) -> None:
         self._module, self.name, self._watched = module, name, watched
@@ -188,7 +188,7 @@ class _Loop:
         self._last: Any = None
 
     def take(self, args: Any, kwargs: Any, output: Any) -> None:
-        """Take one call."""
+        """Receive one call."""
         x, states = _arguments(args, kwargs)
         with _still(self._module):
             weights = weights_of(self._module)
@@ -202,7 +202,7 @@ class _Loop:
         )
         if not follows:
             self.end()
-            # copies: weights and states may be changed in place before the block ends
+            # copies: weights and states may be modified in place before the block ends
             self._weights = {key: value.detach().clone() for key, value in weights.items()}
             self._found = from_live(self._module, self.name, self._weights)
             self._start = None if states is None else tuple(as_array(state).copy() for state in states)
@@ -211,7 +211,7 @@ class _Loop:
         self._steps.append(step)
 
     def end(self) -> None:
-        """Hand over the sequence of calls so far."""
+        """Pass on the sequence of calls so far."""
         steps, self._steps = self._steps, []
         if not steps:
             return
@@ -226,7 +226,7 @@ class _Loop:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Whether two tensors hold the same numbers, NaN being NaN."""
+    """Whether two tensors hold the same numbers; NaN equals NaN."""
     import torch
 
     return bool(torch.equal(a, b) or (a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)))
@@ -234,7 +234,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 @contextmanager
 def _still(module: Any) -> Iterator[None]:
-    """Within, parametrized weights are read as in evaluation: in training spectral norm goes on a step each time."""
+    """Read parametrized weights in evaluation mode: in training mode each read advances spectral normalization."""
     parts = [part for name, part in module.named_modules() if name.startswith("parametrizations.") and part.training]
     for part in parts:
         part.training = False
@@ -245,13 +245,13 @@ def _still(module: Any) -> Iterator[None]:
             part.training = True
 
 
-#: Held while a layer's `call` is changed: captures may overlap, in several threads too.
+#: Held while a layer's `call` is replaced: captures may overlap, also in several threads.
 _CHANGING = Lock()
 
 
 @contextmanager
 def watch_keras(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
-    """Let `watched` take every call of these layers within the block."""
+    """Let `watched` receive every call of these layers within the block."""
     uncompiled(_Watched.__call__)
     with _CHANGING:
         for name, layer in modules.items():
@@ -265,7 +265,7 @@ def watch_keras(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
 
 
 class _Watched:
-    """What stands in place of a layer's `call` while captures watch it: one of them may end before another."""
+    """Replaces a layer's `call` while captures watch it: several may, and they may end in any order."""
 
     def __init__(self, layer: Any) -> None:
         self._layer, self._own = layer, vars(layer).get("call")
@@ -273,16 +273,16 @@ class _Watched:
         torch = sys.modules.get("torch")
         self._compiling: Callable[[], bool] = torch.compiler.is_compiling if torch is not None else bool
         self.takers: list[tuple[str, Watch]] = []
-        object.__setattr__(layer, "call", self)  # past Keras's own tracking of attributes
+        object.__setattr__(layer, "call", self)  # bypasses Keras's attribute tracking
 
     @classmethod
     def of(cls, layer: Any) -> _Watched:
-        """That of a layer."""
+        """The replacement of a layer's `call`, new or existing."""
         there = vars(layer).get("call")
         return there if isinstance(there, _Watched) else cls(layer)
 
     def remove(self, taker: tuple[str, Watch]) -> None:
-        """Give the layer its own `call` back once nobody watches it any more."""
+        """Restore the layer's own `call` once nobody watches it any more."""
         self.takers.remove(taker)
         if self.takers:
             return
@@ -291,7 +291,7 @@ class _Watched:
             object.__setattr__(self._layer, "call", self._own)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._compiling():  # within torch.compile there are no numbers
+        if self._compiling():  # under torch.compile there are no numbers
             return self._original(*args, **kwargs)
         seen = aside(self._before, args, kwargs)
         output = self._original(*args, **kwargs)
@@ -299,7 +299,7 @@ class _Watched:
         return output
 
     def _before(self, args: Any, kwargs: Any) -> list[tuple[str, Watch, dict[str, Any], Any]]:
-        """What a call gets, and the states: a stateful layer changes them."""
+        """The arguments of a call, with copies of the states, which a stateful layer changes."""
         seen = []
         for name, watched in self.takers:
             with watched.noting(name):
@@ -308,14 +308,14 @@ class _Watched:
         return seen
 
     def _after(self, seen: list[tuple[str, Watch, dict[str, Any], Any]], output: Any) -> None:
-        """What it returned."""
+        """Process the returned values."""
         for name, watched, given, states in seen:
             with watched.noting(name):
                 watched.take(_call(self._layer, name, given, states, output))
 
 
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
-    """The initial states of a call: those that it got, or those that a stateful layer keeps."""
+    """The initial states of a call: those passed to it, or those kept by a stateful layer."""
     states = given.get("initial_state")
     if states is None:
         states = [half.states for half in halves(layer).values() if half.stateful and half.states]
@@ -329,7 +329,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
     mask, *_ = _flat(given.get("mask")) or [None]
-    if mask is not None:  # (B, T); Keras takes (B, T, 1) too, and anything but 0 as true
+    if mask is not None:  # (B, T); Keras also accepts (B, T, 1), and any nonzero value as true
         mask = _numbers(mask, layer).astype(bool)
         mask = mask[..., 0] if mask.ndim == 3 else mask
     arguments = {"x": x, "mask": mask, "batch_first": True}
@@ -338,16 +338,16 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     first = output[0] if isinstance(output, list | tuple) else output
     backend = sys.modules["keras"].backend
     kind = backend.standardize_dtype(first.dtype)
-    ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its products of float64 are float32
+    ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its float64 products are float32
     returned, what = _returned(layer, parts, output), "what the Keras layer returned"
     return ModuleCall(name, from_live(layer, name), arguments, returned, what, ulp)
 
 
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
-    """What the layer returned, under our names and by position in the input."""
+    """The values that the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
     values = [_numbers(value, layer) for value in _flat(output)]
-    apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
+    apart = getattr(layer, "merge_mode", "") is None  # two separate outputs
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     name = "h" if first.return_sequences else "last h"
     found = {f"{name} forward": outputs[0], f"{name} reverse": outputs[1]} if apart else {name: outputs[0]}
@@ -355,19 +355,19 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
         found["h"] = outputs[0][:, ::-1]
     if len({state.shape for state in states}) == 1:
         found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
-    elif states:  # cells of several sizes
+    elif states:  # cells of different sizes
         found |= {f"{('h_n', 'c_n')[k % 2]} of layer {k // 2}": state for k, state in enumerate(states)}
     return found
 
 
 def _flat(values: Any) -> list[Any]:
-    """Every tensor in what a Keras layer takes or returns, in order."""
+    """Every tensor in a Keras layer's arguments or results, in order."""
     found: list[Any] = sys.modules["keras"].tree.flatten(values)
     return found
 
 
 def _numbers(value: Any, layer: Any) -> Any:
-    """The numbers of a tensor. Raises OptionError for one that has none yet, in a compiled call."""
+    """The numbers of a tensor. Raises OptionError if it has none yet, in a compiled call."""
     try:
         return np.asarray(as_array(value))
     except Exception as error:

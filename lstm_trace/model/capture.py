@@ -1,6 +1,6 @@
-"""Trace every LSTM inside of a live model during its real forward pass, and compare with what it returned.
+"""Trace every LSTM inside a live model during its actual forward pass, and compare with the values it returned.
 
-`compared` says whether the two differ by more than rounding explains, measured as ARCHITECTURE.md describes.
+`compared` decides whether the two differ by more than rounding explains, measured as described in ARCHITECTURE.md.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from .build import prepare_found
 from .calls import ModuleCall, Watch, watch_keras, watch_torch
 
 Arrays = Mapping[str, Any]
-FACTOR = 8  # what one legitimate way of rounding may be off, in what another one was
-AMPLIFIED = 64  # the same where errors grow from step to step, or where their scale comes from another dtype
-GROWN = 128  # ulp of 1: errors beyond are amplified ones
-LIMIT = 1e-3  # where float32 is off by more than that, rounding has grown too large to tell it from a fault
-WINDOW = 16  # steps on each side over which the scale of rounding is taken, since it is near zero here and there
-COARSE = 0.25  # of the size of the values: a bound above it tells nothing from a fault
+FACTOR = 8  # allowed error of one correct computation, relative to that of another
+AMPLIFIED = 64  # the same if errors grow from step to step, or if the scale was measured in another dtype
+GROWN = 128  # in ulp of 1: larger errors are amplified ones
+LIMIT = 1e-3  # if float32 errors exceed this, rounding can no longer be distinguished from a fault
+WINDOW = 16  # steps on each side over which the scale of rounding is taken, because it is near zero at some
+COARSE = 0.25  # relative to the size of the values: a larger bound cannot detect a fault
 HALF = 2.0**-10  # ulp of 1 in float16
 SINGLE = float(np.finfo(np.float32).eps)
 
 
 class Agreement(NamedTuple):
-    """Whether they agree (None where it cannot be told), and the sentence that says so."""
+    """Whether the values agree (None if inconclusive), and a sentence that says so."""
 
     agrees: bool | None
     sentence: str
@@ -46,17 +46,18 @@ def compared(
 ) -> Agreement:  # fmt: skip
     """Compare arrays by name, ours with a framework's.
 
-    ours: our result in the dtype of the trace; single and double: the same run in float32 and in float64. ulp: of 1,
-    in the framework's dtype. stepwise: names of arrays (T, …). Over a sequence no bound is known before the run: errors
-    grow with the weights. So the scale of what rounding does is measured at each step, as the difference of float32
-    from float64, and brought to that ulp. The framework may be off by 8 times that from the float64 run, plus 8 ulp of
-    1, or of the largest value where that is more (64 times where errors are amplified, or the framework's dtype is not
-    float32); and where both are float32, we by as many times what it is off. A wrong reading of the weights is off by
-    far more, from the first steps on. Where rounding has grown above 1e-3 in float32, or float16 has overflowed,
-    nothing is said.
+    ours: our result in the dtype of the trace; single and double: the same run in float32 and in float64. ulp: of 1, in
+    the framework's dtype. stepwise: names of arrays (T, …). Over a sequence no bound is known in advance, because
+    errors grow with the weights. So the scale of the rounding errors is measured at each step, as the difference
+    between float32 and float64, and converted to that ulp. The framework may deviate from the float64 run by 8 times
+    that, plus 8 ulp of 1, or of the largest value if that is larger (64 times if errors are amplified, or if the
+    framework's dtype is not float32); if both are float32, ours may deviate by the same multiple of the framework's
+    deviation. A wrong interpretation of the weights deviates by far more, from the first steps on. If rounding errors
+    exceed 1e-3 in float32, or float16 has overflowed, the comparison is inconclusive.
 
-    rounded: float64 runs of numbers that are off by a rounding in the framework's dtype: another measure of that scale.
-    The larger one counts; of half types this one alone, and nothing is said where it allows differences above 1/4.
+    rounded: float64 runs with numbers perturbed by a rounding in the framework's dtype: another measure of that scale.
+    The larger one counts; for half types only this one, and the comparison is inconclusive if it allows differences
+    above 1/4.
     """
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
@@ -81,14 +82,14 @@ def compared(
 
 
 class Deviation(NamedTuple):
-    """How far the arrays of one name are apart, and what rounding explains, at each step (T,), or (1,)."""
+    """How far the arrays of one name differ, and what rounding explains, at each step (T,), or (1,)."""
 
-    off: Any  # the framework's, from the float64 run
-    bound: Any  # what it may be off
-    own: Any  # ours, from the float64 run
+    off: Any  # the framework's deviation from the float64 run
+    bound: Any  # the allowed deviation
+    own: Any  # our deviation from the float64 run
     own_bound: Any
-    apart: Any  # ours from the framework's
-    clear: Any  # whether the bound tells rounding from a fault
+    apart: Any  # our deviation from the framework
+    clear: Any  # whether the bound distinguishes rounding from a fault
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -111,24 +112,24 @@ def measured(
 
 
 def _fault(name: str, m: Deviation, ulp: float, timed: bool) -> str:
-    """What rounding does not explain, at the first step where it does not; empty where it explains all."""
+    """The first step with a deviation that rounding does not explain; empty if there is none."""
     theirs, ours = m.clear & ~(m.off <= m.bound), m.clear & ~(m.own <= m.own_bound)
     at = int(np.argmax(theirs if theirs.any() else ours))
     place = f" at t = {at}" if timed else ""
     if theirs.any():
         return f"{name} is off by {m.off[at]:.1e}{place}, rounding explains {m.bound[at]:.1e}"
-    if ulp == SINGLE and ours.any():  # rounding of ours that is worse than theirs is a fault of ours
+    if ulp == SINGLE and ours.any():  # our rounding errors must not be worse than theirs
         return f"the trace's {name} is off by {m.own[at]:.1e}{place}, its own by {m.off[at]:.1e} only"
     return ""
 
 
 def _scale(a: Any, b: Any, stepwise: bool) -> Any:
-    """The largest difference at each step, of the steps around it; of the whole array where it has no steps."""
+    """The largest difference in the steps around each step; over the whole array if it has no steps."""
     return _spread(_peaks(a, b, stepwise))
 
 
 def _peaks(a: Any, b: Any, stepwise: bool) -> Any:
-    """The largest difference at each step (T,), or (1,); infinite where only one of two values is a number."""
+    """The largest difference at each step (T,), or (1,); infinite if exactly one of two values is NaN."""
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     same = (first == second) | (np.isnan(first) & np.isnan(second))
     with np.errstate(invalid="ignore"):
@@ -137,23 +138,23 @@ def _peaks(a: Any, b: Any, stepwise: bool) -> Any:
 
 
 def _spread(values: Any) -> Any:
-    """The largest of the values around each."""
+    """The largest of the values around each value."""
     padded = np.pad(values, WINDOW, mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * WINDOW + 1).max(axis=1)
 
 
-ROUNDED = 6  # runs of numbers that are off by a rounding
+ROUNDED = 6  # number of perturbed runs
 
 
 class DisagreementWarning(UserWarning):
-    """A traced LSTM and the framework's own differ by more than rounding explains."""
+    """A trace and the framework's own result differ by more than rounding explains."""
 
 
 class Traces(list[Trace]):
-    """The traces in the order of the calls; `traces["encoder"]` is the one of that module."""
+    """The traces in the order of the calls; `traces["encoder"]` is that of the module with this name."""
 
     def __getitem__(self, which: Any) -> Any:
-        """The trace at a position, or of a module by name. Raises MissingError for a name that fits none or several."""
+        """The trace at a position, or of a module by name. Raises MissingError if the name fits none or several."""
         if not isinstance(which, str | slice | SupportsIndex):
             raise OptionError(f"which: expected a position, or the name of a module, found {describe(which)}")
         if not isinstance(which, str):
@@ -169,25 +170,25 @@ class Traces(list[Trace]):
 
 @contextmanager
 def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
-    """Trace every LSTM of `model` that is called within the block, over the inputs that it really gets.
+    """Trace every LSTM of `model` that is called within the block, over the inputs that it actually receives.
 
-    An nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call gets the states that the
-    last one returned. The model's own calls always return what they would without us.
+    An nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call receives the states that the
+    previous one returned. The model's own calls return exactly what they would without tracing.
 
     Args:
         model: a PyTorch or Keras model, or one LSTM.
-        arguments: of `Model.run`, for every trace: `ask`, `record`, `given`, `tokens`, `plan`, `arithmetic`,
-            `progress`; the others are those of each call.
+        arguments: arguments of `Model.run`, applied to every trace: `ask`, `record`, `given`, `tokens`, `plan`,
+            `arithmetic`, `progress`; the others are taken from each call.
 
     Returns:
-        The traces, filled when the block is left. Each is compared with what the module returned, and
-        `header.agreement` says how far it was off.
+        The traces, filled when the block ends. Each is compared with the values that the module returned;
+        `header.agreement` states the deviation.
 
     Raises:
-        MissingError: where the model has no LSTM, or none was called.
-        OptionError: for other arguments; on leaving the block, for what could not be traced (active dropout, compiled
-            calls). The traces of all other calls are there. A difference that rounding does not explain is a
-            DisagreementWarning.
+        MissingError: if the model has no LSTM, or none was called.
+        OptionError: for other arguments; at the end of the block, for calls that could not be traced (active dropout,
+            compiled calls). The traces of all other calls are available. A difference that rounding does not explain
+            issues a DisagreementWarning.
 
         with lt.capture(model) as traces:
             model(batch)
@@ -217,7 +218,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     try:
         for said in wrong:
             warnings.warn(said, DisagreementWarning, stacklevel=3)
-    finally:  # warnings may be errors
+    finally:  # warnings may be turned into errors
         watched.tell()
     if not traces:
         there = ", ".join(filter(None, names)) or "it"
@@ -226,7 +227,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
         raise MissingError(f"no LSTM was called: {said}")
 
 
-#: Arguments of `Model.run` that a capture passes on.
+#: Arguments of `Model.run` that `capture` passes on.
 _PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
 
 
@@ -247,8 +248,8 @@ def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agree
     ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
     rounded: list[Mapping[str, Any]] = []
     theirs, rng = steps_first(call.returned), np.random.default_rng(0)
-    # what rounding to half types does cannot be told from float32; and of few numbers, that one rounding may be closer
-    # than most by chance: so where it seems not to agree there are more
+    # rounding to half types cannot be measured with float32; and with few numbers, one perturbed run may by chance be
+    # closer than most: so if the results seem to disagree, more runs are made
     for more in (ROUNDED if call.ulp > SINGLE else 0, ROUNDED):
         rounded += [steps_first(_rounded(call, given, rng)) for _ in range(more)]
         found = compared(ours, single, double, theirs, call.what, call.ulp, timed, rounded)
@@ -258,7 +259,7 @@ def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agree
 
 
 def _rounded(call: ModuleCall, given: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """What a float64 run gives of numbers that are off by a rounding in the framework's dtype."""
+    """The result of a float64 run with numbers perturbed by a rounding in the framework's dtype."""
 
     def off(values: Any) -> Any:
         if isinstance(values, list | tuple):
@@ -280,9 +281,9 @@ _MERGED: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What a framework returns, from a trace and in the shapes of `wanted`.
+    """The results that a framework returns, from a trace and in the shapes of `wanted`.
 
-    `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `last h` and so on: the
+    `h`: all steps, in the layout of x; `h forward` and `h reverse` if they are not merged; `last h` and so on: the
     output, not the state, at the last step that each direction visits; `h_n`, `c_n`; `h_n of layer 0` and so on.
     """
 

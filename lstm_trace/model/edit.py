@@ -1,4 +1,4 @@
-"""A trace with other premises: run again as it was, or by its problem where the network becomes another."""
+"""A trace with changed premises: rerun as it was, or through its problem if the network changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .model import NETWORK, Model
 from .problem import added_text, own_text, problem
 from .sources import prepare
 
-#: Premises of a trace that say which steps are valid; they are changed as a whole.
+#: Premises that define the valid steps; they can only be changed as a whole.
 PADDED = ("lengths", "mask")
 
 
@@ -33,29 +33,30 @@ PADDED = ("lengths", "mask")
 def edit(
     trace: Trace, edits: Any, equations: str | None = None, before: Callable[[Model], None] | None = None
 ) -> Trace:
-    """The trace that other premises give; the given one is not changed.
+    """Return the trace that results from changed premises; the original is not modified.
 
-    Values of the same shapes keep the stages, the plan, the arithmetic and the adjoints. An x with more or fewer steps,
-    weights of another shape, a new weight and new equations make another network, which is that of the problem with
-    these changes (see `lt.problem`): it has no adjoints.
+    New values of the same shape keep the stages, the plan, the arithmetic and the adjoints. An x with another number of
+    steps, weights of another shape, a new weight or new equations change the network; it is then built from the problem
+    with these changes (see `lt.problem`), without adjoints.
 
     Args:
-        trace: any trace that holds its premises.
-        edits: what to change, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or of a supplied
-            line `0/forward/3/0/f_t[1]`, to a number; without the unit, or with fewer parts, to an array of what the
-            address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs of which later ones win.
-        equations: of another cell in place of this one, written as in a problem, or as a stage has them. Weights,
-            initial states and supplied lines that they do not read are left out; states that they add begin at zero.
+        trace: any trace that contains its premises.
+        edits: the changes, by address: `0/forward/W_xi[1,2]`, `3/0/x_t[0]`, `0/forward/0/h0[1]`, or in a supplied line
+            `0/forward/3/0/f_t[1]`, to a number; without the unit, or with fewer parts, to an array of everything that
+            the address names: `W_xi`, `x`, `h0`, `3/0/x_t`, `lengths`. A mapping, or pairs, of which later ones win.
+        equations: equations of a cell that replaces this one, written as in a problem, or as in a stage. Weights,
+            initial states and supplied lines that they do not use are left out; states that they add start at zero.
             Symbols and labels stay.
-        before: called with the model of another network before it is run, to refuse one that is too large.
+        before: called with the model of a changed network before it is run, for example to reject one that is too
+            large.
 
     Returns:
         The new trace, with all lines.
 
     Raises:
-        MissingError: for what is no premise of the trace.
+        MissingError: for an address that is not a premise of the trace.
         ShapeError: for a value that does not fit, or a weight that is not finite.
-        CellError: for wrong equations, with a caret under the place.
+        CellError: for invalid equations, with a caret below the position.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
@@ -75,7 +76,7 @@ def edit(
             raise misfit("edits", "pairs of an address and a number or array", pair)
         changes.take(*pair)
     raise_all(ShapeError, held_faults(changes.applied()))
-    header = replace(trace.header, agreement=())  # what was compared were other numbers
+    header = replace(trace.header, agreement=())  # other numbers were compared
     if not changes.larger and equations is None:
         new = replace(trace, header=header)
         return rerun(new, x=changes.x, initial=changes.initial, given=changes.given, parameters=changes.parameters)
@@ -93,7 +94,7 @@ def edit(
 
 @dataclass
 class Changes:
-    """Premises of a trace that are changed: arrays of the same shapes as there, and what makes another network."""
+    """Changed premises of a trace: arrays of the same shapes, and changes that affect the network."""
 
     trace: Trace
     x: Array | None = None
@@ -103,7 +104,7 @@ class Changes:
     larger: dict[str, Any] = field(default_factory=dict)
 
     def take(self, text: str, value: Any) -> None:
-        """Change what an address names. Raises MissingError, ShapeError."""
+        """Change the value at an address. Raises MissingError, ShapeError."""
         name, trace = line_name(text), self.trace
         if name in PADDED and text.strip() == name:
             self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value
@@ -161,7 +162,7 @@ class Changes:
         trace, state = self.trace, STATE.get(address.line, address.line)
         scopes = self._scopes(address, lambda stage: state in stage.cell.states)
         if unread := [scope for scope in scopes if state not in trace.initial.get(scope, {})]:
-            raise MissingError(f"{text}: nothing that was computed reads the initial state of {', '.join(unread)}")
+            raise MissingError(f"{text}: no computed line reads the initial state of {', '.join(unread)}")
         if whole:
             rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
             for scope, values in zip(scopes, rows, strict=True):
@@ -184,12 +185,12 @@ class Changes:
             self._put_into("given", scope, name, text, address, array)
 
     def _put_into(self, part: str, scope: str, name: str, text: str, address: Address, array: Array) -> None:
-        """Put other numbers into an array of a part of the trace, in the copy of it that was changed before, if any."""
+        """Put other numbers into an array of the trace, in the copy of it if it was changed before."""
         mine = getattr(self, part).setdefault(scope, {})
         mine[name] = self._put(text, mine.get(name, getattr(self.trace, part)[scope][name]), address, array)
 
     def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
-        """The stages that an address may mean, of those that hold what it names."""
+        """The stages that an address may mean, among those that contain the named value."""
         return [
             stage.scope
             for stage in filter(holds, self.trace.stages)
@@ -202,7 +203,7 @@ class Changes:
         return scopes[0]
 
     def _put(self, text: str, there: Array, address: Address, array: Array) -> Array:
-        """A copy of an array with other numbers where the address says. Raises MissingError, ShapeError."""
+        """A copy of an array with other numbers at the address. Raises MissingError, ShapeError."""
         found = np.array(there)
         step = slice(None) if address.t is None else self.trace.index(address.t)
         row = slice(None) if address.b is None else address.b
@@ -220,10 +221,10 @@ class Changes:
         return found
 
     def _add(self, text: str, array: Array) -> None:
-        """A weight that is not there, or has another shape there."""
+        """Add a weight that is missing, or replace one by another shape."""
         scope, name = scope_and_name(text)
         if name != line_name(text) or not (name.isidentifier() and array.ndim):
-            self.trace.locate(text)  # raises, with the nearest name
+            self.trace.locate(text)  # raises, and suggests the nearest name
             raise MissingError(f"{text}: the trace has no such premise; it has {self._premises()}")
         if not np.isfinite(array).all():
             raise ShapeError(f"{text}: a weight is an array of finite numbers")
@@ -243,7 +244,7 @@ class Changes:
 
 
 def _fitted(names: dict[str, Any], x: Any, trace: Trace) -> dict[str, Any]:
-    """The labels with those of the steps and rows of another x: steps that are new have none."""
+    """The labels adapted to the steps and sequences of another x: new steps have none."""
     shape = np.shape(x)
     steps, batch = (shape[1], shape[0]) if len(shape) == 3 and trace.header.batch_first else (*shape, 1)[:2]
     rows = [list(row[:steps]) + [""] * (steps - len(row)) for row in trace.header.step_labels]
@@ -253,7 +254,7 @@ def _fitted(names: dict[str, Any], x: Any, trace: Trace) -> dict[str, Any]:
 
 
 def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:
-    """Put into a problem what makes another network of it."""
+    """Put into a problem the changes that affect its network."""
     weights = data["weights"]
     alone = not any("/" in key for key in weights)
     for key, value in larger.items():
@@ -269,14 +270,15 @@ def _apply(data: dict[str, Any], larger: Mapping[str, Any]) -> None:
 def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
     """The equations of the cell in a text, and those that the last stage adds. Raises CellError.
 
-    The text of a stage has both, and at padding the lines that hold the states, which are the network's and not the
-    cell's. extra: the equations that the last of several stages added so far; of a single one the text has them all.
+    The text of a stage contains both and, for padding, the lines that hold the states, which belong to the network and
+    not to the cell. extra: the equations that the last of several stages has added so far; for a single stage, the text
+    contains them all.
     """
     cell = parse(equations)
-    if cell.plain is not None:  # a stage's equations; what it holds stands beside them
+    if cell.plain is not None:  # a stage's equations; its holds are kept separately
         return _written(trace, cell.plain.text, extra)
     if halves := [name for name in cell.inputs if name in ("y_forward", "y_reverse")]:
-        said = f"the equations read {' and '.join(halves)}: they join the two directions, as the option merge says"
+        said = f"the equations read {' and '.join(halves)}: they merge the two directions, as set by the option merge"
         raise CellError(f"{said}; change the equations of a direction, {trace.stages[0].scope} for example")
     alone = len(forward_stages(trace.stages)) == 1
     if trace.header.padding is not None and VALID in cell.inputs and cell.output in cell.by_name:
@@ -294,7 +296,7 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
 
 
 def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:
-    """Put other equations into a problem, and leave out what they do not read."""
+    """Put other equations into a problem, and leave out everything that they do not use."""
     cell = parse(equations)
     spec = data.get("cell", {})
     data["cell"] = {"equations": equations, **{key: spec[key] for key in NETWORK if key in spec}}

@@ -1,4 +1,4 @@
-"""The exercises' six functions: one line of an LSTM at one step."""
+"""The six functions of the exercises: one line of an LSTM at one step."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .sources import run
 
 
 def _step(asked: str, given: dict[str, Any], weights: dict[str, Any], **premises: Any) -> Array:
-    """One asked line at one step, (H,)."""
+    """One requested line at one step, (H,)."""
     for name, value in premises.items():
         numbers(value, "x_t" if name == "x" else STATE[name])
     return run(weights, ask=asked, given=given, **premises)[asked][0, 0]
 
 
 def calc_input_gate(x_t: Any, h_prev: Any, W_xi: Any, W_hi: Any) -> Array:
-    """The input gate i_t = sigmoid(W_xi x_t + W_hi h_prev).
+    """Compute the input gate, i_t = sigmoid(W_xi x_t + W_hi h_prev).
 
     Args:
         x_t: the input, (I,).
@@ -30,7 +30,7 @@ def calc_input_gate(x_t: Any, h_prev: Any, W_xi: Any, W_hi: Any) -> Array:
         i_t, (H,).
 
     Raises:
-        LstmTraceError: for arrays that do not fit each other.
+        LstmTraceError: if the shapes of the arrays do not match.
 
     >>> calc_input_gate([1, 2, 3], [0, 0], [[-1, 0, 0.2], [-1, 0, -0.2]], [[0, 1], [0, -1]]).round(8)
     array([0.40131234, 0.16798161])
@@ -39,9 +39,9 @@ def calc_input_gate(x_t: Any, h_prev: Any, W_xi: Any, W_hi: Any) -> Array:
 
 
 def calc_output_gate(x_t: Any, h_prev: Any, W_xo: Any, W_ho: Any) -> Array:
-    """o_t = sigmoid(W_xo x_t + W_ho h_prev).
+    """Compute the output gate, o_t = sigmoid(W_xo x_t + W_ho h_prev).
 
-    Args: those of `calc_input_gate`, with its shapes.
+    Args: those of `calc_input_gate`, with the same shapes.
 
     Returns:
         (H,).
@@ -50,9 +50,9 @@ def calc_output_gate(x_t: Any, h_prev: Any, W_xo: Any, W_ho: Any) -> Array:
 
 
 def calc_forget_gate(x_t: Any, h_prev: Any, W_xf: Any, W_hf: Any) -> Array:
-    """f_t = sigmoid(W_xf x_t + W_hf h_prev).
+    """Compute the forget gate, f_t = sigmoid(W_xf x_t + W_hf h_prev).
 
-    Args: those of `calc_input_gate`, with its shapes.
+    Args: those of `calc_input_gate`, with the same shapes.
 
     Returns:
         (H,).
@@ -61,9 +61,9 @@ def calc_forget_gate(x_t: Any, h_prev: Any, W_xf: Any, W_hf: Any) -> Array:
 
 
 def calc_candidate_state(x_t: Any, h_prev: Any, W_xc: Any, W_hc: Any) -> Array:
-    """c_tilde = tanh(W_xc x_t + W_hc h_prev).
+    """Compute the candidate, c_tilde = tanh(W_xc x_t + W_hc h_prev).
 
-    Args: those of `calc_input_gate`, with its shapes.
+    Args: those of `calc_input_gate`, with the same shapes.
 
     Returns:
         (H,).
@@ -72,7 +72,7 @@ def calc_candidate_state(x_t: Any, h_prev: Any, W_xc: Any, W_hc: Any) -> Array:
 
 
 def calc_cell_state(f_t: Any, c_prev: Any, i_t: Any, c_tilde: Any) -> Array:
-    """The cell state c_t = f_t * c_prev + i_t * c_tilde.
+    """Compute the cell state, c_t = f_t * c_prev + i_t * c_tilde.
 
     Args:
         f_t: the forget gate, (H,).
@@ -90,7 +90,7 @@ def calc_cell_state(f_t: Any, c_prev: Any, i_t: Any, c_tilde: Any) -> Array:
 
 
 def calc_hidden_state(o_t: Any, c_t: Any) -> Array:
-    """The hidden state h_t = o_t * tanh(c_t).
+    """Compute the hidden state, h_t = o_t * tanh(c_t).
 
     Args:
         o_t: the output gate, (H,).

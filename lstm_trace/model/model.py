@@ -1,4 +1,4 @@
-"""A prepared model: weights checked and copied once, the network laid out for each kind of input and question."""
+"""A prepared model: weights checked and copied once, the network laid out once per kind of input and request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
 from .tokens import step_rows
 
-#: Options of the network, beside those of its cell.
+#: Options of the network, in addition to those of its cell.
 NETWORK = ("merge", "padding", "direction")
 
 
@@ -39,8 +39,8 @@ NETWORK = ("merge", "padding", "direction")
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
-    weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, where
-    it is another (option `reverse`). sources: the files that they are from, if any.
+    weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, if it
+    differs (option `reverse`). sources: the files that the weights come from, if any.
     """
 
     cell: Cell
@@ -60,7 +60,7 @@ class Model:
         return f"<Model {self.header.called}: {', '.join(self._scopes())}; {count:,} weights, {self.header.dtype}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy has the same premises; machines and their memory it makes anew."""
+        """A copy has the same premises; it creates its own machines and memory."""
         return _restored, ({f.name: getattr(self, f.name) for f in fields(self) if not f.name.startswith("_")},)
 
     @cached_property
@@ -74,10 +74,10 @@ class Model:
         return extent(self.weights)[1]
 
     def stages(self, padded: bool = False, given: Mapping[str, Iterable[str]] | None = None) -> tuple[Stage, ...]:
-        """The network in computing order.
+        """The stages of the network, in order of computation.
 
         Args:
-            padded: with the lines that hold the states at padding.
+            padded: include the lines that hold the states at padding.
             given: lines that are supplied instead of computed, by `layer/direction`.
         """
         padding = self.padding if padded else None
@@ -93,42 +93,44 @@ class Model:
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
         Args:
-            x: (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step.
-            h0: (L·D, B, H), (L·D, H) for unbatched x, without the first axis where L·D = 1, a list with (B, width) for
-                each where layers differ in width; zeros if None.
-            c0: as h0.
-            initial: other carried states by name.
+            x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,) for one step.
+            h0: initial hidden states, (L·D, B, H), (L·D, H) for unbatched x, without the first axis if L·D = 1, or a
+                list of arrays (B, width) if the layers differ in width; zeros if None.
+            c0: initial cell states, like h0.
+            initial: initial values of other carried states, by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
-            hold: lines held at other values, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at a number,
-                `"*0.5"` for a multiple, an array, or a trace whose values they take; None releases what the problem
-                holds.
+            hold: lines held at other values, by address (docs/interventions.md), such as `c_t` or `5..9/f_t[3]`: a
+                number, `"*0.5"` for a multiple, an array, or a trace to take the values from; None releases a hold of
+                the problem.
             lengths: (B,) whole numbers. At padding every state is kept (docs/options.md, `padding`).
-            mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
-                front and gaps too. Lengths or mask, not both.
-            tokens: what the steps are called (docs/labels.md): T labels, or a list of them for each row where rows
-                differ, or one text of T characters. A row may have labels of its valid steps only.
+            mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding may
+                also be at the start or in between. Give lengths or mask, not both.
+            tokens: labels of the steps (docs/labels.md): T labels, or one such list per sequence, or one text of T
+                characters. A sequence may have labels for its valid steps only.
             batch_first: x is (B, T, I).
-            ask: names or addresses of the lines that are requested; all lines if empty.
-            record: what is stored of all that is computed: names of lines, or {"lines": …, "layers": …, "steps": …},
-                steps being a number, a slice or a range; all if None.
-            out: a trace to write into; its arrays are overwritten, and it is used up: go on with what `run` returns,
-                and give each thread its own. Or a path that ends in .safetensors, into which the trace is streamed: it
-                may be larger than memory.
-            plan: `lines` computes line by line, as the definition has it; `planned` by numpy's plan; `compiled` by
-                machine code made from the lines (the extra `jit`); `auto` by the compiled plan where that is installed
-                and the run is not very small, by numpy's otherwise. The cell, the sizes of weights and input, the dtype
-                and the extra decide, never earlier runs. The trace's header says which ran.
-            arithmetic: other than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`,
-                `float16`, `q4.12`, …; its values are stored as float64. None: that of the problem; `float64`: none.
-            progress: called with (steps done, steps in all).
-            check: called with the trace before it is returned, and before its file gets its name, to raise where it is
-                not as it should be; `out` is then not to be used.
+            ask: names or addresses of the requested lines; all lines if empty.
+            record: the part of the computed values to store: names of lines, or {"lines": …, "layers": …, "steps": …},
+                where steps is a number, a slice or a range; everything if None.
+            out: a trace to reuse: its arrays are overwritten, and it must not be used again; continue with the returned
+                trace, and give each thread its own. Or a path that ends in .safetensors: the trace is streamed into
+                this file, and may be larger than memory.
+            plan: `lines` computes line by line, exactly as defined; `planned` uses the numpy plan; `compiled` uses
+                machine code generated from the lines (the extra `jit`); `auto` uses the compiled plan if it is
+                installed and the run is not very small, otherwise the numpy plan. The choice depends on the cell, the
+                sizes of weights and input, the dtype and the extra, never on earlier runs. The trace's header records
+                the plan.
+            arithmetic: an arithmetic other than that of the weights' dtype, computed line by line (docs/arithmetic.md):
+                `by-hand-4`, `float16`, `q4.12`, …; the values are stored as float64. None: that of the problem;
+                `float64`: none.
+            progress: called with (steps done, total steps).
+            check: called with the trace before it is returned, and before its file gets its name; it may raise to
+                reject the trace, in which case `out` must not be used.
 
         Returns:
             The trace; its arrays are (T, B, width), indexed by the position in the input.
 
         Raises:
-            ShapeError, MissingError, OptionError, TooLargeError: where the arguments do not fit the model.
+            ShapeError, MissingError, OptionError, TooLargeError: if the arguments do not fit the model.
         """
         if isinstance(out, str | Path):
             spare(out, self.sources)
@@ -156,7 +158,7 @@ class Model:
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else WriteLock(out):
                     found = job.trace(out, progress)
-        # what is wrong with a file, or with what was computed, is no fault of the source
+        # a fault in a file, or in the computation, is not a fault of the source
         if isinstance(out, str | Path):
             return run_to_file(job, out, progress, check)
         if check is not None:
@@ -164,10 +166,10 @@ class Model:
         return found
 
     def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
-        """The arrays of a run, with those that hold lines at other values."""
+        """The arrays of a run, including those that hold lines at other values."""
         if not (held := layers(*self.defaults.hold, hold)):
             return fed
-        work = self._work(fed, asked)  # as it is without: the lines that there are, and their widths
+        work = self._work(fed, asked)  # without holds: determines the available lines, and their widths
         sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
         return replace(fed, holds=resolved(held, self.stages(bool(fed.padded), fed.given), *sizes))
 
@@ -178,7 +180,7 @@ class Model:
         """A run, checked and laid out."""
         work = self._work(fed, asked, record)
         last, answer = work.stages[-1], tuple[str, ...]()
-        if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is asked for
+        if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is requested
             answer = (f"{last.scope}/{line}" if last.direction == "joined" else line,)
         header = replace(
             self.header, ask=asked or answer, padding=self.padding if fed.padded else None, batched=fed.batched,
@@ -189,13 +191,13 @@ class Model:
 
     @cached_property
     def _alone(self) -> bool:
-        """Whether a run over an x hangs on x only."""
+        """Whether a run over an x depends on x only."""
         base = self.defaults
         optional = (base.lengths, base.mask, base.tokens)
         return not (base.initial or base.given or base.hold or any(value is not None for value in optional))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
-        """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""
+        """Repeat the run that made `out` over another x of the same shape, from zero states; no checks, no copies."""
         if out.x is not None:
             major = self.defaults.batch_first if batch_first is None else batch_first
             values = x.reshape(-1, 1, x.shape[-1]) if x.ndim < 3 else np.swapaxes(x, 0, 1) if major else x
@@ -211,9 +213,9 @@ class Model:
         self, x: Any = None, h0: Any = None, c0: Any = None, *, hold: Mapping[str, Any] | None = None,
         lengths: Any = None, mask: Any = None, tokens: Any = None, batch_first: bool | None = None,
     ) -> dict[str, str]:  # fmt: skip
-        """By `layer/direction`, the plan that `auto` runs, and numpy's plan in words: what leaves the loop.
+        """Describe, by `layer/direction`, the plan that `auto` runs, and the numpy plan: what is moved out of the loop.
 
-        Args: those of `run` of the same names.
+        Args: those of `run` with the same names.
         """
         others = {"lengths": lengths, "mask": mask, "tokens": tokens, "batch_first": batch_first}
         _, work = self.laid_out(x, h0, c0, hold, **others)
@@ -222,9 +224,9 @@ class Model:
     def laid_out(
         self, x: Any = None, h0: Any = None, c0: Any = None, hold: Mapping[str, Any] | None = None, **others: Any
     ) -> tuple[RunInputs, Work]:
-        """The arrays of a run, and what it would compute and store (`Work.numbers`); nothing is computed.
+        """Return the arrays of a run, and what it would compute and store (`Work.numbers`); nothing is computed.
 
-        Args: those of `plans`. Raises what `run` raises for them.
+        Args: those of `plans`. Raises the errors that `run` raises for them.
         """
         with within(self.defaults.where):
             fed = self._holding(self._fed(x, h0, c0, **others), self.defaults.ask, hold)
@@ -235,7 +237,7 @@ class Model:
         given: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None,
         batch_first: bool | None = None, tokens: Any = None,
     ) -> RunInputs:  # fmt: skip
-        """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
+        """The arrays of a run; those of the problem if the caller gives none; see `engine.inputs.fed`."""
         base, faults, found = self.defaults, Faults(), None
         states = {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
         if lengths is None and mask is None:
@@ -245,11 +247,11 @@ class Model:
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)
             network = self.input_width, self.stages(), self._scopes(), self.cell.states
             found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)
-        if base.where:  # a file says it all at once; from Python a model may get its lengths in another run
+        if base.where:  # a file must be complete; in Python, a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
         named = "tokens"
-        if tokens is None and (x is None or base.x is None):  # the problem's labels are those of its own input
+        if tokens is None and (x is None or base.x is None):  # the problem's labels belong to its own input
             tokens, named = base.tokens, "names.t"
         if tokens is not None and found is not None:
             with faults.gather():
@@ -258,7 +260,7 @@ class Model:
         return found
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice | None = None) -> Work:
-        """What to compute, from the cache where the same was asked before."""
+        """The work to do, from the cache if the same was requested before."""
         request = requested(fed, ask, record or RecordChoice(), self._scopes())
         if request not in self._works:
             if len(self._works) >= MOST_KEPT:
@@ -269,7 +271,7 @@ class Model:
 
     @cached_property
     def input_width(self) -> int | None:
-        """I, the number of inputs of a step; None where the weights do not say it."""
+        """I, the number of inputs per step; None if the weights do not determine it."""
         for line in self.cell.lines:
             if line.product and line.product[1] == "x_t":
                 here = (arrays[line.product[0]] for arrays in self.weights.values() if line.product[0] in arrays)

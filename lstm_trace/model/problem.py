@@ -1,4 +1,4 @@
-"""Problem files to prepared models, and a trace back to the problem that gives it again: cell and premises."""
+"""From problem files to prepared models, and from a trace back to a problem that reproduces it: cell and premises."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .build import build, home_of, in_layout
 from .model import Model
 
 NO_PROBLEM = "the trace cannot be written as a problem"
-#: What to do with a text file that is too large.
+#: Advice for a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
 
 
@@ -53,15 +53,15 @@ def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
 
 
 def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
-    """The problem in a file with other weights, by our names, as YAML. what: is added to its title.
+    """The problem in a file with other weights, under canonical names, as YAML. what: text added to its title.
 
-    weights: arrays by `layer/direction/name`. Raises FileError where the file holds no problem.
+    weights: arrays by `layer/direction/name`. Raises FileError if the file is not a problem.
     """
     problem = read_problem(path)
     data = problem.model_dump(exclude_unset=True, by_alias=True)
     alone = len({scope_and_name(address)[0] for address in weights}) == 1
     data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
-    if data.pop("layout", None) is not None:  # which may have brought options of the cell
+    if data.pop("layout", None) is not None:  # the layout may have set options of the cell
         header = prepare_problem(problem, path).header
         if header.kind != "equations":
             data["cell"] = {"kind": header.kind, **header.options}
@@ -70,16 +70,16 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
 
 
 def problem_text(data: Mapping[str, Any]) -> str:
-    """A problem as YAML, as a person would write it: texts of several lines as blocks, a row of numbers to a line.
+    """A problem as YAML, as a person would write it: multi-line texts as blocks, one row of numbers per line.
 
-    Characters that act instead of being seen (controls, overrides of the writing direction) stand as escapes.
+    Control characters (and overrides of the writing direction) are written as escapes.
     """
     style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 100}
     return yaml_escaped(str(yaml.dump(as_plain(data), Dumper=_Dumper, **style)))
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines, equations and notes, as blocks, and what would act in double quotes."""
+    """Writes multi-line texts, equations and notes as blocks, and control characters in double quotes."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:
         style = '"' if acts(data) else "|" if "\n" in data else None
@@ -90,11 +90,11 @@ _Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinite: bool = False) -> Model:
-    """The model that a problem describes, with the problem's input and question as defaults.
+    """The model that a problem describes, with the problem's input and request as defaults.
 
     A problem is checked in stages: its form (`read_problem`), the layout of its weights (here), its cell, its arrays
-    (`build`), and what is asked for (`Model.run`). Each tells all its faults together, and is right before the next.
-    Raises the errors of `build`, each message with the file's name before it.
+    (`build`), and the requested lines (`Model.run`). Each stage reports all its faults together, before the next
+    begins. Raises the errors of `build`, each message preceded by the file's name.
     """
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     cell = cell if "equations" in cell else {**brought, **cell}
     if problem.extra:
         if cell.get("extra"):
-            raise OptionError(f"{where}: extra is given twice: beside the cell and within it; give it once")
+            raise OptionError(f"{where}: extra is given twice: next to the cell and inside it; give it once")
         cell = {**cell, "extra": problem.extra}
     if problem.arithmetic is not None and problem.dtype != "float64":
         said = f"{where}: in the arithmetic {problem.arithmetic} weights are taken as they are written"
@@ -133,20 +133,21 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
 
 @checked
 def problem(trace: Trace) -> dict[str, Any]:
-    """The problem whose run gives this trace again: every line, with the same numbers.
+    """Return the problem that reproduces a trace: every line, with the same numbers.
 
-    What is no premise is not part of it: adjoint stages, values that another program wrote. NaN and infinities are
-    words, as in our files.
+    Anything that is not a premise is left out: adjoint stages, values written by another program. NaN and infinities
+    are written as words, as in our files.
 
     Args:
-        trace: of a whole input, that is one that begins at step 0 and has all layers from the first on.
+        trace: a trace of a complete input, that is, one that begins at step 0 and has all layers from the first on.
 
     Returns:
-        A problem as a mapping of plain values (docs/problems.md), for `lt.prepare`, or as JSON or YAML.
+        The problem as a mapping of plain values (docs/problems.md), accepted by `lt.prepare`, or to be saved as JSON or
+        YAML.
 
     Raises:
-        MissingError: for a trace of later steps only, or one without a premise that its lines need.
-        CellError: where the equations of the layers are not those of one cell.
+        MissingError: if the trace starts after step 0, or lacks a premise that its lines need.
+        CellError: if the equations of the layers are not those of one cell.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
@@ -160,7 +161,7 @@ def problem(trace: Trace) -> dict[str, Any]:
 
 
 def premises(trace: Trace) -> dict[str, Any]:
-    """The problem of a trace, with its weights as arrays. Raises what `problem` raises."""
+    """The problem of a trace, with its weights as arrays. Raises the errors of `problem`."""
     held, trace = as_hold(trace), replace(plain(trace), stages=tuple(map(plain_stage, trace.stages)))
     stages = forward_stages(trace.stages)
     _require(trace, stages)
@@ -169,10 +170,10 @@ def premises(trace: Trace) -> dict[str, Any]:
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
     spec, extra, carried = _cell(trace, stages, layers, directions)
     asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
-    # an ask may have left out the readout, or the input
+    # the requested lines may not need the readout, or the input
     there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
-    rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one where all are the same
+    rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one if all are the same
     found = {
         "title": header.title,
         "notes": header.notes,
@@ -197,16 +198,16 @@ def premises(trace: Trace) -> dict[str, Any]:
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
     }
-    kept = ("weights", "h0", "c0")  # an empty mapping of weights says that it is a problem
+    kept = ("weights", "h0", "c0")  # an empty mapping of weights marks it as a problem
     return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
 
 
 def _require(trace: Trace, stages: Sequence[Stage]) -> None:
-    """Raise MissingError where the trace has no premises of its own for all that it computes."""
+    """Raise MissingError if the trace lacks premises of anything that it computes."""
     if not stages:
         raise MissingError("the trace holds adjoint stages only; a problem describes the forward pass")
     if trace.first:
-        said = f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only"
+        said = f"a problem begins at step 0, and the trace holds only steps {trace.first} to {trace.span[-1]}"
         raise MissingError(f"{said}; run the whole input for a trace that has a problem")
     problems: list[str] = []
     for stage in stages:
@@ -223,7 +224,7 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
     there = {stage.scope for stage in stages}
     lost = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in there]
     if lost:
-        problems.append(f"the weights of {', '.join(lost)}, which what was asked for does not need: run it without ask")
+        problems.append(f"the weights of {', '.join(lost)}, which the requested lines do not need: run it without ask")
     raise_all(MissingError, (f"{NO_PROBLEM}: it does not hold {what}" for what in problems))
 
 
@@ -233,7 +234,7 @@ def _require(trace: Trace, stages: Sequence[Stage]) -> None:
 def _cell(
     trace: Trace, stages: Sequence[Stage], layers: int, directions: tuple[str, ...]
 ) -> tuple[dict[str, Any], str, Sequence[str]]:
-    """The cell as a problem has it, the equations that the last stage adds to it, and its states. Raises CellError."""
+    """The cell as written in a problem, the equations that the last stage adds, and the states. Raises CellError."""
     header = trace.header
     given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
     network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
@@ -258,7 +259,7 @@ def _cell(
 def _candidates(
     trace: Trace, stages: Sequence[Stage], directions: tuple[str, ...]
 ) -> Iterator[tuple[dict[str, Any], Cell, Cell | None]]:
-    """What the cell of the network may be: the named one, or the equations of a stage; with that of `reverse`."""
+    """Candidates for the cell of the network: the named one, or the equations of a stage; with that of `reverse`."""
     kind, options = trace.header.kind, dict(trace.header.options)
     if kind in KINDS:
         if len(directions) == 1:
@@ -275,12 +276,12 @@ def _candidates(
     for stage in stages:
         if stage.direction != "joined":
             cell = parse(own_text(stage.cell, trace.header.padding is not None))
-            known = {function.text for function in BUILT_IN.values()}  # which need no definition
+            known = {function.text for function in BUILT_IN.values()}  # these need no definition
             yield {"equations": "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)}, cell, None
 
 
 def own_text(cell: Cell, padded: bool) -> str:
-    """The equations of a cell; without what `variants.masked` put after and between them, and what comes after that."""
+    """The equations of a cell without those that `variants.masked` added after and between them, and later ones."""
     output = cell.output
     if not padded or output not in cell.by_name:
         return cell.text
@@ -293,7 +294,7 @@ def own_text(cell: Cell, padded: bool) -> str:
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
-    """The equations that a cell has beyond those of the bare one. padding: names that `variants.masked` added."""
+    """The equations that a cell has in addition to the bare one. padding: names that `variants.masked` added."""
     known = {*bare.by_name, *padding}
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
     fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
@@ -304,7 +305,7 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
 
 
 def _alike(stage: Stage, other: Stage) -> bool:
-    """Whether two stages compute the same from the same; the order in which inputs are declared says nothing."""
+    """Whether two stages compute the same from the same operands; the order of declared inputs does not matter."""
     pair = (stage, other)
     mine, theirs = ((set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in pair)
     return mine == theirs
@@ -314,7 +315,7 @@ def _alike(stage: Stage, other: Stage) -> bool:
 
 
 def _weights(trace: Trace, stages: Sequence[Stage], alone: bool) -> dict[str, Array]:
-    """The weights by our names; those of a readout above both directions stand with the layer's first."""
+    """The weights under canonical names; those of a readout above both directions are listed with the layer's first."""
     found: dict[str, Array] = {}
     problems = []
     for stage in stages:
@@ -328,7 +329,7 @@ def _weights(trace: Trace, stages: Sequence[Stage], alone: bool) -> dict[str, Ar
 
 
 def _input(trace: Trace) -> Any:
-    """x as it was given; where no line reads it but only it says how many steps and rows there are, zeros."""
+    """x as it was given; zeros if no line uses it but only it determines the number of steps and sequences."""
     if trace.x is not None:
         return to_list(trace.outward(trace.x))
     held = [a for scope, here in trace.given.items() for a in here.values() if scope in trace.scopes]
@@ -338,9 +339,9 @@ def _input(trace: Trace) -> Any:
 
 
 def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
-    """h0, c0 and `initial`: of every layer and direction, (L·D, B, width), fewer axes where x has fewer.
+    """h0, c0 and `initial`: for every layer and direction, (L·D, B, width), with fewer axes if x has fewer.
 
-    carried: the states of the cell; what padding repeats begins at zero, and is none of them.
+    carried: the states of the cell; the output that padding repeats starts at zero, and is not among them.
     """
     named: dict[str, Any] = {}
     for state in carried:
@@ -352,7 +353,7 @@ def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict
 
 
 def _initial(trace: Trace, scope: str, state: str) -> Array:
-    """The initial state of one layer and direction, (B, width); zeros where nothing that was computed reads it."""
+    """The initial state of one layer and direction, (B, width); zeros if no computed line uses it."""
     found = trace.initial.get(scope, {}).get(state)
     if found is not None:
         return found

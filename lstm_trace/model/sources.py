@@ -1,6 +1,6 @@
-"""Whatever holds weights (a problem, a model file, arrays, a live module) to a model, and to a trace.
+"""From any source of weights (a problem, a model file, arrays, a live module) to a model, and to a trace.
 
-Inputs, initial states, lengths and labels come from files as well: .npy, .npz, .csv, .tsv, .parquet, .json.
+Inputs, initial states, lengths and labels can also come from files: .npy, .npz, .csv, .tsv, .parquet, .json.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from .model import Model
 from .problem import LARGER, prepare_problem, read_problem
 from .tokens import readable, with_tokens
 
-#: What to do with a text file that is too large.
+#: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
 class Input(NamedTuple):
-    """An array from a file, the names of its columns where the file has them, and the labels of its steps."""
+    """An array from a file, the names of its columns if the file has them, and the labels of its steps."""
 
     values: Any
     names: tuple[str, ...] = ()
@@ -52,11 +52,11 @@ class Input(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What is read of a file that has several arrays or columns.
+    """What to read from a file with several arrays or columns.
 
-    role: what it is for, which is its name where no `key` is given: x, h0, mask, …. key: which array, or which columns
-    of a table, with commas between. token_column: the array or column with the labels of the steps. others: names of
-    arrays and columns that are read for something else, and are no input.
+    role: the purpose of the array, used as its name if no `key` is given: x, h0, mask, …. key: name of the array, or
+    comma-separated columns of a table. token_column: the array or column with the labels of the steps. others: names of
+    arrays and columns that are read for another purpose, and are not input.
     """
 
     role: str = "x"
@@ -65,7 +65,7 @@ class Wanted(NamedTuple):
     others: tuple[str, ...] = ()
 
     def among(self, names: Iterable[str]) -> list[str]:
-        """Those that may be meant."""
+        """The candidates among these names."""
         return [name for name in names if name != self.token_column and name not in self.others]
 
 
@@ -73,11 +73,11 @@ def read_input(
     path: str | Path, key: str | None = None, token_column: str | None = None, role: str = "x",
     others: tuple[str, ...] = (),
 ) -> Input:  # fmt: skip
-    """The array in a file; a table gives a row for each step and a column for each input.
+    """The array in a file; a table has one row per step and one column per input.
 
-    key, token_column, role, others: see `Wanted`. Dates and numbers among the labels of steps become texts. '-' reads
-    JSON from standard input. Raises FileError, MissingError (which arrays there are), OptionError (a key where nothing
-    has a name), ShapeError.
+    key, token_column, role, others: see `Wanted`. Dates and numbers among the labels of steps become text. '-' reads
+    JSON from standard input. Raises FileError, MissingError (which lists the arrays), OptionError (a key for unnamed
+    data), ShapeError.
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
@@ -95,24 +95,24 @@ def read_input(
         return _named(values, wanted, path)
     for option, name in (("--key", key), ("--token-column", token_column)):
         if name is not None:
-            said = "chooses among names, and the file is one array without any; leave it out"
+            said = "chooses by name, and the file is a single unnamed array; leave it out"
             raise OptionError(f"{path}: {option} {name} {said}")
     return Input(numbers(values, str(path)))
 
 
 def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, Any]:
-    """What is to be held, with a trace for each path of one. folder: the one that paths begin in.
+    """The requested holds, with every path of a trace replaced by the trace. folder: the base of relative paths.
 
-    Raises OptionError for a text that is neither a number, a multiple nor the path of a file; FileError for a file
-    that is no trace.
+    Raises OptionError for a text that is not a number, a multiple or the path of a file; FileError for a file that is
+    not a trace.
     """
     found, traces = dict(hold), dict[Path, Trace]()
     for address, value in hold.items():
         if not isinstance(value, str) or as_number(value) is not None:
             continue
         path = Path(folder, value.strip())
-        if not os.path.isfile(path):  # False also for what can be no path
-            there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
+        if not os.path.isfile(path):  # False also for anything that cannot be a path
+            there = f"{path.absolute()} is not a file" if os.path.exists(path) else f"there is no {path.absolute()}"
             said = f"{value!r} is not a finite number, a multiple such as *0.5, or an existing file: {there}"
             raise OptionError(f"hold {address!r}: {said}; save a trace there with lstm-trace run, or give its path")
         if path not in traces:
@@ -123,7 +123,7 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
 
 
 def _named(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> Input:
-    """One of several arrays with names, and the labels in another one. Raises MissingError, ShapeError."""
+    """One of several named arrays, and the labels in another. Raises MissingError, ShapeError."""
     tokens = None
     if (column := wanted.token_column) is not None:
         if column not in arrays:
@@ -148,13 +148,13 @@ def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> Missing
 
 
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
-    """Labels of the steps. Raises ShapeError for what is no text, number or date."""
+    """Labels of the steps. Raises ShapeError for anything that is not text, a number or a date."""
     with reading(f"{path}: {name}", ShapeError):
         return as_texts(values)
 
 
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
-    """The numbers, a row for each step; the names of the columns are those of a heading."""
+    """The numbers, one row per step; the column names come from a heading."""
     text = decoded(path, read_bytes(path, GIVE_ARRAY))
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
@@ -193,7 +193,7 @@ def _is_number(text: str) -> bool:
 
 
 def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
-    """The columns of a table that are input; None for all of a table whose columns have no names."""
+    """The columns of a table that are input; None for all columns of a table without column names."""
     key, token_column = asked.key, asked.token_column
     if token_column is not None and token_column not in names:
         raise _no_labels(token_column, names, path, "column")
@@ -236,7 +236,7 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
         return Input(values, tuple(fed), tokens)
 
 
-Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
+Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module has a class of its framework
 
 
 @checked
@@ -247,21 +247,21 @@ def prepare(
     """Check and copy the weights once, and plan the network.
 
     Args:
-        source: weights by our names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a stack), arrays
-            in a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file (docs/models.md) or of a
-            problem file, or a problem as a mapping with `weights`.
+        source: weights under canonical names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a
+            stack), arrays in a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file
+            (docs/models.md) or problem file, or a problem as a mapping with `weights`.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md).
-        options: of the cell and the network (docs/options.md).
-        name: which LSTM of several is meant; otherwise a title.
-        layout: how the arrays are stored, by name or by facts (docs/layouts.md).
-        dtype: float32 or float64; None is the result type of the weights.
+        options: options of the cell and the network (docs/options.md).
+        name: name of the LSTM, if the source has several; otherwise a title.
+        layout: how the arrays are stored, by name or by properties (docs/layouts.md).
+        dtype: float32 or float64; None means the result type of the weights.
         allow_nonfinite: accept NaN and infinity in the weights.
 
     Returns:
-        A model whose `run` traces an input.
+        A model; its `run` traces an input.
 
     Raises:
-        LstmTraceError: with every error of the stage of checking that found one.
+        LstmTraceError: with every error found by the first check that fails.
 
     >>> model = prepare({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]})
     >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
@@ -296,19 +296,19 @@ def prepare(
 
 @checked
 def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
-    """Trace `source` over `x`: `prepare` and `Model.run` in one.
+    """Trace `source` over `x`: `prepare` and `Model.run` in one call.
 
     Args:
         source: as for `prepare`.
-        x: the input, as for `Model.run`; a problem has one of its own.
-        arguments: those of `prepare` and of `Model.run`. dtype: None is the result type of the weights and of x, where
+        x: the input, as for `Model.run`; a problem contains its own.
+        arguments: those of `prepare` and of `Model.run`. dtype: None means the result type of the weights and x, if
             they are arrays; half types compute in float32.
 
     Returns:
-        The trace of every line that was asked for.
+        The trace of every requested line.
 
     Raises:
-        LstmTraceError: as `prepare` and `Model.run`.
+        LstmTraceError: as for `prepare` and `Model.run`.
 
     >>> trace = run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0], [0.0, 1.0]], ask=["z_i"], h0=[0.5])
     Traceback (most recent call last):
@@ -317,7 +317,7 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     """
     known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
     chosen = {key: arguments.pop(key) for key in known if key in arguments}
-    x, lengths = unpacked(x)  # tensors and packed sequences of a framework are understood
+    x, lengths = unpacked(x)  # accepts tensors and packed sequences of a framework
     if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
         chosen["dtype"] = common_dtype(*map(as_array, source.values()), x)
     model = prepare(source, **chosen)
@@ -331,23 +331,23 @@ def open_source(
     path: str | Path, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None, tokens: Any = None,
     hold: Mapping[str, Any] | None = None, check: Check | None = None,
 ) -> Trace:  # fmt: skip
-    """The trace in a file, or the trace of the problem in it: the content says which.
+    """Open a trace file, or trace the problem in a problem file; the content determines which it is.
 
     Args:
         path: a trace or problem file; `-` is standard input.
         allow_nonfinite: accept NaN and infinity in the weights.
-        before: called with a problem's model before it is traced, to refuse what a long run would be in vain for.
-        tokens: what the steps are called, as for `Model.run`; None leaves the labels that the file has.
-        hold: lines held at other values, by address, as `Model.run` has it; a text may be the path of a trace. A
-            trace is run again with them.
-        check: as for `Model.run`, of a trace that is computed here.
+        before: called with a problem's model before it is traced, to reject a run that would be in vain.
+        tokens: labels of the steps, as for `Model.run`; None keeps the labels in the file.
+        hold: lines held at other values, by address, as for `Model.run`; a text may be the path of a trace. A trace is
+            run again with these holds.
+        check: as for `Model.run`, for a trace that is computed here.
 
     Returns:
         The trace.
 
     Raises:
-        FileError: for a model file, an empty file, or one that cannot be read.
-        LstmTraceError: for a problem that cannot be traced.
+        FileError: if the file is a model, is empty, or cannot be read.
+        LstmTraceError: if the problem cannot be traced.
     """
     tokens = None if tokens is None else readable(tokens)
     if is_model(path):
@@ -368,7 +368,7 @@ def open_source(
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:
-    """The model of a problem file whose holds may be paths of traces, from the folder of the file on."""
+    """The model of a problem file whose holds may be paths of traces, relative to the folder of the file."""
     hold = {address: value for layer in model.defaults.hold for address, value in layer.items()}
     if not any(isinstance(value, str) for value in hold.values()):
         return model
@@ -380,7 +380,7 @@ def _with_holds(model: Model, path: str | Path) -> Model:
 
 
 def _again(trace: Trace, hold: Mapping[str, Any], tokens: Any, path: str | Path, check: Check | None) -> Trace:
-    """A trace from a file, run again with what is to be held, and labelled anew."""
+    """A trace from a file, run again with holds, and with new labels."""
     if hold:
         with within(str(path)):
             trace = with_holds(trace, hold)

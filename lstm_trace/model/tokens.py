@@ -1,4 +1,4 @@
-"""Labels of the steps, from lists or files, to a row for each sequence; the vocabulary that numbers tokens."""
+"""Labels of the steps, from lists or files, to one row per sequence; the vocabulary that numbers tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ Row = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TokenText:
-    """The text of a file with labels: which of its forms it has, the number of steps says. where: the file's name."""
+    """The text of a file with labels; the number of steps determines which of its forms it has.
+
+    where: the file's name.
+    """
 
     where: str
     text: str
@@ -29,11 +32,11 @@ class TokenText:
 def step_rows(
     tokens: Any, steps: int, batch: int, valid: Array | None = None, named: str = "tokens"
 ) -> tuple[Row, ...]:
-    """A row of T labels for each sequence, or one where all have the same.
+    """One row of T labels per sequence, or a single row if all have the same.
 
-    tokens: T labels, the same for all rows; a list of them for each row; a text of T characters; a `TokenText`. At
-    padding a row may have labels or none: it has T, or as many as it has valid steps. valid: (T, B), True at the
-    valid steps; None where all are. named: what messages call the labels. Raises ShapeError.
+    tokens: T labels, the same for all sequences; one list of them per sequence; a text of T characters; a `TokenText`.
+    A sequence has T labels, or as many as it has valid steps. valid: (T, B), True at the valid steps; None if all are.
+    named: name of the labels in messages. Raises ShapeError.
     """
     known = _Steps(steps, batch, valid)
     if isinstance(tokens, TokenText):
@@ -47,7 +50,7 @@ def step_rows(
 
 
 def readable(tokens: Any, named: str = "tokens") -> Any:
-    """The labels as texts, in a list or in a list for each row; a `TokenText` as it is. Raises ShapeError."""
+    """The labels as text, in one list or one list per sequence; a `TokenText` unchanged. Raises ShapeError."""
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     with reading(named, ShapeError):
@@ -62,17 +65,17 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
 
 @checked
 def with_tokens(trace: Trace, tokens: Any) -> Trace:
-    """The trace with labels of its steps, in place of those that it may have.
+    """Return the trace with new labels of its steps.
 
     Args:
         trace: any trace.
-        tokens: as for `Model.run`, T being the last step of the trace, and one more.
+        tokens: as for `Model.run`; T is the last step of the trace plus one.
 
     Returns:
         A trace with the same arrays.
 
     Raises:
-        ShapeError: for more or fewer labels than steps.
+        ShapeError: if there are more or fewer labels than steps.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
@@ -93,7 +96,7 @@ def with_tokens(trace: Trace, tokens: Any) -> Trace:
 
 @dataclass(frozen=True)
 class _Steps:
-    """The steps and rows that labels are for."""
+    """The steps and sequences that labels are for."""
 
     steps: int
     batch: int
@@ -104,7 +107,7 @@ class _Steps:
         return self.steps if self.inside is None else int(self.inside[:, b].sum())
 
     def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
-        """The labels of rows that fit, by step."""
+        """The labels of matching rows, by step."""
         found = [*map(tuple, rows)]
         for b, row in enumerate(rows):
             if self.inside is not None and len(row) != self.steps:
@@ -113,7 +116,7 @@ class _Steps:
         return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
-        """What does not fit, in words. of: what the labels stand in."""
+        """Mismatches, in words. of: the object that contains the labels."""
         if len(rows) not in (1, self.batch):
             yield f"{of} has {counted(len(rows), 'row')} of labels; expected one for each of the B = {self.batch} rows"
             return
@@ -132,7 +135,7 @@ class _Steps:
 
 
 def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
-    """The labels that no file can hold. of: what they stand in."""
+    """The labels that no file can hold. of: the object that contains them."""
     for b, row in enumerate(rows):
         for k, label in enumerate(row):
             if len(label) > LONGEST:
@@ -157,7 +160,7 @@ def _rows_of(tokens: TokenText, known: _Steps) -> list[list[str]]:
 
 
 def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:
-    """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
+    """Possible interpretations of a text: lines; blocks of lines, lines of characters; one text of characters."""
     body = text.removesuffix("\n")
     lines = body.split("\n")
     yield [lines]
@@ -170,15 +173,15 @@ def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:
     yield [list(body)]
 
 
-#: Bytes of a file of labels: a million steps of 64 bytes each.
+#: Maximum size of a file of labels in bytes: a million steps of 64 bytes each.
 MAX_TOKENS = 1 << 26
 
 
 def read_tokens(path: str | Path) -> Any:
-    """What a file says of the steps, for `tokens` of `Model.run`. '-' reads a text from standard input.
+    """Read the labels in a file, for `tokens` of `Model.run`. '-' reads text from standard input.
 
-    .json: a list of labels, or a list of such lists, one for each row. Any other file is a text: a label a line, or one
-    text of T characters. Raises FileError.
+    .json: a list of labels, or one such list per sequence. Any other file is text: one label per line, or one text of T
+    characters. Raises FileError.
     """
     content = read_bytes(path, "give a label for each step", MAX_TOKENS)
     if Path(path).suffix.lower() == ".json":
@@ -193,8 +196,8 @@ def read_tokens(path: str | Path) -> Any:
 def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
     """The numbers of the tokens in a file.
 
-    .txt: a token a line, in order. .json: a list of texts, or an object of numbers by token; that of a key `name`. Any
-    other file: its array of texts called `name`. Raises FileError, MissingError.
+    .txt: one token per line, in order. .json: a list of texts, or an object that maps tokens to numbers; or the value
+    of its key `name`. Any other file: its array of texts called `name`. Raises FileError, MissingError.
     """
     if path.suffix.lower() == ".txt":
         text = decoded(path, read_bytes(path))
@@ -213,7 +216,7 @@ def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
 
 
 def numbered(given: Any, where: str) -> dict[str, int]:
-    """The numbers of tokens: their places in a list, or what a mapping says. Raises FileError.
+    """The numbers of tokens: their positions in a list, or the values of a mapping. Raises FileError.
 
     >>> numbered(["the", "cat"], "the vocabulary")
     {'the': 0, 'cat': 1}

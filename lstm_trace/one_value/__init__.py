@@ -1,1 +1,1 @@
-"""One number of a trace: what it is, what it was computed from, what reads it, and whether that is right."""
+"""One number of a trace: what it means, what it was computed from, what reads it, and whether it is right."""

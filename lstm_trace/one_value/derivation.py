@@ -40,9 +40,10 @@ class Slope:
 
 
 def slope(writing: Writing, place: Location, of: str) -> Slope:
-    """The gradient of the value `of` with respect to a number; 0 where it does not depend on it. Raises as `backward`.
+    """The gradient of the value `of` with respect to a number; 0 if the value does not depend on it. Raises as
+    `backward`.
 
-    Only the row of that value is walked back: no other one matters.
+    Only the row of that value is walked back: no other row matters.
     """
     trace = forward(writing.trace)
     weights = weighting(trace, of=of)
@@ -70,7 +71,7 @@ def _parts(back: Trace, place: Location) -> Iterable[float]:
         if place.t is None:
             yield from (float(back.sums[stage.scope][new][place.unit]) for new in made)
             continue
-        for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has but what the next step brings
+        for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has only what the next step brings
             yield float(back.lines[stage.scope][new][back.index(place.t), place.b, place.unit[0]])
 
 
@@ -79,7 +80,7 @@ class Verified:
     """A number derived again from its recorded operands.
 
     verdict: `verified`, `failed`, `inconclusive` (an operand was not recorded, or a value overflowed) or `premise`.
-    bound: how far rounding may set the two apart (docs/verify.md).
+    bound: how far apart rounding may set the two (docs/verify.md).
     """
 
     verdict: Literal["verified", "failed", "inconclusive", "premise"]
@@ -89,7 +90,7 @@ class Verified:
 
 
 def verified(trace: Trace, place: Location) -> Verified:
-    """The number derived again from its recorded operands, and whether rounding explains how far the two are apart."""
+    """The number derived again from its recorded operands, and whether rounding explains the difference."""
     stage, line = place.stage(trace), place.line(trace)
     recorded: Array = place.array(trace)[place.unit]
     found = float(recorded)
@@ -111,13 +112,13 @@ def verified(trace: Trace, place: Location) -> Verified:
     return Verified(verdict, found, float(again[0]), float(again[1]))
 
 
-#: So many consumers are listed; and what a number may be to another one.
+#: How many consumers are listed; and what a number may be to another one.
 READERS, ROLES = 64, ("operands", "readers")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Another number, where it was made: `lt.derivation` takes its address. symbol: as it is read here."""
+    """Another number, at the place where it was made: `lt.derivation` takes its address. symbol: as it is read here."""
 
     address: str
     symbol: Formula
@@ -130,12 +131,12 @@ class Reference:
 class ValueDerivation(Result):
     """One number of a trace.
 
-    kind: `line`, or of what is given `parameter`, `input`, `initial`, `given`; `sum` for what an adjoint gathers over
+    kind: `line`, or for a given number `parameter`, `input`, `initial` or `given`; `sum` for what an adjoint sums over
     all steps. where, about: in words. equation: in symbols; substituted: the same with the numbers that this unit
-    reads, which `relation` (= or ≈) ties to the value; None for a premise, and where an operand was not recorded.
-    written_out: of a line with a name that reads values without one, the numbers that those are computed from in their
-    places, which `written_out_relation` ties to the value; None otherwise. chain: the equation
-    with its numbers and the value, each part with the sign before it. own: symbols that are not those of our table.
+    reads, which `relation` (= or ≈) connects to the value; None for a premise, and if an operand was not recorded.
+    written_out: for a line with a name that reads values without one, the equation in which those are replaced by the
+    numbers they are computed from, which `written_out_relation` connects to the value; None otherwise. chain: the
+    equation with its numbers and the value, each part with the sign before it. own: symbols that are not in our table.
     """
 
     address: str
@@ -156,7 +157,7 @@ class ValueDerivation(Result):
     readers_left_out: int
     verified: Verified
     gradient: Slope | None
-    chain: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field, as `own` is none: they are no part of what is sent
+    chain: ClassVar[tuple[tuple[str, Node], ...]] = ()  # not a field, like `own`: neither is part of what is sent
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
@@ -181,7 +182,7 @@ class ValueDerivation(Result):
         return pd.DataFrame(rows, columns=["role", *columns])
 
     def panels(self, language: str = "en") -> None:
-        """There is no picture of one number."""
+        """A single number has no picture."""
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
@@ -209,15 +210,15 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
     Args:
         trace: the trace.
         address: of one number.
-        of: the address of a value, or the line of a loss, whose gradient with respect to this number is wanted.
+        of: the address of a value, or the line of a loss, whose gradient with respect to this number is returned too.
         options: notation, language, digits, count_from and the others that `lstm_trace.derivation` takes.
 
     Returns:
         The number with its equation, its operands, its readers and a verdict.
 
     Raises:
-        MissingError: for what the trace does not have, and an address of several numbers.
-        OptionError: for a notation, language or option that there is not.
+        MissingError: if the trace does not have the number, or if the address covers several numbers.
+        OptionError: for a notation, language or option that does not exist.
     """
     place = located(trace, address)
     writing = _writing(trace, **options)
@@ -261,7 +262,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
 
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:
-    """The numbers that a unit reads, each once, by the symbols in its equation."""
+    """The numbers that a unit reads, each once, by their symbols in its equation."""
     trace, found = writing.trace, dict[Location, tuple[Num, Key]]()
     for number in numbers:
         if number.key is not None:

@@ -1,7 +1,7 @@
-"""How one number was computed, and in words what it is there for and where it stands.
+"""How one number was computed, and in words what it is for and where it belongs.
 
-Its equation stands in symbols, with the numbers that it read, and written out. In its formulas every number that has an
-address bears it.
+Its equation is given in symbols, with the numbers that it read, and written out. In its formulas every number that
+has an address carries it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ XMLNS = "http://www.w3.org/1998/Math/MathML"
 
 @dataclass(frozen=True)
 class Formula:
-    """A formula in three formats; `mathml` is a whole element of XML, in which numbers bear `data-address`.
+    """A formula in three formats; `mathml` is a complete XML element, in which numbers carry `data-address`.
 
-    parts: what it is made of, each part with the sign before it.
+    parts: the parts of the formula, each with the sign before it.
     """
 
     text: str
     tex: str
     mathml: str
-    parts: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field: it is no part of what is sent
+    parts: ClassVar[tuple[tuple[str, Node], ...]] = ()  # not a field: it is not part of what is sent
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Writing(Naming):
 
     @cached_property
     def own(self) -> dict[str, Any]:
-        """The symbols that are not those of our table."""
+        """The symbols that are not in our table."""
         own: dict[str, Any] = dict(self.trace.header.symbols)
         if any(stage.cell.gradient for stage in self.trace.stages):
             own |= gradient_symbols(self.trace.stages, own, self.place)
@@ -76,10 +76,10 @@ class Writing(Naming):
 
     @cached_property
     def mathml(self) -> MathML:
-        """Prints MathML without any HTML in it, so that it is XML by itself."""
+        """Prints MathML without any HTML in it, so that it is XML on its own."""
 
         def mn(printer: Any, node: Num) -> str:
-            # a number of an equation, or what a condition comes to, has no address
+            # a number of an equation, or the outcome of a condition, has no address
             at = escape(location_of(self.trace, node.key).address(self.trace)) if node.key else ""
             where = f' data-address="{at}"' if at else ""
             return f"<mn{where}>{printer.number(node.shown)}</mn>"
@@ -108,8 +108,8 @@ class Writing(Naming):
         """The symbol of one number as a stage reads it.
 
         Args:
-            stage: that stage; None where there is none, whose name is printed as it is.
-            name: by which the stage reads it.
+            stage: that stage; None if there is none: the name is then printed as it is.
+            name: the name by which the stage reads it.
             t: the step, a position in the input; None for a parameter.
             index: the unit, or the row and column.
             single: whether its array has no other number: it is printed without an index.
@@ -136,15 +136,15 @@ class Writing(Naming):
         return self.values.num(stage.scope, name, place.t, place.b, place.unit)
 
 
-#: So many terms of a sum are written out; of a longer one `SHORT`, with dots, so that a page can show it.
+#: How many terms of a sum are written out; of a longer one `SHORT`, with dots, so that a page can show it.
 TERMS, SHORT = 64, 16
 
 
 @dataclass(frozen=True)
 class Equation:
-    """What computed a number; nothing for a premise. The formulas and relations are those of a `ValueDerivation`.
+    """What computed a number; empty for a premise. The formulas and relations are those of a `ValueDerivation`.
 
-    numbers: those that stand in `substituted`, as often as they do; left_out: how many more it reads.
+    numbers: those in `substituted`, as often as they occur; left_out: how many more it reads.
     """
 
     equation: Formula | None = None
@@ -164,7 +164,7 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
     shown = with_held(stage, held_at(writing.trace, stage, place.t, place.b, place.unit[0]))
     if line.name in shown.cell.by_name:
         stage, line = shown, shown.cell.by_name[line.name]
-    # a line in symbols: its name where it has one, what it computes, what a composite function stands for
+    # a line in symbols: its name if it has one, what it computes, what a composite function is short for
     symbols = [value(line.name, stage.cell), formula(line, stage.cell) if line.assigned else None]
     named = [node for node in (*symbols, written_out(line, stage.cell)) if node is not None]
     parts = (("=" if at else "", writing.at(stage, place.t, node)) for at, node in enumerate(named))
@@ -179,7 +179,7 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
     if not (line.assigned and inner):  # its own operands all have a name
         return found
     terms = sum(_terms(writing.trace, stage, one)[0] for one in (line, *inner.values()))
-    most = SHORT if terms > TERMS else None  # of every sum: one within another has the product of their terms
+    most = SHORT if terms > TERMS else None  # of every sum: a nested sum has the product of their terms
     whole = writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
     if whole is None:
         return found
@@ -204,7 +204,7 @@ def _dotted(node: Node | None) -> bool:
 
 
 def about(writing: Writing, place: Location) -> str:
-    """What such a number is there for; of a gate also how far it is open here."""
+    """What such a number is for; for a gate also how far it is open here."""
     trace, stage = writing.trace, place.stage(writing.trace)
     line = place.line(trace)
     if stage is not None and stage.is_adjoint:
@@ -223,7 +223,7 @@ def about(writing: Writing, place: Location) -> str:
 
 
 def where(writing: Writing, place: Location) -> str:
-    """Layer, direction, step, sequence and unit in words; of a weight the units that it goes from and to."""
+    """Layer, direction, step, sequence and unit in words; for a weight the units that it goes from and to."""
     trace, stage = writing.trace, place.stage(writing.trace)
     t = None if place.kind(trace) == "initial" else place.t
     found = [writing.where(stage, t, place.b)]
@@ -232,13 +232,13 @@ def where(writing: Writing, place: Location) -> str:
         found.append(writing.unit(place.unit[0], width[0], "x"))
     elif stage is not None and place.t is None:
         found.append(" ← ".join(_ends(writing, stage, place)))
-    elif stage is not None and width != (1,):  # a number by itself, a loss for example, is of no unit
+    elif stage is not None and width != (1,):  # a single number, such as a loss, belongs to no unit
         found.append(writing.label(stage, place.name, place.unit[0], width[0]))
     return writing.words.comma_list(*found)
 
 
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
-    """The unit that a weight goes to, and the one that it comes from where it is in a matrix."""
+    """The unit that a weight goes to, and the unit that it comes from if it is in a matrix."""
     shape = place.array(writing.trace).shape
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:
@@ -269,7 +269,7 @@ def _named_gate(writing: Writing, name: str) -> bool:
 
 
 def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, str]]:
-    """The key and fields of the sentence on a line: the cell's own, or by what it is among the equations."""
+    """The key and fields of the sentence on a line: the cell's own, or one by its role among the equations."""
     cell, kind, words = stage.cell, writing.trace.header.kind, writing.words
     symbol = partial(_symbol, writing, stage)
     if VALID in {stage.sources.get(name) for name in line.reads}:
@@ -304,7 +304,7 @@ def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, st
 
 
 def _target(writing: Writing, stage: Stage, line: Line) -> str:
-    """The line that another one leads to, as it is printed: the nearest that has a name of its own, past its sums."""
+    """The line that another one leads to, as it is printed: the nearest that has a name of its own, beyond its sums."""
     cell, kind = stage.cell, writing.trace.header.kind
     name, seen = line.name, {line.name}
     while name in cell.readers and (reader := cell.readers[name][0]).name not in seen:

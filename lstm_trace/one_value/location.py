@@ -1,4 +1,4 @@
-"""Which number of a trace an address names, and what that is: a line, or a premise."""
+"""Which number of a trace an address names, and what kind of number that is: a line, or a premise."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
 
 
 class Location(NamedTuple):
-    """Where one number was made; step and row are None for a parameter, and for what is gathered over all steps.
+    """Where one number was made; step and row are None for a parameter, and for what is summed over all steps.
 
-    scope: empty for x. t: the position in the input; of an initial state the step that reads it.
+    scope: empty for x. t: the position in the input; for an initial state the step that reads it.
     """
 
     scope: str
@@ -30,7 +30,7 @@ class Location(NamedTuple):
     unit: tuple[int, ...]
 
     def stage(self, trace: Trace) -> Stage | None:
-        """The stage whose line, state, input or parameter it is; None for x, and a scope that has parameters alone."""
+        """The stage whose line, state, input or parameter it is; None for x, and a scope that has only parameters."""
         return next((stage for stage in trace.stages if stage.scope == self.scope), None)
 
     def line(self, trace: Trace) -> Line | None:
@@ -39,7 +39,7 @@ class Location(NamedTuple):
         return None if stage is None or self.t is None else stage.cell.by_name.get(self.name)
 
     def kind(self, trace: Trace) -> Kind:
-        """What it is."""
+        """The kind of the number."""
         stage = self.stage(trace)
         if self.t is None:
             return "sum" if self.name in trace.sums.get(self.scope, {}) else "parameter"
@@ -48,7 +48,7 @@ class Location(NamedTuple):
         return "line" if self.line(trace) is not None else "initial" if self.name in stage.cell.states else "given"
 
     def read_as(self, trace: Trace) -> tuple[Stage | None, str]:
-        """The stage and the name by which it is printed: its own; those of the first that reads it for x."""
+        """The stage and the name by which it is printed: its own; for x those of the first stage that reads it."""
         return (self.stage(trace), self.name) if self.scope else next(readers_of_x(trace), (None, "x_t"))
 
     def is_single(self, trace: Trace) -> bool:
@@ -60,7 +60,7 @@ class Location(NamedTuple):
         return full(trace, self)
 
     def array(self, trace: Trace) -> Array:
-        """The values at its step and row, (width,); of a parameter its own shape. Raises MissingError."""
+        """The values at its step and row, (width,); for a parameter its own shape. Raises MissingError."""
         if self.scope and self.t is None:
             sums = trace.sums.get(self.scope, {})
             return (sums if self.name in sums else trace.parameters[self.scope])[self.name]
@@ -72,12 +72,12 @@ class Location(NamedTuple):
 
 
 def readers_of_x(trace: Trace) -> Iterator[tuple[Stage, str]]:
-    """The stages that read x, which has none of its own, each with the name by which it does."""
+    """The stages that read x, which has no stage of its own, each with the name by which it does."""
     return ((stage, name) for stage in trace.stages for name, source in stage.sources.items() if source == X)
 
 
 def location_of(trace: Trace, key: Key) -> Location:
-    """The place where a number was made that a line reads by the name and step in `key`; see `addresses.origin`.
+    """The place where a number was made that a line reads by the name and step in `key`.
 
     An adjoint reads the parameters of its forward stage.
     """
@@ -88,9 +88,9 @@ def location_of(trace: Trace, key: Key) -> Location:
 
 
 def located(trace: Trace, text: str) -> Location:
-    """The number that an address names; the unit may be left out where there is one.
+    """The number that an address names; the unit may be left out if there is only one.
 
-    A state is the line of the step before, and the initial state at the first step. Raises MissingError.
+    A state is the line of the previous step, and the initial state at the first step. Raises MissingError.
     """
     name = line_name(text)
     state = STATE.get(name, name)
@@ -115,7 +115,7 @@ def located(trace: Trace, text: str) -> Location:
 
 
 def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Location:
-    """An initial state by its short name or its own, or a state at a step."""
+    """An initial state by its short name or its full one, or a state at a step."""
     try:
         address = trace.locate(text)
     except MissingError:
@@ -130,17 +130,17 @@ def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Locatio
     return Location(address.scope, state, first, address.b, address.unit or ())
 
 
-#: A value under a name that a stage reads it by, at a step; None for a parameter, which every step reads.
+#: A value under the name by which a stage reads it, at a step; None for a parameter, which every step reads.
 _Known = tuple[Stage, str, int | None]
 
 
 def consumers(trace: Trace, place: Location, most: int) -> tuple[list[Location], int]:
-    """The first `most` recorded numbers that read one, in computing order, and how many more there are."""
+    """The first `most` recorded numbers that read a number, in computing order, and how many more there are."""
     found: list[Location] = []
     count = 0
     seen: set[tuple[str, str, int | None]] = set()
     every = place.t is None
-    # a parameter is read at every step; a number else as what it is, as a state in the next step, as another's input
+    # a parameter is read at every step; any other number as itself, as a state in the next step, as another's input
     if place.t is None:
         known: Iterable[_Known] = ((stage, place.name, None) for stage in trace.stages if stage.owner == place.scope)
     else:

@@ -1,1 +1,1 @@
-"""Pictures of a trace and of weights, as SVG of our own, page, PNG and Vega-Lite specification: `trace.plot()`."""
+"""Pictures of a trace and of weights, as SVG, HTML page, PNG and Vega-Lite specification: `trace.plot()`."""

@@ -1,10 +1,10 @@
-"""Colours for values: scales, and texts whose parts are coloured by a value each, in a page and in a terminal.
+"""Colours for values: scales, and text coloured by values, in a page and in a terminal.
 
-A scale leads from a value to one of 254 colours and back, with a colour each for padding and no number.
+A scale maps a value to one of 254 colours and back; padding and NaN have a colour of their own.
 
-Gates lie between 0 and 1 and have a scale of one colour; states have one of two colours, which meet at 0; sizes, of
-which some are many powers of ten apart, have a logarithmic one. Colour-blind readers can tell the colours apart. On a
-dark ground the style sheet turns lightness round.
+Gates lie between 0 and 1 and have a scale of one colour; states have one of two colours that meet at 0; magnitudes, if
+some are many powers of ten apart, have a logarithmic one. The colours can be told apart by colour-blind readers. On a
+dark background the style sheet inverts the lightness.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from ..base.display import cells, escape, seen, visible
 from ..languages.strings import Words
 from .furniture import LABEL, shown_number
 
-#: Numbers of colours: of padding (transparent, so that the ground is seen), of what is no finite number, the first and
-#: the number of those of a scale.
+#: Colour numbers: padding (transparent, so that the background shows through), non-finite values, the first colour of a
+#: scale and their number.
 PADDING, BROKEN, FIRST, LEVELS = 0, 1, 2, 254
-#: The colours are those of the middle `WITHIN` of the sizes of the values, where the largest is `FAR` times that.
+#: If the largest magnitude exceeds that of the middle `WITHIN` of the values by `FAR`, the scale covers only the
+#: latter.
 WITHIN, FAR = 0.99, 1.5
-#: Sizes of which more than `SMALL` are so many powers of ten below the largest have a logarithmic scale, which ends
-#: `DECADES` below the largest: what is smaller than that matters no more.
+#: If more than `SMALL` of the magnitudes are this many powers of ten below the largest, the scale is logarithmic and
+#: ends `DECADES` below the largest: smaller magnitudes no longer matter.
 APART, SMALL, DECADES = 2, 0.1, 4
-#: So many pixels all maps of a picture have at most: a file of them weighs less than 2 MB.
+#: Maximum number of pixels in all maps of a picture: a file of them is smaller than 2 MB.
 MOST = 1_400_000
-#: Sizes up to this one are no larger than zero: they have few digits, or none.
+#: Magnitudes up to this one count as zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
 _ONE = "eef3fa d8e5f4 bcd4ec 97bde0 6fa3d2 4b87c0 2f6aa8 1c4d89 0b2f61"
 _TWO = "8c3b00 c65a11 e8935a f6cda9 f1f1f3 b9d4ec 6fa8d8 2f74b5 0b3f7a"
@@ -44,9 +45,10 @@ _APART = "ffffff d100a5"
 class Scale:
     """A scale from `low` to `high`.
 
-    two: whether it has two colours, which meet in the middle. logarithmic: whether equal factors look alike. beyond:
-    how many of the `count` values lie outside, and have the colours of its ends; most: the largest size of a value.
-    gate: whether values are far if they are far from the middle, and not from 0. apart: whether they are differences.
+    two: whether it has two colours, which meet in the middle. logarithmic: whether equal ratios have equal distances.
+    beyond: how many of the `count` values lie outside, and get the colours of its ends; most: the largest magnitude.
+    gate: whether values are extreme if they are far from the middle, rather than far from 0. apart: whether the values
+    are differences.
     """
 
     low: float
@@ -60,40 +62,42 @@ class Scale:
     apart: bool = False
 
     def levels(self, values: Array, there: Array | bool = True) -> Array:
-        """The numbers of the colours of values. there: False for padding."""
+        """The colour numbers of some values. there: False for padding."""
         finite = np.isfinite(values)
         low, high = self._along(np.array([self.low, self.high]))
         at = np.clip(self._along(np.where(finite, values, self.low)), low, high)
-        place = (at / 2 - low / 2) / (high / 2 - low / 2)  # halves, or the difference may overflow
+        place = (at / 2 - low / 2) / (high / 2 - low / 2)  # halved, because the difference may overflow
         found = np.where(finite, FIRST + np.rint(place * (LEVELS - 1)), BROKEN)
         return np.where(there, found, PADDING).astype(np.uint8)
 
     def _along(self, values: Array) -> Array:
-        """Places along the scale before they are brought between its ends."""
+        """Positions on the scale, before clipping to its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
     @property
     def ends(self) -> tuple[str, str]:
-        """Its ends as they are written beside it."""
+        """The labels of its ends."""
         if self.empty:
             return "0", "0"
         low, high = (shown_number(end, 3) for end in (self.low, self.high))
         return f"≤ {low}" if self.beyond or self.logarithmic else low, f"≥ {high}" if self.beyond else high
 
     def clipped(self, words: Words, name: str) -> str:
-        """That the colours of what is called `name` end before its values do."""
+        """A sentence saying that the colours of `name` end before its values do."""
         told = (100 * self.beyond / self.count, 2), (self.high, 3), (self.most, 3)
         share, reach, most = (shown_number(*one) for one in told)
         return words.word(f"plot.clipped{'.apart' * self.apart}", name=name, reach=reach, share=share, most=most)
 
     @property
     def empty(self) -> bool:
-        """Whether no value is other than 0, so that the scale has no ends."""
+        """Whether all values are 0, so that the scale has no ends."""
         return not self.gate and self.most == 0
 
     @property
     def middle(self) -> float:
-        """The number of the colour from which a value is far: the middle of a gate or state, the lower end of sizes."""
+        """The colour number from which distance is measured: the middle for gates and states, the lower end for
+        magnitudes.
+        """
         return FIRST + (LEVELS - 1) / 2 if self.two or self.gate else FIRST
 
     @property
@@ -103,12 +107,12 @@ class Scale:
 
 
 def gate() -> Scale:
-    """From 0, closed, to 1, open."""
+    """From 0 (closed) to 1 (open)."""
     return Scale(0.0, 1.0, gate=True)
 
 
 def symmetric(values: Array, apart: bool = False) -> Scale:
-    """As far on both sides of 0 as nearly all of the values reach. apart: of differences, those that are 0 are none."""
+    """Symmetric about 0, covering nearly all of the values. apart: for differences, where zeros are ignored."""
     size = np.abs(values[np.isfinite(values) & (values != 0 if apart else True)])
     most = float(size.max(initial=0.0))
     near = float(np.quantile(size, WITHIN, method="higher")) if size.size else 0.0
@@ -119,7 +123,7 @@ def symmetric(values: Array, apart: bool = False) -> Scale:
 
 
 def from_zero(values: Array) -> Scale:
-    """From nothing to the largest of the values, none of them negative; by powers of ten where many are far smaller."""
+    """From 0 to the largest value, none of them negative; logarithmic if many are far smaller."""
     found = values[np.isfinite(values) & (values > 0)]
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))
     if most <= _LEAST or np.mean(found < most / 10**APART) <= SMALL:
@@ -129,9 +133,9 @@ def from_zero(values: Array) -> Scale:
 
 
 def extremes(levels: Array, rows: int, columns: int, middle: float) -> Array:
-    """Of each block of so many rows and columns the colour that is furthest from the middle.
+    """For each block of this many rows and columns, the colour that is furthest from the middle.
 
-    A block with a value that is no number has the colour of that, and only one of padding alone has that of padding.
+    A block that contains NaN has the colour of NaN; only a block of padding alone has that of padding.
     """
     if rows == columns == 1:
         return levels
@@ -146,9 +150,9 @@ def extremes(levels: Array, rows: int, columns: int, middle: float) -> Array:
 
 
 def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple[int, int]:
-    """How many rows and columns share a pixel, so that all maps of a picture have no more than `pixels`, or MOST.
+    """How many rows and columns share a pixel, so that all maps of a picture have at most `pixels`, or MOST, pixels.
 
-    Columns give way first, as long as there are twice as many as rows; then both.
+    Columns are merged first, as long as there are more than twice as many as rows; then both.
     """
     most = max((pixels or MOST) // max(maps, 1), 1)
     tall = wide = 1
@@ -169,38 +173,38 @@ def _palette(two: bool) -> Array:
     return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)
 
 
-#: Parts that share a letter at most.
+#: Maximum number of parts that share a letter.
 MARKS = 8
-#: Letters of words on average, from which they are set apart by spaces; and letters of one that count.
+#: Mean length from which parts count as words, which are separated by spaces; and the letters of one that count.
 WORDS, COUNTED = 1.5, 10
-#: The share of parts with spaces of their own, as those of a tokenizer have, from which none are set between them.
+#: If this fraction of the parts have spaces of their own, as those of a tokenizer do, none are added between them.
 OWN_SPACES = 1 / 20
-#: What stands for no text, and says nothing of what the others are: <s>, [CLS].
+#: Special tokens, which are not text and do not affect this decision: <s>, [CLS].
 _SPECIAL_PART = re.compile(r"<[^<>]+>|\[[^\[\]]+\]")
-#: Characters of a part of a text at most; a file may hold megabytes.
+#: Maximum number of characters in a part of a text; a file may contain megabytes.
 LONGEST = 400
-#: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
+#: Terminal colours (of 256), from weak to strong, above and below 0; black letters are legible on all of them.
 _ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
-#: How padding (grey) and what is no number (reversed) are set off.
+#: How padding (grey) and NaN (reversed) are shown.
 _SPECIAL = {"x": "48;5;250;38;5;16", "#": "7"}
 _BLOCKS = " ░▒▓█"
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Parts of a text. labels: as they are, very long ones cut; spaced: whether spaces are set between them."""
+    """Parts of a text. labels: the parts, very long ones cut; spaced: whether spaces are added between them."""
 
     labels: tuple[str, ...]
     spaced: bool
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The parts with signs for line breaks and tabs; spaces as such where none are set between the parts."""
+        """The parts with signs for line breaks and tabs; spaces are kept if none are added between the parts."""
         seen = [visible(label, LABEL) for label in self.labels]
         return tuple(seen) if self.spaced else tuple(one.replace("␣", " ") for one in seen)
 
     def lines(self, widths: Sequence[float], room: float) -> Iterator[list[int]]:
-        """The places of the parts in each line. widths: of the parts, with what is between them."""
+        """The indices of the parts in each line. widths: of the parts, including the space after them."""
         line: list[int] = []
         used = 0.0
         for k, wide in enumerate(widths):
@@ -213,7 +217,9 @@ class Tokens:
             yield line
 
     def clusters(self) -> Iterator[list[int]]:
-        """The places of parts that share a letter: one that begins with a mark stands on the letter before it."""
+        """The indices of parts that share a letter: a part that begins with a combining mark joins the letter before
+        it.
+        """
         cluster: list[int] = []
         for k, label in enumerate(self.labels):
             letter = self.labels[k - 1][-1:] if k else ""
@@ -227,12 +233,12 @@ class Tokens:
 
 
 def is_mark(label: str) -> bool:
-    """Whether a part begins with a mark on a letter, and has no width of its own."""
+    """Whether a part begins with a combining mark, and has no width of its own."""
     return bool(label) and category(label[0])[0] == "M"
 
 
 def tokens(labels: Sequence[str], steps: Sequence[int], spaced: bool | None = None) -> Tokens:
-    """The text of some steps: their labels, or their numbers where they have none. spaced: as `are_words` if None."""
+    """The text of some steps: their labels, or their numbers if they have none. spaced: `are_words` if None."""
     if not any(labels):
         return Tokens(tuple(map(str, steps)), True)
     short = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
@@ -240,7 +246,8 @@ def tokens(labels: Sequence[str], steps: Sequence[int], spaced: bool | None = No
 
 
 def are_words(labels: Sequence[str]) -> bool:
-    """Whether parts of a text are words, which have several letters and no spaces of their own: not letters, not bytes.
+    """Whether parts of a text are words, that is, have several letters and no spaces of their own: not letters or
+    bytes.
 
     >>> are_words(["a", "cat", "sat", "."]), are_words(list("a cat")), are_words(["a", " cat", " sat", "."])
     (True, False, False)
@@ -251,14 +258,14 @@ def are_words(labels: Sequence[str]) -> bool:
     letters = sum(sum(category(c)[0] != "M" for c in label[:COUNTED]) for label in plain)
     inner = (label.strip("\r\n") for label in there)
     own = sum(label != label.strip() for label in inner)
-    long = numbers or letters >= WORDS * len(plain)  # 14 and 16 are no 1416
+    long = numbers or letters >= WORDS * len(plain)  # 14 and 16 must not become 1416
     return bool(there) and long and own < OWN_SPACES * len(there)
 
 
 def strength(scale: Scale, values: Array) -> Array:
-    """-1 to 1 for values from the lower to the upper end of a scale, 0 for its middle; NaN for no number.
+    """-1 to 1 for values from the lower to the upper end of a scale, 0 for its middle; NaN for NaN.
 
-    Of a scale of one colour it is 0 to 1.
+    For a scale of one colour, 0 to 1.
     """
     at = np.clip(np.where(np.isfinite(values), values, np.nan), scale.low, scale.high)
     return at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
@@ -269,11 +276,11 @@ def paragraph(
 ) -> str:
     """The parts as a paragraph of a page.
 
-    said: of each part, where it is pointed at; between: in a list of two; marked: the places of parts that are set off.
+    said: tooltip of each part; between: in a list of two; marked: the indices of highlighted parts.
     """
 
     def cluster(places: list[int]) -> str:
-        """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
+        """A part of the text; or several that share a letter, each with its share of the background below it."""
         labels = [found.labels[k] for k in places]
         inner = "".join("<i>↵</i>" * ("\n" in label) + escape(seen(label)) for label in labels)
         grounds = [partial(ground, strengths[k], valid[k], marked=k in marked) for k in places]
@@ -305,9 +312,9 @@ def legend(scale: Scale, colours: bool) -> str:
 def lines(
     found: Tokens, strengths: Array, valid: Array, width: int, colours: bool, marked: range = range(0)
 ) -> Iterator[str]:
-    """The lines that a terminal shows: with colours behind the parts, or with marks below them.
+    """The lines shown in a terminal: with colours behind the parts, or with marks below them.
 
-    marked: the places of parts that are set off: underlined, or with ^ below them.
+    marked: the indices of highlighted parts: underlined, or with ^ below them.
     """
     gap = " " if found.spaced else ""
     levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
@@ -326,12 +333,12 @@ def lines(
 
 
 def _level(share: float, valid: bool) -> int | str:
-    """-4 to 4, or the sign of padding or of what is no number."""
+    """-4 to 4, or the sign of padding or NaN."""
     return "x" if not valid else "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
 def ground(share: float, valid: bool, more: str = "", marked: bool = False) -> str:
-    """The class and style of what is behind a part in a page. share: see `strength`. more: of its style."""
+    """The class and style of the background of a part in a page. share: see `strength`. more: further style."""
     there = valid and not np.isnan(share)
     kind = ("above" if share >= 0 else "below") if there else "box" if valid else "padded"
     style = ";".join(filter(None, [f"--a:{100 * abs(share):.1f}%" if there else "", more]))
@@ -348,7 +355,7 @@ def _coloured(label: str, level: int | str, marked: bool = False) -> str:
 
 
 def _sign(level: int | str, way: int) -> str:
-    """What stands below a part, in the row of values above 0 (way 1) or below."""
+    """The mark below a part, in the row of values above 0 (way 1) or below."""
     if isinstance(level, str):
         return level if way > 0 else " "
     return _BLOCKS[max(level * way, 0)]

@@ -1,4 +1,4 @@
-"""A picture that is ready: SVG, a page, a PNG, a Vega-Lite specification, and the values behind it."""
+"""A finished picture: SVG, HTML page, PNG, Vega-Lite specification, and the values behind it."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 #: File suffix to format.
 SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".json": "json"}
-#: The script that makes heat maps answer.
+#: The script that makes heat maps interactive.
 SCRIPT = "plot/heat.js"
 
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """A picture: panels, from which every format is read, and the values behind them.
+    """A picture: panels, from which every format is rendered, and the values behind them.
 
     Attributes:
-        kind: its name among `kinds.KINDS`.
-        title: what it shows, in a line.
-        caption: the sentences below it.
-        grids: its panels, from above.
-        frame: makes the frame of the values when it is asked for.
-        words: the language of its words.
-        wide: its width in pixels.
-        terminal: makes what a terminal of so many columns shows, with colours or without, if there is anything to show.
+        kind: name of its kind (see `kinds.KINDS`).
+        title: title, in one line.
+        caption: sentences below the picture.
+        grids: its panels, from top to bottom.
+        frame: makes the frame of the values on demand.
+        words: language of its text.
+        wide: width in pixels.
+        terminal: makes the terminal version for a given width, with or without colours; None if there is none.
     """
 
     kind: str
@@ -56,11 +56,11 @@ class Figure:
         return f"<Figure {self.title!r}: svg(), html(), to_vega(), save('x.svg'), data>"
 
     def svg(self) -> str:
-        """The picture as SVG: one element, which may stand in a file of its own or in a page."""
+        """Return the picture as SVG: one element, usable as a file or inside a page."""
         return self._svg
 
     def html(self) -> str:
-        """The picture as a page: one file that loads nothing, with the title and the caption as text."""
+        """Return the picture as a self-contained HTML page that loads nothing, with title and caption as text."""
         if any(isinstance(mark, Spans) for panel in self.panels for mark in panel.marks):
             body = f'<div class="lstm-text">\n{"".join(self._texts())}</div>'
         else:
@@ -68,7 +68,7 @@ class Figure:
         return whole(self.title, self.caption, self.words.language, body, SCRIPT if self._answers else "")
 
     def interactive(self) -> str:
-        """The picture for a page that has SCRIPT: its heat maps say values, and draw the unit of a row. HTML."""
+        """The picture for a page that contains SCRIPT: its heat maps show values, and draw the unit of a row. HTML."""
         axis, maps = self.panels[0].x, [panel.marks[0] for panel in self.panels]
         data = {
             "panels": [
@@ -90,18 +90,18 @@ class Figure:
         )
 
     def png(self) -> bytes:
-        """The picture as PNG, in its light colours; needs the extra `[pdf]`.
+        """Return the picture as PNG, in its light colours; needs the extra `[pdf]`.
 
         Raises:
-            OptionError: without the extra.
+            OptionError: if the extra is not installed.
         """
         return png.png(self._svg)
 
     def to_vega(self) -> dict[str, Any]:
-        """The picture as a Vega-Lite specification (version 5) with its values in it.
+        """Return the picture as a Vega-Lite specification (version 5) that contains its values.
 
         Returns:
-            A mapping that JSON holds; if there are many values, those that the caption in it says.
+            A mapping that can be written as JSON; if there are too many values, its subtitle says which were kept.
         """
         return vega.specification(self.title, self.caption, self.grids, self.words)
 
@@ -109,12 +109,13 @@ class Figure:
         """Write the picture to a file.
 
         Args:
-            path: ends in `.svg`, `.png`, `.html` or `.json` (a Vega-Lite specification); `-` is standard output.
-            format: `svg`, `png`, `html` or `json`, where the suffix does not say it.
+            path: a path that ends in `.svg`, `.png`, `.html` or `.json` (a Vega-Lite specification); `-` is standard
+                output.
+            format: `svg`, `png`, `html` or `json`, if the suffix does not determine it.
 
         Raises:
-            FileError: for another suffix, or where the file cannot be written.
-            OptionError: for another format, or for PNG without the extra `[pdf]`.
+            FileError: if the suffix is unknown, or the file cannot be written.
+            OptionError: if the format is unknown, or PNG is requested without the extra `[pdf]`.
         """
         chosen = format or format_of(path, SUFFIXES, "pictures", "svg")
         made, binary = self.content(chosen), chosen == "png"
@@ -122,13 +123,13 @@ class Figure:
             file.write(made if binary else made.decode())
 
     def content(self, format: str) -> bytes:
-        """What a file of a format holds.
+        """Return the content of a file in a format.
 
         Args:
             format: `svg`, `png`, `html` or `json` (a Vega-Lite specification).
 
         Raises:
-            OptionError: for another format, or for PNG without the extra `[pdf]`.
+            OptionError: if the format is unknown, or PNG is requested without the extra `[pdf]`.
         """
         if format not in SUFFIXES.values():
             raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
@@ -147,11 +148,11 @@ class Figure:
 
     @property
     def _answers(self) -> bool:
-        """Whether its heat maps answer to a pointer."""
+        """Whether its heat maps are interactive."""
         return any(isinstance(mark, Cells) and mark.live for panel in self.panels for mark in panel.marks)
 
     def _texts(self) -> Iterator[str]:
-        """The texts as text, which can be selected; a part says its value where it is pointed at."""
+        """The texts as selectable text; each part has its value as a tooltip."""
         for panel in self.panels:
             (mark,) = panel.marks
             strengths = coloured_text.strength(mark.scale, mark.values)
@@ -164,7 +165,7 @@ class Figure:
 
     @cached_property
     def data(self) -> pd.DataFrame:
-        """The values that are drawn, exactly as the trace has them."""
+        """The values that are drawn, exactly as in the trace."""
         return self.frame()
 
     def _repr_svg_(self) -> str:
@@ -175,7 +176,7 @@ class Figure:
 
 
 def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
-    """A page with a picture. body: HTML, or an SVG. script: name of a file, as of `base.page.asset`, or none."""
+    """A page with a picture. body: HTML, or an SVG. script: file name, as for `base.page.asset`, or empty."""
     note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     content = f"<h1>{escape(title)}</h1>\n<figure>{framed(body, language)}{note}</figure>"
     styles = (*PICTURES, "plot/page.css")

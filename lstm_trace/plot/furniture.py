@@ -1,4 +1,4 @@
-"""Text in a picture: every symbol marked as such, its width, and its SVG."""
+"""Text in a picture: symbols marked as such, the width of text, and its SVG."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from ..formulas.plain import PLAIN, Plain, number, raised
 from ..formulas.user_tex import WORDS
 from ..languages.strings import Words
 
-#: Characters of a formula in a box; longer ones are cut.
+#: Maximum length of a formula in a box; longer ones are cut.
 ROOM = 30
 
 
-# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright, and before
-# an upper index
+# marks around a symbol's letter and index until they are typeset; before a letter that is a name, or upright, and
+# before a superscript
 OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 
 
-#: About how wide a letter is, in ems, from its number on: letters of the scripts of South and South-East Asia, of which
-#: Burmese, Tamil, Malayalam and Sinhala have the widest. Signs and vowels beside a letter are half as wide.
+#: Approximate width of a letter in ems, by lowest code point: letters of South and South-East Asian scripts, of which
+#: Burmese, Tamil, Malayalam and Sinhala have the widest. Combining signs and vowels are half as wide.
 _WIDTHS = (
     (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
     (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
 )  # fmt: skip
-#: Latin letters and signs that are not as wide as most, in ems of DejaVu Serif, the widest of the fonts that the style
-#: sheets name or a system takes for `serif`: what fits in it fits in all.
+#: Latin letters and signs that are narrower or wider than most, in ems of DejaVu Serif, the widest of the fonts that
+#: the style sheets name or a system uses for `serif`: a text that fits in it fits in all.
 _LATIN = {
     **dict.fromkeys("fijltIJ ,.;:'!|·()[]{}", 0.4), **dict.fromkeys("rsz_/", 0.53),
     **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZ+−=⊙×÷<>≈≤≥^", 0.84), **dict.fromkeys("mwMW@%", 1.03),
 }  # fmt: skip
-#: Burmese letters of one round, which are as narrow as signs.
+#: Burmese letters of a single circle, which are as narrow as signs.
 _ROUND = frozenset("ခဂငစဎဒဓနပဖဗမရဝ")
 
 MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
 
 
 def unmarked(text: str, kept: str = "") -> str:
-    """The text without its marks, but for those in `kept`."""
+    """The text without its marks, except those in `kept`."""
     return "".join(c for c in text if c not in MARKS or c in kept)
 
 
@@ -67,7 +67,7 @@ def as_text(marked: str) -> str:
 
 
 def marked(base: str, sub: str = "") -> str:
-    """A symbol with its index, marked as one."""
+    """A symbol with its index, marked as such."""
     return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
 
 
@@ -85,7 +85,7 @@ _SLANTED = ("italic", "bold italic", "script")
 
 
 class MarkedPlain(Plain):
-    """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
+    """Plain text in which every symbol is marked, so that letters and indices can be typeset."""
 
     format = replace(
         PLAIN,
@@ -99,7 +99,7 @@ class MarkedPlain(Plain):
 
 
 def _advance(c: str) -> float:
-    """About how wide a character is, in ems; a Chinese one fills its square."""
+    """Approximate width of a character in ems; a Chinese one fills its square."""
     if c in MARKS or category(c) in ("Mn", "Me"):
         return 0.0
     if east_asian_width(c) in "WF":
@@ -111,7 +111,7 @@ def _advance(c: str) -> float:
 
 
 def text_width(marked: str, size: float) -> float:
-    """About how wide a marked text is; indices are smaller."""
+    """Approximate width of a marked text; indices are smaller."""
     indices = "".join(re.findall(f"{MIDDLE}(.*?){CLOSE}", marked))
     return size * (sum(map(_advance, marked)) - 0.28 * sum(map(_advance, indices)))
 
@@ -132,7 +132,7 @@ def spans(marked: str) -> str:
 
 
 def cut_to_room(marked: str) -> str:
-    """At most ROOM characters of a marked text, never in the middle of a symbol."""
+    """At most ROOM characters of a marked text, never cut in the middle of a symbol."""
     parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
     ends = list(accumulate(len(unmarked(part)) for part in parts))
     if not parts or ends[-1] <= ROOM:
@@ -140,11 +140,11 @@ def cut_to_room(marked: str) -> str:
     return "".join(parts[: bisect(ends, ROOM - 2)]).rstrip(" +-−(") + " …"
 
 
-#: Width of a picture, and what is left free left and right of its panels.
+#: Width of a picture, and the margins left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
-#: Height of the title, from where a body begins; of a line of the caption; of a line of text.
+#: Height of the title, where the body begins; of a line of the caption; of a line of text.
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
-#: Columns of a label of a step at most.
+#: Maximum width of a step's label in columns.
 LABEL = 14
 
 
@@ -152,9 +152,9 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
     """A picture as SVG.
 
     Args:
-        title: stands above it.
+        title: text above it.
         caption: sentences below it.
-        told: the picture in words, for screen readers.
+        told: text alternative for screen readers.
         body: SVG between y = HEAD and `bottom`.
         bottom: where the caption begins.
         wide: width.
@@ -174,38 +174,38 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
 
 
 def text(kind: str, x: float, y: float, content: str) -> str:
-    """A text. kind: its class. content: SVG, escaped where it is text."""
+    """A text. kind: its class. content: SVG, with escaped text."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{content}</text>'
 
 
 def shown_number(value: object, digits: int = 4) -> str:
-    """A number as a picture has it, with a minus that is as wide as a plus."""
+    """A number as shown in a picture, with a minus sign as wide as a plus."""
     return number(show(value, digits)).removesuffix(".0").replace("-", "−")
 
 
 def reach(values: Array) -> dict[str, str]:
-    """The least and the largest of some values, as fields of a sentence; dashes where none is finite."""
+    """The smallest and the largest of some values, as fields of a sentence; dashes if none is finite."""
     finite = values[np.isfinite(values)]
     least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     return {"least": least, "most": most}
 
 
 def note_lines(text: str, room: int) -> list[str]:
-    """Sentences in lines of at most `room` columns, which may end at any space."""
+    """Sentences in lines of at most `room` columns, broken at spaces."""
     return wrapped(" ".join(text.split()), room)
 
 
 def step_in_words(words: Words, t: int, label: str = "") -> str:
-    """A step, with its label where it has one."""
+    """A step, with its label if it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
 def remarks(words: Words, when: Mapping[str, object]) -> list[str]:
-    """Sentences for a caption, each where it holds."""
+    """Sentences for a caption, each included if its condition holds."""
     return [words.word(key) for key, holds in when.items() if holds]
 
 
 def of_units(scope: str, line: str, units: str) -> str:
-    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
+    """Attributes of an element that shows units of a line, separated by spaces: a page uses them for tooltips."""
     return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'

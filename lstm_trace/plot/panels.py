@@ -1,4 +1,4 @@
-"""What a picture is made of: a grid of panels, each with two axes and marks, from which every format is read.
+"""The elements of a picture: a grid of panels, each with two axes and marks, from which every format is rendered.
 
 A histogram needs no more than this:
 
@@ -32,7 +32,7 @@ ROOM, BETWEEN = WIDE - LEFT - RIGHT, 52.0
 
 
 class Tick(NamedTuple):
-    """A place on an axis, and its label."""
+    """A position on an axis, and its label."""
 
     at: float
     label: str
@@ -43,19 +43,19 @@ class Axis:
     """An axis of a panel, from its left or lower end to the other.
 
     Attributes:
-        low: the value at its left or lower end.
-        high: the value at its right or upper end.
-        ticks: the places that have a number.
-        labels: names of places, drawn where they have room.
-        title: beside the numbers of an axis over time, else below or beside the axis.
+        low: value at its left or lower end.
+        high: value at its right or upper end.
+        ticks: the positions that have a number.
+        labels: names of positions, drawn if they fit.
+        title: next to the numbers of an axis over time, otherwise below the axis or next to it.
         field: its name in a Vega-Lite specification.
         kind: `number`, `step`, `ordinal` or `nominal`.
         inset: pixels left free at both ends.
         powers: whether the ends and ticks are logarithms to base ten of the values.
-        key: the value that Vega-Lite has for a place.
-        where: a place in words.
-        first: the step at place 0, for an axis over time.
-        size: how many steps share a place.
+        key: the value that Vega-Lite has for a position.
+        where: a position in words.
+        first: the step at position 0, for an axis over time.
+        size: how many steps share a position.
         domain: every key of a nominal axis in order.
     """
 
@@ -75,13 +75,13 @@ class Axis:
     domain: tuple[str, ...] = ()
 
     def share(self, values: Any) -> Any:
-        """How far along the axis values lie, from 0 to 1; the middle if the axis has one value only."""
+        """Position of values along the axis, from 0 to 1; the middle if the axis has only one value."""
         if self.low == self.high:
             return values * 0 + 0.5
-        return (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves, or the difference may overflow
+        return (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halved: the difference may overflow
 
     def along(self, values: Array) -> Array:
-        """Values as the axis has them: their logarithms if it shows powers of ten."""
+        """Values on the scale of the axis: their logarithms if it shows powers of ten."""
         if not self.powers:
             return values
         with np.errstate(all="ignore"):
@@ -89,7 +89,7 @@ class Axis:
 
 
 class Curve(NamedTuple):
-    """A line through the places 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: as text."""
+    """A line through the positions 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: as text."""
 
     style: str
     label: str
@@ -98,7 +98,10 @@ class Curve(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar of a value from `base` on. style: its class. name: of the value, marked. wide: in units of the axis."""
+    """A bar of a value, starting at `base`.
+
+    style: its class. name: of the value, marked. wide: in units of the axis.
+    """
 
     at: float
     value: float
@@ -114,7 +117,7 @@ class Bar(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A point. radius: in pixels. said: when it is pointed at. attributes: SVG. row: more fields for Vega-Lite."""
+    """A point. radius: in pixels. said: its tooltip. attributes: SVG. row: further fields for Vega-Lite."""
 
     x: float
     y: float
@@ -129,13 +132,13 @@ class Cells:
     """A heat map.
 
     Attributes:
-        values: (rows, columns), from above.
+        values: (rows, columns), from top to bottom.
         scale: from values to colours.
         valid: (columns,), False for padding.
         size: how many rows and columns share a pixel.
-        note: what a caption says of a size.
+        note: how a caption describes a magnitude.
         attributes: SVG attributes of the image.
-        live: facts for the script of a page, if the map answers to a pointer.
+        live: facts for the script of a page, if the map is interactive.
     """
 
     values: Array
@@ -149,15 +152,15 @@ class Cells:
 
 @dataclass(frozen=True)
 class Spans:
-    """A text whose parts are coloured by a value each; NaN at padding.
+    """A text whose parts are coloured by values; NaN at padding.
 
     Attributes:
         tokens: the parts.
         values: (parts,).
         valid: (parts,), False for padding.
         scale: from values to colours.
-        said: of each part, shown when it is pointed at.
-        lines: the places of the parts in each line.
+        said: tooltip of each part.
+        lines: the indices of the parts in each line.
         widths: of the parts, in pixels.
     """
 
@@ -176,19 +179,19 @@ class Panel:
 
     Attributes:
         x, y: the axes.
-        marks: what is drawn; all of one type.
-        name: what it shows, as text.
+        marks: the drawn elements; all of one type.
+        name: its content, as text.
         wide, tall: its size in pixels.
-        heading: above it, marked; empty if the panel beside it says it.
+        heading: text above it, marked; empty if the neighbouring panel has it.
         style: the class of the heading.
-        aside: beside the heading, as text.
+        aside: text next to the heading.
         above, below: pixels left free above and below it.
-        room: width that it takes with what is beside it.
+        room: width including everything beside it.
         frame: `panel`, `floor` (the triangle below the diagonal) or empty.
         said: text alternative for screen readers.
         corner: lines in its upper right corner; the first one marked.
         under: a text below the axis.
-        marked: a place on the x axis that is marked.
+        marked: a marked position on the x axis.
     """
 
     x: Axis
@@ -212,13 +215,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class Column:
-    """Panels one below the other, with one x axis, whose ticks are below the last one.
+    """Panels one below the other with a shared x axis, whose ticks are below the last one.
 
     Attributes:
-        panels: from above.
-        heading: above them.
+        panels: from top to bottom.
+        heading: text above them.
         legend: class and marked label of each style.
-        shaded: places on the x axis that are set off in all of them.
+        shaded: shaded positions on the x axis, in all panels.
         wide: its width; that of its widest panel if 0.
     """
 
@@ -248,7 +251,7 @@ class Grid:
 
 
 def number_axis(low: float, high: float, title: str = "", **more: Any) -> Axis:
-    """An axis from one number to another, with round numbers as ticks; those at its ends lie inside."""
+    """An axis from one number to another, with round numbers as ticks; labels at its ends are kept inside."""
     ticks = tuple(Tick(at, shown_number(at, 6)) for at in marks(low, high) if low <= at <= high)
     return Axis(low, high, ticks, title=title, **more)
 
@@ -272,12 +275,12 @@ def step_axis(
     """An axis over time.
 
     Args:
-        words: the language, which knows from what number steps are counted.
-        steps: those on the axis.
-        labels: of the steps, or none.
-        most: how many numbers there are at most.
-        size: how many steps share a place.
-        extra: ticks that are no steps.
+        words: the language, which knows the number of the first step.
+        steps: the steps on the axis.
+        labels: labels of the steps, or empty.
+        most: maximum number of ticks.
+        size: how many steps share a position.
+        extra: ticks that are not steps.
         more: other attributes of the axis.
     """
     ticks = tuple(Tick(steps.index(t) // size, str(words.nth(t))) for t in round_steps(steps, words, most))
@@ -291,14 +294,14 @@ def step_axis(
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
-    """The steps that get a mark: those with a round number, at most about `most`."""
+    """The steps that get a tick: those with a round number, at most about `most`."""
     sizes = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
     every = next(size for size in sizes if len(steps) / size <= most)
     return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
 
 
 def marks(low: float, high: float) -> tuple[float, ...]:
-    """Round numbers at equal distances that reach from `low` to `high`, three to six of them.
+    """Round numbers at equal distances that cover the range from `low` to `high`, three to six of them.
 
     >>> marks(-0.4, 0.7), marks(0.0, 0.0)
     ((-0.5, -0.25, 0.0, 0.25, 0.5, 0.75), (0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0))
@@ -310,7 +313,7 @@ def marks(low: float, high: float) -> tuple[float, ...]:
 
 
 def decades(low: float, high: float) -> tuple[float, ...]:
-    """Whole numbers at equal distances that reach from `low` to `high`, two to six of them.
+    """Whole numbers at equal distances that cover the range from `low` to `high`, two to six of them.
 
     >>> decades(-3.2, 0.5), decades(-120.0, 1.0), decades(2.0, 2.0)
     ((-4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (-150.0, -100.0, -50.0, 0.0, 50.0), (2.0, 3.0))
@@ -319,7 +322,7 @@ def decades(low: float, high: float) -> tuple[float, ...]:
 
 
 def _apart(low: float, high: float, sizes: Iterable[float]) -> tuple[float, ...]:
-    """Two to six places that reach from `low` to `high`, as far apart as the first of some sizes that allows it."""
+    """Two to six positions from `low` to `high`, at the first of the given distances that allows it."""
     for size in sizes:
         first = floor(low / size)
         last = max(ceil(high / size), first + 1)

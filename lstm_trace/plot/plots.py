@@ -1,7 +1,7 @@
-"""`trace.plot`: call it for gates and states over time; each kind of picture is a method.
+"""`trace.plot`: call it to draw gates and states over time; each kind of picture is a method.
 
-The methods are the functions of `kinds/`, which are imported when they are asked for. `plots.pyi` has them for editors;
-`make golden` writes it.
+The methods are the functions of `kinds/`, which are imported on use. `plots.pyi` declares them for editors; `make
+golden` writes it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class _Kind:
 
 @dataclass(frozen=True)
 class Plots:
-    """The pictures of a trace: each method makes one, whose `data` has the values behind it.
+    """The pictures of a trace: each method returns one, whose `data` has the values behind it.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="i_t", given={"h_t": [0.0]})
@@ -43,7 +43,7 @@ class Plots:
     trace: Trace = field(repr=False)
 
     def __call__(self, *values: Any, **options: Any) -> Figure:
-        """Gates and states over time: what `unit` draws."""
+        """Draw gates and states over time, like `unit`."""
         return maker(USUAL)(self.trace, *values, **options)
 
 

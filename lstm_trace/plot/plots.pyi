@@ -19,22 +19,22 @@ class Plots:
         steps: slice | int | None = None,
         language: str = "en",
     ) -> Figure:
-        """Gates, candidate and states of a unit, or of several, over time.
+        """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-            lines: names of lines (gates and states; unit: and candidates; text: the output).
+            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B (B excluded), or one (all).
-            language: language of the words in the picture (en).
+            language: language of the text in the picture (en).
 
         Returns:
             A picture with a panel from 0 to 1 for the gates of each unit, and one for its candidate and states.
 
         Raises:
-            MissingError: for a selection that is not there.
+            MissingError: if the trace does not contain the selection.
         """
 
     def states(
@@ -48,25 +48,25 @@ class Plots:
         order: str | None = None,
         language: str = "en",
     ) -> Figure:
-        """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
+        """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
         Args:
-            unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-            lines: names of lines (gates and states; unit: and candidates; text: the output).
+            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B (B excluded), or one (all).
-            order: order of the units: index, cluster (by what they do together), memory (half-life) or activity
-                (cluster for more than 16 units, else index).
-            language: language of the words in the picture (en).
+            order: order of the units: index, cluster (units with similar behaviour together), memory (half-life) or
+                activity (cluster for more than 16 units, else index).
+            language: language of the text in the picture (en).
 
         Returns:
-            A picture whose `data` has a column for each unit of each line, in the order that is drawn.
+            A picture whose `data` has one column per unit of each line, in the order drawn.
 
         Raises:
-            MissingError: for a selection that is not there.
-            OptionError: for an order that does not exist, or that the cell does not have.
+            MissingError: if the trace does not contain the selection.
+            OptionError: if the order does not exist, or the cell does not have it.
         """
 
     def unit(
@@ -79,22 +79,22 @@ class Plots:
         steps: slice | int | None = None,
         language: str = "en",
     ) -> Figure:
-        """Gates, candidate and states of a unit, or of several, over time.
+        """Gates, candidate and states of one or several units over time.
 
         Args:
-            unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-            lines: names of lines (gates and states; unit: and candidates; text: the output).
+            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B (B excluded), or one (all).
-            language: language of the words in the picture (en).
+            language: language of the text in the picture (en).
 
         Returns:
             A picture with a panel from 0 to 1 for the gates of each unit, and one for its candidate and states.
 
         Raises:
-            MissingError: for a selection that is not there.
+            MissingError: if the trace does not contain the selection.
         """
 
     def text(
@@ -107,23 +107,23 @@ class Plots:
         steps: slice | int | None = None,
         language: str = "en",
     ) -> Figure:
-        """The text of the steps, coloured by the value of a unit; of several units one below the other.
+        """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
         Args:
-            unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-            lines: names of lines (gates and states; unit: and candidates; text: the output).
+            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B (B excluded), or one (all).
-            language: language of the words in the picture (en).
+            language: language of the text in the picture (en).
 
         Returns:
-            A picture whose page has the text as text. Steps without labels have their numbers.
+            A picture whose page has the text as selectable text. Steps without labels are shown by number.
 
         Raises:
-            MissingError: for a selection that is not there.
-            OptionError: for more than 20,000 steps of units.
+            MissingError: if the trace does not contain the selection.
+            OptionError: if steps times units exceed 20,000.
         """
 
     def memory(
@@ -131,18 +131,18 @@ class Plots:
         of: str,
         language: str = "en",
     ) -> Figure:
-        """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
+        """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
         Args:
-            of: address of the value, as 3/c_t[1].
-            language: language of the words in the picture (en).
+            of: address of the value, for example 3/c_t[1].
+            language: language of the text in the picture (en).
 
         Returns:
             A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
 
         Raises:
-            OptionError: where the value is no sum of what was kept and what was written.
-            MissingError: for a value that is not there.
+            OptionError: if the value is not a sum of kept and written parts.
+            MissingError: if the value does not exist.
         """
 
     def saturation(
@@ -154,22 +154,22 @@ class Plots:
         direction: str | None = None,
         language: str = "en",
     ) -> Figure:
-        """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
+        """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): one point per unit.
 
         Args:
-            low: below it a gate is saturated at 0 (0.1).
-            high: above it a gate is saturated at 1 (0.9).
-            lines: names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates).
+            low: value below which a gate is saturated at 0 (0.1).
+            high: value above which a gate is saturated at 1 (0.9).
+            lines: names of gates, or of tanh lines, which are rescaled from −1…1 to 0…1 (all gates).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
-            language: language of the words in the picture (en).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
+            language: language of the text in the picture (en).
 
         Returns:
             A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.
 
         Raises:
             OptionError: unless 0 <= low < high <= 1.
-            MissingError: for a selection that is not there, or has no gate.
+            MissingError: if the trace does not contain the selection, or the selection has no gate.
         """
 
     def gradient(
@@ -178,20 +178,21 @@ class Plots:
         batch: int | None = None,
         language: str = "en",
     ) -> Figure:
-        """How far a gradient reaches back: its size with respect to what each layer carries, at each step.
+        """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
         Args:
-            of: address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output).
+            of: address of a value, for example 5/h_t[0], of a vector, 5/h_t, or the name of a loss (the last
+                output).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
-            language: language of the words in the picture (en).
+            language: language of the text in the picture (en).
 
         Returns:
-            A picture, on a logarithmic scale, whose `data` has the size for each layer, direction, line and step: the
+            A picture, on a logarithmic scale, whose `data` has the norm for each layer, direction, line and step: the
             2-norm of the gradient, or the Frobenius norm of the Jacobian.
 
         Raises:
-            MissingError: for a value that is not there, or a line of the backward pass that was not recorded.
-            TooLargeError: for a Jacobian that would take minutes.
+            MissingError: if the value does not exist, or a line of the backward pass was not recorded.
+            TooLargeError: if the Jacobian would take minutes.
         """
 
     def contribution(
@@ -201,20 +202,21 @@ class Plots:
         occlusion: str | int = "auto",
         language: str = "en",
     ) -> Figure:
-        """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
+        """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
         Args:
-            of: address of the value, as 3/c_t[1].
+            of: address of the value, for example 3/c_t[1].
             baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
-            occlusion: how many steps are occluded: all, none, a number, or auto, what a second allows (auto).
-            language: language of the words in the picture (en).
+            occlusion: how many steps are occluded: all, none, a number, or auto, as many as fit into a second
+                (auto).
+            language: language of the text in the picture (en).
 
         Returns:
             A picture whose `data` is the table by step of the explanation `contribution`.
 
         Raises:
-            OptionError: for what is no baseline.
-            MissingError: for a value that is not there, or a line that was not recorded.
+            OptionError: if the baseline does not exist.
+            MissingError: if the value does not exist, or a line was not recorded.
         """
 
     def weights(
@@ -228,17 +230,17 @@ class Plots:
         """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
         Args:
-            of: names of weights, with commas between: W_hi, 0/forward/W_hi (all).
+            of: comma-separated names of weights: W_hi, 0/forward/W_hi (all).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
-            against: another trace or model: what is drawn are its weights less these.
-            language: language of the words in the picture (en).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
+            against: another trace or model, whose weights minus these are drawn.
+            language: language of the text in the picture (en).
 
         Returns:
-            A picture; its `data` has a row for each entry.
+            A picture; its `data` has one row per entry.
 
         Raises:
-            MissingError: for weights that are not there.
+            MissingError: if the weights do not exist.
             ShapeError: if the weights of the other source have other shapes.
         """
 
@@ -253,23 +255,23 @@ class Plots:
         steps: slice | int | None = None,
         language: str = "en",
     ) -> Figure:
-        """Where this trace and another differ: the size of each difference, unit by step.
+        """Where this trace and another differ: the magnitude of each difference, by unit and step.
 
         Args:
-            against: the other trace, of the same steps and sequences.
-            unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-            lines: names of lines (gates and states; unit: and candidates; text: the output).
+            against: the other trace, with the same steps and sequences.
+            unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+            lines: names of lines (gates and states; unit: also candidates; text: the output).
             layer: layer, from 0 (all).
-            direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+            direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
             batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
             steps: steps: A:B, A: or :B (B excluded), or one (all).
-            language: language of the words in the picture (en).
+            language: language of the text in the picture (en).
 
         Returns:
-            A picture on which the first step that differs is marked; colours are logarithmic if sizes are far apart.
+            A picture with the first step that differs marked; colours are logarithmic if magnitudes are far apart.
 
         Raises:
-            MissingError: for a selection that is not there, or if nothing is in both.
+            MissingError: if the trace does not contain the selection, or the traces have no line in common.
         """
 
 def plots(trace: Trace) -> Plots: ...

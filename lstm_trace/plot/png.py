@@ -1,4 +1,4 @@
-"""Pixels as a PNG of our own: one byte of a palette each, which stays small and is read back exactly.
+"""A minimal PNG writer and reader: one byte per pixel, an index into a palette; small, and read back exactly.
 
 Portable Network Graphics, third edition (W3C 2025), colour type 3, no row filter, no interlace.
 """
@@ -23,9 +23,9 @@ def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
     """A PNG.
 
     Args:
-        pixels: (rows, columns), numbers of colours.
+        pixels: (rows, columns), indices of colours.
         palette: (colours, 3), red, green and blue from 0 to 255; 256 colours at most.
-        clear: so many colours at the beginning of the palette are transparent.
+        clear: number of colours at the beginning of the palette that are transparent.
     """
     rows, columns = pixels.shape
     filtered = np.zeros((rows, columns + 1), np.uint8)  # each row begins with the number of its filter: none
@@ -44,7 +44,7 @@ def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
 
 
 def data_uri(png: bytes) -> str:
-    """A PNG as the address of an image within a page or a picture."""
+    """A PNG as a data URI, for an image in a page or a picture."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
@@ -53,13 +53,13 @@ _COLOURS = 256
 
 
 def repacked(png: bytes) -> bytes:
-    """A PNG with a palette.
+    """Convert a PNG to one with a palette.
 
     Args:
-        png: of 8 bits for each of red, green, blue and opacity, all opaque, without interlace.
+        png: a PNG with 8 bits each for red, green, blue and opacity, fully opaque, without interlace.
 
     Returns:
-        The same pixels if there are at most 256 colours; else colours that are hardly apart become one.
+        The same pixels if there are at most 256 colours; otherwise nearly equal colours are merged.
     """
     pixels = _pixels(png).astype(np.uint32)
     colours = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
@@ -69,9 +69,9 @@ def repacked(png: bytes) -> bytes:
 
 
 def _palette(colours: Array, counts: Array) -> tuple[Array, Array]:
-    """At most 256 of some colours, (n, 3), and which of them stands for each: the most frequent one near it.
+    """At most 256 of some colours, (n, 3), and the one that represents each of them: the most frequent one near it.
 
-    The most frequent of all, the ground, stands for none but itself.
+    The most frequent of all, the background, represents only itself.
     """
     if len(colours) <= _COLOURS:
         return colours.astype(np.uint8), np.arange(len(colours), dtype=np.uint8)
@@ -83,15 +83,15 @@ def _palette(colours: Array, counts: Array) -> tuple[Array, Array]:
     order = np.argsort(counts, kind="stable")
     block[order[-1]] = 0
     chosen = np.zeros((int(block.max()) + 1, 3), np.uint8)
-    chosen[block[order]] = colours[order]  # of several the last one stays
+    chosen[block[order]] = colours[order]  # among several, the last one remains
     return chosen, block.astype(np.uint8)
 
 
 def _pixels(png: bytes) -> Array:
     """(rows, columns, 3): a PNG without its filters.
 
-    A pixel may be predicted from those left, above, and above left of it, so that those of a diagonal that runs from
-    the lower left to the upper right hang on the two diagonals before it, and are found at once.
+    A pixel may be predicted from its left, upper and upper left neighbours, so the pixels on a diagonal that runs from
+    the lower left to the upper right depend only on the two diagonals before it, and are computed together.
     """
     chunks: dict[bytes, bytes] = {}
     at = 8
@@ -104,7 +104,7 @@ def _pixels(png: bytes) -> Array:
     given = raw[:, 1:].reshape(-1, 4)[:, :3].astype(np.int16)
     found = np.zeros((tall * wide, 3), np.int16)
     ways = [np.repeat(raw[:, :1] == way, 3, axis=1) for way in range(5)]
-    one, two = np.zeros((2, tall + 1, 3), np.int16)  # the last diagonal and that before it; above the first row is 0
+    one, two = np.zeros((2, tall + 1, 3), np.int16)  # the last diagonal and the one before it; 0 above the first row
     for k in range(wide + tall - 1):
         low, high = max(0, k - wide + 1), min(k + 1, tall)
         left, up, corner = one[low + 1 : high + 1], one[low:high], two[low:high]
@@ -121,17 +121,17 @@ def _pixels(png: bytes) -> Array:
     return found.reshape(tall, wide, 3)
 
 
-#: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
-#: numbers, so that the rows of a heat map are of one height.
+#: Pixels of the PNG per pixel of the picture; one if the picture has more pixels than LARGE. They are integers, so that
+#: the rows of a heat map have the same height.
 SHARP, LARGE = 2, 1_000_000
-#: Bytes from which a PNG gets a palette.
+#: Size in bytes from which a PNG gets a palette.
 HEAVY = 2_000_000
 
 
 def png(svg: str) -> bytes:
     """The PNG of a picture of `sheet.document`, in its light colours.
 
-    Raises OptionError without the package, or without a font for the letters of the picture.
+    Raises OptionError if the package, or a font for the letters of the picture, is missing.
     """
     try:
         import typst

@@ -1,4 +1,4 @@
-"""What a picture over time is of: stages, lines, steps and the row of the batch, as they were chosen; their names."""
+"""The subject of a picture over time: the chosen stages, lines, steps and sequence; their names."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Subject:
-    """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given.
+    """The drawn part of a trace. shown: its stages, and the language. row: the sequence. asked: whether it was given.
 
-    against: another trace that it is compared with, where padding of either is padding. run: the trace as it was run,
-    with what is held in it; None where that is said elsewhere.
+    against: another trace that it is compared with; padding of either counts as padding. run: the trace with its holds;
+    None if they are described elsewhere.
     """
 
     shown: View
@@ -58,12 +58,12 @@ class Subject:
 
     @cached_property
     def window(self) -> slice:
-        """Where the steps lie in the arrays."""
+        """The steps as indices into the arrays."""
         return self.shown.chosen.window(self.trace)
 
     @property
     def steps(self) -> range:
-        """The steps: their positions in the input."""
+        """The steps, as positions in the input."""
         return self.trace.span[self.window]
 
     @cached_property
@@ -73,13 +73,13 @@ class Subject:
 
     @cached_property
     def valid(self) -> Array:
-        """(steps,): whether a step is none of padding."""
+        """(steps,): whether a step is not padding."""
         every = [trace for trace in (self.trace, self.against) if trace is not None]
         found: Array = np.all([trace.valid[self.window, self.row, 0] != 0 for trace in every], axis=0)
         return found
 
     def lines(self, stage: Stage, candidates: bool = True) -> list[Line]:
-        """The chosen lines of a stage; if none were chosen its gates, candidates or the output, and states."""
+        """The chosen lines of a stage; by default its gates, candidates or the output, and states."""
         lines = self.shown.lines(stage)
         if self.shown.chosen.names is not None:
             return lines
@@ -96,11 +96,11 @@ class Subject:
         return np.asarray(self.trace.lines[stage.scope][line.name][self.window, self.row], np.float64)
 
     def width(self, stage: Stage, line: Line) -> int:
-        """How many units a line has."""
+        """Number of units of a line."""
         return int(self.trace.lines[stage.scope][line.name].shape[-1])
 
     def column(self, stage: Stage, name: str, j: int) -> str:
-        """What the values of a unit of a line are called in a frame, as in a wide table."""
+        """Column name of a unit of a line in a frame, as in a wide table."""
         return f"{stage.scope}/{name}[{j}]" if len(self.shown.stages) > 1 else f"{name}[{j}]"
 
     def symbol(self, stage: Stage, line: Line) -> str:
@@ -116,21 +116,21 @@ class Subject:
         return self.shown.unit(j, self.width(stage, line), axis(self.trace, stage, line.name))
 
     def value(self, at: Address) -> str:
-        """A value in words: its symbol, its unit, and where it is."""
+        """A value in words: its symbol, its unit, and its location."""
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
         unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
         return self.words.comma_list(self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
 
     def explained(self, text: str) -> str:
-        """What is explained in words: a value, or a sum as it is written."""
+        """The explained value in words: a value, or a sum as it is written."""
         try:
             return self.value(self.trace.locate(text))
         except MissingError:
             return text
 
     def step(self, t: int) -> str:
-        """A step in words, with its label where it has one."""
+        """A step in words, with its label if it has one."""
         return step_in_words(self.words, t, self.labels[t - self.steps[0]] if self.labels else "")
 
     def titled(self, key: str, **fields: object) -> str:
@@ -141,13 +141,13 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """What a caption says of the choice, and of what is held."""
+        """Sentences of the caption about the selection, and about held lines."""
         if self.asked or self.trace.batch == 1:
             return self.held()
         return [self.words.word("plot.row", row=self.shown.row(self.row)), *self.held()]
 
     def held(self, every: bool = False) -> list[str]:
-        """What is held in the row, or in every one; of two traces in each, unless it is the same."""
+        """The holds in this sequence, or in every one; of both traces, unless they are the same."""
         if self.run is None:
             return []
         mine = self._held(self.run, every)
@@ -177,7 +177,7 @@ class Subject:
         )
 
     def frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        """A row for each step, with its label where there are labels, and the columns that are given."""
+        """One row per step, with its label if there are labels, and the given columns."""
         import pandas as pd
 
         named = {"token": list(self.labels), **columns} if any(self.labels) else columns
@@ -185,7 +185,7 @@ class Subject:
 
 
 def rows_frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
-    """A frame of rows that are no steps."""
+    """A frame whose rows are not steps."""
     import pandas as pd
 
     return pd.DataFrame(list(rows), columns=list(columns))
@@ -195,20 +195,20 @@ def subject(
     trace: Trace, *, lines: Sequence[str] | str | None = None, layer: int | None = None, direction: str | None = None,
     batch: int | None = None, steps: Any = None, language: str = "en",
 ) -> Subject:  # fmt: skip
-    """What is drawn of a trace. Raises MissingError for a selection that is not there."""
+    """The subject of a picture of a trace. Raises MissingError if the trace does not contain the selection."""
     row = 0 if batch is None else batch
     chosen = Selection(only=lines, layer=layer, direction=direction, steps=steps, batch=row)
-    run, trace = trace, plain(trace)  # values may be held; the lines are those that the cell has
+    run, trace = trace, plain(trace)  # values may be held; the lines are those of the cell without holds
     shown = view(trace, "summary", 4, chosen, True, language)
-    stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
+    stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients only by name
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
     return Subject(shown, row, batch is not None, run=run)
 
 
 def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
-    """The units that an argument names, of those that there are; all of these if it is None.
+    """The units that an argument selects, among those that exist; all of them if it is None.
 
-    Raises OptionError for what is no whole number, MissingError for a unit that is not there.
+    Raises OptionError if it is not a whole number, MissingError if a unit does not exist.
     """
     if unit is None:
         return tuple(there)
@@ -223,7 +223,7 @@ def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
 
 
 def told(stage: Stage) -> set[str]:
-    """Gates and what they let through, where that has a name; what is carried. A readout has no units of the cell."""
+    """Gates, the named lines that they act on, and carried lines. A readout has no units of the cell."""
     cell = stage.cell
     every = {line.name for line in cell.lines if cell.opens(line)}
     products = [line for line in cell.lines if line.op == "mul" and every & set(line.operands)]

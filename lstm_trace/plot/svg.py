@@ -1,7 +1,7 @@
-"""Panels as SVG: where each stands, its axes, its legend and its marks.
+"""Panels as SVG: their positions, axes, legends and marks.
 
-The picture has a ground of its own, so that it can be read in a page that is light or dark, and print. Attributes
-`data-…` say which step, unit or weight is where, for a page that leads from a place of a picture to its number.
+The picture has a background of its own, so that it is legible on light and dark pages, and in print. Attributes
+`data-…` identify steps, units and weights, for a page that leads from a position in a picture to its number.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, as_text, document, shown_n
 from .panels import Axis, Bar, Cells, Column, Curve, Dot, Grid, Panel, Spans, Tick
 from .png import data_uri, encoded
 
-#: Places up to which each value of a line is a point that can be pointed at, and beyond which several share a place.
+#: Up to this many positions, each value of a line is a point with a tooltip; beyond this, several share a position.
 POINTS, PLACES = 25, 160
-#: Height of the numbers below an axis; of its labels the size of letters, the height of a row, what is free between.
+#: Height of the numbers below an axis; font size, row height and spacing of its labels.
 _MARKS, _LETTERS, _ROW, _FREE = 18.0, 11.0, 13.0, 2.0
-#: Width and height of the drawing of a scale; pixels between the names of rows; columns of such a name.
+#: Width and height of a drawn scale; pixels between the names of rows; maximum width of such a name in columns.
 _BAR, _THICK, _APART, _NAMED = 110.0, 9.0, 11.0, 8
 #: The colours of a scale, from its lower end.
 _SHADES = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)
-#: How a place on an axis becomes a pixel.
+#: Maps a position on an axis to a pixel.
 Pixels = Callable[[Any], Any]
 
 
@@ -45,7 +45,7 @@ def drawn(title: str, caption: str, grids: Sequence[Grid], wide: float = WIDE) -
 
 
 def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
-    """A grid that begins at y, and where it ends."""
+    """A grid that begins at y, and its lower end."""
     parts = []
     if grid.heading:
         parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading[:1].upper() + grid.heading[1:]))}\n")
@@ -83,7 +83,7 @@ def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, fl
 
 
 def _column(column: Column, left: float, y: float) -> tuple[str, float]:
-    """The panels of a column, and where it ends."""
+    """The panels of a column, and their lower end."""
     parts, top = [], y
     for panel in column.panels:
         body, below = _Panel(panel, left, y + panel.above).drawn(panel is column.panels[-1])
@@ -102,23 +102,23 @@ def _box(x: float, y: float, wide: float, tall: float) -> str:
 
 
 class _Panel:
-    """A panel at a place."""
+    """A panel at a position."""
 
     def __init__(self, panel: Panel, left: float, top: float) -> None:
         self.panel, self.left, self.top = panel, left, top
         self.bottom = top + panel.tall
 
     def x(self, at: Any) -> Any:
-        """Where a place of the x axis stands."""
+        """Pixel of a position on the x axis."""
         axis = self.panel.x
         return self.left + axis.inset + (self.panel.wide - 2 * axis.inset) * axis.share(at)
 
     def y(self, value: Any) -> Any:
-        """Where a value of the y axis stands."""
+        """Pixel of a value on the y axis."""
         return self.top + self.panel.tall * (1 - self.panel.y.share(value))
 
     def drawn(self, ticks: bool) -> tuple[str, float]:
-        """The panel, and the height of what is below it. ticks: whether its x axis has its ticks."""
+        """The panel, and the height of everything below it. ticks: whether its x axis has ticks."""
         panel = self.panel
         first = panel.marks[0] if panel.marks else None
         draw: dict[type, Callable[[Any], str]] = {
@@ -135,14 +135,14 @@ class _Panel:
         if panel.under:
             axis += text("mark begin", self.left, self.bottom + below + 12, panel.under)
             below += 16
-        lines = enumerate(panel.corner)  # in the upper right corner, in front of them what the panel is of
+        lines = enumerate(panel.corner)  # in the upper right corner, in front of the content
         x, y = self.left + panel.wide, self.top + 12
         body += "".join(text("named" if k else "label end", x, y + k * (LINE - 3), spans(line)) for k, line in lines)
         if panel.frame == "panel":
             return f"{self._heading(first)}<g>{body}</g>\n{axis}", below
         return f"<g>{self._heading(first)}{body}{axis}</g>\n", below
 
-    # -- what is round the marks -------------------------------------------------------------------------------------
+    # -- around the marks --------------------------------------------------------------------------------------------
 
     def _heading(self, first: Any) -> str:
         panel, y = self.panel, self.top - self.panel.above + 15
@@ -173,7 +173,7 @@ class _Panel:
         return f'<rect class="panel" {box}{self._over_time()}/>'
 
     def _over_time(self) -> str:
-        """Attributes of what lies over the steps: the first one, where it stands, and how far apart the steps are."""
+        """Attributes of an element drawn over the steps: the first step, its position, and the distance of steps."""
         axis = self.panel.x
         if axis.first is None:
             return ""
@@ -182,7 +182,9 @@ class _Panel:
         return f' data-first="{axis.first}" data-start="{start:.2f}" data-pitch="{pitch:.5g}"'
 
     def _scale(self, bars: bool) -> tuple[str, str]:
-        """The ticks of the y axis, with rules inside of the panel; apart from them zero, which stands before bars."""
+        """The ticks of the y axis, with rules inside the panel; separately the zero line, which is drawn in front of
+        bars.
+        """
         panel, body, front = self.panel, "", ""
         for at, label in panel.y.ticks:
             y, is_zero = self.y(at), abs(at) < (panel.y.ticks[1].at - panel.y.ticks[0].at) / 2
@@ -198,7 +200,7 @@ class _Panel:
         return body, front
 
     def _names(self) -> str:
-        """The names of as many rows as have room."""
+        """The names of as many rows as fit."""
         ticks = self.panel.y.ticks
         every = max(1, int(-(-_APART // (self.panel.tall / max(len(ticks), 1)))))
         shown = [(at, label if cells(label) <= _NAMED else f"{label[: _NAMED - 1]}…") for at, label in ticks[::every]]
@@ -217,7 +219,7 @@ class _Panel:
         return body + text("mark", self.left + self.panel.wide / 2, self.bottom + 30, escape(axis.title)), 36.0
 
     def _clear(self, x: float, y: float, least: float) -> float:
-        """How far a number stands from its mark at (x, y), so that it is clear of a large point there."""
+        """The distance of a number from its mark at (x, y), so that it is clear of a large point there."""
         dots = (mark for mark in self.panel.marks if isinstance(mark, Dot))
         near = (dot.radius for dot in dots if hypot(self.x(dot.x) - x, self.y(dot.y) - y) <= dot.radius)
         return max(least, max(near, default=0.0) + 3)
@@ -225,7 +227,7 @@ class _Panel:
     # -- marks -------------------------------------------------------------------------------------------------------
 
     def _line(self, line: Curve) -> str:
-        """A line with gaps where there is no value; a value that stands alone is a point."""
+        """A line with gaps where there is no value; an isolated value is drawn as a point."""
         finite, path, points = np.isfinite(line.values), "", list[int]()
         for is_there, run in groupby(range(len(finite)), key=lambda k: bool(finite[k])):
             if is_there:
@@ -269,14 +271,14 @@ class _Panel:
         levels = extremes(map.scale.levels(map.values, map.valid), *map.size, map.scale.middle)
         box = _box(self.left, self.top, panel.wide, panel.tall)
         body = _image("heat", levels, map.scale, box, map.attributes + self._over_time())
-        if panel.marked is not None:  # above is the name of the line
+        if panel.marked is not None:  # the name of the line is above
             x, tip = self.x(panel.marked), self.bottom + 6
             body += f'<path class="tip" d="M{x - 4:.1f} {tip:.1f}h8l-4 -6z"/>'
             body += f'<path class="first" d="M{x:.1f} {self.top:.1f}v{panel.tall:.1f}"/>'
         return body
 
     def _spans(self, mark: Spans) -> str:
-        """The parts of a text on their colours; on grey at padding, and in a box where a value is no number."""
+        """The parts of a text on their colours; grey at padding, and in a box if a value is not finite."""
         strengths, gap, body = strength(mark.scale, mark.values), 5.0 if mark.tokens.spaced else 0.0, ""
         for row, line in enumerate(mark.lines):
             x, y = self.left, self.top + 25.0 * row
@@ -293,7 +295,7 @@ class _Panel:
 
 
 def _thinned(values: Array, places: list[int]) -> list[int]:
-    """The first, the last, the lowest and the highest of the steps that share a place along the panel."""
+    """The first, last, lowest and highest of the steps that share a position along the panel."""
     size = -(-len(values) // PLACES)
     parts = [places[at : at + size] for at in range(0, len(places), size)]
     ends = ({part[0], part[-1], part[values[part].argmin()], part[values[part].argmax()]} for part in parts)
@@ -304,7 +306,7 @@ def _thinned(values: Array, places: list[int]) -> list[int]:
 
 
 def _image(kind: str, levels: Array, scale: Scale, box: str, more: str = "") -> str:
-    """Numbers of colours as an image. more: attributes."""
+    """Colour numbers as an image. more: attributes."""
     return (
         f'<rect class="padded" {box}/><image class="{kind}" {box} preserveAspectRatio="none" '
         f'image-rendering="pixelated"{more} href="{data_uri(encoded(levels, scale.palette))}"/>'
@@ -312,7 +314,7 @@ def _image(kind: str, levels: Array, scale: Scale, box: str, more: str = "") -> 
 
 
 def _level(scale: Scale, label: str, left: float, right: float, y: float) -> str:
-    """A scale at the right end of the line in which the label of its map is."""
+    """A scale at the right end of the line that contains the label of its map."""
     low, high = scale.ends
     if scale.empty:
         return text("mark end", right, y, high)
@@ -324,7 +326,7 @@ def _level(scale: Scale, label: str, left: float, right: float, y: float) -> str
 
 
 def _upright(scale: Scale, x: float, y: float, tall: float) -> str:
-    """A scale beside a map of one column."""
+    """A scale next to a map of one column."""
     low, high = scale.ends
     if scale.empty:
         return text("mark begin", x + 4, y + 9, high)
@@ -357,8 +359,8 @@ def below_axis(axis: Axis, x: Pixels, y: float, left: float) -> tuple[str, float
     """The ticks and names of an axis.
 
     Args:
-        axis: over time, or of categories.
-        x: from a place to a pixel.
+        axis: an axis over time, or of categories.
+        x: from a position to a pixel.
         y: the lower end of the panel.
         left: where the name of the axis ends.
 
@@ -377,9 +379,9 @@ def below_axis(axis: Axis, x: Pixels, y: float, left: float) -> tuple[str, float
 
 
 def _labels(labels: Sequence[Tick], x: Pixels, y: float) -> tuple[str, float]:
-    """Labels upright where they have room beside each other in one row, or in two that take turns; else turned.
+    """Labels upright if they fit side by side in one row, or alternating in two; otherwise rotated.
 
-    If too many would be turned, every second, third, … is shown.
+    If too many would be rotated, only every second, third, … is shown.
     """
     n = len(labels)
     at = [float(x(place)) for place, _ in labels]
@@ -390,7 +392,7 @@ def _labels(labels: Sequence[Tick], x: Pixels, y: float) -> tuple[str, float]:
             named = [(k, escape(label)) for k, (_, label) in enumerate(labels) if label]
             upright = (text("mark step", at[k], y + 11 + _ROW * (k % rows), label) for k, label in named)
             return "".join(upright), 16.0 + _ROW * (rows - 1)
-    pitch = (at[-1] - at[0]) / (n - 1)  # on average: several may stand in one column
+    pitch = (at[-1] - at[0]) / (n - 1)  # on average: several may share a column
     every = max(1, int(-(-_LETTERS // max(pitch, 0.01))))
     turned = (
         f'<text class="mark end step" transform="translate({at[k] + 4:.1f} {y + 4:.1f}) rotate(-90)">'

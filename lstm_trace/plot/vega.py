@@ -1,7 +1,7 @@
 """Panels as a Vega-Lite specification: https://vega.github.io/schema/vega-lite/v5.json.
 
-Steps are counted, lines named and places marked as in the SVG. A specification has at most about MOST rows of values;
-where there are more, its subtitle says which were kept.
+Step numbers, line names and marked positions are the same as in the SVG. A specification has at most about MOST rows of
+values; if there are more, its subtitle says which were kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .panels import Axis, Bar, Cells, Curve, Dot, Grid, Panel, Spans
 from .svg import POINTS
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-#: So many rows of values a specification has at most: they weigh about 50 bytes each.
+#: Approximate maximum number of rows of values in a specification: they take about 50 bytes each.
 MOST = 20_000
 _RESOLVE = {"resolve": {"scale": {"color": "independent"}}}
 
@@ -39,7 +39,7 @@ def specification(title: str, caption: str, grids: Sequence[Grid], words: Words)
 
 
 def _size(marks: Sequence[Any], words: Words) -> tuple[tuple[int, int], list[str]]:
-    """How many rows and columns, or steps of a line, share a value; and what is said of that."""
+    """How many rows and columns, or steps of a line, share a value; and a sentence about that."""
     maps = [mark for mark in marks if isinstance(mark, Cells)]
     if not maps:
         lines = [len(mark.values) for mark in marks if isinstance(mark, Curve)]
@@ -116,7 +116,7 @@ def _axis(axis: Axis) -> dict[str, Any]:
 
 
 def _colours(scale: Scale) -> dict[str, Any]:
-    """A scale of colours: what lies beyond has the colour of the end."""
+    """A colour scale: values beyond it have the colour of its end."""
     kind = {"type": "log"} if scale.logarithmic else {}
     return {**kind, "domain": [scale.low, scale.high], "clamp": True, "scheme": "blueorange" if scale.two else "blues"}
 
@@ -126,7 +126,7 @@ def _plain(value: float) -> float | None:
 
 
 def _fields(panel: Panel, cells: Cells, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
-    """The value of each block that is furthest from the middle of the scale; none of padding."""
+    """The value of each block that is furthest from the middle of the scale; none for padding."""
     middle, valid = 0.5 if cells.scale.gate else 0.0, np.broadcast_to(cells.valid, cells.values.shape[1])
     for j in range(0, cells.values.shape[0], size[0]):
         for k in range(0, cells.values.shape[1], size[1]):
@@ -145,7 +145,7 @@ def _parts(panel: Panel, mark: Spans) -> Iterator[dict[str, Any]]:
 
 
 def _places(panel: Panel, line: Curve, size: int) -> Iterator[dict[str, Any]]:
-    """The values of a line; of each `size` of them the lowest and the highest, or the first if none is finite."""
+    """The values of a line; the lowest and the highest of each `size` of them, or the first if none is finite."""
     for at in range(0, len(line.values), size):
         part = line.values[at : at + size]
         there = size > 1 and np.isfinite(part).any()

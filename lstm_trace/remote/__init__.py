@@ -1,4 +1,4 @@
-"""A client of the service: runs, values and answers of a server as Python objects; standard library alone."""
+"""A client of the service: a server's runs, values and results as Python objects; standard library only."""
 
 from .client import Client, RemoteResult, RemoteRun, ServiceError
 

@@ -1,4 +1,4 @@
-"""A client of the service: requests to a server, and its runs, values and answers as Python objects."""
+"""A client of the service: sends requests, and returns runs, values and results as Python objects."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.trace import Trace
 
-#: Seconds to wait for an answer, or for more of one. What takes longer than a second is a job, which is asked about
-#: again and again; only an upload waits for as long as the server may take to read the file (10 s, or its `--seconds`).
+#: Seconds to wait for a reply, or for more of one. A computation of more than a second is a job, which is polled;
+#: only an upload waits as long as the server may take to read the file (10 s, or its `--seconds`).
 PATIENCE = 60.0
-#: Seconds in which a request that the server is too busy for is sent again, as often as the server wants it to be.
+#: Seconds during which a request is repeated if the server is busy, at the intervals that the server asks for.
 STUBBORN = 120.0
-#: Bytes of a file that are read at once.
+#: Bytes of a file read at once.
 PART = 1 << 20
 _BASE = "/api/v1"
-#: By which a server tells this program from others of the same address, so that they take turns.
+#: Lets the server tell this program from others at the same address, so that they take turns.
 _NAME = secrets.token_urlsafe(9)
 
 
 class ServiceError(LstmTraceError):
-    """What the server says is wrong, or that there is no server. status: of HTTP; 0 where there was no answer."""
+    """An error reported by the server, or no server at all. status: the HTTP status; 0 if there was no reply."""
 
     def __init__(self, status: int, *problems: str) -> None:
         super().__init__(*problems)
@@ -52,7 +52,7 @@ class ServiceError(LstmTraceError):
 
 
 def quoted(text: str) -> str:
-    """A text as a part of a path: only the slashes of an address stay.
+    """Percent-encode a text for use in a path; the slashes of an address are kept.
 
     >>> quoted("0/forward/W_xi @ x_t[0]")
     '0/forward/W_xi%20%40%20x_t%5B0%5D'
@@ -75,9 +75,9 @@ def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
 @checked
 @dataclass(frozen=True)
 class Client:
-    """A server. Made by `lstm_trace.client`.
+    """A server; made by `lstm_trace.client`.
 
-    url: of the server. token: the one that it was started with, if any.
+    url: URL of the server. token: the token that it was started with, if any.
     """
 
     url: str
@@ -88,14 +88,14 @@ class Client:
         return self._json("GET", "/health")
 
     def limits(self) -> Any:
-        """What the server allows."""
+        """The limits of the server."""
         return self._json("GET", "/limits")
 
     def run(self, source: Any = None, **spec: Any) -> RemoteRun:
-        """Run a problem, an example or something in the library.
+        """Run a problem, an example, or an item of the library.
 
         Args:
-            source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
+            source: a problem as a mapping; or None, with one of `example`, `item` and `model` in `spec`.
             spec: further members of the request: x, h0, c0, lengths, mask, hold, holds, tokens, equations, arithmetic,
                 edits (docs/service.md). Arrays are sent as lists.
 
@@ -103,7 +103,7 @@ class Client:
             The run on the server.
 
         Raises:
-            ServiceError: with the message of the command line.
+            ServiceError: with the message that the command line would print.
         """
         body = spec if source is None else {"problem": source, **spec}
         return RemoteRun(self, self._json("POST", "/runs", body))
@@ -113,15 +113,15 @@ class Client:
         return [one["name"] for one in self._json("GET", "/examples")]
 
     def library(self, search: str = "", kind: str = "", tag: str = "") -> list[dict[str, Any]]:
-        """What the server keeps, newest first.
+        """List the contents of the library, newest first.
 
         Args:
             search: words in the title, label, tags or cell; everything if empty.
-            kind: `problem`, `trace` or `model`; all if empty.
-            tag: a tag; all if empty.
+            kind: `problem`, `trace` or `model`; all kinds if empty.
+            tag: a tag; all tags if empty.
 
         Returns:
-            A record for each item, with its `id`.
+            One record per item, with its `id`.
         """
         asked = {"search": search, "kind": kind, "tag": tag, "limit": 100}
         found: list[dict[str, Any]] = []
@@ -132,15 +132,15 @@ class Client:
                 return found
 
     def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
-        """Put a problem, trace or model file into the library, which keeps the same file once.
+        """Put a problem, trace or model file into the library; the same file is stored only once.
 
         Args:
-            path: of the file; its name alone is sent, as a label.
-            title: by default the one in the file, or its name.
-            tags: a list of words; an item that is there already gets them beside its own.
+            path: path of the file; only its name is sent, as a label.
+            title: title of the item; by default the one in the file, or the file's name.
+            tags: a list of words; if the item is there already, they are added to its tags.
 
         Returns:
-            The item, with its `id`, what `lstm-trace inspect` says of it, and whether it is `new`.
+            The item, with its `id`, the output of `lstm-trace inspect`, and whether it is `new`.
         """
         query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
         with reading(str(path)):
@@ -157,19 +157,19 @@ class Client:
             pass
 
     def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        """The answer as data; of a job, when it is done."""
+        """The reply as data; for a job, once it is done."""
         with self._answer(method, path, body, query) as answer:
             found = json.loads(answer.read() or b"null")
             status = answer.status
         return self._finished(found["id"]) if status == 202 else found
 
     def _parts(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
-        """A file, in parts as they arrive; of a job, when it is done. Raises ServiceError, also where it is cut off."""
+        """A file, in chunks as they arrive; for a job, once it is done. Raises ServiceError, also if it is cut off."""
         with self._answer("GET", path, query=query) as answer:
             if answer.status != 202:
                 while part := answer.read(PART):
                     yield part
-                if answer.length:  # `read` of a part does not say so
+                if answer.length:  # a short `read` does not raise
                     raise IncompleteRead(b"", answer.length)
                 return
             job = json.loads(answer.read())
@@ -202,7 +202,7 @@ class Client:
         asked = urllib.parse.urlencode({k: v for k, v in (query or {}).items() if v not in (None, "")}, doseq=True)
         url = f"{self.url.rstrip('/')}{_BASE}{path}{'?' if asked else ''}{asked}"
         if not url.startswith(("http://", "https://")):
-            raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
+            raise ServiceError(0, f"{self.url!r} is not the address of a server; expected http://… or https://…")
         end = time.monotonic() + STUBBORN
         while True:
             request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
@@ -221,22 +221,22 @@ class Client:
                 reason = getattr(error, "reason", error)
                 if body is not None and isinstance(reason, ConnectionError):
                     self._check_size(len(body))
-                said = f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
+                said = f"{self.url}: no answer ({reason}); is the server running? start one with lstm-trace serve"
                 raise ServiceError(0, said) from None
 
     def _check_size(self, size: int) -> None:
-        """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
+        """Raise ServiceError if a body is too large: the server would reject it unread and close the connection."""
         most = size
         with suppress(ServiceError):
             most = int(self._json("GET", "/limits")["body_bytes"])
         if size > most:
-            raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
+            raise ServiceError(413, f"the body has {size:,} bytes; {self.url} accepts at most {most:,}")
 
 
 class RemoteResult(dict[str, Any]):
-    """What a server found: the members of its reply (docs/service.md), and a report of its document.
+    """A result computed by a server: the members of its reply (docs/service.md), and its document as a report.
 
-    language: of the document.
+    language: language of the document.
     """
 
     def __init__(self, reply: Mapping[str, Any], language: str) -> None:
@@ -244,15 +244,15 @@ class RemoteResult(dict[str, Any]):
         self.language = language
 
     def report(self, format: str = "md", width: int = 80) -> str:
-        """The document, printed here.
+        """Render the document, locally.
 
         Args:
             format: `md`, `text`, `tex` or `typ`.
-            width: columns of `text`.
+            width: width of `text` in columns.
 
         Raises:
-            OptionError: for another format.
-            FileError: for a document of another version of lstm-trace.
+            OptionError: if the format does not exist.
+            FileError: if the document comes from another version of lstm-trace.
         """
         if format not in PRINTERS:
             raise OptionError(f"there is no format {format!r}{nearest(format, PRINTERS, 'expected')}")
@@ -262,7 +262,7 @@ class RemoteResult(dict[str, Any]):
 @checked
 @dataclass(frozen=True, repr=False)
 class RemoteRun:
-    """A run on a server. record: what the server says of it (docs/service.md)."""
+    """A run on a server. record: the server's description of it (docs/service.md)."""
 
     client: Client
     record: dict[str, Any]
@@ -273,27 +273,27 @@ class RemoteRun:
 
     @property
     def id(self) -> str:
-        """Its id: the same source with the same edits has the same."""
+        """The run's id: the same source with the same edits has the same id."""
         return str(self.record["id"])
 
     def spec(self) -> Any:
-        """What makes the run again, on any server: `other.run(**run.spec())`."""
+        """The arguments that repeat the run on any server: `other.run(**run.spec())`."""
         return self.client._json("GET", f"/runs/{self.id}/spec")
 
     def values(
         self, line: str, layer: int | None = None, direction: str | None = None, t: Any = None, unit: Any = None
     ) -> Array:
-        """The values of a line.
+        """Return the values of a line.
 
         Args:
-            line: its name, `c_t`.
-            layer: from 0; where there are several.
-            direction: `forward` or `reverse`; where there are both.
+            line: name of the line, for example `c_t`.
+            layer: layer, from 0; needed if there are several.
+            direction: `forward` or `reverse`; needed if there are both.
             t: a step, or `a:b`; all if None.
             unit: a unit, or `a:b`; all if None.
 
         Returns:
-            (T, B, width).
+            The values, (T, B, width).
         """
         query = {"line": line, "layer": layer, "direction": direction, "t": t, "unit": unit}
         found = self.client._json("GET", f"/runs/{self.id}/values", query=query)["values"]
@@ -303,55 +303,55 @@ class RemoteRun:
         return np.asarray(to_array(found[0]["values"]))
 
     def at(self, address: str, of: str | None = None) -> Any:
-        """One value with its equation, operands and readers.
+        """Return one value with its equation, operands and consumers.
 
         Args:
-            address: as in `0/forward/3/0/h_t[1]`.
+            address: address of the value, for example `0/forward/3/0/h_t[1]`.
             of: the address of a value whose gradient with respect to this one is wanted.
 
         Returns:
-            The record of docs/service.md.
+            The record described in docs/service.md.
         """
         return self.client._json("GET", f"/runs/{self.id}/at/{quoted(address)}", query={"of": of})
 
     def edit(self, edits: Mapping[str, Any], **changes: Any) -> RemoteRun:
-        """A new run with other givens; this one stays as it is.
+        """Make a new run with changed inputs or weights; this one stays as it is.
 
         Args:
-            edits: by address a number, or a whole array.
+            edits: maps an address to a number or a whole array.
             changes: `equations` or `arithmetic`.
         """
         body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
         return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
 
     def diff(self, other: RemoteRun, language: str = "en", **tolerance: Any) -> RemoteResult:
-        """The comparison of another run with this one.
+        """Compare another run with this one.
 
         Args:
-            other: of the same server.
-            language: of its report.
+            other: a run on the same server.
+            language: language of the report.
             tolerance: rtol, atol or ulps.
         """
         return self._result("/diffs", {"a": self.id, "b": other.id, "language": language, **tolerance})
 
     def explain(self, how: str, of: str | None = None, language: str = "en", **options: Any) -> RemoteResult:
-        """An explanation of a value.
+        """Explain a value.
 
         Args:
-            how: `memory`, `gradient`, `contribution`, `ablation`, `gates`, `training`, `padding`, or `attribution`
-                with the id of another run as `against`.
+            how: `memory`, `gradient`, `contribution`, `ablation`, `gates`, `training`, `padding`, or `attribution` with
+                the id of another run as `against`.
             of: the address of the value.
-            language: of its report.
-            options: of that explanation.
+            language: language of the report.
+            options: options of that explanation.
         """
         body = {"run": self.id, "how": how, "language": language, **options}
         return self._result("/explanations", body if of is None else body | {"of": of})
 
     def verify(self, language: str = "en") -> RemoteResult:
-        """The verdict on every line, each derived again from its operands.
+        """Verify every line by deriving it again from its operands.
 
         Args:
-            language: of its report.
+            language: language of the report.
         """
         return self._result("/verifications", {"run": self.id, "language": language})
 
@@ -359,32 +359,32 @@ class RemoteRun:
         return RemoteResult(self.client._json("POST", path, body), body["language"])
 
     def download(self, file: str, path: str | Path | None = None, **options: Any) -> bytes:
-        """One of its files.
+        """Download one of the run's files.
 
         Args:
             file: `problem.yaml`, `report.md`, `report.pdf`, `values.csv`, `values.xlsx`, `trace.json`, `run.py`, ….
-            path: where to write it too; nowhere if None.
-            options: of a report: language, notation, digits, ….
+            path: where to save it as well; nowhere if None.
+            options: options of a report: language, notation, digits, ….
         """
         return self._kept(self._place(file), path, options)
 
     def plot(
         self, kind: str, path: str | Path | None = None, against: RemoteRun | None = None, **options: Any
     ) -> bytes:
-        """One of its pictures.
+        """Draw one of the run's pictures.
 
         Args:
-            kind: `states`, `unit`, `text`, `memory`, …, as `trace.plot` has them.
-            path: where to write it too, with the format as its suffix; nowhere if None.
-            against: of `diff` and `weights` the other run, of the same server; what is drawn is that less this.
-            options: of that kind (docs/service.md): unit, line, layer, of, language, …; and `format`: `svg`, `png`,
-                `html` or `json`.
+            kind: `states`, `unit`, `text`, `memory`, …, as in `trace.plot`.
+            path: where to save it as well; the suffix determines the format; nowhere if None.
+            against: for `diff` and `weights`, another run on the same server; this run minus the other is drawn.
+            options: options of that kind (docs/service.md): unit, line, layer, of, language, …; and `format`: `svg`,
+                `png`, `html` or `json`.
 
         Returns:
-            The picture: SVG, if neither `path` nor `format` says otherwise.
+            The picture; SVG unless `path` or `format` determines another format.
 
         Raises:
-            ServiceError: with what the server says.
+            ServiceError: with the server's message.
         """
         options = {name: _as_text(value) for name, value in options.items()}
         if path is not None:
@@ -395,15 +395,15 @@ class RemoteRun:
         return self._kept(place, path, options)
 
     def trace(self) -> Trace:
-        """The trace, with every value, for everything that `lstm_trace` does with one.
+        """Return the trace, with every value, for use with the rest of `lstm_trace`.
 
         Returns:
-            The trace; its arrays are read from a file of their own, so it may be larger than memory.
+            The trace; its arrays are memory-mapped from a temporary file, so it may be larger than memory.
 
         Raises:
-            ServiceError: with what the server says.
+            ServiceError: with the server's message.
         """
-        # the arrays go on to read the file once its name is removed; on Windows neither is removed while they do
+        # the arrays can still be read after the file is unlinked; on Windows it is not unlinked while they are in use
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "trace.safetensors"
             with written(path, "wb") as target:
@@ -414,7 +414,7 @@ class RemoteRun:
         return f"/runs/{self.id}/download/{quoted(file)}"
 
     def _kept(self, place: str, path: str | Path | None, options: Mapping[str, Any]) -> bytes:
-        """A file of the server, which is also written to `path`, unless that is None."""
+        """A file from the server, also written to `path` unless that is None."""
         content = b"".join(self.client._parts(place, options))
         if path is not None:
             with written(path, "wb") as target:
@@ -423,7 +423,7 @@ class RemoteRun:
 
 
 def _as_text(value: Any) -> Any:
-    """An option as an address has it: units with commas between, a slice of steps as `2:5`.
+    """An option as it is written in an address: units separated by commas, a slice of steps as `2:5`.
 
     >>> _as_text((1, 3)), _as_text(slice(2, None)), _as_text(["f_t", "c_t"])
     ('1,3', '2:', ['f_t', 'c_t'])

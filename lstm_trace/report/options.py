@@ -1,4 +1,4 @@
-"""The options of a report, and what `report` takes for them."""
+"""The options of a report, and how `report` takes them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..trace.trace import Trace
 from ..view.hand_size import usual_style
 from ..view.view import Detail
 
-#: Option of a report to the field of the style that it sets.
+#: The option of a report for each field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
-#: What a report may be: a profile, or worked steps in some detail.
+#: The kinds of report: a profile, or worked steps in some detail.
 DETAILS = ("profile", "worked", *get_args(Detail))
 
 
@@ -29,17 +29,17 @@ class Options:
     """What a report shows, and how.
 
     detail: `profile` (what matters in a trained model), or worked steps: `scalar` (each term of each unit), `compact`
-    (a chain for each gate, matrices filled in), `vector`, `summary` (gates and states only), or `worked`, the one of
-    these that fits, on paper `compact` before `scalar`; None is `profile` or `worked` (see `profiled.is_profile`).
-    digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
-    lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
-    in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`). alone: of a trace with a backward pass `back`, that alone, or its `equations`. title: of
-    the document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
-    heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
-    count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None. math: how formulas
-    are marked in Markdown (`formats.markdown.MATH`); `github` if None. pictured: blocks before the worked steps.
-    file: what a Markdown document calls the file of its picture, which is beside it; empty if there is none.
+    (a chain for each gate, matrices filled in), `vector`, `summary` (gates and states only), or `worked`, the first
+    of these that fits, on paper `compact` before `scalar`; None selects `profile` or `worked` (see `is_profile`).
+    digits: decimals, or a `Style`, for display only; chosen by size if None. style: more fields of that style.
+    selection: lines, layer, direction, steps, row, unit. everything: leave nothing out. width: columns of a text
+    report (80), or characters in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a
+    preset of symbols. alone: for a trace with a backward pass, `back` shows only that pass, or only its `equations`.
+    title: of the document; the problem's title if None. fragment: part of a document, as LaTeX's `\\input` takes it,
+    whose highest heading is at the level `heading` (`section` if None), or is left out if the title is empty.
+    count_from: 0 or 1, the number of the first step, unit and layer; as in the problem if None. math: the markup of
+    formulas in Markdown; `github` if None. pictured: blocks before the worked steps. file: the name by which a Markdown
+    document refers to the file of its picture in the same directory; empty if there is none.
     """
 
     detail: Detail | Literal["profile", "worked"] | None = None
@@ -61,28 +61,28 @@ class Options:
 
     @property
     def steps_in(self) -> Detail | None:
-        """The detail of worked steps; None where their number decides."""
+        """The detail of worked steps; None if their number decides."""
         return None if self.detail is None or self.detail == "profile" or self.detail == "worked" else self.detail
 
     @property
     def of_steps(self) -> list[str]:
-        """The options, as they are called, that only worked steps have."""
+        """The given options that only worked steps have, by their names."""
         given = [name for name in ("only", "steps", "unit") if getattr(self.selection, name) is not None]
         return given + ["everything"] * self.everything + ["notation"] * (self.notation != "exercise")
 
     @property
     def level(self) -> Level:
-        """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
+        """The level of a fragment's highest heading. Raises OptionError for a level that does not exist."""
         return level_of("section" if self.heading is None else self.heading)
 
     def counted(self, trace: Trace) -> Trace:
-        """The trace, counted as it is asked for."""
+        """The trace, counted as requested."""
         if self.count_from is None:
             return trace
         return replace(trace, header=replace(trace.header, count_from=self.count_from))
 
     def numbers(self, traces: Sequence[Trace]) -> Style:
-        """How the numbers of the traces of one document are shown."""
+        """How numbers are shown in the traces of one document."""
         if isinstance(self.digits, Style):
             return self.digits
         found = usual_style(traces) if self.digits is None else Style(self.digits)
@@ -92,15 +92,15 @@ class Options:
 def options_of(format: str, **given: Any) -> Options:
     """The options as `report` takes them, with the fields of a selection and of a style among them.
 
-    Raises OptionError for an unknown detail, and for one that the format does not have.
+    Raises OptionError for an unknown detail, and for a detail that the format does not have.
     """
     for name, known in (("detail", DETAILS), ("math", tuple(MATH))):
         if given.get(name) is not None:
             check(name, given[name], known)
     if given.get("math") is not None and format != "md":
         raise OptionError(
-            f"math={given['math']!r} says how formulas are marked in Markdown; this report is {format}: leave math "
-            "away, or choose the format md"
+            f"math={given['math']!r} sets how formulas are marked in Markdown; this report is {format}: leave math "
+            "out, or choose the format md"
         )
     if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
         raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
@@ -114,6 +114,6 @@ def options_of(format: str, **given: Any) -> Options:
 
 
 def check(what: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise OptionError where there is no such value of an option."""
+    """Raise OptionError if an option has no such value."""
     if value not in known:
         raise OptionError(f"there is no {what} {value!r}{nearest(value, known, 'expected')}")

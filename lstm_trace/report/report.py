@@ -24,28 +24,28 @@ from .diagram.diagram import caption, diagram
 from .options import Options, check, options_of
 from .sections.sections import blocks
 
-#: The formats of a report that are text; those of which a part can stand in a document of another author.
+#: The formats of a report that are text; those that can be part of another author's document.
 FORMATS, PARTS = ("md", "text", "html", "tex", "typ"), ("tex", "typ", "md")
-#: Formats that go on pages of paper.
+#: Formats that are printed on pages of paper.
 PAPER = frozenset({"tex", "typ", "pdf"})
-#: Numbers of a profile have so many digits that count, where nothing else is asked for.
+#: The significant digits of numbers in a profile, unless something else is requested.
 SIGNIFICANT = 3
-#: Of so many layers and directions the gates are drawn.
+#: The number of layers and directions up to which gates are drawn.
 PICTURED = 2
 
 
 def report(
     traces: Trace | Sequence[Trace], format: str = "md", sources: Sequence[str | Source] = (), **options: Any
 ) -> Report:
-    """The worked solution of a trace, or those of several in one document, as text that a notebook shows rendered.
+    """The worked solution of a trace, or of several in one document, as text that a notebook shows rendered.
 
-    format: `md` (Markdown with TeX math), `text` (for a terminal), `html`, `tex` or `typ`. Options are those of
-    `Options`, and those of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
-    (decimals), significant (digits instead of decimals), digits_of (decimals of single lines, by name), trim (no zeros
-    at the end), decimal_comma. count_from: 0 or 1. Each of several traces has its title as its heading; title: that of
-    the document. sources: the files of the traces, what a message calls each of several; a command has the options too
-    with which they are opened.
-    Raises OptionError for an unknown format or detail, MissingError for a selection that is not there.
+    format: `md` (Markdown with TeX math), `text` (for a terminal), `html`, `tex` or `typ`. The options are those of
+    `Options` and of a selection: only, layer, direction, steps, batch, unit. How numbers are shown: digits
+    (decimals), significant (significant digits instead of decimals), digits_of (decimals of single lines, by name),
+    trim (no trailing zeros), decimal_comma. count_from: 0 or 1. Each of several traces has its title as its heading;
+    title: of the document. sources: the files of the traces, by which a message refers to each of several; a command
+    also has the options with which they are opened.
+    Raises OptionError for an unknown format or detail, MissingError for a selection that does not exist.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t", h0=[0.0])
@@ -72,7 +72,7 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
     chosen = options_of(format, **options)
     check_part(format, chosen)
     shown = list(views(chosen))
-    if len(shown) > 1 or chosen.title:  # each of several has some title
+    if len(shown) > 1 or chosen.title:  # each of several reports has a title
         called = chosen.title if len(shown) == 1 else None
         for n, one in enumerate(shown, 1):
             title = called or one.trace.header.title or one.words.word("problem", n=n)
@@ -88,10 +88,10 @@ def pdf(traces: Trace | Sequence[Trace], sources: Sequence[str | Source] = (), *
 
 @dataclass(frozen=True)
 class Sheet:
-    """Traces whose worked solutions stand in one document.
+    """Traces whose worked solutions are in one document.
 
-    title: of the document; by default what it is, in the language of the report. sources: what a message calls each
-    trace, the files they come from; by default the titles of the problems.
+    title: of the document; by default its kind, in the language of the report. sources: how a message refers to each
+    trace, that is, the files they come from; by default the titles of the problems.
     """
 
     traces: Sequence[Trace]
@@ -103,11 +103,11 @@ class Sheet:
 
         Args:
             format: `md`, `text`, `html`, `tex` or `typ`.
-            options: those of `trace.report`, the same for all. With `fragment=True` no title of a document stands above
-                them, unless there is one of its own.
+            options: those of `trace.report`, the same for all. With `fragment=True` the document has no title above the
+            solutions, unless it is given one.
 
         Raises:
-            OptionError: for a format or option that there is not.
+            OptionError: for a format or option that does not exist.
             MissingError: for a selection that one of the traces does not have.
         """
         return report(self.traces, format, self.sources, title=self.title, **options)
@@ -119,18 +119,18 @@ class Sheet:
             options: those of `report`.
 
         Raises:
-            OptionError: for an option that there is not, or without the extra.
+            OptionError: for an option that does not exist, or without the extra.
             MissingError: for a selection that one of the traces does not have.
         """
         return pdf(self.traces, self.sources, title=self.title, **options)
 
 
 def check_part(format: str, chosen: Options) -> None:
-    """Raise OptionError where a fragment, a heading level or no title is asked for that the format does not have."""
+    """Raise OptionError if a fragment, a heading level or no title is requested that the format does not support."""
     if chosen.fragment and format not in PARTS:
         raise OptionError(f"a fragment is part of another document, in tex, typ or md; {format} is written as a whole")
     if not chosen.fragment and chosen.heading is not None:
-        raise OptionError("a heading level is that of a fragment; ask for a fragment too, or leave the level away")
+        raise OptionError("only a fragment has a heading level; request a fragment too, or leave the level out")
     if not chosen.fragment and chosen.title == "":
         raise OptionError("a document needs a title; only a fragment can go without")
     if format != "tex" and chosen.fragment and chosen.level.number < 1:
@@ -158,10 +158,10 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
 
 
 def is_profile(trace: Trace, chosen: Options) -> bool:
-    """Whether the report of a trace is its profile: as `detail` says, or that of a trained model by default.
+    """Whether the report of a trace is its profile: as `detail` says, or by default for a trained model.
 
-    Worked steps are what the report has where an option chooses some of them, where the trace is by hand or has a
-    backward pass, and where something else than the output of the last layer was asked for.
+    The report has worked steps if an option selects some of them, if the trace is by hand or has a backward pass, and
+    if something other than the output of the last layer was asked for.
     """
     if chosen.detail is not None:
         return chosen.detail == "profile"
@@ -172,14 +172,14 @@ def is_profile(trace: Trace, chosen: Options) -> bool:
 
 
 def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> View:
-    """What is shown of a profile, with few digits unless decimals are asked for. source: of the trace, in commands.
+    """What is shown of a profile, with few digits unless decimals are requested. source: of the trace, in commands.
 
-    Raises OptionError for an option of worked steps, MissingError where no cell carries a state.
+    Raises OptionError for an option of worked steps, MissingError if no cell carries a state.
     """
     foreign = [name for name in chosen.of_steps if name != "everything"]
     if foreign:
         raise OptionError(
-            f"a profile is of all lines at all steps, named as in addresses; {', '.join(foreign)} belong to worked "
+            f"a profile covers all lines at all steps, named as in addresses; {', '.join(foreign)} belong to worked "
             "steps: leave them out, or choose another detail"
         )
     part, trace = chosen.selection, chosen.counted(trace)
@@ -192,7 +192,7 @@ def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> Vie
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
-    """What is shown of a trace, with its backward pass where it has one. Raises OptionError, MissingError."""
+    """What is shown of a trace, including its backward pass if it has one. Raises OptionError, MissingError."""
     drawn = of_cell(trace, chosen) if chosen.file and format == "md" else None
     trace, notes = applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
@@ -208,21 +208,21 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     if back:
         return replace(found, back=backward(found, chosen.steps_in))
     width = (chosen.width or latex.NARROW) * latex.SPARE if format == "tex" else chosen.width or FULL
-    return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of a line of A4 for a formula
+    return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of an A4 line for a formula
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
 
 
 def of_gates(trace: Trace, chosen: Options) -> Picture | None:
-    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
+    """The picture of all gates; none for many layers, whose gates would take pages, and only one row of a batch."""
     trace, part = chosen.counted(trace), chosen.selection
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and part.places(stage)]
     if len(stages) > PICTURED or (part.batch is not None and trace.batch > 1):
         return None
     try:
         figure = saturation(trace, layer=part.layer, direction=part.direction, language=chosen.language)
-    except MissingError:  # there is no gate that lies between 0 and 1
+    except MissingError:  # no gate lies between 0 and 1
         return None
     return Picture(figure.svg, figure.title, figure.caption, chosen.file)
 
@@ -230,7 +230,7 @@ def of_gates(trace: Trace, chosen: Options) -> Picture | None:
 def of_cell(trace: Trace, chosen: Options) -> Picture | None:
     """The cell of the first layer and direction of the selection, at its first step in computing order.
 
-    None where nothing was selected.
+    None if nothing was selected.
     """
     trace, selection = chosen.counted(trace), chosen.selection
     stage = next(filter(selection.places, trace.stages), None)
@@ -247,7 +247,7 @@ def of_cell(trace: Trace, chosen: Options) -> Picture | None:
 
 
 def _title(views: Sequence[View], chosen: Options) -> str:
-    """What the document is called: several reports in one by the title that was given, or by what they are."""
+    """The title of the document: of several reports the title that was given, or their kind."""
     return views[0].title if len(views) == 1 else chosen.title or views[0].words.word("untitled.many")
 
 
@@ -265,7 +265,7 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
 
 
 def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
-    """The reports as blocks, with headings at the levels at which they stand in the document."""
+    """The reports as blocks, with headings at their levels in the document."""
     found = [
         Body(tuple(blocks(one)), one.trace.header.symbols, one.detail == "compact", one.tight, one.profile is not None)
         for one in views
@@ -281,9 +281,9 @@ def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
 
 
 def _rendered(views: Sequence[View], kind: str, chosen: Options) -> str:
-    """What is shown as a notebook asks for it, whatever its format: `html`, `markdown` or `plain`."""
+    """What is shown, in the form a notebook requests it, whatever its format: `html`, `markdown` or `plain`."""
     drawn = ((shown, shown.illustration if shown.profile is not None else None) for shown in views)
-    without = [replace(shown, illustration=one and replace(one, file="")) for shown, one in drawn]  # no file beside it
+    without = [replace(shown, illustration=one and replace(one, file="")) for shown, one in drawn]  # no separate file
     if kind == "plain":
         return _printed(without, "text", chosen)
     if kind == "markdown":

@@ -1,6 +1,6 @@
-"""What rooms below have found, as results: one file each, with blocks, rows, picture and facts.
+"""Findings of lower rooms as results: one file each, with blocks, rows, picture and facts.
 
-An explanation is a file `NAME.py` with a function `NAME(trace, …)` that gives it, and a line in `EXPLANATIONS`.
+An explanation is a file `NAME.py` with a function `NAME(trace, …)` that returns it, and a line in `EXPLANATIONS`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 EXPLANATIONS = {
     "memory": "What each step wrote into a carried value.",
     "gradient": "Back-propagation through time, and all gradients.",
-    "contribution": "A value against a baseline, split over inputs and steps.",
+    "contribution": "A value relative to a baseline, split over inputs and steps.",
     "gates": "Saturation and half-life of every gate; the first NaN.",
     "ablation": "The value when each unit, step or line is held.",
     "training": "Forward, loss, backward pass and updated weights.",
-    "padding": "Which steps of each sequence count.",
+    "padding": "Which steps of each sequence are valid.",
 }

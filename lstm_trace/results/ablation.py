@@ -1,4 +1,4 @@
-"""What a value becomes when each unit, step or line in turn is held at another value."""
+"""A value when each unit, step or line in turn is held at another value."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def ablation(
     over: Annotated[Over, Option()] = "units",
     only: Annotated[
         Sequence[str] | str | None,
-        Option(help="Comma-separated addresses of what is held.", flag="--only --line", reads="names"),
+        Option(help="Comma-separated addresses of what to hold.", flag="--only --line", reads="names"),
     ] = None,
     to: Annotated[
-        Any, Option(help="At what it is held: a number (0), a multiple (*0.5), or a trace file.", reads="hold")
+        Any, Option(help="Value to hold it at: a number (0), a multiple (*0.5), or a trace file.", reads="hold")
     ] = 0.0,
 ) -> AblationExplanation:
-    """What the value becomes when each unit, step or line is held, the largest change first.
+    """The value when each unit, step or line is held, sorted by the largest change.
 
     Args:
         trace: the trace.
         of: Address of the value, for example 3/h_t[1].
-        over: What is held in turn (units).
-        only: what is held, as `hold` has it without sequences; None for the cell state.
-        to: at what it is held.
+        over: What to hold in turn (units).
+        only: addresses to hold, as for `hold` but without sequences; None for the cell state.
+        to: the value to hold them at.
 
     Raises:
         OptionError, MissingError, ShapeError, TooLargeError: see `explanation.ablation.ablation`.
@@ -49,17 +49,17 @@ def ablation(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AblationExplanation(Explanation):
-    """A value in each variant. to: at what each holds its lines."""
+    """A value in each variant. to: the value at which each variant holds its lines."""
 
     ablation: AblationEffects
     to: Any
 
     def title(self, words: Words) -> str:
-        """Of which value."""
+        """The title, which names the value."""
         return words.word("ablation.title", of=self.ablation.of)
 
     def found(self, words: Words) -> Iterator[str]:
-        """The value, what was held, and which hold changes it most."""
+        """The value, what was held, and the hold that changes it most."""
         all_held = self.ablation
         yield f"{all_held.of} = {all_held.value:.6g}"
         count = len(all_held.effects)
@@ -79,7 +79,7 @@ class AblationExplanation(Explanation):
                 yield words.count("ablation.none", none, every=f"{count:,}")
 
     def _held(self, words: Words) -> str:
-        """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
+        """A description of each variant: `one unit of 0/forward/c_t at 0, at all steps`."""
         over, held = self.ablation.over, self.ablation.held
         when = list(dict.fromkeys(entry.steps for entry in held))
         asides = ["" if len(when) == 1 else words.aside(_when(entry.steps, False, words)) for entry in held]
@@ -94,7 +94,7 @@ class AblationExplanation(Explanation):
         return words.word("ablation.held", what=what, when=_when(steps, over == "steps", words))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each variant, the largest change first."""
+        """One row per variant, the largest change first."""
         effects, over = self.ablation.effects, self.ablation.over
         names = [effect.label for effect in effects]
         which = {"units": ["unit"], "steps": ["t"], "lines": []}[over]
@@ -110,7 +110,7 @@ class AblationExplanation(Explanation):
 
 
 def _when(steps: range | None, any_of: bool, words: Words) -> str:
-    """At which steps something is held, None for all; or at any one of them."""
+    """The steps at which something is held, None for all; or any one of them."""
     if steps is None:
         return words.word(f"ablation.when.{'any' if any_of else 'all'}")
     key = "one" if len(steps) == 1 else "any.some" if any_of else "some"

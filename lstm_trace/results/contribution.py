@@ -1,6 +1,7 @@
-"""What inputs, steps and states brought to a value, against a baseline, and whether experiments agree.
+"""Contributions of inputs, steps and states to a value relative to a baseline, and whether experiments agree.
 
-The exact split stands beside gradient x input, integrated gradients and occlusion, with the faithfulness of its order.
+The exact split is shown next to gradient x input, integrated gradients and occlusion, with the faithfulness of its
+order.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .explanation import Worked, step_named
 
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *FaithfulnessScore._fields}
-#: Above this part of the difference it is said that a value goes past the baseline's.
+#: Above this fraction of the difference a sentence reports that a value overshoots the baseline's.
 PAST = 0.1
 _BASELINE = "zero-input (default), zero-state, a batch element, or a file."
 
@@ -45,14 +46,14 @@ def contribution(
     occlusion: Annotated[Runs, Option(reads="runs", metavar="RUNS")] = "auto",
     **worked: Unpack[Worked],
 ) -> ContributionExplanation:
-    """The value against a baseline, split exactly over inputs, steps and states, beside the measures in common use.
+    """The value relative to a baseline, split exactly over inputs, steps and states, next to the common measures.
 
     Args:
         trace: the trace.
         of: Address of the value, for example 3/h_t[1].
         baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
-        points: Points of the path (50 to 400, fewer for a large trace).
-        occlusion: How many steps are occluded: all, none, or a number (what a second or two allows).
+        points: Number of points on the path (50 to 400, fewer for a large trace).
+        occlusion: How many steps to occlude: all, none, or a number (as many as fit into a second or two).
         worked: options of the worked solution.
 
     Raises:
@@ -64,7 +65,7 @@ def contribution(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ContributionExplanation(SplitExplanation):
-    """A value against a baseline. automatic: whether no number of points was given."""
+    """A value relative to a baseline. automatic: whether the number of points was chosen automatically."""
 
     account: Account
     baseline: Baseline
@@ -72,15 +73,15 @@ class ContributionExplanation(SplitExplanation):
 
     def backward(self) -> Trace:
         """The trace with the slopes between it and the baseline."""
-        base, row = baseline_of(self.trace, self.baseline, str(self.of))  # anew: it has as many lines as the trace
+        base, row = baseline_of(self.trace, self.baseline, str(self.of))  # not kept: it has as many lines as the trace
         return secants(base, self.trace, str(self.of), row)
 
     def views(self, format: str, chosen: Options) -> Sequence[View]:
-        """The backward pass with the slopes, and what experiments say of it."""
+        """The backward pass with the slopes, and the results of the experiments."""
         return [replace(view, experiments=tuple(self._checked(view))) for view in super().views(format, chosen)]
 
     def _checked(self, view: View) -> Iterator[Block]:
-        """The tables by step and of the scores, with numbers as the worked steps have them, and what they say."""
+        """The tables by step and of the scores, with numbers as in the worked steps, and their interpretation."""
         words, style = view.words, view.values.style
         if self.nothing:
             return
@@ -94,7 +95,7 @@ class ContributionExplanation(SplitExplanation):
             yield from shown.blocks(words, most=most, complete="rows.all.json")
 
     def without(self, words: Words) -> str:
-        """Why there are no worked steps: they need float64, and of a trained model they are many."""
+        """Why there are no worked steps: they need float64, and a trained model has too many."""
         for name, one in (("trace", self.trace), ("baseline", self.baseline)):
             if isinstance(one, Trace) and not exact(one):
                 kind = one.header.arithmetic or one.header.dtype
@@ -108,11 +109,11 @@ class ContributionExplanation(SplitExplanation):
         return not (any(map(np.any, (*split.parts.values(), *split.local.values()))) or split.rounding)
 
     def title(self, words: Words) -> str:
-        """To which value."""
+        """The title, which names the value."""
         return words.word("split.contributions", of=self.split.of)
 
     def found(self, words: Words) -> Iterator[str]:
-        """Both values, the largest contributions, what other measures leave, and what the experiments say."""
+        """Both values, the largest contributions, the gaps of other measures, and the results of the experiments."""
         yield from totals(self.split, "split.baseline", words)
         if not self.nothing:
             yield from leaders(self.split, self.account.steps, words)
@@ -125,7 +126,7 @@ class ContributionExplanation(SplitExplanation):
             yield words.word("contribution.nothing")
 
     def _gaps(self, words: Words) -> Iterator[str]:
-        """What the measures in common use leave unexplained."""
+        """The part of the difference that the common measures leave unexplained."""
         for name, other in self.account.others.items():
             gap = words.word(f"contribution.gap.{name}", gap=f"{other.gap:.3g}")
             fewer = self.automatic and other.points < POINTS
@@ -135,7 +136,7 @@ class ContributionExplanation(SplitExplanation):
             yield said if other.points else gap
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""
+        """By block, the scores of faithfulness, by step, and every nonzero entry, the largest first."""
         told = self.account
         others = {name: shares.parts for name, shares in told.others.items()}
         partial = {} if told.occlusion is None else {"occlusion": told.occlusion.parts(self.split)}
@@ -148,7 +149,7 @@ class ContributionExplanation(SplitExplanation):
         return (by_block(self.split, words), *self._scores(words), self._by_step(words), entries)
 
     def _notes(self, words: Words) -> Iterator[str]:
-        """What an occlusion is, and the scores."""
+        """Explanations of an occlusion, and of the scores."""
         if self.account.occlusion is not None:
             yield words.word("faith.note.occlusion")
         if (faith := self.account.faithfulness) is not None:
@@ -175,12 +176,12 @@ class ContributionExplanation(SplitExplanation):
 
 
 def _with_comma(value: float, spec: str) -> str:
-    """`format`, with a decimal comma."""
+    """Like `format`, with a decimal comma."""
     return format(value, spec).replace(".", ",")
 
 
 def experiments(told: Account, words: Words, show: Callable[[float, str], str] = format) -> Iterator[str]:
-    """What the experiments found, and whether the split agrees with them. show: a number by a format."""
+    """The results of the experiments, and whether the split agrees with them. show: formats a number."""
     without, faith = told.occlusion, told.faithfulness
     if without is None:
         return
@@ -222,11 +223,11 @@ def _lasts(seconds: float, words: Words) -> str:
 
 
 def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], str]) -> Iterator[str]:
-    """The scores of the best order beside the others, and where they say that it is not faithful."""
+    """The scores of the best order next to the others, and whether they show that it is not faithful."""
     best, order, listed = faith.orders[faith.best], words.word(f"faith.order.{faith.best}"), words.word("list")
 
     def beside(number: Callable[[FaithfulnessScore], float], spread: float) -> str:
-        """What the other orders have, and the random ones."""
+        """The scores of the other orders, and of the random ones."""
         orders = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items() if name != faith.best]
         texts = [words.word("faith.by", order=name, number=show(number(one), ".4g")) for name, one in orders]
         mean = words.word("faith.random", number=show(number(faith.mean), ".4g"), spread=show(spread, ".2g"))
@@ -243,7 +244,7 @@ def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], st
     yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
     mean, spread = faith.mean, faith.spread
     ahead = best.comprehensiveness - mean.comprehensiveness
-    for what, number, drawn, lead, chance in (  # chance: by so much orders drawn at random differ
+    for what, number, drawn, lead, chance in (  # chance: the spread between random orders
         ("away", faith.without(best), faith.without(mean), ahead, spread.comprehensiveness),
         ("kept", best.distance, mean.distance, mean.distance - best.distance, spread.distance),
     ):

@@ -1,6 +1,6 @@
 """The difference of one value between two traces, split exactly over parameters, inputs and states.
 
-The tables of a split, by block, by step and by entry, are those of a contribution too.
+The tables of a split, by block, by step and by entry, are also used for contributions.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from .explanation import Solved, step_named
 if TYPE_CHECKING:
     import pandas as pd
 
-#: So many times as large as their sum are contributions of which it is said that they cancel.
+#: Contributions this many times as large as their sum are reported to cancel.
 CANCEL = 10
-#: The formats whose document is the worked solution; the others have the tables.
+#: The formats whose document is the worked solution; the others have only the tables.
 WORKED = ("text", "html", "tex", "typ")
-#: Columns that give an entry's address, then its share. `unit` is the row and `input` the column of a matrix.
+#: Columns with an entry's address, followed by its share. `unit` is the row and `input` the column of a matrix.
 COLUMNS = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
-#: Begins and ends the names of blocks that are no array of the trace.
+#: Beginning and end of the names of blocks that are not arrays of the trace.
 ROUNDING, LOCAL = "rounding of float32", " (local)"
-#: Options whose flag is another word.
+#: Options whose flag has another name.
 _FLAGS = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 _STEPS = ("t", "batch", "unit")
 _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "state": ("batch", "unit")}
@@ -43,18 +43,18 @@ _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "s
 
 @np.errstate(all="ignore")
 def difference(a: Trace, b: Trace, of: str, **worked: Any) -> DifferenceExplanation:
-    """The difference of one value, b's minus a's, split exactly. worked: options of the worked solution."""
+    """The difference of one value, b minus a, split exactly. worked: options of the worked solution."""
     return DifferenceExplanation(b, of, worked, split(a, b, of), a)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SplitExplanation(Solved):
-    """A difference of a value, split: its worked solution has the slopes between both traces."""
+    """A split difference of a value; its worked solution has the slopes between both traces."""
 
     split: Split
 
     def without(self, words: Words) -> str:
-        """Why the document has no worked steps; empty where it has them."""
+        """Why the document has no worked steps; empty if it has them."""
         return ""
 
     def is_worked(self, format: str) -> bool:
@@ -81,7 +81,7 @@ class DifferenceExplanation(SplitExplanation):
         return secants(self.other, self.trace, str(self.of))
 
     def title(self, words: Words) -> str:
-        """Of which value."""
+        """The title, which names the value."""
         return words.word("split.difference", of=self.split.of)
 
     def found(self, words: Words) -> Iterator[str]:
@@ -94,7 +94,7 @@ class DifferenceExplanation(SplitExplanation):
         return tuple(steps(self.split, labels=step_labels(self.trace, self.split.of.b or 0)))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """By block, by step, and every entry that is not 0, the largest first."""
+        """By block, by step, and every nonzero entry, the largest first."""
         padding = padding_of(self.trace, self.split, self._steps)
         over = [row for row in self._steps if row.t not in padding]
         return (
@@ -104,17 +104,17 @@ class DifferenceExplanation(SplitExplanation):
         )
 
     def frame(self) -> pd.DataFrame:
-        """One row for each entry; see `frame_of`."""
+        """One row per entry; see `frame_of`."""
         whole = frame_of(self.split)
         whole.attrs["sentences"] = [*self.sentences(strings())]
         return whole
 
 
-# -- what a split found, in words ------------------------------------------------------------------------------------
+# -- the findings of a split, in words -------------------------------------------------------------------------------
 
 
 def totals(split: Split, key: str, words: Words) -> Iterator[str]:
-    """Both values and what the parts add up to. key: of the sentence that names the two sides."""
+    """Both values and the sum of the parts. key: of the sentence that names the two sides."""
     values = {"a": f"{split.baseline:.6g}", "b": f"{split.value:.6g}", "difference": f"{split.difference + 0.0:.6g}"}
     yield words.word(key, of=split.of, **values)
     yield words.word("split.sum", total=f"{split.total + 0.0:.6g}", residual=f"{split.residual:.2g}")
@@ -123,7 +123,9 @@ def totals(split: Split, key: str, words: Words) -> Iterator[str]:
 
 
 def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
-    """The largest blocks, the step that contributed most, steps that cancel, and what belongs to no step."""
+    """The largest blocks, the step that contributed most, steps that cancel, and contributions that belong to no
+    step.
+    """
     blocks = [(name, float(np.sum(part))) for name, part in _arrays(split)]
     listed = words.word("list")
     largest = sorted(blocks, key=lambda one: -abs(one[1]))[:3]
@@ -141,7 +143,7 @@ def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
 
 
 def _arrays(split: Split) -> list[tuple[str, Array]]:
-    """The parts of a split by name, with what is local, and what rounding has left."""
+    """The parts of a split by name, including local parts and rounding errors."""
     parts = [*split.parts.items(), *((f"{name}{LOCAL}", part) for name, part in split.local.items())]
     return [*parts, (ROUNDING, np.array(split.rounding))]
 
@@ -150,7 +152,7 @@ def _arrays(split: Split) -> list[tuple[str, Array]]:
 
 
 def by_block(split: Split, words: Words) -> LongTable:
-    """The contribution of each array, and its share of all sizes."""
+    """The contribution of each array, and its share of the sum of magnitudes."""
     size = split.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
@@ -166,10 +168,10 @@ def _block(name: str, words: Words) -> str:
 def by_step(
     rows: Sequence[Step | State], words: Words, padding: int, timed: bool, unreached: Sequence[int] = ()
 ) -> LongTable:
-    """The steps, and the states, whose address is their token. Columns without anything are left out.
+    """The steps, and the states, with their address as token. Empty columns are left out.
 
-    padding: so many steps were left out as padding. timed: whether time is the order. unreached: steps that follow each
-    other and were left out since the value does not depend on them.
+    padding: the number of padded steps that were left out. timed: whether rows are in the order of time. unreached:
+    ranges of steps that were left out because the value does not depend on them.
     """
     cells = [
         row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
@@ -193,9 +195,9 @@ def by_entry(
     partial: Mapping[str, Mapping[str, Array]] | None = None,
     notes: Sequence[str] | None = None,
 ) -> LongTable:
-    """One row for each entry that is not 0 by every measure, the largest contribution first.
+    """One row per entry that any measure finds nonzero, the largest contribution first.
 
-    others, partial: see `_grids`. notes: what is said below; None for what a contribution is.
+    others, partial: see `_grids`. notes: text below; None for the definition of a contribution.
     """
     labels = trace.header.step_labels
     token = (STEP_LABEL,) if labels else ()
@@ -212,15 +214,15 @@ def by_entry(
 
 
 def frame_of(split: Split) -> pd.DataFrame:
-    """One row for each parameter, input, initial state and supplied value, with its `contribution`, which may be 0.
+    """One row per parameter, input, initial state and supplied value, with its `contribution`, which may be 0.
 
     kind: parameter, input, state, given, lengths, mask; `local` for values that their line does not explain; `rounding`
-    (one row) for what float32 rounded away. The contributions add up to `frame.attrs["difference"]` but for
+    (one row) for rounding in float32. The contributions add up to `frame.attrs["difference"]` except for
     `frame.attrs["residual"]`, which is rounding; attrs also hold `of`, `value` and `baseline`.
     """
 
     def runs() -> Iterator[Run]:
-        """All entries; of `local` those that are not 0."""
+        """All entries; for `local` only those that are not 0."""
         for grid in _grids(split):
             if grid.fixed["kind"] == "local":
                 there = np.flatnonzero(grid.values["contribution"])
@@ -244,8 +246,8 @@ def _grids(
 ) -> Iterator[EntryGrid]:
     """Every array of the split.
 
-    others: parts by other measures, by column and address; what is in none of their parts is 0. They do not measure
-    what is local, nor rounding. partial: likewise, but empty where there is no part, or NaN in it. labels: of the
+    others: parts by other measures, by column and address; entries without a part are 0. These measures do not cover
+    local parts and rounding. partial: likewise, but entries without a part, or with NaN, are empty. labels: of the
     steps.
     """
     for place, part in split.parts.items():
@@ -268,8 +270,10 @@ def _grids(
 def _places(
     split: Split, kind: str, scope: str, name: str, axes: tuple[str, ...], shape: tuple[int, ...]
 ) -> tuple[str, tuple[tuple[str, range], ...], dict[str, str | int]]:
-    """The address (`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), the axes, what entries have in common."""
-    begin = {"t": split.first, "batch": split.of.b}  # the arrays hold one sequence of the batch: that of the value
+    """The address (`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), the axes, and the fields common to
+    all.
+    """
+    begin = {"t": split.first, "batch": split.of.b}  # the arrays contain one sequence, that of the value
     numbers = [range(begin.get(axis, 0), begin.get(axis, 0) + n) for axis, n in zip(axes, shape, strict=True)]
     before = "%d/" * len({"t", "batch"}.intersection(axes))
     after = ",".join("%d" for axis in axes if axis in ("unit", "input"))

@@ -1,4 +1,4 @@
-"""Where two traces differ, unit by unit: how far, from which step on, what it does to the output, and whose it is."""
+"""Where two traces differ, by unit: how far, from which step on, how it affects the output, and who causes it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from ..verification.propagation import sizes_apart
 if TYPE_CHECKING:
     from ..plot.figure import Figure
 
-#: Smaller differences, by this share of the unit's range, are not counted.
+#: Differences below this fraction of the unit's range are ignored.
 FROM = 0.01
 
 
 def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
-    """`verification.compare`, and where the two differ, which units do and what becomes of the output."""
+    """`verification.compare`, extended by the units that differ and the effect on the output."""
     found = compare(a, b, tolerance)
     if found.first is None:
         return found
@@ -41,7 +41,7 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 
     @cache
     def drawing(language: str) -> Figure:
-        from ..plot.kinds.maps import diff  # only where a picture is asked for
+        from ..plot.kinds.maps import diff  # only if a picture is requested
 
         return diff(a, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
 
@@ -50,17 +50,17 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
-    """Each layer and direction with the carried lines, and the output, by which its units are compared."""
+    """Each layer and direction with the lines by which its units are compared: carried lines, and the output."""
     common = in_both(a, b)
     for stage in forward_stages(a.stages):
         names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
         yield stage, [name for name in dict.fromkeys(names) if name in common.get(stage.scope, ())]
 
 
-@np.errstate(over="ignore", invalid="ignore")  # values may be no numbers, and ranges infinite
+@np.errstate(over="ignore", invalid="ignore")  # values may be NaN, and ranges infinite
 def units(a: Trace, b: Trace) -> list[UnitDifference]:
-    """Every unit of each layer and direction that differs, the furthest first, by the carried line or output in which
-    it does most.
+    """Every unit of each layer and direction that differs, the most different first, represented by the carried line or
+    output in which it differs most.
     """
     found: list[UnitDifference] = []
     masks = [held_through(trace) for trace in (a, b)]
@@ -79,7 +79,7 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
 
 
 def _valid(a: Trace, b: Trace) -> Array:
-    """Whether a step is part of its row in both, (T, B)."""
+    """Whether a step is valid in both traces, (T, B)."""
     return np.logical_and(a.valid[:, :, 0], b.valid[:, :, 0])
 
 
@@ -115,7 +115,7 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
-    """For each unit (step, row) at which it is first further apart than `limit`, as the stage visits them; else -1."""
+    """For each unit, (step, sequence) of the first difference above `limit`, as the stage visits them; otherwise -1."""
     steps, batch, width = one.shape
     found = np.full((width, 2), -1)
     for block in pieces(steps, batch * width, backwards):
@@ -134,8 +134,8 @@ def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) 
 
 @np.errstate(all="ignore")
 def output(a: Trace, b: Trace) -> OutputDifference | None:
-    """What becomes of a readout, or of the last line that was asked for, but for values that are held: those are no
-    news. None where neither is in both.
+    """The effect on a readout, or on the last requested line, ignoring held values, whose differences are expected.
+    None if neither is in both traces.
     """
     there = list(_last(a, b))
     if not there:
@@ -148,7 +148,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     size = np.where(valid[:, :, None] & ~held, sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
     t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
     ends = np.zeros_like(size)
-    for k in range(a.batch):  # the last step that is valid, as the stage visits them
+    for k in range(a.batch):  # the last valid step, as the stage visits them
         steps = np.flatnonzero(valid[:, k])
         last = steps[:1] if stage.backwards else steps[-1:]
         ends[last, k] = size[last, k]
@@ -164,7 +164,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
 
 
 def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
-    """The lines in both that were asked for, and those that are made of the output and read by no other."""
+    """The requested lines in both traces, and those that depend on the output and are used by no other line."""
     common, top = in_both(a, b), plain_stage(forward_stages(a.stages)[-1])
     asked = [(str(address.scope), address.line) for address in a.asked()]
     cell, inner = top.cell, {top.cell.output, *top.cell.states.values()} | top.cell.readers.keys()
@@ -173,8 +173,8 @@ def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
 
 
 def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
-    """The exact split of the difference of a value, by the units whose weights differ, the largest first; none where
-    weights are the same, and where there is no exact split; None for traces above SPLIT_BYTES.
+    """The exact split of the difference of a value, by the units whose weights differ, the largest first; empty if the
+    weights are equal or no exact split exists; None for traces above SPLIT_BYTES.
     """
     pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
     if all(two is not None and np.array_equal(one, two) for one, two in pairs):
@@ -197,9 +197,9 @@ def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | Non
 
 
 def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
-    """Which axis of a parameter counts the hidden units that it belongs to; None where it belongs to none.
+    """The axis of a parameter that counts the hidden units that it belongs to; None if it belongs to none.
 
-    Those are the units of the widest carried line: with a projection those are its cells, not what it projects them to.
+    These are the units of the widest carried line: with a projection, the cells and not the projected units.
     """
     array = trace.parameters[stage.scope][name]
     lines = trace.lines[stage.scope]

@@ -1,4 +1,4 @@
-"""What all explanations of a trace have in common, and how they are found by name."""
+"""The common base of all explanations of a trace, and their lookup by name."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from ..plot.figure import Figure
     from ..view.view import View
 
-#: So many places that are held stand in a sentence; so many lines or units are named in one.
+#: Maximum number of lines or units named in a sentence.
 NAMED = 12
 
 
 def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
     """One of the `EXPLANATIONS`. of: the value's address, for those that explain one.
 
-    Raises OptionError for another explanation or an option that it does not take, and the errors of its own.
+    Raises OptionError for an unknown explanation or option, and the errors of the explanation.
     """
     if how not in EXPLANATIONS:
         raise OptionError(
@@ -59,16 +59,16 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
 
 
 def explaining(how: str) -> Callable[..., Explanation]:
-    """The function of an explanation, whose module is imported only now."""
+    """The function of an explanation; its module is imported only now."""
     function: Callable[..., Explanation] = getattr(import_module(f"{__package__}.{how}"), how)
     return function
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation(Finding):
-    """Why a value of a trace, or a trace itself, is what it is.
+    """Explains a value of a trace, or a trace as a whole.
 
-    of: the value's address as it was asked for; None where no value was.
+    of: the value's address as it was requested; None if there was none.
     """
 
     trace: Trace
@@ -76,19 +76,19 @@ class Explanation(Finding):
     _drawn: dict[str, Figure | None] = field(default_factory=dict, init=False)
 
     def found(self, words: Words) -> Iterator[str]:
-        """What this explanation has found, in sentences."""
+        """The findings of this explanation, as sentences."""
         raise NotImplementedError
 
     def draw(self, language: str) -> Figure | None:
-        """The picture with its words in a language; None where there is none."""
+        """The picture, with its text in a language; None if there is none."""
         return None
 
     def sentences(self, words: Words) -> Iterator[str]:
-        """What is held in the trace, what was found, and whether the value is at a step of padding."""
+        """The holds of the trace, the findings, and whether the value is at a padded step."""
         if held := remark_on_holds(self.trace, "explanation.held"):
             yield held.said(words)
         yield from self.found(words)
-        with suppress(MissingError):  # a sum, of which padding is left out
+        with suppress(MissingError):  # a sum, which excludes padding
             if self.of is not None and self.trace.padded:
                 address = self.trace.locate(self.of, every=True)
                 t, b = address.t, address.b
@@ -96,7 +96,7 @@ class Explanation(Finding):
                     yield words.word("explanation.padding", t=t, b=b)
 
     def panels(self, language: str = "en") -> Figure | None:
-        """The picture, drawn once for each language."""
+        """The picture, drawn once per language."""
         if language not in self._drawn:
             self._drawn[language] = self.draw(language)
         return self._drawn[language]
@@ -118,11 +118,11 @@ class Worked(TypedDict, total=False):
     """Options of a worked solution: how it is shown, and which part of it; see `report.options.Options`.
 
     Attributes:
-        detail: Every term of every unit, vectors, or gates and states only; by size if not given.
+        detail: scalar: every term of every unit; vector: vectors; summary: gates and states only; by size if not given.
         notation: Symbols of the exercises, of PyTorch or of Keras.
         everything: Do not truncate.
         count_from: Count steps and units from 0 or 1.
-        width: Columns of text (80).
+        width: Width of text in columns (80).
     """
 
     detail: Annotated[Literal["scalar", "vector", "summary"], Option()]
@@ -147,14 +147,14 @@ class Worked(TypedDict, total=False):
 class Solved(Explanation):
     """An explanation with a worked solution, which is its document in some formats.
 
-    worked: the options of the solution, those of a report.
+    worked: the options of the solution, as for a report.
     """
 
     worked: Mapping[str, Any]
 
     @property
     def alone(self) -> str:
-        """Which part of a trace with a backward pass is shown; see `report.options.Options`."""
+        """The part of a trace with a backward pass that is shown; see `report.options.Options`."""
         return "back"
 
     def backward(self) -> Trace:
@@ -162,14 +162,14 @@ class Solved(Explanation):
         raise NotImplementedError
 
     def views(self, format: str, chosen: Options) -> Sequence[View]:
-        """What the worked solution shows."""
+        """The views that the worked solution shows."""
         trace = self.backward()
         return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
 
     def is_worked(self, format: str) -> bool:
         """Whether the document is the worked solution in a format.
 
-        Raises OptionError where it is not, and options of the solution were given.
+        Raises OptionError if it is not, and options of the solution were given.
         """
         return format in FORMATS
 
@@ -180,19 +180,19 @@ class Solved(Explanation):
         return super().report(format, language=language, width=width)
 
     def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
-        """The text of a format; see `Result.pieces`. Options of a worked solution that it does not have are refused."""
+        """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""
         self.is_worked(format)
         return super().pieces(format, language=language, width=width, file=file)
 
     def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
-        """The worked solution, or the tables where the format has these."""
+        """The worked solution, or the tables in formats that have these."""
         if self.is_worked(show.format):
             return self._solution(words, show, width, math if show.format == "md" else None)
         return super().printed(words, show, width, math)
 
     def _solution(self, words: Words, show: Show, width: int | None, math: str | None) -> Report:
         if self.worked.get("detail") == "profile":
-            raise OptionError("a profile is of a run; this explanation has worked steps: choose another detail")
+            raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked}
         pictured: tuple[Block, ...] = ()
         if show.pictured and (figure := self.picture(words.language)) is not None:
@@ -206,12 +206,12 @@ class Solved(Explanation):
 
 
 def step_named(t: int, label: str | None, words: Words) -> str:
-    """A step by its number, with its label where it has one: `3 (‘cat’)`."""
+    """A step by its number, with its label if it has one: `3 (‘cat’)`."""
     return f"{words.nth(t)} (‘{visible(label)}’)" if label else str(words.nth(t))
 
 
 def in_steps(count: float, most: int, words: Words) -> str:
-    """A number of steps, in words where it is more than the trace can show."""
+    """A number of steps; in words if it exceeds what the trace can show."""
     if count > most:
         return words.word("explanation.steps.over", n=most)
     text = f"{count:.3g}"
@@ -219,5 +219,5 @@ def in_steps(count: float, most: int, words: Words) -> str:
 
 
 def some_of(names: Sequence[str], words: Words) -> str:
-    """The first of some names, and how many more there are."""
+    """The first names, and how many more there are."""
     return words.some(names, NAMED, words.word("list"))

@@ -1,4 +1,4 @@
-"""How gates behave: saturation, units that are always saturated, half-lives, and the first value that is not finite."""
+"""Behaviour of gates: saturation, units that are always saturated, half-lives, and the first non-finite value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from .explanation import Explanation, in_steps, some_of
 
-#: The states of a unit by the word that rows have for them, to the key of what is said of them.
+#: The states of a unit, by the word used in rows, to the key of their description.
 ALWAYS = {"shut": "gates.always.zero", "open": "gates.always.one"}
 
 
@@ -32,11 +32,11 @@ def gates(
     low: Annotated[float, Option(least=0, most=1)] = LOW,
     high: Annotated[float, Option(least=0, most=1)] = HIGH,
 ) -> GatesExplanation:
-    """Saturation and half-life of every gate, units that are always saturated, and the first value that is not finite.
+    """Saturation and half-life of every gate, units that are always saturated, and the first non-finite value.
 
     Args:
-        low: A value below it is left-saturated (0.1).
-        high: A value above it is right-saturated (0.9).
+        low: Values below this are left-saturated (0.1).
+        high: Values above this are right-saturated (0.9).
 
     Raises:
         OptionError: unless 0 <= low < high <= 1.
@@ -46,16 +46,16 @@ def gates(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GatesExplanation(Explanation):
-    """How every unit of every gate behaves."""
+    """The behaviour of every unit of every gate."""
 
     behaviour: Behaviour
 
     def title(self, words: Words) -> str:
-        """That it is about gates."""
+        """The title, which names gates as the subject."""
         return words.word("gates.title")
 
     def found(self, words: Words) -> Iterator[str]:
-        """The first value that is not finite; of each gate its saturation, and how long it keeps its state."""
+        """The first value that is not finite; for each gate its saturation, and how long it keeps its state."""
         if (first := self.behaviour.not_finite) is not None:
             operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
             facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands, "op": first.op}
@@ -76,7 +76,7 @@ class GatesExplanation(Explanation):
             yield words.word("semicolon").join(told)
 
     def _half_lives(self, lives: Sequence[tuple[float, int]], names: Sequence[str], words: Words) -> str:
-        """The half-lives of a gate's units: of one its own, of several the shortest, the longest and the median."""
+        """The half-lives of a gate's units: for one its own, for several the shortest, the longest and the median."""
         most = foreseen(self.trace.valid)
         (least, first), (longest, last) = lives[0], lives[-1]
         if least == longest:
@@ -114,5 +114,5 @@ class GatesExplanation(Explanation):
 
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:
-    """Units by number, with their labels where there are some; neighbours as a range; the first of many."""
+    """Units by number, with their labels if there are any; neighbours as a range; only the first of many."""
     return some_of([f"{j} ({visible(names[j])})" for j in those] if names else [*map(words.span, runs(those))], words)

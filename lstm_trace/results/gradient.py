@@ -36,18 +36,18 @@ def gradient(
     arithmetic: str | None = None,
     **worked: Unpack[Worked],
 ) -> GradientExplanation:
-    """The gradient of a value, or of a weighting of the output, with respect to everything.
+    """The gradient of a value, or of a weighted output, with respect to everything.
 
     Args:
         trace: a trace with every line that the value depends on.
         of: Address of the value, for example 3/h_t[1], or a loss.
         seed: weights of the output, in its shape.
-        equations: Only the equations of the backward pass.
-        arithmetic: in which the forward and the backward pass are computed.
+        equations: Show only the equations of the backward pass.
+        arithmetic: the arithmetic of the forward and the backward pass.
         worked: options of the worked solution.
 
     Returns:
-        The rows are the lines in the order of the walk (last step first), then the inputs and weights.
+        The rows are the lines in the order of computation (last step first), then the inputs and weights.
 
     Raises:
         OptionError: unless exactly one of `of` and `seed` is given.
@@ -62,7 +62,7 @@ def gradient(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GradientExplanation(Solved):
-    """The gradient of a value, or of a weighting `seed` of the output. back: the trace with its backward pass."""
+    """The gradient of a value, or of the output weighted by `seed`. back: the trace with its backward pass."""
 
     back: Trace
     seed: Any
@@ -84,13 +84,13 @@ class GradientExplanation(Solved):
 
     @cached_property
     def _blocks(self) -> list[tuple[str, float, float]]:
-        """By name the sum of the sizes of each gradient, and the largest; the largest sum first."""
+        """By name, the sum of the magnitudes of each gradient, and the largest; the largest sum first."""
         sizes = ((name, np.abs(values)) for name, values in self.gradients.items())
         blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes]
         return sorted(blocks, key=lambda row: -row[1])
 
     def title(self, words: Words) -> str:
-        """Of which value."""
+        """The title, which names the value."""
         if self.of is None:
             return words.word("gradient.title.weighted")
         return words.word("gradient.title", of=self.of if loss_of(self.trace, self.of) else target(self.trace, self.of))
@@ -101,7 +101,7 @@ class GradientExplanation(Solved):
             yield words.word("gradient.largest", name=name, most=f"{most:.6g}", sum=f"{sizes:.6g}")
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """By block, and every gradient that is not 0 of a line, with all of inputs and weights."""
+        """By block, and every nonzero gradient of a line, with all of those of inputs and weights."""
         labelled = bool(self.trace.header.step_labels)
         columns = ("address", STEP_LABEL, *_COLUMNS[1:]) if labelled else _COLUMNS
         premises = every(grid_of(name, {"gradient": values}, kind="premise") for name, values in self.gradients.items())
@@ -118,7 +118,7 @@ class GradientExplanation(Solved):
 
 
 def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterator[Run]:
-    """The gradients of the lines that are not 0, in the order of the walk, some steps at a time."""
+    """The nonzero gradients of the lines, in the order of computation, some steps at a time."""
     for stage in reversed(trace.stages):
         here = gradients.get(stage.scope, {})
         names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
@@ -135,7 +135,7 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
 
 
 def _visited(lines: Sequence[EntryGrid]) -> Run:
-    """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
+    """The nonzero entries of lines that have the same steps: step by step, and line by line at each of them."""
 
     def order() -> Array:
         places, steps, start = [], [], 0
@@ -150,7 +150,7 @@ def _visited(lines: Sequence[EntryGrid]) -> Run:
 
 
 def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> EntryGrid:
-    """The entries of arrays of one shape, by the address of what they are of."""
+    """The entries of arrays of one shape, by the address of what they are the gradient of."""
     shape = next(iter(values.values())).shape
     axes = tuple((str(axis), range(n)) for axis, n in enumerate(shape))
     return EntryGrid(f"{address.replace('%', '%%')}[{','.join(['%d'] * len(shape))}]", axes, fixed, values)

@@ -1,4 +1,4 @@
-"""What a cell remembers: the ledger of a carried value, step by step, with how fast it forgets."""
+"""What a cell remembers: the ledger of a carried value, step by step, and how fast it forgets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .explanation import Explanation, in_steps, step_named
 
 @checked
 def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
-    """What each step wrote into a carried value, and what the gates since have left of it.
+    """What each step wrote into a carried value, and what the gates since have kept of it.
 
     The parts add up to the value. In a sum like c_t = f_t * c_prev + i_t * c_tilde the ledger is exact.
 
@@ -32,7 +32,7 @@ def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
         of: Address of the value, for example 3/h_t[1].
 
     Raises:
-        OptionError: where the carry is not a sum of (gate * previous) and other terms.
+        OptionError: if the carry is not a sum of (gate * previous) and other terms.
     """
     book = ledger(trace, of)
     stage = recurrent_stage(trace.stage(book.address.scope))
@@ -46,14 +46,14 @@ def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
 class MemoryExplanation(Explanation):
     """The ledger of a value.
 
-    half_life: of its unit over all valid steps of all sequences, as a profile has it; NaN where it has none.
+    half_life: of its unit over all valid steps of all sequences, as in a profile; NaN if it has none.
     """
 
     ledger: Ledger
     half_life: float
 
     def title(self, words: Words) -> str:
-        """Of which value."""
+        """The title, which names the value."""
         return words.word("memory.title", of=self.ledger.address)
 
     def found(self, words: Words) -> Iterator[str]:
@@ -71,7 +71,7 @@ class MemoryExplanation(Explanation):
 
     def _largest(self, words: Words) -> str:
         rows = self.ledger.rows
-        # of parts that are all 0 the last that was put says why
+        # if all parts are 0, the last value put in explains it
         at = max(range(len(rows)), key=lambda k: (abs(rows[k].part), rows[k].source.startswith(HOLD) * k))
         step, part, where = rows[at].step, rows[at].part, words.word("memory.initial")
         if step is not None:
@@ -93,7 +93,7 @@ class MemoryExplanation(Explanation):
         return words.count(key, book.halved, hold=hold)
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each step that wrote something."""
+        """One row per step that wrote something."""
         columns, rows = table(self.trace, self.ledger)
         notes, ranked = (words.word("memory.note"),), ("part", "share")
         return (LongTable(columns, rows, notes=notes, ranked=ranked, timed=True, said={"source": _source}),)
@@ -104,7 +104,7 @@ class MemoryExplanation(Explanation):
 
 
 def _source(source: str, words: Words) -> str:
-    """What wrote a part, with the words of holds and clips in a language."""
+    """The source of a part, with the words for holds and clips in a language."""
     name, *lines = source.split(SCALED)
     for begin, key in ((HOLD, "memory.hold"), (CLIP, "memory.clip")):
         if name.startswith(begin):

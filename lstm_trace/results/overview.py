@@ -1,4 +1,4 @@
-"""What a trace has recorded, at a glance: its size, and every line with its last values. A notebook shows it."""
+"""The contents of a trace at a glance: its size, and every line with its last values. A notebook shows it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..formulas.plain import number
 from ..languages.strings import Words
 from ..trace.trace import Trace
 
-#: Numbers of a value.
+#: Maximum number of entries shown of a value.
 NUMBERS = 4
 
 
@@ -25,12 +25,12 @@ def html(trace: Trace) -> str:
 
 @dataclass(frozen=True)
 class Overview(Finding):
-    """What a trace has recorded."""
+    """The contents of a trace."""
 
     trace: Trace
 
     def title(self, words: Words) -> str:
-        """The title of the problem, or which kind of cell it is."""
+        """The title of the problem, or the kind of the cell."""
         return self.trace.header.title or words.word("overview.title", kind=self.trace.header.kind)
 
     def sentences(self, words: Words) -> Iterator[str]:
@@ -43,7 +43,7 @@ class Overview(Finding):
         yield words.word("overview.layers", n=len(trace.stages), size=size) if len(trace.stages) > 1 else size
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each line that the equations name, with its last values of sequence 0 that are no padding."""
+        """One row per line named in the equations, with its values at the last valid step of sequence 0."""
         trace, rows = self.trace, []
         valid = np.flatnonzero(trace.valid[:, 0, 0])
         for stage, line, values in trace.recorded():

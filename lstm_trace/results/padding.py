@@ -1,4 +1,4 @@
-"""Which steps of each sequence count, and which are padding."""
+"""Which steps of each sequence are valid, and which are padding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .explanation import Explanation, some_of
 
 @checked
 def padding(trace: Trace) -> PaddingExplanation:
-    """Which steps of each sequence are valid; at the others states are held, and what is computed is masked."""
+    """Which steps of each sequence are valid; at the others states are held, and the computed values are masked."""
     valid = (np.flatnonzero(trace.valid[:, b, 0]) + trace.first for b in range(trace.batch))
     return PaddingExplanation(trace, None, tuple(tuple(steps.tolist()) for steps in valid))
 
@@ -30,7 +30,7 @@ class PaddingExplanation(Explanation):
     valid: tuple[tuple[int, ...], ...]
 
     def title(self, words: Words) -> str:
-        """That it is about padding."""
+        """The title, which names padding as the subject."""
         return words.word("padding.title")
 
     def found(self, words: Words) -> Iterator[str]:
@@ -51,7 +51,7 @@ class PaddingExplanation(Explanation):
                 yield words.word(key, names=some_of(those, words))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each sequence."""
+        """One row per sequence."""
         rows = [
             (b, len(steps), self.trace.steps - len(steps), ", ".join(map(words.span, runs(steps))))
             for b, steps in enumerate(self.valid)

@@ -42,25 +42,25 @@ def training(
     arithmetic: str | None = None,
     **worked: Unpack[Worked],
 ) -> TrainingExplanation:
-    """Some updates of the weights, so that the loss falls. `-o new.yaml` writes the problem with the new weights.
+    """Updates of the weights that reduce the loss. `-o new.yaml` writes the problem with the new weights.
 
     Args:
         trace: a trace with every line that the loss depends on.
         of: The loss: its line, for example L, or the address of one value.
         rate: The learning rate (0.1; adam 0.001).
-        updates: How many updates (1).
+        updates: Number of updates (1).
         optimizer: sgd (default), momentum, adam, or equations of a custom rule.
-        parameters: Names of the weights that are updated; all if not given.
+        parameters: Names of the weights to update; all if not given.
         constants: A constant of the rule (repeatable).
-        arithmetic: in which all of it is computed.
+        arithmetic: the arithmetic of all computations.
         worked: options of the worked solution.
 
     Raises:
-        OptionError: for an option that does not fit, and what `train` raises.
+        OptionError: if an option does not fit; also the errors of `train`.
     """
     constants = constants or {}
     if foreign := [name for name in constants if name in signature(train).parameters]:
-        raise OptionError(f"constant {foreign[0]!r}: {foreign[0]} has an option of its own, or is none of the rule's")
+        raise OptionError(f"constant {foreign[0]!r}: {foreign[0]} has its own option, or is not one of the rule's")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
     done = train(trace, of, rate, updates, optimizer, parameters, **constants)
@@ -69,13 +69,13 @@ def training(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingExplanation(Solved):
-    """The weights before and after some updates."""
+    """The weights before and after the updates."""
 
     training: Training
 
     @property
     def alone(self) -> str:
-        """The forward pass is shown too."""
+        """The part that is shown: the forward pass as well."""
         return ""
 
     def views(self, format: str, chosen: Options) -> Sequence[View]:
@@ -89,7 +89,7 @@ class TrainingExplanation(Solved):
         return [replace(views[0], course=(done, tuple(views)))]
 
     def title(self, words: Words) -> str:
-        """With which loss."""
+        """The title, which names the loss."""
         return words.word("training.title", of=self.of)
 
     def found(self, words: Words) -> Iterator[str]:
@@ -111,6 +111,6 @@ class TrainingExplanation(Solved):
         if bad:
             raise OptionError(
                 f"the training does not end in finite weights ({some(bad, 3)}): "
-                "no problem is written; take a smaller --rate or fewer --updates"
+                "no problem is written; use a smaller --rate or fewer --updates"
             )
         return with_weights(source, done.weights, f"after {counted(len(done.traces) - 1, 'update')}")

@@ -1,4 +1,4 @@
-"""What `verify` found: the verdict, the values that fail, and what the check started from."""
+"""The result of `verify`: the verdict, the values that fail, and the premises of the check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..verification.verify import SUPPLIED, Verification
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Entries of a list that are printed; the others are counted.
+#: Maximum number of entries printed from a list; the others are counted.
 LISTED = 12
 COLUMNS = ("address", "op", "recorded", "derived", "off_by", "bound", "values")
 
@@ -28,16 +28,16 @@ def blocks(result: Verification, words: Words, show: Show) -> Iterator[Block]:
     yield Heading(1, (words.word("verification.title"),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words, show.rows)))
     if result.failures:
-        yield from _failures(result).blocks(words, 17, show.rows)  # the last digit may be what differs
+        yield from _failures(result).blocks(words, 17, show.rows)  # they may differ only in the last digit
 
 
 def frame(result: Verification) -> pd.DataFrame:
-    """One row for each failing value that is listed."""
+    """One row per failing value that is listed."""
     return _failures(result).to_frame()
 
 
 def facts(result: Verification) -> dict[str, Any]:
-    """The verdict, its sentences, the counts, each failure, what is inconclusive, and the premises."""
+    """The verdict, its sentences, the counts, each failure, the inconclusive values, and the premises."""
     rows = zip(_failures(result).facts()["rows"], result.failures, strict=True)
     failures = [{**row, "consequences": list(failure.consequences)} for row, failure in rows]
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
@@ -47,7 +47,7 @@ def facts(result: Verification) -> dict[str, Any]:
 
 
 def _failures(result: Verification) -> LongTable:
-    """What fails; three digits tell enough of how far off it is."""
+    """The failures; three digits are enough for how far off they are."""
     short = dict.fromkeys(("off_by", "bound"), math.inf)
     said = dict.fromkeys(short, lambda size, _: f"{size:.3g}")
     rows = [
@@ -58,9 +58,9 @@ def _failures(result: Verification) -> LongTable:
 
 
 def sentences(result: Verification, words: Words, most: int | None = None) -> Iterator[str]:
-    """The verdict; each failure, named or counted, with its consequences; what the check started from, by layer.
+    """The verdict; each failure, named or counted, with its consequences; the premises of the check, by layer.
 
-    most: so many failures are named.
+    most: maximum number of failures that are named.
     """
     values = words.count("counted.values", result.verified)
     yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")

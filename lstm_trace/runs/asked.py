@@ -1,6 +1,6 @@
-"""What is asked of runs, as pydantic models, and what goes wrong with a kept run beside what goes wrong with any.
+"""Requests about runs as pydantic models, and errors specific to kept runs.
 
-A worker validates what was sent; others only pass its bytes on.
+A worker validates the request; other processes only pass its bytes on.
 """
 
 from __future__ import annotations
@@ -19,62 +19,67 @@ from .records import DescribedSchema
 
 
 class UnknownRunError(LstmTraceError):
-    """There was never a run of that id, or it is forgotten."""
+    """There was never a run with this id, or it has been forgotten."""
 
 
 class DroppedRunError(LstmTraceError):
-    """There is a run of that id, but its trace was dropped or damaged; it may be made again (`Runs.ready`)."""
+    """There is a run with this id, but its trace was dropped or damaged; it can be made again (`Runs.ready`)."""
 
 
 class RunFolderError(LstmTraceError):
-    """The folder of the runs cannot be written or read: the disk is full, say. Nobody asked for anything wrong."""
+    """The folder of the runs cannot be written or read, for example because the disk is full; not the client's
+    fault.
+    """
 
 
 class NotJsonError(LstmTraceError):
-    """A request that is no JSON, not UTF-8, or has a key twice."""
+    """A request that is not JSON, not UTF-8, or has a duplicate key."""
 
 
 class NoArrowError(LstmTraceError):
-    """Values are wanted as Arrow, and pyarrow is not there."""
+    """Values are requested as Arrow, and pyarrow is not installed."""
 
 
 B = TypeVar("B", bound=BaseModel)
 
-#: What a spec may say its run is of; exactly one of them.
+#: Possible sources of a run in a spec; exactly one of them is given.
 SOURCES = ("problem", "example", "item", "model")
 
 
 class RequestBody(DescribedSchema, BaseModel):
-    """A request: nothing that is not named here, and no NaN where a number is one."""
+    """A request: unknown members are rejected, and so is NaN where a number is expected."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
 class Documented(RequestBody):
-    """What is answered with a result. language: of its document, which the reply has if one is named."""
+    """A request that is answered with a result.
+
+    language: of its document, which the reply contains only if it is given.
+    """
 
     language: str | None = Field(None, max_length=20)
 
 
 class Edit(RequestBody):
-    """One premise changed: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
+    """A changed premise: a number at `0/forward/W_xi[0,0]`, or the whole array of `0/forward/W_xi` or `x`."""
 
     address: str = Field(max_length=400)
     value: Numbers
 
 
 class Holding(RequestBody):
-    """A change of what is held: over the holds before it, value by value."""
+    """A change of the holds: overrides earlier ones, value by value."""
 
     address: str = Field(max_length=400)
-    value: Held | None = Field(None, description="a number, '*0.5' for a multiple, or arrays; null: released")
+    value: Held | None = Field(None, description="a number, '*0.5' for a multiple, or arrays; null releases the hold")
 
 
 class Edits(RequestBody):
-    """Changes of a run, which make another run. What is left out stays as it is.
+    """Changes to a run, which make a new run. Members that are left out stay as they are.
 
     Attributes:
-        equations: the cell's equations instead; null: those of the source.
+        equations: equations that replace the cell's; null: those of the source.
         arithmetic: by-hand-4, float16, q4.12, …; float64: none; null: that of the source.
     """
 
@@ -84,16 +89,17 @@ class Edits(RequestBody):
 
 
 class Spec(Edits):
-    """All that a run follows from: a source, what it is run over, and changes made to it, the last of each address.
+    """Everything that determines a run: a source, its input, and changes to it, of which the last one per address
+    counts.
 
     Attributes:
         example: name of an example problem.
-        item: id of a problem or trace of the library.
-        model: id of a model of the library; it needs x.
-        name: which LSTM of several in a model.
+        item: id of a problem or trace in the library.
+        model: id of a model in the library; it needs x.
+        name: name of the LSTM, if a model has several.
         hold: lines held at other values, by address: a number, '*0.5' for a multiple, or arrays.
-        holds: changes of what is held, in order.
-        tokens: what the steps are called, or a list of that for each row.
+        holds: changes of the holds, in order.
+        tokens: labels of the steps, or one such list per sequence.
         layout: how the arrays of a model are stored.
     """
 
@@ -114,7 +120,7 @@ class Spec(Edits):
     layout: str | LayoutSpec | None = None
 
 
-#: The type of an option of an explanation in JSON, by how the command line reads it; otherwise that of the function.
+#: The JSON type of an option of an explanation, by how the command line parses it; otherwise that of the function.
 _READ: dict[str, Any] = {
     "hold": float | str, "baseline": int | str, "runs": int | str, "names": list[str], "list": list[str],
     "values": Numbers, "constants": dict[str, float],
@@ -122,7 +128,7 @@ _READ: dict[str, Any] = {
 
 
 def _fields() -> dict[str, Any]:
-    """The options of all explanations as fields of a model, but not how a worked solution looks."""
+    """The options of all explanations as fields of a model, except those for the style of a worked solution."""
     found: dict[str, Any] = {}
     for one in (one for how in EXPLANATIONS for one in parameters(explaining(how)).values() if not one.keyword):
         if (option := one.option) is not None and one.name != "of":
@@ -148,7 +154,7 @@ _Question: Any = create_model("_Question", __base__=_Asked, **_fields())
 
 
 class Question(_Question):  # type: ignore[misc]
-    """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
+    """A request for an explanation. against: the other run of an attribution, or the baseline of a contribution."""
 
 
 class Pair(Documented):
@@ -168,7 +174,7 @@ class NamedRun(Documented):
 
 
 class ReportOptions(BaseModel):
-    """The options of a report; None leaves one as it is by default. Other files read some of them."""
+    """The options of a report; None means the default. Other files read some of them."""
 
     title: str | None = Field(None, max_length=400)
     language: str | None = None
@@ -179,11 +185,13 @@ class ReportOptions(BaseModel):
     decimal_comma: bool | None = None
     trim: bool | None = None
     count_from: int | None = None
-    everything: bool | None = Field(None, description="leave nothing out")
+    everything: bool | None = Field(None, description="do not truncate")
 
 
 def data(body: bytes) -> Any:
-    """A body as data, read strictly: what two readers could understand differently is refused. Raises NotJsonError."""
+    """A body as data, read strictly: anything that two readers could understand differently is an error
+    (NotJsonError).
+    """
     try:
         return read_json("the body", body, nonfinite=False)
     except FileError as error:
@@ -191,5 +199,5 @@ def data(body: bytes) -> Any:
 
 
 def read(model: type[B], body: bytes) -> B:
-    """A body as `model`. Raises NotJsonError, and FileError with every fault of another form."""
+    """A body as `model`. Raises NotJsonError, and FileError with every fault in its form."""
     return validate(model, data(body), "the request")

@@ -1,4 +1,4 @@
-"""What other rooms find out about runs, as JSON: comparisons, explanations, verifications, and all of one number."""
+"""Findings of other rooms about runs, as JSON: comparisons, explanations, verifications, and details of one number."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Document = list[dict[str, Any]] | None
 
 
 class FirstDifference(Record):
-    """The first value, in computing order, that differs.
+    """The first value, in order of computation, that differs.
 
     Attributes:
-        bound: what rounding explains of this value; of others of the line it may be more.
+        bound: the rounding bound of this value; other values of the line may have a larger one.
     """
 
     address: str
@@ -52,7 +52,7 @@ class LineDiff(Record):
     """A line of both runs; t, b, unit: where it differs most.
 
     Attributes:
-        bound: the most that rounding explains of any of its values, each held against its own.
+        bound: the largest rounding bound of its values; each value is compared with its own.
     """
 
     scope: str
@@ -66,11 +66,11 @@ class LineDiff(Record):
 
 
 class DiffReply(Record):
-    """A comparison; text: what `lstm-trace diff` says.
+    """A comparison; text: the output of `lstm-trace diff`.
 
     Attributes:
-        units: of that text: which units differ, and what becomes of the output.
-        document: its blocks, if a language was named.
+        units: the part of that text about units that differ, and the effect on the output.
+        document: its blocks, if a language was given.
     """
 
     a: str
@@ -87,7 +87,7 @@ class DiffMap(Record):
     """|b - a| of one line, [t][unit].
 
     Attributes:
-        left_out: steps.
+        left_out: number of steps left out.
     """
 
     scope: str
@@ -100,7 +100,7 @@ class DiffMap(Record):
 
 
 class TitledTable(Record):
-    """One of several tables, and how many of its rows were left out."""
+    """One of several tables, and the number of rows left out."""
 
     title: str
     columns: list[str]
@@ -109,11 +109,11 @@ class TitledTable(Record):
 
 
 class ExplanationReply(Record):
-    """A table with its sentences, and how many of its rows were left out.
+    """A table with its sentences, and the number of rows left out.
 
     Attributes:
-        more: of the same finding: of a split `By block`, the sum of each array that is given, and `By step`.
-        document: its blocks, if a language was named.
+        more: further tables of the same finding: for a split `By block`, the sum of each given array, and `By step`.
+        document: its blocks, if a language was given.
     """
 
     how: str
@@ -136,10 +136,10 @@ class FailedValue(Record):
 
 
 class VerificationReply(Record):
-    """What `lstm-trace verify` says.
+    """The output of `lstm-trace verify`.
 
     Attributes:
-        document: its blocks, if a language was named.
+        document: its blocks, if a language was given.
     """
 
     verdict: Literal["verified", "failed", "inconclusive"]
@@ -154,9 +154,9 @@ class NumberReply(DescribedSchema, ValueDerivation):
     """One value.
 
     Attributes:
-        relation: = or ≈, between `substituted` and the value as it is shown.
-        written_out: with values that have no name written out in numbers.
-        held: what holds it at another value than its equation gives.
+        relation: = or ≈, between `substituted` and the displayed value.
+        written_out: with unnamed values replaced by numbers.
+        held: the hold that sets it to another value than its equation gives.
     """
 
     held: HeldLine | None
@@ -171,24 +171,24 @@ def compared(
     ulps: float | None,
     language: str | None = None,
 ) -> bytes:
-    """b compared with a, as `lstm-trace diff` does.
+    """Compare b with a, as `lstm-trace diff` does.
 
     Args:
         of_a: path of the trace of a, the reference.
-        of_b: of that of b.
+        of_b: path of the trace of b.
         ids: of the two runs, for the reply.
         rtol: relative tolerance.
         atol: absolute tolerance.
-        ulps: tolerance in units in the last place; without any the rounding bound decides.
-        language: of the document; None for none.
+        ulps: tolerance in units in the last place; without any tolerance the rounding bound decides.
+        language: of the document; None for no document.
 
     Returns:
-        JSON as `DiffReply` describes it: the verdict, the first difference, and every line.
+        JSON as described by `DiffReply`: the verdict, the first difference, and every line.
 
     Raises:
-        DroppedRunError: where a trace is no longer there, or damaged.
-        OptionError: for a tolerance that is not a finite number of at least 0.
-        ShapeError: where the two have no value in common.
+        DroppedRunError: if a trace is no longer available, or damaged.
+        OptionError: if a tolerance is negative or not finite.
+        ShapeError: if the two have no value in common.
     """
     a, b = opened(of_a), opened(of_b)
     found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
@@ -212,24 +212,24 @@ def _line(found: LineDifference, change: LineChange | None) -> LineDiff:
 
 
 def mapped(of_a: str, of_b: str, line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
-    """|b - a| of a line by step and unit.
+    """Compute |b - a| of a line by step and unit.
 
     Args:
         of_a: path of the trace of a, the reference.
-        of_b: of that of b.
-        line: its name.
-        layer: from 0; None where there is one, or for the first.
+        of_b: path of the trace of b.
+        line: name of the line.
+        layer: from 0; None if there is only one, or for the first.
         direction: `forward`, `reverse` or `joined`; None likewise.
-        batch: which sequence, from 0.
-        most: numbers of the map; of a larger one there are the first steps.
+        batch: the sequence, from 0.
+        most: maximum number of values; of a larger map only the first steps are returned.
 
     Returns:
-        JSON as `DiffMap` describes it, with the values [t][unit] and the largest of all steps.
+        JSON as described by `DiffMap`, with the values [t][unit] and the largest over all steps.
 
     Raises:
-        DroppedRunError: where a trace is no longer there, or damaged.
-        MissingError: for a layer, direction or line that one of them does not have.
-        ShapeError: for a sequence that one of them does not have, and where they have no step in common.
+        DroppedRunError: if a trace is no longer available, or damaged.
+        MissingError: if one of them does not have the layer, direction or line.
+        ShapeError: if one of them does not have the sequence, or they have no step in common.
     """
     a, b = opened(of_a), opened(of_b)
     scope = place(a, layer, direction).scope
@@ -241,7 +241,7 @@ def mapped(of_a: str, of_b: str, line: str, layer: int | None, direction: str | 
 
 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
-    """An explanation as tables, each of at most so many rows, with its sentences."""
+    """An explanation as tables, each of at most `most` rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against", "language"}, exclude_none=True)
     if asked.how == "attribution":
@@ -252,7 +252,7 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
         found: Explanation = difference(other, trace, asked.of)
     else:
         if other is not None and asked.how != "contribution":
-            raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
+            raise OptionError(f"against applies to attribution and contribution, not to {asked.how}")
         if other is not None and "baseline" in given:
             raise OptionError("against is a baseline itself: omit baseline")
         found = explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
@@ -264,18 +264,18 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
 
 
 def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int]:
-    """Its columns, its first rows, and how many are left out."""
+    """Its columns, its first rows, and the number of rows left out."""
     rows = as_plain(found.rows[:most])
     return list(found.columns), rows, len(found.rows) - len(rows)
 
 
 def _document(found: Result, language: str | None) -> Document:
-    """The blocks of a result in a language, as they travel; without its picture, which has a route of its own."""
+    """The blocks of a result in a language, in wire form; without its picture, which has its own route."""
     return None if language is None else encoded(found.body(words(language), Show()))
 
 
 def verified(path: str, language: str | None = None) -> bytes:
-    """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
+    """Verify that each line can be derived again from its recorded operands, like `lstm-trace verify`."""
     found = verify(opened(path))
     failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
@@ -290,7 +290,7 @@ def at(
     of: Annotated[str | None, Field(max_length=400, description="address of a value to take the gradient of")] = None,
     look: Look = LOOK,
 ) -> bytes:
-    """One value: its equation in symbols and numbers, what it is made of, its consumers, its gradient."""
+    """Return one value: its equation in symbols and numbers, its operands, its consumers, its gradient."""
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
@@ -298,5 +298,5 @@ def at(
     return as_json({**found.facts(), "held": held})
 
 
-#: What is asked of a run by a GET of `/runs/{id}/…`, and is found by other rooms.
+#: Views of a run (GET `/runs/{id}/…`) that other rooms compute.
 VIEWS = (ReadRoute("at/{address:path}", at, NumberReply),)

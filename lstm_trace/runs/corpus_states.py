@@ -1,4 +1,4 @@
-"""The states of a corpus: what there is, the text of a sequence with a unit, and where units are active."""
+"""The states of a corpus: available states, the text of a sequence coloured by a unit, and where units are active."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class StatesLine(Record):
     """A recorded line.
 
     Attributes:
-        line: what it is asked for by; a unit is line[unit]. Examples: c_t, 1/reverse/c_t.
+        line: name for requests; a unit is line[unit]. Examples: c_t, 1/reverse/c_t.
         scope: layer/direction.
-        width: units.
+        width: number of units.
     """
 
     line: str
@@ -46,14 +46,14 @@ class StatesLine(Record):
 
 
 class StatesInfo(Record):
-    """The states of a corpus in a folder; only `name` and `problem` where they cannot be read.
+    """The states of a corpus in a folder; only `name` and `problem` if they cannot be read.
 
     Attributes:
         problem: why they cannot be read; empty if they can.
-        title: of the model.
+        title: title of the model.
         dtype: of the stored values.
-        sequences: that are there.
-        parts_missing: that are not computed yet, or failed.
+        sequences: number of available sequences.
+        parts_missing: number of parts that are not computed yet, or failed.
         targets: further columns of the input.
         tokens: whether steps have tokens.
     """
@@ -76,7 +76,7 @@ class Beginning(Record):
     """A sequence in a list.
 
     Attributes:
-        text: how it begins; empty without tokens.
+        text: its beginning; empty without tokens.
     """
 
     id: str
@@ -93,7 +93,7 @@ class SequencesReply(Record):
 
 
 class ColourScale(Record):
-    """Where the colours of a unit end, the same for all sequences.
+    """The range of a unit's colours, the same for all sequences.
 
     Attributes:
         two: whether 0 is in the middle, with a colour on each side.
@@ -111,9 +111,9 @@ class TextReply(Record):
 
     Attributes:
         begin: the first step of the sequence.
-        steps: of the sequence.
+        steps: number of steps of the sequence.
         first: the first step in this reply; the others follow it.
-        spaced: whether spaces are set between the tokens.
+        spaced: whether spaces are added between the tokens.
     """
 
     sequence: str
@@ -132,9 +132,9 @@ class ContextRecord(Record):
 
     Attributes:
         t: the step of the place, or the first one of a stretch.
-        length: steps of the stretch; 1 of a single place.
-        first: the step of the first token; of a long stretch only the beginning is there.
-        values: at these tokens: of the unit, of several the one nearest to the level.
+        length: number of steps of the stretch; 1 for a single place.
+        first: the step of the first token; only the beginning of a long stretch is included.
+        values: the unit's values at these tokens; for several units, those of the one closest to the level.
     """
 
     sequence: str
@@ -147,10 +147,10 @@ class ContextRecord(Record):
 
 
 class ContextsReply(Record):
-    """Places of a corpus, the strongest first.
+    """Places in a corpus, the strongest first.
 
     Attributes:
-        spaced: whether spaces are set between the tokens.
+        spaced: whether spaces are added between the tokens.
     """
 
     spaced: bool
@@ -162,7 +162,7 @@ class ActiveUnit(Record):
     """A unit that is beyond the level in a whole span.
 
     Attributes:
-        nearest: the value that is nearest to the level.
+        nearest: the value that is closest to the level.
     """
 
     unit: str
@@ -174,8 +174,8 @@ class ActiveReply(Record):
     """The units that are active in a span.
 
     Attributes:
-        left_out: further ones.
-        beside: where none is: those that are active in the span, and right before or after it too.
+        left_out: number of further ones.
+        beside: if there are none, the units that are active in the span but also right before or after it.
     """
 
     units: list[ActiveUnit]
@@ -184,25 +184,25 @@ class ActiveReply(Record):
 
 
 class UnitsTable(Record):
-    """What each unit does over the whole corpus; see docs/corpus.md."""
+    """A summary of each unit over the whole corpus; see docs/corpus.md."""
 
     columns: list[str]
     rows: list[list[Any]]
 
 
-#: Tables of units that are kept; of a hundred corpora and more some are computed again.
+#: Number of tables of units that are cached; with a hundred corpora and more, some are computed again.
 _KEPT = 256
-#: Steps before and after a place, of words and of letters.
+#: Steps of context before and after a place, for words and for letters.
 _AROUND = {True: (8, 5), False: (30, 12)}
-#: Steps of a context that are shown; a stretch may be a whole sequence.
+#: Number of steps of a context that are shown; a stretch may be a whole sequence.
 _LONGEST = 300
 SequenceId = Annotated[str, Field(max_length=4000, description="the id of a sequence")]
 Unit = Annotated[str, Field(max_length=400, description="a unit of a line: c_t[35], 1/reverse/c_t[35]")]
-Line = Annotated[str, Field(max_length=400, description="a line, as `lines` of the states has it")]
+Line = Annotated[str, Field(max_length=400, description="a line, as in `lines` of the states")]
 Step = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Places = Annotated[int, Field(ge=1, le=100_000, description="contexts")]
-#: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
+#: Text of a sequence in a list: number of steps that are read, columns that are shown.
 _READ, _WIDE = 60, 72
 
 
@@ -220,7 +220,7 @@ ENDS = Ends()
 
 
 def listed(folders: Mapping[str, str]) -> bytes:
-    """What is said of the states in each folder. One that cannot be read says why, and leaves the others be."""
+    """Describe the states in each folder. If one cannot be read, its entry says why; the others are not affected."""
     return as_json([_described(name, folder) for name, folder in folders.items()])
 
 
@@ -249,7 +249,7 @@ def _described(name: str, folder: str) -> StatesInfo:
 def sequences(
     folder: str, offset: Annotated[int, Field(ge=0, lt=2**53)] = 0, limit: Count = 50, contexts: int = 200
 ) -> bytes:
-    """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
+    """List some of the sequences, in the order of the files: their ids, lengths, and the beginnings of their texts."""
     limit = min(limit, contexts)
     found: list[Beginning] = []
     with opened(folder) as states:
@@ -278,25 +278,25 @@ def text(
     folder: str,
     sequence: SequenceId,
     unit: Unit,
-    at: Annotated[Step | None, Field(description="a step that is shown; the first one if none")] = None,
+    at: Annotated[Step | None, Field(description="a step to be shown; by default the first one")] = None,
     steps: Count = 1000,
     shown_steps: int = 4000,
 ) -> bytes:
-    """Steps of a sequence: their tokens, and the values of a unit.
+    """Return steps of a sequence: their tokens, and the values of a unit.
 
     Args:
-        folder: of the states.
-        sequence: its id.
-        unit: as `c_t[35]`.
-        at: a step that is shown; the first one if None.
-        steps: that are shown: the first so many, or the next ones, ….
-        shown_steps: the most that are.
+        folder: folder of the states.
+        sequence: id of the sequence.
+        unit: for example `c_t[35]`.
+        at: a step to be shown; the first one if None.
+        steps: number of steps per reply: the first this many, or the next, ….
+        shown_steps: maximum number of steps.
 
     Returns:
-        JSON as `TextReply` describes it.
+        JSON as described by `TextReply`.
 
     Raises:
-        MissingError: for a sequence, step or unit that there is not.
+        MissingError: if a sequence, step or unit does not exist.
     """
     most = min(steps, shown_steps)
     with opened(folder) as states:
@@ -317,12 +317,12 @@ def text(
 
 
 def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:
-    """Tokens as a page shows them: not too long, and with nothing in them that acts."""
+    """Tokens for display in a page: shortened, and without control characters."""
     return None if labels is None else [seen(label) for label in tokens(labels, range(len(labels)), False).labels]
 
 
 def spaced(states: States) -> bool:
-    """Whether spaces are set between the tokens."""
+    """Whether spaces are added between the tokens."""
     return _spaced(states, states.manifest.key)
 
 
@@ -341,9 +341,9 @@ def scale_of(states: States, block: Block, unit: int) -> Scale:
 
 @lru_cache(64)
 def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
-    """By the values of the first part, which has thousands.
+    """Determined by the values of the first part, which has thousands.
 
-    key: of the run; another one may have taken its place in the folder.
+    key: of the run; another one may have replaced it in the folder.
     """
     return symmetric(next(iter(states.parts())).values(block, [unit])[:, 0])
 
@@ -353,7 +353,7 @@ def _scaled(scale: Scale) -> ColourScale:
 
 
 def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts: int = 200) -> bytes:
-    """Where a unit is highest, or lowest, as `lstm-trace corpus top`."""
+    """Find where a unit is highest, or lowest, like `lstm-trace corpus top`."""
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
         found = states.top(unit, n=min(n, contexts), lowest=lowest, before=before, after=after)
@@ -365,13 +365,13 @@ def match(
     line: Line,
     units: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=1000)],
     level: Ends = ENDS,
-    min_length: Annotated[int, Field(ge=1, lt=2**31, description="steps of a stretch at least")] = 1,
+    min_length: Annotated[int, Field(ge=1, lt=2**31, description="minimum number of steps of a stretch")] = 1,
     n: Places = 10,
     contexts: int = 200,
 ) -> bytes:
-    """Stretches in which units of a line are active together, as `lstm-trace corpus match`.
+    """Find stretches in which units of a line are active together, like `lstm-trace corpus match`.
 
-    Their values are those of the unit that is nearest to the level.
+    Their values are those of the unit that is closest to the level.
     """
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
@@ -399,7 +399,7 @@ def select(
     strict: bool = False,
     listed: int = 10_000,
 ) -> bytes:
-    """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
+    """The units of a line that are beyond a level in each step of a span; strict: but not right before and after it."""
     from ..tracking.contexts import level as level_of
 
     with opened(folder) as states:
@@ -419,12 +419,12 @@ def select(
 
 
 def units(folder: str, line: Line, kept: str = "") -> bytes:
-    """What each unit of a line does over the corpus, as `lstm-trace corpus units`. It is computed once, and kept.
+    """Summarize each unit of a line over the corpus, like `lstm-trace corpus units`. The result is cached.
 
     Args:
-        folder: of the states.
-        line: as `lines` of the states has it.
-        kept: the folder of the tables that were computed before.
+        folder: folder of the states.
+        line: as in `lines` of the states.
+        kept: folder of cached tables.
     """
     with opened(folder) as states:
         said = [__version__, states.manifest.key, line, [span.number for span in states.spans]]
@@ -434,7 +434,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         frame = states.units(line, progress=tell).to_frame()
     rows = as_plain([*frame.itertuples(index=False)])
     table = as_json(UnitsTable(list(map(str, frame.columns)), rows))
-    with suppress(OSError):  # where nothing can be kept, it is computed the next time
+    with suppress(OSError):  # if it cannot be cached, it is computed again next time
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with written(path, "wb") as file:
             file.write(table)
@@ -444,7 +444,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
     return table
 
 
-#: What is asked of a corpus by a GET of `/states/{name}/…`.
+#: Views of a corpus (GET `/states/{name}/…`).
 VIEWS = (
     ReadRoute("sequences", sequences, SequencesReply),
     ReadRoute("text", text, TextReply),

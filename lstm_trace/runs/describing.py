@@ -1,4 +1,4 @@
-"""What is said of a run: its cell, its stages with their lines, its premises, what was asked for; and of equations."""
+"""The description of a run: its cell, its stages with their lines, premises, requested lines; and of equations."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
 from .records import DescribedSchema, Number, Record, as_json
 
-#: Labels of steps that a page gets at most, and the columns of one.
+#: Maximum number of step labels sent to a page, and width of one in columns.
 LABELS, COLUMNS = 1 << 13, 16
-#: Addresses of what is held that a page gets at most.
+#: Maximum number of held addresses sent to a page.
 HELD = 200
 Layers = tuple[Mapping[str, Any], ...]
 
@@ -42,7 +42,7 @@ class LineName(Record):
     """A line of a cell.
 
     Attributes:
-        op: the operation, as the column `op` of a CSV file has it.
+        op: the operation, as in the column `op` of a CSV file.
     """
 
     name: str
@@ -50,7 +50,7 @@ class LineName(Record):
 
 
 class CellText(Record):
-    """What a text of equations says.
+    """The contents of a text of equations.
 
     Attributes:
         states: each state with the line whose value it takes at the next step.
@@ -75,9 +75,9 @@ class RunLine(Record):
     """A line of a stage.
 
     Attributes:
-        assigned: whether its name is its author's.
+        assigned: whether its name was given by the author.
         gate: whether it is a sigmoid, between 0 and 1.
-        axis: of its units: hidden ones or outputs.
+        axis: of its units: hidden units or outputs.
     """
 
     name: str
@@ -93,10 +93,10 @@ class RunStage(Record):
     """One layer and direction.
 
     Attributes:
-        units: of the cell; 0 where that cannot be seen.
+        units: number of units of the cell; 0 if it cannot be determined.
         states: each state with the line that it carries.
-        inputs: each input with where it comes from.
-        axes: of states and inputs, as of lines.
+        inputs: each input with its source.
+        axes: of states and inputs, as for lines.
     """
 
     scope: str
@@ -112,10 +112,10 @@ class RunStage(Record):
 
 
 class RunPremise(Record):
-    """What is given, and can be edited.
+    """A given value, which can be edited.
 
     Attributes:
-        gate: of a parameter, the first named value that reads it: i of z_i or i_t, z of z_t.
+        gate: for a parameter, the gate of the first named value that uses it: i for z_i or i_t, z for z_t.
     """
 
     address: str
@@ -139,11 +139,11 @@ class RunChange(Record):
 
 
 class HeldLine(Record):
-    """What is held at another value than its equation gives.
+    """A hold: values that differ from those that the equation gives.
 
     Attributes:
-        address: as `hold` has it: steps, rows and units may be ranges.
-        value: a number, or `*0.5` for a multiple; null where there are several.
+        address: in the form of `hold`: steps, sequences and units may be ranges.
+        value: a number, or `*0.5` for a multiple; null if there are several.
     """
 
     address: str
@@ -151,16 +151,17 @@ class HeldLine(Record):
 
 
 class RunReply(DescribedSchema, BaseModel):
-    """What is said of a run.
+    """The description of a run.
 
     Attributes:
-        parent: the run that was edited into it.
+        parent: the run that was edited to make this one.
         batch_first: whether x is given by sequence first, then by step.
-        step_labels: what the steps are called, as it is shown: a list for each sequence, or one; none of very many.
-        numbers: values that it holds.
+        step_labels: labels of the steps, as displayed: one list per sequence, or one for all; empty if there are too
+            many.
+        numbers: number of values in the run.
         target: a value to take gradients of.
-        live: whether no line is too wide to be shown whole.
-        changed: of the reply to an edit.
+        live: whether no line is too wide to be shown completely.
+        changed: in the reply to an edit, the lines that changed.
     """
 
     id: str
@@ -219,7 +220,10 @@ def equations(text: str) -> bytes:
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
-    """The fields of a `RunReply` that follow from its trace. live: the most units of a line that a page shows whole."""
+    """The fields of a `RunReply` that follow from its trace.
+
+    live: maximum number of units that a page shows of a line.
+    """
     header, stages = trace.header, forward_stages(trace.stages)
     exercise, _ = notations.applied(trace, "exercise")
     labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
@@ -242,7 +246,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
 
 
 def named(trace: Trace, printed: Trace) -> SymbolsReply:
-    """The symbols of a run as a notation prints it, which may show two products as one."""
+    """The symbols of a run in a notation, which may show two products as one."""
     stages = [NamedStage(stage.scope, _lines(printed, stage)) for stage in forward_stages(printed.stages)]
     own = [premise for premise, _ in premises(replace(trace, header=printed.header))]
     return SymbolsReply(stages, {premise.address: premise.symbol for premise in own})
@@ -282,7 +286,7 @@ def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
 def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
     """Each premise that can be edited, with its values: the input, then those of each layer and direction.
 
-    What says where lines are held is none of them: `held` of a run says that.
+    The arrays that define holds are not included: see `held` of a run.
     """
     plain = Plain(trace.header.symbols)
 
@@ -297,7 +301,7 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield one("parameter", stage.scope, name, values, _gate(stage, name))
         for name, values in trace.initial.get(stage.scope, {}).items():
-            as_given = values if trace.header.batched else values[0]  # x has no axis of the batch then
+            as_given = values if trace.header.batched else values[0]  # then x has no batch axis
             yield one("initial", stage.scope, INITIAL.get(name, name), as_given)
         for name, values in trace.given.get(stage.scope, {}).items():
             if name in plain_stage(stage).inputs:
@@ -305,13 +309,13 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
 
 
 def _gate(stage: Stage, name: str) -> str:
-    """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
+    """The gate that a parameter belongs to: `i` if the first named value that uses it is `z_i` or `i_t`."""
     first = next((line.name for line in stage.cell.lines if line.assigned and name in stage.through(line)), "")
     return first.removesuffix("_t") if first.endswith("_t") else first.removeprefix("z_")
 
 
 def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
-    """A value to take gradients of: one number that was asked for, or the first unit of the last output."""
+    """A value to take gradients of: a requested number, or the first unit of the last output."""
     asked, last = trace.asked(), stages[-1]
     end = trace.span[0 if last.backwards else -1]
     numbers = (a for a in asked if a.unit is not None or trace.lines[a.scope][a.line].shape[-1] == 1)
@@ -319,7 +323,7 @@ def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
     if found is None:
         if last.cell.output in trace.lines.get(last.scope, {}):
             return f"{last.scope}/{end}/0/{last.cell.output}[0]"
-        if not asked:  # of a part of a trace, for example
+        if not asked:  # for example in a part of a trace
             return None
         found, t = asked[-1]._replace(unit=(0,)), end
     return str(found._replace(unit=found.unit or (0,), t=t if found.t is None else found.t, b=found.b or 0))
@@ -332,7 +336,7 @@ def held_units(trace: Trace, stage: Stage, t: int, batch: int) -> dict[str, list
 
 
 def holding_of(trace: Trace, address: str) -> HeldLine | None:
-    """What holds the number of a line at a full address: its address, and the value; None where it is not held."""
+    """The hold of a number at a full address: its address, and the value; None if it is not held."""
     at = trace.locate(address)
     if at.t is None or at.b is None or at.unit is None:
         return None
@@ -347,18 +351,18 @@ def holding_of(trace: Trace, address: str) -> HeldLine | None:
 
 
 def _held_at(entry: HeldBlock, otherwise: float | None = None) -> str | float | None:
-    """What an entry is held at: a number, or `*0.5`; what is said `otherwise` where its values differ."""
+    """The value of a hold: a number, or `*0.5`; `otherwise` if its values differ."""
     if isinstance(entry.value, Multiple):
         return str(entry.value)
     return entry.value if isinstance(entry.value, float) else otherwise
 
 
 def check_values(hold: Layers) -> None:
-    """Raise OptionError for a text that is no number or multiple: on the command line it would name a file."""
+    """Raise OptionError for a text that is not a number or multiple: on the command line it would name a file."""
     for address, value in (pair for layer in hold for pair in layer.items()):
         if isinstance(value, str) and as_number(value) is None:
             raise OptionError(
                 f"hold {address!r}: expected a finite number, '*0.5' for a multiple of its own value, or an array; "
-                f"found {describe(value)}. The service opens no file that is named here: trace the problem with "
+                f"found {describe(value)}. The service does not open files that are named here: trace the problem with "
                 "`lstm-trace run`, and upload the trace"
             )

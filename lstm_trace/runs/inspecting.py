@@ -1,7 +1,7 @@
-"""What an uploaded file is: a problem, a trace or a model, by the readers of the command line: nothing is unpickled.
+"""Identify an uploaded file as a problem, a trace or a model, with the readers of the command line: no unpickling.
 
-The readers go by a file's suffix and quote its name. So the file is read by the client's name of it, in a folder that
-has nothing else in it: neither messages nor references within the file (external data of ONNX) lead to ours.
+The readers use a file's suffix and quote its name. So the file is read under the client's name for it, in a folder that
+contains nothing else: neither messages nor references in the file (external data of ONNX) lead to files of ours.
 """
 
 from __future__ import annotations
@@ -35,39 +35,39 @@ from .describing import check_values
 Facts = dict[str, Any]
 ROOMS = ".rooms"
 YAML = (".yaml", ".yml")
-#: Bytes of a problem in YAML: numbers of 20 MB took longer to read than any computation may.
+#: Maximum size of a YAML problem: numbers of 20 MB took longer to read than any computation may.
 MOST_YAML = 4_000_000
 
 
 def inspect(path: str, label: str) -> Facts:
-    """What a file is.
+    """Identify a file.
 
     Args:
-        path: where it is.
-        label: the client's name of it, whose suffix says how it is read.
+        path: path of the file.
+        label: the client's name for it; its suffix determines how it is read.
 
     Returns:
-        kind (problem, trace, model), text (what a person reads), title, cell, sizes, found (each LSTM of a model),
-        suffix (by which it must be read again).
+        kind (problem, trace, model), text (for people to read), title, cell, sizes, found (each LSTM of a model),
+        suffix (with which it must be read again).
 
     Raises:
-        LstmTraceError: for what cannot be read, in the words of the reader, with the label as the file's name.
+        LstmTraceError: if it cannot be read; the reader's message, with the label as the file's name.
     """
     with alone(path, as_label(label)) as name:
         return {"suffix": Path(name).suffix.lower(), **as_plain(_facts(name), printable)}
 
 
 def inspect_example(name: str) -> Facts:
-    """What a problem is that ships with the package, as `inspect` has it."""
+    """Describe an example problem, in the form of `inspect`."""
     return _problem(f"{name}.yaml", text(name).encode())
 
 
 @contextmanager
 def alone(path: str, name: str) -> Iterator[str]:
-    """The current folder is one with the file alone in it, under that name.
+    """Make a folder that contains only the file, under that name, the current one.
 
-    It lies in a folder `.rooms` beside the file, so that the file can be linked and need not be copied. What a worker
-    that was killed leaves there, the next one removes.
+    It is created in a folder `.rooms` next to the file, so that the file can be linked instead of copied. Leftovers of
+    a worker that was killed are removed by the next one.
     """
     source = os.path.realpath(path)
     rooms = Path(source).parent / ROOMS
@@ -77,7 +77,7 @@ def alone(path: str, name: str) -> Iterator[str]:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
         except FileNotFoundError:
             raise LostFileError(f"{name}: the file was deleted meanwhile") from None
-        except OSError:  # a disk without links
+        except OSError:  # the disk does not support links
             shutil.copyfile(source, Path(room, name))
         with chdir(room):
             yield name
@@ -120,7 +120,7 @@ def _problem(name: str, content: bytes) -> Facts:
     more: list[tuple[str, str]] = []
     with within(name):
         check_values(base.hold)
-    if base.x is not None:  # a problem without one may be a set of weights, to be run over another input
+    if base.x is not None:  # without one, a problem may be a set of weights, to be run over another input
         fed, work = model.laid_out()
         sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}
         more += [("padding", fed.padded and f"marked by {fed.padded}"), ("values", f"{work.numbers:,} in a trace")]
@@ -155,7 +155,7 @@ def _described(
     sizes: Mapping[str, int],
     more: Sequence[tuple[str, str]],
 ) -> Facts:
-    """The facts of a problem or trace, with what is said of both in its text. more: further rows, if not empty."""
+    """The facts of a problem or trace, with the rows that both have in their text. more: further rows, if not empty."""
     arrays = {f"{scope}/{key}": array for scope, here in weights.items() for key, array in here.items()}
     network = Found("", "", arrays)
     layers, directions = max(network.layers, 1), network.directions or ("forward",)
@@ -188,6 +188,6 @@ def _described(
 
 
 def _cell(kind: str, options: Mapping[str, Any]) -> str:
-    """A cell and what is special about it, in a few words that can be searched for."""
+    """A cell and its special options, in a few searchable words."""
     said = (key if value is True else f"{key} {option_text(value)}" for key, value in options.items())
     return ", ".join([kind, *said])

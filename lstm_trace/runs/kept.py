@@ -1,10 +1,11 @@
-"""Kept runs: files named by what the run follows from, written whole, the least recently used dropped first.
+"""Kept runs: files named by a hash of everything that determines the run, written atomically; the least recently used
+are dropped first.
 
 A run is `ID.safetensors`, its trace, and `ID.json`, five lines: the source, the edits, what it was made of and the seal
-of its trace, the reply, and a digest of all that. The second file is written last, and a run is there when both are. Of
-a run that is dropped the second one stays for a while, from which it can be made again, and then `ID.gone` for another
-while. What was damaged, or is another run's, is taken away where it is found, as if it had been dropped. Several
-servers may share the folder.
+of its trace, the reply, and a digest of all that. The second file is written last, and a run exists if both files do.
+When a run is dropped, the second file stays for a while, so that the run can be made again, and then `ID.gone` for
+another while. Damaged files and files of another run are removed when they are found, as if they had been dropped.
+Several servers may share the folder.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ from ..trace.trace import Trace
 from .asked import DroppedRunError, RunFolderError
 from .records import as_json
 
-#: Traces that a worker holds open, and bytes of one that it made itself; larger ones are mapped again from the file.
+#: Number of traces that a worker keeps open, and maximum size of one that it keeps in memory; larger ones are mapped.
 OPEN, HELD = 32, 4 << 20
-#: Dropped runs that can be made again, for each run that is kept; and bytes of what is known of one, at most.
+#: Number of dropped runs that can be made again, per kept run; and maximum size of the facts about one.
 REMEMBERED, RECIPE = 4, 1 << 20
 TRACE = ".safetensors"
-#: Seconds after which what a killed writer has left is removed.
+#: Seconds after which leftovers of a killed writer are removed.
 LEFT = 600.0
-#: Parts of a trace file that its seal is made of, and bytes of each: up to 4 MiB that is the whole file, and never more
-#: than some milliseconds.
+#: Number of parts of a trace file that its seal covers, and their size: up to 4 MiB that is the whole file, and it
+#: never takes more than some milliseconds.
 PARTS, PART = 64, 64 << 10
-#: Traces by their path, each with what tells its file from another one.
+#: Traces by their path, each with the identity of its file.
 _open: OrderedDict[str, tuple[Trace, tuple[int, int] | None]] = OrderedDict()
 
 
 class Bounds(NamedTuple):
-    """The limits that concern runs: values of one, units of a live one, how many are kept, their bytes."""
+    """The limits on runs: values of one, units of a live one, number and total size of kept ones."""
 
     values: int
     live: int
@@ -51,8 +52,9 @@ class Bounds(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What a run follows from. source: JSON of a spec without its edits; edits: by address, in order; item: the
-    SHA-256 of the file of the library that it is of, if any.
+    """Everything that determines a run. source: JSON of a spec without its edits; edits: by address, in order; item:
+    the
+    SHA-256 of the file in the library that it is made from, if any.
     """
 
     source: bytes
@@ -74,7 +76,7 @@ class Recipe(NamedTuple):
 
 
 class RunRecord(NamedTuple):
-    """What stands beside the trace of a run. seal: of the trace file, once it is written."""
+    """The facts stored next to the trace of a run. seal: of the trace file, once it is written."""
 
     recipe: Recipe
     parent: str | None
@@ -82,12 +84,12 @@ class RunRecord(NamedTuple):
     seal: str = ""
 
     def answer(self, parent: str | None, changed: list[Any] | None = None) -> bytes:
-        """The reply to who asks for the run. parent, changed: of an edit that leads to it."""
+        """The reply to a request for the run. parent, changed: of the edit that led to it."""
         return self.reply[:-1] + b", " + as_json({"parent": parent, "changed": changed})[1:]
 
 
 def is_there(path: Path) -> bool:
-    """Whether the run whose trace is at `path` is kept; it then counts as used. Raises RunFolderError."""
+    """Whether the run whose trace is at `path` is kept; marks it as used. Raises RunFolderError."""
     with _as_folder_error("the run cannot be used", path):
         try:
             os.utime(path)
@@ -97,7 +99,10 @@ def is_there(path: Path) -> bool:
 
 
 def record(path: str | Path) -> RunRecord:
-    """What stands beside the trace at `path`. Raises DroppedRunError, also for what is damaged, and RunFolderError."""
+    """The facts stored next to the trace at `path`.
+
+    Raises DroppedRunError, also for damaged ones, and RunFolderError.
+    """
     text = Path(path).with_suffix(".json")
     with _as_folder_error("the run cannot be read", path), suppress(FileNotFoundError, IsADirectoryError):
         *rows, digest = text.read_bytes().split(b"\n")
@@ -119,7 +124,7 @@ def save(path: Path, trace: Trace) -> None:
 
 
 def keep(path: Path, trace: Trace, found: RunRecord) -> None:
-    """Write what stands beside a trace that was saved at `path`, and hold the trace if it is small.
+    """Write the facts next to a trace that was saved at `path`, and keep the trace in memory if it is small.
 
     Raises RunFolderError.
     """
@@ -134,9 +139,9 @@ def keep(path: Path, trace: Trace, found: RunRecord) -> None:
 
 
 def opened(path: str) -> Trace:
-    """The trace of a run; one that was opened stays as it is while its file does, or when that is dropped.
+    """The trace of a run; an open one remains valid while its file is unchanged, or after it is dropped.
 
-    Raises DroppedRunError, also for a file that is damaged or another run's, and RunFolderError.
+    Raises DroppedRunError, also for a file that is damaged or belongs to another run, and RunFolderError.
     """
     with _as_folder_error("the run cannot be read", path):
         there = _identity(path)
@@ -153,13 +158,13 @@ def opened(path: str) -> Trace:
 
 
 def check(path: str) -> None:
-    """Make sure that the trace of a run is whole. Raises as `opened` does."""
+    """Make sure that the trace of a run is intact. Raises as `opened` does."""
     opened(path)
 
 
 @contextmanager
 def _as_folder_error(what: str, path: str | Path) -> Iterator[None]:
-    """Raise a RunFolderError for what the file system says of the run at `path`; a client hears no path of ours."""
+    """Convert file system errors about the run at `path` to RunFolderError; clients must not see our paths."""
     try:
         yield
     except OSError as error:
@@ -171,7 +176,7 @@ def _as_folder_error(what: str, path: str | Path) -> Iterator[None]:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """What tells a file from another one under its name, and from itself when it is cut; None where there is none."""
+    """Identifies a file, to detect replacement or truncation; None if there is no file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -180,7 +185,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _seal(path: str | Path) -> str:
-    """A digest of a file's size and of parts of it, from its beginning on. Raises OSError."""
+    """A digest of a file's size and of some of its parts, including the beginning. Raises OSError."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         found = hashlib.sha256(b"%d" % size)
@@ -191,7 +196,7 @@ def _seal(path: str | Path) -> str:
 
 
 def _digest(run: str, rows: list[bytes]) -> bytes:
-    """A digest of what is known of a run, its id among it."""
+    """A digest of the facts about a run, including its id."""
     return hashlib.sha256(b"\n".join([run.encode(), *rows])).hexdigest().encode()
 
 
@@ -208,7 +213,7 @@ def gone(run: str) -> DroppedRunError:
 
 
 def drop(folder: Path, bounds: Bounds) -> None:
-    """Remove the traces of the least recently used runs beyond the bounds, but never the latest, and what is old."""
+    """Remove the traces of the least recently used runs beyond the bounds, except the latest, and old files."""
     names, found = os.listdir(folder), []
     for name in names:
         with suppress(FileNotFoundError):  # another server drops too
@@ -216,7 +221,7 @@ def drop(folder: Path, bounds: Bounds) -> None:
                 text = (folder / name).with_suffix(".json")
                 found.append((os.stat(folder / name), text.stat().st_size if text.exists() else 0, text))
             elif name.endswith(".part") and time.time() - os.stat(folder / name).st_mtime > LEFT:
-                os.unlink(folder / name)  # of a killed writer
+                os.unlink(folder / name)  # left by a killed writer
     size = 0
     for at, (trace, known, text) in enumerate(sorted(found, key=lambda run: -run[0].st_mtime)):
         size += trace.st_size + known
@@ -226,7 +231,7 @@ def drop(folder: Path, bounds: Bounds) -> None:
             _remove(text.with_suffix(TRACE))
     for suffix, remove in ((".json", _forget), (".gone", _remove)):
         those = [folder / name for name in names if name.endswith(suffix)]
-        if len(those) > REMEMBERED * bounds.runs:  # some at once: this looks at all of them
+        if len(those) > REMEMBERED * bounds.runs:  # several at once, because this inspects all of them
             old = sorted(those, key=lambda path: path.stat().st_mtime if path.exists() else 0.0)[: len(those) // 4]
             for path in old:
                 if not path.with_suffix(TRACE).exists():
@@ -234,13 +239,13 @@ def drop(folder: Path, bounds: Bounds) -> None:
 
 
 def _forget(text: Path) -> None:
-    """Remove what is known of a run, so that it cannot be made again."""
+    """Remove the facts about a run, so that it cannot be made again."""
     text.with_suffix(".gone").touch()
     _remove(text)
 
 
 def _remove(path: Path) -> None:
-    """Take away a file of ours, or what is in its place: a folder, which is not ours to empty, gets another name."""
+    """Remove a file of ours; a folder in its place, which is not ours to empty, is renamed."""
     with suppress(FileNotFoundError):
         if path.is_dir():
             path.rename(path.with_name(f"{path.name}.{time.time_ns()}.damaged"))

@@ -1,4 +1,4 @@
-"""Pictures of kept runs: those of `lstm-trace plot`, with its options as texts of an address."""
+"""Pictures of kept runs: those of `lstm-trace plot`, with its options as texts in a URL."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from .printing import MEDIA, stem_of
 from .reading import span
 from .records import Record
 
-#: The formats of a picture: names, and what they are sent as.
+#: The formats of a picture: names and media types.
 FORMATS = {name: MEDIA[f".{name}"] for name in ("svg", "html", "json", "png")}
-#: What every kind takes beside its own options: how steps and units are counted, and which symbols there are.
+#: Options that every kind accepts besides its own: how steps and units are counted, and which symbols are used.
 COMMON = ("count_from", "notation")
-#: Options that are called otherwise here, as on the command line.
+#: Options with another name here, as on the command line.
 _CALLED = {"lines": "line"}
-#: The type of an option in an address, by its control, if it is no text.
+#: The type of an option in a URL, by its control, if it is not text.
 _TYPES: dict[str, Any] = {"lines": list[str], "gates": list[str], "number": Annotated[int, Field(ge=0)], "share": float}
 
 
 class PlotControl(Record):
-    """How an option of a picture is chosen on a page.
+    """How an option of a picture is chosen in a page.
 
     Attributes:
-        control: what its value is: units, lines, steps, a choice, …
-        choices: the words that it may be, if these are few.
-        usual: what holds without it; empty where that follows from the run.
+        control: the kind of its value: units, lines, steps, a choice, …
+        choices: the possible values, if there are few.
+        usual: the default; empty if it depends on the run.
     """
 
     option: str
@@ -50,10 +50,10 @@ class PlotKind(Record):
     """A kind of picture.
 
     Attributes:
-        kind: as `/runs/{id}/plot/{kind}` has it.
-        options: those that it reads; any other one is refused.
-        required: those of them that it cannot do without.
-        two: whether it is of two runs: `/diffs/plot/{kind}`.
+        kind: as in `/runs/{id}/plot/{kind}`.
+        options: those that it accepts; any other is an error.
+        required: those that are required.
+        two: whether it shows two runs: `/diffs/plot/{kind}`.
     """
 
     kind: str
@@ -64,7 +64,7 @@ class PlotKind(Record):
 
 
 def _own(kind: str) -> dict[str, dict[str, Any]]:
-    """The options of a kind, by the names that an address has for them; the other run is none."""
+    """The options of a kind, by their names in a URL; the other run is not one of them."""
     return {_CALLED.get(one["name"], one["name"]): one for one in KINDS[kind]["options"] if one["name"] != "against"}
 
 
@@ -84,7 +84,7 @@ def kinds() -> list[PlotKind]:
 
 
 def _fields() -> dict[str, Any]:
-    """The options of all kinds as fields of a model, each with what it is in any of them."""
+    """The options of all kinds as fields of a model, each with its meaning in any of them."""
     fields = {}
     for name, each in by_key(pair for kind in KINDS for pair in _own(kind).items()).items():
         said = "; ".join(dict.fromkeys(one["help"] for one in each))
@@ -96,7 +96,7 @@ _Options: Any = create_model("_Options", **_fields())
 
 
 class PlotOptions(_Options):  # type: ignore[misc]
-    """The options of pictures: each kind takes some of them, as `/choices` lists; others are refused by name."""
+    """The options of pictures: each kind accepts some of them, as listed by `/choices`; others are errors."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -106,27 +106,27 @@ class PlotOptions(_Options):  # type: ignore[misc]
 
     @property
     def given(self) -> dict[str, Any]:
-        """Those that were given, and whatever else was."""
+        """The options that were given, known or not."""
         given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
         return given
 
 
 def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
-    """A picture of a run.
+    """Draw a picture of a run.
 
     Args:
-        path: of the trace of the run.
+        path: path of the trace of the run.
         kind: one of `plot.kinds.KINDS`.
         form: one of `FORMATS`.
         given: some of the options of the kind and of `COMMON`, as texts or numbers.
-        other: path of the trace of another run, for a picture of what that less this is.
+        other: path of the trace of another run, for a picture of that run minus this one.
 
     Returns:
-        Its content, and the name under which it is saved.
+        Its content, and its file name.
 
     Raises:
-        MissingError: for a kind, layer, step, … that does not exist.
-        OptionError: for an option that the kind does not take, or lacks, or a value that it does not have.
+        MissingError: if a kind, layer, step, … does not exist.
+        OptionError: if the kind does not accept an option or its value, or a required one is missing.
     """
     if kind not in KINDS:
         raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
@@ -145,7 +145,7 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
 
 
 def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
-    """Raise OptionError for what a kind does not take, or lacks."""
+    """Raise OptionError for options that a kind does not accept, and for missing ones."""
     known, needed = list(_own(kind)), required(kind)
     if surplus := [name for name in given if name not in (*known, *COMMON)]:
         having = [other for other in KINDS if surplus[0] in _own(other)]
@@ -159,7 +159,7 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
         raise OptionError(f"{kind} is a picture of two runs: GET /api/v1/diffs/plot/{kind}?a=…&b=…")
     if other is not None and "against" not in options(kind):
         two = [one for one in KINDS if "against" in options(one)]
-        raise OptionError(f"{kind} is a picture of one run; of two there are {' and '.join(two)}")
+        raise OptionError(f"{kind} shows one run; kinds that show two are {' and '.join(two)}")
 
 
 def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
@@ -175,7 +175,7 @@ def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
 
 def _units(text: str, _: Trace) -> tuple[int, ...]:
     if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
-        raise OptionError(f"unit: expected units (from 0) with commas between, found {text!r}")
+        raise OptionError(f"unit: expected comma-separated units (from 0), found {text!r}")
     return tuple(map(int, text.split(",")))
 
 
@@ -185,12 +185,12 @@ def _steps(text: str, trace: Trace) -> slice:
 
 
 def _number_or_word(text: str, _: Trace) -> int | str:
-    """A number where a text is one. A baseline is never a file here: what no kind of it knows is refused."""
+    """A number if the text is one. A baseline is never a file here: unknown words are rejected."""
     number = whole(text)
     return text if number is None else number
 
 
-#: How a text becomes the value of an option, if it is not that value already.
+#: How a text is converted to the value of an option, unless it is that value already.
 _READ: dict[str, Callable[[Any, Trace], Any]] = {
     "unit": _units,
     "steps": _steps,

@@ -1,4 +1,4 @@
-"""The files of a run that can be downloaded, each as the command line writes it."""
+"""The downloadable files of a run, each identical to the output of the command line."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .asked import ReportOptions
 from .kept import opened
 
 Options = Mapping[str, Any]
-#: Characters of a title in the name of a file.
+#: Maximum number of characters of a title in a file name.
 LONGEST = 60
-#: Suffix of a file to its type: of files of runs, and of those of the page.
+#: Media type by suffix, for files of runs and of the page.
 MEDIA = {
     ".yaml": "application/yaml",
     ".md": "text/markdown; charset=utf-8",
@@ -52,26 +52,26 @@ HEADED, REPORT = ("title", "count_from"), tuple(ReportOptions.model_fields)
 
 
 class File(NamedTuple):
-    """What makes a file (None: it is kept as it is), and the options that it reads."""
+    """A function that makes a file (None: stored as it is), and the options that it accepts."""
 
     make: Callable[[Trace, Options], bytes] | None
     options: tuple[str, ...] = ()
 
 
 def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]:
-    """A file of a run.
+    """Make a file of a run.
 
     Args:
-        path: of the trace of the run.
+        path: path of the trace of the run.
         file: one of `FILES`.
-        options: some of those that the file reads.
+        options: some of those that the file accepts.
 
     Returns:
-        Its content, None for the trace itself; and the name under which it is saved.
+        Its content, None for the trace itself; and its file name.
 
     Raises:
-        MissingError: for a file that does not exist.
-        OptionError: for an option that the file does not read, or a value that it does not have.
+        MissingError: if the file does not exist.
+        OptionError: if the file does not accept an option or its value.
     """
     if file not in FILES:
         raise MissingError(f"there is no file {file!r}{nearest(file, FILES, 'there are')}")
@@ -80,7 +80,7 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
     if surplus:
         takes = f"it takes {', '.join(known)}" if known else "it takes no options"
         raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; {takes}")
-    said = {name: options[name] for name in HEADED if name in options}  # which become part of the trace
+    said = {name: options[name] for name in HEADED if name in options}  # these become part of the trace
     options_of("text", count_from=said.get("count_from"))
     trace, options = opened(path), {name: value for name, value in options.items() if name not in said}
     trace = replace(trace, header=replace(trace.header, **said)) if said else trace
@@ -91,7 +91,7 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
 
 
 def stem_of(title: str) -> str:
-    r"""A title as part of a file's name: no character that a file system, a header or a shell reads in its own way.
+    r"""A title as part of a file name, without characters that are special to a file system, a header or a shell.
 
     >>> stem_of("Question 22, the ../whole\r\nstep"), stem_of("…"), stem_of("Größe: 3")
     ('Question-22-the-whole-step', 'run', 'Größe-3')
@@ -124,7 +124,7 @@ def _notebook(trace: Trace, options: Options) -> bytes:
 
 
 def _content(name: str, write: Callable[[Path], None]) -> bytes:
-    """What is written into a file; the writers need one of their own, since a workbook is put together from parts."""
+    """The bytes written to a file; the writers need a real file, since a workbook is assembled from parts."""
     with tempfile.TemporaryDirectory() as folder:
         write(path := Path(folder) / name)
         return path.read_bytes()
@@ -139,10 +139,10 @@ def _table(format: TableFormat) -> File:
 
 
 def _program(trace: Trace, _: Options) -> bytes:
-    """A program that makes the run again and prints what was asked for."""
+    """A program that repeats the run and prints the requested values."""
     text = pformat(problem(trace), width=110, sort_dicts=False, compact=True).replace("\n", "\n" + " " * 10)
     return (
-        '"""Makes a run of lstm-trace again, and prints the values that were asked for."""\n\n'
+        '"""Repeats a run of lstm-trace, and prints the requested values."""\n\n'
         "import lstm_trace as lt\n\n"
         f"problem = {text}\n\n"
         f"trace = lt.run(problem)\n"

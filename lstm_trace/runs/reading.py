@@ -1,4 +1,4 @@
-"""What a kept run holds: values, premises, a step as a page shows it, one value with all that belongs to it."""
+"""The contents of a kept run: values, premises, a step as a page shows it, one value with all its details."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ from .describing import RunPremise, SymbolsReply, held_units, named, premises as
 from .kept import opened
 from .records import Number, ReadRoute, Record, as_json
 
-#: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
+#: Number of characters of numbers below 100 in a picture, besides their decimals: sign, two digits, mark.
 _ROOM = 4
-#: Steps over which it is said what is left of earlier ones: it takes 35 ms for each thousand.
+#: Maximum number of steps for which the page reports what is left of earlier ones: 35 ms per thousand.
 _REMEMBERED = 2000
-#: Decimals of a page at most where none were asked for: 5 are the most of a problem of hand size.
+#: Maximum number of decimals in a page if none are requested: 5 is the maximum in a problem of hand size.
 _DECIMALS = 5
-#: Drawings that are kept, by all that they show.
+#: Number of cached drawings, by everything that they show.
 _drawn: dict[tuple[Any, ...], diagram.Diagram] = {}
 _DRAWN = 64
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
-Layer = Annotated[int | None, Field(description="from 0; may be left out where there is one")]
-Direction = Annotated[str | None, Field(description="forward, reverse or joined; likewise")]
-Batch = Annotated[int, Field(description="which sequence, from 0")]
-Unit = Annotated[int | None, Field(ge=0, description="of what has no room as a whole, the unit that is shown")]
+Layer = Annotated[int | None, Field(description="from 0; optional if there is only one")]
+Direction = Annotated[str | None, Field(description="forward, reverse or joined; optional if there is only one")]
+Batch = Annotated[int, Field(description="the sequence, from 0")]
+Unit = Annotated[int | None, Field(ge=0, description="the unit shown of lines too wide to be shown completely")]
 
 
 class Look(NamedTuple):
-    """How a page shows numbers and formulas: the options of a report of the same names."""
+    """How a page shows numbers and formulas: the options of a report with the same names."""
 
-    language: Annotated[str, Field(description="of words: en, de, …")] = "en"
-    notation: Annotated[str, Field(description="of symbols: exercise, pytorch, …")] = "exercise"
-    digits: Annotated[int | None, Field(ge=0, le=17, description="decimals that are shown")] = None
-    count_from: Annotated[int | None, Field(ge=0, le=1, description="steps and units in words and symbols")] = None
+    language: Annotated[str, Field(description="language of the text: en, de, …")] = "en"
+    notation: Annotated[str, Field(description="notation of the symbols: exercise, pytorch, …")] = "exercise"
+    digits: Annotated[int | None, Field(ge=0, le=17, description="number of decimals shown")] = None
+    count_from: Annotated[int | None, Field(ge=0, le=1, description="number of the first step and unit in text")] = None
 
 
-#: As a page shows them by default.
+#: The defaults of a page.
 LOOK = Look()
 
 
@@ -70,7 +70,7 @@ class PremiseValues(RunPremise):
     """A premise with its values.
 
     Attributes:
-        row: of a large matrix, the row of one unit alone.
+        row: for a large matrix, the row of one unit only.
     """
 
     values: Any = None
@@ -78,7 +78,7 @@ class PremiseValues(RunPremise):
 
 
 class PremisesReply(Record):
-    """All that is given."""
+    """All premises."""
 
     premises: list[PremiseValues]
 
@@ -114,7 +114,7 @@ class StepReply(Record):
 
     Attributes:
         held: the units of lines that are held at this step.
-        shown: the values of lines, states and inputs as they are printed.
+        shown: the values of lines, states and inputs as displayed.
         texts: by the key of a spot of the picture.
     """
 
@@ -151,18 +151,18 @@ class PictureReply(Record):
 
 
 class ValueSelection(BaseModel):
-    """Which values are meant; t and unit: a number, `a:b`, or all. layer and direction may be left out: all."""
+    """Selects values; t and unit: a number, `a:b`, or all. layer and direction: all if left out."""
 
     line: list[str] | None = Field(None, description="names of lines; all if none")
     layer: Layer = None
     direction: Direction = None
     t: str | None = Field(None, max_length=40, description="a step, or A:B (B excluded)")
     unit: str | None = Field(None, max_length=40, description="a unit, or A:B")
-    batch: int | None = Field(None, description="which sequence, from 0; all if none")
+    batch: int | None = Field(None, description="the sequence, from 0; all if none")
 
 
 def span(given: str | None, what: str, there: range) -> range:
-    """The places of `there` that `a:b` or a number names. Raises OptionError, MissingError."""
+    """The elements of `there` that `a:b` or a number selects. Raises OptionError, MissingError."""
     if given is None:
         return there
     match = _SPAN.fullmatch(given.strip())
@@ -172,24 +172,24 @@ def span(given: str | None, what: str, there: range) -> range:
     try:
         return positions(slice(begin, end) if one is None else one, there)
     except MissingError:
-        raise MissingError(f"{what} {given} is not there: {there.start} to {there.stop - 1} are") from None
+        raise MissingError(f"{what} {given} does not exist; there are {there.start} to {there.stop - 1}") from None
 
 
 def place(trace: Trace, layer: int | None, direction: str | None) -> Stage:
-    """The stage of a layer and direction; the first one of those that are meant. Raises MissingError."""
+    """The stage of a layer and direction; the first that matches. Raises MissingError."""
     return forward_stages(trace.at(layer, direction).stages)[0]
 
 
 def values(path: str, part: ValueSelection, most: int) -> bytes:
-    """The values of some lines, at most so many numbers; what is left out is counted."""
+    """The values of some lines, up to a number of values; what is left out is counted."""
     trace = opened(path)
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
     steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
     known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
     for name in part.line or ():
         if name not in known:
-            trace.extents(name)  # raises for a name that there is not, with the nearest
-            raise MissingError(f"{name} is no line that was recorded; the premises of a run are at …/premises")
+            trace.extents(name)  # raises for an unknown name, and suggests the nearest one
+            raise MissingError(f"{name} is not a recorded line; the premises of a run are at …/premises")
     found = []
     for stage in stages:
         for name, array in trace.lines.get(stage.scope, {}).items():
@@ -206,7 +206,7 @@ def values(path: str, part: ValueSelection, most: int) -> bytes:
 
 
 def table(path: str, part: ValueSelection) -> bytes:
-    """The values of some lines as a stream of Arrow, all of them, a row for each number.
+    """All values of some lines as an Arrow stream, one row per number.
 
     Raises NoArrowError without pyarrow.
     """
@@ -231,9 +231,9 @@ def table(path: str, part: ValueSelection) -> bytes:
 
 
 def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
-    """What is given: the input, weights, initial states and supplied lines, with their values.
+    """Return the premises: the input, weights, initial states and supplied lines, with their values.
 
-    Of a matrix of more than `listed` numbers there is the row of one unit, of other large arrays nothing.
+    For a matrix of more than `listed` numbers only the row of one unit is included, for other large arrays nothing.
     """
     found = []
     for premise, array in premises_of(opened(path)):
@@ -256,26 +256,26 @@ def step(
     live_units: int = 64,
     look: Look = LOOK,
 ) -> bytes:
-    """All that a page shows of one step of one layer and direction.
+    """Return everything that a page shows of one step of one layer and direction.
 
     Args:
-        path: of the trace of the run.
-        layer: from 0; None where there is one, or for the first.
+        path: path of the trace of the run.
+        layer: from 0; None if there is only one, or for the first.
         direction: `forward`, `reverse` or `joined`; None likewise.
         t: the position in the input; negative ones count from the end.
-        batch: which sequence, from 0.
-        unit: of lines of more than `live_units` units the one that is shown, beside the first ones if None; and the one
-            whose values stand in the picture, where that has no room for all.
-        live_units: units of a line that is shown whole.
+        batch: the sequence, from 0.
+        unit: the unit that is shown of lines with more than `live_units` units (if None, the first ones); and the one
+            whose values are in the picture if it has no room for all.
+        live_units: maximum number of units of a line that is shown completely.
         look: how numbers and names are shown.
 
     Returns:
-        JSON as `StepReply` describes it.
+        JSON as described by `StepReply`.
 
     Raises:
-        DroppedRunError: where the trace is no longer there, or damaged.
-        MissingError: for a layer, direction, step or sequence that the run does not have.
-        OptionError: for a language, notation or number of digits that does not exist.
+        DroppedRunError: if the trace is no longer available, or damaged.
+        MissingError: if the run does not have the layer, direction, step or sequence.
+        OptionError: if the language, notation or number of digits does not exist.
     """
     whole = opened(path)
     trace = looked_at(whole, look)
@@ -337,7 +337,7 @@ def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str
 
 
 def style(trace: Trace, look: Look) -> Style:
-    """How every part of a page shows the numbers of a run: as a report does, but never with more decimals than fit."""
+    """How every part of a page shows the numbers of a run: as a report does, but with no more decimals than fit."""
     found = options_of("text", digits=look.digits).numbers([trace])
     if look.digits is not None or trace.header.arithmetic is not None or found.digits is None:
         return found
@@ -345,9 +345,9 @@ def style(trace: Trace, look: Look) -> Style:
 
 
 def picture(path: str, layer: Layer = None, direction: Direction = None, look: Look = LOOK) -> bytes:
-    """The drawing of the cell, with empty texts where the values of a step go.
+    """Return the drawing of the cell, with empty texts in place of a step's values.
 
-    It is the same for all runs of a cell whose values are as wide.
+    It is the same for all runs of a cell with the same widths.
     """
     whole = opened(path)
     trace = looked_at(whole, look)
@@ -362,7 +362,7 @@ def picture(path: str, layer: Layer = None, direction: Direction = None, look: L
 
 
 def symbols(path: str, look: Look = LOOK) -> bytes:
-    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
+    """Return the names of lines and premises in a notation; one that joins two products has lines of its own."""
     trace = opened(path)
     return as_json(named(trace, looked_at(trace, look)))
 
@@ -375,8 +375,8 @@ def looked_at(trace: Trace, look: Look) -> Trace:
 
 
 def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:
-    """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
-    symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
+    """The drawing of a stage; its layout takes some 20 ms, so it is cached by everything that it shows."""
+    symbols, stage = trace.header.symbols, plain_stage(stage)  # holds change the values, not the cell
     room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
     said = look.language, trace.header.count_from
     key = stage.scope, stage.cell.text, stage.computed, *said, tuple(room.items()), tuple(symbols.items())
@@ -388,7 +388,9 @@ def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Dia
 
 
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
-    """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
+    """Number of characters for the values of each name: enough for any number below 100, so that edits keep the
+    layout.
+    """
     found = {}
     for name, taken in diagram.widths(stage, values, alone=True).items():
         array = values.array(stage.scope, name)
@@ -403,7 +405,7 @@ def _rows(trace: Trace, batch: int | None) -> range:
     return range(*Selection(batch=batch).rows(trace).indices(trace.batch))
 
 
-#: What is asked of a run by a GET of `/runs/{id}/…`.
+#: Views of a run (GET `/runs/{id}/…`).
 VIEWS = (
     ReadRoute("premises", premises, PremisesReply),
     ReadRoute("step", step, StepReply),

@@ -1,7 +1,7 @@
-"""Replies as typed records: what a function of this room returns is what the description of the API says it returns.
+"""Replies as typed records: the return type of a function in this room is what the description of the API shows.
 
 A `Record` is made where its values are computed; `as_json` writes it as the service sends it. Its docstring describes
-it for people and for programs: the section `Attributes:` has a line for each field that needs one.
+it for people and programs: the section `Attributes:` has a line for each field that needs one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "
 
 
 class ReadRoute(NamedTuple):
-    """What a service answers to one GET below a run or a corpus (`service/views.py`).
+    """The reply to one kind of GET request below a run or a corpus (`service/views.py`).
 
-    path: below it. function: of this room, whose first argument is where the run or corpus is, and which returns
+    path: relative path. function: of this room; its first argument is the location of the run or corpus, and it returns
     `reply` as JSON. whole: whether it reads a whole corpus, which may take longer.
     """
 
@@ -37,7 +37,7 @@ class ReadRoute(NamedTuple):
 
 
 class DescribedSchema:
-    """A dataclass or pydantic model whose JSON Schema has the descriptions of its docstring."""
+    """A dataclass or pydantic model whose JSON Schema includes the descriptions in its docstring."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -61,15 +61,16 @@ class Record(DescribedSchema):
 
     @classmethod
     def from_attributes(cls, thing: Any, **more: Any) -> Self:
-        """A record with what a thing has that is called as a field of it, and more; numbers as JSON can hold them."""
+        """A record from the attributes of an object with the same names, and more; numbers as JSON can hold them."""
         names = [one.name for one in fields(cls) if one.name not in more and hasattr(thing, one.name)]  # type: ignore[arg-type]
         return cls(**{name: word(getattr(thing, name)) for name in names}, **more)
 
 
 def as_json(data: Any) -> bytes:
-    """A reply as JSON, fit to be printed. What is not finite has become a word before, or this raises ValueError.
+    """A reply as JSON that is safe to print. Non-finite numbers must be words already; otherwise this raises
+    ValueError.
 
     Args:
-        data: records, and what JSON can hold.
+        data: records, and anything that JSON can hold.
     """
     return json_text(data, allow_nan=False, default=vars).encode()

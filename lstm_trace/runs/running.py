@@ -1,4 +1,4 @@
-"""A spec to a run: its source, another arithmetic, and the changes that were made to it, in this order."""
+"""From a spec to a run: its source, another arithmetic, and the changes to it, in this order."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from .inspecting import alone
 from .kept import Bounds, Recipe, RunRecord, drop, gone, is_there, keep, opened, record, save
 from .records import ReadRoute, as_json
 
-#: Fields that say how a source is run; another one makes its run anew.
+#: Fields that determine how a source is run; changing one repeats its run.
 CHANGES = ("equations", "arithmetic")
 
 
 class Item(NamedTuple):
-    """A file of the library: its id, where it is, its SHA-256 and what messages call it."""
+    """A file of the library: its id, its path, its SHA-256 and its name in messages."""
 
     id: str
     path: str
@@ -54,7 +54,7 @@ class Item(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A run that is kept, the reply, and whether it was made now. wanted: instead, an item that it needs."""
+    """A kept run, the reply, and whether it was made now. wanted: instead, an item that it needs."""
 
     id: str = ""
     reply: bytes = b""
@@ -63,21 +63,21 @@ class Made(NamedTuple):
 
 
 def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> Made:
-    """The run of a spec.
+    """Make the run of a spec.
 
     Args:
         body: the spec as JSON (`asked.Spec`).
-        folder: of the runs.
-        bounds: of its runs.
-        item: what the spec is of, where that is a file of the library; found by who calls.
+        folder: folder of the runs.
+        bounds: limits on its runs.
+        item: the file of the library that the spec refers to, if any; found by the caller.
 
     Returns:
-        The run; or what is wanted, an item that was not given: the call is to be repeated with it.
+        The run; or the item that it needs and that was not given: the call must be repeated with it.
 
     Raises:
-        NotJsonError: for a body that is none.
-        OptionError, FileError, CellError: with what is wrong in the spec.
-        TooLargeError: for a run that would hold more values than the bounds allow, before it is made.
+        NotJsonError: if the body is not JSON.
+        OptionError, FileError, CellError: with the faults of the spec.
+        TooLargeError: before the run is made, if it would exceed the permitted number of values.
     """
     spec = read(Spec, body)
     if len(named := [name for name in SOURCES if getattr(spec, name) is not None]) != 1:
@@ -94,28 +94,28 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
 
 
 def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
-    """The run of another one's spec with more edits, other equations or another arithmetic.
+    """Make the run of another run's spec with more edits, other equations or another arithmetic.
 
-    Where that run is there already, nothing is computed; but equations after edits need a run of the source, which says
-    what of the edits these equations still have.
+    If that run exists already, nothing is computed; but equations after edits need a run of the source, to determine
+    which of the edits still apply to these equations.
 
     Args:
         body: the changes as JSON (`asked.Edits`).
-        path: of the trace of the run that is changed; it stays as it is.
-        bounds: of the runs.
-        item: what that run is of, as in `make`; needed for other equations and another arithmetic alone.
+        path: path of the trace of the original run; it stays as it is.
+        bounds: limits on the runs.
+        item: the file that the run is made from, as in `make`; needed only for other equations or another arithmetic.
 
     Returns:
-        The run, or the item that is wanted, as `make`; the reply says which lines have changed.
+        The run, or the item that it needs, as in `make`; the reply lists the lines that have changed.
 
     Raises:
-        DroppedRunError: for a run that is no longer there.
-        LstmTraceError: as `make`.
+        DroppedRunError: if the run is no longer available.
+        LstmTraceError: as in `make`.
     """
     said, before, parent = read(Edits, body), record(path).recipe, Path(path)
     more = {one.address: to_list(one.value) for one in said.edits}
     kept = {address: value for address, value in before.edits.items() if address not in more}
-    recipe = before._replace(edits={**kept, **more})  # the last value of an address, where it came
+    recipe = before._replace(edits={**kept, **more})  # the last value of an address, in its original place
     others: dict[str, Any] = {name: getattr(said, name) for name in CHANGES if name in said.model_fields_set}
     if not others:
         return _made(recipe, parent.parent, bounds, lambda: _edited(opened(path), more, None, bounds), parent)
@@ -123,7 +123,7 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
     if wanted := _wanted(spec, item):
         return Made(wanted=wanted)
     base = cache(lambda: _ran(spec, bounds, item))
-    if "equations" in others and kept:  # earlier edits of what these do not have go, as their weights do
+    if "equations" in others and kept:  # earlier edits of names that they do not have are dropped, like their weights
         known = _known(base(), spec.equations) | more.keys()
         kept = {place: value for place, value in recipe.edits.items() if {place, line_name(place)} & known}
         recipe = recipe._replace(edits=kept)
@@ -132,7 +132,7 @@ def edit(body: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Ma
 
 
 def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Made:
-    """A run that was dropped, from what is known of it; what it is of, as `make`. Raises DroppedRunError."""
+    """Make a dropped run again from the facts about it; its item as in `make`. Raises DroppedRunError."""
     found = record(path)
     spec = validate(Spec, found.recipe.source, "the source")
     if wanted := _wanted(spec, item):
@@ -147,21 +147,23 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
 
 
 def run(path: str) -> bytes:
-    """What is said of a run: its cell, its lines, what is given and what was asked for."""
+    """Describe a run: its cell, its lines, its premises and the requested lines."""
     return (found := record(path)).answer(found.parent)
 
 
 def spec(path: str) -> bytes:
-    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
+    """Return a spec from which `POST /runs` makes the run again, also elsewhere: an example as its problem, all
+    edits.
+    """
     return record(path).recipe.spec
 
 
-#: What is asked of a run by a GET of `/runs/{id}`, and of what it was made of.
+#: Views of a run (GET `/runs/{id}`), and of its spec.
 VIEWS = (ReadRoute("", run, RunReply), ReadRoute("spec", spec, dict[str, Any]))
 
 
 def _wanted(spec: Spec, item: Item | None) -> str:
-    """The item that a spec is of, where that is not given."""
+    """The item that a spec refers to, if it is not given."""
     named = spec.item or spec.model or ""
     return "" if item is not None and item.id == named else named
 
@@ -172,11 +174,11 @@ def _source(spec: Spec) -> bytes:
 
 
 def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace], parent: Path | None = None) -> Made:
-    """The run of a recipe: from the folder where it is there and whole, otherwise `run` makes it."""
+    """The run of a recipe: from the folder if it exists and is intact, otherwise `run` makes it."""
     path, above = folder / f"{recipe.id}.safetensors", None if parent is None else parent.stem
     before, there = None if parent is None else opened(str(parent)), None
     if is_there(path):
-        with suppress(DroppedRunError):  # it was damaged, or is dropped by another server
+        with suppress(DroppedRunError):  # it was damaged, or has been dropped by another server
             there = opened(str(path)), record(path)
     if new := there is None:
         began = time.perf_counter()
@@ -193,7 +195,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
 
 
 def _known(base: Trace, equations: str | None) -> set[str]:
-    """What an edit may name once a run has these equations (None: its own). Raises CellError."""
+    """The names that an edit may contain once a run has these equations (None: its own). Raises CellError."""
     if equations is None:
         return _names(stage.cell for stage in base.stages)
     cell, stages = parse(equations), forward_stages(base.stages)
@@ -204,7 +206,7 @@ def _known(base: Trace, equations: str | None) -> set[str]:
 
 
 def _names(cells: Iterable[Cell]) -> set[str]:
-    """What an edit may name in one of some cells."""
+    """The names that an edit may contain in one of several cells."""
     found = {name for cell in cells for name in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters)}
     return found | {INITIAL.get(name, name) for name in found} | {"x", *PADDED}
 
@@ -217,11 +219,11 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
         return _traced(prepare(spec.problem), given, hold, spec.arithmetic, bounds)
-    with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
+    with alone(item.path, as_label(item.label)) as name:  # neither messages nor files lead to others of the library
         if not is_trace(name):
             if is_model(name):
                 model = prepare(name, name=spec.name or "", layout=stored)
-            else:  # in a problem a hold may name a file, which this does not open
+            else:  # a hold in a problem may name a file, which is not opened here
                 model = prepare_problem(read_problem(name), name)
             return _traced(model, given, hold, spec.arithmetic, bounds)
         tokens = given.pop("tokens")
@@ -236,16 +238,16 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
 
 
 def _traced(model: Model, given: dict[str, Any], hold: Layers, arithmetic: str | None, bounds: Bounds) -> Trace:
-    """The run of a model, once it is known to be no larger than it may.
+    """The run of a model, once it is known not to be too large.
 
-    It is run in the arithmetic, and not in its dtype first: that would round what is given once more.
+    It is run directly in the arithmetic, not first in its dtype, which would round the given values once more.
     """
     x = model.defaults.x if given["x"] is None else given["x"]
-    if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
+    if x is not None and np.ndim(x) and np.size(x):  # a line given once is expanded to every step and sequence
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
     without = replace(model, defaults=replace(model.defaults, hold=()))
-    check(without.laid_out(**given)[1].numbers, bounds)  # before arrays say where lines are held
+    check(without.laid_out(**given)[1].numbers, bounds)  # before the arrays of holds are made
     with within(model.defaults.where):
         check_values(model.defaults.hold)
     model = replace(model, defaults=replace(model.defaults, hold=(*model.defaults.hold, *hold)))
@@ -264,7 +266,7 @@ def check(numbers: int, bounds: Bounds) -> None:
 
 
 def _edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bounds: Bounds) -> Trace:
-    """A trace with other premises, or other equations; as it is where there are none."""
+    """A trace with other premises, or other equations; unchanged if there are none."""
     if not edits and equations is None:
         return trace
     values = {address: to_array(value) for address, value in edits.items()}

@@ -1,4 +1,4 @@
-"""The kept runs of a service: made in a worker, named by what they follow from, found again by any server."""
+"""The kept runs of a service: made in a worker, named by their contents, and found again by any server."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from . import running
 from .asked import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
-#: `Workers.call`, or what does more.
+#: `Workers.call`, or a function that extends it.
 Call = Callable[..., Awaitable[Any]]
-#: How often a run is made again for one request: the runs of others may push it out each time.
+#: How often a run is made again for one request: runs of others may displace it each time.
 TRIES = 5
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -31,7 +31,7 @@ class RunId(str):
 
 
 class Runs:
-    """Runs as files of a folder, which several servers may share.
+    """Runs as files in a folder, which several servers may share.
 
     >>> Runs.check("../../etc/passwd")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -40,101 +40,101 @@ class Runs:
     """
 
     def __init__(self, folder: Path, bounds: Bounds, workers: Workers, items: Store) -> None:
-        """folder: of the runs alone; it is made. bounds: of its runs."""
+        """folder: for the runs only; it is created. bounds: limits on its runs."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self.bounds, self._workers, self._items = folder, bounds, workers, items
 
     @staticmethod
     def check(run: str) -> str:
-        """The id of a run, before it becomes part of a path. Raises UnknownRunError for what is none."""
+        """The id of a run, before it becomes part of a path. Raises UnknownRunError if it is not one."""
         if not _ID.fullmatch(run):
             raise _unknown(run)
         return run
 
     def path(self, run: str) -> Path:
-        """Where the trace of a run is; it counts as used. Raises UnknownRunError, DroppedRunError."""
+        """The path of the trace of a run; marks it as used. Raises UnknownRunError, DroppedRunError."""
         path = self.folder / f"{self.check(run)}.safetensors"
         if is_there(path):
             return path
         raise gone(run) if any(path.with_suffix(end).exists() for end in (".json", ".gone")) else _unknown(run)
 
     async def ready(self, run: str, progress: Progress | None = None) -> str:
-        """Where the trace of a run is that may have been dropped: then it is made again, if enough is known.
+        """Return the path of the trace of a run; if it was dropped, it is made again, provided that enough is known.
 
         Args:
-            run: its id.
-            progress: hears how far it is made.
+            run: id of the run.
+            progress: receives progress reports.
 
         Returns:
             The path.
 
         Raises:
-            UnknownRunError, DroppedRunError: where there is no run of that id, or nobody knows what it was made of.
-            LstmTraceError: what making it again raises.
+            UnknownRunError, DroppedRunError: if there is no run with this id, or its spec is no longer known.
+            LstmTraceError: any error while it is made again.
         """
         try:
             return str(self.path(run))
         except DroppedRunError:
             place = str(self.folder / f"{run}.safetensors")
             await self._made(self._workers.call, running.remake, b"", place, progress)
-            return place  # where it is dropped once more meanwhile, `call` and `open` notice
+            return place  # if it is dropped again in the meantime, `call` and `open` notice
 
     async def open(self, run: str) -> BinaryIO:
-        """The trace file of a run, which can be read to its end even if it is dropped. Raises as `ready`."""
+        """The trace file of a run, which can be read to its end even if it is dropped. Raises as `ready` does."""
         for _ in range(TRIES):
             with suppress(FileNotFoundError):
                 return await to_thread.run_sync(open, await self.ready(run), "rb")
         raise gone(run)
 
     async def call(self, function: Callable[..., Any], *args: Any, progress: Progress | None = None) -> Any:
-        """What a function of runs returns, computed in a worker; runs that were dropped are made again before.
+        """Call a function in a worker and return its result; dropped runs among its arguments are made again first.
 
         Args:
-            function: of a module, so that it can be pickled.
-            args: that can be pickled; in the place of a RunId the function gets the path of the trace.
-            progress: hears how far it is.
+            function: a module-level function, so that it can be pickled.
+            args: arguments that can be pickled; instead of a RunId the function receives the path of the trace.
+            progress: receives progress reports.
 
         Returns:
-            What the function returns.
+            The return value of the function.
 
         Raises:
-            LstmTraceError: as `ready`.
-            Exception: what `Workers.call` raises.
+            LstmTraceError: as for `ready`.
+            Exception: any exception of `Workers.call`.
         """
         for _ in range(TRIES - 1):
             ready = await self._ready(args, progress)
-            with suppress(DroppedRunError):  # its file is damaged, or was dropped meanwhile
+            with suppress(DroppedRunError):  # its file is damaged, or has been dropped in the meantime
                 return await self._workers.call(function, *ready, progress=progress)
         return await self._workers.call(function, *await self._ready(args, progress), progress=progress)
 
     async def make(self, body: bytes, progress: Progress | None = None) -> running.Made:
-        """The run of a spec.
+        """Make the run of a spec.
 
         Args:
             body: the spec as JSON.
-            progress: hears how far it is.
+            progress: receives progress reports.
 
         Returns:
-            The run, made now or before.
+            The run, new or existing.
 
         Raises:
-            LstmTraceError: with what is wrong in the spec.
+            LstmTraceError: with the faults of the spec.
         """
         return await self._made(self.call, running.make, body, str(self.folder), progress)
 
     async def edit(self, run: str, body: bytes, progress: Progress | None = None) -> running.Made:
-        """The run of another one's spec with changes.
+        """Make the run of another run's spec with changes.
 
         Args:
-            run: the id of the run that is changed; it stays as it is.
+            run: id of the original run; it stays as it is.
             body: the changes as JSON.
-            progress: hears how far it is.
+            progress: receives progress reports.
 
         Returns:
-            The new run, or the one that is there already.
+            The run, new or existing.
 
         Raises:
-            LstmTraceError: as `ready`, and with what is wrong in the changes.
+            LstmTraceError: as for `ready`, and with the faults of the changes.
         """
         return await self._made(self.call, running.edit, body, RunId(run), progress)
 
@@ -150,12 +150,12 @@ class Runs:
         return found
 
     async def _ready(self, args: tuple[Any, ...], progress: Progress | None) -> list[Any]:
-        """Arguments with the path of each run that they name."""
+        """The arguments, with each run replaced by its path."""
         return [await self.ready(arg, progress) if isinstance(arg, RunId) else arg for arg in args]
 
 
 def _unknown(run: str) -> UnknownRunError:
     return UnknownRunError(
         f"there is no run {run!r}; this server never had it, or has forgotten it: open the example, the file or the "
-        "problem that it was made of (for programs: POST /api/v1/runs makes one)"
+        "problem that it was made from (for programs: POST /api/v1/runs makes one)"
     )

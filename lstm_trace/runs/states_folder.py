@@ -1,4 +1,4 @@
-"""Folders of states by their names; each is opened once by a worker, and its errors name no path of this machine."""
+"""Folders of states by name; each is opened once per worker, and errors do not reveal paths of this machine."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import FileError, LstmTraceError, MissingError, reason
 
-if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
+if TYPE_CHECKING:  # pyarrow is imported when states are opened: a service without states does not need it
     from ..corpus.states import States
 
 
 def named(folders: Sequence[str]) -> dict[str, str]:
-    """Folders by the last part of their path; of two with the same the later one has a number behind it.
+    """Folders by the last part of their path; if two have the same, a number is appended to the later one.
 
     >>> list(named(["a/states", "b/states", "c/states-2", "a/states"]))
     ['states', 'states-3', 'states-2']
@@ -33,7 +33,7 @@ def named(folders: Sequence[str]) -> dict[str, str]:
 
 
 def check(folders: Sequence[str]) -> None:
-    """Raise FileError for a folder that holds no states, OptionError where pyarrow is missing."""
+    """Raise FileError for a folder without states, OptionError if pyarrow is missing."""
     if folders:
         from ..corpus import open as open_states
 
@@ -42,14 +42,14 @@ def check(folders: Sequence[str]) -> None:
 
 
 def nowhere(name: str, known: Sequence[str]) -> MissingError:
-    """That no states of that name are served."""
+    """The error for states that are not served."""
     served = f"this server has {', '.join(known)}" if known else "it was started without lstm-trace serve --states DIR"
     return MissingError(f"there are no states {name!r}; {served}")
 
 
 @contextmanager
 def opened(folder: str) -> Iterator[States]:
-    """The states in a folder. Raises FileError for a part that cannot be read, and what is raised within."""
+    """The states in a folder. Raises FileError for a part that cannot be read, and exceptions raised within."""
     from ..corpus import open as open_states
     from ..corpus.manifest import MANIFEST
     from ..corpus.rows import pa

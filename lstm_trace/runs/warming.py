@@ -1,4 +1,4 @@
-"""What a worker does before its first call, so that nobody waits for imports and first times."""
+"""What a worker does before its first call, so that requests do not wait for imports and first-time work."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..base.extras import speak_to_others
 from . import comparing, inspecting, printing, reading, running
 from .kept import Bounds
 
-#: What the first request of each kind needs; the others are imported here.
+#: Modules needed by the first request of each kind; the others are imported here.
 _OTHERS = (comparing, inspecting, printing)
 
 
 def warm() -> None:
-    """Make the run of an example, and look at it as the page does: the first of each takes 50 to 200 ms."""
+    """Make the run of an example, and view it as the page does: the first time, each step takes 50 to 200 ms."""
     speak_to_others()
     look = reading.Look()
     bounds = Bounds(values=1_000_000, live=64, runs=1, bytes=1_000_000)

@@ -1,4 +1,4 @@
-"""The application: routes, the guard before them, and what lives from the start to the end."""
+"""The application: its routes, the guard in front of them, and the resources that live as long as it does."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .settings import Settings
 
 ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, runs.corpora)
 _DESCRIPTION = (
-    "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
-    'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
-    "documents (RFC 9457) with the message of the command line. docs/service.md has examples."
+    "Every value that an LSTM computes, also in your own models: runs, edits, differences, explanations, verification. "
+    'Numbers have full precision; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are '
+    "problem documents (RFC 9457) with the message of the command line. docs/service.md has examples."
 )
 
 
@@ -34,13 +34,14 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
 
     Args:
         settings: how it is started.
-        workers: that compute; they start with the lifespan of the application, unless they have, and end with it.
+        workers: the processes that compute; unless they are running already, they are started with the application, and
+            they end with it.
 
     Returns:
         The application.
 
     Raises:
-        OptionError: for a host that other machines can reach, without a token.
+        OptionError: if other machines can reach the host, and there is no token.
     """
     settings.check()
 
@@ -56,7 +57,7 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
                     app.state.resources = Resources(settings, workers, jobs, kept, store)
                     for file in settings.sources:
                         await library.add_copy(app.state.resources, Path(file), Path(file).name)
-                    await workers.until_warm()  # or the first request would be answered by a job
+                    await workers.until_warm()  # otherwise the first request would be answered by a job
                     yield
 
     app = FastAPI(
@@ -64,18 +65,18 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
         version=__version__,
         description=_DESCRIPTION,
         openapi_url="/api/v1/openapi.json",
-        docs_url=None,  # these pages load scripts from elsewhere
+        docs_url=None,  # these pages load scripts from other hosts
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
         responses={
             429: {
                 "model": problems.ProblemDocument,
-                "description": "too much waits; send the request again after Retry-After",
+                "description": "too many requests are waiting; repeat this one after Retry-After",
                 "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
             },
-            503: {"model": problems.ProblemDocument, "description": "the library or the runs cannot be used now"},
-            "4XX": {"model": problems.ProblemDocument, "description": "what is wrong"},
+            503: {"model": problems.ProblemDocument, "description": "the library or the runs are unavailable now"},
+            "4XX": {"model": problems.ProblemDocument, "description": "the request is wrong"},
         },
     )
     app.state.settings = settings
@@ -83,6 +84,6 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     for router in (*ROUTERS, page.page_router()):
         app.include_router(router)
     app.add_middleware(Disconnects)
-    app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
+    app.add_middleware(Guard, settings=settings)  # added last, so it runs first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app

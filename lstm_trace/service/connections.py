@@ -1,8 +1,8 @@
-"""The open connections of a server: none is waited for without end, and there are never too many.
+"""The open connections of a server: each has a time limit, and their number is limited.
 
 A client that sends half a request, reads half a reply or only holds a connection costs a descriptor; 1,100 of them
-made a server with 1,024 descriptors deaf. So each has a time limit, which bytes extend (as Apache's mod_reqtimeout
-does), and where there are too many the one goes first that has given the least sign of a client that is in earnest.
+left a server with 1,024 descriptors unreachable. So each connection has a time limit, which bytes extend (like Apache's
+mod_reqtimeout), and if there are too many, the one that has shown the least activity is closed first.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .settings import Limits
 
-#: Descriptors of a process that are no connections: pipes to workers, database, files, and what is accepted at once.
+#: Descriptors of a process that are not connections: pipes to workers, database, files, and newly accepted ones.
 RESERVED = 160
-#: Seconds in which a client that is in earnest goes on; what had progress within them is closed last.
+#: Seconds within which an active client continues; connections with recent progress are closed last.
 YOUNG = 1.0
-#: The value of SO_LINGER with which what was not sent is thrown away: on, for no seconds.
+#: The value of SO_LINGER that discards unsent data: on, zero seconds.
 _AT_ONCE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
-#: Bytes of a body that are progress.
+#: Number of bytes of a body that count as progress.
 _PROGRESS = 1 << 16
 _REFUSAL = (
     b"HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n%s"
@@ -37,7 +37,7 @@ FULL = _REFUSAL % (503, b"Service Unavailable", len(_FULL), b"Retry-After: 1\r\n
 
 
 def network(address: str) -> str:
-    """What counts as one address: that itself, and of IPv6 the 64 bits that belong to one house.
+    """The key under which an address is counted: the address itself, or for IPv6 its 64-bit network.
 
     >>> network("192.0.2.7"), network("2001:db8::7"), network("")
     ('192.0.2.7', '2001:db8::', '')
@@ -52,24 +52,24 @@ def network(address: str) -> str:
 
 
 class Connections:
-    """Those that are open, by address.
+    """The open connections, by address.
 
-    limits: how many there may be, and for how long. descriptors: of this process; None where there is no limit.
+    limits: their maximum number and duration. descriptors: of this process; None if unlimited.
     """
 
     def __init__(self, limits: Limits, descriptors: int | None = None) -> None:
         self.limits = limits
-        # an upload that has begun has a file beside its connection
+        # an upload in progress has a file in addition to its connection
         most = limits.connections if descriptors is None else min(limits.connections, (descriptors - RESERVED) // 2)
         self.most = max(most, 1)
-        self.most_of_one = min(limits.connections_of_one, max(3 * self.most // 4, 1))  # the others have the rest
+        self.most_of_one = min(limits.connections_of_one, max(3 * self.most // 4, 1))  # the rest is for other clients
         self._of: dict[str, set[Connection]] = {}
         self._count = 0
 
     def made(self, new: Connection) -> None:
-        """Count one more; where these are too many, some end: of that address, or of the one that has most.
+        """Count a new connection; if there are too many, close some: of that address, or of the one with the most.
 
-        A sixteenth of them at once, as nginx ends 32: to look for one at each arrival took a third of all time.
+        A sixteenth of them at once, as nginx closes 32: searching for one at each arrival took a third of all time.
         """
         here = self._of.setdefault(new.address, set())
         here.add(new)
@@ -85,7 +85,7 @@ class Connections:
             one.give_up(FULL)
 
     def lost(self, one: Connection) -> None:
-        """Hear that one is closed, or will be at once."""
+        """Note that a connection is closed, or about to be."""
         here = self._of.get(one.address, set())
         if one in here:
             here.remove(one)
@@ -94,19 +94,19 @@ class Connections:
             self._of.pop(one.address, None)
 
     def sweep(self, now: float) -> None:
-        """End those that are late."""
+        """Close those that are late."""
         for here in list(self._of.values()):
             for one in list(here):
                 one.look(now)
 
 
 class Connection(H11Protocol):
-    """A connection of HTTP/1.1, with time limits. all: what it is one of; the others are arguments of uvicorn's."""
+    """An HTTP/1.1 connection with time limits. all: the set it belongs to; the other arguments are uvicorn's."""
 
     def __init__(self, *, all: Connections, **given: Any) -> None:
         super().__init__(**given)
         self._all, self.address = all, ""
-        self.since, self.answered = self.loop.time(), 0  # the last progress, and how many requests were answered
+        self.since, self.answered = self.loop.time(), 0  # time of the last progress, and number of answered requests
         self._waits_for = ""
         self._deadline = 0.0
         self._received = self._left = self._new = 0
@@ -123,7 +123,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Continue reading."""
         self._received += len(data)
         self._new += len(data)
         if self._new >= _PROGRESS:
@@ -137,19 +137,19 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """Write on: the client has read."""
+        """Continue writing: the client has read."""
         super().resume_writing()
         self._progress()
-        self._waits_for = ""  # and the time begins anew
+        self._waits_for = ""  # restarts the clock
 
     def _progress(self) -> None:
         self._new, self.since = 0, self.loop.time()
 
     @property
     def waits_for(self) -> str:
-        """What the client is to do: send a `head` or a `body`, read a `reply`; empty while it is the server's turn.
+        """What the client must do next: send a `head` or a `body`, read a `reply`; empty while the server is working.
 
-        Empty too between two requests, for which uvicorn has a time limit.
+        Also empty between two requests, for which uvicorn has a time limit.
         """
         if self.transport.get_write_buffer_size():
             return "reply"
@@ -160,11 +160,11 @@ class Connection(H11Protocol):
 
     @property
     def served(self) -> bool:
-        """Whether the server works for it."""
+        """Whether the server is working for it."""
         return not self.waits_for and self.timeout_keep_alive_task is None
 
     def look(self, now: float) -> None:
-        """End the connection if its client has not done in time what it is to do, at `least_rate` or faster."""
+        """Close the connection if its client is late, or slower than `least_rate`."""
         limits, before = self._all.limits, self._waits_for
         self._waits_for = what = self.waits_for
         left = self.transport.get_write_buffer_size()
@@ -180,10 +180,10 @@ class Connection(H11Protocol):
                 self.give_up(LATE)
 
     def give_up(self, refusal: bytes) -> None:
-        """Close it, with a reply where one can still be read."""
+        """Close it, with a reply if the client can still receive one."""
         self._all.lost(self)
         what = self.waits_for
-        if what == "reply":  # without the option the system keeps for minutes what was not read
+        if what == "reply":  # without the option the system keeps unread data for minutes
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
             return

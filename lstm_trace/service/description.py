@@ -1,4 +1,4 @@
-"""The description of the API (OpenAPI): errors with their type, and which reply names what another request wants."""
+"""The description of the API (OpenAPI): errors with their type, and links between replies and other requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .jobs import Resources, Service
 from .problems import MEDIA
 from .settings import Limits
 
-#: A request whose reply names something, to the paths of what it names and how they call it.
+#: Maps a request whose reply contains an id to the paths that use it, and the name of their parameter.
 NAMES = {
     ("post", "/runs"): ("/runs/{id}", "id"),
     ("post", "/runs/{id}/edits"): ("/runs/{id}", "id"),
@@ -34,20 +34,20 @@ def described(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         for replies in (operation["responses"] for path in found["paths"].values() for operation in path.values()):
-            for status, reply in replies.items():  # errors are problem documents, which FastAPI does not know of
+            for status, reply in replies.items():  # errors are problem documents, which FastAPI does not know
                 if status[0] in "45" and "application/json" in reply.get("content", {}):
                     reply["content"][MEDIA] = reply["content"].pop("application/json")
         for (method, path), (named, parameter) in NAMES.items():
             links = _links(found["paths"], _PREFIX + named, parameter)
             for status, reply in found["paths"].get(_PREFIX + path, {}).get(method, {}).get("responses", {}).items():
-                if status in ("200", "201"):  # what 202 names is a job
+                if status in ("200", "201"):  # the id in a 202 is that of a job
                     reply["links"] = links
         app.openapi_schema = found
     return app.openapi_schema
 
 
 def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
-    """A link to each operation on what a reply names by its member `id`; what deletes it comes last."""
+    """A link to each operation on the item with the `id` in a reply; its deletion comes last."""
     operations = [
         operation
         for path, methods in paths.items()
@@ -59,7 +59,9 @@ def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its body as bytes: the model's schema, its parts in their places."""
+    """`openapi_extra` of a route that reads its body as bytes: the schema of the model, with its references
+    resolved.
+    """
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
 
@@ -73,21 +75,22 @@ def body_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": placed(schema)}}}}
 
 
-#: Gives the reply of a view: called with the resources, the view, and the arguments of its function.
+#: Makes the reply of a view; arguments: the resources, the view, and the arguments of its function.
 Reply = Callable[..., Awaitable[Response]]
 
 
 def add_views(router: APIRouter, place: str, views: Sequence[ReadRoute], reply: Reply) -> None:
-    """Give a router a GET for each view.
+    """Add a GET route to a router for each view.
 
-    A parameter of the function that is named as a limit is that limit, `kept` the folder for tables of corpora; the
-    fields of a NamedTuple are parameters of the request, as all others are.
+    A parameter of the function with the name of a limit is set to that limit, `kept` to the folder for tables of
+    corpora; the fields of a NamedTuple and all other parameters become parameters of the request.
 
     Args:
         router: of the routes.
-        place: the path before that of a view, with the parameter that the first argument is made of: `/runs/{id}`.
-        views: what is answered.
-        reply: gives the reply; its third argument is the parameter of the place.
+        place: the path in front of that of a view, with the parameter from which the first argument is made:
+            `/runs/{id}`.
+        views: the views to serve.
+        reply: makes the reply; its third argument is the parameter of the path.
     """
     for view in views:
         router.get(f"{place}/{view.path}".rstrip("/"), response_model=view.reply)(_endpoint(place, view, reply))
@@ -122,7 +125,7 @@ def _endpoint(place: str, view: ReadRoute, reply: Reply) -> Callable[..., Awaita
 
 
 def _query(name: str, kind: Any, default: Any, in_path: bool = False) -> Parameter:
-    """A parameter of a request; lists are none of FastAPI's by themselves."""
+    """A parameter of a request; FastAPI does not read lists by itself."""
     said = next((one.description for one in getattr(kind, "__metadata__", ()) if isinstance(one, FieldInfo)), None)
     annotation = kind if in_path else Annotated[kind, Query(description=said)]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,4 +1,4 @@
-"""Requests and replies: bodies held against limits while they arrive; replies at once, as a job, or as a file."""
+"""Requests and replies: limits on bodies while they arrive; replies sent at once, as a job, or as a file."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from .settings import Limits, Settings
 
 
 def check_length(headers: Headers, most: int, of: str = "body") -> None:
-    """Refuse a body that is said to have more than `most` bytes, before it is read. Raises HTTPException."""
+    """Reject a body that is declared to exceed `most` bytes, before it is read. Raises HTTPException."""
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > most:
         raise _too_large(most, of)
 
 
 def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
-    """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
+    """`receive`, but raising HTTPException once a body is too large, whether or not its length was declared."""
     read = 0
 
     async def counted() -> Message:
@@ -57,12 +57,12 @@ def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
 class Bodies:
     """The bodies that are in memory while they arrive, and while their requests wait for a turn.
 
-    Sixteen requests of one client may wait, with 64 MB each. Small bodies are not counted, so that whoever sends many
-    large ones shuts nobody out who changes a number; of those there are no more than connections.
+    Sixteen requests of one client may wait, with 64 MB each. Small bodies are not counted, so that a client with many
+    large ones cannot block those who change a number; the number of small ones is limited by that of connections.
 
     Args:
-        most: bytes of the large ones, all together.
-        small: bytes up to which a body is small.
+        most: maximum size in bytes of all large bodies together.
+        small: maximum size in bytes of a small body.
     """
 
     def __init__(self, most: int, small: int) -> None:
@@ -70,26 +70,26 @@ class Bodies:
         self.held = 0
 
     async def read(self, stream: AsyncIterator[bytes]) -> bytes:
-        """A whole body, which is held until it is dropped.
+        """Read a whole body, which is counted until it is dropped.
 
         Args:
-            stream: its pieces, of a request whose body has a limit.
+            stream: its pieces, from a request whose body is limited.
 
         Returns:
             The body.
 
         Raises:
-            BusyError: where there are too many bytes.
-            Exception: what the stream raises.
+            BusyError: if there are too many bytes.
+            Exception: any exception of the stream.
         """
         body, counted = bytearray(), 0
         try:
             async for part in stream:
                 body += part
                 more = self._counted(body) - counted
-                others = self.held - counted  # without them it is bounded already
+                others = self.held - counted  # a single body is limited already
                 if more and others and self.held + more > self.most:
-                    raise BusyError(f"bodies of {self.held:,} bytes wait; try again in a moment")
+                    raise BusyError(f"bodies of {self.held:,} bytes are waiting; try again in a moment")
                 counted += more
                 self.held += more
             return bytes(body)
@@ -98,7 +98,7 @@ class Bodies:
             raise
 
     def drop(self, body: bytes) -> None:
-        """Hold a body no longer."""
+        """Stop counting a body."""
         self.held -= self._counted(body)
 
     def _counted(self, body: bytes | bytearray) -> int:
@@ -106,23 +106,23 @@ class Bodies:
 
 
 def _too_large(most: int, of: str) -> HTTPException:
-    said = f"the {of} has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
-    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
+    said = f"the {of} has more than {most:,} bytes, the maximum; see /api/v1/limits"
+    return HTTPException(413, said, {"Connection": "close"})  # the rest is not read
 
 
 JSON = "application/json"
 
 
 class JsonRoute(APIRoute):
-    """A route whose body, if its function takes one, is JSON and says so.
+    """A route whose body, if its function takes one, is declared to be JSON.
 
-    Every router of the service is made with `route_class=JsonRoute`. Where the function reads the stream of the
-    request itself, nothing is read here. All other requests wait while a body is parsed and checked (26 s for 12 MB of
-    unknown keys), so it may have `small_body_bytes` at most.
+    Every router of the service is made with `route_class=JsonRoute`. If the function reads the stream of the request
+    itself, nothing is read here. All other requests wait while a body is parsed and checked (26 s for 12 MB of unknown
+    keys), so such a body is limited to `small_body_bytes`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of FastAPI, behind our reading of the body."""
+        """The handler of FastAPI, preceded by our reading of the body."""
         inner = super().get_route_handler()
         if self.body_field is None:
             return inner
@@ -135,14 +135,14 @@ class JsonRoute(APIRoute):
             if body or "content-type" in request.headers:
                 check_media(request, JSON)
             if body:
-                request._json = data(body)  # which request.json() gives from then on
+                request._json = data(body)  # returned by request.json() from now on
             return await inner(request)
 
         return handler
 
 
 def check_media(request: Request, expected: str) -> None:
-    """Refuse a request whose body is not of the type `expected`. Raises HTTPException."""
+    """Reject a request whose body is not of the type `expected`. Raises HTTPException."""
     found = request.headers.get("content-type", "")
     if found.partition(";")[0].strip().lower() != expected:
         said = f"the body is declared as {found or 'no type'}; send it with Content-Type: {expected}"
@@ -156,11 +156,11 @@ class JobRecord(DescribedSchema, BaseModel):
     """A computation that takes longer than a second; follow it at `href`.
 
     Attributes:
-        state: queued: it waits for its turn, as long as that takes.
-        progress: between 0 and 1, where the computation says it.
-        seconds: since it was asked for, or until it ended.
-        result: the reply of a job that is done; {href} where it is not JSON.
-        problem: the problem document of a job that failed.
+        state: queued: waiting for its turn, for as long as that takes.
+        progress: between 0 and 1, if the computation reports it.
+        seconds: since the request, or until the job ended.
+        result: the reply of a finished job; {href} if it is not JSON.
+        problem: the problem document of a failed job.
     """
 
     id: str
@@ -172,7 +172,7 @@ class JobRecord(DescribedSchema, BaseModel):
     problem: dict[str, Any] | None = None
 
 
-#: Of a route whose reply is a job where it takes longer than a second.
+#: Responses of a route that replies with a job if it takes longer than a second.
 LATER: dict[int | str, dict[str, Any]] = {
     202: {
         "model": JobRecord,
@@ -184,10 +184,10 @@ LATER: dict[int | str, dict[str, Any]] = {
 
 @dataclass(eq=False)
 class Job:
-    """A computation that somebody waits for.
+    """A computation that a client waits for.
 
-    request: that it is for, which waits for its turn as long as that takes. ended_as: its state at the end.
-    progress: between 0 and 1, None before the first report. reply: of a job that is done. error: of one that failed.
+    request: its own one, which waits for its turn as long as that takes. ended_as: its final state.
+    progress: between 0 and 1, None before the first report. reply: of a finished job. error: of a failed one.
     """
 
     request: Asked
@@ -203,7 +203,7 @@ class Job:
 
     @property
     def state(self) -> State:
-        """What it does: where it has not ended, whether it waits for its turn."""
+        """Its state; if it has not ended, whether it is waiting for its turn."""
         return self.ended_as or ("queued" if self.request.waiting else "running")
 
     @property
@@ -213,15 +213,15 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Bytes of its reply, or of what was wrong, that are held in memory."""
+        """Size in bytes of its reply, or of its error, in memory."""
         return len(self.reply.body if self.reply else str(self.error or ""))
 
     def report(self, done: int, of: int) -> None:
-        """Hear how far it is."""
+        """Receive a progress report."""
         self.progress = min(done / of, 1.0) if of > 0 else None
 
     def text(self) -> bytes:
-        """What GET of its address replies; the result stands there as it is, where it is JSON and no file."""
+        """The reply to GET at its address; the result is inserted unchanged if it is JSON and not a file."""
         seconds = round((self.ended or time.monotonic()) - self.started, 3)
         record: dict[str, Any] = {"id": self.id, "href": self.href, "state": self.state, "progress": self.progress}
         record |= {"seconds": seconds} | ({"problem": problems.document(self.error)} if self.error else {})
@@ -234,11 +234,11 @@ class Job:
 
 
 class Jobs:
-    """Answers requests by what workers compute, at once or by a job. A context.
+    """Answers requests with results from workers, at once or through a job. A context manager.
 
     Args:
-        call: `Runs.call`, or what computes as it does.
-        limits: when a reply is a job, and how many are kept.
+        call: `Runs.call`, or a function that computes like it.
+        limits: when a reply becomes a job, and how many are kept.
     """
 
     def __init__(self, call: Callable[..., Awaitable[Any]], limits: Limits) -> None:
@@ -248,29 +248,29 @@ class Jobs:
         self._tasks: TaskGroup = anyio.create_task_group()
 
     async def __aenter__(self) -> Jobs:
-        """Begin to take jobs."""
+        """Start to accept jobs."""
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._tidy)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        """Cancel what still runs. What was raised within goes on as it is: its group of tasks would wrap it."""
+        """Cancel running jobs. An exception raised within propagates unchanged: the task group would wrap it."""
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
     async def reply(self, function: Callable[..., bytes], *args: Any, media: str = JSON) -> Response:
-        """The reply that `function(*args)` makes in a worker, or 202 where that takes longer than a second.
+        """Return the reply that `function(*args)` makes in a worker, or 202 if it takes longer than a second.
 
         Args:
-            function: of a module; returns the content of the reply.
-            args: as `Runs.call` takes them.
-            media: its type.
+            function: a module-level function that returns the content of the reply.
+            args: as for `Runs.call`.
+            media: type of the content.
 
         Returns:
             The reply.
 
         Raises:
-            Exception: what `Runs.call` raises, within the first second.
+            Exception: any exception of `Runs.call`, within the first second.
         """
 
         async def work(progress: Progress) -> Response:
@@ -279,18 +279,18 @@ class Jobs:
         return await self.follow(work)
 
     async def follow(self, work: Callable[[Progress], Awaitable[Response]]) -> Response:
-        """The reply that `work` makes, or 202 where that takes longer than a second; then it goes on as a job.
+        """Return the reply that `work` makes, or 202 if it takes longer than a second; then it continues as a job.
 
         Args:
-            work: called with what hears how far it is, `progress` of `Runs.call`; its reply holds its whole content, or
-                can be sent more than once.
+            work: called with a function that receives its progress, `progress` of `Runs.call`; its reply must hold its
+                whole content, or be repeatable.
 
         Returns:
             The reply.
 
         Raises:
-            Exception: what `work` raises within the first second; BusyError then at the latest, since whoever has a
-                place in the queue keeps it.
+            Exception: any exception of `work` within the first second; BusyError by then at the latest, since a request
+                that has a place in the queue keeps it.
         """
         request = asked.get(None) or Asked()
         request.patient = True
@@ -299,14 +299,14 @@ class Jobs:
         try:
             with anyio.move_on_after(self.limits.reply_within):
                 await job.finished.wait()
-        except BaseException:  # whoever asked has gone
+        except BaseException:  # the client has gone
             job.scope.cancel()
             raise
         if (error := job.error) is not None:
             job.error = None
             try:
                 raise error
-            finally:  # its traceback holds this frame, and so the body: without cycles they go with the request
+            finally:  # its traceback refers to this frame, and so to the body: without cycles both go with the request
                 del error
         if job.reply is not None:
             return job.reply
@@ -314,7 +314,7 @@ class Jobs:
         return Response(job.text(), 202, {"Location": job.href}, JSON)
 
     def find(self, id: str) -> Job:
-        """The job of that id. Raises HTTPException."""
+        """The job with this id. Raises HTTPException."""
         self._forget()
         if (found := self._kept.get(id)) is None:
             kept = f"finished ones are kept for {self.limits.job_seconds:g} s at most"
@@ -322,7 +322,7 @@ class Jobs:
         return found
 
     def result(self, id: str) -> Response:
-        """The reply of the job of that id. Raises HTTPException where it has none, and what its computation raised."""
+        """The reply of the job with this id. Raises HTTPException if it has none, and the error of its computation."""
         job = self.find(id)
         if job.error is not None:
             raise job.error.with_traceback(None)
@@ -331,7 +331,7 @@ class Jobs:
         return job.reply
 
     def cancel(self, id: str) -> None:
-        """Stop the job of that id, or drop the reply of one that is done. Raises HTTPException."""
+        """Stop the job with this id, or drop the reply of a finished one. Raises HTTPException."""
         job = self.find(id)
         if job.ended_as is None:
             job.scope.cancel()
@@ -349,7 +349,7 @@ class Jobs:
             expected = isinstance(error, LstmTraceError)
             if job.id in self._kept and not expected:
                 problems.unexpected(error)
-            if job.id in self._kept or expected:  # frames hold the body and the call: 120 MB of a request of 64 MB
+            if job.id in self._kept or expected:  # frames refer to the body and the call: 120 MB for a request of 64 MB
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             job.error = error
         job.ended_as = job.ended_as or "cancelled"
@@ -358,13 +358,13 @@ class Jobs:
         self._forget()
 
     async def _tidy(self) -> None:
-        """Drop what is too old while nobody asks for anything: replies may be large."""
+        """Drop old jobs even if there are no requests: replies may be large."""
         while True:
             await anyio.sleep(self.limits.job_seconds)
             self._forget()
 
     def _forget(self) -> None:
-        """Drop finished jobs that are too old, and the oldest where they are too many or too large."""
+        """Drop finished jobs that are too old, and the oldest if they are too many or too large."""
         ended, held = [(job.ended, job) for job in self._kept.values() if job.ended is not None], 0
         for k, (at, job) in enumerate(sorted(ended, key=lambda one: -one[0])):
             held += job.size
@@ -373,12 +373,12 @@ class Jobs:
                 del self._kept[job.id]
 
 
-#: Bytes that are in memory for each client that reads slowly.
+#: Bytes in memory for each client that reads slowly.
 _CHUNK = 1 << 18
 
 
 def attachment(name: str) -> dict[str, str]:
-    """The header of a file that is saved under a name (RFC 6266).
+    """The header of a file that is downloaded under a name (RFC 6266).
 
     >>> attachment("Größe 1/2.csv")
     {'Content-Disposition': "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe%201%2F2.csv"}
@@ -387,12 +387,12 @@ def attachment(name: str) -> dict[str, str]:
 
 
 class SentFile(Response):
-    """The reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
+    """A reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
 
     Args:
-        opened: gives the file, at its beginning.
-        media: its type.
-        name: under which it is saved.
+        opened: returns the file, at its beginning.
+        media: type of the content.
+        name: file name for the download.
     """
 
     def __init__(self, opened: Callable[[], Awaitable[BinaryIO]], media: str, name: str) -> None:
@@ -400,7 +400,7 @@ class SentFile(Response):
         self._opened, self._media, self._name = opened, media, name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. Raises what opening it raises, before anything is sent."""
+        """Send it. Raises errors of opening the file before anything is sent."""
         with await self._opened() as file:
             headers = {**attachment(self._name), "Content-Length": str(os.fstat(file.fileno()).st_size)}
             chunks = iter(lambda: file.read(_CHUNK), b"")
@@ -409,10 +409,9 @@ class SentFile(Response):
 
 @dataclass(frozen=True)
 class Resources:
-    """What a service holds from its start to its end.
+    """The resources of a service from its start to its end.
 
-    settings: how it was started. workers, jobs: where and how it computes. runs: the runs that are kept. store: the
-    library.
+    settings: how it was started. workers, jobs: where and how it computes. runs: the kept runs. store: the library.
     """
 
     settings: Settings
@@ -423,7 +422,7 @@ class Resources:
 
 
 async def resources(request: Request) -> Resources:
-    """What the service that answers a request holds. (FastAPI would call a plain function in another thread.)"""
+    """The resources of the service that answers a request. (FastAPI would call a plain function in another thread.)"""
     found: Resources = request.app.state.resources
     return found
 

@@ -1,9 +1,9 @@
-"""What stands before the application: a guard, which notes who asks, and an end to work for clients that have gone.
+"""In front of the application: a guard, which also identifies clients, and cancellation for clients that have gone.
 
-The guard is for a service that listens on a person's own machine, where every web page they open can reach it. It is
-one layer below the application, so that no route can forget it: the name in the Host header (a page whose name was made
-to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and headers
-of every reply that forbid a browser to use it for anything but our page.
+The guard protects a service on a person's own machine, where every web page that they open can reach it. It is one
+layer below the application, so that no route can bypass it. It checks the name in the Host header (against DNS
+rebinding), the token, the origin of requests that change something, and the size of bodies, and adds headers to every
+reply that keep a browser from using it for anything but our page.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-#: Where a server listens that any name of the machine leads to.
+#: Hosts on which a server is reachable by any name of the machine.
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - compared with, not listened on
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 
 
 class Guard:
-    """ASGI middleware that refuses what does not come from our page or a program of the user's.
+    """ASGI middleware that rejects requests that come neither from our page nor from a program of the user.
 
     Args:
         app: the application.
@@ -59,7 +59,7 @@ class Guard:
         self.limits, self.most = settings.limits, settings.limits.body_bytes
         self.cookie = f"lstm-trace-{settings.port}"  # a browser sends cookies to every port of a host
         host = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
-        # with a token a foreign name is harmless: a browser that was led here by it has no cookie for it
+        # with a token a foreign name is harmless: the browser has no cookie for it
         self.names = None if self.token and settings.host in _ANYWHERE else {*_LOOPBACK, host}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +74,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 added = MutableHeaders(scope=message)
                 added.update(HEADERS)
-                if scope["path"].startswith("/api/"):  # a reply of the API is not kept unless its route says so
+                if scope["path"].startswith("/api/"):  # a reply of the API is not cached unless its route says so
                     added.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -87,7 +87,7 @@ class Guard:
                 target = {"Location": path + ("?" + urlencode(rest) if rest else ""), "Set-Cookie": cookie}
                 await Response(None, 303, target | {"Cache-Control": "no-store"})(scope, receive, guarded)
                 return
-            if scope["method"] not in SAFE:  # what another site's page makes a browser send; programs send neither
+            if scope["method"] not in SAFE:  # other sites can make a browser send these; programs send no origin
                 site, origin = headers.get("sec-fetch-site"), headers.get("origin")
                 ours = {None, *(f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https"))}
                 if site not in (None, "same-origin", "none") or (origin and origin.lower()) not in ours:
@@ -102,21 +102,21 @@ class Guard:
         await self.app(scope, bounded(receive, self.most), guarded)
 
     def _check_head(self, scope: Scope) -> None:
-        """Refuse an address or headers that are too large: they may arrive at once, and are whole then.
+        """Reject an address or headers that are too large: they may arrive in one piece, and are complete then.
 
         Raises HTTPException.
         """
         most, count = self.limits.head_bytes, self.limits.headers
         address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
         if address > most:
-            raise HTTPException(414, f"the address has {address:,} bytes; up to {most:,} are read")
+            raise HTTPException(414, f"the address has {address:,} bytes; the maximum is {most:,}")
         size = sum(len(name) + len(value) for name, value in scope["headers"])
         if address + size > most or len(scope["headers"]) > count:
-            said = f"{len(scope['headers']):,} headers of {size:,} bytes; up to {count} of {most:,} bytes are read"
+            said = f"{len(scope['headers']):,} headers of {size:,} bytes; the maximum is {count} of {most:,} bytes"
             raise HTTPException(431, f"the request has {said}")
 
     def _check_host(self, headers: Headers) -> None:
-        """Refuse a request for another name than ours. Raises HTTPException."""
+        """Reject a request for another host name. Raises HTTPException."""
         given = headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
         if (
@@ -128,7 +128,7 @@ class Guard:
             raise HTTPException(400, f"the header Host does not name this server; open it as {names}")
 
     def _check_token(self, scope: Scope, headers: Headers) -> str | None:
-        """Refuse a request without the token; the cookie to be set where it stands in the address.
+        """Reject a request without the token; return the cookie to set if the token is in the address.
 
         Raises HTTPException.
         """
@@ -144,13 +144,13 @@ class Guard:
             return None
         raise HTTPException(
             401,
-            "this server wants its token: open the address with ?token=… once, as the server printed it, or send the "
+            "this server needs its token: open the address with ?token=… once, as the server printed it, or send the "
             "header Authorization: Bearer",
             {"WWW-Authenticate": "Bearer"},
         )
 
     def _is_token(self, given: str) -> bool:
-        """Compare in a time that says nothing of how much is right."""
+        """Compare in constant time."""
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
 
 
@@ -158,7 +158,7 @@ _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
 class Disconnects:
-    """ASGI middleware that cancels the application where the client goes before it has its reply.
+    """ASGI middleware that cancels the application if the client disconnects before it has its reply.
 
     Args:
         app: the application.
@@ -211,21 +211,21 @@ class Disconnects:
             tasks.start_soon(watch)
             try:
                 await self.app(scope, reading, sending)
-            except Exception as error:  # raised below: a group of tasks would wrap it
+            except Exception as error:  # raised below: a task group would wrap it
                 failed = error
             tasks.cancel_scope.cancel()
         if failed is not None:
             raise failed
 
 
-#: The header in which a page or a program names itself, at random: thirty students may share one address.
+#: The header with a random name of a page or a program: thirty students may share one address.
 HEADER = "X-Client"
-#: How many of one address are told apart; a name is free to invent.
+#: Maximum number of names per address; anyone can invent names.
 _SHARES = 64
 
 
 def client(scope: Scope) -> ClientId:
-    """Who sent a request."""
+    """The sender of a request."""
     address, _ = scope.get("client") or ("", 0)
     page = Headers(scope=scope).get(HEADER, "")
     return ClientId(network(address), str(zlib.crc32(page.encode()) % _SHARES) if page else "")

@@ -1,7 +1,7 @@
-"""Every error as a problem document (RFC 9457): the command line's message, and never what was sent; and the log.
+"""Every error as a problem document (RFC 9457): the command line's message, never the content sent; and the log.
 
-FastAPI's own answer to invalid input repeats the input; where that holds NaN, its JSON cannot be written, and the
-answer is 500 and a traceback. On stderr no message comes over and over again, which would fill a disk.
+FastAPI's own reply to invalid input repeats the input; if that contains NaN, its JSON cannot be written, and the reply
+is 500 with a traceback. On stderr a message is not repeated over and over, which would fill a disk.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ from ..runs.asked import DroppedRunError, NoArrowError, NotJsonError, RunFolderE
 from ..store.files import LostFileError, StoreError, UnknownItemError
 from ..workers.process import BusyError, DiedError, TooLongError
 
-#: Seconds in which a message is printed once.
+#: Seconds during which a message is printed only once.
 PAUSE = 60.0
-#: Messages that are remembered.
+#: Number of messages that are remembered.
 _MOST = 200
 
 
 class Log:
-    """Prints messages, each kind of them once in `PAUSE` seconds; the next one says how many were left out."""
+    """Prints messages, each kind once in `PAUSE` seconds; the next one says how many were omitted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[float, int]] = {}  # when it was printed last, and how often it came since
+        self._seen: dict[str, tuple[float, int]] = {}  # time of the last print, and occurrences since then
 
     def say(self, kind: str, text: str) -> None:
-        """Print a text. kind: what texts have in common that say the same."""
+        """Print a text. kind: identifies texts with the same meaning."""
         now = self._clock()
         printed, count = self._seen.get(kind, (-PAUSE, 0))
         if now - printed < PAUSE:
             self._seen[kind] = printed, count + 1
             return
         self._seen.pop(kind, None)
-        if len(self._seen) >= _MOST:  # the kind that was printed first
+        if len(self._seen) >= _MOST:  # forget the kind that was printed first
             del self._seen[next(iter(self._seen))]
         self._seen[kind] = now, 0
         again = f"{text.rstrip()}\n({count:,} more like this since it was printed last)" if count else text
@@ -63,19 +63,19 @@ _log = Log()
 
 
 def unexpected(error: BaseException) -> None:
-    """Print an unexpected error, with the traceback of the worker where it comes from one."""
+    """Print an unexpected error, with the traceback of the worker if it comes from one."""
     _log.say(_kind(error), "".join(getattr(error, "__notes__", ())) or "".join(traceback.format_exception(error)))
 
 
 def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Print what went wrong outside of requests, as a handler of exceptions of an event loop."""
+    """Print errors outside of requests; an exception handler of an event loop."""
     said, error = str(context.get("message", "")), context.get("exception")
     text = said if error is None else f"{said}\n{''.join(traceback.format_exception(error))}"
     _log.say(f"{said} {'' if error is None else _kind(error)}", text)
 
 
 def _kind(error: BaseException) -> str:
-    """The class of an error and where it was raised: its text may hold what was sent."""
+    """The class of an error and where it was raised: its text may contain sent data."""
     place = "".join(getattr(error, "__notes__", ()))[-2000:].rpartition('File "')[2].split("\n")[0]
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} {place} {(frames[-1].filename, frames[-1].lineno) if frames else ''}"
@@ -91,17 +91,17 @@ Answer = tuple[int, str, str]
 _NOWHERE: Answer = (404, "not-found", "Nothing is at this address")
 _GONE: Answer = (410, "gone", "This is no longer kept")
 _LARGE: Answer = (413, "too-large", "The request is too large")
-#: By the class of an error or the nearest one above it; of an HTTPException by its status, where that has a row.
+#: By the class of an error or its nearest base class; for an HTTPException by its status, if it is in the table.
 ANSWERS: dict[type[BaseException] | int, Answer] = {
     NotJsonError: (400, "not-json", "The body cannot be read as JSON"),
     ClientDisconnect: (400, "cut-off", "The request ended before its body did"),
     UnknownRunError: _NOWHERE,
     UnknownItemError: _NOWHERE,
     404: _NOWHERE,
-    NoArrowError: (406, "not-acceptable", "The reply cannot be of the type that is asked for"),
+    NoArrowError: (406, "not-acceptable", "The reply is not available in the requested type"),
     DroppedRunError: _GONE,
     LostFileError: _GONE,
-    TooLargeError: (413, "too-much", "What is asked for would be too large"),
+    TooLargeError: (413, "too-much", "The requested result would be too large"),
     413: _LARGE,
     415: (415, "media-type", "The body is of another type than expected"),
     TooLongError: (422, "too-long", "The computation took too long and was stopped"),
@@ -115,53 +115,53 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
 }
 
 
-#: Folders that a reply never shows: of Python, of this package, of its user and of what it keeps for a moment.
+#: Folders that a reply never shows: of Python, of this package, of its user and for temporary files.
 _FOLDERS = (sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"))
 _NAMES = {path.rstrip("/") for folder in _FOLDERS for path in (folder, os.path.realpath(folder)) if path.strip("/")}
 _EITHER = "|".join(map(re.escape, sorted(_NAMES, key=len, reverse=True)))
-#: One of them, and whatever stands behind it up to a space, a quote or a colon.
+#: One of them, and everything after it up to a space, a quote or a colon.
 _OURS = re.compile(rf"(?:{_EITHER})(?:/[^\s'\":;,()]*)?(?![\w-])")
 
 
 class ProblemDocument(BaseModel):
-    """What went wrong, as the command line says it."""
+    """An error, as the command line reports it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    type: str = Field(description="what kind of problem it is", examples=["/problems/not-possible"])
+    type: str = Field(description="the kind of problem", examples=["/problems/not-possible"])
     title: str = Field(description="the kind in words")
     status: int = Field(description="the status of the reply", ge=400, le=599)
-    detail: str = Field(description="all problems; rows of equations have a caret under the place")
+    detail: str = Field(description="all problems; lines of equations have a caret below the position")
     problems: list[str] = Field(description="one message for each problem")
 
 
 def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
-    """The problem document of an error. method: of the request, since what is read and not there is 404."""
+    """The problem document of an error. method: of the request; when reading, a missing resource is a 404."""
     status, slug, title = _answer(error, method)
-    shown = shortened(_found(error))  # before there are sentences of all
+    shown = shortened(_found(error))  # before all of them are put into sentences
     told = [message(hidden(one if isinstance(one, str) else _sentence(one))) for one in shown]
     said = {"type": f"/problems/{slug}", "title": title, "status": status}
     return {**said, "detail": "\n".join(told), "problems": told}
 
 
 def hidden(text: str) -> str:
-    """A text without the places of this machine: of a path below one of them only the name is left."""
+    """A text without paths of this machine: of a path inside one of these folders only the name is kept."""
     return _OURS.sub(lambda found: found[0].rpartition("/")[2] or "…", text)
 
 
 def response(error: BaseException, method: str = "POST", headers: Mapping[str, str] | None = None) -> Response:
-    """The reply to a request that led to an error."""
+    """The reply to a request that caused an error."""
     found = document(error, method)
     return Response(json_text(found), found["status"], dict(headers or {}), MEDIA)
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let an application answer every error with a problem document."""
+    """Make an application answer every error with a problem document."""
 
     async def answer(request: Request, error: Exception) -> Response:
         headers = dict(getattr(error, "headers", None) or {})
         if isinstance(error, HTTPException) and error.status_code == 405:
-            routes, scope = request.app.router.routes, dict(request.scope)  # Starlette says those of one route alone
+            routes, scope = request.app.router.routes, dict(request.scope)  # Starlette lists one route's alone
             fits = [m for m in _METHODS if any(r.matches(scope | {"method": m})[0] is Match.FULL for r in routes)]
             headers["Allow"] = ", ".join(fits)
         if isinstance(error, BusyError):
@@ -187,7 +187,7 @@ def _answer(error: BaseException, method: str) -> Answer:
 
 
 def _found(error: BaseException) -> Sequence[Any]:
-    """What is wrong: sentences, or the faults that pydantic found, of which there may be as many as a body has keys."""
+    """The problems: sentences, or the faults that pydantic found, of which there may be as many as keys in a body."""
     if isinstance(error, LstmTraceError):
         return error.problems
     if isinstance(error, RequestValidationError):
@@ -195,11 +195,11 @@ def _found(error: BaseException) -> Sequence[Any]:
     if isinstance(error, HTTPException):
         return (str(error.detail),)
     cut = isinstance(error, ClientDisconnect)
-    return ("the body is cut off" if cut else "This is a fault of lstm-trace; the server's log has it.",)
+    return ("the body is cut off" if cut else "This is a bug in lstm-trace; the server's log has the details.",)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
-    """One fault that pydantic found: the place and what was expected, and not what was sent."""
+    """One fault that pydantic found: its location and what was expected, but not the sent value."""
     kind, *path = fault["loc"]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
     said = str(fault["msg"]).removeprefix("Value error, ")

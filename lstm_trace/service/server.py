@@ -1,4 +1,4 @@
-"""`lstm-trace serve`: the server as a process, from the address that it prints to its end by a signal."""
+"""`lstm-trace serve`: the server process, from the address that it prints to its end by a signal."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from . import problems
 from .connections import Connection, Connections
 from .settings import Settings
 
-#: Seconds that running requests have to end after the signal; then they are cancelled.
+#: Seconds that running requests have after the signal before they are cancelled.
 GRACE = 3
-#: How many ports after one that is in use are tried, to name a free one.
+#: If a port is in use, this many following ones are tried, to suggest a free one.
 _NEIGHBOURS = 20
-#: Connections that the system holds until they are accepted, and how many are accepted before others are looked at.
+#: Connections that the system holds until they are accepted, and how many are accepted before others are served.
 _BACKLOG, _AT_A_TIME = 1024, 64
-#: Bytes that the system takes of a reply before they are read: by itself 4 MB, which 432 slow readers make 1.7 GB.
+#: Bytes of a reply that the system buffers: the default is 4 MB, which for 432 slow readers is 1.7 GB.
 _SENT = 1 << 18
-#: Tenths of a second between two looks at the connections.
+#: Tenths of a second between two checks of the connections.
 _LOOK = 5
-#: Descriptors that are of use: what the system allows beyond that is no reason for more.
+#: Maximum useful number of descriptors, even if the system allows more.
 _DESCRIPTORS = 65_536
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -44,12 +44,12 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        settings: how the service is started. Port 0 means any that is free.
-        ready: called with the address once the server answers.
+        settings: how the service is started. Port 0 means any free port.
+        ready: called with the address once the server responds.
 
     Raises:
-        OptionError: where the host or port cannot be used, or the token is missing.
-        LstmTraceError: where the store cannot be opened.
+        OptionError: if the host or port cannot be used, or the token is missing.
+        LstmTraceError: if the store cannot be opened.
     """
     settings.check()
     with _listening(settings.host, settings.port) as listener:
@@ -63,7 +63,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             smaller="trace fewer steps, units or lines",
             **limits.model_dump(include={"at_once", "waiting", "waiting_of_one", "wait_seconds", "seconds"}),
         )
-        workers.start()  # they import what they need while this process does
+        workers.start()  # they import their modules while this process does the same
         from .app import create_app
 
         app = create_app(settings, workers)
@@ -74,10 +74,10 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             h11_max_incomplete_event_size=limits.head_bytes,
             timeout_keep_alive=limits.idle_seconds,
             backlog=_AT_A_TIME,
-            lifespan="off",  # below: uvicorn would print the traceback of what the start raises
+            lifespan="off",  # see below: uvicorn would print the traceback of an error at startup
             ws="none",
-            log_config=None,  # setting it would close the handlers of every package of this process, and their streams
-            log_level="critical",  # what is unexpected `problems` prints; a request that is cut off is nobody's fault
+            log_config=None,  # setting it would close the handlers of every package in this process, and their streams
+            log_level="critical",  # `problems` prints unexpected errors; a request that is cut off is not an error
             access_log=False,  # its lines would hold tokens
             server_header=False,
             timeout_graceful_shutdown=GRACE,
@@ -94,20 +94,20 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 def address(settings: Settings) -> str:
-    """The address to open; with the token in it, if there is one."""
+    """The address to open; includes the token, if there is one."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{settings.port}/" + (f"?token={quote(settings.token, safe='')}" if settings.token else "")
 
 
 def open_browser(url: str) -> None:
-    """Open a page where there is a screen, and wait for nothing."""
+    """Open a page if there is a screen; do not wait."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _descriptors() -> int | None:
-    """How many files and connections this process may have open; as many as the system lets it allow itself."""
+    """The number of files and connections that this process may open, raised as far as the system permits."""
     if sys.platform == "win32":
         return None
     import resource
@@ -116,27 +116,27 @@ def _descriptors() -> int | None:
     soft, hard = resource.getrlimit(kind)
     wanted = _DESCRIPTORS if hard == unlimited else min(hard, _DESCRIPTORS)
     if soft != unlimited and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS allows less than it says
+        with suppress(OSError, ValueError):  # macOS allows less than it reports
             resource.setrlimit(kind, (wanted, hard))
     found = resource.getrlimit(kind)[0]
     return None if found == unlimited else found
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it answers, looks after its connections, and leaves signals to us."""
+    """A server that reports when it is ready, checks its connections, and leaves signals to us."""
 
     def __init__(self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._connections, self._answers = connections, ready
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what is done ten times a second."""
+        """Do the work that is due ten times a second."""
         if counter % _LOOK == 0:
             self._connections.sweep(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(_BACKLOG)
@@ -145,14 +145,14 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing: uvicorn's own would raise them again at the end, so that a clean end is no success."""
+        """Do nothing: uvicorn would raise the signals again at the end, so that a clean exit would not be a success."""
         yield
 
 
 @contextmanager
 def _until_signal(server: uvicorn.Server) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the server, from its start on; a second one cuts running requests off."""
-    if threading.current_thread() is not threading.main_thread():  # only there signals can be caught
+    """Let Ctrl-C and SIGTERM stop the server, also while it starts; a second signal cuts running requests off."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can receive signals
         yield
         return
     before = {number: signal.signal(number, server.handle_exit) for number in _SIGNALS}
@@ -165,7 +165,7 @@ def _until_signal(server: uvicorn.Server) -> Iterator[None]:
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens. Raises OptionError."""
+    """A listening socket. Raises OptionError."""
     try:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
@@ -185,10 +185,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 def _bound(family: int, where: Any) -> socket.socket:
     """A socket that is bound to an address and listens. Raises OSError."""
-    # with the protocol named asyncio sets TCP_NODELAY; without, each reply waits 40 ms for the client's delayed ACK
+    # if the protocol is given, asyncio sets TCP_NODELAY; otherwise each reply waits 40 ms for the client's delayed ACK
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if sys.platform != "win32":  # there it would let two servers have one port
+        if sys.platform != "win32":  # on Windows, two servers could share one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT)
         listener.bind(where)
@@ -200,7 +200,7 @@ def _bound(family: int, where: Any) -> socket.socket:
 
 
 def _free_after(family: int, where: Any) -> int | None:
-    """A free port after the one of an address."""
+    """A free port after that of an address."""
     for port in range(where[1] + 1, min(where[1] + _NEIGHBOURS, 65_536)):
         with suppress(OSError):
             _bound(family, (where[0], port, *where[2:])).close()

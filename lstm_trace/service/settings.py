@@ -1,4 +1,4 @@
-"""What a service is started with, and what it allows a request to cost."""
+"""Settings with which a service is started, and limits on what a request may cost."""
 
 from __future__ import annotations
 
@@ -14,48 +14,49 @@ from ..errors import OptionError
 from ..runs.records import DescribedSchema
 
 _MB = 1_000_000
-#: A bearer token (RFC 6750, section 2.1); it may stand in a header, an address and a cookie as it is.
+#: A bearer token (RFC 6750, section 2.1); valid in headers, addresses and cookies without escaping.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-#: Characters of a token at least: 16 of 64 kinds are 96 bits, beyond guessing over a network.
+#: Minimum length of a token: 16 of 64 characters are 96 bits, impossible to guess over a network.
 LEAST_TOKEN = 16
 
 
 class Limits(DescribedSchema, BaseModel):
-    """What a request may cost; shown at `/api/v1/limits`.
+    """Limits on what a request may cost; shown at `/api/v1/limits`.
 
     Attributes:
-        body_bytes: bytes of a request's body.
-        small_body_bytes: bytes of the body of a request that has no arrays: any but runs, edits, files.
-        values_per_run: values of a run: steps x batch x the widths of all lines.
-        seconds: of a computation, after which it is stopped.
-        at_once: computations that run at the same time; of one client one less, but one at least.
-        waiting: computations that wait for their turn; beyond that the reply is 429.
-        waiting_of_one: of them those of one client.
-        waiting_bytes: of bodies in memory, small ones left out; beyond that the reply is 429.
-        wait_seconds: that a request waits for its turn where its reply is no job, before it is 429.
-        worker_bytes: of memory that one computation may take.
+        body_bytes: maximum size of a request's body, in bytes.
+        small_body_bytes: maximum size, in bytes, of the body of a request without arrays: any but runs, edits, files.
+        values_per_run: maximum number of values of a run: steps x batch x the widths of all lines.
+        seconds: duration of a computation after which it is stopped.
+        at_once: maximum number of concurrent computations; for one client one fewer, but at least one.
+        waiting: maximum number of computations that wait for their turn; beyond that the reply is 429.
+        waiting_of_one: maximum number of waiting computations per client.
+        waiting_bytes: maximum size of bodies in memory, not counting small ones; beyond that the reply is 429.
+        wait_seconds: how long a request waits for its turn, if its reply is not a job, before it is answered with 429.
+        worker_bytes: maximum memory of one computation.
         reply_within: seconds after which the reply is 202 and the address of a job.
-        jobs: finished jobs that are kept.
-        job_bytes: of the replies of finished jobs that are kept.
-        job_seconds: that a finished job is kept.
-        runs: runs that are kept; the one that was not used for longest goes first.
-        run_bytes: of the runs that are kept.
-        live_units: units of the widest line of a run that is shown whole.
+        jobs: number of finished jobs that are kept.
+        job_bytes: maximum size of the replies of finished jobs that are kept.
+        job_seconds: how long a finished job is kept.
+        runs: number of runs that are kept; the least recently used one is removed first.
+        run_bytes: maximum size of the runs that are kept.
+        live_units: maximum number of units of the widest line in a run that is shown completely.
         listed: rows of a table in one reply.
         mapped: numbers of a map of differences in one reply.
-        items: items of the library.
+        items: maximum number of items in the library.
         shown_steps: steps of a sequence of a corpus in one reply.
         contexts: contexts of a unit, or sequences of a corpus, in one reply.
-        pass_times: times `seconds` that a pass over a corpus may take.
-        retry_after: seconds to wait after a reply 429, as its header Retry-After says.
-        connections: that are open, or fewer where the system allows fewer files; beyond that an idle one is closed.
-        connections_of_one: of one address, which may be a school's, or of 64 bits of IPv6.
-        head_bytes: of the address and the headers of a request.
-        headers: of a request.
-        head_seconds: in which the headers of a request must be there.
-        stalled_seconds: that a body may stand still on its way, or a reply; bytes extend it.
-        least_rate: bytes a second of a body or reply that is slow.
-        idle_seconds: that a connection stays open without a request.
+        pass_times: maximum duration of a pass over a corpus, as a multiple of `seconds`.
+        retry_after: seconds to wait after a reply 429, as in its header Retry-After.
+        connections: maximum number of open connections, or fewer if the system allows fewer files; beyond that an idle
+            one is closed.
+        connections_of_one: maximum number of connections per address (which may be a school's) or 64-bit IPv6 network.
+        head_bytes: maximum size of the address and the headers of a request.
+        headers: maximum number of headers of a request.
+        head_seconds: seconds within which the headers of a request must arrive.
+        stalled_seconds: how long a body or a reply may make no progress; bytes extend this time.
+        least_rate: bytes per second below which a body or reply is too slow.
+        idle_seconds: how long a connection stays open without a request.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -98,10 +99,10 @@ class Limits(DescribedSchema, BaseModel):
 class Settings:
     """How a service is started.
 
-    host, port: where it listens. store: the address of its database, as SQLAlchemy has them. files: the folder of the
-    stored files; beside that database if None. token: what a request must show; needed where others than this machine
-    can reach the host. sources: files that are put into the store at the start. states: folders of the states of a
-    corpus, by the names that they are asked for by; no other folder is read.
+    host, port: where it listens. store: the URL of its database, as in SQLAlchemy. files: the folder of the stored
+    files; next to that database if None. token: the token that requests must carry; required if other machines can
+    reach the host. sources: files that are put into the store at the start. states: folders with the states of a
+    corpus, by the names under which they are requested; no other folder is read.
     """
 
     host: str = "127.0.0.1"
@@ -114,11 +115,11 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     def check(self) -> None:
-        """Raise OptionError for a host that others can reach without a token, and for an invalid token."""
+        """Raise OptionError if others can reach the host and there is no token, and for an invalid token."""
         if self.token is None:
             if not is_loopback(self.host):
                 raise OptionError(
-                    f"--host {self.host} lets other machines in: give a token that they must show (--token, or the "
+                    f"--host {self.host} lets other machines in: give a token that they must send (--token, or the "
                     "variable LSTM_TRACE_TOKEN), or listen on 127.0.0.1"
                 )
         elif len(self.token) < LEAST_TOKEN or not _TOKEN.fullmatch(self.token):
@@ -129,7 +130,7 @@ class Settings:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address means this machine, and is reached from nowhere else.
+    """Whether a name or an address means this machine and cannot be reached from elsewhere.
 
     >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "192.168.1.2", "example.org")]
     [True, True, True, False, False, False]

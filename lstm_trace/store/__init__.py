@@ -1,1 +1,1 @@
-"""The library: a table of items, in SQLite or PostgreSQL, beside a folder that holds their files."""
+"""The library: a table of items, in SQLite or PostgreSQL, and a folder that holds their files."""

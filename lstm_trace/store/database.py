@@ -1,7 +1,7 @@
-"""The database of a store: SQLite or PostgreSQL by URL, with its tables, and messages for what goes wrong.
+"""The database of a store: SQLite or PostgreSQL by URL, with its tables, and messages for errors.
 
-The names of the tables begin with ours, since a PostgreSQL database may have other users. A change of the tables needs
-another VERSION, and SQL in `_make_tables` that brings a database of the version before to it.
+The names of the tables begin with ours, since a PostgreSQL database may have other users. A change of the tables
+needs another VERSION, and SQL in `_make_tables` that upgrades a database of the previous version.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSIONS = sa.Table("lstm_trace_version", METADATA, sa.Column("version_num", sa.
 #: One row, made with the tables: the folder of files has the same id in its file `.store`.
 STORE = sa.Table("lstm_trace_store", METADATA, sa.Column("id", sa.String(36), primary_key=True))
 
-#: created: UTC. words: what a search looks through, folded (`labels.folded`): the databases fold ASCII alone, or not.
+#: created: UTC. words: what a search looks through, folded (`folded`): the databases fold only ASCII, or not at all.
 ITEMS = sa.Table(
     "lstm_trace_items",
     METADATA,
@@ -62,22 +62,22 @@ TAGS = sa.Table(
 PATIENCE = 30
 #: The number of our advisory lock in PostgreSQL: the letters "lstm".
 LOCK = 0x6C73746D
-#: What to look at, by what SQLite says.
+#: What to check, by what SQLite says.
 _ADVICE = {
-    "not a database": "name another file, or one that is not there yet",
-    "unable to open": "is it a file in a folder that is there, and may it be written?",
+    "not a database": "name another file, or one that does not exist yet",
+    "unable to open": "is it a file in an existing folder, and may it be written?",
 }
 FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 
 class Database:
-    """An engine, opened, with its tables. name: how messages call it, without user and password.
+    """An engine, opened, with its tables. name: how messages refer to it, without user and password.
 
-    What goes wrong later is reported on stderr, where the log is; a client hears that the database does not answer.
+    Later errors are reported on stderr, where the log is; a client is told only that the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
-        """Connect, and make the tables that are missing. Raises StoreError."""
+        """Connect, and make the missing tables. Raises StoreError."""
         self.url = where = _understood(url)
         port = f":{where.port}" if where.port else ""
         named = f"postgresql://{where.host or ''}{port}/{where.database or ''}"
@@ -102,11 +102,11 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     def reading(self) -> AbstractContextManager[Connection]:
-        """A transaction that sees one state. Raises StoreError."""
+        """A transaction that sees one consistent state. Raises StoreError."""
         return self._transaction(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}))
 
     def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
+        """A transaction that is committed as a whole, unless something is raised within. Raises StoreError."""
         return self._transaction(begin="BEGIN IMMEDIATE")
 
     @contextmanager
@@ -119,13 +119,16 @@ class Database:
             yield connection
 
     def lock(self, connection: Connection) -> None:
-        """Wait until no other server is in such a part of a transaction. SQLite has one writer at a time anyway."""
+        """Wait until no other server is in such a part of a transaction.
+
+        SQLite has only one writer at a time anyway.
+        """
         if not self.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
 
     @contextmanager
     def as_store_error(self) -> Iterator[None]:
-        """Raise a StoreError for what a database says when it cannot be used."""
+        """Raise a StoreError for what a database reports when it cannot be used."""
         try:
             yield
         except DBAPIError as error:
@@ -134,7 +137,7 @@ class Database:
             if self.is_sqlite:
                 advice = next((advice for part, advice in _ADVICE.items() if part in said), "may it be written?")
             raise self._fault(f"{said}; {advice}") from None
-        except SQLAlchemyError as error:  # no connection is free, or the tables are another's
+        except SQLAlchemyError as error:  # no connection is free, or the tables are foreign
             raise self._fault(str(error).splitlines()[0]) from None
 
     def _fault(self, said: str) -> StoreError:
@@ -146,7 +149,7 @@ class Database:
     def _engine(self) -> Engine:
         waits = {"timeout": PATIENCE} if self.is_sqlite else {"connect_timeout": 10}
         try:
-            # a server that was restarted has closed the connections that are kept: each is tried before its use
+            # a server that was restarted has closed the pooled connections: each is tested before its use
             engine = sa.create_engine(self.url, connect_args=waits, pool_pre_ping=True, max_overflow=15)
         except ModuleNotFoundError:
             raise StoreError(missing("a store in PostgreSQL", "psycopg", "keep it in SQLite")) from None
@@ -170,7 +173,7 @@ class Database:
 
 
 def _own_transactions(connection: Any, _record: Any) -> None:
-    """A connection of SQLite whose transactions begin where SQLAlchemy says: the driver leaves some statements out."""
+    """A connection of SQLite whose transactions begin where SQLAlchemy says: the driver omits some statements."""
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys=ON")
 
@@ -200,7 +203,7 @@ def _understood(url: str) -> URL:
 
 
 def _make_tables(connection: Connection, name: str) -> None:
-    """Make the tables, unless they are there. Raises StoreError where they are of a version that we do not know."""
+    """Make the tables, unless they exist. Raises StoreError if they are of a version that we do not know."""
     if not sa.inspect(connection).has_table(VERSIONS.name):
         METADATA.create_all(connection, checkfirst=False)
         connection.execute(STORE.insert().values(id=str(uuid4())))

@@ -1,7 +1,7 @@
-"""The folder of a store: files that are there whole or not at all, named by the id of their item; labels, titles, tags.
+"""The folder of a store: files that are either complete or absent, named by the id of their item; labels, titles, tags.
 
-A file is written as `.<id>.part`, flushed to the disk and renamed to `<id><suffix>`; its row comes after that. A row
-goes before its file. So what a killed server leaves behind has no row, and `sweep` removes it.
+A file is written as `.<id>.part`, flushed to the disk and renamed to `<id><suffix>`; its row is added after that. A
+row is deleted before its file. So whatever a killed server leaves behind has no row, and `sweep` removes it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ..weights.read import READERS
 
 
 class StoreError(LstmTraceError):
-    """The database or the folder cannot be opened, or does not answer: nobody asked for anything wrong."""
+    """The database or the folder cannot be opened, or does not answer: no request was wrong."""
 
 
 class UnknownItemError(LstmTraceError):
-    """The library has no item of that id."""
+    """The library has no item with that id."""
 
 
 class LostFileError(LstmTraceError):
-    """The library has the item, and its file is not there any more."""
+    """The library has the item, but its file is missing."""
 
 
 #: Characters of a title and of a tag, tags of an item, bytes of a label (a file's name may have 255 on most systems).
@@ -40,7 +40,7 @@ _JOINER = "\u200d"  # of emoji; the only character without a shape of its own th
 
 
 def seen(text: str) -> str:
-    r"""The text on one line, with U+FFFD for every character that acts instead of being seen (marks of direction too).
+    r"""The text on one line, with U+FFFD for every control character (including marks of direction).
 
     >>> seen(" a\u00a0b\n c\u200f\x00 ")
     'a b c��'
@@ -49,7 +49,7 @@ def seen(text: str) -> str:
 
 
 def as_label(text: str) -> str:
-    r"""A client's name of a file as one that can be shown, and that names a file in a folder of its own.
+    r"""A client's name of a file as one that can be shown, and that can name a file in a folder of its own.
 
     >>> as_label("../../etc/passwd"), as_label(r"C:\nets\a.npz"), as_label(".."), as_label("x" * 300 + ".npz")[-9:]
     ('passwd', 'a.npz', 'file', 'xxxxx.npz')
@@ -66,19 +66,19 @@ def as_label(text: str) -> str:
 
 
 def folded(*texts: str) -> str:
-    """Texts as a search compares them: without regard to case, wide forms and ligatures."""
+    """Texts as a search compares them: ignoring case, wide forms and ligatures."""
     return "\n".join(unicodedata.normalize("NFKC", text).casefold() for text in texts)
 
 
 def checked_title(title: str) -> str:
-    """A title as it is kept. Raises OptionError."""
+    """A title as it is stored. Raises OptionError."""
     title = title.strip()
     raise_all(OptionError, _faults(title, "the title", MOST_TITLE))
     return title
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Tags as they are kept: each once, sorted. Raises OptionError with every fault."""
+    """Tags as they are stored: each once, sorted. Raises OptionError with every fault."""
     found = sorted({tag.strip() for tag in tags} - {""})
     problems = [problem for tag in found for problem in _faults(tag, f"the tag {seen(tag)[:60]!r}", MOST_TAG)]
     problems += [f"a tag has no comma: {seen(tag)!r}" for tag in found if "," in tag]
@@ -94,11 +94,11 @@ def _faults(text: str, what: str, most: int) -> list[str]:
     return [*filter(None, (long, odd if text != seen(text) else ""))]
 
 
-#: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
+#: Suffixes that a file may keep: the readers go by them. Files with another suffix are read by their content.
 SUFFIXES = frozenset((".yaml", ".yml", ".json", ".toml", *READERS))
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _OURS = re.compile(rf"\.{_ID}\.part|({_ID})(?:\.[a-z0-9]+)?")
-#: Seconds after which a file without a row is nobody's: another server may be between the file and its row.
+#: Seconds after which a file without a row is a leftover: another server may be between the file and its row.
 OLD = 3600.0
 MARK = ".store"
 _KEPT = "the file cannot be kept"
@@ -110,7 +110,7 @@ def is_id(text: str) -> bool:
 
 
 class Upload(AbstractContextManager["Upload"]):
-    """A file on its way into the folder: counted and hashed as it is written, bounded, gone unless placed."""
+    """A file on its way into the folder: counted and hashed as it is written, limited in size, gone unless placed."""
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
         """Open it. most: bytes. Raises StoreError."""
@@ -131,11 +131,11 @@ class Upload(AbstractContextManager["Upload"]):
 
     @property
     def sha256(self) -> str:
-        """Of what has been written."""
+        """The hash of what has been written."""
         return self._hash.hexdigest()
 
     def write(self, content: bytes) -> None:
-        """Add to the file. Raises TooLargeError, and StoreError where the disk is full."""
+        """Add to the file. Raises TooLargeError, and StoreError if the disk is full."""
         self.bytes += len(content)
         if self._most is not None and self.bytes > self._most:
             raise TooLargeError(f"the file has more than {self._most:,} bytes, the most that is accepted")
@@ -158,7 +158,7 @@ class Upload(AbstractContextManager["Upload"]):
 
 @contextmanager
 def as_store_error(what: object) -> Iterator[None]:
-    """Raise a StoreError for what the file system says. what: begins the message; a client hears no path."""
+    """Raise a StoreError for what the file system reports. what: begins the message; a client is told no path."""
     try:
         yield
     except OSError as error:
@@ -168,7 +168,7 @@ def as_store_error(what: object) -> Iterator[None]:
 def claim(folder: Path, store: str) -> None:
     """Make the folder, and mark it as that of one store.
 
-    Raises StoreError where it is another's: `sweep` would empty it.
+    Raises StoreError if it belongs to another store: `sweep` would empty it.
     """
     mark = folder / MARK
     if folder.is_file():
@@ -188,7 +188,7 @@ def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
     """Remove what killed servers left. rows: gives the ids of all items. Returns those whose file is missing."""
     with as_store_error(folder):
         before, found = time.time() - OLD, _listed(folder)
-        ids = rows()  # after the folder was read: what has come in between is no leftover
+        ids = rows()  # after the folder was read: what has been added in between is not a leftover
         for name in [name for name, own in found.items() if own not in ids]:
             with suppress(FileNotFoundError):  # another server may remove it as well
                 if (folder / name).stat().st_mtime < before:
@@ -196,10 +196,10 @@ def sweep(folder: Path, rows: Callable[[], set[str]]) -> list[str]:
         if not (lost := ids.difference(found.values())):
             return []
         lost -= set(_listed(folder).values())
-        return sorted(lost & rows())  # a row goes before its file: one that is still there has none
+        return sorted(lost & rows())  # a row is deleted before its file: one that still exists has no file
 
 
 def _listed(folder: Path) -> dict[str, str]:
-    """The files of ours in a folder, name to id; to no id where one is not whole."""
+    """Our files in a folder, name to id; to an empty id if one is incomplete."""
     with os.scandir(folder) as entries:
         return {entry.name: ours[1] or "" for entry in entries if (ours := _OURS.fullmatch(entry.name))}

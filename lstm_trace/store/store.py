@@ -18,17 +18,17 @@ from . import files
 from .database import ITEMS, STORE, TAGS, Database
 from .files import LostFileError, UnknownItemError, Upload
 
-#: Items that are kept, unless the caller says otherwise.
+#: How many items are kept, unless the caller says otherwise.
 MOST_ITEMS = 100_000
 
-#: A file that is kept, as the API shows it. missing: its row is there, its file is not: removed, or elsewhere.
+#: A file that is kept, as the API shows it. missing: its row exists but its file does not: removed, or elsewhere.
 Item = dict[str, Any]
 
 
 class Store:
     """Items in a database, their files in a folder; several servers may use one. Every method waits for the disk.
 
-    most_items: what is kept. missing: ids of items whose file was not there at the start.
+    most_items: how many are kept. missing: ids of items whose file was missing at the start.
     """
 
     def __init__(self, url: str, folder: str | Path | None = None, most_items: int = MOST_ITEMS) -> None:
@@ -36,11 +36,11 @@ class Store:
 
         Args:
             url: `sqlite:///store.db`, or `postgresql://user@host/database`.
-            folder: of the files; beside the file of SQLite by default, `lstm-trace.files` otherwise.
+            folder: of the files; by default next to the SQLite file, otherwise `lstm-trace.files`.
             most_items: how many are kept.
 
         Raises:
-            StoreError: where database or folder cannot be used, or are not of each other.
+            StoreError: if the database or folder cannot be used, or do not belong together.
         """
         self.database = Database(url)
         beside = Path(str(self.database.url.database)).with_suffix(".files")
@@ -65,27 +65,31 @@ class Store:
     # -- coming in -----------------------------------------------------------------------------------------------
 
     def part(self, most: int | None = None) -> Upload:
-        """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
+        """A new file, as a context: to be written and then given to `keep`; removed at the end otherwise.
+
+        most: bytes.
+        """
         return Upload(self.folder, most)
 
     def keep(
         self, new: Upload, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()
     ) -> Item:
-        """Keep a file that has been written; once: the same bytes, read the same way, are one item.
+        """Keep a file that has been written, only once: the same bytes, read the same way, are one item.
 
         Args:
             new: from `part`.
             facts: what `runs.inspecting.inspect` found: kind, title, cell, sizes, suffix.
             label: the client's name of the file.
-            title: that of the facts by default, or else the label; of a file that is there already it stays as it is.
+            title: that of the facts by default, or else the label; the title of a file that exists already is not
+                changed.
             tags: up to 20.
 
         Returns:
-            The item, with the id of `new`; or the item that has this file already, with the tags of both and whole
-            again if it was not.
+            The item, with the id of `new`; or the item that has this file already, with the tags of both, and with its
+            file restored if it was missing or damaged.
 
         Raises:
-            OptionError: for a title or tag that is not kept. TooLargeError: where the store is full. StoreError.
+            OptionError: for a title or tag that is not accepted. TooLargeError: if the store is full. StoreError.
         """
         label = files.as_label(label)
         own = files.seen(str(facts["title"]))[: files.MOST_TITLE].strip() or label
@@ -95,12 +99,12 @@ class Store:
         row |= {"sizes": dict(facts["sizes"]), "bytes": new.bytes, "sha256": new.sha256}
         row |= {"words": files.folded(title, label, cell, *named), "created": datetime.now(UTC).replace(tzinfo=None)}
         target = new.placed(suffix)
-        # if the database fails, the row may be there all the same: the file stays, and the next start decides
+        # if the database fails, the row may exist all the same: the file stays, and the next start decides
         with self.database.writing() as connection:
             self.database.lock(connection)  # until the end of the transaction nobody else keeps the same file
             same = ITEMS.select().where(ITEMS.c.sha256 == new.sha256, ITEMS.c.suffix == suffix).with_for_update()
             if old := connection.execute(same.order_by(ITEMS.c.created, ITEMS.c.id)).first():
-                target.replace(self._file(old))  # that one may be missing or damaged; where it is not, they are equal
+                target.replace(self._file(old))  # it may be missing or damaged; if not, they are equal
                 more = files.checked_tags([*self._tags(connection, [old.id])[old.id], *named])
                 return self._changed(connection, old, old.title, more)
             if _count(connection) >= self.most_items:
@@ -118,7 +122,7 @@ class Store:
             return self._shown(connection, [self._row(connection, id)])[0]
 
     def path(self, id: str) -> Path:
-        """Where the file of an item is. Raises UnknownItemError, and LostFileError where the file is not there."""
+        """The path of the file of an item. Raises UnknownItemError, and LostFileError if the file is missing."""
         with self.open(id) as file:
             return Path(file.name)
 
@@ -143,11 +147,11 @@ class Store:
         """Items, newest first, and how many there are in all.
 
         Args:
-            search: words that must all stand in title, label, tags or cell, in either case.
+            search: words that must all occur in title, label, tags or cell, ignoring case.
             kind: `problem`, `trace` or `model`; all if empty.
-            tag: the whole of one; all if empty.
-            limit: items at most.
-            offset: how many to leave out before.
+            tag: a whole tag; all if empty.
+            limit: the most items.
+            offset: how many to skip first.
         """
         fits = [ITEMS.c.words.contains(files.folded(word), autoescape=True) for word in files.seen(search).split()]
         if kind:
@@ -162,7 +166,7 @@ class Store:
     # -- changes -------------------------------------------------------------------------------------------------
 
     def update(self, id: str, title: str | None = None, tags: Iterable[str] | None = None) -> Item:
-        """Change title or tags; None leaves them. Raises UnknownItemError, and OptionError for what is not kept."""
+        """Change title or tags; None leaves them. Raises UnknownItemError, and OptionError for what is not accepted."""
         new_title = None if title is None else files.checked_title(title)
         new_tags = None if tags is None else files.checked_tags(tags)
         with self.database.writing() as connection:
@@ -188,7 +192,7 @@ class Store:
         return found
 
     def _changed(self, connection: Connection, old: Row[Any], title: str, tags: Sequence[str] | None) -> Item:
-        """An item of which title and tags have been changed; None leaves the tags."""
+        """An item whose title and tags have been changed; None leaves the tags."""
         if tags is not None:
             connection.execute(TAGS.delete().where(TAGS.c.item == old.id))
             _tag(connection, old.id, tags)

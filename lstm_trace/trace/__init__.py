@@ -1,1 +1,1 @@
-"""The record of a run: its values, their addresses, parts of it, and its rows."""
+"""The record of a run: its values, their addresses, parts of a trace, and its rows for tables."""

@@ -1,7 +1,7 @@
-"""Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it.
+"""Addresses: `layer/direction/t/b/line[j]`; a part may be left out if the trace has only one value for it.
 
-Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`. Behind
-them: windows of steps, and where a number of a trace was made.
+An address of several values may have ranges of steps and sequences, `5..9` (both ends included), and several units,
+`[1,4..6]`. Also here: windows of steps, and where a number of a trace was computed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from .trace import Trace
 
 
-#: The states of the plain cell have initial values with names of their own.
+#: The states of the standard cell have special names for their initial values.
 INITIAL = {"h_prev": "h0", "c_prev": "c0"}
 STATE = {short: state for state, short in INITIAL.items()}
 PARTS = ("layer", "direction", "t", "b")
 _UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
 
-#: What may stand behind a line's name, whether or not it is a unit; with a colon it is part of the name.
+#: What may follow a line's name, unit or not; with a colon it is part of the name.
 _BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
-#: A step, row or unit, or a range with both ends.
+#: A step, sequence or unit, or a range that includes both ends.
 _RANGE = re.compile(r"(\d{1,18})(?:\s*\.\.\s*(\d{1,18}))?")
 
 
 class Address(NamedTuple):
-    """One value, or, where a part is None, every value along that part."""
+    """One value; if a part is None, all values along that part."""
 
     line: str
     layer: int | None = None
@@ -54,7 +54,7 @@ class Address(NamedTuple):
 
 
 def line_name(text: str) -> str:
-    """The name in an address, whatever stands before and behind it.
+    """The name in an address, without anything before and after it.
 
     >>> line_name("1/reverse/0/0/h_t[0]"), line_name("h_t"), line_name("2/z_t[0:3][1]")
     ('h_t', 'h_t', 'z_t[0:3]')
@@ -65,10 +65,10 @@ def line_name(text: str) -> str:
 def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = False) -> Address:
     """Read an address.
 
-    extents: for each part that applies to the name (`layer`, `direction`, `t`, `b`) the values it may have; see
-    `Trace.extents`. every: whether a part with several values may be left out, meaning all of them; the reading
-    that leaves out only what there is one of comes first.
-    Raises MissingError that says which part is missing, unknown or out of range.
+    extents: the possible values of each part that applies to the name (`layer`, `direction`, `t`, `b`); see
+    `Trace.extents`. every: whether a part with several values may be left out to mean all of them; an interpretation
+    that leaves out only parts with one value is preferred.
+    Raises MissingError that names the part that is missing, unknown or out of range.
 
     >>> str(read("1/h_t[0]", {"layer": [0], "direction": ["forward"], "t": [0, 1, 2], "b": [0]}))
     '0/forward/1/0/h_t[0]'
@@ -97,9 +97,9 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
 
 
 def whole(text: str) -> int | None:
-    """The whole number that a text is; None for another text, and for more digits than 64 bits have.
+    """The integer written in a text; None for any other text, and for more digits than 64 bits can hold.
 
-    Python's int() raises ValueError for more than 4,300 digits, which a file or a command line may well hold.
+    Python's int() raises ValueError for more than 4,300 digits, which a file or a command line may well contain.
 
     >>> whole("12"), whole("x"), whole("9" * 5000)
     (12, None, None)
@@ -114,9 +114,9 @@ def _range(values: Sequence[int | str], between: str = "..") -> str:
 
 
 class Several(NamedTuple):
-    """Values of one line: of each part of an address those that are meant, rising.
+    """Several values of one line: for each part of an address the selected values, in ascending order.
 
-    said: what is read, for messages. units: None for all.
+    said: a description for messages. units: None for all.
     """
 
     said: str
@@ -128,7 +128,7 @@ class Several(NamedTuple):
     units: tuple[range, ...] | None
 
     def of_width(self, width: int) -> tuple[int, ...]:
-        """The units, of a line that has so many. Raises MissingError for one that is not there."""
+        """The selected units of a line of this width. Raises MissingError for a unit that does not exist."""
         if self.units is None:
             return tuple(range(width))
         last = max(run[-1] for run in self.units)
@@ -139,14 +139,15 @@ class Several(NamedTuple):
 
 
 def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]]) -> Several:
-    """Read an address of several values: what is left out, or is `*`, is all that there is.
+    """Read an address of several values; a part that is left out, or is `*`, means all.
 
-    Steps and rows may be ranges, `5..9` with both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. A part that is given is
-    the first that it can be, layer to row, of those of which there are several: in one layer `0/c_t` is step 0, in two
-    it is layer 0. Where two directions meet, no direction is that of what they make together.
+    Steps and sequences may be ranges, `5..9` (both ends included), units `[3]`, `[3..7]` or `[1,4..6]`. Each given part
+    is matched, in the order from layer to sequence, to the first part that has several values: `0/c_t` is step 0 if
+    there is one layer, and layer 0 if there are two. In a stage that merges two directions, an address has no
+    direction.
 
-    said: what is read, for messages. extents: the values that each of the four parts may have.
-    Raises MissingError, saying what is wrong with the address.
+    said: a description for messages. extents: the possible values of each of the four parts.
+    Raises MissingError that says what is wrong with the address.
 
     >>> there = {"layer": [0], "direction": ["forward"], "t": range(10), "b": range(2)}
     >>> found = read_several("hold", "5..9/1/f_t[1,4..6]", there)
@@ -157,7 +158,7 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
     units = _units(said, text)
     several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
     ranges = [_numbers(said, part) for part in parts]
-    # first what leaves out only what there is one of, then what names as little of that as can be
+    # first leave out only parts with a single value, then name as few of those as possible
     for way in sorted(combinations(PARTS, len(parts)), key=lambda way: (not several <= {*way}, len({*way} - several))):
         given = zip(way, parts, ranges, strict=True)
         meant = {**extents, **{key: _meant(key, part, found, extents[key]) for key, part, found in given}}
@@ -174,7 +175,7 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
 
 
 def _meant(key: str, part: str, found: range | None, there: Sequence[int | str]) -> Sequence[int | str]:
-    """What a part of an address means as layer, direction, t or b; nothing where it cannot be that."""
+    """Interpret a part of an address as layer, direction, t or b; yield nothing if it cannot be that."""
     if part == "*":
         return there
     if found is None or key == "direction":
@@ -184,7 +185,7 @@ def _meant(key: str, part: str, found: range | None, there: Sequence[int | str])
 
 
 def _units(said: str, text: str) -> tuple[range, ...] | None:
-    """The units behind a line's name, None for all."""
+    """The units after a line's name, None for all."""
     behind = _BEHIND.search(text)
     if behind is None:
         return None
@@ -199,18 +200,18 @@ def _units(said: str, text: str) -> tuple[range, ...] | None:
 
 
 def _numbers(said: str, part: str) -> range | None:
-    """The whole numbers of `5` or `5..9`; None for another text. Raises MissingError for a range that has none."""
+    """The integers of `5` or `5..9`; None for any other text. Raises MissingError for an empty range."""
     match = _RANGE.fullmatch(part.strip())
     if match is None:
         return None
     first, last = int(match[1]), int(match[2] or match[1])
     if last < first:
-        raise MissingError(f"{said}: the range {part} has nothing in it; write {last}..{first}")
+        raise MissingError(f"{said}: the range {part} is empty; write {last}..{first}")
     return range(first, last + 1)
 
 
 def is_several(text: str) -> bool:
-    """Whether an address has a range, a `*` in place of a part, or some units.
+    """Whether an address contains a range, a `*`, or several units.
 
     >>> [is_several(text) for text in ("5..9/f_t[3]", "h_t[1,4]", "3/f_t * c_prev[0]", "*/f_t", "z_t[0:3]")]
     [True, True, False, True, False]
@@ -221,7 +222,7 @@ def is_several(text: str) -> bool:
 
 
 def ranged(scope: str, line: str, steps: range | None, rows: range | None, units: Any = None) -> str:
-    """The address of several values, as `read_several` reads it. None: all of them.
+    """The address of several values, in the form that `read_several` reads. None: all of them.
 
     >>> ranged("0/forward", "h_t", range(5, 10), range(1), [1, 4, 5, 6]), ranged("1/reverse", "c_t", None, None)
     ('0/forward/5..9/0/h_t[1,4..6]', '1/reverse/c_t')
@@ -231,12 +232,12 @@ def ranged(scope: str, line: str, steps: range | None, rows: range | None, units
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; numpy's are, truth values are not."""
+    """Whether a value is an integer; numpy integers are, booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def window(steps: Any) -> tuple[int | None, int | None]:
-    """Begin and end of steps that are next to each other: a number, a slice or a range. Raises OptionError.
+    """Start and end of adjacent steps, given as a number, slice or range. Raises OptionError.
 
     >>> window(slice(2, None)), window(range(3, 5)), window(-1)
     ((2, None), (3, 5), (-1, None))
@@ -252,9 +253,9 @@ def window(steps: Any) -> tuple[int | None, int | None]:
 
 
 def positions(steps: slice | range | int, there: range) -> range:
-    """The steps of `there` that are meant; negative ones count from its end, as Python's do.
+    """The selected steps among `there`; negative numbers count from its end, as in Python.
 
-    Raises MissingError where there are none, OptionError for what is no window.
+    Raises MissingError if none are selected, OptionError if the steps are not adjacent.
 
     >>> positions(slice(-2, None), range(10)), positions(5, range(3, 8)), positions(slice(0, 4), range(3, 8))
     (range(8, 10), range(5, 6), range(3, 4))
@@ -270,14 +271,14 @@ def positions(steps: slice | range | int, there: range) -> range:
     return range(begin, end)
 
 
-#: One number: its scope (empty for x), name, step, row and index; step and row are None for a parameter.
+#: One number: its scope (empty for x), name, step, sequence and index; step and sequence are None for a parameter.
 Key = tuple[Any, ...]
 
 
 def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = None) -> dict[str, Sequence[Any]]:
-    """The values that each part of an address may have: the layers and directions of some scopes, steps and rows.
+    """The possible values of each part of an address: layers and directions of some scopes, steps, sequences.
 
-    t, b: None where the value is the same at all of them.
+    t, b: None if the value is the same for all of them.
     """
     layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
     parts = {"layer": [*dict.fromkeys(layers)], "direction": [*dict.fromkeys(directions)], "t": t, "b": b}
@@ -285,7 +286,7 @@ def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = 
 
 
 def origin(trace: Trace, key: Key) -> Key:
-    """Where a number was made: a state in the step before, an input in another layer or in x."""
+    """Where a number was computed: a state in the previous step, an input in another layer or in x."""
     scope, name, t, b, index = key
     if not scope:
         return key
@@ -303,7 +304,7 @@ def origin(trace: Trace, key: Key) -> Key:
 
 
 def address(trace: Trace, key: Key) -> str:
-    """The address of a number in its full form; that of a state is the one before the first step.
+    """The full address of a number; for a state, that of its value before the first step.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")

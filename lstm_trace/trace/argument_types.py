@@ -1,4 +1,4 @@
-"""Arguments of the Python interface: one of the wrong kind is reported by name, before anything is computed with it."""
+"""Argument checks of the Python interface: a value of the wrong type is reported by name before it is used."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUTHS = (bool, np.bool_)
 _NAMES = "a name, or a list of names"
-#: An annotation, as it is written, to the classes that fit it and what it is in words. Others are not looked at: Any,
-#: and those whose reader says what it expected, as what is called for every line does. `trace.trace` adds its class.
+#: An annotation, as it is written, to the accepted classes and a description. Other annotations are not checked: Any,
+#: and those whose reader reports what it expected, such as functions called for every line. `trace.trace` adds Trace.
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Array": ((np.ndarray,), "an array"),
     "bool": (_TRUTHS, "true or false"),
@@ -47,7 +47,7 @@ KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for na
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
-    """One name or several as a tuple. Raises OptionError for what is no name."""
+    """One name or several as a tuple. Raises OptionError if a value is not a name."""
     found = (value,) if isinstance(value, str) else tuple(value)
     for one in found:
         if not isinstance(one, str):
@@ -56,9 +56,9 @@ def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
 
 
 def checked(target: F) -> F:
-    """A function, or a class with its public methods, that raises OptionError for arguments that do not fit.
+    """Make a function, or the public methods of a class, raise OptionError for arguments that do not fit.
 
-    That is, for one that is not what its annotation says (see `KINDS`), and for a name that is no argument.
+    That is, for a value that does not match its annotation (see `KINDS`), and for an unknown argument name.
     """
     if isinstance(target, type):
         for name, method in list(vars(target).items()):
@@ -66,12 +66,12 @@ def checked(target: F) -> F:
                 setattr(target, name, checked(method))
         return target
     parameters = signature(target).parameters
-    # an annotation may have its option with it (`base.option`)
+    # an annotation may carry its command-line option (`base.option`)
     types = {n: str(p.annotation).removeprefix("Annotated[").partition(", Option(")[0] for n, p in parameters.items()}
     known = {name: KINDS.get(types[name]) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
     if not any(known.values()):
         return target
-    # those that may come by position, up to the last that is looked at: `Model.run`, called in loops, has none
+    # positional parameters up to the last one that is checked; `Model.run`, called in loops, has none
     kinds = [
         kind[0] if kind is not None and parameters[name].kind is not parameters[name].KEYWORD_ONLY else object
         for name, kind in known.items()
@@ -97,5 +97,5 @@ def checked(target: F) -> F:
 
 
 def misfit(name: str, expected: str, value: Any) -> OptionError:
-    """The error for an argument that is not what is expected."""
+    """The error for an argument of an unexpected type or value."""
     return OptionError(f"{name}: expected {expected}, found {describe(value)}")

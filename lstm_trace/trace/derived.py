@@ -1,6 +1,6 @@
-"""What is derived from a trace: the widths of its values, and what a stage gathers over all steps and rows.
+"""Quantities derived from a trace: the widths of its values, and sums of a stage over all steps and sequences.
 
-Of an adjoint, what is gathered are the gradients of the parameters.
+The sums of an adjoint stage are the gradients of the parameters.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .argument_types import F
 from .trace import Trace
 from .window import arrays, rows
 
-#: Numbers in an array from which numpy computes products with it on several threads.
+#: Size of an array from which numpy computes its products on several threads.
 LARGE = 1 << 12
 
 
 def total(parts: Iterable[Array | float]) -> float:
-    """The sum of some arrays' sums, rounded once; NaN where infinities cancel.
+    """The sum of the sums of some arrays, rounded once; NaN if infinities cancel.
 
     >>> total([np.array([1e16]), 1.0, -1e16]), total([np.array([np.inf]), -np.inf])
     (1.0, nan)
@@ -48,7 +48,7 @@ def total(parts: Iterable[Array | float]) -> float:
 def sizes(trace: Trace) -> dict[str, dict[str, int]]:
     """The width of every line, state, input and vector parameter, by scope.
 
-    Raises MissingError for a parameter or input that a line needs and the trace does not hold.
+    Raises MissingError if a line needs a parameter or input that the trace does not contain.
     """
     found: dict[str, dict[str, int]] = {}
     there: dict[str, int] = {}  # by address
@@ -68,9 +68,9 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
 def given_sizes(
     trace: Trace, stage: Stage, found: Mapping[str, int]
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, str]]]:
-    """The shapes of a stage's parameters, and the widths of its inputs and states, as far as the trace holds them.
+    """The shapes of a stage's parameters, and the widths of its inputs and states, as far as the trace contains them.
 
-    found: widths of lines of the stages before it, by address, also of those that were not recorded.
+    found: widths of the lines of earlier stages, by address, including lines that were not recorded.
     """
     edge, known = slice(-1, None) if stage.backwards else slice(0, 1), {}
     for name in (*stage.inputs, *stage.states):
@@ -82,7 +82,7 @@ def given_sizes(
     return {name: here[name].shape for name in stage.parameters if name in here}, known
 
 
-@lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps
+@lru_cache(maxsize=64)  # for an adjoint this takes 5 ms, as long as a walk of a hundred steps
 def _inferred(
     cell: Cell, computed: tuple[str, ...] | None, shapes: tuple[tuple[str, tuple[int, ...]], ...],
     known: tuple[tuple[str, tuple[int, str]], ...],
@@ -91,18 +91,18 @@ def _inferred(
 
 
 def one_row(trace: Trace, b: int) -> Trace:
-    """The trace of row `b` of the batch alone; arrays are views."""
+    """The trace of sequence `b` of the batch alone; arrays are views."""
     return rows(trace, slice(b, b + 1))
 
 
 def one_thread(*traces: Trace) -> AbstractContextManager[None]:
-    """While a walk multiplies blocks of traces: numpy's products on one thread, where they might have several."""
+    """Limit numpy's products to one thread while a walk multiplies blocks of traces that numpy would split."""
     held = (array for trace in traces for *_, array in arrays(trace, "parameters", "lines"))
     return at_most(1) if any(array.size >= LARGE for array in held) else nullcontext()
 
 
 def on_one_thread(walk: F) -> F:
-    """A walk over the traces among its first arguments, with `one_thread`."""
+    """Run a walk over the traces among its first arguments under `one_thread`."""
 
     @wraps(walk)
     def told(*arguments: Any, **named: Any) -> Any:
@@ -112,26 +112,26 @@ def on_one_thread(walk: F) -> F:
     return cast(F, told)
 
 
-#: A value's name to its values at some steps, (steps, B, width).
+#: Maps the name of a value to its values at some steps, (steps, B, width).
 Values = Callable[[str], Array]
-#: Values of one step times steps that are gathered at once: some tens of megabytes, however long the trace.
+#: Maximum size of the values of one step times the steps that are summed at once: some tens of megabytes.
 BLOCK = 1 << 20
-#: What stands for the operation of a sum over all steps.
+#: Name of the operation of a sum over all steps.
 GATHERED = "gathered"
 
 
 class Gathered(NamedTuple):
-    """A sum, and how far another correct program may be off, from equal values."""
+    """A sum, and the largest deviation of another correct computation of it from the same values."""
 
     value: Array
     limit: Array
 
 
 def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[str, Gathered]:
-    """Sums of a stage from the recorded values; all that they read is recorded (see `held_throughout`).
+    """Sums of a stage, computed from the recorded values; all their operands are recorded (see `held_throughout`).
 
-    The limit is that of a sum of so many products, or of so many terms (`base.rounding`); a trace of another arithmetic
-    has no other order, and the limit is 0.
+    The bound is that of a sum of this many products or terms (`base.rounding`); in another arithmetic the order of
+    summation is fixed, and the bound is 0.
     """
     if not sums:
         return {}
@@ -157,7 +157,7 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[
 
 
 def with_sums(trace: Trace) -> Trace:
-    """The trace with what its stages gather over all steps, where all that is gathered was recorded."""
+    """The trace with the sums of its stages over all steps, if all their operands were recorded."""
     sums = {
         stage.scope: {name: one.value for name, one in derived_sums(trace, stage.scope, stage.cell.sums).items()}
         for stage in trace.stages
@@ -167,13 +167,13 @@ def with_sums(trace: Trace) -> Trace:
 
 
 def add(total: dict[str, Array], part: Mapping[str, Array]) -> None:
-    """Add what was gathered over some steps to what was gathered over others."""
+    """Add sums over some steps to sums over other steps."""
     for name, value in part.items():
         total[name] = total[name] + value if name in total else value
 
 
 def term(trace: Trace, scope: str, name: str, steps: slice) -> Array | None:
-    """The values that a sum of a stage reads as `name`, (steps, B, width); a parameter, a bias, is the same at each."""
+    """The values that a sum of a stage reads as `name`, (steps, B, width); a bias is the same at each step."""
     found = trace.operand(scope, name, steps)
     if found is None or found.ndim == 3:
         return found
@@ -181,7 +181,7 @@ def term(trace: Trace, scope: str, name: str, steps: slice) -> Array | None:
 
 
 def held_throughout(trace: Trace, scope: str, name: str) -> bool:
-    """Whether `name` was recorded at every step: of a state, its initial value and the line that it carries."""
+    """Whether `name` was recorded at every step; for a state, its initial value and the line that it carries."""
     ends = slice(0, 1), slice(trace.steps - 1, trace.steps)
     return all(trace.operand(scope, name, end) is not None for end in ends)
 
@@ -189,8 +189,8 @@ def held_throughout(trace: Trace, scope: str, name: str) -> bool:
 def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
 
-    The left sides that meet one right side are stacked, once for all right sides that they meet: one product of (units,
-    steps) by (steps, units) for them all, which for small cells is several times as quick as one for each.
+    The left operands that share a right operand are stacked, once for all the right operands that they share, so that
+    one product of (units, steps) by (steps, units) computes them together: for small cells several times as fast.
     """
     found: dict[str, Array] = {}
     stacks: dict[tuple[str, ...], tuple[Array, list[int]]] = {}  # by left sides: side by side, and where each ends
@@ -209,7 +209,7 @@ def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
 
 
 def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
-    """The same in another arithmetic: a product with each column of the right side, the terms added in their order."""
+    """The same in another arithmetic: one product per column of the right side, terms added in order."""
     found: dict[str, Array] = {}
     for gathered in sums:
         terms = []
@@ -226,5 +226,5 @@ def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Value
 
 
 def _flat(values: Array) -> Array:
-    """Steps and rows in one axis."""
+    """Steps and sequences merged into one axis."""
     return values.reshape(-1, values.shape[-1])

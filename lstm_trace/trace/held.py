@@ -1,4 +1,4 @@
-"""What is held in a trace: read from its arrays, in the fewest addresses that say it."""
+"""The values held in a trace: read from its arrays, and described by as few addresses as possible."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .address import ranged
 from .holding import Multiple, said_of
 from .trace import Trace
 
-#: So many different values of one line are named, each with its place; of more it is said that they differ.
+#: Maximum number of different values of one line that are listed; beyond that they are described as "different".
 FEW = 4
-#: So many entries stand in a sentence.
+#: Maximum number of entries in a sentence.
 TOLD = 5
 
 
 class HeldBlock(NamedTuple):
-    """Values of one line that are held alike: at which steps, rows and units (None: all), and at what.
+    """Values of one line that are held alike: steps, sequences and units (None: all), and the value.
 
-    value: a number, a `Scale`, or an array (steps, rows, units) where they differ.
+    value: a number, a `Scale`, or an array (steps, sequences, units) if the values differ.
     """
 
     scope: str
@@ -40,19 +40,19 @@ class HeldBlock(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address of what is held, as `lt.run(hold=)` reads it."""
+        """The address of the held values, as `lt.run(hold=)` reads it."""
         return ranged(self.scope, self.line, self.steps, self.rows, self.units)
 
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
-    """Which units of a line are held or scaled at a step of a row; None where none can be, or where is not known."""
+    """Which units of a line are held or scaled at a step of a sequence; None if none can be, or if it is unknown."""
     names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
     there = [given[n][trace.index(t), b] != 0 for n in (names.hold, names.scale) if n in given] if names else []
     return np.any(there, axis=0) if there else None
 
 
 def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> Remark | str:
-    """What one value of a line, at an index (step, row, unit), is held at; nothing where it is not held."""
+    """The value that a line is held at, for one index (step, sequence, unit); empty if it is not held."""
     names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
     if names and names.hold in given and given[names.hold][at]:
         return said_of(float(given[names.to][at]))
@@ -61,10 +61,10 @@ def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> 
 
 
 def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
-    """By scope and line, which values are held or scaled, or follow from such a value without a sum: tanh(c_t) and
-    h_t = o_t * tanh(c_t) where c_t is held, and y_t where directions meet.
+    """By scope and line, which values are held or scaled, or follow from such a value without a sum: if c_t is held,
+    tanh(c_t) and h_t = o_t * tanh(c_t), and y_t if directions are merged.
 
-    Masks (T, B, width), or what broadcasts to that; no line of which nothing is held.
+    Masks (T, B, width), or broadcastable to that; lines without such values are left out.
     """
     found: dict[tuple[str, str], Array] = {}
     for stage in trace.stages:
@@ -91,7 +91,7 @@ def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
 
 
 def entries(trace: Trace) -> Iterator[HeldBlock]:
-    """All that is held in a trace, line by line."""
+    """Everything held in a trace, line by line."""
     for stage in trace.stages:
         given = trace.given.get(stage.scope, {})
         for line, names in names_of(stage.cell).items():
@@ -106,9 +106,9 @@ def entries(trace: Trace) -> Iterator[HeldBlock]:
 def remark_on_holds(
     trace: Trace, key: str, each: str = "explanation.held.at", most: int = TOLD, short: bool = False
 ) -> Remark | None:
-    """All that is held, as the sentence `key` has it, or `key.more` where it is much; None where nothing is.
+    """The holds of a trace in the sentence `key`, or `key.more` if there are more than `most`; None without holds.
 
-    each: the key of what is said of one entry. most: so many are named. short: without layer and direction.
+    each: the key of the words for one entry. most: how many entries are named. short: without layer and direction.
     """
     found = list(islice(entries(trace), most + 1))
     names = [entry.address.removeprefix(f"{entry.scope}/" if short else "") for entry in found[:most]]
@@ -117,7 +117,7 @@ def remark_on_holds(
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:
-    """The entries of one line: those of each value, where there are few, and blocks of steps, rows and units."""
+    """The entries of one line: one per value if there are few, otherwise blocks of steps, sequences and units."""
     found = np.unique(values[where])
     few = scale or len(found) <= FEW
     for value in found if few else (None,):
@@ -137,7 +137,7 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
 
 
 def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
-    """Blocks of neighbouring steps and rows, with units, that together are what a mask (T, B, width) has."""
+    """Blocks of adjacent steps and sequences, with units, that together cover a mask (T, B, width)."""
     for units in _alike(where, np.flatnonzero(where.any(axis=(0, 1)))):
         plane = where[:, :, units[0]]
         for rows in _alike(plane, np.flatnonzero(plane.any(axis=0))):
@@ -146,12 +146,12 @@ def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
 
 
 def _alike(masks: Array, places: Array) -> Iterable[list[int]]:
-    """Places on the last axis in groups, those of each with the same mask."""
+    """Places on the last axis, grouped by equal masks."""
     return by_key((np.packbits(masks[..., place]).tobytes(), place) for place in places.tolist()).values()
 
 
 def held_faults(trace: Trace) -> Iterator[str]:
-    """What is wrong with the arrays of a trace that say where lines are held."""
+    """Errors in the arrays of a trace that define where lines are held."""
     for stage in trace.stages:
         given, lines = trace.given.get(stage.scope, {}), trace.lines.get(stage.scope, {})
         for line, names in names_of(stage.cell).items():
@@ -163,7 +163,7 @@ def held_faults(trace: Trace) -> Iterator[str]:
                     if name in stage.inputs and stage.sources[name] == GIVEN:
                         yield f"{place} is missing; {line} is held, by the equations, and needs it"
                     continue
-                if widths[name] != width:  # one of width 1 would be that of all units
+                if widths[name] != width:  # width 1 would broadcast to all units
                     yield f"{place} has width {widths[name]}; {line}, which is held, has {width}"
                 kind, expected, right = "at what", "finite numbers", np.isfinite(values)
                 if name in (names.hold, names.scale):
@@ -174,7 +174,7 @@ def held_faults(trace: Trace) -> Iterator[str]:
 
 
 def as_hold(trace: Trace) -> dict[str, Any]:
-    """What is held in a trace, as `hold=` and a problem take it: values by address."""
+    """The held values of a trace, in the form that `hold=` and a problem accept: values by address."""
     values = {entry.address: entry.value for entry in entries(trace)}
     return {
         at: str(value) if isinstance(value, Multiple) else value if isinstance(value, float | int) else to_list(value)
@@ -183,10 +183,10 @@ def as_hold(trace: Trace) -> dict[str, Any]:
 
 
 def plain(trace: Trace) -> Trace:
-    """The trace with the equations of its cells as they are without holds, and without the values that these add.
+    """The trace with the equations of its cells without holds, and without the arrays that holds add.
 
-    The values of a held line are those at which it was held: for what reads the equations and cannot run them.
-    The stages are as `recurrent_stage` has them.
+    A held line has the values at which it was held. For code that reads the equations and cannot run them.
+    The stages are as `recurrent_stage` returns them.
     """
     if all(stage.cell.plain is None for stage in trace.stages):
         return trace
@@ -210,10 +210,10 @@ def plain_stage(stage: Stage) -> Stage:
 
 
 def recurrent_stage(stage: Stage) -> Stage:
-    """A stage without holds, in which what is carried is not held either.
+    """A stage without holds, and without a hold on a carried line.
 
-    Where padding carries the output (`padding: carry`), and that output is held, the state that is carried is a line of
-    its own, as it is with the other rules of padding.
+    If padding carries the output (`padding: carry`) and that output is held, the carried state is a separate line, as
+    it is with the other padding rules.
     """
     new = plain_stage(stage)
     cell = new.cell

@@ -1,4 +1,4 @@
-"""What a run is asked to hold: addresses of lines, and a number, a multiple, an array or a trace for each."""
+"""The holds of a run: addresses of lines, each with a number, a multiple, an array or a trace."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, rea
 from .address import INITIAL, STATE, extents_of, line_name, read_several
 from .trace import Trace
 
-#: What a value may be, for messages.
+#: The accepted values, for messages.
 KINDS = "a finite number, '*0.5' for a multiple of its own value, an array, or in Python a trace"
-#: The shapes of numbers that it may be, for messages.
-FORMS = "a number, or (units,), (T, units) or (T, B, units) of what it holds"
+#: The accepted shapes of numbers, for messages.
+FORMS = "a number, or (units,), (T, units) or (T, B, units) of the held values"
 
 
 class Multiple(NamedTuple):
-    """A multiple of the value that the line has by its own equation."""
+    """A multiple of the value that the line's own equation gives."""
 
     factor: float
 
@@ -35,19 +35,19 @@ class Multiple(NamedTuple):
 
 Value = float | Multiple | Array | Trace
 
-#: What a run holds: values by address. Of several mappings each takes the place of what those before it hold, value by
-#: value, and None releases.
+#: The holds of a run: values by address. Of several mappings, later ones override earlier ones value by value, and
+#: None releases.
 Hold = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
-    """The mappings of some holds, in order, of those that name anything."""
+    """Some mappings of holds, in order, without the empty ones."""
     listed = ([hold] if isinstance(hold, Mapping) else hold or () for hold in holds)
     return tuple(one for several in listed for one in several if one)
 
 
 def said_of(value: Value) -> Remark | str:
-    """At what a line is held: a number, a multiple, the values of a trace, or others."""
+    """The value that a line is held at: a number, a multiple, the values of a trace, or others."""
     if isinstance(value, Multiple):
         return Remark("explanation.scaled", {"n": str(value)[1:]})
     if isinstance(value, Trace):
@@ -57,9 +57,9 @@ def said_of(value: Value) -> Remark | str:
 
 
 def read_value(said: str, value: Any) -> Value:
-    """A value as it is given: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
+    """Read a value: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
 
-    said: begins messages. Raises OptionError for anything else.
+    said: the beginning of messages. Raises OptionError for anything else.
 
     >>> read_value("hold 'c_t'", 0), read_value("hold 'c_t'", "*0.5")
     (0.0, Multiple(factor=0.5))
@@ -77,7 +77,7 @@ def read_value(said: str, value: Any) -> Value:
         if array.dtype.kind not in "fiu":
             raise OptionError(f"{said}: expected numbers, found {describe(value)}")
         if not array.size:
-            raise OptionError(f"{said}: expected {FORMS}; found an array of shape {array.shape}, without any")
+            raise OptionError(f"{said}: expected {FORMS}; found an array of shape {array.shape}, which is empty")
         if len(wrong := np.argwhere(~np.isfinite(array))):
             place, found = ",".join(map(str, wrong[0])), array[tuple(wrong[0])]
             raise OptionError(f"{said}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
@@ -88,7 +88,7 @@ def read_value(said: str, value: Any) -> Value:
 
 
 def as_number(text: str) -> float | Multiple | None:
-    """The number, or the multiple, that a text is; None for another text.
+    """The number or multiple written in a text; None for any other text.
 
     >>> as_number("0.5"), as_number("* 2"), as_number("other.json"), as_number("nan")
     (0.5, Multiple(factor=2.0), None, None)
@@ -99,7 +99,7 @@ def as_number(text: str) -> float | Multiple | None:
 
 
 def _finite(value: Any) -> float | None:
-    """A number, or the text of one, as a float; None where it is too large for one, and for any other text."""
+    """A number, or the text of one, as a float; None if it is too large for one, and for any other text."""
     try:
         found = float(value)
     except (ValueError, OverflowError):
@@ -107,7 +107,7 @@ def _finite(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-#: (scope, lines that are held, lines that are scaled) of the stages that have any.
+#: (scope, held lines, scaled lines) of the stages that have any.
 Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 
@@ -118,20 +118,20 @@ def widths_of(arrays: Mapping[str, Mapping[str, Array]]) -> tuple[tuple[str, str
 
 @dataclass(frozen=True)
 class HeldLines:
-    """The lines that are held and scaled, and the arrays that say where and at what, by scope and name."""
+    """The held and scaled lines, and the arrays that define where and at what value, by scope and name."""
 
     lines: Lines = ()
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
-#: The arrays of lines that are held, and of those that are scaled: where, and at what.
+#: The arrays of held lines, and of scaled ones: where, and at what value.
 _KINDS = ("hold", "to"), ("scale", "by")
-#: Where nothing is held.
+#: No holds.
 NO_HOLDS = HeldLines()
 
 
 def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
-    """The stages with lines that can be held or scaled, in place of those that they have by now."""
+    """The stages with exactly these lines made holdable or scalable."""
     wanted = {scope: names for scope, *names in lines}
     found = []
     for stage in stages:
@@ -151,16 +151,16 @@ def resolved(
     asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
     widths: Mapping[str, Mapping[str, int]], dtype: Any,
 ) -> HeldLines:  # fmt: skip
-    """What is asked to be held, as arrays (T, B, width).
+    """The requested holds as arrays (T, B, width).
 
     asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:
-    of its lines, by scope. Raises one error with every fault: of an address, of a value, and where two of one mapping
-    hold the same.
+    of its lines, by scope. Raises one error with every fault: in an address, in a value, or if one mapping holds the
+    same value twice.
     """
     faults = Faults()
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
     for k, layer in enumerate(asked):
-        owners: dict[tuple[str, str], Array] = {}  # which text of this mapping holds a value; those before it give way
+        owners: dict[tuple[str, str], Array] = {}  # the address in this mapping that holds each value
         texts = list(layer)
         for number, (text, value) in enumerate(layer.items()):
             if any(text in later for later in asked[k + 1 :]):
@@ -179,7 +179,7 @@ def resolved(
                         raise OptionError(f"{both} {place.address(taken[0])}; hold each value once")
                     owner[where] = number
                     here = arrays.setdefault(key, {})
-                    for array in here.values():  # whatever was put there before
+                    for array in here.values():  # replaces the holds of earlier mappings
                         array[where] = 0
                     if what is not None:
                         for name, values in zip(_KINDS[isinstance(what, Multiple)], (1, at), strict=True):
@@ -202,9 +202,10 @@ def resolved(
 
 
 def numbers(said: str, place: Region, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
-    """What the values of a place are held at, or multiplied by, (steps, rows, units) or one number for all.
+    """The values or factors for a region, (steps, sequences, units) or one number for all.
 
-    span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, which `said` begins.
+    span, batch, width: of the line. Raises ShapeError, MissingError or OptionError, with a message that starts with
+    `said`.
     """
     if isinstance(value, Trace):
         return _of_trace(said, place, value, span, batch, width)
@@ -220,7 +221,7 @@ def numbers(said: str, place: Region, value: Value, span: range, batch: int, wid
 
 
 def _fitted(said: str, array: Array, shape: tuple[int, int, int]) -> Array:
-    """An array as (steps, rows, units) of a place: one number, one for each unit, (steps, units), or all three."""
+    """An array as (steps, sequences, units) of a region: from a number, one per unit, (steps, units), or all three."""
     steps, rows, units = shape
     if array.shape in ((), (units,), (1, 1, units), shape):
         return np.broadcast_to(array, shape)
@@ -231,7 +232,7 @@ def _fitted(said: str, array: Array, shape: tuple[int, int, int]) -> Array:
 
 
 def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, width: int) -> Array:
-    """The values of another trace at a place. Raises ShapeError, MissingError."""
+    """The values of another trace in a region. Raises ShapeError, MissingError."""
     if place.scope not in other.scopes or place.line not in other.lines.get(place.scope, {}):
         raise MissingError(f"{said}: the trace that it takes its values from has no {place.scope}/{place.line}")
     values = other.lines[place.scope][place.line]
@@ -250,7 +251,7 @@ def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, w
 
 
 class Region(NamedTuple):
-    """Values of one line: at some steps (positions in the input), rows and units."""
+    """A region of one line: some steps (positions in the input), sequences and units."""
 
     scope: str
     line: str
@@ -259,7 +260,7 @@ class Region(NamedTuple):
     units: tuple[int, ...]
 
     def address(self, index: Iterable[int]) -> str:
-        """The address of the value at (step, row, unit) of the region, each counted from 0."""
+        """The address of the value at (step, sequence, unit) of the region, each counted from 0."""
         t, b, j = index
         return f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}[{self.units[j]}]"
 
@@ -267,12 +268,12 @@ class Region(NamedTuple):
 def places(
     text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]]
 ) -> list[Region]:
-    """The values that an address names (see `read_several`), of every layer and direction that it can mean.
+    """The values that an address names (see `read_several`), in every layer and direction that it can mean.
 
-    widths: of the lines that are computed, by scope. Raises MissingError, saying what is wrong with the address.
+    widths: of the computed lines, by scope. Raises MissingError that says what is wrong with the address.
     """
     if not isinstance(text, str):
-        raise MissingError(f"hold {text!r}: expected an address, as in 'c_t' or '5..9/f_t[3]'")
+        raise MissingError(f"hold {text!r}: expected an address, for example 'c_t' or '5..9/f_t[3]'")
     said, name = f"hold {text!r}", line_name(text)
     scopes = [stage.scope for stage in stages if name in _lines(stage)]
     if not scopes:
@@ -285,7 +286,7 @@ def places(
             continue
         width = widths.get(scope, {}).get(name)
         if width is None:
-            raise MissingError(f"{said}: nothing that is asked for depends on {scope}/{name}; leave it out")
+            raise MissingError(f"{said}: none of the requested lines depends on {scope}/{name}; leave it out")
         found.append(Region(scope, name, meant.t, meant.b, meant.of_width(width)))
     return found
 
@@ -299,15 +300,15 @@ def _no_line(name: str, stages: Sequence[Stage]) -> str:
     for stage in stages:
         cell = stage.cell.plain or stage.cell
         if name in cell.parameters:
-            return f"{name} is a weight, no line that is computed; change the weights instead"
+            return f"{name} is a weight, not a computed line; change the weights instead"
         state = STATE.get(name, name)
         if state in cell.states:
             line = stage.unpadded(cell.states[state])
-            return f"{name} is a state that is carried in; hold {line}, or give another {INITIAL.get(state, 'initial')}"
+            return f"{name} is a carried state; hold {line}, or give another {INITIAL.get(state, 'initial')}"
         if name in cell.inputs:
             source = stage.sources.get(name, GIVEN)
             what = "supplied" if source == GIVEN else "an input"
             other = f"what {source} is here; hold that" if scope_and_name(source)[0] else ""
-            return f"{name} is {other or f'{what}, no line that is computed; change it'}"
+            return f"{name} is {other or f'{what}, not a computed line; change it'}"
     known = dict.fromkeys(line for stage in stages for line in _lines(stage))
     return f"there is no line {name!r}{nearest(name, known, 'there are')}"

@@ -1,4 +1,4 @@
-"""What the units of a line are called: the problem's labels of inputs, hidden units and outputs of a readout."""
+"""Labels of the units of a line: the problem's labels of inputs, hidden units and outputs of a readout."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Axis = Literal["x", "h", "y"]
 
 
 def labels(trace: Trace, of: Axis, width: int) -> Sequence[str]:
-    """The problem's labels, where it gives them for this many.
+    """The problem's labels for an axis, if there are as many as units.
 
     Args:
-        trace: its header has the labels.
+        trace: the trace whose header has the labels.
         of: inputs, hidden units or outputs.
-        width: how many there are.
+        width: number of units.
     """
     found = trace.header.names.get(of, ())
     return found if len(found) == width else ()
@@ -32,9 +32,9 @@ def labels(trace: Trace, of: Axis, width: int) -> Sequence[str]:
 def misfits(
     labels: Mapping[str, Sequence[str]], inputs: int | None, widths: Collection[int], outputs: Collection[int] | None
 ) -> Iterator[str]:
-    """Where labels are not as many as the inputs (`x`), or as the units of any line (`h`).
+    """Labels whose number differs from that of the inputs (`x`), or of the units of every line (`h`).
 
-    outputs: the widths of the readout's lines, of which one has a label (`y`) for each unit; None without a readout.
+    outputs: the widths of the readout's lines, one of which has a label (`y`) per unit; None without a readout.
     """
     count = {key: f"names.{key} has {counted(len(found), 'label')}" for key, found in labels.items()}
     if "x" in labels and inputs is not None and len(labels["x"]) != inputs:
@@ -55,9 +55,9 @@ def _numbers(widths: Collection[int]) -> str:
 
 
 def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:
-    """What the recorded steps of row `b` are called: a label for each step of `trace.span`; none where it has none.
+    """The labels of the recorded steps of sequence `b`, one per step of `trace.span`; empty if there are none.
 
-    A label may be empty, of padding for example, and may hold any character: spaces and line breaks too.
+    A label may be empty, for example at padding, and may contain any character, even spaces and line breaks.
     """
     rows = trace.header.step_labels
     if not rows:
@@ -67,19 +67,19 @@ def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:
 
 
 def step_label(trace: Trace, t: int, b: int | None = None, most: int = MOST) -> str:
-    """What a step is called, as it is shown (see `base.display.visible`); empty where it has no label.
+    """The label of a step, as displayed (see `base.display.visible`); empty if it has none.
 
     Args:
-        trace: which holds the step.
-        t: its position in the input.
-        b: the row of the batch; None for all rows, which may not have the same label there.
-        most: columns of the text at most.
+        trace: the trace that contains the step.
+        t: position of the step in the input.
+        b: the sequence; None for all sequences, whose labels at this step may differ.
+        most: maximum width of the text in columns.
     """
     return label_at(trace.header.step_labels, t, b, most)
 
 
 def label_at(rows: Sequence[Sequence[str]], t: int, b: int | None, most: int = MOST) -> str:
-    """As `step_label`, of the rows of labels in a header."""
+    """Like `step_label`, for the labels stored in a header."""
     if not rows or (b is None and len(rows) > 1):
         return ""
     row = rows[b if b is not None and len(rows) > 1 else 0]
@@ -87,12 +87,12 @@ def label_at(rows: Sequence[Sequence[str]], t: int, b: int | None, most: int = M
 
 
 def axis(trace: Trace, stage: Stage, name: str) -> Axis:
-    """What the units of a line or input of `stage` are: inputs (`x`), outputs of a readout (`y`), or hidden units.
+    """What the units of a line or input of `stage` stand for: inputs (`x`), readout outputs (`y`) or hidden units.
 
     Args:
-        trace: where the stage stands.
-        stage: of the line.
-        name: of a line or input, or of the gradient of one.
+        trace: the trace that contains the stage.
+        stage: the stage of the line.
+        name: name of a line or input, or of the gradient of one.
     """
     owner = trace.stage(stage.owner)
     of = dict(reversed(stage.cell.gradient)).get(name, name)
@@ -102,14 +102,14 @@ def axis(trace: Trace, stage: Stage, name: str) -> Axis:
 
 
 def units(trace: Trace, stage: Stage) -> int:
-    """How many units the cell of a stage has: as many as its output; 0 where that cannot be seen.
+    """The number of units of a stage's cell: the width of its output; 0 if that cannot be determined.
 
-    Where that is a projection, belongs to a readout, or is one number as a loss is, as many as the widest state. A
-    state that no line reads is as wide as the line that it carries.
+    If the output is a projection, belongs to a readout, or is one number such as a loss, the width of the widest state.
+    A state that no line uses is as wide as the line that it carries.
     """
     cell = stage.cell.plain or stage.cell
     output = stage.unpadded(cell.output)
-    line = cell.by_name.get(output)  # None: it is given
+    line = cell.by_name.get(output)  # None: it is supplied
     other = output in narrow(cell) or (line is not None and line.product) or axis(trace, stage, output) == "y"
     found = [] if other else [trace.operand(stage.scope, output)]
     for state, carried in cell.carry:
@@ -123,9 +123,10 @@ def units(trace: Trace, stage: Stage) -> int:
 def readout(cell: Cell) -> frozenset[str]:
     """The lines and inputs whose units are outputs of a readout.
 
-    They begin at a product with a matrix on which no state depends; in a cell without states, at the last product
-    before the output. What is computed from it unit by unit belongs to it, and what stands beside it there: a target.
-    But where such values meet hidden ones unit by unit, as an output gate does, their units are the hidden ones.
+    The readout begins at a matrix product on which no state depends; in a cell without states, at the last product
+    before the output. Everything computed from it unit by unit belongs to it, and so do the other operands there, such
+    as a target. But if these values meet hidden ones unit by unit, as in an output gate, their units are the hidden
+    ones.
     """
     inner = hidden(cell)
     states = {state for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))}
@@ -152,7 +153,7 @@ def readout(cell: Cell) -> frozenset[str]:
 
 @lru_cache(256)
 def hidden(cell: Cell) -> frozenset[str]:
-    """The lines on which a state depends; in a cell without states, what the last product before the output reads."""
+    """The lines on which a state depends; in a cell without states, the operands of the last product before output."""
     if cell.carry:
         return cell.closure(name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name)))
     ends: list[str] = []
@@ -167,6 +168,6 @@ def hidden(cell: Cell) -> frozenset[str]:
 
 
 def _repeats(cell: Cell, state: str, line: Line | None) -> bool:
-    """Whether a state is only there for what padding repeats of the output."""
+    """Whether a state exists only to repeat the output at padding."""
     readers = [reader for reader in cell.lines if state in reader.reads]
     return line is not None and line.op == "where" and line.name == cell.output and readers == [line]

@@ -1,4 +1,4 @@
-"""A trace as rows: a selection of it, in parts that can be read in pieces, so that memory is bounded by the piece."""
+"""A trace as rows: a selection of it, in parts that are read piece by piece, which bounds the memory needed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .window import names
 @checked
 @dataclass(frozen=True)
 class Selection:
-    """Which part of a trace is meant; None means all of it.
+    """Selects a part of a trace; None means everything.
 
-    only: names of lines. steps: a step, or a slice of steps. layer, batch and unit count from 0. Where a stage or line
-    has no such unit or direction, it gives no rows; where nothing at all is left, `parts` raises MissingError.
+    only: names of lines. steps: a step, or a slice of steps. layer, batch and unit count from 0. A stage or line
+    without the chosen unit or direction contributes no rows; if nothing at all is left, `parts` raises MissingError.
     """
 
     only: Sequence[str] | str | None = None
@@ -37,24 +37,24 @@ class Selection:
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:
-        """The names of `only`."""
+        """The names in `only`."""
         return None if self.only is None else listed("only", self.only)
 
     def has(self, name: str) -> bool:
-        """Whether the line `name` is meant."""
+        """Whether the line `name` is selected."""
         return self.names is None or name in self.names
 
     def places(self, stage: Stage) -> bool:
-        """Whether `stage` is meant."""
+        """Whether `stage` is selected."""
         return self.layer in (None, stage.layer) and self.direction in (None, stage.direction)
 
     def window(self, trace: Trace) -> slice:
-        """Where the steps lie in the trace's arrays. Raises MissingError when there are none."""
+        """The selected steps as indices into the trace's arrays. Raises MissingError if there are none."""
         found = positions(slice(None) if self.steps is None else self.steps, trace.span)
         return slice(trace.index(found.start), trace.index(found.stop))
 
     def rows(self, trace: Trace) -> slice:
-        """The rows of the batch. Raises MissingError."""
+        """The selected sequences of the batch. Raises MissingError."""
         if self.batch is None:
             return slice(0, trace.batch)
         if not 0 <= self.batch < trace.batch:
@@ -63,7 +63,7 @@ class Selection:
 
 
 class LineUnits(NamedTuple):
-    """One line of a part: name, operation (or which premise), its unit numbers."""
+    """One line of a part: its name, operation (or kind of premise), and unit numbers."""
 
     line: str
     op: str
@@ -72,12 +72,13 @@ class LineUnits(NamedTuple):
 
 @dataclass(frozen=True)
 class TracePart:
-    """Rows of one stage: every line at every place, which is a step and a batch row.
+    """Rows of one stage: every line at every place; a place is a step of a sequence.
 
-    layer, direction: None for the input, which no layer owns. steps, batch: the numbers, in the order in which they
-    were visited; None for what has none (parameters). arrays: for each line (steps or 1, batch or 1, units).
-    valid: (steps, batch), whether a place is a step of its sequence and no padding; None where there are no steps.
-    padding: whether places that are padding are among the rows.
+    layer, direction: None for the input, which belongs to no layer. steps, batch: the numbers in the order in which
+    they were visited; None for values that have none (parameters). arrays: for each line (steps or 1, batch or 1,
+    units).
+    valid: (steps, batch), whether a place is a valid step and not padding; None if there are no steps.
+    padding: whether padding is included in the rows.
     """
 
     layer: int | None
@@ -98,33 +99,33 @@ class TracePart:
 
     @cached_property
     def places(self) -> tuple[Array, Array]:
-        """Where the places that have rows lie in `steps` and in `batch`, in order."""
+        """The indices, in `steps` and in `batch`, of the places that have rows, in order."""
         at, row = np.nonzero(self.kept)
         return at, row
 
     @property
     def width(self) -> int:
-        """Values at each place."""
+        """Number of values at each place."""
         return sum(len(entry.units) for entry in self.lines)
 
     @property
     def count(self) -> int:
-        """How many places have rows."""
+        """Number of places that have rows."""
         return int(np.count_nonzero(self.kept))
 
     @property
     def size(self) -> int:
-        """How many values they have."""
+        """Number of values in these rows."""
         return self.count * self.width
 
     @property
     def values(self) -> Array:
-        """(places, values at each), lines next to each other: in C order the order of the long shape."""
+        """(places, values at each), lines side by side: in C order the order of the long shape."""
         whole = self.arrays[0] if len(self.arrays) == 1 else np.concatenate(self.arrays, axis=-1)
         return whole.reshape(-1, self.width) if self.kept.all() else whole[self.kept]
 
     def pieces(self, limit: int) -> Iterator[TracePart]:
-        """The part in pieces of at most `limit` values, or of one place where those are more; none is empty."""
+        """The part in pieces of at most `limit` values, or of one place if it has more; none is empty."""
         steps, batch = self.kept.shape
         by, rows = max(limit // (batch * self.width), 1), max(limit // self.width, 1)
         for t in range(0, steps, by):
@@ -146,16 +147,16 @@ def parts(
     by_step: bool = False,
 ) -> Iterator[TracePart]:  # fmt: skip
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
-    last step down), batch, line in computing order, unit.
+    last step down), batch, line in order of computation, unit.
 
-    padding: keep the steps that are no part of their sequence (see `Trace.valid`), in every layer and direction.
-    by_step: only what has a value at each step. Without it each stage ends with what it gathered over all steps and
-    rows (column k of a matrix is the line `d_W_xi[:,k]`), which a selection of steps or of a batch row leaves out.
+    padding: keep the steps beyond a sequence's length (see `Trace.valid`), in every layer and direction.
+    by_step: only lines with a value at each step. Otherwise each stage ends with its sums over all steps and sequences
+    (column k of a matrix is the line `d_W_xi[:,k]`), which a selection of steps or of a sequence leaves out.
 
-    with_inputs: premises too. The lengths (or the mask) and the input come first, with no layer and direction; each
+    with_inputs: include premises. The lengths (or the mask) and the input come first, without layer and direction; each
     stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
     result) and its initial states (no step); supplied lines precede the computed ones of their step.
-    Raises MissingError where the selection names what is not there, or leaves nothing.
+    Raises MissingError if the selection names something that does not exist, or is empty.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", given={"h_t": [0.0]})
@@ -178,7 +179,7 @@ def parts(
         said = f"{which} not part of the sequence of {row}; export has --padding"
         raise MissingError(f"the selection has only padding: {said}")
     for part in found:
-        is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
+        is_mask = part.layer is None and part.lines[0].line == "mask"  # it marks the padding, so it stays complete
         if part.steps is not None and (padding or not is_mask):
             part = replace(part, valid=valid[::-1] if part.steps.step < 0 else valid)
         if padding or part.count:
@@ -186,7 +187,7 @@ def parts(
 
 
 def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[TracePart]:
-    """The lengths (or the mask) and the input: premises of no layer, so a layer or direction leaves them out."""
+    """The lengths (or the mask) and the input: they belong to no layer, so a layer or direction excludes them."""
     if chosen.layer is not None or chosen.direction is not None:
         return
     steps, dtype = trace.span[window], trace.header.dtype
@@ -203,7 +204,7 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
 
 
 def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_step: bool) -> Iterator[TracePart]:
-    """The parts of a stage: its premises, its lines, and what it gathered over all steps."""
+    """The parts of a stage: its premises, its lines, and its sums over all steps."""
     recorded = trace.lines.get(stage.scope, {})
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
     if with_inputs:
@@ -222,7 +223,7 @@ def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_
 def _part(
     trace: Trace, stage: Stage, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
 ) -> Iterator[TracePart]:
-    """One part of the lines in `arrays` that are chosen, or none; the reverse direction from the last step down."""
+    """One part with the selected lines in `arrays`, or nothing; the reverse direction starts at the last step."""
     window, rows = chosen.window(trace) if by_step else slice(None), chosen.rows(trace)
     steps, order = trace.span[window] if by_step else None, -1 if stage.backwards and by_step else 1
     entries, kept = [], []
@@ -237,7 +238,7 @@ def _part(
 
 
 def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[TracePart]:
-    """A vector as one line, a matrix as a line for each column; unit is the row, that of the result."""
+    """A vector as one line, a matrix as one line per column; the unit is the row, which is that of the result."""
     units = _units(values.shape[0], chosen)
     if not units or not chosen.has(name):
         return
@@ -278,7 +279,7 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:
-    """Which layers, directions and units there are, for the message."""
+    """The existing layers, directions and units, for the message."""
     stages = [stage for stage in trace.stages if chosen.places(stage)]
     if not stages:
         parts = (("layer", chosen.layer), ("direction", chosen.direction))

@@ -1,4 +1,4 @@
-"""The record of a run: every line's value at every step, with the premises from which it can be derived again."""
+"""The record of a run: every line's value at every step, and the premises from which they can be derived again."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .window import before, between, stages_at
 
 @dataclass(frozen=True)
 class Header:
-    """What a trace says of itself, beside its arrays.
+    """The metadata of a trace.
 
-    kind, options: the cell's name and its options in full (kind `equations` for a custom cell). ask: addresses or
-    names of the lines that were asked for. names: labels of inputs (`x`), hidden units (`h`) and
-    outputs of a readout (`y`). symbols: how an own name
-    is printed, in TeX. imported: what was done to the weights at import. batched, batch_first: the layout in
-    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
-    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
-    off. step_labels: of each row of the batch what its steps are called (tokens, characters, dates), by the
-    position in the input; of one row only, where all rows have the same. count_from: 0 or 1, from which a report
-    counts steps, units and layers; addresses count from 0.
+    kind, options: the cell's name and all of its options (kind `equations` for a custom cell). ask: addresses or names
+    of the requested lines. names: labels of inputs (`x`), hidden units (`h`) and outputs of a readout (`y`). symbols:
+    TeX symbols of user-defined names. imported: the conversions made to the weights at import. batched, batch_first:
+    the layout of the given input. notes: the author's text below the title. plan: the execution plan that computed the
+    trace.
+    arithmetic: the arithmetic, if it is not that of dtype. agreement: which framework result the trace was compared
+    with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
+    in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
+    in a report; addresses count from 0.
     """
 
     title: str = ""
@@ -60,33 +60,34 @@ class Header:
 
     @property
     def called(self) -> str:
-        """Title and cell, as the `repr` of a trace and of a model has them."""
+        """Title and cell, as shown in the `repr` of a trace or model."""
         title = self.title if len(self.title) <= 60 else f"{self.title[:59]}…"
         return f"{title!r}, {self.kind}" if title else self.kind
 
     def until(self, stop: int) -> Header:
-        """The header with labels of the steps before `stop` alone."""
+        """The header with only the labels of the steps before `stop`."""
         return replace(self, step_labels=tuple(row[:stop] for row in self.step_labels))
 
 
-Step = int  # a position in the input; it has a name of its own because `index` is called too often to be `checked`
+Step = int  # a position in the input; an alias, because `index` is called too often to be `checked`
 
 
 @checked
 @dataclass(frozen=True, repr=False)
 class Trace(TraceOutputs):
-    """Every line of every stage over T steps and B rows.
+    """Every line of every stage over T steps and B sequences.
 
-    x: (T, B, I) or None where no line needs it. lengths: (B,), or mask: (T, B), True at the valid steps, where padding
-    is not all at the end; one of them at most; `valid` is what both say. parameters, given, initial and lines are keyed
-    by scope (`0/forward`) and name; arrays are weights as given, (T, B, width), (B, width) and (T, B, width). Values
-    are dimensionless, time is counted in steps, t is always the position in the input. first: that of the first step,
-    0 unless only some steps were recorded; `initial` has then the states that were carried into those, and lengths go
-    on counting from the beginning of the input. sums: what a stage gathered over all steps, as a parameter is.
-    memory: what a planned run wrote into, for `out=`.
-
-    A trace is a mapping from names to values, `trace["h_t"]`. The names that it iterates over are those of the recorded
-    lines, each once, in computing order; where several layers or directions have a line, `trace[name]` says so.
+    x: (T, B, I), or None if no line needs it. lengths: (B,); or mask: (T, B), True at the valid steps, if padding is
+    not only at the end; at most one of the two is given, and `valid` combines them. parameters, given, initial and
+    lines are keyed by scope (`0/forward`) and name; their arrays are weights as given, (T, B, width), (B, width) and
+    (T, B, width). Values are dimensionless, time is counted in steps, t is always the position in the input. first: the
+    position of the first step, 0 unless only some steps were recorded; then `initial` holds the states carried into
+    those steps, and lengths still count from the beginning of the input. sums: sums of a stage over all steps, shaped
+    like parameters.
+    memory: the buffer that a planned run wrote into, for `out=`.
+    A trace is a mapping from names to values, `trace["h_t"]`. Iteration yields the names of the recorded lines, each
+    once, in order of computation; if several layers or directions have a line, `trace[name]` raises an error that says
+    so.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "s_t = s_prev + x_t\\nq_t = s_t * s_t\\ncarry: s_prev <- s_t\\noutput: q_t"}
@@ -119,7 +120,7 @@ class Trace(TraceOutputs):
             f"{counted(held, 'line')}, {self.header.dtype}>"
         )
 
-    # -- what it holds -------------------------------------------------------------------------------------------
+    # -- its contents -------------------------------------------------------------------------------------------
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -128,14 +129,14 @@ class Trace(TraceOutputs):
 
     @property
     def span(self) -> range:
-        """The steps that it holds: their positions in the input."""
+        """The recorded steps, as positions in the input."""
         return range(self.first, self.first + self.steps)
 
     def index(self, t: Step) -> int:
-        """Where a step lies in the arrays.
+        """The index of a step in the arrays.
 
         Args:
-            t: its position in the input.
+            t: position of the step in the input.
         """
         try:
             return t - self.first
@@ -149,7 +150,7 @@ class Trace(TraceOutputs):
             scope: `layer/direction`.
 
         Raises:
-            MissingError: where there is none.
+            MissingError: if there is no such stage.
         """
         for stage in self.stages:
             if stage.scope == scope:
@@ -157,18 +158,18 @@ class Trace(TraceOutputs):
         raise MissingError(f"there is no {scope!r}; there are {', '.join(self.scopes)}")
 
     def operand(self, scope: Scope, name: Operand, steps: slice = slice(None)) -> Array | None:
-        """The values that a line of `scope` reads as `name`, at `steps`; None where they were not recorded.
+        """The values that a line of `scope` reads as `name`, at `steps`; None if they were not recorded.
 
-        A line within the call of a composite function that was not recorded is derived from what the call reads:
-        earlier versions wrote some of these functions as one operation.
+        A line inside a call of a composite function that was not recorded is derived from the operands of the call:
+        earlier versions stored some of these functions as one operation.
 
         Args:
             scope: `layer/direction`.
-            name: of a line, input, state or parameter, or a number.
-            steps: indices of the arrays (see `index`).
+            name: name of a line, input, state or parameter, or a number.
+            steps: indices into the arrays (see `index`).
 
         Returns:
-            (steps, B, width) for lines, inputs and states, parameters in their own shape, (1,) for a number: it is a
+            (steps, B, width) for lines, inputs and states; parameters in their own shape; (1,) for a number, which is a
             vector of one unit.
         """
         if not isinstance(steps, slice):
@@ -199,7 +200,7 @@ class Trace(TraceOutputs):
         return self.parameters.get(stage.owner, {}).get(name)
 
     def _before(self, stage: Stage, name: str, steps: slice) -> Array | None:
-        """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
+        """The carried line one step earlier (later, for the reverse direction), the initial value at the edge."""
         begin, end, _ = steps.indices(self.steps)
         first = self.initial.get(stage.scope, {}).get(name)
         edge, inner = before(slice(begin, end), self.steps, stage.backwards)
@@ -213,12 +214,12 @@ class Trace(TraceOutputs):
 
     @property
     def padded(self) -> str:
-        """What says which steps are padding: `lengths`, `mask`, or nothing."""
+        """The array that defines the padding: `lengths`, `mask`, or nothing."""
         return "lengths" if self.lengths is not None else "mask" if self.mask is not None else ""
 
     @property
     def valid(self) -> Array:
-        """1 at the valid steps of each row and 0 at padding: (T, B, 1)."""
+        """1 at the valid steps of each sequence and 0 at padding: (T, B, 1)."""
         inside = self.mask
         if inside is None:
             lengths = np.full(self.batch, self.span.stop) if self.lengths is None else self.lengths
@@ -228,21 +229,21 @@ class Trace(TraceOutputs):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Array:
-        """The line `name`, (T, B, width), where exactly one layer and direction have it.
+        """The line `name`, (T, B, width), if exactly one layer and direction have it.
 
-        Where directions meet, y_t is the value there, also where padding gives each of them a y_t of its own.
-        Raises MissingError that says which have it otherwise; use `at` to choose.
+        If directions are merged, y_t is the merged value, even if padding gives each direction a y_t of its own.
+        Otherwise raises MissingError that lists the stages that have the line; use `at` to choose.
         """
         for scope, here in self.sums.items():
             if name in here:
                 at = f"trace.sums[{scope!r}][{name!r}]"
-                raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
+                raise MissingError(f"{name} was summed over all steps: it is {at}, and in trace.gradients")
         scope, bare = scope_and_name(name)
         if scope in self.scopes:
-            raise MissingError(f"a line is read by its name alone; that of {scope} is {_chosen(scope, bare)}")
+            raise MissingError(f"a line is accessed by its name alone; that of {scope} is {_chosen(scope, bare)}")
         scopes = find(self.stages, name)
         there = {scope: values for scope in scopes if (values := self.operand(scope, name)) is not None}
-        # of padded directions that meet each has a y_t as well, as in `address.locate`
+        # padded directions that are merged have a y_t each as well, as in `address.locate`
         there = {scope: values for scope, values in there.items() if self.stage(scope).direction == MEET} or there
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
@@ -261,32 +262,32 @@ class Trace(TraceOutputs):
         return len(self.keys())
 
     def keys(self) -> KeysView[str]:
-        """The names of the recorded lines, each once, in computing order."""
+        """The names of the recorded lines, each once, in order of computation."""
         return dict.fromkeys(line.name for _, line, _ in self.recorded()).keys()
 
     def items(self) -> Iterator[tuple[str, Array]]:
-        """Each name with its line. Raises MissingError at one that several layers or directions have; see `at`."""
+        """Each name with its line. Raises MissingError for a name that several layers or directions have; see `at`."""
         return ((name, self[name]) for name in self)
 
     def at(
         self, layer: int | None = None, direction: str | None = None, steps: slice | range | int | None = None
     ) -> Trace:
-        """The trace of one layer, one direction, some steps, or all of that: a view, with the same arrays.
+        """Return the trace of one layer, one direction, some steps, or all of these: a view of the same arrays.
 
         Args:
             layer: from 0; all if None.
-            direction: `forward`, `reverse` or `joined`, of adjoints `adjoint-forward` and so on; all if None.
+            direction: `forward`, `reverse` or `joined`; for adjoints `adjoint-forward` and so on; all if None.
             steps: adjacent positions in the input; negative ones count from the end.
 
         Raises:
-            MissingError: for what the trace does not have.
+            MissingError: if the trace does not contain them.
         """
         found = self if layer is None and direction is None else stages_at(self, layer, direction)
         return found if steps is None else between(found, positions(steps, self.span))
 
     @property
     def output(self) -> Array:
-        """What the top layer gives out, in the layout in which x was given: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
+        """The output of the top layer, in the layout of the given x: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
         stages = forward_stages(self.stages)
         if not stages:
             raise MissingError(f"this part of the trace has only adjoints ({', '.join(self.scopes)}), and no output")
@@ -299,7 +300,7 @@ class Trace(TraceOutputs):
         return self.outward(values)
 
     def outward(self, values: Array) -> Array:
-        """An array in the layout in which x was given.
+        """Return an array in the layout of the given x.
 
         Args:
             values: (T, B, …).
@@ -312,13 +313,13 @@ class Trace(TraceOutputs):
     def h_n(self) -> Array:
         """The last h of every layer and direction, (L·D, B, ·) in PyTorch's order (h_n[k], k = layer·D + direction).
 
-        Of a trace of some steps, the state after the last of those that the direction visits.
+        For a trace of some steps, the state after the last step that the direction visits.
         """
         return self._last("h_prev")
 
     @property
     def c_n(self) -> Array:
-        """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
+        """The last c of every layer and direction, (L·D, B, H), like `h_n`."""
         return self._last("c_prev")
 
     def _last(self, state: str) -> Array:
@@ -339,9 +340,10 @@ class Trace(TraceOutputs):
 
     @property
     def gradients(self) -> dict[str, Array]:
-        """Of a trace with adjoints, as `lt.backward` gives it, the mapping that `lt.gradients` gives.
+        """The gradients in a trace with adjoints, as returned by `lt.backward`; the same mapping as from
+        `lt.gradients`.
 
-        Raises MissingError for a trace without adjoints, or a part of one that does not have all of them.
+        Raises MissingError if the trace has no adjoints, or only some of them.
         """
         found: dict[str, Array] = conveniences.call("trace.gradients", self)
         return found
@@ -349,16 +351,16 @@ class Trace(TraceOutputs):
     # -- addresses -----------------------------------------------------------------------------------------------
 
     def extents(self, name: str) -> dict[str, Sequence[int | str]]:
-        """For each part of an address the values that it may have.
+        """The possible values of each part of an address.
 
         Args:
-            name: of a line, input, state or parameter.
+            name: name of a line, input, state or parameter.
 
         Raises:
-            MissingError: where the trace has no such name, with the nearest one.
+            MissingError: if the trace has no such name; the message suggests the nearest one.
         """
         steps, rows = self.span, range(self.batch)
-        supplied = any(name in here for here in self.given.values())  # of a part of a trace, what the layer below gave
+        supplied = any(name in here for here in self.given.values())  # in a part of a trace: the layer below
         if name in ("x", "x_t") and self.x is not None and not supplied:
             return {"t": steps, "b": rows}
         fed = {s.scope for s in self.stages if name in s.cell.inputs and s.has(name)}
@@ -374,29 +376,29 @@ class Trace(TraceOutputs):
         raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
 
     def locate(self, text: str, every: bool = False) -> Address:
-        """Read the address of a line, input, parameter or initial state of this trace.
+        """Parse the address of a line, input, parameter or initial state of this trace.
 
         Args:
-            text: as in `0/forward/3/0/h_t[1]`; a part may be left out where there is only one.
-            every: whether a part that is left out may stand for several.
+            text: for example `0/forward/3/0/h_t[1]`; a part may be left out if it has only one value.
+            every: whether a part that is left out may stand for several values.
 
         Raises:
-            MissingError: for what the trace does not have.
+            MissingError: if the trace does not contain it.
         """
         found = self.extents(line_name(text))
         try:
             return read(text, found, every)
         except MissingError:
-            # of padded directions that meet each has a y_t as well: without a direction it is the one where they meet
+            # padded directions that are merged have a y_t each as well; without a direction, the merged one is meant
             if MEET in found.get("direction", ()):
                 with suppress(MissingError):
                     return read(text, {**found, "direction": [MEET]})
             raise
 
     def asked(self) -> list[Address]:
-        """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
+        """The requested addresses; a bare name is listed once for each layer and direction that has it.
 
-        Lines that were asked for and not recorded (see `record`) are left out.
+        Requested lines that were not recorded (see `record`) are left out.
         """
         found: dict[Address, None] = {}
         for text in self.header.ask:
@@ -411,7 +413,7 @@ class Trace(TraceOutputs):
         return list(found)
 
     def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
-        """(stage, line, values) of every recorded line, in computing order."""
+        """(stage, line, values) of every recorded line, in order of computation."""
         for stage in self.stages:
             values = self.lines.get(stage.scope, {})
             for line in stage.cell.lines:
@@ -420,13 +422,13 @@ class Trace(TraceOutputs):
 
 
 def _chosen(scope: str, name: str) -> str:
-    """How one of several lines of a name is read."""
+    """The expression that reads one of several lines with the same name."""
     layer, _, direction = scope.partition("/")
     return f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
-    """A line of `scope` from the values that it reads, (steps, B, width); None where one was not recorded."""
+    """A line of `scope`, computed from its operands, (steps, B, width); None if one was not recorded."""
     read = {operand: trace.operand(scope, operand, steps) for operand in dict.fromkeys(line.operands)}
     known = {operand: values for operand, values in read.items() if values is not None}
     if len(known) < len(read):
@@ -436,6 +438,6 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
         return np.asarray(value, trace.header.dtype)
 
 
-KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load give it"
+KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load return it"
 KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
 KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"

@@ -1,4 +1,4 @@
-"""A part of a trace, which can stand alone: some of its stages, of its steps, or of its rows."""
+"""Self-contained parts of a trace: some of its stages, steps or sequences."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
     }
     alone = []
     for stage in stages:
-        # a stage that reads another's line sees it as supplied, so that the part can stand alone
+        # a stage that reads another stage's line gets it as supplied, so that the part is self-contained
         elsewhere = [n for n, src in stage.sources.items() if "/" in src and scope_and_name(src)[0] not in scopes]
         read = {name: trace.operand(stage.scope, name) for name in elsewhere}
         if supplied := {name: values for name, values in read.items() if values is not None}:
             keep["given"][stage.scope] = {**trace.given.get(stage.scope, {}), **supplied}
         alone.append(replace(stage, sources={**stage.sources, **dict.fromkeys(elsewhere, GIVEN)}))
-        if stage.owner not in scopes and stage.owner in trace.parameters:  # an adjoint reads some of another stage
+        if stage.owner not in scopes and stage.owner in trace.parameters:  # an adjoint uses parameters of its stage
             known = {*stage.cell.parameters, *stage.cell.ends}
             theirs = trace.parameters[stage.owner].items()
             keep["parameters"][stage.owner] = {name: array for name, array in theirs if name in known}
@@ -46,21 +46,21 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
 
 
 def arrays(trace: Trace, *parts: str) -> Iterator[tuple[str, str, str, Array]]:
-    """(part, scope, name, array) of what a trace holds by scope, in some of its parts: `lines`, `given`, …"""
+    """(part, scope, name, array) of the arrays that a trace keys by scope, in the given parts: `lines`, `given`, …"""
     for part in parts:
         for scope, here in getattr(trace, part).items():
             yield from ((part, scope, name, array) for name, array in here.items())
 
 
 def names(trace: Trace, *parts: str) -> dict[str, None]:
-    """The names of what some parts hold, each once, in order."""
+    """The names in the given parts, each once, in order."""
     return dict.fromkeys(name for _, _, name, _ in arrays(trace, *parts))
 
 
 def between(trace: Trace, span: range) -> Trace:
-    """The trace of the steps `span`, which it holds; the states that were carried into them are its initial ones.
+    """The trace of the steps `span`, all of them recorded; the states carried into them become its initial states.
 
-    A state whose line was not recorded is left out, and so is what was gathered over all steps.
+    A state whose line was not recorded is left out, and so are sums over all steps.
     """
     if span == trace.span:
         return trace
@@ -76,8 +76,8 @@ def between(trace: Trace, span: range) -> Trace:
 
 
 def before(steps: slice, count: int, backwards: bool) -> tuple[bool, slice]:
-    """Of what is carried into some of `count` steps: whether the first of all is among them, whose value is the
-    initial one, and the steps that leave the others.
+    """For the values carried into some of `count` steps: whether the first step is among them, whose value is the
+    initial one, and the steps that the other values come from.
     """
     if backwards:
         return steps.stop == count, slice(steps.start + 1, min(steps.stop + 1, count))
@@ -85,7 +85,10 @@ def before(steps: slice, count: int, backwards: bool) -> tuple[bool, slice]:
 
 
 def rows(trace: Trace, which: slice | Array) -> Trace:
-    """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
+    """The trace of some sequences of the batch: views for a slice, copies otherwise.
+
+    Sums over the batch are left out.
+    """
     kept = np.arange(trace.batch)[which]
     labels = trace.header.step_labels
     chosen = labels if len(labels) < 2 else tuple(labels[b] for b in kept.tolist())
@@ -95,7 +98,7 @@ def rows(trace: Trace, which: slice | Array) -> Trace:
 
 
 def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> Trace:
-    """The trace with its arrays at some steps and rows, and with other arrays in place of its own."""
+    """The trace with its arrays at some steps and sequences, and some arrays replaced."""
     at = window, which
     x, mask = (None if values is None else values[at] for values in (trace.x, trace.mask))
     lengths = None if trace.lengths is None else trace.lengths[which]
@@ -105,9 +108,10 @@ def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> T
 
 
 def beside(parts: Sequence[Trace]) -> Trace:
-    """Steps of one trace as rows of one step, so that each matrix is read once.
+    """Arrange steps of one trace as sequences of one step, so that each matrix is read only once.
 
-    What one of them lacks is left out: a state whose line was not recorded is known before the first step alone.
+    Values missing from any of them are left out: a state whose line was not recorded is known only before the first
+    step.
     """
     if len(parts) == 1:
         return parts[0]
@@ -135,7 +139,7 @@ def beside(parts: Sequence[Trace]) -> Trace:
 
 
 def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
-    """The trace of the steps `span`, with the states that were carried into them and the lines at those steps."""
+    """The trace of the steps `span`, with the states carried into them and the lines at those steps."""
     steps = slice(trace.index(span.start), trace.index(span.stop))
     ask = tuple(text for text in trace.header.ask if _within(trace, text, span))
     lengths = None if trace.lengths is None else trace.lengths.clip(max=span.stop)
@@ -144,7 +148,7 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
 
 
 def _within(trace: Trace, text: str, span: range) -> bool:
-    """Whether what was asked for may lie in `span`."""
+    """Whether a requested line may lie in `span`."""
     try:
         t = trace.locate(text, every=True).t
     except MissingError:  # not recorded

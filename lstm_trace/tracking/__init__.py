@@ -1,4 +1,4 @@
-"""What the units of a corpus track: every unit measured, contexts of its values, probes, ablations (docs/corpus.md)."""
+"""What the units of a corpus track: measures of every unit, contexts of its values, probes, ablations."""
 
 from __future__ import annotations
 

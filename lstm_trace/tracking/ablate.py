@@ -1,4 +1,4 @@
-"""Units are held over a corpus, and what changes is measured: the output, or how well it predicts a target.
+"""Hold units over a corpus, and measure what changes: the output, or how well it predicts a target.
 
 Each unit alone, all together, and random groups of as many other units of the same lines, as a control.
 """
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from ..corpus.inputs.table_file import TableFile
 
-#: Steps of the input that are read at once, and random groups at most.
+#: Steps of the input that are read at once, and the most random groups.
 READ, CONTROLS = 50_000, 1000
 COLUMNS = ("held", "units", "value", "change", "low", "high")
-#: Units by name, in a cell and in the table of tokens; tokens in that table.
+#: Units that are named in a cell and in the table of tokens; tokens in that table.
 NAMED, TOKENS = 4, 12
 
 
@@ -46,9 +46,10 @@ NAMED, TOKENS = 4, 12
 class Ablation(Finding):
     """What holding units changes. measured: (kind, line, target) of what is measured; to: the value units are held at.
 
-    groups: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
-    change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
-    not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
+    groups: for each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
+    change, and the 95 % interval of the change over sequences. by_token: for each token the mean change by each group
+    that is not random, if there are tokens. sequences, steps: that count; every: the sequences from which they were
+    drawn.
     """
 
     measured: tuple[str, str, str]
@@ -96,7 +97,7 @@ class Ablation(Finding):
         yield words.word("hold.no.more", what=random) if max(map(abs, others)) >= abs(change) else random
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """The change by tokens, where there are any, and by groups of units."""
+        """The change by tokens, if there are any, and by groups of units."""
         head = self.by_token.head(TOKENS)
         head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
         rows = [*map(tuple, head.astype(object).to_numpy())]
@@ -124,17 +125,17 @@ def ablate(
     """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
 
     Args:
-        model: as `corpus.run` takes it; or the states of a corpus, or their folder, which have their model.
+        model: as `corpus.run` takes it; or the states of a corpus, or their folder, which contain their model.
         inputs: the sequences, as `corpus.run` takes them; those of the states if None.
-        units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
+        units: addresses, such as `c_t[35]` or `1/reverse/c_t[35]`.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
-            of classes the accuracy, of numbers the mean size of the error.
+            for classes the accuracy, for numbers the mean size of the error.
         to: the value to hold them at, or a factor, `"*0.5"`.
-        readout: the line whose largest unit is the predicted class. Where `metric` is a column and there is none, a
+        readout: the line whose largest unit is the predicted class. If `metric` is a column and there is no readout, a
             probe predicts it, which has learned from the output of other sequences, without a hold.
-        controls: so many random groups of other units, at most 1,000.
-        max_steps: whole sequences are drawn with at most so many steps together.
-        batch: sequences that are computed at once.
+        controls: the number of random groups of other units, at most 1,000.
+        max_steps: whole sequences are drawn, with at most this many steps in total.
+        batch: how many sequences are computed at once.
         seed: random seed.
         reading: how the inputs are read; see `inputs.opened`.
 
@@ -142,7 +143,7 @@ def ablate(
         A table of groups of units, each with its change and a 95 % interval over sequences, and a table by token.
 
     Raises:
-        LstmTraceError: where model, inputs and arguments do not fit together.
+        LstmTraceError: if the model, the inputs and the arguments do not fit together.
     """
     if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
         model = opened(model)
@@ -181,7 +182,7 @@ def ablate(
 
 
 def _groups(lines: StateLayout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
-    """What is held together: addresses, by name. Raises OptionError, MissingError."""
+    """The groups of units that are held together: addresses, by name. Raises OptionError, MissingError."""
     chosen = list(dict.fromkeys(map(lines.unit, units)))
     if not chosen:
         raise OptionError("units: expected at least one, as in c_t[35]")
@@ -198,7 +199,7 @@ def _groups(lines: StateLayout, units: Sequence[str], controls: int, seed: int) 
 
 
 def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, int]:
-    """The sequences that are drawn, and of how many."""
+    """The sequences that are drawn, and from how many."""
     index = source.index()
     chosen = np.isin(np.arange(len(index.ids)), probe.drawn(index.ids, index.lengths, seed, steps, width))
     found = []
@@ -215,7 +216,7 @@ def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, i
 def _metric(
     metric: str, rows: Rows, free: Array, readout: str | None, line: str, seed: int
 ) -> tuple[tuple[str, str, str], Callable[[Array], Array], Array]:
-    """What is measured (`Ablation.measured`), of an output (R, width) at each step, and which steps count.
+    """What is measured (`Ablation.measured`), for an output (R, width) at each step, and which steps count.
 
     Raises OptionError, MissingError.
     """
@@ -250,10 +251,10 @@ def _metric(
 
 
 def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple[Array, Array]:
-    """(R,), the class of each step, a unit of the readout, and whether it has one: any number of them, of any values.
+    """(R,), the class of each step, a unit of the readout, and whether it has one: any number of classes, any values.
 
     A probe tells few classes apart and takes many whole numbers for a quantity (`read_target`); a readout's are given.
-    Raises OptionError for what is no number of a unit.
+    Raises OptionError for a value that is not the number of a unit.
     """
     wanted = f"readout: {line} has {counted(width, 'unit')}, so that its classes are 0 to {width - 1}"
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from ..corpus.states import States
 
 
-#: Tokens by which it is decided whether they are words.
+#: The tokens by which it is decided whether tokens are words.
 SAMPLE = 2000
-#: Columns of the name of a sequence at most.
+#: The most columns of the name of a sequence.
 NAME = 40
 
 
@@ -36,9 +36,9 @@ class Context(NamedTuple):
     """The text around a stretch of a sequence.
 
     t: the step at which it begins, `length` steps long; value: at t, or over the stretch. first: the step of the first
-    of `tokens`, which are the numbers of the steps where the corpus has no tokens, and end early in a stretch of
-    thousands; values: (tokens,), of the unit. others: units beside those asked for that are on throughout. spaced:
-    whether spaces are set between the tokens.
+    of `tokens`, which are the numbers of the steps if the corpus has no tokens, and end early in a stretch of
+    thousands; values: (tokens,), of the unit. others: units besides those requested that are on throughout. spaced:
+    whether spaces are printed between the tokens.
     """
 
     sequence: int | str
@@ -64,7 +64,7 @@ class Context(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it is, in words."""
+        """The place of the stretch, in words."""
         steps = f"{self.t}" if self.length == 1 else f"{self.t} to {self.t + self.length - 1}"
         others = "" if self.others is None else f", {counted(self.others, 'other unit')}"
         return f"sequence {visible(str(self.sequence), NAME)}, t = {steps}: {shown_number(self.value)}{others}"
@@ -81,7 +81,7 @@ class Context(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Contexts(Sequence[Context]):
-    """Some contexts. title: what they show; range: of the values, as of `Block`; about: what the number of each is."""
+    """Some contexts. title: what they show; range: of the values, as in `Block`; about: the meaning of each number."""
 
     title: str
     found: tuple[Context, ...]
@@ -102,7 +102,7 @@ class Contexts(Sequence[Context]):
         return f"<Contexts: {self.title}; {len(self)} found>"
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each: `seq_id`, `t`, `length`, `value`, `others` where they were counted, `context`."""
+        """A row for each: `seq_id`, `t`, `length`, `value`, `others` if they were counted, `context`."""
         import pandas as pd
 
         rows = [(c.sequence, c.t, c.length, c.value, c.others, c.text) for c in self.found]
@@ -111,7 +111,7 @@ class Contexts(Sequence[Context]):
 
     @property
     def scale(self) -> Scale:
-        """One for all of them."""
+        """A scale for all of them."""
         return gate() if self.range == "gate" else symmetric(np.concatenate([c.values for c in self.found]))
 
     def terminal(self, columns: int = 80, colours: bool = True) -> str:
@@ -126,7 +126,7 @@ class Contexts(Sequence[Context]):
         return "\n".join(lines) + "\n"
 
     def html(self, title: str = "") -> str:
-        """The texts as a page that loads nothing; a token says its value where it is pointed at."""
+        """The texts as a page that loads nothing; a token shows its value when it is pointed at."""
         scale = self.scale if self.found else gate()
         parts = [f'<p class="over">{coloured_text.ends(scale)}</p>' if self.found else "<p>nothing found</p>"]
         if self.found and self.about:
@@ -143,21 +143,21 @@ def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:
 
 
 def spaced(states: States) -> bool:
-    """Whether spaces are set between the tokens of a corpus, by the first ones: a stretch alone may have short ones."""
+    """Whether spaces are printed between the tokens of a corpus, judging by the first: a single stretch may mislead."""
     first = next(iter(states.parts())).places
     return TOKEN not in first.column_names or are_words(
         [text or "" for text in first.column(TOKEN)[:SAMPLE].to_pylist()]
     )
 
 
-#: Steps of a stretch and what comes after it whose text is given: it may be a whole sequence.
+#: How many steps of a stretch, and after it, are given as text: it may be a whole sequence.
 LONGEST = 2_000
 
 
 class Hit(NamedTuple):
     """A stretch of `length` steps: its value, the number of its part, its first row there.
 
-    others: how many units beside those asked for are on throughout.
+    others: how many units besides those requested are on throughout.
     """
 
     value: float
@@ -168,9 +168,9 @@ class Hit(NamedTuple):
 
 
 def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]:
-    """The n highest values and their rows, the first of the highest of a sequence.
+    """The n highest values and their rows, only the first of the highest in a sequence.
 
-    values: (R,), NaN for none. starts: as of `Part`.
+    values: (R,), NaN for none. starts: as in `Part`.
     """
     best = np.fmax.reduceat(values, starts[:-1])
     best[np.isnan(best)] = -np.inf
@@ -183,12 +183,15 @@ def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]
 def around(
     states: States, hits: Sequence[Hit], before: int, after: int, read: Callable[[Part], Array] | None = None
 ) -> list[Context]:
-    """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
+    """The hits with this many steps before and after them, as far as their sequences go.
+
+    read: gives the values (R,).
+    """
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
     for number, here in by_key((hit.part, at) for at, hit in enumerate(hits)).items():
-        part = states.part(spans[number])  # one at a time is held
+        part = states.part(spans[number])  # only one is held at a time
         tokens, values = part.tokens, np.zeros(part.starts[-1]) if read is None else read(part)
         for at in here:
             hit = hits[at]
@@ -230,13 +233,13 @@ class Thresholds(NamedTuple):
     below: float | None
 
     def on(self, values: Array) -> Array:
-        """Where values are."""
+        """Which values are on."""
 
         found = np.ones(values.shape, bool) if self.above is None else values > self.above
         return found if self.below is None else found & (values < self.below)
 
     def nearest(self, values: Array, axis: int) -> Array:
-        """Along an axis the values that are nearest to the level: to `above`, where there are two."""
+        """Along an axis the values that are nearest to the level: to `above`, if there are two."""
         return np.asarray(values.max(axis=axis) if self.above is None else values.min(axis=axis))
 
     def __str__(self) -> str:
@@ -244,7 +247,7 @@ class Thresholds(NamedTuple):
 
 
 def level(above: float | None, below: float | None) -> Thresholds:
-    """The level; above 0.3, as in LSTMVis, if there is neither. Raises OptionError for one that is no number."""
+    """The level; above 0.3, as in LSTMVis, if neither is given. Raises OptionError for one that is not finite."""
     if any(end is not None and not np.isfinite(end) for end in (above, below)):
         raise OptionError(f"a level is a finite number; found above={above}, below={below}")
     return Thresholds(0.3, None) if above is None and below is None else Thresholds(above, below)
@@ -311,7 +314,7 @@ def select(
 
 
 def at_least(**given: tuple[int, int]) -> None:
-    """Raise OptionError for a number that is less than it has to be. given: by name, the number and the least."""
+    """Raise OptionError for a number that is too small. given: by name, the number and its minimum."""
     for name, (value, least) in given.items():
         if value < least:
             raise OptionError(f"{name} is at least {least}; found {value}")

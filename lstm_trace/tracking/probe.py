@@ -1,9 +1,9 @@
-"""A linear probe: how much of a target the states say, linearly, against what could be said anyhow.
+"""A linear probe: how much of a target can be read linearly from the states, compared with what is predictable anyway.
 
-Sequences are drawn by a seeded hash, and split, never steps of one; intervals take them as units. The probe is compared
-with the majority class (of numbers: the mean), and with a control task (Hewitt & Liang 2019): each token, or each step
-where there are no tokens, has a random label; by how much the probe is better at the target than at that is its
-selectivity.
+Sequences are drawn by a seeded hash and split whole, never by steps; they are also the units of the intervals. The
+probe is compared with the majority class (for numbers: the mean), and with a control task (Hewitt & Liang 2019), in
+which each token, or each step if there are no tokens, has a random label; selectivity is how much better the probe
+is at the target than at the control task.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from ..corpus.states import States
 
 
-#: Resamples of a bootstrap, and the part of them that an interval holds.
+#: Resamples of a bootstrap, and the share of them that an interval contains.
 RESAMPLES, INSIDE = 1000, 0.95
-#: Sequences at least, 2 to learn from and 2 to test.
+#: The fewest sequences, 2 to learn from and 2 to test.
 FEWEST = 4
-#: Bytes that a sample may hold as float64, whatever its steps.
+#: The most bytes that a sample may take as float64, however many steps it has.
 BYTES = 1 << 28
 
 
@@ -45,32 +45,32 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
-    """The places of whole sequences with at most so many steps together. width: numbers of a step.
+    """The places of whole sequences with at most this many steps in total. width: numbers of a step.
 
-    Raises OptionError where they are less than `FEWEST`.
+    Raises OptionError if there are fewer than `FEWEST`.
     """
     order = shuffled(ids, seed)
     order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
     if len(order) < FEWEST:
-        said = f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together"
+        said = f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) in total"
         raise OptionError(f"{said}; at least {FEWEST} are needed")
     return order
 
 
 def enough(steps: Array, target: str) -> Array:
-    """(n,), whether a sequence has a target at any step. steps: (n,), at which it has.
+    """(n,), whether a sequence has a target at any step. steps: (n,), how many steps have one.
 
-    Raises OptionError where they are less than `FEWEST`.
+    Raises OptionError if there are fewer than `FEWEST`.
     """
     found = steps > 0
     if (there := np.count_nonzero(found)) < FEWEST:
-        said = f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn"
+        said = f"{target} is present in {there} of {counted(len(steps), 'sequence')} that were drawn"
         raise OptionError(f"{said}; at least {FEWEST} are needed")
     return found
 
 
 def tested(ids: Array, share: float, seed: int) -> Array:
-    """(n,), whether a sequence is one that is tested. Raises OptionError."""
+    """(n,), whether a sequence is used for testing. Raises OptionError."""
     if not 0 < share < 1:
         raise OptionError(f"test is the share of the sequences that are tested, between 0 and 1; found {share}")
     first = shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]
@@ -85,22 +85,22 @@ def resampled(sums: Array, seed: int) -> Array:
 
 
 def interval(values: Array) -> tuple[float, float]:
-    """Where 95 % of resampled values are."""
+    """The range of 95 % of resampled values."""
     low, high = np.quantile(values, [(1 - INSIDE) / 2, (1 + INSIDE) / 2])
     return float(low), float(high)
 
 
-#: Whole numbers of no more different values are classes; and so many classes a probe tells apart at most.
+#: Whole numbers with at most this many different values are classes; and the most classes that a probe tells apart.
 FEW, MOST = 20, 200
-#: Size of a number that is decoded at most: sums of squares must be finite.
+#: The largest size of a number that is decoded: sums of squares must be finite.
 LARGEST = 1e140
 
 
 class Sample(NamedTuple):
     """R steps of n sequences, one after the other.
 
-    x: (R, F), states. y: (R,), numbers, or places in `classes`, which is empty where they are numbers. tokens: (R,), or
-    None. ids, lengths: (n,). missing: steps of them without a target. every: sequences of which they were drawn.
+    x: (R, F), states. y: (R,), numbers, or places in `classes`, which is empty for numbers. tokens: (R,), or None.
+    ids, lengths: (n,). missing: how many of the steps have no target. every: the sequences from which they were drawn.
     unlabelled: further sequences, which a file of labels does not name.
     """
 
@@ -118,7 +118,7 @@ class Sample(NamedTuple):
 def gathered(
     states: States, blocks: tuple[Block, ...], target: str, labels: str | Path | None, steps: int, seed: int
 ) -> Sample:
-    """Draw sequences with at most so many steps together. Raises MissingError, OptionError, FileError."""
+    """Draw sequences with at most this many steps in total. Raises MissingError, OptionError, FileError."""
     known = [name for name in states.place_columns if name != SEQUENCE]
     if labels is None and target not in known:
         said = f"the states have no column {target!r}{nearest(target, known, 'they have')}"
@@ -194,7 +194,7 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
         raise OptionError(f"{target} says which step a label is of; it cannot be the target of labels")
     try:
         is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
-        as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text, if the ids of the states are
+        as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text if the ids of the states are
         table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path, convert_options=as_ids)
         names, there = [SEQUENCE, STEP, target], table.column_names
         if lost := [name for name in names if name not in there]:
@@ -208,7 +208,7 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
 
 
 def _joined(places: Any, labels: Any) -> Any:
-    """The labels of the rows, null where there is none. Raises FileError."""
+    """The labels of the rows, null if there is none. Raises FileError."""
     order = "row of the sample"
     left = [places.column(SEQUENCE), places.column(STEP).cast(pa.int64()), np.arange(len(places))]
     found = pa.table(left, names=[SEQUENCE, STEP, order]).join(labels, [SEQUENCE, STEP], join_type="left outer")
@@ -217,19 +217,19 @@ def _joined(places: Any, labels: Any) -> Any:
     return found.sort_by(order)
 
 
-#: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
+#: The most iterations of a fit; how many single units are tried, those whose variance the target explains most.
 ITERATIONS, TRIED = 500, 4
 #: Columns of the weights, and of the classes.
 COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
 CLASSES = ("class", "steps", "recall", "precision", "taken for")
-#: Weights and classes that a document shows; of fewer test sequences an interval is said to be rough.
+#: Weights and classes that a document shows; with fewer test sequences an interval is reported as rough.
 SHOWN, ROUGH = 12, 20
 
 
 class Score(NamedTuple):
-    """Accuracy, or R² of numbers, on the sequences that are tested, with a 95 % interval over sequences.
+    """Accuracy, or R² for numbers, on the test sequences, with a 95 % interval over sequences.
 
-    ahead: the probe's less this, and where its interval begins.
+    ahead: the probe's score minus this one, and the lower end of the interval of that difference.
     """
 
     value: float
@@ -241,17 +241,17 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Probe(Finding):
-    """What a probe found; of F units, and K classes that it has weights for (of two the second; of numbers one row).
+    """What a probe found, for F units and K classes that it has weights for (the second of two; one row for numbers).
 
-    classes: of the target, empty where it is numbers; weighed: those of the rows of weights. units: (address, layer,
+    classes: of the target, empty if it is numeric; weighed: those of the rows of weights. units: (address, layer,
     direction, line) of each. best: the unit that is best alone on the training part. scores: by name, of the `probe`,
     the `baseline` (majority class or mean), the `best unit` alone, the `control` task and its own baseline. weights:
-    (K, F), per unit of the state; standardized: times the standard deviation of the state. explained: (F,), the part of
-    a state's variance that the classes explain (of numbers r²), on the training part. confusion: steps by class and by
-    what the probe says. sequences, steps: trained on, and tested; every: sequences of which they were drawn. missing:
-    steps without a target. unlabelled: further sequences, which the labels do not name. tokens: how many different ones
-    the control task has. selective: whether the probe gains more, of what can be gained over its baseline, than the
-    control does.
+    (K, F), per unit of the state; standardized: times the standard deviation of the state. explained: (F,), the share
+    of a state's variance that the classes explain (r² for numbers), on the training part. confusion: steps by class
+    and by the probe's prediction. sequences, steps: trained on, and tested; every: the sequences from which they were
+    drawn. missing: steps without a target. unlabelled: further sequences, which the labels do not name. tokens: how
+    many different tokens the control task has. selective: whether the probe gains more, as a share of what can be
+    gained over its baseline, than the control task does.
     """
 
     target: str
@@ -277,7 +277,7 @@ class Probe(Finding):
 
     @property
     def measure(self) -> str:
-        """What a score is."""
+        """The measure of a score."""
         return "accuracy" if self.classes else "R²"
 
     @property
@@ -287,7 +287,7 @@ class Probe(Finding):
 
     @property
     def selectivity(self) -> float:
-        """The score less that of the control task."""
+        """The score minus that of the control task."""
         return self.scores["control"].ahead
 
     def __repr__(self) -> str:
@@ -337,7 +337,7 @@ class Probe(Finding):
             yield words.word("probe.unconverged")
 
     def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
-        """Scores, classes and weights. most: so many of the weights, the largest first."""
+        """Scores, classes and weights. most: how many of the weights, the largest first."""
         size = np.abs(self.standardized)
         places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
         numbers = (self.weights, self.standardized, np.broadcast_to(self.explained, size.shape))
@@ -376,7 +376,7 @@ class Probe(Finding):
 
 def _seen(value: Any) -> str:
     text = visible(str(value))
-    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
+    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be recognized as a class
 
 
 def probe(
@@ -430,7 +430,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
 
 
 def needs_sklearn() -> None:
-    """Raise OptionError where scikit-learn is not installed."""
+    """Raise OptionError if scikit-learn is not installed."""
     try:
         import sklearn  # noqa: F401
     except ImportError:
@@ -444,7 +444,7 @@ def something_to_decode(y: Array, target: str) -> None:
 
 
 def standardized(x: Array, train: Array) -> tuple[Array, Array, Array]:
-    """x with mean 0 and standard deviation 1 in the rows `train`, those means and deviations (1 where it is 0)."""
+    """x with mean 0 and standard deviation 1 in the rows `train`, those means and deviations (1 if it is 0)."""
     mean = x[train].mean(axis=0, dtype=np.float64)
     z = x - mean.astype(x.dtype)
     sd = np.sqrt(np.einsum("ij,ij->j", z[train], z[train], dtype=np.float64) / np.count_nonzero(train))
@@ -463,12 +463,12 @@ def fitted(x: Array, y: Array, classes: bool) -> Any:
     if len(np.unique(y)) == 1:  # the control task of a few tokens
         return DummyClassifier().fit(x, y)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged is said in the result
+        warnings.simplefilter("ignore")  # the result says that it has not converged
         return LogisticRegression(max_iter=ITERATIONS).fit(x, y)
 
 
 def _explained(x: Array, y: Array, classes: int) -> Array:
-    """(F,), the part of the variance of each column of standardized x that classes, or a line in y, explain."""
+    """(F,), the share of the variance of each column of standardized x that classes, or a line in y, explain."""
     if not classes:
         return np.asarray(((y - y.mean()) / y.std() @ x / len(y)) ** 2)
     sums = np.stack([x[y == k].sum(axis=0, dtype=np.float64) for k in range(classes)])
@@ -479,9 +479,9 @@ def _explained(x: Array, y: Array, classes: int) -> Array:
 def _scores(
     predicted: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
 ) -> tuple[dict[str, Score], bool]:
-    """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean.
+    """1 - (sum of errors) / (sum of sizes): for classes each step counts 1; for numbers squares, from the mean.
 
-    And whether the probe is selective.
+    Also whether the probe is selective.
     """
     pairs = [
         ((prediction != y).astype(float), np.ones(len(y))) if classes else ((prediction - y) ** 2, (y - y.mean()) ** 2)

@@ -1,4 +1,4 @@
-"""What the units do, measured part by part; the measures of any parts can be merged, in any order."""
+"""Measures of the units, taken part by part; the measures of any parts can be merged, in any order."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from ..corpus.states import States
 
 
-#: About so many steps are the sample of which quantiles are taken; so many tokens are distinguished by how they change
-#: units; of so many the numbers are known while they are counted.
+#: The approximate number of steps in the sample for quantiles; how many tokens are distinguished by how they change
+#: units; how many numbers are known while tokens are counted.
 SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
-#: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.
+#: The most numbers in the sample, and in what is known of tokens: both are reduced for very many units.
 ROOM = 1 << 22
-#: Units that are read at once; bits of a place that are the row, above which is the number of the part.
+#: Units that are read at once; the bits of a place that are the row, above which is the number of the part.
 AT_ONCE, PLACE = 16, 40
 
 
 class Partial(NamedTuple):
     """The measures of U units over some rows, arrays whose last axis is the unit.
 
-    pairs: (6, 2 + targets, U), of a value and itself, of a value and that of the step before, and of a value and each
-    target: how many, both means, the sums of both squares and of the products of what differs from the means. counts:
-    (4, U), how many values are not finite, left and right of the thresholds, and the halvings by the gate. changes: (2,
-    V, U), for each token the steps, and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of
-    k sequences the highest value, and the lowest with its sign turned round; -inf where there is none. places: of
-    these, the number of the part and the row there.
+    pairs: (6, 2 + targets, U), of a value and itself, of a value and that of the previous step, and of a value and each
+    target: how many, both means, the sums of both squares and of the products of the deviations from the means.
+    counts: (4, U), how many values are not finite, left and right of the thresholds, and the halvings by the gate.
+    changes: (2, V, U), for each token the steps, and the total change of a value at them. sample: (S, U). best:
+    (2, k, U), of k sequences the highest value, and the lowest with its sign reversed; -inf if there is none. places:
+    of these, the number of the part and the row there.
     """
 
     pairs: Array
@@ -82,7 +82,7 @@ def _pairs(a: Array, b: Array) -> Array:
 
 
 def correlation(pairs: Array) -> Array:
-    """Pearson's; NaN where one of the two does not vary, but by rounding."""
+    """Pearson's correlation; NaN if one of the two does not vary, except by rounding."""
     n, x, y, xx, yy, xy = pairs
     least = n * (8 * np.finfo(np.float64).eps) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -92,7 +92,7 @@ def correlation(pairs: Array) -> Array:
 
 @dataclass(frozen=True)
 class UnitMeasurement:
-    """What is measured, of which units. kept: how many highest and lowest values, one of a sequence at most."""
+    """What is measured, for which units. kept: how many highest and lowest values, at most one per sequence."""
 
     states: States
     blocks: tuple[Block, ...]
@@ -100,7 +100,7 @@ class UnitMeasurement:
 
     @cached_property
     def targets(self) -> list[str]:
-        """The columns of numbers and truth values that the input brought."""
+        """The columns of numbers and truth values of the input."""
         schema = next(self.states.parts()).places.schema
         return [name for name in self.states.targets if is_number(schema.field(name).type)]
 
@@ -117,12 +117,12 @@ class UnitMeasurement:
 
     @property
     def room(self) -> int:
-        """How many numbers there may be for each unit."""
+        """How many numbers are allowed for each unit."""
         return max(ROOM // sum(block.width for block in self.blocks), 1)
 
     @cached_property
     def share(self) -> float:
-        """Of the steps that are in the sample."""
+        """The share of the steps that are in the sample."""
         return min(SAMPLE, self.room) / sum(span.steps for span in self.states.spans)
 
     def of(self, part: Part) -> Partial:
@@ -145,7 +145,7 @@ class UnitMeasurement:
 
 
 def thresholds(block: Block) -> tuple[float, float]:
-    """Below and above what a unit is saturated: see `explanation.activity`; never, where its line has no range."""
+    """The values below and above which a unit is saturated, as in `explanation.activity`; never if it has no range."""
     left, right = {"gate": (LOW, HIGH), "": (-np.inf, np.inf)}.get(block.range, (2 * LOW - 1, 2 * HIGH - 1))
     return (np.arctanh(left), np.arctanh(right)) if block.range == "before tanh" else (left, right)
 
@@ -155,10 +155,10 @@ def _often(item: tuple[str, int]) -> tuple[int, str]:
 
 
 class _Weights(NamedTuple):
-    """What counts of R steps: of pairs of neighbours (R - 1,), of steps (R, 3 + targets).
+    """What counts among R steps: of pairs of neighbours (R - 1,), of steps (R, 3 + targets).
 
     near: neighbours of one sequence. codes: their tokens; steps: how many of each. w: a step itself, one that has a
-    step before, those with each target, one that has a step after; n: how many of each but the last. y: the targets
+    previous step, those with each target, one that has a next step; n: how many of each but the last. y: the targets
     (targets, R), their sums, and those of their squares.
     """
 
@@ -181,7 +181,7 @@ class _Rows:
         self.within = np.ones(rows - 1)
         self.within[part.starts[1:-1] - 1] = 0.0
         y = [part.places.column(name).cast(pa.float64(), safe=False).to_numpy() for name in measure.targets]
-        known = np.isfinite(np.reshape(y, (-1, rows)))  # what is missing is NaN
+        known = np.isfinite(np.reshape(y, (-1, rows)))  # missing values are NaN
         self.centres = np.array([one[w].mean() if w.any() else 0.0 for one, w in zip(y, known, strict=True)])
         self.known, self.y = known, np.where(known, np.reshape(y, known.shape) - self.centres[:, None], 0.0)
         self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
@@ -190,13 +190,13 @@ class _Rows:
             tokens = compute.fill_null(part.places.column(TOKEN).cast(pa.large_string()), "")
             found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
             every = compute.fill_null(found, self.words).to_numpy()
-        #: At which token of two neighbours a unit has changed: the later one, or the earlier where it runs backwards.
+        #: The token of two neighbours at which a unit has changed: the later one, or the earlier if it runs backwards.
         self.codes = every[1:], every[:-1]
         self.whole = [self.weights(np.ones(rows), backwards) for backwards in (False, True)]
-        self.room = np.empty((2, rows))  # to allocate it for each unit would take more time than to compute with it
+        self.room = np.empty((2, rows))  # allocating it for each unit would take longer than computing with it
 
     def weights(self, there: Array, backwards: bool) -> _Weights:
-        """Of the steps that are there, not 0 in (R,)."""
+        """The weights of the steps that are present, not 0 in (R,)."""
         near, y = self.within * there[1:] * there[:-1], self.y * there
         codes = np.where(near, self.codes[backwards], self.words).astype(np.intp)
         w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
@@ -204,7 +204,7 @@ class _Rows:
         return _Weights(near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1))
 
     def measured(self, raw: Array, limits: tuple[float, float], halved: float, backwards: bool) -> Partial:
-        """Of one unit, without the last axis. raw: (R,), as stored."""
+        """The measures of one unit, without the last axis. raw: (R,), as stored."""
         there = np.isfinite(raw)
         whole = bool(there.all())
         of = self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
@@ -234,7 +234,7 @@ class _Rows:
 
 
 def _hashes(part: Part) -> Array:
-    """(R,), from 0 to 1: of the sequence and the step, so that a row is in the sample or not whatever part it is in."""
+    """(R,), from 0 to 1: of the sequence and the step, so that a row's membership does not depend on its part."""
     from pandas.util import hash_array
 
     z = np.repeat(hash_array(np.asarray(part.ids)), np.diff(part.starts)) + part.t.astype(np.uint64)
@@ -245,11 +245,11 @@ def _hashes(part: Part) -> Array:
 
 #: Columns of the frame, and which of the values of a unit they are.
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
-#: Tokens at which a unit moves most that are named; steps with a token that its mean change needs.
+#: How many tokens at which a unit moves most are named; how many steps with a token its mean change needs.
 NAMED, FEWEST = 5, 5
-#: The values of a dead unit are no further apart than so many times the spacing of numbers at the largest.
+#: The values of a dead unit differ by at most this many times the spacing of numbers at the largest.
 DEAD = 16
-#: Numbers are computed in float32 at least: stored in half they are no further apart than by one spacing more.
+#: Numbers are computed at least in float32: stored in half precision they differ by at most one spacing more.
 COMPUTED = np.finfo(np.float32).eps
 #: Steps of a context before and after its own.
 BEFORE, AFTER = 12, 4
@@ -257,7 +257,7 @@ BEFORE, AFTER = 12, 4
 
 @dataclass(frozen=True, repr=False)
 class Units:
-    """The units of a corpus over so many steps; see `States.units`."""
+    """The units of a corpus over this many steps; see `States.units`."""
 
     frame: pd.DataFrame
     steps: int
@@ -270,11 +270,11 @@ class Units:
         return self.frame
 
     def sorted(self, by: str) -> pd.DataFrame:
-        """The rows by the size of a column, the largest first and what is no number last.
+        """The rows by the size of a column, the largest first and NaN last.
 
         Raises:
-            MissingError: where there is no such column.
-            OptionError: where it has no numbers.
+            MissingError: if there is no such column.
+            OptionError: if it has no numbers.
         """
         import pandas as pd
 
@@ -334,7 +334,7 @@ def columns(measure: UnitMeasurement, found: Partial) -> Iterator[tuple[str, Any
 
 
 def quantiles(sample: Array) -> Array:
-    """(quantiles, U) of the numbers of a sample (S, U); NaN where a unit has none."""
+    """(quantiles, U) of the numbers of a sample (S, U); NaN if a unit has none."""
     numbers = (one[np.isfinite(one)].astype(np.float64) for one in sample.T)
     return np.stack([np.quantile(one if len(one) else [np.nan], [*QUANTILES.values()]) for one in numbers], axis=1)
 
@@ -360,17 +360,17 @@ def texts(states: States, best: Array, places: Array) -> list[list[str]]:
     return [[" · ".join(filter(None, unit)) for unit in side.T] for side in found]
 
 
-#: Columns of numbers as they are shown; and as they get room, both of a pair or none, after `--sort` and correlations.
+#: Columns of numbers as they are shown, and as they get room, both of a pair or none, after `--sort` and correlations.
 SHOWN = ("mean", "sd", "least", "q05", "q25", "median", "q75", "q95", "most", "left", "right", "memory", "not_finite")
 FIRST = (("sd",), ("memory",), ("mean",), ("left", "right"), ("least", "most"))
 #: Columns of a terminal that are kept for the tokens at which a unit moves.
 TOKENS = 14
-#: Columns for which there is no room that are named: an input may bring hundreds.
+#: How many columns without room are named: an input may have hundreds.
 MOST_NAMED = 12
 
 
 def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> TerminalTable:
-    """The rows, with the columns that so many columns of a terminal have room for."""
+    """The rows, with as many columns as fit into a terminal of this width."""
     frame = found.frame
     several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
     scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""

@@ -1,1 +1,1 @@
-"""Whether a trace is what its equations say, and where two traces differ."""
+"""Whether a trace satisfies its equations, and where two traces differ."""

@@ -1,4 +1,4 @@
-"""Of the values that fail, those that are wrong themselves, and those that fail only because they read one of these."""
+"""Separates failing values that are wrong themselves from those that fail only because they depend on wrong ones."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..trace.derived import GATHERED, held_throughout
 from ..trace.trace import Trace
 from .rounding import beyond, check_sums, derive
 
-#: Culprits that are reported one by one; the rest is counted.
+#: Maximum number of culprits that are reported individually; the others are counted.
 MOST = 20
 
 #: By scope and name, which values of a line (T, B, width), or of a sum, fail.
 Failing = dict[tuple[str, str], Array]
-#: A stage, a name of it, and a step.
+#: A stage, one of its names, and a step.
 Place = tuple[Stage, str, int]
 
 
 class Failure(NamedTuple):
-    """A value that its operands do not explain. `consequences` are the lines that fail only because they read it.
+    """A value that its operands do not explain. `consequences` are the lines that fail only because they depend on it.
 
-    values: failing values of this line at this step, or of this sum.
+    values: number of failing values of this line at this step, or of this sum.
     """
 
     address: Address
@@ -41,7 +41,7 @@ class Failure(NamedTuple):
 
 
 def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
-    """The earliest failing values; each line is put right in a copy, and what then holds again is its consequence."""
+    """The earliest failing values; each line is corrected in a copy, and lines that then pass are its consequences."""
     failing = {key: mask.copy() for key, mask in failing.items()}
     work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
     for _ in range(MOST):
@@ -53,7 +53,7 @@ def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
             t = trace.steps - 1 - visit if stage.backwards else visit
             yield _line(work, stage, stage.cell.lines[at], t, failing)
             continue
-        summed = stage.cell.sums[at]  # nothing is computed from it
+        summed = stage.cell.sums[at]  # nothing depends on it
         mask = failing.pop((stage.scope, summed.name))
         derived, limit = check_sums(work, stage, [summed])[summed.name][2]
         entry = tuple(int(n) for n in np.argwhere(mask)[0])
@@ -63,7 +63,7 @@ def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
 
 
 def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
-    """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first.
+    """For each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first.
 
     Sums come after all steps of their stage.
     """
@@ -78,7 +78,9 @@ def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, 
 
 
 def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Failure:
-    """A line that its operands do not explain at a step; it is put right in `work`, unless later lines contradict."""
+    """A line that its operands do not explain at a step; it is corrected in `work`, unless later lines contradict
+    that.
+    """
     mask = failing[stage.scope, line.name][t].copy()
     failing[stage.scope, line.name][t] = False
     derived, limit = derive(work, stage, line, slice(t, t + 1))
@@ -96,10 +98,10 @@ def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Fa
 
 
 def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
-    """Where the value of `name` of `stage` at step `t` is read, and under which name.
+    """Where the value of `name` of `stage` at step `t` is used, and under which name.
 
-    That is there; as a state, at the step that is visited next; by other stages; and by lines that were not recorded,
-    which are derived from what they read.
+    That is: in the same place; as a state, at the step that is visited next; in other stages; and in lines that were
+    not recorded, which are derived from their operands.
     """
     waiting: list[Place] = [(stage, name, t)]
     while waiting:
@@ -117,8 +119,8 @@ def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
 
 
 def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[str] | None:
-    """The addresses of what reads one of `places` and holds once the culprit is put right, which is then dropped from
-    the failing; None where something that reads them and held before then fails.
+    """The addresses of values that depend on one of `places` and pass once the culprit is corrected; they are removed
+    from the failing ones. None if a dependent value that passed before then fails.
     """
     held: list[tuple[tuple[str, str], Any, Array]] = []
     names = []
@@ -153,14 +155,14 @@ def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[s
 
 
 def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:
-    """The recorded sums of a stage of which every term was recorded."""
+    """The recorded sums of a stage whose terms were all recorded."""
     there = trace.sums.get(stage.scope, {})
     sums = (gathered for gathered in stage.cell.sums if gathered.name in there)
     return [one for one in sums if all(held_throughout(trace, stage.scope, name) for name in one.reads)]
 
 
 def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:
-    """The premises that all of several failing lines read: more likely changed than all of these."""
+    """The premises shared by several failing lines: more likely to have been changed than all of the lines."""
     read: list[set[str]] = []
     for failure in failures if len(failures) > 1 else ():
         stage, name = trace.stage(failure.address.scope), failure.address.line

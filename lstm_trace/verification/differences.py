@@ -1,4 +1,4 @@
-"""The gap between two traces at each line, and whether rounding explains it."""
+"""The gap between two traces in each line, and whether rounding explains it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ from .culprits import recorded_sums
 from .propagation import Apart, Known, apart, beyond, either
 from .rederive import Rederivation, StepBlock, coarse, differing, values_of
 
-#: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
+#: Maximum number of values of a stage compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19
-#: Bytes: the C library, once it has freed so much at once, keeps what it frees below that. Arrays of a block would else
-#: be fresh memory each time, which takes longer than what is computed in them.
+#: In bytes: once the C library has freed a block of this size, it keeps smaller freed blocks. Otherwise the arrays of a
+#: block would be fresh memory each time, which takes longer than the computations on them.
 KEPT = 31 << 20
 
 
 class Gap(NamedTuple):
-    """One line in both at some steps: values (steps, B, width), |b - a|, what rounding explains, and whose.
+    """One line in both traces at some steps: values (steps, B, width), |b - a|, the rounding bound, and its origin.
 
-    bounds: whose sum is what rounding explains.
-    by_a: the line derived by a's equation from b's own operands; local: the most that b's value is off from it;
-    inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
-    where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
-    that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
-    differ. through: the named lines that are not in both and that b's was derived through. lacking: what b has not of
-    what a's equation reads, so that b's value is held against a's function whole, and no error is its own. outside:
-    where values are not compared, those of padding, (steps, B, 1); they are 0 here, and nothing of them is wrong.
+    bounds: the limits whose sum is the rounding bound.
+    by_a: the line derived by a's equation from b's own operands; local: the largest deviation of b's value from it;
+    inherited: the largest deviation of a's value. of_a: the line derived from a's operands. None if an operand is
+    missing.
+    wrong: where b's value deviates from by_a, or a's from of_a, by more than rounding. moved: where the two differ
+    because of a differing premise, by more than rounding of the premises; each None if nowhere. equations: a's and b's,
+    if they differ.
+    through: the named lines that only one trace has and through which b's was derived. lacking: operands of a's
+    equation that b lacks, so that b's value is compared with a's function as a whole, and no error is its own. outside:
+    where values are not compared, namely at padding, (steps, B, 1); there the gap is 0, and nothing is wrong.
     """
 
     line: Line
@@ -58,38 +60,38 @@ class Gap(NamedTuple):
 
     @property
     def values(self) -> int:
-        """How many values are compared."""
+        """Number of compared values."""
         left_out = 0 if self.outside is None else int(self.outside.sum())
         return int(self.a.value.size) - left_out * int(self.a.value.shape[2])
 
     def bound_at(self, at: tuple[int, int, int]) -> float:
-        """What rounding explains of one value."""
+        """The rounding bound of one value."""
         places = tuple(np.array([n]) for n in at)
         return Known(self.a.value, sum(known.some(places, self.a.value.shape) for known in self.bounds)).largest()
 
     def bound(self) -> float:
-        """The most that rounding explains."""
+        """The largest rounding bound."""
         if len(self.bounds) == 1 and self.outside is None:
             return self.bounds[0].largest()
         limit = sum(known.limit for known in self.bounds)
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
 
 
-#: A line of a alone to where it is wrong.
+#: A line that only a has, to where it is wrong.
 Alone = Mapping[str, Array | None]
 
 
 def find_gaps(
     a: Trace, b: Trace, common: Mapping[str, Collection[str]], premises: bool
 ) -> Iterator[tuple[Stage, slice, list[Gap], Alone]]:
-    """Each stage of a with the gaps of the lines in both, some steps at a time, in computing order.
+    """Each stage of a with the gaps of the lines in both, some steps at a time, in order of computation.
 
-    a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
+    a and b have the same steps and sequences; common: the lines in both, by scope; premises: whether a premise differs.
     """
     np.empty(KEPT, np.uint8)  # freed at once, see KEPT
     mine, yours, theirs = Rederivation(a, a, a.lines), Rederivation(a, b, common), Rederivation(b, b, common)
-    # where the equations differ as well, numbers of one name may mean different things (b_f with or without the 1 that
-    # a forget bias adds): b's line is then held against a's whole function, a's premises included
+    # if the equations differ as well, numbers with the same name may have different meanings (b_f with or without the 1
+    # that a forget bias adds): then b's line is compared with a's whole function, including a's premises
     whole = Rederivation(a, b, common, premises=a)
     effect = tuple(Rederivation(a, b, common, premises=t, exact=True) for t in (a, b))
     unvisited = list(b.stages)
@@ -100,7 +102,7 @@ def find_gaps(
         texts = {name: None if other is None else unlike(stage.cell, other.cell, name, names) for name in names}
         ways = {name: [n for n in way(stage.cell, name, names) if n != name] for name in names}
         affected = _affected(a, b, stage, common) if premises else set()
-        while other is not None and other in unvisited:  # what it reads of stages before it
+        while other is not None and other in unvisited:  # lines of earlier stages that it uses
             before = unvisited.pop(0)
             if before != other:
                 for steps in _blocks(b, before):
@@ -108,11 +110,13 @@ def find_gaps(
         for steps in _blocks(a, stage):
             block = StepBlock()
             of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
-            # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
+            # b's own terms may be larger than a's, and so be rounded by more: two biases that nearly cancel instead of
+            # one
             by_b = {} if other is None else theirs.lines(other, steps, block)
             by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
-            # lines that follow from equal values differ with the premises, by more than the premises' own rounding:
-            # biases that were added up, their sum rounded, move nothing; a weight off by some ulp moves its product
+            # lines derived from equal values differ with the premises, by more than the premises' own rounding: biases
+            # that were added, with their sum rounded, change nothing; a weight that differs by some ulp changes its
+            # product
             by_premises = [side.lines(stage, steps, block, affected) if affected else {} for side in effect]
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
@@ -142,12 +146,14 @@ def find_gaps(
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     """Blocks of steps in the order in which the stage visits them."""
     widths = [array.shape[-1] for array in trace.lines.get(stage.scope, {}).values()]
-    widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
+    widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # for lines that are only derived
     return pieces(trace.steps, sum(widths) * trace.batch, stage.backwards, BLOCK)
 
 
 def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
-    """The lines that a premise in which a and b differ may move: those that read one, or a line that is not in both."""
+    """The lines that a premise in which a and b differ may change: those that use one, or a line that is not in
+    both.
+    """
     scope, cell = stage.scope, stage.cell
     both = common.get(scope, ())
 
@@ -178,10 +184,10 @@ def _gap(
     line: Line, one: Known, two: Known, of_a: Known | None, by_a: Known | None, by_b: Known | None,
     outside: Array | None,
 ) -> Gap:  # fmt: skip
-    """a's and b's value held against each other and against what they follow from.
+    """a's and b's values compared with each other and with the values derived from their operands.
 
-    of_a: a line of a from a's values; by_a: the same from b's values; by_b: b's line from b's values; None where not
-    known. outside: where values are not compared.
+    of_a: a line of a derived from a's values; by_a: the same from b's values; by_b: b's line from b's values; None if
+    unknown. outside: where values are not compared.
     """
     size = _apart(one, two, outside)
     bounds = [known for known in (by_a, by_b) if by_a is not None and known is not None]
@@ -192,7 +198,7 @@ def _gap(
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.most
         inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
-    if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # else that is `own` again
+    if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # otherwise the same as `own`
         wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
         one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
@@ -200,7 +206,7 @@ def _gap(
 
 
 def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
-    """`apart`, and 0 where values are not compared."""
+    """`apart`, with 0 where values are not compared."""
     found = apart(one, two)
     if outside is None or not found.most:
         return found
@@ -209,28 +215,28 @@ def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
 
 
 class Spread:
-    """What differs by more than rounding explains, and where it may have come in: a difference that came in with
-    rounding is rounding too.
+    """Differences beyond rounding, and their possible origins: a difference that follows from rounding is rounding too.
 
-    What spreads is a value that differs. A premise that differs spreads only through the values that it moves.
+    Only values that differ spread differences. A differing premise spreads only through the values that it changes.
     """
 
     def __init__(self, steps: int, rows: int) -> None:
         self.steps, self.rows = steps, rows
         self._stages: dict[str, Stage] = {}
-        self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
-        self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
+        self._told: dict[str, Array] = {}  # by address of a line, the steps and sequences in which it differs
+        self._touched: dict[str, Array] = {}  # by scope, the sequences in which something differed at an earlier step
 
     def take(self, stage: Stage, steps: slice, gaps: Sequence[Gap], alone: Alone) -> Iterator[tuple[Gap, Array | None]]:
-        """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
-        moves it, or an operand, or an earlier step of the same row, differs.
+        """Each gap with the values that differ (None if none does): because the line itself is wrong in a or b, or
+        because
+        a premise, an operand or an earlier step of the same sequence differs.
         """
         self._stages[stage.scope] = stage
         by_name = {gap.line.name: gap for gap in gaps}
         new = {name: _rows(mask) for name, mask in alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read: dict[str, Array | None] = {}
-        for name in (name for line in stage.cell.lines for name in line.reads):  # as what another stage has, if it is
+        for name in (name for line in stage.cell.lines for name in line.reads):  # by its other stage's name, if any
             scope, there = scope_and_name(stage.sources.get(name, ""))
             read[name] = self.differing(self._stages[scope], there)[steps] if scope in self._stages else None
         before = self._before(stage, steps, (*new.values(), *read.values()))
@@ -255,7 +261,7 @@ class Spread:
                 self._told[place][steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
-        """For each step and row whether something differs at a step that was visited before; masks: what does here."""
+        """For each step and sequence whether something differed at an earlier visit; masks: the differences here."""
         touched = _any(np.zeros((steps.stop - steps.start, self.rows), bool), *masks)
         visited = touched[::-1] if stage.backwards else touched
         earlier = self._touched.setdefault(stage.scope, np.zeros(self.rows, bool))
@@ -264,8 +270,8 @@ class Spread:
         return before[-2::-1] if stage.backwards else before[:-1]
 
     def differing(self, stage: Stage, name: str) -> Array:
-        """For each step and row, (T, B), whether a value of a finished stage differs."""
-        if name in stage.cell.states:  # what the step before left
+        """For each step and sequence, (T, B), whether a value of a finished stage differs."""
+        if name in stage.cell.states:  # the value left by the previous step
             carried, shifted = self.differing(stage, stage.cell.states[name]), self._nothing()
             back = stage.backwards
             shifted[slice(0, -1) if back else slice(1, None)] = carried[slice(1, None) if back else slice(0, -1)]
@@ -285,15 +291,15 @@ def _any(mask: Array, *others: Array | None) -> Array:
 
 
 def _rows(mask: Array | None) -> Array | None:
-    """The steps and rows in which something is true."""
+    """The steps and sequences in which something is true."""
     return None if mask is None else mask.any(axis=2)
 
 
 def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple[Gap, Array | None]]:
-    """Each sum of a stage of a that both have, its entries as (1, 1, entries), with those that differ.
+    """Each sum that a stage of a has in both traces, its entries as (1, 1, entries), with those that differ.
 
-    As with lines: an entry differs where a's or b's own terms do not explain it, or where rounding does not explain
-    the gap and one of the terms differs. spread: of the lines of a, which all have been taken.
+    As for lines: an entry differs if a's or b's own terms do not explain it, or if rounding does not explain the gap
+    and one of the terms differs. spread: of the lines of a, all of which have been processed.
     """
     scope = stage.scope
     mine, yours = a.sums.get(scope, {}), b.sums.get(scope, {})
@@ -322,7 +328,7 @@ def _row(values: Array) -> Array:
 
 
 def _differs(a: Trace, b: Trace, stage: Stage, name: str, spread: Spread) -> bool:
-    """Whether a value that a sum reads differs at any step: as a line, or as the premise that it is."""
+    """Whether an operand of a sum differs at any step: as a line, or as a premise."""
     scope, there = scope_and_name(stage.sources.get(name, ""))
     if scope in a.scopes:
         return _differs(a, b, a.stage(scope), there, spread)

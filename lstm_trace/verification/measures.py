@@ -1,4 +1,4 @@
-"""How far two traces are apart in one line, or in one sum over all steps."""
+"""How far two traces differ in one line, or in one sum over all steps."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .differences import Gap
 from .propagation import Known, apart, spacing
 from .rederive import coarse
 
-#: Of a comparison, and of each of its lines. Inconclusive: no value differs, and rounding may explain anything.
+#: Verdict of a comparison and of each line. Inconclusive: no value differs, but the rounding bound is not finite.
 Verdict = Literal["same", "different", "inconclusive"]
 
 
 class UnitDifference(NamedTuple):
-    """One unit of a layer and direction, by the carried line or output in which it differs most.
+    """One unit of a layer and direction, represented by the carried line or output in which it differs most.
 
-    most: the largest |b - a| at a valid step, `t` in row `b`, where it goes from `value` to `other`; share: that by the
-    range of the unit in both traces, so at most 1. since: the first step, as the direction visits them, at which the
-    unit is off by more than a hundredth of its range, in row `since_b`; None where it never is. name: what the
-    unit is called, where the traces say it. held: whether one of the two holds it at any step, in a line by which units
-    are compared.
+    most: the largest |b - a| at a valid step, `t` in sequence `b`, where it changes from `value` to `other`; share:
+    that divided by the range of the unit in both traces, so at most 1. since: the first step, as the direction visits
+    them, at which the unit differs by more than a hundredth of its range, in sequence `since_b`; None if there is none.
+    name: label of the unit, if the traces have one. held: whether one of the two holds it at any step, in a line by
+    which units are compared.
     """
 
     scope: str
@@ -47,7 +47,7 @@ class UnitDifference(NamedTuple):
 
 
 class UnitShare(NamedTuple):
-    """What the weights and biases of one unit bring to a difference, by its exact split."""
+    """The contribution of one unit's weights and biases to a difference, in the exact split."""
 
     scope: str
     unit: int
@@ -55,9 +55,9 @@ class UnitShare(NamedTuple):
 
 
 class OutputDifference(NamedTuple):
-    """What becomes of the output, or of the readout that was asked for: its largest |b - a| at a valid step, a's and
-    b's value there, and where it is largest at the last step of a row. shares: of that largest difference, by the units
-    whose weights differ; none where the weights are the same or there is no exact split, None where it would take long.
+    """The effect on the output, or on the requested readout: its largest |b - a| at a valid step, a's and b's value
+    there, and where it is largest at the last step of a sequence. shares: the split of that largest difference, by the
+    units whose weights differ; empty if the weights are equal or no exact split exists, None if it would take long.
     held: whether some of its values are held in one of the two; those are left out.
     """
 
@@ -72,18 +72,19 @@ class OutputDifference(NamedTuple):
 
 @dataclass(frozen=True)
 class LineDifference:
-    """One line of one layer and direction over all steps, rows and units that both traces have; or one sum over all
-    steps and rows, of which `by_step` is empty.
+    """One line of one layer and direction over all steps, sequences and units that both traces have; or one sum over
+    all steps and sequences, whose `by_step` is empty.
 
-    The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
-    in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
-    inherited: largest |.| of each part (None where an operand is missing; inherited is 0 where nothing differs). first:
-    where it first differs, with the value of each side, the local error there, how far a's value is from its own
-    derivation, whether a premise that differs is why, and what rounding explains there. equations: a's and b's of this
-    line, or of a line that it was derived through, where they differ. through: the named lines that are not in both, by
-    which b's was derived. lacking: what b has not of what a's equation reads, so that no error is b's own.
-    bound: the most that rounding explains of any value of the line; by_bound: whether that decides what differs.
-    atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
+    The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units in
+    the last place, root mean square, cosine of the angle between a and b, signal-to-noise ratio in dB. local and
+    inherited: the largest |.| of each part (None if an operand is missing; inherited is 0 if nothing differs). first:
+    where it first differs, with the value of each side, the local error there, the deviation of a's value from its own
+    derivation, whether a differing premise is the cause, and the rounding bound there. equations: a's and b's equation
+    of this line, or of a line through which it was derived, if they differ. through: the named lines that only one
+    trace has and through which b's was derived. lacking: operands of a's equation that b lacks, so that no error is b's
+    own.
+    bound: the largest rounding bound of any value of the line; by_bound: whether the bound decides what differs.
+    atol, rtol: the smallest of each with which alone the line would have passed. by_step: largest |b - a| at each step.
     """
 
     scope: str
@@ -114,28 +115,28 @@ class LineDifference:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the line is the same; inconclusive where rounding has to explain something, by no finite bound."""
+        """Whether the line is the same; inconclusive if the decision needs a rounding bound that is not finite."""
         if self.differing:
             return "different"
         return "inconclusive" if self.by_bound and self.max_abs > 0 and not np.isfinite(self.bound) else "same"
 
     @property
     def atol(self) -> float:
-        """The absolute tolerance that would have passed."""
+        """The absolute tolerance with which it would have passed."""
         return self.max_abs
 
     @property
     def rtol(self) -> float:
-        """The relative tolerance that would have passed."""
+        """The relative tolerance with which it would have passed."""
         return self.max_rel
 
 
 class Measure:
-    """The measures of one line, or of one sum over all steps, gathered block by block in the order of its visits."""
+    """The measures of one line, or of one sum over all steps, accumulated block by block in visiting order."""
 
     def __init__(self, a: Trace, b: Trace, stage: Stage, gap: Gap) -> None:
         self.stage, self._gap, self._dtype, self._begin, self._steps = stage, gap, coarse(a, b), b.first, a.steps
-        #: Of a sum, whose entries are in a row of the gap.
+        #: For a sum, whose entries form one row of the gap.
         self._shape = a.sums[stage.scope][gap.line.name].shape if gap.line.op == GATHERED else None
         self._values = self._differing = 0
         self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
@@ -147,7 +148,7 @@ class Measure:
         self.largest = 0.0  # of a's values
 
     def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
-        """More steps. mask: which values differ."""
+        """Add further steps. mask: which values differ."""
         size = gap.size
         self._sum(gap)
         self._keep("max_abs", size.most)
@@ -157,7 +158,7 @@ class Measure:
                 self._keep(name, part)
         if size.most:
             self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
-            for some in (slice(0, 1), slice(None)):  # a few values tell how large others need to be
+            for some in (slice(0, 1), slice(None)):  # a few values show how large others need to be
                 self._compare(gap.a.size.values[some], size.each[some])
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
@@ -178,7 +179,7 @@ class Measure:
         return Address(name, layer, direction, unit=tuple(int(n) for n in np.unravel_index(j, self._shape)))
 
     def _sum(self, gap: Gap) -> None:
-        """Number and squares of the values; products only of those that are finite in both."""
+        """Count and squares of the values; products only of those that are finite in both."""
         x = y = gap.a.wide.ravel()
         largest, most = gap.a.size.largest, gap.size.most
         self.largest = max(self.largest, largest)
@@ -195,7 +196,8 @@ class Measure:
         self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
 
     def _compare(self, a: Array, size: Array) -> None:
-        """Largest difference over |a|, and in units in the last place: of the few values that may be the largest.
+        """Largest difference relative to |a|, and in units in the last place: for the few values that may be the
+        largest.
 
         A unit in the last place is between eps |a| / 2 and eps |a|, or more.
         """
@@ -210,7 +212,7 @@ class Measure:
 
     @property
     def order(self) -> tuple[int, int]:
-        """Of the first value that differs: when it is computed in its stage, a sum after all steps."""
+        """When the first differing value is computed in its stage; a sum comes after all steps."""
         name, cell = self._gap.line.name, self.stage.cell
         if self._shape is not None:
             return self._steps, [gathered.name for gathered in cell.sums].index(name)
@@ -218,7 +220,7 @@ class Measure:
         return self._steps - 1 - t if self.stage.backwards else t, cell.lines.index(self._gap.line)
 
     def result(self, by_bound: bool) -> LineDifference:
-        """All of it. by_bound: whether rounding decides."""
+        """The finished measures. by_bound: whether rounding decides."""
         gap, most = self._gap, self._most
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
         if most["inherited"] and not most["max_abs"]:
@@ -243,7 +245,7 @@ class Measure:
 
 
 def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:
-    """How far a recorded value is from its derivation."""
+    """How far a recorded value deviates from its derivation."""
     if derived is None:
         return None
     values = (np.broadcast_to(known.value, recorded.value.shape)[at] for known in (recorded, derived))
@@ -251,7 +253,7 @@ def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> fl
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
-    """Where the first differing value in computing order stands in the arrays."""
+    """Index of the first differing value, in order of computation."""
     steps = np.flatnonzero(mask.any(axis=(1, 2)))
     if not steps.size:
         return None

@@ -1,9 +1,10 @@
 """Whether each plan computes, on this machine, what the operations define; every operation with every kind of operand.
 
-The cases are made from the operation table, so a new row there is covered here. They are tried as kernels at every
-stride: a step of a plan's memory is one row, so a value lies at the stride of all columns; numpy has other loops for
-strides than for contiguous numbers, and for some strides loops of their own: 2.1 to 2.4.6 negate wrongly at 64 bytes.
-And in one cell, before the loop, in it and after it, by each plan. `examine` is what `lstm-trace doctor` prints.
+The cases are made from the operation table, so a new row there is covered automatically. They are tried as kernels at
+every stride: in a plan's memory a step is one row, so a value has a stride of all columns; numpy has separate loops for
+strided and for contiguous numbers, and for some strides special ones: 2.1 to 2.4.6 negate wrongly at 64 bytes.
+They are also tried in one cell, before the loop, in it and after it, with each plan. `lstm-trace doctor` prints
+`examine`.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ from ..model.build import build
 from ..trace.trace import Trace
 from .rounding import bound
 
-#: Operands as wide as the value, one that is one unit wide, a parameter, a number; a matrix for each kind of product.
+#: Operands as wide as the value, one of one unit, a parameter, a number; a matrix for each kind of product.
 WIDE, ONE, VECTOR, NUMBER = ("a", "b", "c"), "n", "v", 0.5
 MATRICES = {"matvec": ("M", WIDE[0]), "vecmat": (WIDE[0], "K")}
 #: Rows of M, columns of K.
 MATRIX_ROWS = 3
 DTYPES = ("float64", "float32")
-#: Signs of the terms of sums that are tried: as they are read, and with a minus in front.
+#: Signs of the terms of the sums that are tried: all plus, and with a leading minus.
 _SIGNS = (1.0, -1.0, 1.0), (-1.0, 1.0, -1.0)
 
 
 def cases(width: int) -> Iterator[Line]:
-    """Lines of every operation on values of `width` units, which differ in what is broadcast.
+    """Lines of every operation on values of `width` units, with different combinations of broadcast operands.
 
     >>> [line.operands for line in cases(2) if line.op == "div"]
     [('a', 'b'), ('n', 'b'), ('a', 'n'), ('v', 'b'), ('a', 'v'), (0.5, 'b'), ('a', 0.5)]
@@ -76,11 +77,12 @@ def _operands(op: Op, width: int) -> Iterator[tuple[Operand, ...]]:
 def wrong_values(
     line: Line, operands: Sequence[Array], found: Array, expected: Array, ulps: bool, signs: bool
 ) -> Array:
-    """Where a value is not what its definition gives; NaN is NaN.
+    """Where a value differs from its definition; NaN equals NaN.
 
-    ulps: whether a named function may be off by the ulp of the operation table: numpy before 2 gives other last digits
-    at strides. Sums and products may be off by their rounding bound. signs: whether zeros of both signs are told apart:
-    the larger of two zeros has either sign, on some processors.
+    ulps: whether a named function may deviate by the ulp in the operation table: numpy before 2 gives other last digits
+    for strided arrays. Sums and products may deviate by their rounding bound. signs: whether zeros of different sign
+    are
+    distinguished: on some processors the larger of two zeros has either sign.
     """
     same = (found == expected) & ((np.signbit(found) == np.signbit(expected)) | (not signs))
     same |= np.isnan(found) & np.isnan(expected)
@@ -92,7 +94,7 @@ def wrong_values(
 
 
 class Fault(NamedTuple):
-    """A value that is not what its operation defines. plan: whose; where: the sizes; at: the index of the value."""
+    """A value that differs from its operation's definition. plan: its plan; where: the sizes; at: the value's index."""
 
     plan: str
     line: Line
@@ -111,20 +113,20 @@ class Fault(NamedTuple):
 
 
 def first_wrong(plan: str, line: Line, where: str, wrong: Array, found: Array, expected: Array) -> Iterator[Fault]:
-    """The first of some wrong values, if any is."""
+    """The first wrong value, if there is one."""
     if wrong.any():
         at = tuple(np.argwhere(wrong)[0].tolist())
         yield Fault(plan, line, str(found.dtype), where, at, float(found[at]), float(expected[at]))
 
 
 WIDTHS, COLUMNS = range(1, 17), range(1, 71)
-#: Steps: more than a loop computes at once (two vectors of 16, or 8 numbers one by one), with a rest.
+#: Number of steps: more than a loop computes at once (two vectors of 16, or 8 numbers one by one), plus a remainder.
 STEPS = 37
-#: Numbers at which a function changes its ways, with zeros of both signs.
+#: Numbers at which a function changes its behaviour, with zeros of both signs.
 _SPECIAL = (0.0, -0.0, 1.0, -1.0, 30.0, -30.0, 800.0, -800.0, np.inf, -np.inf, np.nan, 1e-310)
-#: What memory holds that nobody has written to.
+#: Contents of memory that has not been written.
 _UNTOUCHED = 7.5
-#: Where operands and the result lie, in turn: each in memory of its own (at a stride, or without a gap), or all in one.
+#: Locations of operands and result, in turn: each in its own memory (strided, or contiguous), or all in one.
 PLACES = (("strided", "strided"), ("strided", "whole"), ("whole", "strided"), ("shared", "shared"))
 
 
@@ -132,10 +134,11 @@ def check_kernels(
     widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, ulps: bool = True, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Fault]:  # fmt: skip
-    """What kernels and array functions compute wrongly, the first value of each call that does.
+    """Faults of kernels and array functions, the first value of each call that is wrong.
 
-    widths: units of a value. columns: of the memory; a value lies in those that hold it. ulps, signs: see `cases.off`.
-    progress: told how many of the sizes are done, and how many there are.
+    widths: units of a value. columns: of the memory; a value lies in those that hold it. ulps, signs: see
+    `wrong_values`.
+    progress: called with the number of finished sizes, and the total.
     """
     sizes = [(dtype, width) for dtype in DTYPES for width in widths]
     for done, (dtype, width) in enumerate(sizes, 1):
@@ -150,7 +153,7 @@ def check_kernels(
 
 
 class _LineCase:
-    """A line with what it gives on operands without gaps."""
+    """A line with its result for contiguous operands."""
 
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
         self.line, dtype = line, values[ONE].dtype
@@ -158,7 +161,7 @@ class _LineCase:
         self.moving = [o for o in line.operands if o in (*WIDE, ONE)]
         self.expected = np.array(OPS[line.op].array(self.operands, line.constants))
         self.bits = _bits(self.expected)
-        # what is broadcast is read as usual, or not at all
+        # broadcast operands are used as usual, or not at all
         self.places = PLACES if all(o in WIDE for o in self.moving) else PLACES[:1]
 
 
@@ -186,7 +189,7 @@ def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: in
 
     apart = {name: memory()[:, : values[name].shape[1]] for name in (*WIDE, ONE)}
     shared, result, untouched = memory(), memory(), memory()
-    room = columns // wide - 1  # operands that the shared memory holds beside a result
+    room = columns // wide - 1  # number of operands that fit into the shared memory next to a result
     beside = {name: shared[:, k * wide : (k + 1) * wide] for k, name in enumerate(WIDE[:room])}
     for name, array in (*apart.items(), *beside.items()):
         array[...] = values[name]
@@ -204,7 +207,7 @@ def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: in
                 known.get(o, values[o]) if isinstance(o, str) else given
                 for o, given in zip(line.operands, case.operands, strict=True)
             ]
-            bench = Outside(dtype)  # as a call before or after the loop: many steps at once
+            bench = Outside(dtype)  # like a call before or after the loop: many steps at once
             bench.started(found.shape)
             for function, arguments in KERNELS[line.op](bench, found, operands, line.constants):
                 function(*arguments)
@@ -217,7 +220,7 @@ def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: in
                     yield from first_wrong(plan, line, where, wrong, value, case.expected)
             if written == "strided":
                 found.fill(_UNTOUCHED)
-                yield from first_wrong("planned", line, f"beside {where}", result != _UNTOUCHED, result, untouched)
+                yield from first_wrong("planned", line, f"next to {where}", result != _UNTOUCHED, result, untouched)
                 result.fill(_UNTOUCHED)
 
 
@@ -227,14 +230,14 @@ def _bits(array: Array) -> Array:
 
 PLANS: tuple[Choice, ...] = ("lines", "planned", "compiled")
 _STEPS = 6
-#: What the operands are made of: of inputs, or of a state that the next step reads.
+#: The source of the operands: inputs, or a state that the next step uses.
 _OF_INPUTS = "a = x_t\nb = x_t * v\nc = a - b\nn = a[0:1]"
 _OF_STATE = "a = x_t + s_prev\nb = s_prev - x_t\nc = a * v\nn = a[0:1]\ns = tanh(a + U @ s_prev)"
 AREAS = ("before", "loop", "after")
 
 
 class Size(NamedTuple):
-    """Units, rows of the batch, and where the operations are computed."""
+    """Units, batch size, and where the operations are computed."""
 
     width: int
     batch: int
@@ -247,7 +250,7 @@ class Size(NamedTuple):
 
 
 def sizes(widths: Sequence[int] = WIDTHS) -> list[Size]:
-    """One row and three of each width and dtype; where they are computed takes turns."""
+    """Batches of one and three for each width and dtype; where they are computed alternates."""
     return [
         Size(width, batch, dtype, AREAS[(width + k) % len(AREAS)])
         for width in widths
@@ -270,7 +273,7 @@ def equations(width: int, area: str) -> str:
     """
     values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
     rows, carried = [_OF_INPUTS if area == "before" else _OF_STATE, *values], "carry: s_prev <- s"
-    if area == "loop":  # the next step reads them all
+    if area == "loop":  # the next step uses them all
         rows.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
         carried += ", z_prev <- z"
     return "\n".join([*rows, *([carried] if area != "before" else []), "output: q0"])
@@ -291,10 +294,10 @@ def check_plans(
     plans: Sequence[Choice] = PLANS, chosen: Sequence[Size] | None = None, signs: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Fault]:  # fmt: skip
-    """The first value of each line that is not what its operation gives on the recorded operands.
+    """The first value of each line that differs from its operation on the recorded operands.
 
-    chosen: the sizes; all if None. signs: see `cases.off`. progress: told how many of the runs are done, and how
-    many there are.
+    chosen: the sizes; all if None. signs: see `wrong_values`. progress: called with the number of finished runs, and
+    the total.
     """
     chosen = sizes() if chosen is None else chosen
     for done, (plan, size) in enumerate(product(plans, chosen), 1):
@@ -304,11 +307,11 @@ def check_plans(
 
 
 def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fault]:
-    """The first value of each line of a trace that is not what its operation gives on the recorded operands."""
+    """The first value of each line of a trace that differs from its operation on the recorded operands."""
     for stage in trace.stages:
         for line in stage.lines:
             found = trace.lines[stage.scope][line.name]
-            recorded = (trace.operand(stage.scope, o) for o in line.operands)  # all are: the whole run is
+            recorded = (trace.operand(stage.scope, o) for o in line.operands)  # all recorded: the whole run is
             operands = [operand for operand in recorded if operand is not None]
             with np.errstate(all="ignore"):
                 expected = np.asarray(OPS[line.op].array(operands, line.constants), found.dtype)
@@ -317,16 +320,17 @@ def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fa
             yield from first_wrong(plan, line, where, wrong, found, expected)
 
 
-#: Of the sizes every so manieth is compiled: each takes a tenth of a second or more where it is not in the cache.
+#: One in this many sizes is compiled: each takes a tenth of a second or more if it is not in the cache.
 _COMPILED = 3
-#: Operations of a plan of which a fault is shown.
+#: Maximum number of faulty operations shown per plan.
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """machine: what computes, by name. checks: what was found of each plan. faults: some of each plan. right: the
-    plans that agree with the operations."""
+    """machine: the software and hardware, by name. checks: the finding for each plan. faults: some for each plan.
+    right:
+    the plans that agree with the operations."""
 
     machine: tuple[tuple[str, str], ...]
     checks: tuple[tuple[str, str], ...]
@@ -337,12 +341,12 @@ class Diagnosis:
 def examine(
     widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, progress: Callable[[int, int], None] | None = None
 ) -> Diagnosis:
-    """Look at the machine, and compare every plan with the operations.
+    """Inspect the machine, and compare every plan with the operations.
 
     Args:
-        widths: of the values, in units.
-        columns: of the memory in which they lie.
-        progress: told how many of the runs are done, and how many there are.
+        widths: widths of the values, in units.
+        columns: numbers of columns of the memory that contains them.
+        progress: called with the number of finished runs, and the total.
     """
     chosen = {plan: sizes(widths)[:: _COMPILED if plan == "compiled" else 1] for plan in PLANS}
     if not installed():
@@ -391,7 +395,7 @@ def _machine() -> Iterator[tuple[str, str]]:
 
 
 def _cache() -> str:
-    """The folder of machine code, and what is in it."""
+    """The cache folder of machine code, and its contents."""
     if os.environ.get(VARIABLE) == "":
         return f"turned off by {VARIABLE}"
     place = cache_directory()

@@ -1,7 +1,7 @@
-"""A line's value from its operands, with how far another correct program may be off, theirs included.
+"""A line's value from its operands, with the possible deviation of another correct program, including its operands'.
 
-The slopes by which an error in an operand reaches the line are the rows of `cell.rules`, computed at given operands.
-Where two values are apart by more than that, rounding does not explain it.
+The slopes by which an error in an operand affects the line are the rows of `cell.rules`, evaluated at given operands.
+If two values differ by more than that, rounding does not explain it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .rounding import FEW, Product, Sizes, bound, reach
 
 
 def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
-    """The derivative of the sum of the line's units with respect to each operand; None where nothing flows.
+    """The derivative of the sum of the line's units with respect to each operand; None if nothing flows back.
 
     operands: one array for each, numbers too.
 
@@ -43,7 +43,7 @@ def _adjoint(op: str, names: tuple[str, ...], constants: tuple[float, ...]) -> C
 
 
 def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
-    """The lines of a cell that carries nothing, from its inputs."""
+    """The lines of a cell without carry, from its inputs."""
     values = dict(known)
     with np.errstate(all="ignore"):
         for line in cell.lines:
@@ -52,51 +52,51 @@ def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
     return values
 
 
-# Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
+# Operations that round once; those not here and not in the ulp table only choose or copy numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
-# Between two bounds, and never turning back: what comes in with the operand, however much, stays between them.
+# Bounded and monotonic: a deviation of the operand, however large, stays within these bounds.
 _SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
-_TAME = 1e100  # products of values below it are far from overflow in float64, in which sizes are added up
+_TAME = 1e100  # products of smaller values are far from overflow in float64, in which magnitudes are summed
 
 
 class Known:
-    """A value at some steps, and how far another correct program may be off.
+    """A value at some steps, and the possible deviation of another correct program.
 
-    carried: what of that came in with the operands. terms, mass: of a sum the number of terms, through all the sums and
-    products that feed it, and the sum of their sizes; 0 terms where it is no sum.
+    carried: the part of the deviation that comes from the operands. terms, mass: for a sum, the number of terms,
+    through all the sums and products that feed it, and the sum of their magnitudes; 0 terms if it is not a sum.
     """
 
     carried: Array | float = 0.0
     terms = 0
     mass: Array | float = 0.0
-    estimated = False  # whether what the limit is at least and at most costs less than the limit
+    estimated = False  # whether bounds on the limit cost less than the limit itself
 
     def __init__(self, value: Array, limit: Array | float = 0.0) -> None:
         self.value, self.limit = value, limit
 
     @property
     def exact(self) -> bool:
-        """Whether nothing is off, as far as that is known without working it out."""
+        """Whether there is no deviation, as far as that is known cheaply."""
         return not np.ndim(self.limit)
 
     @property
     def least(self) -> Array | float:
-        """What the limit is at least."""
+        """A lower bound of the limit."""
         return 0.0
 
     @property
     def most(self) -> Array | float:
-        """What it is at most."""
+        """An upper bound of the limit."""
         return self.limit
 
     @cached_property
     def off(self) -> bool:
-        """Whether any of it may be off."""
+        """Whether any of it may deviate."""
         return bool(np.any(self.limit))
 
     @cached_property
     def wide(self) -> Array:
-        """The value in float64, in one piece."""
+        """The value in float64, contiguous."""
         return np.ascontiguousarray(self.value, np.float64).reshape(self.value.shape)
 
     @cached_property
@@ -105,7 +105,7 @@ class Known:
         return Sizes(np.abs(self.wide))
 
     def same(self, other: Known) -> bool:
-        """Whether two values are equal bit for bit."""
+        """Whether two values are bitwise equal."""
         if other not in self._compared:
             one, two = self.value, other.value
             alike = one.shape == two.shape and one.dtype == two.dtype
@@ -121,14 +121,14 @@ class Known:
         return WeakKeyDictionary()
 
     def at(self, steps: slice) -> Known:
-        """Some steps, where it has steps."""
+        """Some steps, if it has steps."""
         found = Known(_at(self.value, steps), _at(self.limit, steps))
         if self.terms:
             found.terms, found.mass, found.carried = self.terms, _at(self.mass, steps), _at(self.carried, steps)
         return found
 
     def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
-        """The limits of some values of an array of that shape."""
+        """The limits of some values of an array with that shape."""
         return np.asarray(np.broadcast_to(self.limit, shape)[places])
 
     def largest(self) -> float:
@@ -137,7 +137,7 @@ class Known:
 
 
 class Derived(Known):
-    """A line by its equation. Its limits cost as much as its value, and are worked out when they are read.
+    """A line computed by its equation. Its limits cost as much as its value, and are computed on use.
 
     rounded: the coarser dtype of the two programs, in which premises were compared.
     """
@@ -160,7 +160,7 @@ class Derived(Known):
 
     @cached_property
     def mass(self) -> Array | float:  # type: ignore[override]
-        """See `Known`; of a function the value itself."""
+        """See `Known`; for a function, the value itself."""
         if self.line.op == "add":
             return sum(known.mass if known.terms else known.size.values for known in self.operands)
         if self._op.ulp is None:
@@ -168,7 +168,7 @@ class Derived(Known):
         return self.size.values if self.terms else self.value.astype(self.rounded, copy=False)
 
     def _own(self, mass: Any) -> Any:
-        """What rounding of this line alone explains."""
+        """The rounding bound of this line alone."""
         if not self.terms:
             return bound(self.line, self._read, np.asarray(mass))
         return of_sum(mass, self.terms, self.rounded)
@@ -189,17 +189,17 @@ class Derived(Known):
 
     @cached_property
     def estimated(self) -> bool:  # type: ignore[override]
-        """See `Known`: of a product that is far from overflow."""
+        """See `Known`: for a product that is far from overflow."""
         return bool(self.line.product) and all(known.size.largest < _TAME for known in self.operands)
 
     @property
     def least(self) -> Array | float:
-        """Of a product n eps |value|, nearly the limit where all terms have one sign."""
+        """For a product n eps |value|, close to the limit if all terms have the same sign."""
         return self.size.values * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
 
     @property
     def most(self) -> Array | float:
-        """Of a product what no limit of the step and row is above."""
+        """For a product, an upper bound for all limits at the step and sequence."""
         if not self.estimated:
             return self.limit
         return self._own(self._product.most()) + sum(part.most() for part in self._parts)
@@ -218,12 +218,12 @@ class Derived(Known):
 
     @property
     def _factors(self) -> list[Known]:
-        """Of a product the matrix and the vectors."""
+        """The matrix and the vectors of a product."""
         return [self.operands[self.line.operands.index(name)] for name in self.line.product or ()]
 
     @cached_property
     def _parts(self) -> list[Product]:
-        """The products whose sum a product carries."""
+        """The products whose sum a product propagates."""
         if all(known.exact for known in self.operands):
             return []
         off, near = (Sizes(np.broadcast_to(known.limit, known.value.shape)) for known in self._factors)
@@ -243,7 +243,7 @@ class Derived(Known):
 
 
 def joined(parts: Sequence[Known | None], rows: int) -> Known:
-    """A line that was derived at one step after the other; not a number, and off by any amount, where that is None."""
+    """A line that was derived step by step; NaN, with unlimited deviation, where that is None."""
     some = next(part for part in parts if part is not None)
     shape = 1, rows, some.value.shape[-1]
     unknown = Known(np.full(shape, np.nan, some.value.dtype), np.inf)
@@ -267,8 +267,9 @@ def _largest(limit: Array | float) -> float:
 
 
 def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
-    """How far the line may be off because its operands are: slope times that, the steepest of the slopes at the middle
-    and at both ends; where it squashes, as much as it rises or falls from the middle, no more than from end to end.
+    """The possible deviation of the line due to its operands: slope times that, the steepest of the slopes at the
+    middle
+    and at both ends; for a squashing function, its rise or fall from the middle, at most from end to end.
     """
     off = [known.off for known in operands]
     if not any(off):
@@ -282,7 +283,7 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
         return found + op.array([reach[0], two + reach[1]], ()) if off[0] else found
     if op.width in ("concat", "slice"):
         return op.array(reach, line.constants)
-    if line.op == "greater":  # whether it holds is not known where the two can be equal
+    if line.op == "greater":  # its truth is unknown if the two may be equal
         return np.where((reach[0] + reach[1] > 0) & (np.abs(read[0] - read[1]) <= reach[0] + reach[1]), 1.0, 0.0)
     total: Array | float = 0.0
     around = [[v + side * r for v, r in zip(read, reach, strict=True)] for side in (-1, 0, 1)]
@@ -290,8 +291,8 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     for steepness, limit, any_ in zip(steep, reach, off, strict=True):
         if any_ and steepness[0] is not None:
             spread = reduce(np.maximum, [np.abs(slope) for slope in steepness]) * limit
-            total = total + np.where(limit == 0, 0.0, spread)  # nothing is spread, however steep: sqrt at 0
-    if line.op == "where":  # nor which of two values is chosen, where the condition can be 0
+            total = total + np.where(limit == 0, 0.0, spread)  # zero stays zero, however steep: sqrt at 0
+    if line.op == "where":  # the choice is unknown if the condition may be 0
         total = total + np.where((reach[0] > 0) & (np.abs(read[0]) <= reach[0]), np.abs(read[1] - read[2]), 0.0)
     if op.reduces:
         return np.sum(total, axis=-1, keepdims=True)
@@ -311,7 +312,7 @@ class Apart(NamedTuple):
 
 
 def apart(one: Known, two: Known) -> Apart:
-    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
+    """|one - two|: 0 if both are the same infinity or both are NaN, infinite if only one is NaN."""
     if one.same(two):
         return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
     with np.errstate(all="ignore"):
@@ -327,19 +328,17 @@ def apart(one: Known, two: Known) -> Apart:
 
 
 def sizes_apart(one: Array, two: Array) -> Array:
-    """|one - two| of each value in float64, as `apart` has it; not to be written into."""
+    """|one - two| of each value in float64, as in `apart`; read-only."""
     return apart(Known(one), Known(two)).each
 
 
 def spacing(sizes: Array, dtype: type[np.floating[Any]]) -> Array:
-    """One unit in the last place of values of that size."""
+    """One unit in the last place for values of that magnitude."""
     return np.spacing(sizes.astype(dtype)).astype(np.float64)
 
 
 def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
-    """Where a gap is more than the sum of some limits explains, None if nowhere; a limit that is not finite explains
-    nothing.
-    """
+    """Where a gap exceeds the sum of some limits, None if nowhere; a sum that is not finite counts as 0."""
     if not gap.most:
         return None
     found = _decided(gap, bounds) if any(known.estimated for known in bounds) else None
@@ -352,7 +351,7 @@ def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
 
 
 def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
-    """The same by what the limits are at least and at most, a few limits worked out; None where they are many."""
+    """The same from lower and upper bounds, computing only a few limits; None if there are too many."""
     most = np.asarray(sum(known.most for known in bounds))
     if not np.isfinite(most.max(initial=0.0)):
         return None
@@ -372,5 +371,5 @@ def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
 
 
 def either(one: Array | None, two: Array | None) -> Array | None:
-    """Where one or the other is true; None if neither is anywhere."""
+    """Where either is true; None if both are None."""
     return two if one is None else one if two is None else one | two

@@ -1,8 +1,8 @@
-"""Every line by the equations of one trace from the values of another, and how far rounding may set the two apart.
+"""Every line by the equations of one trace from the values of another, with bounds on rounding differences.
 
-What two programs have both recorded is read; a line that only one of them has is derived, from what both have and from
-the premises, and its rounding bound is carried on into the lines that read it. So a line is judged by its equation
-whether or not both write it with the same lines in between.
+Values that both programs have recorded are read; a line that only one of them has is derived, from common values and
+premises, and its rounding bound is propagated to the lines that use it. So a line is judged by its equation whether or
+not both write it with the same intermediate lines.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from .propagation import Derived, Known, joined
 
 
 def values_of(trace: Trace, scope: str, name: str) -> Array | None:
-    """The values of a line that were recorded, or supplied; None where neither."""
+    """The values of a line that were recorded, or supplied; None otherwise."""
     values = trace.lines.get(scope, {}).get(name)
     return trace.given.get(scope, {}).get(name) if values is None else values
 
 
 class StepBlock:
-    """What several derivations of one block of steps have in common: from equal operands a line is derived once."""
+    """Shared by several derivations of one block of steps: from equal operands a line is derived only once."""
 
     def __init__(self) -> None:
         self._found: dict[Line, list[Derived]] = {}
         self._known: dict[tuple[Any, ...], Known] = {}
 
     def known(self, values: Array) -> Known:
-        """Recorded values, the same wherever they are read."""
+        """Recorded values, shared wherever they are used."""
         key = values.__array_interface__["data"][0], values.shape, values.strides, values.dtype
         return self._known.setdefault(key, Known(values))
 
@@ -55,12 +55,12 @@ class StepBlock:
 
 
 class Rederivation:
-    """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and rows.
+    """The lines of `equations` from the lines `common`, by scope, of `values`; both have the same steps and sequences.
 
-    A premise is that of `premises` (`values` if None); where that has none, or one that does not fit the equations, it
-    is the other's. exact: derive in float64 from premises that may each be off by an ulp where the two have another
-    value, so that a limit says what rounding of the *premises* explains. Stages are to be visited in computing order,
-    the steps of each in its own: a block of them at a time.
+    A premise is taken from `premises` (`values` if None); if that has none, or one that does not fit the equations,
+    from the other. exact: derive in float64 from premises that may each deviate by an ulp where the two traces differ,
+    so that a limit is the effect of rounding the *premises*. Stages must be visited in order of computation, and the
+    steps of each in its own order, a block of them at a time.
     """
 
     def __init__(
@@ -72,18 +72,18 @@ class Rederivation:
         self.dtype = "float64" if exact else values.header.dtype
         self.coarse = coarse(equations, values)
         self.rounded = np.float64 if exact else self.coarse
-        self._fixed: dict[tuple[str, str, str], Known | None] = {}  # parameters and initial states, as they are read
-        self._pool: dict[str, dict[str, Known]] = {}  # lines at all steps that later steps or stages read
+        self._fixed: dict[tuple[str, str, str], Known | None] = {}  # parameters and initial states, as they are used
+        self._pool: dict[str, dict[str, Known]] = {}  # lines at all steps that later steps or stages use
         self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
     def lines(
         self, stage: Stage, steps: slice, block: StepBlock | None = None, only: Collection[str] | None = None
     ) -> dict[str, Known]:
-        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out, and those
-        of which the operands do not fit each other (the weights of one trace, the input of the other).
+        """The lines of a stage at `steps`. Lines with a premise in neither trace are left out, and so are those whose
+        operands do not fit each other (the weights of one trace, the input of the other).
 
-        block: of these steps. only: some lines, and all that those read which are not common.
+        block: of these steps. only: some lines, and all their dependencies that are not common.
         """
         found: dict[str, Known] = {}
         shared = StepBlock() if block is None else block
@@ -104,7 +104,7 @@ class Rederivation:
     def _derive(
         self, stage: Stage, lines: Iterable[Line], steps: slice, found: dict[str, Known], block: StepBlock
     ) -> None:
-        """Add lines to those that were found at these steps."""
+        """Add lines to those found at these steps."""
         read: dict[Operand, Known | None] = {}
         with np.errstate(all="ignore"):
             for line in lines:
@@ -112,7 +112,7 @@ class Rederivation:
                 operands = [operand for name in line.operands if (operand := read[name]) is not None]
                 if len(operands) < len(line.operands):
                     continue
-                # some may be one trace's and some the other's: they need not give a value of the line's width
+                # operands may come from different traces, and need not give a value of the line's width
                 shapes = dict(zip(line.operands, (known.value.shape for known in operands), strict=True))
                 matrix = {line.product[0]: shapes[line.product[0]]} if line.product else {}
                 width, fit = fitted(line, [shapes[n][-1] if shapes[n] else 1 for n in line.operands], matrix)
@@ -129,23 +129,23 @@ class Rederivation:
                     np.asarray(kept[line.name].limit)[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)
 
     def _ordered(self, stage: Stage, only: Collection[str] | None) -> tuple[list[Line], list[Line], list[Line]]:
-        """Lines that are derived at all steps at once, then those at one step after the other, then more at once.
+        """Lines that are derived at all steps at once, then those derived step by step, then more at once.
 
-        One after the other are those through which a state that was not recorded follows from itself. A product at 300
-        steps takes a tenth of the time of 300 products.
+        Step by step are those through which a state that was not recorded depends on itself. One product at 300 steps
+        takes a tenth of the time of 300 products.
         """
         cell = stage.cell
         lines = [line for line in cell.lines if only is None or line.name in only]
         own = {line.name for line in cell.lines if self._read(stage, line.name) is None}
         carried = {state: line for state, line in cell.carry if self._read(stage, line) is None}
         if carried and any(self._premise("initial", stage.scope, state) is None for state in cell.states):
-            return [], lines, []  # what reads that state is known at later steps alone
-        behind, following = set(carried), []  # what follows from such a state
+            return [], lines, []  # lines that use that state are known only at later steps
+        behind, following = set(carried), []  # lines that depend on such a state
         for line in lines:
             if not behind.isdisjoint(line.reads):
                 following.append(line)
                 behind |= {line.name} & own
-        ahead = set(carried.values())  # what such a state follows from
+        ahead = set(carried.values())  # lines that such a state depends on
         for line in reversed(lines):
             if line.name in ahead:
                 ahead |= own.intersection(line.reads)
@@ -156,7 +156,7 @@ class Rederivation:
         )
 
     def _read(self, stage: Stage, name: str) -> Known | None:
-        """A line that both have, or what this cell is supplied with, at all steps."""
+        """A line that both have, or a supplied line of this cell, at all steps."""
         if name in self.common.get(stage.scope, ()):
             values = values_of(self.values, stage.scope, name)
             return None if values is None else Known(values)
@@ -169,13 +169,13 @@ class Rederivation:
             yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
             ulps = 1
             if part == "initial" and self.values.first and mine is not None:
-                # what was carried into the first of some steps was computed, from sums over the inputs and the units
+                # values carried into the first of some steps were computed, from sums over the inputs and the units
                 ulps = 2 * int(mine.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
             self._fixed[key] = self._chosen(mine, yours, ulps)
         return self._fixed[key]
 
     def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> Known | None:
-        """The premise of the side whose premises are read. ulps: how far each may be off where they differ."""
+        """The premise of the side whose premises are used. ulps: the possible deviation where they differ."""
         fits = yours is not None and (mine is None or yours.shape == mine.shape)
         value = yours if fits and (self.own or mine is None) else mine
         if value is None:
@@ -195,7 +195,7 @@ class Rederivation:
     def _operand(
         self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known], block: StepBlock
     ) -> Known | None:
-        """What a line reads as `name`; `step`: the lines derived so far at these steps."""
+        """The operand of a line called `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
                 return Known(np.array([name], self.dtype))
@@ -215,21 +215,21 @@ class Rederivation:
             sides = [self.values, self.equations] if self.own else [self.equations, self.values]
             return Known(sides[sides[0].header.padding is None].valid[steps].astype(self.dtype))
         if stage.sources[name] == GIVEN:
-            return None  # neither trace has what was supplied
-        scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or what that one reads
+            return None  # neither trace has the supplied line
+        scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or one of that line's operands
         kept = self._pool.get(scope, {}).get(there)
         found = {} if kept is None else {there: kept.at(steps)}
         return self._operand(self.equations.stage(scope), there, steps, found, block)
 
     def _wide(self, known: Known, block: StepBlock) -> Known:
-        """In the dtype that this derives in."""
+        """In the dtype used for derivation."""
         if not known.exact:
             return Known(known.value.astype(self.dtype, copy=False), known.limit)
         shared = block.known(known.value)
         return shared if shared.value.dtype == self.dtype else block.known(shared.wide.astype(self.dtype, copy=False))
 
     def _state(self, stage: Stage, name: str, steps: slice, block: StepBlock) -> Known | None:
-        """The carried line of the step before in visiting order, the initial value at the edge."""
+        """The carried line of the previous step in visiting order, the initial value at the edge."""
         line, back = stage.cell.states[name], stage.backwards
         edge, inner = before(steps, self.values.steps, back)
         recorded, kept = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
@@ -250,7 +250,7 @@ class Rederivation:
         if len(parts) == 1:
             return parts[0]
         value = np.concatenate([part.value for part in parts])
-        if not any(isinstance(part.limit, np.ndarray) for part in parts):  # nothing is off
+        if not any(isinstance(part.limit, np.ndarray) for part in parts):  # no deviation
             return Known(value)
         return Known(value, np.concatenate([np.broadcast_to(part.limit, part.value.shape) for part in parts]))
 
@@ -261,7 +261,7 @@ def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:
 
 
 def differing(one: Array, two: Array, dtype: type[np.floating[Any]]) -> Array:
-    """Where two premises of one shape differ in `dtype`: a float32 copy of a weight is the same weight."""
+    """Where two premises of one shape differ in `dtype`: a float32 copy of a weight counts as the same weight."""
     with np.errstate(all="ignore"):
         off = np.asarray(one.astype(dtype, copy=False) != two.astype(dtype, copy=False))
     return off & ~(np.isnan(one) & np.isnan(two)) if off.any() else off

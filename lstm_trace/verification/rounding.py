@@ -1,4 +1,4 @@
-"""A line derived again from its recorded operands, and how far rounding may set it and the recorded value apart."""
+"""A line derived again from its recorded operands, and how far rounding may move it from the recorded value."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..cell.ops import OPS
 from ..trace.derived import Gathered, derived_sums
 from ..trace.trace import Trace
 
-#: Of the values of a line the part that is looked at one by one: more are worked out faster all together.
+#: Fraction of a line's values that are examined individually: more are processed faster all together.
 FEW = 1 / 16
-_TAME = 1e-15, 1e15  # products of numbers between them neither vanish nor overflow in float32
+_TAME = 1e-15, 1e15  # products of numbers in this range neither vanish nor overflow in float32
 
 
 def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | float:
     """How far two correct computations of `line` from equal operands may differ (see ARCHITECTURE.md).
 
-    operands: arrays that broadcast over steps and rows; derived: the line's value. Nothing for operations that IEEE
-    754 rounds correctly; for sums and products what `of_sum` says; a few ulp for functions, plus the smallest normal
-    number: exp overflows at different places in different libraries.
+    operands: arrays that broadcast over steps and sequences; derived: the line's value. Zero for operations that IEEE
+    754 rounds correctly; for sums and products see `of_sum`; a few ulp for functions, plus the smallest normal number:
+    exp overflows at different arguments in different libraries.
     """
     op = OPS[line.op]
     info = np.finfo(derived.dtype)
@@ -43,7 +43,7 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
 def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
     """The line's value from its recorded operands at `steps`, and the bound; both (steps, B, width).
 
-    A trace of another arithmetic is derived in that one, exactly.
+    A trace of another arithmetic is derived in that arithmetic, exactly.
     """
     operands = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     shape = trace.lines[stage.scope][line.name][steps].shape
@@ -52,7 +52,9 @@ def derive(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array,
 
 
 def _computed(trace: Trace, line: Line, operands: Sequence[Any]) -> tuple[Array, Array | float]:
-    """The line's value in the arithmetic of a trace, and the bound: exact in another one than that of its dtype."""
+    """The line's value in the arithmetic of a trace, and the bound: exact unless that is the arithmetic of its
+    dtype.
+    """
     if trace.header.arithmetic is not None:
         arithmetic = find(trace.header.arithmetic)
         return arithmetic.compute(line, [arithmetic.read(o) for o in operands]), 0.0
@@ -62,7 +64,7 @@ def _computed(trace: Trace, line: Line, operands: Sequence[Any]) -> tuple[Array,
 
 
 def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int) -> tuple[Array, Array] | None:
-    """One value of a line from its recorded operands, and the bound, as `derive` does; None where one is missing.
+    """One value of a line from its recorded operands, and the bound, as `derive` does; None if one is missing.
 
     t: a position in the input.
     """
@@ -85,16 +87,16 @@ def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int
 
 
 def check_sums(trace: Trace, stage: Stage, sums: Sequence[GatheredSum]) -> dict[str, tuple[Array, Array, Gathered]]:
-    """(wrong, cannot tell, what it should be) of each entry of some recorded sums, of which every term is recorded."""
+    """(wrong, inconclusive, expected value) of each entry of some recorded sums whose terms are all recorded."""
     recorded = trace.sums.get(stage.scope, {})
     found = derived_sums(trace, stage.scope, sums)
     return {name: (*beyond(recorded[name], one.value, one.limit), one) for name, one in found.items()}
 
 
 def beyond(recorded: Array, derived: Array, limit: Array) -> tuple[Array, Array]:
-    """(wrong, cannot tell): a value that is further off than the limit is wrong, unless the limit is not finite.
+    """(wrong, inconclusive): a value that deviates by more than the limit is wrong, unless the limit is not finite.
 
-    Zero passes for a number below the normal range: processors have a mode in which it is, and walks back use it.
+    Zero passes for a number below the normal range: processors have a mode that rounds it so, used by backward passes.
     """
     with np.errstate(all="ignore"):
         same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
@@ -105,7 +107,7 @@ def beyond(recorded: Array, derived: Array, limit: Array) -> tuple[Array, Array]
 
 
 class Sizes:
-    """Numbers of at least 0, and what is worked out of them for several products."""
+    """Nonnegative numbers, and quantities computed from them once for several products."""
 
     def __init__(self, values: Array) -> None:
         self.values = values
@@ -117,7 +119,7 @@ class Sizes:
 
     @cached_property
     def lengths(self) -> Array:
-        """Of the vectors on the last axis."""
+        """Norms of the vectors on the last axis."""
         return np.sqrt(np.einsum("...n,...n->...", self.values, self.values))
 
     @cached_property
@@ -127,7 +129,7 @@ class Sizes:
 
 
 class Product(NamedTuple):
-    """A matrix times vectors on the last axis. flipped: each column of the matrix makes a unit, not each row."""
+    """A matrix times vectors on the last axis. flipped: a unit corresponds to a column of the matrix, not to a row."""
 
     matrix: Sizes
     vectors: Sizes
@@ -139,15 +141,15 @@ class Product(NamedTuple):
         if vectors.shape[:-1] != shape[:-1]:
             vectors = np.broadcast_to(vectors, (*shape[:-1], vectors.shape[-1]))
         rows = (matrix.T if self.flipped else matrix)[places[-1]]
-        return np.einsum("kn,kn->k", rows, np.broadcast_to(vectors[places[:-1]], rows.shape))  # one vector may be all
+        return np.einsum("kn,kn->k", rows, np.broadcast_to(vectors[places[:-1]], rows.shape))  # maybe one for all
 
     def most(self) -> Array:
-        """What no value of a step and row is above, by Cauchy and Schwarz."""
+        """An upper bound for the values at each step and sequence, by the Cauchy-Schwarz inequality."""
         lengths = Sizes(self.matrix.values.T).lengths if self.flipped else self.matrix.lengths
         return np.asarray(self.vectors.lengths * (np.max(lengths, initial=0.0) * (1 + 1e-9)))[..., None]
 
     def largest(self) -> float:
-        """The largest value: found in float32, which takes half the time, and worked out in float64."""
+        """The largest value: located in float32, which takes half the time, and computed in float64."""
         low, high = _TAME
         if all(low < part.largest < high for part in (self.matrix, self.vectors)):
             near = _whole(self.matrix.single, self.vectors.single, self.flipped)
@@ -165,5 +167,5 @@ def _whole(matrix: Array, vectors: Array, flipped: bool) -> Array:
 
 
 def reach(values: Array) -> Any:
-    """The largest size of some values."""
+    """The largest magnitude of some values."""
     return np.maximum(values.max(initial=0), -values.min(initial=0))

@@ -1,7 +1,7 @@
-"""Verify: derive each line, and each sum over all steps, again from recorded operands, within what rounding explains.
+"""Verify: derive each line, and each sum over all steps, again from recorded operands, within the rounding bound.
 
-Deriving lines again with our own operations finds corruption, not a wrong equation: that the equations are right is
-shown by oracles that share no code.
+Deriving lines again with our own operations detects corruption, not a wrong equation: oracles that share no code show
+that the equations are correct.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from ..trace.window import arrays, beside, between, names, rows
 from .culprits import Failing, Failure, culprits, recorded_sums, suspects
 from .rounding import FEW, beyond, bound, check_sums, derive, reach
 
-#: Steps that are looked at; of a shorter trace than `LONG` so many rows too.
+#: Number of steps that are checked; in a trace shorter than `LONG`, also of sequences.
 MOST = 4
-#: Steps from which on all rows are looked at: those of four steps are then at most 2 % of the trace.
+#: From this many steps on all sequences are checked: those of four steps are then at most 2 % of the trace.
 LONG = 200
-#: What stands behind the name of a premise that is a supplied line.
+#: The ending of the name of a premise that is a supplied line.
 SUPPLIED = " (given)"
 
 
 class Unknown(NamedTuple):
-    """A line of which some values can be neither verified nor refuted.
+    """A line with values that can be neither verified nor refuted.
 
-    kind: why. `bound`: the rounding bound is not finite; `operands`: `what` was not recorded; `terms`: the same of a
-    sum; `requested`: it was not recorded itself; `adjoint`: `what`, since it may be no gradient.
+    kind: the reason. `bound`: the rounding bound is not finite; `operands`: `what` was not recorded; `terms`: the terms
+    of its sum were not; `requested`: it was not recorded itself; `adjoint`: `what`, since it may not be a gradient.
     """
 
     place: str
@@ -60,15 +60,15 @@ class Unknown(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The same in English."""
+        """The reason as an English sentence."""
         return self.why(words())
 
 
 @dataclass(frozen=True, repr=False)
 class Verification(Result):
-    """What `verify` found. verified, failed: numbers of values; premises are listed, not verified.
+    """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 
-    suspects: the premises that all of several failing lines read.
+    suspects: the premises shared by several failing lines.
     """
 
     verified: int
@@ -85,7 +85,7 @@ class Verification(Result):
 
     @property
     def hint(self) -> str:
-        """The same in English."""
+        """The premises that were more likely changed than the lines, in a sentence; empty if there are none."""
         return self.hinted(words())
 
     @property
@@ -112,7 +112,7 @@ def verify(trace: Trace) -> Verification:
         trace: the trace.
 
     Returns:
-        `status` (`verified`, `failed` or `inconclusive`), the failures in computing order, and the premises.
+        `status` (`verified`, `failed` or `inconclusive`), the failures in order of computation, and the premises.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
@@ -144,10 +144,10 @@ def verify(trace: Trace) -> Verification:
 
 
 def first_failure(trace: Trace) -> Failure | None:
-    """The first value that its operands do not explain, of every line and unit at some steps.
+    """The first value that its operands do not explain, checking every line and unit at some steps.
 
-    At the first, the last and two random steps; at all, and of the sums over them, where there are four at most. None
-    where all are verified, or could not be.
+    Checked are the first, the last and two random steps; if there are at most four, all steps and the sums over them.
+    None if all values are verified, or could not be checked.
     """
     whole = range(trace.batch)
     which = whole if trace.steps >= LONG else _some(trace.batch)
@@ -157,7 +157,7 @@ def first_failure(trace: Trace) -> Failure | None:
         few = [rows(part, np.array(which)) for part in few]
     if not verify(beside(few)).failed:
         return None
-    found = [failure for part in few for failure in verify(part).failures]  # and now, at leisure, which was first
+    found = [failure for part in few for failure in verify(part).failures]  # then determine which was first
 
     def computed(failure: Failure) -> tuple[int, int]:
         scope, t = failure.address.scope, failure.address.t
@@ -170,7 +170,7 @@ def first_failure(trace: Trace) -> Failure | None:
 
 
 def _some(count: int) -> Sequence[int]:
-    """The first, the last and two random places."""
+    """The first, the last and two random indices."""
     if count <= MOST:
         return range(count)
     return [0, *sorted(SystemRandom().sample(range(1, count - 1), MOST - 2)), count - 1]
@@ -186,7 +186,7 @@ class _Judged:
     unknown: list[Unknown] = field(default_factory=list)
 
     def add(self, stage: Stage, name: str, values: int, wrong: Array | None, unsure: int) -> None:
-        """A line or sum of so many values, with the wrong ones; unsure: of how many others the bound is not finite."""
+        """Add a line or sum with this many values and the wrong ones; unsure: how many others have no finite bound."""
         if unsure:
             self.leave(stage, name, "bound", unsure)
         bad = 0 if wrong is None else int(wrong.sum())
@@ -196,14 +196,14 @@ class _Judged:
         self.verified += values - unsure - bad
 
     def leave(self, stage: Stage, name: str, kind: str, values: int, what: str | Remark = "") -> None:
-        """Values that can be neither verified nor refuted; see `Unknown`."""
+        """Add values that can be neither verified nor refuted; see `Unknown`."""
         self.unknown.append(Unknown(f"{stage.scope}/{name}", kind, values, what))
 
 
 def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
-    """Judge the recorded lines of a stage.
+    """Check the recorded lines of a stage.
 
-    Some steps of all lines at a time, so that what a line reads is in the cache from when it was checked itself.
+    Some steps of all lines at a time, so that a line's operands are still in the cache from their own check.
     """
     here = trace.lines.get(stage.scope, {})
     lines = []
@@ -232,7 +232,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
 
 
 def premises(trace: Trace) -> Iterator[str]:
-    """What the trace takes as given: parameters, inputs, lengths or mask, initial states, supplied lines."""
+    """The premises of a trace: parameters, inputs, lengths or mask, initial states, supplied lines."""
     yield from (f"{scope}/{name}" for _, scope, name, _ in arrays(trace, "parameters"))
     if trace.x is not None:
         yield "x_t"
@@ -242,14 +242,14 @@ def premises(trace: Trace) -> Iterator[str]:
     yield from (f"{scope}/{name}{SUPPLIED}" for _, scope, name, _ in arrays(trace, "given"))
 
 
-#: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a
-#: fault of those, which would then be no fault of a plan alone, is found in a few steps.
+#: Up to this size a line is derived by its definition. Larger ones use the calls of the numpy plan, which save memory:
+#: a fault in those, which would then go unnoticed in a plan, is found in a few steps.
 SMALL = 1 << 15
 
 
 class Departures(NamedTuple):
-    """wrong: values that are further from their derivation than rounding explains; unsure: those whose bound is not
-    finite. Each like the values, or None where there are none.
+    """wrong: values that deviate from their derivation by more than rounding; unsure: those without a finite bound.
+    Each has the shape of the values, or is None if there are none.
     """
 
     wrong: Array | None = None
@@ -258,7 +258,7 @@ class Departures(NamedTuple):
 
 @np.errstate(all="ignore")
 def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scratch) -> Departures:
-    """Hold recorded values against those that follow from `operands`."""
+    """Compare recorded values with those derived from `operands`."""
     derived = scratch.derive(line, operands, recorded.shape, recorded.dtype)
     ulp = OPS[line.op].ulp
     if ulp == 0:
@@ -286,8 +286,8 @@ def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
 def _of_product(
     line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
 ) -> Departures | None:
-    """Of a product, its bounds worked out for the few values alone that need them; None where many do, or where a
-    bound may overflow.
+    """For a product, computing bounds only for the few values that need them; None if there are many, or if a bound may
+    overflow.
 
     Most are within n eps |derived|, which is less than a bound: |W x| is at most |W| |x| (see `of_sum`).
     """
@@ -317,7 +317,7 @@ def _of_product(
 
 
 def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
-    """Where the two are not within `limit`, NaN included."""
+    """Where the two are not within `limit`, including NaN."""
     gap = np.subtract(one, two, out=scratch.array("gap", two.shape, two.dtype))
     np.abs(gap, out=gap)
     off = np.less_equal(gap, limit, out=scratch.array("off", two.shape, bool))
@@ -325,9 +325,9 @@ def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
 
 
 class Scratch(Outside):
-    """Memory for the blocks of a walk, used again by each: fresh memory costs more than what is computed in it.
+    """Memory for the blocks of a walk, reused by each: fresh memory costs more than the computations on it.
 
-    Arrays by what they are for; the next array of that name and dtype has the same memory.
+    Arrays are keyed by purpose; the next array with that name and dtype uses the same memory.
     """
 
     def __init__(self) -> None:
@@ -335,14 +335,14 @@ class Scratch(Outside):
         self._held: dict[tuple[str, np.dtype[Any]], Array] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array, without values."""
+        """An array with arbitrary contents."""
         size, key = math.prod(shape), (name, np.dtype(dtype))
         if key not in self._held or self._held[key].size < size:
             self._held[key] = np.empty(size, dtype)
         return self._held[key][:size].reshape(shape)
 
     def scratch(self, mask: bool = False) -> Array:
-        """Memory of the shape of a kernel's result."""
+        """Memory with the shape of a kernel's result."""
         return self.array("beside", self.shape, bool if mask else self.dtype)
 
     def derive(self, line: Line, operands: list[Array], shape: tuple[int, ...], dtype: Any) -> Array:
@@ -362,7 +362,7 @@ class Scratch(Outside):
         if out.size <= SMALL:
             out[...] = OPS[line.op].array(operands, line.constants)
             return out
-        self.dtype, self.shape = out.dtype, shape  # of the kernel that is called
+        self.dtype, self.shape = out.dtype, shape  # for the kernel that is called
         for function, arguments in KERNELS[line.op](self, out, operands, line.constants):
             function(*arguments)
         return out
@@ -372,11 +372,11 @@ class Scratch(Outside):
 
 
 def unlike_adjoint(trace: Trace, stage: Stage) -> Remark | None:
-    """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; None if they are.
+    """Why the lines of an adjoint stage, however consistent, are not gradients; None if they are.
 
-    Its equations are held against those that are derived from its forward stage here, or the secants of that. A file
-    from elsewhere may have other ones, as may a version that wrote the same gradients in another way: its lines are
-    verified, and that they are gradients is not.
+    Its equations are compared with those derived here from its forward stage, or with its secants. A foreign file may
+    have others, and so may a version that wrote the same gradients differently: then its lines are verified, but not
+    that they are gradients.
     """
     owner = trace.stage(stage.owner)
     try:
@@ -403,7 +403,7 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> Remark | None:
 
 
 def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> Remark | None:
-    """What an adjoint reads from elsewhere than its forward stage and the adjoints of the stages that read that one."""
+    """Operands of an adjoint that come from elsewhere than its forward stage and the adjoints of its consumers."""
     owner = trace.stage(stage.owner)
     for name in (*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states):
         if name in stage.cell.inputs and stage.sources.get(name) != f"{owner.scope}/{name}":
@@ -426,9 +426,9 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
 
 
 def _weighted(stage: Stage) -> dict[str, list[str]]:
-    """By value of the forward stage the inputs of its adjoint that bring its weights: its gradient is their sum, and
-    what its readers bring."""
-    # of each line the first: others only have an equal gradient
+    """By value of the forward stage, the inputs of its adjoint that hold its weights: its gradient is their sum and the
+    contributions of its consumers."""
+    # for each value the first line: others only have an equal gradient
     gradients = {line: name for line, name in reversed(stage.cell.gradient) if line in stage.cell.by_name}
     fed = {name for name in stage.cell.inputs if not stage.borrows(name)}
     readers = (reader for reader in stage.cell.lines if reader.name in gradients)

@@ -1,1 +1,1 @@
-"""What is shown of a trace, how much of it, and what its steps, units and layers are called: `View`."""
+"""What is shown of a trace, how much of it, and the names of its steps, units and layers: `View`."""

@@ -1,6 +1,6 @@
-"""What is of hand size: how much is worked out one by one, in which decimals, and its worked lines.
+"""Problems of hand size: how much is worked out number by number, with which decimals, and the worked lines.
 
-A worked line is symbol, formula, numbers substituted and result, neutral to the format that shows it.
+A worked line is symbol, formula, numbers substituted and result, independent of the format that shows it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from ..trace.rows import Selection, parts
 from ..trace.trace import Trace, derived
 from ..trace.window import arrays
 
-#: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
+#: The largest matrix that is written out with its numbers, (rows, columns); maximum count of individual numbers.
 MATRIX, SCALARS = (4, 6), 400
-#: So many vectors are shown one by one; so many rows of a calculation, whatever the detail, of which a page has 50.
+#: Maximum number of vectors shown individually; of rows of a calculation, whatever the detail (a page has 50).
 VECTORS, ROWS = 300, 600
-#: A model is trained, and not worked out by hand, whose cells have more units, or which reads more steps.
+#: A model with more units per cell, or more steps, counts as trained, and is not worked out by hand.
 TRAINED = 16
-#: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
-#: or else the one with which most do.
+#: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed
+#: numbers, or else the one with which most do.
 FEW = (4, 5)
 
 
 def hand_size(trace: Trace, chosen: Selection) -> bool:
-    """Whether what is `chosen` of a trace is as much as a person computes by hand.
+    """Whether the `chosen` part of a trace is small enough to compute by hand.
 
     >>> import lstm_trace as lt
     >>> hand_size(lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t"), Selection())
@@ -50,7 +50,7 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
 
 
 def trained(trace: Trace) -> bool:
-    """Whether a trace is that of a trained model: of cells with more than 16 units, or over more than 16 steps."""
+    """Whether a trace counts as that of a trained model: cells with more than 16 units, or more than 16 steps."""
     widths = [units(trace, stage) for stage in forward_stages(trace.stages) if stage.cell.carry]
     return bool(widths) and max(trace.steps, *widths) > TRAINED
 
@@ -62,9 +62,9 @@ def matrices_fit(trace: Trace) -> bool:
 
 
 def usual_style(traces: Sequence[Trace]) -> Style:
-    """The decimals of reports for which none were asked: few at hand size, those noted by hand, or 8.
+    """The default decimals of reports: few at hand size, those used by hand, or 8.
 
-    A part of a trace has the decimals of the whole, and all the problems of a sheet have as many.
+    A part of a trace has the decimals of the whole, and all the problems of a sheet have the same.
     """
     if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
         return Style(noted, given=max(DIGITS, noted))
@@ -79,10 +79,10 @@ def usual_style(traces: Sequence[Trace]) -> Style:
 
 
 def _astray(trace: Trace, digits: int) -> int:
-    """How many numbers, shown with so many decimals, are not what the numbers shown before them give."""
+    """How many numbers, shown with this many decimals, do not follow from the numbers shown before them."""
 
     def shown(values: Array) -> Array:
-        with np.errstate(over="ignore"):  # the largest floats, which stay what they are
+        with np.errstate(over="ignore"):  # the largest floats remain unchanged
             return np.round(values, digits)
 
     def each(parts: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
@@ -97,7 +97,7 @@ def _astray(trace: Trace, digits: int) -> int:
 
 
 def with_comma(part: Any) -> Any:
-    """A block or tree with decimal commas in place of points."""
+    """A block or tree with points replaced by decimal commas."""
     if isinstance(part, Shown):
         return part._replace(digits=part.digits.replace(".", ","))
     if isinstance(part, tuple):
@@ -109,15 +109,15 @@ def with_comma(part: Any) -> Any:
     return part
 
 
-#: So many terms of a sum are written out, the first ones and the last where there are more; so many rows of a table.
+#: Maximum number of terms of a sum that are written out (the first ones and the last); of rows of a table.
 TERMS, TABLE = 8, 12
 
 
 class WorkedRow(NamedTuple):
     """One scalar of a trace; the columns of the shape `worked`.
 
-    symbol, formula, substituted: plain text. substituted has the numbers that this unit reads, empty where one of
-    them was not recorded. value: the recorded number, in the trace's dtype. valid: 1, or 0 for padding.
+    symbol, formula, substituted: plain text. substituted has the numbers that this unit uses, empty if one of them was
+    not recorded. value: the recorded number, in the trace's dtype. valid: 1, or 0 for padding.
     """
 
     layer: int
@@ -136,11 +136,11 @@ class WorkedRow(NamedTuple):
 def worked_rows(
     trace: Trace, selection: Selection | None = None, digits: int | Style | None = None, padding: bool = False
 ) -> Iterator[WorkedRow]:
-    """A row for each scalar of the selection, in computing order.
+    """A row for each scalar of the selection, in order of computation.
 
     digits: decimals of the numbers in the texts, or a style; None for all, so that they read back as the floats that
     were used. padding: see `rows.parts`.
-    Raises MissingError for a selection that is not there, with the nearest name.
+    Raises MissingError if the selection does not exist, and suggests the nearest name.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[-1, 0, 0.5]], "W_hi": [[0.5]]}, [1, 2, 3], ask="z_i", h0=[0.0])

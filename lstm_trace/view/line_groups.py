@@ -1,7 +1,7 @@
 """How the lines of a stage are shown: in groups that belong together, and marked where they are held.
 
-Where nothing of it is held, a line is what its equation says. Elsewhere it is `held(c_t⁰)`: some values of what its
-equation gives, c_t⁰, are replaced.
+A line that is not held is shown by its equation. Otherwise it is `held(c_t⁰)`: some of the values given by its
+equation, c_t⁰, are replaced.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from .view import Place, View
 
 
-#: Functions of one value that end a group: what they give is an activation.
+#: Functions of one value that end a group: their result is an activation.
 _LEADING = {name for name, op in OPS.items() if op.function and op.arity == 1 and op.width == "same"} - {"clip", "sqrt"}
 
 
 class LineGroup(NamedTuple):
-    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name.
+    """Lines in order of computation; the last of them is the result of the group, `leader` unless that has no name.
 
-    ends: of gradients of the `input` or the `state` of a step, which of the two; then there is no leader.
+    ends: for gradients of the `input` or the `state` of a step, which of the two; then there is no leader.
     """
 
     leader: Line | None
@@ -43,15 +43,15 @@ class LineGroup(NamedTuple):
 
 
 def gated(line: Line, cell: Cell) -> str | None:
-    """What the gate `line` multiplies; None where it is no gate."""
+    """The value that the gate `line` multiplies; None if it is not a gate."""
     return multiplied(line.name, cell) if cell.is_gate(line) else None
 
 
 def multiplied(name: str, cell: Cell) -> str | None:
-    """What a line or input multiplies; None where it multiplies nothing.
+    """The value that a line or input multiplies; None if there is none.
 
-    Of several products the first counts in which it is the first factor, then one in which it is the second. The
-    first factor of two gates is the gate.
+    Among several products, one in which it is the first factor takes precedence over one in which it is the second. If
+    both factors are gates, the first is the gate.
     """
     second_factor = None
     for product in cell.readers.get(name, ()):
@@ -69,7 +69,7 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
     """The computed lines of a stage in groups, in an order in which they can be computed.
 
     A group ends in a line that others build on: one with a heading of its own (`titled`), an activation, a gate, a
-    carried line, the output. Lines that only such a line needs stand before it.
+    carried line, the output. Lines that only such a line needs come before it.
     """
     cell = stage.cell
     carried = frozenset(cell.states.values())
@@ -84,7 +84,7 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
         targets = dict.fromkeys(leader[name] for name in readers)
         if leads or not targets or (line.assigned and len(targets) > 1):
             leader[line.name] = line.name
-        else:  # the earliest of the groups that read it, so that every line still stands after its operands
+        else:  # the earliest of the groups that use it, so that every line still comes after its operands
             leader[line.name] = min(targets, key=place.__getitem__)
     found: dict[str, list[Line]] = {}
     for line in stage.lines:
@@ -95,7 +95,7 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
 
 
 def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[Heading]:
-    """The heading of a group: what its last line is in words, and its symbol; of gradients what they are of."""
+    """The heading of a group: its last line in words, and its symbol; for gradients, their variable."""
     stage = place.stage if not place.stage.is_adjoint else shown.trace.stage(place.stage.owner)
     cell, leader, words = stage.cell, group.leader, shown.words
     if leader is None:
@@ -121,14 +121,14 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
 
 
 def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
-    """The lines of which some values, or this unit, are held at step t of row b."""
+    """The lines with values, or this unit, held at step t of sequence b."""
     part = slice(None) if unit is None else slice(unit, unit + 1)
     held = {line: status(trace, stage, line, t, b) for line in names_of(stage.cell)}
     return frozenset(line for line, units in held.items() if units is not None and units[part].any())
 
 
 def with_held(stage: Stage, held: frozenset[str]) -> Stage:
-    """The stage as it is shown where these lines are held, and no others."""
+    """The stage as shown if these lines are held, and no others."""
     names, plain = names_of(stage.cell), plain_stage(stage)
     if not held:
         return plain
@@ -146,7 +146,7 @@ def with_held(stage: Stage, held: frozenset[str]) -> Stage:
 
 
 def held_symbols(trace: Trace) -> dict[str, Symbol]:
-    """How what holds a line is printed: c_t⁰ is what its equation gives, held(c_t) whether it is held."""
+    """Symbols for holds: c_t⁰ is the value of its equation, held(c_t) whether it is held."""
     found = {}
     for stage in trace.stages:
         for line, names in names_of(stage.cell).items():
@@ -158,7 +158,7 @@ def held_symbols(trace: Trace) -> dict[str, Symbol]:
 
 
 def interventions(shown: View) -> Iterator[Block]:
-    """A paragraph, where something is held in the stages that are shown."""
+    """A paragraph about holds, if there are any in the shown stages."""
     scopes = {stage.scope for stage in shown.stages}
     there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
     if what := held_in(shown, there, None if shown.everything else TABLE):
@@ -166,9 +166,9 @@ def interventions(shown: View) -> Iterator[Block]:
 
 
 def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
-    """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
+    """The holds in words, empty if there are none: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
 
-    most: so many places are named; all if None.
+    most: maximum number of places named; all if None.
     """
     found = list(islice(there, None if most is None else most + 1))
     texts = [_told(shown, entry) for entry in found[:most]] + [("…",)] * (len(found) > len(found[:most]))

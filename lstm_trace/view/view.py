@@ -1,4 +1,4 @@
-"""The selection that a report shows, in which detail and within which bounds, and what its parts are called."""
+"""The selection that a report shows, in which detail and within which limits, and the names of its parts."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ T = TypeVar("T")
 
 
 class Naming:
-    """The names of the places of a trace in a language: what a `View` says of them."""
+    """The names of the places of a trace in a language, as used by a `View`."""
 
     trace: Trace
     words: Words
 
     def unit(self, j: int, width: int, of: Axis = "h") -> str:
-        """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
+        """A unit in words, with its label if the problem has this many labels (see `trace.labels`)."""
         key = {"x": "entry", "y": "output"}.get(of, "unit")
         if named := labels(self.trace, of, width):
             return self.words.word(f"{key}.named", j=self.words.nth(j), name=named[j])
@@ -52,17 +52,17 @@ class Naming:
     def label(self, stage: Stage, name: str, j: int, width: int) -> str:
         """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
 
-        Of vectors one after the other it is the unit of its own vector, where no two units are then called the same.
+        In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
         """
         parts, at = self._joined(stage, name, width), j
         for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
             if at < size:
                 return self.unit(at, size, of)
             at -= size
-        return self.unit(j, width, axis(self.trace, stage, name))  # also where an operand was not recorded
+        return self.unit(j, width, axis(self.trace, stage, name))  # also if an operand was not recorded
 
     def _joined(self, stage: Stage, name: str, width: int) -> list[tuple[Axis, int]]:
-        """What the vectors are of which a value is made one after the other, with their widths; a number is a unit."""
+        """The kinds of the vectors that a value concatenates, with their widths; a number is a unit."""
         line = stage.cell.by_name.get(name)
         if line is None or line.op != "concat":
             return [(axis(self.trace, stage, name), width)]
@@ -74,21 +74,21 @@ class Naming:
         return found
 
     def step(self, t: int, short: bool = False, b: int | None = None) -> str:
-        """A step in words, with its label where there is one. b: the row whose label it is; None for all rows."""
+        """A step in words, with its label if there is one. b: the sequence of the label; None for all sequences."""
         text = self.words.word("step.short" if short else "step", t=self.words.nth(t))
         label = step_label(self.trace, t, b)
         return self.words.word("step.named", step=text, name=label) if label else text
 
     def place_columns(self) -> list[Text]:
-        """The heads of a table's columns that say which step and row it is, as far as there are several."""
+        """The heads of a table's columns for step and sequence, if there are several."""
         return self._there((Sym("t"),), self.said("column.label"), self.said("column.row"))
 
     def place_cells(self, t: int, b: int) -> list[Text]:
-        """Step and row in the columns of `place_columns`."""
+        """Step and sequence in the columns of `place_columns`."""
         return self._there((str(self.words.nth(t)),), (step_label(self.trace, t, b),), (str(self.words.nth(b)),))
 
     def _there(self, step: Text, label: Text, row: Text) -> list[Text]:
-        """Those of a step, its label and a row that tell places apart."""
+        """Those of a step, its label and a sequence that distinguish places."""
         there = self.trace.steps > 1, bool(self.trace.header.step_labels), self.trace.batch > 1
         return list(compress((step, label, row), there))
 
@@ -97,9 +97,9 @@ class Naming:
         return self.words.word("row", b=self.words.nth(b))
 
     def at(self, stage: Stage, t: int, node: Node) -> Node:
-        """A formula at a step: with the numbers of steps for the indices t and t - 1, where the first step is number 1.
+        """A formula at a step: with step numbers for the indices t and t - 1, if the first step has number 1.
 
-        Counted from 0 the indices stay: the state before the first step would be h_-1.
+        If steps are counted from 0, the indices stay: the state before the first step would be h_-1.
         """
         if self.words.count_from == 0:
             return node
@@ -107,11 +107,11 @@ class Naming:
         return at_step(node, owner.cell.parameters, (now, now + (1 if owner.backwards else -1)))
 
     def place(self, *stages: Stage) -> str:
-        """Layers and directions in words; empty where there is only one."""
+        """Layers and directions in words; empty if there is only one."""
         return place_in_words(self.words, stages, forward_stages(self.trace.stages))
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
-        """Layer, direction, step and row in words, as far as there are several."""
+        """Layer, direction, step and sequence in words, those of which there are several."""
         found = [self.place(stage)] if stage is not None else []
         if t is not None and (self.trace.span != range(1) or step_label(self.trace, t, b)):
             found.append(self.step(t, b=b))
@@ -120,18 +120,18 @@ class Naming:
         return self.words.comma_list(*found)
 
     def said(self, key: str, **fields: object) -> Text:
-        """The string of `key`, all of whose fields are text."""
+        """The string of `key` if all of its fields are text."""
         return (self.words.word(key, **fields),)
 
 
 Detail = Literal["scalar", "compact", "vector", "summary"]
 
-#: So many units of a line, rows and columns of a matrix; in a summary; terms of a sum where one unit was chosen.
+#: Maximum number of units of a line, rows and columns of a matrix; in a summary; of terms of a sum for one chosen unit.
 UNITS, FEWER, MORE = 8, 5, 16
 
 
 class Place(NamedTuple):
-    """One layer and direction at one step, for one row of the batch."""
+    """One layer and direction at one step, for one sequence of the batch."""
 
     stage: Stage
     t: int
@@ -139,10 +139,10 @@ class Place(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What a trace is opened from, as commands have it.
+    """What a trace is opened from, in terms of commands.
 
-    name: the file. options: those with which it is opened, as they are typed. run: whether that is a run, and not a
-    trace that is there already.
+    name: the file. options: those with which it is opened, as typed. run: whether it has to be run, and is not an
+    existing trace.
     """
 
     name: str = "SOURCE"
@@ -150,22 +150,23 @@ class Source(NamedTuple):
     run: bool = False
 
 
-#: Of a trace that was made from Python, or came by standard input.
+#: Source of a trace made in Python, or read from standard input.
 UNNAMED = Source()
 
 
 @dataclass(frozen=True)
 class View(Naming):
-    """A trace with what is shown of it.
+    """A trace together with the selection that is shown.
 
-    stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, of a
-    trace that has one; alone: the part of it that is shown alone (`back`, or its `equations`), empty for the whole.
+    stages, steps, rows: the shown ones; everything: whether no limit applies. cut: parts left out because of limits, as
+    keys of the table of words. notes: remarks about the notation, after the equations. back: the backward pass, if the
+    trace has one; alone: the part of it that is shown exclusively (`back`, or its `equations`), empty for the whole.
     course: some updates of the weights, with a view of each of their traces. experiments: blocks that check a split.
-    paper: whether it goes on pages of paper. printed: what a page on the screen prints, where that is another view.
+    paper: whether it is for pages of paper. printed: what a page on the screen prints, if that is another view.
     profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
-    steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile that
-    of its gates. breadth: the part of a line of A4 that there is for a formula.
+    steps.
+    illustration: the picture of the cell, for a document with a separate picture file; in a profile, that of its gates.
+    breadth: the fraction of a line of A4 available for a formula.
     """
 
     trace: Trace
@@ -193,64 +194,66 @@ class View(Naming):
 
     @property
     def title(self) -> str:
-        """The author's title, or what a report is."""
+        """The author's title, or a generic one."""
         untitled = "untitled" if self.profile is None else "profile.untitled"
         return self.trace.header.title or self.words.word(untitled)
 
     @property
     def tight(self) -> bool:
-        """Whether it is set so that few pages of paper are needed."""
+        """Whether it is typeset to need few pages of paper."""
         return self.paper and self.detail in ("compact", "summary")
 
     @property
     def single(self) -> bool:
-        """Whether there is one layer, direction, step and row, so that all that is given stands in one place."""
+        """Whether there is one layer, direction, step and sequence, so that all given values are in one place."""
         return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1
 
-    #: Whether values without a name stand in the lines that read them, and not as lines of their own.
+    #: Whether unnamed values are written within the lines that use them, and not as separate lines.
     whole = False
 
     @cached_property
     def filled(self) -> bool:
-        """Whether the matrices are small enough to stand with their numbers in a formula."""
+        """Whether the matrices are small enough to be shown with their numbers in a formula."""
         return matrices_fit(self.trace)
 
     @property
     def units(self) -> int | None:
-        """How many units of a line are shown."""
+        """Maximum number of units shown of a line."""
         return None if self.everything else FEWER if self.detail == "summary" else UNITS
 
     @property
     def terms(self) -> int | None:
-        """How many terms of a sum are shown; more where one unit was chosen."""
+        """Maximum number of terms shown of a sum; more if one unit was chosen."""
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
     def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
-        """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
+        """Cached results of `compact.plan` for the stages of this view: requested at every step, and always the
+        same.
+        """
         return {}
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
+        """Where values are shown, in order of computation: a stage that runs backwards from its last step down."""
         every = ((stage, t, b) for stage in self.stages for t in self.walk(stage) for b in self.rows)
         there = ((self.stage_at(*place), *place[1:]) for place in every)
         return tuple(Place(stage, t, b) for stage, t, b in there if stage is not None)
 
     def walk(self, stage: Stage) -> Sequence[int]:
-        """The shown steps of a stage in computing order."""
+        """The shown steps of a stage in order of computation."""
         return self.steps[::-1] if stage.backwards else self.steps
 
     def at_most(self, steps: int) -> Self:
-        """The view of at most so many steps."""
+        """The view limited to a number of steps."""
         return replace(self, steps=first(self.steps, steps))
 
     def leading_stages(self, most: int) -> tuple[Stage, ...]:
-        """The stages that are shown where there is room for so many: the first, and the last."""
+        """The stages to show if there is room for this many: the first ones, and the last."""
         return first(self.stages, most)
 
     def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
-        """A stage as it is shown at a place, the same object wherever that is the same; None where nothing is shown."""
+        """A stage as shown at a place, the same object wherever it is the same; None if nothing is shown."""
         whole = self.trace.stage(stage.scope)
         if whole.cell.plain is None:
             return stage
@@ -265,7 +268,7 @@ class View(Naming):
 
     @cached_property
     def asked(self) -> tuple[Address, ...]:
-        """What was asked for, as far as it was recorded: a trace may hold some of its lines only."""
+        """The requested lines that were recorded: a trace may contain only some of its lines."""
         found: list[Address] = []
         for text in self.trace.header.ask:
             with suppress(MissingError):
@@ -273,29 +276,29 @@ class View(Naming):
         return tuple(dict.fromkeys(found))
 
     def lines(self, stage: Stage) -> list[Line]:
-        """The lines of a stage that were recorded and chosen, and have the chosen unit."""
+        """The lines of a stage that were recorded and selected, and have the selected unit."""
         return lines_of(self.trace, stage, self.chosen)
 
     def width(self, stage: Stage, name: str) -> int:
-        """Units of a value; 1 where it was not recorded."""
+        """Units of a value; 1 if it was not recorded."""
         values = self.values.array(stage.scope, name)
         return 1 if values is None else int(values.shape[-1])
 
     def cost(self, stage: Stage) -> int:
-        """Rows that one step of a stage takes, with its heading."""
+        """Number of rows that one step of a stage takes, including its heading."""
         if self.detail == "summary":
             return 4 + len(self.groups(stage))
         if self.detail == "vector":
             return 4 + len(self.lines(stage))
         heights = {line.name: len(self.indices(self.width(stage, line.name))) for line in self.lines(stage)}
-        if self.detail == "compact":  # each group takes two rows of vectors, two groups stand beside each other
+        if self.detail == "compact":  # each group takes two rows of vectors, and two groups are side by side
             return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
         return 4 + len(heights) + sum(heights.values())
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
-        """The chosen lines of a stage, those that belong together in one group.
+        """The selected lines of a stage, in groups that belong together.
 
-        idle: only those that ask whether the step is padding.
+        idle: only those that depend on whether the step is padding.
         """
         asks = {name for name, source in stage.sources.items() if source == VALID}
         there = {line.name for line in self.lines(stage) if not idle or asks & set(line.reads)}
@@ -303,49 +306,49 @@ class View(Naming):
         return [group for group in found if group.lines]
 
     def grouped(self, stage: Stage) -> list[LineGroup]:
-        """All lines of a stage, those that belong together in one group."""
+        """All lines of a stage, in groups that belong together."""
         kind = self.trace.header.kind
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
         return groups(stage, titled)
 
     def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
-        """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
+        """The lines of a group in a summary: its result, or the recorded ones."""
         return () if group.leader is None else (group.leader,) if group.leader in group.lines else group.lines
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
-        """What a line computes; leaf: what stands for an operand."""
+        """The expression of a line; leaf: returns the node for an operand."""
         tree = SYMBOLIC[line.op](line, tuple(map(leaf, line.operands)))
         return Call(HELD, (tree,)) if line.call[:1] == (HELD,) else tree
 
     def num(self, value: Any, name: str = "", given: bool = False) -> Num:
-        """A number that no line has, as those of the line `name` are shown, or as those that are given."""
+        """A number that belongs to no line, displayed like those of the line `name`, or like given ones."""
         return Num(self.values.style.show(value, name, given=given), value)
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
-        """What a line is in symbols, after its heading; the value of a composite function also without that."""
+        """A line in symbols, after its heading; the value of a composite function also expanded."""
         if line.assigned:
             yield "=", formula(line, stage.cell)
         if (whole := written_out(line, stage.cell)) is not None:
             yield "=", whole
 
     def indices(self, width: int) -> list[int | None]:
-        """The units that are shown of a line, None for dots."""
+        """The units shown of a line, None for dots."""
         if self.chosen.unit is not None:
             return [self.chosen.unit] if self.chosen.unit < width else []
         return kept(width, self.units)
 
     def idle(self, place: Place) -> bool:
-        """Whether only the lines that keep the states are shown at a place, since it is padding."""
+        """Whether only the lines that keep the states are shown at a place, because it is padding."""
         short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
         return short and self.padding(place.t, place.b)
 
     def padding(self, t: int, b: int) -> bool:
-        """Whether step t is padding in row b."""
+        """Whether step t is padding in sequence b."""
         return not self._valid[self.trace.index(t), b, 0]
 
     def counts(self, t: int, b: int) -> bool:
-        """Whether step t of row b is among the answers: padding is none, unless everything is shown."""
+        """Whether step t of sequence b is among the answers: padding is not, unless everything is shown."""
         return self.everything or not self.padding(t, b)
 
     @cached_property
@@ -354,7 +357,7 @@ class View(Naming):
 
 
 def place_in_words(words: Words, stages: Sequence[Stage], every: Sequence[Stage]) -> str:
-    """Layers and directions of stages in words; empty where there is only one. every: the forward stages that exist."""
+    """Layers and directions of stages in words; empty if there is only one. every: the existing forward stages."""
     if len(every) == 1:
         return ""
     found = []
@@ -376,14 +379,14 @@ def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
 
 
 def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
-    """The lines of a stage that were recorded and chosen, and have the chosen unit."""
-    recorded, unit = trace.lines.get(stage.scope, {}), chosen.unit or 0  # as tables have it
+    """The lines of a stage that were recorded and selected, and have the selected unit."""
+    recorded, unit = trace.lines.get(stage.scope, {}), chosen.unit or 0  # as in tables
     there = (line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name))
     return [line for line in there if unit < recorded[line.name].shape[-1]]
 
 
 def check_selection(trace: Trace, chosen: Selection) -> None:
-    """Raise MissingError for a selection that names what is not there, or leaves nothing."""
+    """Raise MissingError if a selection names something that does not exist, or is empty."""
     premises = {"x", "x_t", *INITIAL.values(), *names(trace, "parameters", "initial", "given")}
     recorded = names(trace, "lines")
     for name in chosen.names or ():
@@ -394,7 +397,7 @@ def check_selection(trace: Trace, chosen: Selection) -> None:
 
 
 def check_style(trace: Trace, digits: int | Style) -> None:
-    """Raise MissingError where decimals are given for a line that is not there."""
+    """Raise MissingError if decimals are given for a line that does not exist."""
     known = [name for stage in trace.stages for name in (*stage.cell.by_name, *stage.cell.inputs)]
     known += names(trace, "parameters", "given")
     for name in digits.lines if isinstance(digits, Style) else ():
@@ -403,7 +406,7 @@ def check_style(trace: Trace, digits: int | Style) -> None:
 
 
 V = TypeVar("V", bound=View)
-#: So many rows of a calculation are shown on paper, of what a person would not work out by hand: less than two pages.
+#: Maximum number of rows of a calculation on paper beyond hand size: less than two pages.
 PAPER = 80
 
 
@@ -411,9 +414,9 @@ def view(
     trace: Trace, detail: Detail | None, digits: int | Style, chosen: Selection, everything: bool, language: str = "en",
     paper: bool = False,
 ) -> View:  # fmt: skip
-    """What is shown of `trace`; without `detail` the size decides. Raises MissingError for a wrong selection.
+    """What is shown of `trace`; without `detail` the size decides. Raises MissingError for an invalid selection.
 
-    paper: whether it goes on pages of paper, where the terms of every single unit are too many.
+    paper: whether it is for pages of paper, where the terms of every single unit are too many.
     """
     check_selection(trace, chosen)
     check_style(trace, digits)
@@ -428,15 +431,15 @@ def view(
 
 
 def fitted(shown: V, detail: Detail | None) -> V:
-    """The view in a detail, that for which there is room if None, and with as many layers, steps and rows as fit.
+    """The view in a detail (if None, one that fits), and with as many layers, steps and sequences as fit.
 
-    What the selection names stays whole.
+    Parts named in the selection are kept completely.
     """
     chosen = shown.chosen
     shown = replace(shown, detail=detail or _detail(shown))
     whole = detail == "vector" or (detail == "compact" and not shown.filled)
     if whole and chosen.unit is not None:
-        shown = replace(shown, detail="scalar")  # one unit is no vector; its sums are too long within one another
+        shown = replace(shown, detail="scalar")  # a unit is not a vector; nested sums would be too long
     if shown.everything:
         return shown
     bound = PAPER if detail is None and shown.paper and not hand_size(shown.trace, chosen) else ROWS
@@ -461,7 +464,7 @@ def fitted(shown: V, detail: Detail | None) -> V:
 
 
 def _detail(shown: View) -> Detail:
-    """The detail for which there is room; on paper nothing is shown by single terms."""
+    """The detail that fits; on paper nothing is shown term by term."""
     chosen = shown.chosen
     if shown.paper and hand_size(shown.trace, chosen):
         return "compact"

@@ -1,1 +1,1 @@
-"""Weights in model files and arrays, as each framework stores them, to weights by our names."""
+"""From weights in model files and arrays, as each framework stores them, to weights under canonical names."""

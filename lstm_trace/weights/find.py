@@ -1,4 +1,4 @@
-"""Arrays in a framework's layout to LSTMs with weights by our names; every conversion is recorded as a sentence."""
+"""From arrays in a framework's layout to LSTMs with canonical weights; a sentence records every conversion."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .layouts import LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
 from .read import Found
 
-#: What the matrices and vectors of a gate are called, before its letter.
+#: Prefixes of the names of a gate's matrices and vectors, before its letter.
 _MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
 _VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c"}
 
 
 def numeric(key: str, values: Any) -> Any:
-    """An array of float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
+    """An array as float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
         raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
@@ -28,7 +28,7 @@ def numeric(key: str, values: Any) -> Any:
 
 
 def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The weights of one layer and direction by our names, and the options that they bring.
+    """The weights of one layer and direction under canonical names, and the options that they imply.
 
     roles: arrays by role and gate (see `Layout.patterns`). Raises ShapeError with every array that does not fit.
 
@@ -40,7 +40,7 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     faults: list[str] = []
     read = {place: Array(item.key, numeric(item.key, item.values)) for place, item in roles.items()}
     projection = read.get(("projection", ""))
-    wide = None  # the width of what the recurrent matrix multiplies, where it is not H
+    wide = None  # the width of the recurrent matrix's operand, if it is not H
     if projection is not None and np.ndim(projection.values) == 2:
         wide = projection.values.shape[1 if layout.projection_transposed else 0]
     blocks = _blocks(layout, read, wide, faults)
@@ -56,14 +56,14 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     if ("projection_bias", "") in read:
         found["b_hr"] = read["projection_bias", ""].values
         options["projection_bias"] = True
-    for (role, gate), item in read.items():  # layer normalisation has one form only, our own
+    for (role, gate), item in read.items():  # layer normalisation has only one form, our own
         if role.startswith(("gamma", "beta")):
             found[f"{role}_{gate}" if gate else role] = item.values
             options["layer_norm" if gate else "layer_norm_cell"] = True
     if any(name.startswith("w_c") for name in found):
         options["peephole"] = True
     if layout.coupled_input and "W_xi" not in found and "W_xf" in found:
-        # 1 - sigmoid(z) = sigmoid(-z), and the sign of a number is exact
+        # 1 - sigmoid(z) = sigmoid(-z), and changing the sign of a number is exact
         found |= {f"{name[:-1]}i": -found.pop(name) for name in list(found) if name.endswith("f") and name != "W_hf"}
         found["W_hi"] = -found.pop("W_hf")
         options["coupled"] = True
@@ -74,9 +74,9 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> dict[str, Any]:
-    """The matrices and vectors of each gate by our names, from an array for each gate or from stacks of them.
+    """The matrices and vectors of each gate under canonical names, from one array per gate or from stacks of them.
 
-    wide: the width of what the recurrent matrix multiplies, where it is not H.
+    wide: the width of the recurrent matrix's operand, if it is not H.
     """
     found: dict[str, Any] = {}
     size = 0 if layout.separate else _size(layout, read["joined" if layout.joined else "recurrent", ""], wide, faults)
@@ -124,7 +124,7 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
 
 
 def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> int:
-    """H from a stacked recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
+    """H from a stacked recurrent or joined matrix; 0, with a fault, if its shape cannot belong to an LSTM."""
     shape, turned = np.shape(main.values), layout.recurrent_transposed
     if len(shape) != 2:
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
@@ -150,7 +150,7 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
 
 
 def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faults: list[str]) -> dict[str, Any]:
-    """What multiplies x and what multiplies h (and the bias) of the joined kernel (H, n) of a gate."""
+    """The parts of a gate's joined kernel (H, n) that multiply x and h (and the bias)."""
     found = {}
     if layout.bias == "column":
         kernel, found[f"b_{gate}"] = kernel[:, :-1], kernel[:, -1]
@@ -172,11 +172,11 @@ def find(
 ) -> list[Found]:  # fmt: skip
     """The LSTMs among the arrays of a model.
 
-    arrays: by the names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.
-    layout: None where the names say which it is. kind: what to call them. keep: names without a role that go on as they
-    are (a readout's weights). partial: whether whole gates may be missing, since what is asked for decides which are
-    needed. An LSTM that does not fit, among others that do, is given as refused. Raises FileError or MissingError where
-    no names fit, MissingError or ShapeError where the only one does not fit.
+    arrays: by their names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.
+    layout: None if the names determine it. kind: what to call them. keep: names without a role that are kept unchanged
+    (a readout's weights). partial: whether whole gates may be missing, since the request determines which are needed.
+    If one of several LSTMs does not fit, it is returned as refused. Raises FileError or MissingError if no names fit,
+    MissingError or ShapeError if the only LSTM does not fit.
     """
     recognised = layout is None
     if layout is None:
@@ -205,7 +205,7 @@ def find(
         found.append(one)
     if len(groups) > 1:
         return found
-    # the weights that stand beside the only one, those of a readout, are at its top layer
+    # weights next to a single LSTM, those of a readout, belong to its top layer
     scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
     said = (f"not part of the LSTM: {some(rest, 8)}",) if rest else ()
@@ -215,10 +215,10 @@ def find(
 def one_lstm(
     name: str, group: Group, layout: Layout, kind: str, recognised: bool = False, partial: bool = False
 ) -> Found:
-    """One LSTM in our names.
+    """One LSTM under canonical names.
 
-    recognised: whether its names said the layout. partial: see `find`. Raises MissingError where it has not all its
-    arrays, ShapeError with every fault.
+    recognised: whether its names determined the layout. partial: see `find`. Raises MissingError if some of its arrays
+    are missing, ShapeError with every fault.
     """
     faults = Faults()
     weights: dict[str, Any] = {}
@@ -243,7 +243,7 @@ def one_lstm(
 
 
 def _biases(layout: Layout, roles: set[str]) -> str:
-    """What biases the arrays have, which is not always what the layout says of them."""
+    """The biases among the arrays, which may differ from the layout's description."""
     if roles & {"bias_x", "bias_h"}:
         return "two"
     if "bias" in roles:
@@ -252,7 +252,7 @@ def _biases(layout: Layout, roles: set[str]) -> str:
 
 
 def _directions(layout: Layout, group: Group) -> Group:
-    """The arrays of each layer and direction; those with an axis (D, …) are taken apart."""
+    """The arrays of each layer and direction; arrays with an axis (D, …) are split."""
     if not layout.direction_axis:
         return group
     found = Group(group.name)
@@ -278,7 +278,7 @@ def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
 
 
 def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
-    """What is said where no array has a name of the layout: what they are called there, and what there is."""
+    """The message if no array has a name of the layout: the expected names, and the existing ones."""
     wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns[:3]]
     said = f"no array has a name of the layout {layout.name}; expected names like {', '.join(wanted)}; there are "
     said += some(list(arrays), 8) or "none"
@@ -288,7 +288,7 @@ def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
 
 
 def _mistyped(layout: Layout, rest: list[str]) -> Iterator[str]:
-    """A sentence for each name without a role that is nearly one of the layout's."""
+    """A sentence for each name without a role that is close to one of the layout's."""
     wanted = {part for _, pattern in layout.patterns for part in pattern.split("|") if part.isidentifier()}
     for key in rest:
         last = key.replace(".", "/").rsplit("/", 1)[-1]

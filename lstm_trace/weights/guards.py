@@ -1,4 +1,4 @@
-"""What a file may claim before it is read, compared with the bytes that are there; arrays that stay in their file."""
+"""Checks of claimed sizes against the bytes of a file, before anything is read; arrays that stay in their file."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ import numpy as np
 from ..base.resources import available
 from ..errors import FileError, LstmTraceError
 
-#: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this.
+#: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this ratio.
 RATIO = 100
-#: Up to this size a claim is harmless whatever its ratio.
+#: Claims up to this size are harmless whatever the ratio.
 SMALL = 1 << 24
-#: Bytes of an entry that are held at a time where only its checksum is wanted.
+#: Bytes of an entry that are held at a time if only its checksum is needed.
 PIECE = 1 << 20
-#: What can be done with a file whose reader is not there.
+#: Advice for a file whose reader is not installed.
 ARRAYS = "save its arrays as .safetensors or .npz"
 #: The record at the end of a zip file; the fifth field is the number of entries.
 _END = struct.Struct("<4s4H2LH")
 
 
 def afford(declared: int, stored: int, what: str) -> None:
-    """Raise FileError where `what` claims to unpack to far more than `stored` bytes can hold, or than memory has."""
+    """Raise FileError if `what` claims to unpack to far more than `stored` bytes can hold, or than fits into memory."""
     if declared <= SMALL:
         return
     if declared > RATIO * max(stored, 1):
         raise FileError(f"{what} claims {declared:,} bytes and stores {stored:,}: not a file of weights; refused")
     free = available()
     if free is not None and declared > free:
-        raise FileError(f"{what} needs {declared:,} bytes and {free:,} of memory are free")
+        raise FileError(f"{what} needs {declared:,} bytes, and {free:,} of memory are free")
 
 
 def archive(path: str | Path) -> zipfile.ZipFile:
-    """A zip file whose entries are as large as they say. Raises FileError where it is truncated, or a bomb."""
+    """A zip file whose entries have their claimed sizes. Raises FileError if it is truncated, or a bomb."""
     try:
         opened = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -56,7 +56,7 @@ def archive(path: str | Path) -> zipfile.ZipFile:
             if not entry.filename:
                 raise FileError(f"{path}: an entry of the archive has no name; the file is damaged")
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # bzip2 and LZMA cannot be unpacked in bounded pieces, and nothing that saves weights uses them
+                # bzip2 and LZMA cannot be unpacked in bounded pieces, and no program saves weights with them
                 said = f"{entry.filename} is compressed by the method {entry.compress_type}"
                 raise FileError(f"{path}: {said}; expected an entry that is stored or deflated: save the file again")
             afford(entry.file_size, entry.compress_size, f"{path}: {entry.filename}")
@@ -70,14 +70,14 @@ def archive(path: str | Path) -> zipfile.ZipFile:
     return opened
 
 
-# a broken entry: of an unknown compression, encrypted, or with other bytes than its checksum
+# a broken entry: of an unknown compression, encrypted, or not matching its checksum
 _ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
 
 def _promised(path: str | Path) -> int | None:
-    """How many entries the end of a zip file says that it has; None where there are more than it can say.
+    """The number of entries stated at the end of a zip file; None if there are more than can be stated there.
 
-    `zipfile` does not look: a wrong length in its list of entries makes it pass over the next ones.
+    `zipfile` does not check it: a wrong length in its list of entries makes it skip the next ones.
     """
     with Path(path).open("rb") as file:
         file.seek(max(0, Path(path).stat().st_size - (1 << 16) - _END.size))
@@ -90,9 +90,9 @@ def _promised(path: str | Path) -> int | None:
 
 
 def content(opened: zipfile.ZipFile, name: str) -> bytes:
-    """The bytes of an entry. Raises BadZipFile, without unpacking the rest, where it holds more than it says.
+    """The bytes of an entry. Raises BadZipFile, without unpacking the rest, if it contains more than it claims.
 
-    `ZipFile.read` would unpack up to 2 GB before it looks.
+    `ZipFile.read` would unpack up to 2 GB before it checks.
     """
     with opened.open(name) as file:
         return file.read(max(1, opened.getinfo(name).file_size))
@@ -119,7 +119,7 @@ def check_intact(opened: zipfile.ZipFile, path: str | Path) -> None:
 
 @contextmanager
 def told(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn exceptions of `kinds`, and those of a broken zip entry, into a FileError that begins with the file."""
+    """Turn exceptions of `kinds`, and those of a broken zip entry, into a FileError that begins with the file name."""
     broken: tuple[type[Exception], ...] = (*kinds, *_ZIP, EOFError, OSError, MemoryError)
     try:
         yield
@@ -136,7 +136,7 @@ def entries(shape: Iterable[int]) -> int:
 
 
 def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
-    """A declared shape. Raises FileError for one that no array has."""
+    """A declared shape. Raises FileError if no array can have it."""
     found = tuple(shape)
     if any(n < 0 for n in found) or len(found) > 8:
         raise FileError(f"{what} has the shape {shape!r}, which no array has")
@@ -145,9 +145,9 @@ def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Lazy:
-    """An array that stays in its file until its numbers are asked for, by `np.asarray`.
+    """An array that stays in its file until its numbers are requested, by `np.asarray`.
 
-    dtype: numpy's or a framework's, or its name. read: gives the numbers, or raises FileError.
+    dtype: numpy's or a framework's, or its name. read: returns the numbers, or raises FileError.
     """
 
     shape: tuple[int, ...]

@@ -1,8 +1,8 @@
-"""How frameworks store an LSTM's weights: one record for each, one field for each fact.
+"""How frameworks store an LSTM's weights: one record per framework, one field per property.
 
-Our own form is one matrix for each gate, (H, I) and (H, H), in the order of reading. `unpack` reads any of these
-layouts into it. Sources stand with each row; "not run" marks rows that were read in the framework's source, or in
-a description of it, but not compared with its results here.
+Our own form is one matrix per gate, (H, I) and (H, H), in reading order. `unpack` converts any of these layouts to it.
+Each row names its source; "not run" marks rows that were taken from the framework's source, or from a description of
+it, but not compared with its results here.
 """
 
 from __future__ import annotations
@@ -41,24 +41,25 @@ _BIASES = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The facts of one way to store weights.
+    """The properties of one way to store weights.
 
-    order: the gates in the order in which they are stacked, of the letters i, f, c (or g, j, z), o.
-    separate: an array for each gate instead of a stack of four.
+    order: the order in which the gates are stacked, in the letters i, f, c (or g, j, z), o.
+    separate: one array per gate instead of a stack of four.
     input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
     joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
-    bias: one vector for each gate, two (`two`), two after each other in one array (`8H`), or the kernel's last
-    `column`; arrays that are not there are no biases.
+    bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), or the kernel's last `column`; missing
+    arrays mean no biases.
     forget_bias: a number that the framework adds to the forget gate at run time; it is not in the stored bias.
     peephole: the order in which peephole vectors are stacked in one array (3H,).
     projection_transposed: (H, P) instead of (P, H).
-    flat_blocks: each gate's block holds its (H, ·) numbers row after row, whatever its shape says (CuDNNLSTM).
+    flat_blocks: each gate's block contains its (H, ·) numbers row by row, whatever its shape (CuDNNLSTM).
     direction_axis: arrays have a first axis for the directions, of length 1 or 2.
-    state: the order in which the framework returns its two states. options: of the cell, where they are not ours.
-    coupled_input: where the input gate has no arrays, it is 1 - f (TensorFlow Lite).
-    names: (role, pattern of the array's name); groups `gate`, `layer` and `back` are its letter, its layer and what
-    makes it the reverse direction. detect: what the layout is recognised by where nobody says it: its `names`, or
-    `shapes` as well where the names are too general; empty where another layout has the same arrays.
+    state: the order in which the framework returns its two states. options: of the cell, if they differ from our
+    defaults.
+    coupled_input: if the input gate has no arrays, it is 1 - f (TensorFlow Lite).
+    names: (role, pattern of the array's name); the groups `gate`, `layer` and `back` are its letter, its layer and the
+    part that marks the reverse direction. detect: how the layout is recognised by default: by its `names`, or also by
+    `shapes` if the names are too general; empty if another layout has the same arrays.
     """
 
     name: str
@@ -94,7 +95,7 @@ class Layout:
 
     @cached_property
     def own(self) -> Names:
-        """(role, pattern) of the framework's own names of arrays."""
+        """(role, pattern) of the framework's own array names."""
         return tuple((role, pattern) for role, pattern in self.names if role not in self._unused)
 
     @cached_property
@@ -108,7 +109,7 @@ class Layout:
         return {"input", "recurrent"} if self.joined else {"joined"}
 
     def describe(self, biases: str = "") -> str:
-        """The facts in one sentence. biases: what the arrays have, where it is known: none, or a value of `bias`."""
+        """The properties in one sentence. biases: those of the arrays, if known: none, or a value of `bias`."""
         gates = ", ".join(self.order)
         said = ["an array for each gate" if self.separate else f"gates stacked in the order {gates}"]
         if self.joined:
@@ -126,16 +127,16 @@ class Layout:
 
 
 _FIXED = {"name", "names", "detect", "title", "source", "options", "coupled_input"}
-#: The facts of a layout that a user may change, in alphabetical order.
+#: The properties of a layout that a user may change, in alphabetical order.
 FACTS = tuple(sorted(f.name for f in fields(Layout) if f.name not in _FIXED))
 
 
 def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
-    """A layout by name, by facts, or by a name with other facts: `{name: keras, order: icfo}`.
+    """A layout by name, by properties, or by a name with other properties: `{name: keras, order: icfo}`.
 
-    Facts without a name describe arrays with general names: `W_x`, `W_h` and `b` where an order is given, and one
-    array for each gate (`W_xi`, or `W_i` when joined) where not. `transposed` stands for both matrices.
-    Raises OptionError for an unknown name or fact.
+    Properties without a name describe arrays with general names: `W_x`, `W_h` and `b` if an order is given, otherwise
+    one array per gate (`W_xi`, or `W_i` if joined). `transposed` applies to both matrices.
+    Raises OptionError for an unknown name or property.
 
     >>> layout("tf1").order, layout({"joined": "hx"}).separate
     ('icfo', True)

@@ -1,6 +1,6 @@
 """Live modules: PyTorch's nn.LSTM and nn.LSTMCell, Keras's LSTM, LSTMCell and Bidirectional.
 
-A framework is asked only when it is loaded already: a module of it cannot exist otherwise.
+A framework is used only if it is loaded already: otherwise none of its modules can exist.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .read import Defaults, Found
 
 
 def framework(source: Any) -> str:
-    """`torch` or `keras` for a module or layer of theirs, empty for anything else."""
+    """`torch` or `keras` for one of their modules or layers, empty for anything else."""
     keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
     if keras is not None and isinstance(source, keras.layers.Layer):
         return "keras"
@@ -31,18 +31,18 @@ def framework(source: Any) -> str:
 
 
 def from_live(source: Any, name: str = "", used: Mapping[str, Any] | None = None) -> Found:
-    """The LSTM that a live module is. Raises OptionError for other modules, and for dropout that is active.
+    """The LSTM in a live module. Raises OptionError for other modules, and for active dropout.
 
-    used: the weights of a PyTorch module by its own names, where they are not to be read again.
+    used: the weights of a PyTorch module by its own names, if they must not be read again.
     """
     kind = framework(source)
     return _from_keras(source, name) if kind == "keras" else _from_torch(source, name, used)
 
 
 def as_array(value: Any) -> Any:
-    """Numbers of any framework as a numpy array; bfloat16 as the equal float32. Other values as they are.
+    """Numbers of any framework as a numpy array; bfloat16 as the equal float32. Other values are returned unchanged.
 
-    Raises OptionError for a tensor of PyTorch's that has no numbers: on the meta device, in torch.export or torch.func.
+    Raises OptionError for a PyTorch tensor without numbers: on the meta device, in torch.export or torch.func.
     """
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(value, torch.Tensor):
@@ -65,7 +65,7 @@ def precision(dtype: Any) -> float:
 
 
 def unpacked(x: Any) -> tuple[Any, Any]:
-    """A PackedSequence as its padded (T, B, I) and the lengths of its rows; (x, None) for anything else."""
+    """A PackedSequence as its padded (T, B, I) and the lengths of its sequences; (x, None) for anything else."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(x, torch.nn.utils.rnn.PackedSequence):
         return as_array(x), None
@@ -88,7 +88,7 @@ def weights_of(module: Any) -> dict[str, Any]:
     """The weights of an nn.LSTM or nn.LSTMCell by their names."""
     cell = not hasattr(module, "_flat_weights_names")
     own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
-    values = {key: getattr(module, key, None) for key in own}  # read once: a parametrized one is computed each time
+    values = {key: getattr(module, key, None) for key in own}  # read once: reading a parametrized one computes it
     return {key: value for key, value in values.items() if value is not None}
 
 
@@ -110,13 +110,13 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
 
 
 def _hint(inside: Iterable[str]) -> str:
-    """Which LSTMs a model has that was given in place of one."""
+    """The LSTMs in a model that was given in place of one, for a message."""
     listed = some(list(inside), 6)
     return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
 
 
 def check_dropout(module: Any, name: str) -> None:
-    """Raise OptionError where a PyTorch LSTM drops values at random."""
+    """Raise OptionError if a PyTorch LSTM drops values at random."""
     rate = getattr(module, "dropout", 0.0)
     if module.training and rate and getattr(module, "num_layers", 1) > 1:
         said = f"{name or 'the LSTM'} is in training mode with dropout {rate}"
@@ -127,7 +127,7 @@ def check_dropout(module: Any, name: str) -> None:
 
 
 def recurrent_layers(model: Any) -> dict[str, Any]:
-    """Every LSTM, and every Bidirectional of one, in a Keras model by name; the halves of the latter are left out."""
+    """Every LSTM, and every Bidirectional of one, in a Keras model by name; without the halves of the latter."""
     keras = sys.modules["keras"]
     found: dict[str, Any] = {}
     inner: set[int] = set()
@@ -149,7 +149,7 @@ def halves(layer: Any) -> dict[str, Any]:
 
 
 def lstm_cells(layer: Any) -> list[Any]:
-    """The LSTM cells of a Keras layer, from the input up; none where it has other cells too."""
+    """The LSTM cells of a Keras layer, from the input up; empty if it also has other cells."""
     keras = sys.modules["keras"]
     cell = layer.cell if isinstance(layer, keras.layers.RNN) else layer
     cells = list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
@@ -172,7 +172,7 @@ def _from_keras(layer: Any, name: str) -> Found:
             held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
             arrays[number, direction] = {r: as_array(v.value) for r, v in held.items() if v is not None}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
+        warnings.simplefilter("ignore")  # Keras warns about lambda activations; they are rejected below
         config = Layer(name or layer.name, type(layer).__name__, layer.get_config())
     found = from_layer(arrays, config, sys.modules["keras"].__version__)
     if found.refused:
@@ -183,10 +183,10 @@ def _from_keras(layer: Any, name: str) -> Found:
 
 
 def _padding(half: Any) -> str:
-    """What a Keras layer gives out at padding: the backends differ (`src/backend/*/rnn.py` of Keras 3.15).
+    """The output of a Keras layer at padding: the backends differ (`src/backend/*/rnn.py` in Keras 3.15).
 
-    JAX and numpy give the carried state, other than the output before where there are initial states; unrolled, they
-    leave zero_output_for_mask out of account.
+    JAX and numpy output the carried state, which differs from the previous output if there are initial states;
+    unrolled, they ignore zero_output_for_mask.
     """
     plain = sys.modules["keras"].backend.backend() in ("jax", "numpy")
     if getattr(half, "zero_output_for_mask", False) and not (plain and half.unroll):

@@ -1,4 +1,4 @@
-"""Which LSTM each array of a model file belongs to, by its name, and what arrays that are missing would be called."""
+"""Which LSTM each array of a model file belongs to, judged by its name, and what missing arrays would be called."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .layouts import CANDIDATE, LAYOUTS, Layout, Names
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
 _CELL = re.compile(r"(?:cell|layer)_(\d+)")  # TensorFlow 1 MultiRNNCell
-#: Names that no dense layer has.
+#: Names that dense layers do not have.
 _TELLING = re.compile(
     r"(weight|bias)_(ih|hh)|[ih]2h_|recurrent|input_to_|^(.*[/.])?(W_[xh][ifco]|W[xh]|[WU][xh]h_\w+)$"
 )
 
 
 class Array(NamedTuple):
-    """An array with the name that it has in its file."""
+    """An array with its name in the file."""
 
     key: str
     values: Any
@@ -30,7 +30,7 @@ class Array(NamedTuple):
 
 @dataclass
 class Group:
-    """The arrays of one LSTM: by (layer, direction), then by (role, gate), gate empty for stacked arrays."""
+    """The arrays of one LSTM: by (layer, direction), then by (role, gate); gate is empty for stacked arrays."""
 
     name: str
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
@@ -62,17 +62,17 @@ class Group:
 
     @property
     def partial(self) -> bool:
-        """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
+        """Whether only LSTMs have such names, so that an absent matrix must be missing."""
         return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(item.key) for item in self.arrays)
 
     @property
     def expected(self) -> list[tuple[int, str]]:
-        """Every layer up to the last, in each direction that there is."""
+        """Every layer up to the last, in each existing direction."""
         return list(product(range(self.layers), sorted({direction for _, direction in self.parts})))
 
 
 def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
-    """The arrays by LSTM; those whose names fit none of the patterns are left out."""
+    """The arrays by LSTM; those whose names match no pattern are left out."""
     found: dict[str, Group] = {}
     for key, values in arrays.items():
         if placed := place(key, patterns):
@@ -83,9 +83,9 @@ def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
 
 
 def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
-    """The layout whose names explain the most arrays, with the LSTMs it finds; None where no layout's names are there.
+    """The layout whose names explain the most arrays, with the LSTMs that it finds; None if no layout's names occur.
 
-    Where two explain as many, the one whose shapes fit; of those, the first. General names do not count.
+    If two explain equally many, the one whose shapes fit; then the first. General names do not count.
     """
     known: list[tuple[tuple[int, int, int], Layout, dict[str, Group]]] = []
     for layout in (one for one in LAYOUTS.values() if one.detect):
@@ -100,7 +100,7 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
 
 
 def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
-    """(module, layer, direction, role, gate) of an array's name; None where it has no role."""
+    """(module, layer, direction, role, gate) of an array's name; None if it has no role."""
     text = key.removesuffix(":0").replace(".", "/")
     matches = ((role, re.search(rf"(?:^|/)(?:{pattern})$", text)) for role, pattern in patterns)
     role, match = next(((role, match) for role, match in matches if match), ("", None))
@@ -117,7 +117,7 @@ def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
             if kept and kept[-1].isdecimal():
                 layer = int(kept.pop())
             if any(_CELL.fullmatch(later) for later in parts[at + 1 :]):
-                kept.append(part)  # two stacks side by side that never meet: an LSTM each
+                kept.append(part)  # two independent stacks side by side: one LSTM each
         elif cell := _CELL.fullmatch(part):
             layer = int(cell[1])
         else:
@@ -127,7 +127,7 @@ def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
 
 
 def _fits(group: Group, layout: Layout) -> bool:
-    """Whether the shapes are the layout's: recurrent matrices 4H by H the way it has them, biases of its length."""
+    """Whether the shapes fit the layout: recurrent matrices 4H by H in its orientation, biases of its length."""
     for roles in () if layout.separate else group.parts.values():
         found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
         shape = found.get("recurrent", ())
@@ -143,7 +143,7 @@ def _fits(group: Group, layout: Layout) -> bool:
 
 Roles = Mapping[tuple[str, str], Array]
 
-#: Roles that come together: where one is there, so must the other be.
+#: Roles that occur together: if one is present, so must be the other.
 _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
 _WORDS = {
     "input": "input matrix", "recurrent": "recurrent matrix", "joined": "joined kernel", "bias_x": "input bias",
@@ -151,15 +151,15 @@ _WORDS = {
     "projection_bias": "projection's bias", "gamma_cell": "gamma of the cell state",
     "beta_cell": "beta of the cell state",
 }  # fmt: skip
-#: Roles of which there is an array for each gate where a layout has those.
+#: Roles with one array per gate in layouts with separate gates.
 _GATED = ("input", "recurrent", "joined", "bias_x", "bias_h")
 _LISTED = 8
 
 
 def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
-    """A sentence where arrays are missing, in the file's own names; empty where all are there.
+    """A sentence if arrays are missing, with the file's own names; empty if all are present.
 
-    All layers and directions must have the same kinds of arrays, and all gates of one, for a layer's cell is the same
+    All layers and directions must have the same kinds of arrays, and so must all gates, because the cell is the same
     everywhere. partial: whether whole gates may be missing.
     """
     wanted = _wanted(layout, {one for roles in group.parts.values() for one in roles}, partial)
@@ -174,14 +174,14 @@ def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
 
 
 def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:
-    """The names of the wanted arrays that a layer or direction has not, matrices first."""
+    """The names of the required arrays that a layer or direction lacks, matrices first."""
     ordered = sorted(wanted, key=lambda one: (one[0] not in ("joined", "input", "recurrent"), one))
     places = product(group.expected, ordered)
     return [called(layout, group, part, one) for part, one in places if one not in group.parts.get(part, {})]
 
 
 def _narrow(layout: Layout, group: Group) -> str:
-    """What shows that the states are projected; empty where nothing does."""
+    """Evidence that the states are projected; empty if there is none."""
     there = [item for roles in group.parts.values() for (role, _), item in roles.items() if role == "recurrent"]
     for key, values in there:
         shape = tuple(getattr(values, "shape", ()))
@@ -194,13 +194,13 @@ def _narrow(layout: Layout, group: Group) -> str:
 
 
 def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[tuple[str, str]]:
-    """What a layer must have, given what some layer has."""
+    """The arrays that a layer must have, given those of some layer."""
     found = {role for role, _ in there} | ({"joined"} if layout.joined else {"input", "recurrent"})
     for one, other in _PAIRS:
         found |= {one, other} if found & {one, other} else set()
     found |= {"projection"} if "projection_bias" in found else set()
     matrices = {gate for role, gate in there if role in ("input", "recurrent", "joined")}
-    coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # one gate is 1 - the other
+    coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # this gate is 1 - the other
     gates = set("ifco") & matrices if partial else set("ifco") - ({coupled} - matrices)
     wanted = set()
     for role in found:
@@ -214,17 +214,17 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
     return wanted
 
 
-# -- what it would be called -----------------------------------------------------------------------------------------
+# -- names of missing arrays -----------------------------------------------------------------------------------------
 
 
 def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, str]) -> str:
-    """The name that an array (role, gate) would have beside those that are there; in words where that is not known."""
+    """The name that an array (role, gate) would have, inferred from existing ones; in words if it is unknown."""
     others = list(_from_others(group.parts, part, one))
     for name in (*_from_part(layout, group.parts.get(part, {}), one), *others):
         found = place(name, layout.patterns)
         if found is not None and found[1:] == (*part, *one):
             return name
-    if others and not any(place(item.key, layout.patterns) for item in group.arrays):  # Keras 3 has numbers for names
+    if others and not any(place(item.key, layout.patterns) for item in group.arrays):  # Keras 3 uses numbers as names
         return others[0]
     role, gate = one
     where = f" of layer {part[0]}, {part[1]}" if len(group.expected) > 1 else ""
@@ -232,14 +232,14 @@ def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, 
 
 
 def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[str]:
-    """Names made from those of the same layer and direction, by the words in which the patterns of two roles differ."""
+    """Names made from those in the same layer and direction, by the words in which the patterns of two roles differ."""
     wanted = list(enumerate(_words(layout, one[0])))
     for (other, _), item in sorted(here.items(), key=lambda pair: pair[0][0] != one[0]):  # the same role first
         dotted = "/" not in item.key
         key = item.key.replace(".", "/") if dotted else item.key
         there = [(m, word) for m, word in enumerate(_words(layout, other)) if word in key]
-        there.append((len(wanted), key.rpartition("/")[2]))  # or in place of the whole last part
-        # the same choice of several first (`w` beside `b`, `kernel` beside `bias`), then one that ends alike
+        there.append((len(wanted), key.rpartition("/")[2]))  # or instead of the whole last part
+        # the same choice among several first (`w` beside `b`, `kernel` beside `bias`), then one with a similar ending
         pairs = sorted((k != m, -_shared(new[::-1], old[::-1]), k, old, new) for k, new in wanted for m, old in there)
         for *_, old, new in pairs:
             before, _, after = key.rpartition(old)
@@ -248,13 +248,13 @@ def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[st
 
 
 def _words(layout: Layout, role: str) -> list[str]:
-    """The texts that the patterns of a role match; parts that may be left out and say no text (a number) are."""
+    """The texts that the patterns of a role match, without optional parts that contain no text (a number)."""
     choices = (word for own, pattern in layout.patterns if own == role for word in _choices(pattern))
     return list(dict.fromkeys(word for word in choices if "\\" not in word))
 
 
 def _choices(pattern: str) -> list[str]:
-    """A pattern of names written out: a text for each choice that it leaves.
+    """A pattern of names expanded: one text per combination of its alternatives.
 
     >>> _choices("W_(?P<gate>[if])(_raw)?")
     ['W_i', 'W_i_raw', 'W_f', 'W_f_raw']
@@ -272,7 +272,7 @@ def _choices(pattern: str) -> list[str]:
 def _from_others(
     parts: Mapping[tuple[int, str], Roles], part: tuple[int, str], wanted: tuple[str, str]
 ) -> Iterator[str]:
-    """Names made from that of another layer or direction, by what differs between two arrays that both have."""
+    """Names made from that of another layer or direction, by the difference between two arrays that both have."""
     here = parts.get(part, {})
     for other in parts.values():
         if wanted not in other:
@@ -289,5 +289,5 @@ def _from_others(
 
 
 def _shared(a: str, b: str) -> int:
-    """How many letters two texts begin with together."""
+    """Length of the common prefix of two texts."""
     return len(commonprefix((a, b)))  # noqa: RUF071 - letters, not folders

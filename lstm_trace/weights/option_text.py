@@ -1,6 +1,6 @@
-"""Layouts and options as a person types them: `keras,order=icfo,bias=two`, `candidate_activation=relu,merge=sum`.
+"""Layouts and options as typed by a user: `keras,order=icfo,bias=two`, `candidate_activation=relu,merge=sum`.
 
-The words are those of `layout=` and `options=` in Python, and of problem files.
+The keys are those of `layout=` and `options=` in Python, and of problem files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import Faults, OptionError, nearest
 from .layouts import FACTS, Layout, layout
 
 _NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Literal["forward", "reverse"]}
-#: What people write in place of our words: options of frameworks, and of earlier command lines.
+#: Words that people write instead of ours: options of frameworks, and of earlier command lines.
 _INSTEAD = {
     "gate_order": "order=ifco",
     "not_transposed": "transposed=false",
@@ -32,16 +32,16 @@ _INSTEAD = {
 
 
 def layout_of_text(text: str) -> str | Mapping[str, Any]:
-    """The layout that a text names or describes.
+    """The layout named or described by a text.
 
     Args:
-        text: the name of a layout, then parts of it with commas between, or parts alone (docs/layouts.md).
+        text: the name of a layout, followed by comma-separated properties, or only properties (docs/layouts.md).
 
     Returns:
-        What `layout=` takes: a name, or a mapping of parts.
+        A value for `layout=`: a name, or a mapping of properties.
 
     Raises:
-        OptionError: with every unknown name or part, part that is given twice, and value that is not allowed.
+        OptionError: with every unknown name or property, every duplicate, and every value that is not allowed.
 
     >>> layout_of_text("keras"), layout_of_text("keras,order=icfo,transposed=false")
     ('keras', {'name': 'keras', 'order': 'icfo', 'transposed': False})
@@ -49,22 +49,22 @@ def layout_of_text(text: str) -> str | Mapping[str, Any]:
     hints = get_type_hints(Layout)
     known = {"name": str, "transposed": bool, **{name: hints[name] for name in FACTS}}
     parts = _read(text, known, "layout", "name")
-    layout(parts)  # names a layout or an order that there is not
+    layout(parts)  # raises for an unknown layout or order
     return str(parts["name"]) if parts.keys() == {"name"} else parts
 
 
 def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
-    """The options of a cell and of its network that a text describes.
+    """The options of a cell and of its network described by a text.
 
     Args:
-        text: options with commas between (docs/options.md); `reverse.clip=1` is one of the reverse direction alone.
+        text: comma-separated options (docs/options.md); `reverse.clip=1` applies to the reverse direction only.
         kind: the name of the cell.
 
     Returns:
-        What `options=` takes.
+        A value for `options=`.
 
     Raises:
-        OptionError: with every unknown option, option that is given twice, and value that is not allowed. Whether the
+        OptionError: with every unknown option, every duplicate, and every value that is not allowed. Whether the
             options fit each other is checked with the weights.
 
     >>> options_of_text("candidate_activation=leaky_relu(0.1),peephole=true,clip=3")
@@ -83,12 +83,12 @@ def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
 def _read(
     text: str, known: Mapping[str, Any], what: str, first: str = "", more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The parts of a text with their values. first: the part that a text may begin with, without saying so.
+    """The parts of a text with their values. first: the key of a first part that is given without one.
 
-    known: the types of the parts by name. more: those that are left out where messages list the parts.
+    known: the types of the parts by name. more: those not listed in messages.
     """
     hints, faults, found = {**known, **(more or {})}, Faults(), dict[str, Any]()
-    parts = re.split(r",(?![^(\[{]*[)\]}])", text)  # at commas that stand in no brackets
+    parts = re.split(r",(?![^(\[{]*[)\]}])", text)  # at commas outside brackets
     for number, part in enumerate(parts if len(parts) == 1 or parts[-1].strip() else parts[:-1]):
         name, mark, value = (piece.strip() for piece in part.partition("="))
         if not mark and first and number == 0:
@@ -105,7 +105,7 @@ def _read(
             found[name] = _valued(name, value, hints[name], what)
     faults.tell()
     if not found:
-        raise OptionError(f"{what}: nothing is said; expected for example {next(iter(known))}=…")
+        raise OptionError(f"{what}: empty; expected for example {next(iter(known))}=…")
     return found
 
 
@@ -127,13 +127,13 @@ def _valued(name: str, value: str, hint: Any, what: str) -> Any:
 
 
 def _kinds(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
-    """The types that a part can have, and the words among its values."""
+    """The possible types of a part, and the words among its values."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return kinds, [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
 
 
 def _expected(hint: Any) -> str:
-    """The values that a part can take, in words."""
+    """The possible values of a part, in words."""
     kinds, said = _kinds(hint)
     said += {bool: ["true", "false"], float: ["a number"], str: ["a text"]}.get(kinds[0], [])
     said += ["none"] if type(None) in kinds and "none" not in said else []

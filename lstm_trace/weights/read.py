@@ -1,6 +1,6 @@
-"""Model files to weights by our names: a record for each LSTM that was found, and what `lstm-trace inspect` says of it.
+"""From model files to canonical weights: one record for each LSTM found, and the output of `lstm-trace inspect`.
 
-The reader of each kind of file is a module that is imported only when such a file comes.
+The reader for each kind of file is a module that is imported only when it is needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..printable import message
 from ..trace.files.schema import TRACED
 from .layouts import Layout, layout as stored_as
 
-#: Options that say what a file of weights may leave out, in words.
+#: Options for facts that a weights file may lack, in words.
 SAYING = {
     "candidate_activation": "activation", "output_activation": "activation",
     "gate_activation": "recurrent activation", "direction": "direction", "merge": "merge",
@@ -33,10 +33,10 @@ SAYING = {
 
 @dataclass(frozen=True)
 class Defaults:
-    """What a problem file fixes beside the weights; an argument of `run` takes its place.
+    """The values that a problem file fixes besides the weights; an argument of `run` overrides them.
 
-    hold: what is held, `layers` of values by address. arithmetic: another one than that of the weights' dtype. tokens:
-    labels of the steps of x. where: the file's name, for messages.
+    hold: `layers` of held values by address. arithmetic: if it differs from that of the weights' dtype. tokens: labels
+    of the steps of x. where: the file's name, for messages.
     """
 
     x: Array | None = None
@@ -56,13 +56,14 @@ class Defaults:
 class Found:
     """One LSTM of a model.
 
-    name: where it stands in the model (`encoder.lstm`; empty when the file is nothing but this LSTM). kind: what its
-    framework calls it. weights: arrays by full addresses of our names (`0/forward/W_xi`). options: of the cell and
-    the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
-    (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights. assumed:
-    those of them that tell what the file does not say and what was taken instead, by the option that says it.
-    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …). stored: the layout of its arrays.
-    refused: why it cannot be traced, where it cannot; then weights and options are empty.
+    name: its location in the model (`encoder.lstm`; empty if the file contains only this LSTM). kind: its framework's
+    name for it. weights: arrays by full canonical address (`0/forward/W_xi`). options: of the cell and the network
+    (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: values that the model fixes besides its weights
+    (initial states, lengths, whether x is batch first). imported: sentences about the conversions made to the weights.
+    assumed: those about facts that the file lacks and the values assumed instead, by the option that sets them.
+    facts: further facts for `inspect`, a keyword to a sentence (`layout`, `input`, …). stored: the layout of its
+    arrays.
+    refused: the reason if it cannot be traced; then weights and options are empty.
     """
 
     name: str
@@ -96,7 +97,7 @@ class Found:
         return extent(scope_and_name(key)[0] for key in self.weights)[1]
 
     def sizes(self) -> dict[str, int]:
-        """I, H and, with a projection, P of the first layer, as far as its weights say."""
+        """I, H and, with a projection, P of the first layer, as far as its weights determine them."""
         first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
         matrices = {name: shape for name, shape in first.items() if len(shape) == 2}
         inputs = [shape for name, shape in matrices.items() if name.startswith("W_x")]
@@ -105,7 +106,7 @@ class Found:
 
 
 def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
-    """The LSTM with what the caller's options say, in place of what was assumed. Raises OptionError."""
+    """The LSTM with the caller's options replacing what was assumed. Raises OptionError."""
     asked = {option: options[option] for option in SAYING if options.get(option) is not None}
     if found.refused or not asked:
         return found
@@ -117,13 +118,13 @@ def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
 
 
 def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
-    """The weights of one direction as those of `direction`; as they are if None. Raises OptionError."""
+    """The weights of one direction as those of `direction`; unchanged if None. Raises OptionError."""
     if direction not in (None, "forward", "reverse"):
         raise OptionError(f"option direction must be one of forward, reverse; found {direction!r}")
     if direction is None or found.directions == (direction,):
         return found.weights
     if len(found.directions) > 1:
-        raise OptionError(f"option direction: {direction} changes nothing: the model runs in both directions")
+        raise OptionError(f"option direction: {direction} has no effect: the model runs in both directions")
     parts = ((*scope_and_name(key), values) for key, values in found.weights.items())
     return {f"{layer_and_direction(scope)[0]}/{direction}/{name}": values for scope, name, values in parts}
 
@@ -131,8 +132,8 @@ def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
     """The LSTM called `name`, or the only one.
 
-    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
-    lists what there is, FileError where it cannot be traced.
+    A part of the name that matches only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
+    lists the available ones, FileError if it cannot be traced.
     """
     usable = [f for f in found if not f.refused]
     if name:
@@ -141,10 +142,10 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
         close = close or [f for f in usable if name in f.name]
         if len(close) != 1:
             names = [f.name for f in found]
-            said = "is not there" + nearest(name, names) if not close else "fits more than one"
+            said = "does not exist" + nearest(name, names) if not close else "matches more than one"
             there = f"there are {_listed(names)}"
             if names == [""]:
-                said, there = "is not there", "the only one has no name: leave the name out"
+                said, there = "does not exist", "the only one has no name: leave the name out"
             raise ChoiceError(f"{where}: the LSTM {name!r} {said}; {there}")
         usable = close
     else:
@@ -158,7 +159,7 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
 
 
 def check_any(found: Sequence[Found], where: str) -> None:
-    """Raise FileError where no LSTM of a model can be traced."""
+    """Raise FileError if no LSTM of a model can be traced."""
     if not found:
         raise FileError(f"{where}: no LSTM was found")
     if all(f.refused for f in found):
@@ -174,18 +175,19 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
     return some([name or "''" for name in names], most) + hint
 
 
-#: Reader module by suffix: its `read(path, layout=)` gives every LSTM of a file, its `arrays(path)` all arrays by name.
+#: Reader module by suffix: its `read(path, layout=)` returns every LSTM of a file, its `arrays(path)` all arrays by
+#: name.
 READERS: dict[str, str] = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
     **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
 }
-#: The package that a reader needs; those of no row need none.
+#: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
 _INSTEAD = "is not read; give its arrays as .npz with --layout coreml, or the model it was made from"
 _NEVER = "may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors"
-#: Files that are known and not read, with what to do instead.
+#: Known file types that are not supported, with advice.
 REFUSED = {
     ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
     ".tflite": "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite, or the Keras or ONNX model",
@@ -201,20 +203,20 @@ def readable() -> list[str]:
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether the name of a file says that it holds a model (a .safetensors file may hold a trace as well)."""
+    """Whether a file is a model, judged by its name (a .safetensors file may also be a trace)."""
     suffix = Path(path).suffix.lower()
     if suffix == ".safetensors":
-        from ..trace.files.safetensors import holds_trace  # numpy, for such files only
+        from ..trace.files.safetensors import holds_trace  # imports numpy, for such files only
 
         return not holds_trace(path)
     return suffix in READERS or suffix in REFUSED
 
 
 def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None = None) -> list[Found]:
-    """Every LSTM in a model file, those that cannot be traced included (see `Found.refused`).
+    """Every LSTM in a model file, including those that cannot be traced (see `Found.refused`).
 
-    layout: how the arrays are stored, where the file does not say it. Raises FileError, MissingError and ShapeError
-    that begin with the file's name.
+    layout: how the arrays are stored, if the file does not say. Raises FileError, MissingError and ShapeError with
+    messages that begin with the file's name.
     """
     suffix = Path(path).suffix.lower()
     if suffix in REFUSED:
@@ -227,7 +229,7 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
     if suffix == ".onnx" and layout is not None:
-        raise OptionError(f"{path}: an ONNX file says how its weights are stored")
+        raise OptionError(f"{path}: an ONNX file defines how its weights are stored")
     found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found
 
@@ -238,7 +240,7 @@ BIASES = {"none": "none", "one": "one for each gate", "two": "two for each gate"
 
 
 def record(one: Found) -> dict[str, Any]:
-    """An LSTM as plain data: name, kind, sizes, biases, options, parameters, facts and what was done on import."""
+    """An LSTM as plain data: name, kind, sizes, biases, options, parameters, facts and import notes."""
     if one.refused:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
@@ -277,7 +279,7 @@ def listing(path: str, found: Sequence[Found]) -> str:
 
 
 def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The labels of an LSTM that can be traced, and what is said under each."""
+    """The labels of an LSTM that can be traced, and the text under each."""
     merge = facts["network"].get("merge")
     merged = f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
     yield "layers", f"{facts['layers']}, {' and '.join(facts['directions'])}{merged}"
@@ -298,14 +300,14 @@ def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def option_text(value: Any) -> str:
-    """The value of an option as a problem file has it."""
+    """The value of an option as written in a problem file."""
     if isinstance(value, Mapping):
         return "; ".join(f"{key} {option_text(own)}" for key, own in value.items())
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def row(label: str, text: str) -> list[str]:
-    """A label and what is said under it, in as many lines of a terminal as that takes."""
+    """A label and its text, wrapped for a terminal."""
     return textwrap.wrap(
         message(text), 78, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=" " * (_LABEL + 2),
         break_long_words=False, break_on_hyphens=False,

@@ -1,4 +1,4 @@
-"""Computation in processes of its own, which can be killed: a thread cannot."""
+"""Computation in separate processes, which can be killed: a thread cannot."""
 
 from __future__ import annotations
 

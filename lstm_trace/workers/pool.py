@@ -1,8 +1,8 @@
 """Workers: a few processes that compute, a fair queue before them, and a time limit that kills.
 
-The processes are our own rather than those of anyio's `to_process`: those are started within the first call (0.7 s for
-our imports) and dropped after five idle minutes, answer Ctrl-C in the terminal out of turn, throw away what is printed
-on stderr, run the server's main module once more, and go on computing when the server is killed.
+The processes are our own rather than those of anyio's `to_process`: those are started during the first call (0.7 s
+for our imports) and dropped after five idle minutes, answer Ctrl-C in the terminal on their own, discard what is
+printed on stderr, run the server's main module once more, and go on computing when the server is killed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .process import BusyError, DiedError, Process, Progress, TooLongError, pick
 
 
 class ClientId(NamedTuple):
-    """Who asks. address: of the network. page: which of those there, as they say themselves."""
+    """Who asks. address: of the network. page: which page at that address, by its own account."""
 
     address: str = ""
     page: str = ""
 
 
 class QueuePlace:
-    """A place of a client in the queue, or among those that compute."""
+    """A place of a client in the queue, or among the running computations."""
 
     def __init__(self, client: ClientId, number: int) -> None:
         self.client, self.number = client, number
@@ -36,13 +36,14 @@ class QueuePlace:
 
 
 class Turns:
-    """A queue that is fair: first between addresses, then between the pages of one, then in the order of asking.
+    """A queue that is fair: first between addresses, then between the pages of an address, then in the order of
+    requests.
 
-    A client that has more turns at the moment comes later, then one that had its last turn later. So those who invent
-    names of pages delay their own address alone.
+    A client that has more turns at the moment comes later, then one that had its last turn later. Inventing names of
+    pages therefore only delays one's own address.
 
     at_once: how many compute at the same time. of_one: how many of one client. waiting, waiting_of_one: how many may
-    wait; a client of which nobody waits always may.
+    wait; a client that has none waiting always may.
     """
 
     def __init__(self, at_once: int, of_one: int, waiting: int, waiting_of_one: int) -> None:
@@ -54,7 +55,7 @@ class Turns:
         self._last: dict[ClientId | str, int] = {}  # the number of the last turn, of clients and of addresses
 
     def has_room(self, client: ClientId) -> bool:
-        """Whether one more of a client may wait, or need not."""
+        """Whether one more request of a client may wait, or need not wait."""
         own = sum(place.client == client for place in self.waiting)
         if own == 0:
             return self.most_of_one > 0 or self._may_begin(client)
@@ -67,7 +68,7 @@ class Turns:
         return place
 
     def begin(self) -> QueuePlace | None:
-        """The place whose turn it is now, which leaves the queue; None where nobody's is."""
+        """The place whose turn it is now, which leaves the queue; None if it is nobody's turn."""
         fit = [place for place in self.waiting if self._may_begin(place.client)]
         if (found := min(fit, key=self._order, default=None)) is None:
             return None
@@ -96,7 +97,7 @@ class Turns:
 
 
 R = TypeVar("R")
-#: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces does not come back.
+#: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces is not returned.
 MOST_IDLE_BYTES = 600_000_000
 
 
@@ -104,9 +105,9 @@ MOST_IDLE_BYTES = 600_000_000
 class Asked:
     """A request, which may lead to several calls, one after the other.
 
-    client: whose it is. patient: whether it waits for its turns without end, rather than `wait_seconds`. admitted:
-    whether one of its calls was let into the queue; the next ones have their place then. waiting: whether it waits
-    for a turn now.
+    client: the client that sent it. patient: whether it waits for its turns without limit, rather than `wait_seconds`.
+    admitted: whether one of its calls was let into the queue; the next ones then have their place. waiting: whether it
+    is waiting for a turn now.
     """
 
     client: ClientId = field(default_factory=ClientId)
@@ -121,7 +122,7 @@ asked: ContextVar[Asked] = ContextVar("asked")
 
 @dataclass(eq=False)
 class Workers:
-    """Computes in processes of its own. A context, or `start` and `stop`.
+    """Computes in separate processes. A context, or `start` and `stop`.
 
     Args:
         warm: a function, `module:function`, which every process calls before its first call. It is named, since whoever
@@ -129,9 +130,9 @@ class Workers:
         at_once: how many compute at the same time. of_one: how many of one client; all of them if None.
         waiting, waiting_of_one: how many more may wait for their turn, in all and of one client.
         wait_seconds: how long one that is not patient waits for its turn.
-        seconds: how long a computation may take. way: how to allow more, for the message where it takes longer.
+        seconds: how long a computation may take. way: how to allow more, for the message if it takes longer.
         memory: bytes that a process may allocate.
-        smaller: what makes a computation smaller, for the messages where it needs too much time or memory.
+        smaller: what makes a computation smaller, for the messages if it needs too much time or memory.
     """
 
     warm: str = ""
@@ -152,11 +153,11 @@ class Workers:
         self._stopped = False
         self._idle: list[Process] = []
         self._all: set[Process] = set()
-        # a thread waits for each call; some more, for those that still notice that their process was killed
+        # a thread waits for each call; a few more for those that have yet to notice that their process was killed
         self._threads = anyio.CapacityLimiter(4 * self.at_once + 4)
 
     def start(self) -> None:
-        """Start the processes that are not there; calls that come before they are warm wait for that."""
+        """Start the missing processes; calls that arrive before they are warm wait for that."""
         while len(self._all) < self.at_once:
             self._all.add(process := Process(self.memory, self.warm, self.smaller))
             self._idle.append(process)
@@ -167,7 +168,7 @@ class Workers:
             await to_thread.run_sync(process.wait_ready, limiter=self._threads)
 
     async def stop(self) -> None:
-        """End the processes, those that compute as well."""
+        """End the processes, including those that are computing."""
         self._stopped = True
         for process in list(self._all):
             await self._end(process)
@@ -186,21 +187,21 @@ class Workers:
     ) -> R:
         """What `function(*args)` returns, computed in a worker.
 
-        Where the task that waits is cancelled, the computation is killed.
+        If the task that waits is cancelled, the computation is killed.
 
         Args:
             function: of a module, so that it can be pickled.
-            args: that can be pickled.
-            progress: hears how far it is, in another thread: see `tell`.
-            seconds: how long it may take, where that is not the time of all.
+            args: arguments that can be pickled.
+            progress: is told the progress, in another thread: see `tell`.
+            seconds: how long it may take, if not the usual time.
 
         Returns:
             What the function returns.
 
         Raises:
-            BusyError: where too many wait, or this has waited too long.
-            TooLongError: where it took longer, and was killed.
-            DiedError: where its process ended.
+            BusyError: if too many wait, or this has waited too long.
+            TooLongError: if it took longer, and was killed.
+            DiedError: if its process ended.
             Exception: what the function raised.
         """
         call = pickled((function, args))
@@ -239,7 +240,7 @@ class Workers:
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:
-        """A process, one that has its imports if there is; afterwards it, or one in its place, is idle again."""
+        """A process, with its imports done if there is one; afterwards it, or its replacement, is idle again."""
         process = next((process for process in reversed(self._idle) if process.ready), self._idle[0])
         self._idle.remove(process)
         try:
@@ -256,7 +257,7 @@ class Workers:
                 self._idle.append(process)
 
     async def _answer(self, process: Process, call: bytes, progress: Progress | None, seconds: float) -> Any:
-        """The answer of a process, which is killed where nobody waits for it any longer."""
+        """The answer of a process, which is killed if nobody waits for it any longer."""
         done = False
         try:
             with anyio.move_on_after(seconds):
@@ -280,7 +281,7 @@ class Workers:
         self._all.discard(process)
 
     async def _renewed(self, process: Process) -> Process:
-        """Another process in the place of one, which ends; its imports go on in the background."""
+        """Another process in place of one, which ends; its imports continue in the background."""
         await self._end(process)
         new = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
         self._all.add(new)

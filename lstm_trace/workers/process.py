@@ -1,8 +1,8 @@
-"""A worker from both sides: `Process`, as the server starts, calls and kills it; `main`, what runs in it.
+"""A worker from both sides: `Process`, as the server starts, calls and kills it; `main`, which runs in it.
 
-The process carries out one call after the other, and lives no longer than the server. What both send each other are
-frames on a pipe: a letter, a length, and as many bytes of a pickle. Both ends are processes of ours that share a pipe
-with nobody else; nothing of a request is ever unpickled as such.
+The process carries out one call after the other, and lives no longer than the server. They exchange frames on a
+pipe: a letter, a length, and that many bytes of a pickle. Both ends are processes of ours that share a pipe with
+nobody else; nothing from a request is ever unpickled as such.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..errors import LstmTraceError, TooLargeError, shortened
 
 
 class BusyError(LstmTraceError):
-    """All workers compute, and those who wait are too many, or this one waited too long and was no job."""
+    """All workers are busy, and too many wait, or this request waited too long and was not a job."""
 
 
 class TooLongError(LstmTraceError):
@@ -45,19 +45,19 @@ READY, CALL, PROGRESS, RESULT, ERROR = b"Y", b"C", b"T", b"R", b"E"
 
 
 def pickled(value: Any) -> bytes:
-    """A value as bytes. Raises what pickle raises for a value that cannot be."""
+    """A value as bytes. Raises what pickle raises for a value that cannot be pickled."""
     return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
 
 def send(stream: IO[bytes], kind: bytes, payload: bytes = b"") -> None:
-    """Write one frame. Raises OSError where the other end is gone."""
+    """Write one frame. Raises OSError if the other end is gone."""
     stream.write(_HEAD.pack(kind, len(payload)))
     stream.write(payload)
     stream.flush()
 
 
 def receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
-    """Read one frame: its kind and its payload. Raises EOFError where the other end is gone."""
+    """Read one frame: its kind and its payload. Raises EOFError if the other end is gone."""
     kind, length = _HEAD.unpack(_whole(stream, _HEAD.size))
     return kind, _whole(stream, length)
 
@@ -69,9 +69,9 @@ def _whole(stream: IO[bytes], length: int) -> bytes:
     return content
 
 
-#: Called with what is done and what there is in all.
+#: Called with the amount done and the total amount.
 Progress = Callable[[int, int], None]
-#: Seconds between two messages: a person sees no more.
+#: Seconds between two messages: a person does not notice more.
 PAUSE = 0.1
 
 _hearer: Progress | None = None
@@ -79,7 +79,8 @@ _next = 0.0
 
 
 def tell(done: int, of: int) -> None:
-    """Say how far a computation is, as `progress=` of a run; at most ten times a second, and nothing outside workers.
+    """Report how far a computation is, as `progress=` of a run; at most ten times a second, and nothing outside
+    workers.
 
     Args:
         done: what is done, in steps.
@@ -98,7 +99,7 @@ def heard_by(hearer: Progress | None) -> None:
 
 
 #: Libraries that start threads of their own read one of these before their first product. Two workers on two cores
-#: with two threads each were seen to take three times as long as with one.
+#: with two threads each took three times as long as with one.
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -106,8 +107,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 class Process:
     """A process that computes. The methods block; one thread calls at a time, and any may `kill`.
 
-    memory: bytes that it may allocate. warm: `module:function`, called before the first call. ready: whether it has
-    been. smaller: what makes a computation smaller, for the messages where memory runs out.
+    memory: bytes that it may allocate. warm: `module:function`, called before the first call. ready: whether that has
+    happened. smaller: what makes a computation smaller, for the messages if memory runs out.
     """
 
     def __init__(self, memory: int, warm: str = "", smaller: str = "") -> None:
@@ -140,14 +141,14 @@ class Process:
 
     @property
     def size(self) -> int:
-        """Bytes of memory that it occupies; 0 where the system does not say."""
+        """Bytes of memory that it occupies; 0 if the system does not say."""
         try:
             return int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
         except (OSError, ValueError, IndexError):
             return 0
 
     def wait_ready(self) -> None:
-        """Wait until everything is imported. Raises DiedError where the process ended before."""
+        """Wait until everything is imported. Raises DiedError if the process ended before."""
         with self._called:
             if self.ready:
                 return
@@ -161,7 +162,7 @@ class Process:
     def call(self, call: bytes, progress: Progress | None) -> Any:
         """What a call, a pickled function and its arguments, returns.
 
-        Raises what the function raised, or DiedError where the process ended meanwhile.
+        Raises what the function raised, or DiedError if the process ended meanwhile.
         """
         with self._called:
             try:
@@ -178,8 +179,8 @@ class Process:
         raise value
 
     def _why(self) -> str:
-        """Why the process ended, as far as its end shows."""
-        with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it has ended but for an instant
+        """Why the process ended, as far as its exit status shows."""
+        with suppress(subprocess.TimeoutExpired):  # its pipe is closed, so it is just ending
             if self._child.wait(1) == -getattr(signal, "SIGBUS", 0):
                 return "since a file became shorter while it was read; ask again, with a whole file"
         return f"most often because memory ran out{self._smaller and f'; {self._smaller}'}"
@@ -220,7 +221,7 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
     if sys.platform == "linux":  # RLIMIT_DATA counts what is allocated; mapped files, as those of traces, are free
         import resource
 
-        with suppress(OSError, ValueError):  # a lower limit is there already
+        with suppress(OSError, ValueError):  # there is a lower limit already
             resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if warm:
         resolve_name(warm)()
@@ -236,7 +237,7 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
 
 
 def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:
-    """Pass calls on; end the process at once when the server ends, however it does and whatever is computed."""
+    """Pass calls on; end the process at once when the server ends, however it ends and whatever is being computed."""
     try:
         while True:
             kind, call = receive(inbox)
@@ -266,7 +267,7 @@ def _answer(call: bytes, outbox: IO[bytes], smaller: str) -> tuple[bytes, bytes]
 def _carried(error: BaseException) -> bytes:
     """An unexpected error with its traceback as a note, for the log of the server.
 
-    One that cannot be made again there becomes a plain one, and so does SystemExit, which would end the server.
+    One that cannot be recreated there becomes a plain one, and so does SystemExit, which would end the server.
     """
     said, plain = traceback.format_exc(), RuntimeError(f"{type(error).__name__}: {error}")
     with suppress(Exception):

@@ -100,9 +100,9 @@ def _equations(data: dict[str, Any], old: str, new: str) -> None:
 
 
 REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
-    (lambda d: d["stages"].pop(0), "the stage 0/forward does not stand before it"),
+    (lambda d: d["stages"].pop(0), "the stage 0/forward does not come before it"),
     (lambda d: d["stages"].append(d["stages"][1]), "duplicate stage 0/adjoint-forward"),
-    (lambda d: d["stages"].reverse(), "the stage 0/forward does not stand before it"),
+    (lambda d: d["stages"].reverse(), "the stage 0/forward does not come before it"),
     (
         lambda d: d["stages"][1].update(direction="adjoint-reverse"),
         "0/adjoint-reverse: the source of c_prev is 0/forward/c_prev; an adjoint reads 0/reverse/c_prev",
@@ -113,7 +113,7 @@ REFUSED: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     ),
     (lambda d: d["stages"][1]["sources"].update(i_t="x"), "the source of i_t is x; an adjoint reads 0/forward/i_t"),
     (lambda d: d["stages"][1]["sources"].update(i_t="0/forward/f_t"), "the source of i_t is 0/forward/f_t"),
-    (lambda d: d["stages"][0]["sources"].update(x_t=f"{BACK}/d_x_t"), "the source of x_t is not there"),
+    (lambda d: d["stages"][0]["sources"].update(x_t=f"{BACK}/d_x_t"), "the source of x_t is missing"),
     (lambda d: d["sums"][BACK].update(d_W_xx=[[1.0]]), "the cell gathers nothing of that name"),
     (lambda d: d["sums"][BACK].update(d_W_xi=[[1.0, 2.0]]), "d_W_xi has shape (1, 2); expected (4, 3)"),
     (lambda d: d["sums"][BACK].update(d_b_i=[[1.0, 2.0]]), "d_b_i has shape (1, 2); expected (4)"),
@@ -155,7 +155,7 @@ def test_everything_has_an_address() -> None:
     np.testing.assert_array_equal(g["d_c_t"], g.at(direction="adjoint-forward")["d_c_t"])
     for one, two in ((g.output, trace.output), (g.h_n, trace.h_n), (g.c_n, trace.c_n)):
         np.testing.assert_array_equal(one, two)
-    with pytest.raises(MissingError, match=r"d_W_xi was gathered over all steps: it is trace\.sums"):
+    with pytest.raises(MissingError, match=r"d_W_xi was summed over all steps: it is trace\.sums"):
         _ = g["d_W_xi"]
     with pytest.raises(MissingError, match="did you mean 'd_W_xi'"):
         g.locate("d_W_xii[0,0]")
@@ -272,7 +272,7 @@ def test_what_was_not_recorded_cannot_be_told() -> None:
     _, g = one_layer()
     lines = {**g.lines, BACK: {n: a for n, a in g.lines[BACK].items() if n != "d_z_i"}}
     reasons = {u.place: u.reason for u in lt.verify(replace(g, lines=lines)).unknown}
-    assert reasons[f"{BACK}/d_b_i"] == "what it is the sum of was not recorded"
+    assert reasons[f"{BACK}/d_b_i"] == "the terms of its sum were not recorded"
     assert reasons[f"{BACK}/d_z_i @ W_xi"] == "d_z_i was not recorded"
 
 
@@ -485,7 +485,7 @@ def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "whole.json").read_text())
     del content["sums"][BACK]["d_W_hf"]
     (tmp_path / "less.json").write_text(json.dumps(content))
-    wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected all that its equations gather, or none"
+    wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected every sum in its equations, or none"
     with pytest.raises(FileError, match=wanted):
         lt.load(tmp_path / "less.json")
     whole = str(g.report("text"))

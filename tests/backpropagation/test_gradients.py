@@ -234,7 +234,7 @@ def test_lines_that_are_not_needed_need_not_be_recorded() -> None:
         np.testing.assert_array_equal(value, expected[key])
     del here["c_tilde"]
     with pytest.raises(
-        MissingError, match=r"0/forward/c_tilde was not recorded; the walk back through line `.*` needs it"
+        MissingError, match=r"0/forward/c_tilde was not recorded; the backward pass through line `.*` needs it"
     ):
         lt.gradients(trace, of="3/0/h_t[0]")
 
@@ -243,7 +243,7 @@ def test_lines_that_are_not_needed_need_not_be_recorded() -> None:
 def test_a_carried_line_that_was_not_recorded_is_named(direction: str) -> None:
     _, trace = case("plain", 14, layers=1, both=True)
     del trace.lines[f"0/{direction}"]["c_t"]
-    told = rf"^0/{direction}/c_t was not recorded; the walk back through line `.*` needs it: trace again"
+    told = rf"^0/{direction}/c_t was not recorded; the backward pass through line `.*` needs it: trace again"
     for walk in (lt.gradients, lt.backward):
         with pytest.raises(MissingError, match=told):
             walk(trace, of="2/0/y_t[1]")

@@ -115,7 +115,7 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
         ("3/1/h_t[0] + 3/0/h_t[0]", OptionError, "adds up values of the sequences 0 and 1; an explanation is of one"),
         ("sum(3/h_t)", MissingError, "sum(3/h_t): name one batch element; there are 0, 1"),
         ("sum(x_t)", MissingError, "'x_t' is not computed: name a line, for example 0/forward/4/0/h_t[0]"),
-        ("sum(1..0/1/h_t)", MissingError, "sum(1..0/1/h_t): the range 1..0 has nothing in it; write 0..1"),
+        ("sum(1..0/1/h_t)", MissingError, "sum(1..0/1/h_t): the range 1..0 is empty; write 0..1"),
         ("sum(3/0..1/h_t)", MissingError, "sum(3/0..1/h_t): name one batch element; there are 0, 1"),
         (
             "sum(3..9/1/h_t)",

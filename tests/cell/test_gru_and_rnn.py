@@ -191,7 +191,7 @@ def test_a_trace_that_is_not_the_gru_it_claims_to_be_is_refused(tmp_path: Any) -
     assert '"keep"' in text
     (tmp_path / "t.json").write_text(text.replace('"keep"', '"write"'))
     with pytest.raises(
-        LstmTraceError, match=r"the trace says that its cell is gru \(bias: one, update: write.*h_t = \(1"
+        LstmTraceError, match=r"the trace states that its cell is gru \(bias: one, update: write.*h_t = \(1"
     ):
         lt.load(tmp_path / "t.json")
 

@@ -65,10 +65,10 @@ def test_a_call_with_a_held_line_in_it_is_written_out() -> None:
 
 @pytest.mark.parametrize("row", ["hold: q_t", "scale: x_t", "hold: s_t, nothing"])
 def test_what_is_no_line_cannot_be_held(row: str) -> None:
-    with pytest.raises(CellError, match=r"is no line.*s_t"):
+    with pytest.raises(CellError, match=r"is not a line.*s_t"):
         parse(f"s_t = 2 * x_t\noutput: s_t\n{row}")
 
 
 def test_added_equations_hold_nothing() -> None:
-    with pytest.raises(CellError, match="what is held stands beside the cell"):
+    with pytest.raises(CellError, match="holds are given separately"):
         extended(named("lstm", {})[0], "q_t = 2 * h_t\nhold: q_t")

@@ -142,7 +142,7 @@ def test_supplied_lines_become_inputs_and_free_what_only_they_needed() -> None:
     assert {"z_o", "c_t", "h_t"} <= set(names)
     assert stages[1].sources["f_t"] == GIVEN
     for bad, message in (
-        ({"2/forward": ["f_t"]}, "given lines name '2/forward', which is not there"),
+        ({"2/forward": ["f_t"]}, "given lines name '2/forward', which is unknown"),
         ({"1/forward": ["ft"]}, "given 'ft' is not a line of the cell; did you mean 'f_t'?"),
     ):
         with pytest.raises(MissingError) as error:
@@ -151,12 +151,12 @@ def test_supplied_lines_become_inputs_and_free_what_only_they_needed() -> None:
 
 
 BAD_WEIGHTS: list[tuple[dict[str, Any], str]] = [
-    ({"W_xi": 1, "0/forward/W_hi": 1}, "some weights have an address (0/forward/…) and some have not"),
+    ({"W_xi": 1, "0/forward/W_hi": 1}, "some weights have an address (0/forward/…) and some do not"),
     ({"0/backward/W_xi": 1}, "the weight '0/backward/W_xi': expected `W_xi`, or `layer/direction/W_xi`"),
     ({"one/forward/W_xi": 1}, "as in 1/reverse/W_xi"),
     ({"0/W_xi": 1}, "the weight '0/W_xi': expected"),
-    ({"0/forward/W_xi": 1, "2/forward/W_xi": 1}, "no weights for 1/forward, but for 0/forward, 2/forward"),
-    ({"0/forward/W_xi": 1, "1/reverse/W_xi": 1}, "no weights for 0/reverse, 1/forward, but for 0/forward, 1/reverse"),
+    ({"0/forward/W_xi": 1, "2/forward/W_xi": 1}, "no weights for 1/forward, only for 0/forward, 2/forward"),
+    ({"0/forward/W_xi": 1, "1/reverse/W_xi": 1}, "no weights for 0/reverse, 1/forward, only for 0/forward, 1/reverse"),
     ({"0/forward/W_xg": 1}, "no equation of the cell reads the weight 'W_xg'; did you mean"),
     ({"W_xi": [[1, 2], [3]]}, "W_xi: the list is ragged: row 1 has 1 number where row 0 has 2"),
     ({"W_xi": [["a"]]}, "W_xi: expected a number at [0,0], found the text 'a'"),

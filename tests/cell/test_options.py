@@ -97,7 +97,7 @@ BAD: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("activation of numbers", {}, {"gate_activation": "elu(1, 2)"}, "must be written elu(alpha) with numbers"),
     ("activation without numbers", {}, {"gate_activation": "tanh(1)"}, "is tanh without numbers"),
     ("activation of code", {}, {"gate_activation": "elu(__import__)"}, "must be written elu(alpha) with numbers"),
-    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "changes nothing beside coupled: true"),
+    ("forget bias beside coupled", {}, {"coupled": True, "forget_bias": 1}, "has no effect with coupled: true"),
     ("projection bias alone", {}, {"projection_bias": True}, "changes nothing without projection: true"),
     ("projection clip alone", {}, {"projection_clip": 1}, "changes nothing without projection: true"),
     ("epsilon alone", {}, {"layer_norm_epsilon": 0.1}, "changes nothing without layer_norm: true or layer_norm_cell"),
@@ -168,12 +168,12 @@ def addressed(*directions: str) -> dict[str, Any]:
         (
             ["forward"],
             {"direction": "reverse"},
-            "option direction says reverse, and the addresses of the weights say for",
+            "option direction is reverse, and the addresses of the weights say for",
         ),
         (
             ["reverse"],
             {"direction": "forward"},
-            "option direction says forward, and the addresses of the weights say rev",
+            "option direction is forward, and the addresses of the weights say rev",
         ),
         (
             ["forward", "reverse"],
@@ -183,12 +183,12 @@ def addressed(*directions: str) -> dict[str, Any]:
         (
             ["forward"],
             {"merge": "sum"},
-            "option merge changes nothing where there is one direction (forward); found 'sum'",
+            "option merge has no effect with one direction (forward); found 'sum'",
         ),
         (
             ["reverse"],
             {"merge": "none"},
-            "option merge changes nothing where there is one direction (reverse); found 'no",
+            "option merge has no effect with one direction (reverse); found 'no",
         ),
         (
             ["forward"],

@@ -186,7 +186,7 @@ def test_trouble_is_one_message_and_exit_code_2_and_no_file(
 
 #: Traces that are none, by what was done to a good one; stderr begins so.
 TRACES: list[tuple[Any, str]] = [
-    (lambda text: text[: len(text) // 2], "error: t.json: not whole JSON ("),
+    (lambda text: text[: len(text) // 2], "error: t.json: not complete JSON ("),
     (
         lambda text: text.replace("lstm-trace/1", "lstm-trace/9"),
         "error: t.json: written in the format lstm-trace/9, this",

@@ -78,7 +78,7 @@ def test_a_probe_of_a_part_of_the_states_is_told(folder: Path, tmp_path: Path) -
             (tmp_path / path.name).write_bytes(path.read_bytes())
     found = invoke("probe", tmp_path, "--target", "inside")
     assert found.exit_code == 0
-    assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
+    assert found.stderr == "note: of 4 parts only 3 are available; the result covers only these\n"
 
 
 @pytest.mark.few(0)
@@ -130,7 +130,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
         (("verify", "states", "--sample", "some"), "--sample': expected a number of sequences, or all; found 'some'"),
         (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
-        (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or a folder of states"),
+        (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or give a folder of states"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[9]"), "c_t has the units 0 to 3"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[1]", "--to", "much"), "much"),
     ],
@@ -238,7 +238,7 @@ def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path)
     assert ": 3 of 4 parts, " in found.stdout.splitlines()[0]
     assert found.stdout.splitlines()[1] == f"damaged   {damaged}"
     part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
-    assert "bytes of the parts are not read here: lstm-trace corpus verify reads" in invoke("status", states).stdout
+    assert "The contents of the parts were not read; lstm-trace corpus verify reads" in invoke("status", states).stdout
     for arguments in (("--sample", 1), ("--sample", "all")):
         found = invoke("verify", states, *arguments)
         assert found.exit_code == 1
@@ -251,7 +251,7 @@ def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path)
     assert invoke("status", states).exit_code == 0
     shutil.copy(part, states / "part-00004.parquet")
     found = invoke("verify", states, "--sample", 1)
-    assert (found.exit_code, "part-00004.parquet is no part of this run: remove it" in found.stdout) == (1, True)
+    assert (found.exit_code, "part-00004.parquet is not part of this run: remove it" in found.stdout) == (1, True)
 
 
 def test_a_run_that_is_interrupted_says_how_far_it_is(
@@ -271,7 +271,7 @@ def test_a_run_that_is_interrupted_says_how_far_it_is(
     arguments = "run", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "-o", tmp_path / "s"
     found = invoke(*arguments, "--steps-per-part", 400)
     assert (found.exit_code, found.stdout) == (130, "")
-    assert found.stderr.rstrip() == "interrupted; 2 of 4 parts are there; the same command resumes"
+    assert found.stderr.rstrip() == "interrupted; 2 of 4 parts are done; the same command resumes"
 
 
 @pytest.mark.parametrize(

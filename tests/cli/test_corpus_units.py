@@ -150,13 +150,13 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
     for arguments in (("units",), ("top", "--unit", "c_t[4]"), ("match", "--units", "4")):
         found = invoke(arguments[0], tmp_path, *arguments[1:])
         assert found.exit_code == 0
-        assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
+        assert found.stderr == "note: of 4 parts only 3 are available; the result covers only these\n"
         assert "note" not in found.stdout
     for path in tmp_path.glob("part-*"):
         path.write_bytes(path.read_bytes()[:-100])
     found = invoke("units", tmp_path)
     assert (found.exit_code, found.stdout) == (2, "")
-    assert "part-00000.parquet: no part of a corpus, or damaged" in found.stderr
+    assert "part-00000.parquet: not a part of a corpus, or damaged" in found.stderr
     assert found.stderr.count("\n") == 1
     for path in tmp_path.glob("part-*"):
         path.unlink()
@@ -166,14 +166,14 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("units", "{}", "--sort", "r_insid"), "units have no numbers 'r_insid' to sort by; did you mean 'r_inside'?"),
+        (("units", "{}", "--sort", "r_insid"), "units have no column 'r_insid' to sort by; did you mean 'r_inside'?"),
         (("units", "{}", "-o", "u.html"), "u.html: units are written as .csv, .parquet, not .html"),
         (("units", "{}", "--line", "f_t"), "the states have no 'f_t'"),
         (("units", "nowhere"), "there is no _manifest.json"),
         (("top", "{}", "--unit", "c_t[6]"), "'c_t[6]': c_t has the units 0 to 5"),
         (("top", "{}", "--unit", "c_t"), "expected a unit of a line"),
         (("top", "{}"), "Missing option '--unit'"),
-        (("match", "{}", "--units", "a"), "expected units (from 0) with commas between, found 'a'"),
+        (("match", "{}", "--units", "a"), "expected comma-separated units (from 0), found 'a'"),
         (("match", "{}", "--units", "7"), "c_t has the units 0 to 5; found 7"),
         (("match", "{}", "--units", "1", "--above", "nan"), "a level is a finite number"),
         (("match", "{}", "--units", "1", "-o", "m.txt"), "contexts are written as .html, .htm, .csv, .parquet"),

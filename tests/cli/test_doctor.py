@@ -67,4 +67,4 @@ def test_a_wrong_plan_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     assert re.search(r"^planned        WRONG in \d+ calls: ", result.stdout, re.M)
     assert "plan planned, float64, width 2 of 2 columns: softplus of a is " in result.stdout
     assert "please report it with this output" in result.stdout
-    assert result.stdout.endswith("Until it is mended, --by-plan lines computes right values.\n")
+    assert result.stdout.endswith("Until this is fixed, --by-plan lines computes correct values.\n")

@@ -316,7 +316,7 @@ def test_the_help_of_each_explanation_fits_on_a_screen(how: str) -> None:
     run = CliRunner().invoke(main, ["explain", how, "--help"])
     assert run.exit_code == 0
     assert len(re.findall(r"^  -", run.output, re.M)) <= 27
-    assert "--layout" not in run.output.partition("Options:")[2].partition("A model is")[0]
+    assert "--layout" not in run.output.partition("Options:")[2].partition("SOURCE may also")[0]
     assert "lstm-trace run --help" in " ".join(run.output.split())
 
 

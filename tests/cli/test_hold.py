@@ -71,7 +71,7 @@ def test_every_verb_says_what_is_held(here: Path) -> None:
         (["run", "q.yaml", "--hold", "c_t=none.json", "-o", "n.json"], "is not a finite number, a multiple"),
         (["run", "q.yaml", "--hold", "c_t=nan", "-o", "n.json"], "is not a finite number, a multiple"),
         (["run", "q.yaml", "--hold", "c_t=t.json", "-o", "t.json"], "t.json: this is an input, which would be lost"),
-        (["run", "t.json", "--hold", "c_t=1", "--plan"], "a trace, which --hold runs again as it was"),
+        (["run", "t.json", "--hold", "c_t=1", "--plan"], "a trace; --hold runs it again as it was"),
         (["show", "t.json", "--hold", "W_xi=1"], "W_xi is a weight"),
         (["explain", "ablation", "t.json"], "ablation needs a value"),
         (["explain", "ablation", "t.json", "--of", "2/h_t[0]", "--to", "x"], "'x' is not a finite number"),

@@ -51,9 +51,9 @@ BOTH = "(--name is for both models; --name-a is for the first alone, --name-b fo
         (["two.npz", "two.npz", "--name-a", "enc"], "there are 2 LSTMs: enc, dec; choose one by name (--name)"),
         (
             ["one.npz", "two.npz", "--name", "enc"],
-            "the LSTM 'enc' is not there; the only one has no name: leave the name out",
+            "the LSTM 'enc' does not exist; the only one has no name: leave the name out",
         ),
-        (["two.npz", "two.npz", "--name", "q"], "the LSTM 'q' is not there; there are enc, dec"),
+        (["two.npz", "two.npz", "--name", "q"], "the LSTM 'q' does not exist; there are enc, dec"),
     ],
 )
 def test_a_name_for_one_of_two_models(folder: Path, arguments: list[str], problem: str) -> None:
@@ -110,7 +110,7 @@ def test_a_bias_column_without_a_joined_kernel_is_refused(folder: Path) -> None:
 def test_an_output_at_padding_where_there_is_none_is_refused(folder: Path) -> None:
     found = ran("--option", "padding=zero")
     assert found.exit_code == 2
-    assert "--option padding changes nothing where no step is padding: give --lengths or --mask too" in found.stderr
+    assert "--option padding has no effect unless some steps are padding: give --lengths or --mask too" in found.stderr
     np.save("lengths.npy", np.array([2]))
     assert ran("--option", "padding=zero", "--lengths", "lengths.npy").exit_code == 0
 
@@ -119,7 +119,7 @@ def test_an_output_at_padding_where_there_is_none_is_refused(folder: Path) -> No
 def test_a_list_of_no_names_is_refused(folder: Path, names: str) -> None:
     found = ran("--record", names)
     assert found.exit_code == 2
-    assert "expected names of lines with commas between" in found.stderr
+    assert "expected comma-separated names of lines" in found.stderr
 
 
 @pytest.mark.parametrize(

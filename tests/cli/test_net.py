@@ -258,7 +258,7 @@ def test_a_broken_header_of_an_array_is_told(version: int, header: bytes, tmp_pa
     ):
         result = invoke(*(str(tmp_path / part) if "." in part else part for part in arguments))
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "fault of lstm-trace" not in result.stderr
+        assert "bug in lstm-trace" not in result.stderr
         assert result.stderr.startswith(f"error: {tmp_path / arguments[-1]}")
 
 
@@ -379,7 +379,7 @@ def test_a_number_or_a_name_that_cannot_be_is_reported(
     found = invoke(*options[0].split(), str(path), *options[1:])
     assert found.exit_code == 2
     assert found.stderr.startswith("error: ")
-    assert "fault of lstm-trace" not in found.stderr
+    assert "bug in lstm-trace" not in found.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["p.json"]
 
 
@@ -390,4 +390,4 @@ def test_a_layer_that_no_stack_has_is_reported_at_once(layer: str, tmp_path: Pat
     found = invoke("report", str(path))
     assert found.exit_code == 2
     assert "expected `W_xi`, or `layer/direction/W_xi`" in found.stderr
-    assert "fault of lstm-trace" not in found.stderr
+    assert "bug in lstm-trace" not in found.stderr

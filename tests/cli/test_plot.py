@@ -48,7 +48,7 @@ def test_without_a_kind_gates_and_states_are_drawn() -> None:
     [
         (["--kind", "unti"], "'--kind': 'unti' is not"),
         (["--kind", "unit", "-o", "p.gif"], "p.gif: pictures are written as .svg, .png, .html, .htm, .json, not .gif"),
-        (["--kind", "unit", "--unit", "a"], "expected units (from 0) with commas between, found 'a'"),
+        (["--kind", "unit", "--unit", "a"], "expected comma-separated units (from 0), found 'a'"),
         (["--kind", "unit", "--unit", "9"], "no unit 9 to draw: there are 0 to 1"),
         (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
         (["--kind", "text", "--order", "memory"], "--order belongs to --kind states, not to --kind text"),

@@ -156,7 +156,7 @@ def test_a_title_and_standard_input_among_several(problems: list[Path]) -> None:
     assert cli(problems[0], "--title", "Mine").stdout.startswith("# Mine\n")
     result = cli("-", "-", input=TEXT)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "can be read once only" in result.stderr
+    assert "can be read only once" in result.stderr
 
 
 def test_one_bad_file_of_several(problems: list[Path], tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_fragment(problem: Path, tmp_path: Path) -> None:
     [
         (["--fragment", "-o", "x.html"], "html is written as a whole"),
         (["--fragment", "-o", "x.pdf"], "pdf is written as a whole"),
-        (["--heading-level", "section", "-o", "x.tex"], "a heading level is that of a fragment"),
+        (["--heading-level", "section", "-o", "x.tex"], "only a fragment has a heading level"),
         (["--fragment", "--heading-level", "sction", "-o", "x.tex"], "did you mean 'section'?"),
     ],
 )
@@ -233,10 +233,10 @@ def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "lstm-trace run m.npz --input x.npy | lstm-trace verify -" in profiled.stdout
     assert "lstm-trace verify t.json" in cli("t.json", "--detail", "profile").stdout
     assert "m.npz is a model: give its input with --input X" in cli("m.npz").stderr
-    assert "t.json is a trace: its weights and its input are in it; leave --input out" in (
+    assert "t.json is a trace, which contains its weights and input; leave --input out" in (
         cli("t.json", "--input", "x.npy").stderr
     )
-    assert "--input is of one SOURCE, and there are 2: report them one by one" in (
+    assert "--input applies to one SOURCE, and there are 2: write one at a time" in (
         cli("m.npz", "m.npz", "--input", "x.npy").stderr
     )
 

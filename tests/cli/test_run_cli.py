@@ -148,11 +148,11 @@ def test_a_plan_is_named_once_and_by_a_trace(problem: str, tmp_path: Path) -> No
     ran(problem, "-o", trace)
     both = ran(problem, "--by-plan", "lines", "--plan-of", trace)
     assert (both.exit_code, both.stdout) == (2, "")
-    assert "--plan-of TRACE names the plan: leave --by-plan out" in both.stderr
+    assert "--plan-of TRACE determines the plan: leave --by-plan out" in both.stderr
     Path(trace).write_text(re.sub('"plan": "[a-z]+"', '"plan": "foreign"', Path(trace).read_text()))
     other = ran(problem, "--plan-of", trace)
     assert other.exit_code == 2
-    assert "its values are foreign, no plan of lstm-trace computed them" in other.stderr
+    assert "its values are foreign, not computed by a plan of lstm-trace" in other.stderr
     assert ran(problem, "--plan-of", problem).exit_code == 2
 
 

@@ -138,7 +138,7 @@ def test_what_a_worker_must_have(
     gone = replace(job, source=replace(job.source, path=tmp_path / "gone.parquet"))
     said = fits._replace(job=gone).misfit()
     assert said.startswith(f"cannot read the inputs: {tmp_path / 'gone.parquet'}: ")
-    assert said.endswith("; it reads them under that name, from a disk that all share")
+    assert said.endswith("; a worker reads them by that path, from a disk that all share")
     shutil.move(tmp_path / "states", tmp_path / "elsewhere")
     assert fits.misfit().startswith(f"does not see the folder {tmp_path / 'states'}: a worker writes into it")
     if job.way.plan == "compiled":
@@ -246,7 +246,7 @@ def test_a_cluster_that_is_gone(
 ) -> None:  # fmt: skip
     """The last of the tests that use it."""
     monkeypatch.setattr(cluster, "ANSWER", 1)
-    with pytest.raises(HaltError, match="the cluster is gone; parts that are done are kept, run it again"):
+    with pytest.raises(HaltError, match="the cluster is gone; finished parts are kept: run it again"):
         run(
             model, inputs, tmp_path, record=["c_t"], steps_per_part=5, scheduler=address,
             progress=lambda done, total: processes[0].kill(),

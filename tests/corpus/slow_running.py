@@ -36,7 +36,7 @@ def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, t
     )
     assert found.returncode == 2, found.stderr
     assert found.stderr.count("\n") == 1
-    assert "part-00000.parquet: file too large; parts that are done are kept, run it again" in found.stderr
+    assert "part-00000.parquet: file too large; finished parts are kept: run it again" in found.stderr
     assert {path.name for path in out.iterdir()} == {"_manifest.json", "_model.safetensors", "_index.parquet"}
     run(weights, inputs, out, record=lines.split(","))
     assert len(content(out)["part-00000.parquet"]) > 30_000

@@ -60,7 +60,10 @@ def not_utf8() -> Any:
 
 
 PARQUET: list[tuple[Any, str]] = [
-    (steps(seq_id=None), "there is no column 'seq_id', which says of what sequence a row is; there are t, token, y, x"),
+    (
+        steps(seq_id=None),
+        "there is no column 'seq_id', which says which sequence a row belongs to; there are t, token, y, x",
+    ),
     (steps(seq_id=[7, 7, 8, 7, 7], t=[0, 1, 0, 2, 3]), "the sequence 7 is in two places; sort the rows by sequence"),
     (steps(seq_id=[7, 7, None, 8, 8]), "row 2: seq_id is empty; expected a value in every row"),
     (steps(seq_id=[0.5, 0.5, 0.5, 1.0, 1.0]), "seq_id has the type double; expected whole numbers or texts"),
@@ -87,7 +90,7 @@ PARQUET: list[tuple[Any, str]] = [
     (steps().slice(0, 0), "in.parquet: there are 0 rows; expected 1 or more"),
     (whole(seq_id=["a", "a"]), "the sequence 'a' is in two places"),
     (whole(x=[[[1.0, 2.0]], []], token=[["u"], []]), "row 1: sequence 'b' has no steps"),
-    (whole(x=[[[1.0, 2.0]], [[3.0, 4.0]]]), "sequence 'a': token has 2 values and there are 1 steps; expected one for"),
+    (whole(x=[[[1.0, 2.0]], [[3.0, 4.0]]]), "sequence 'a': token has 2 values for 1 steps; expected one for"),
     (whole(x=[[[1.0, 2.0], [3.0, 4.0]], None]), "sequence 'b': x is empty"),
     (whole(x=[[[1.0, 2.0], [3.0]], [[3.0, 4.0]]]), "sequence 'a', t = 1: x has 1 numbers; expected I = 2"),
     (whole(x=[[[1.0, 2.0], None], [[3.0, 4.0]]]), "sequence 'a', t = 1: x is empty"),
@@ -111,7 +114,7 @@ def test_a_fault_in_parquet_is_told_with_its_place(
 READING: list[tuple[dict[str, Any], str]] = [
     (
         {"vocabulary": ["a", "b"]},
-        "in.parquet: sequence 7, t = 2: 'c' is not in the vocabulary; say what stands for such",
+        "in.parquet: sequence 7, t = 2: 'c' is not in the vocabulary; name the token that replaces unknown ones",
     ),
     ({"vocabulary": ["a", "b"], "unknown": "u"}, "the vocabulary has no 'u', which --unknown (unknown=) names"),
     ({"vocabulary": list("abcde")}, "a step has 5 inputs, and the model reads I = 2"),
@@ -150,18 +153,27 @@ LINES: list[tuple[list[str], str]] = [
     ([ONE, "", "nonsense"], "in.jsonl: line 3: expecting value"),
     ([ONE, ONE[:-1]], "in.jsonl: line 2: expecting ',' delimiter; is it cut off?"),
     (["[1, 2]"], 'in.jsonl: line 1: expected an object, as in {"seq_id": 1'),
-    ([ONE, '{"seq_id": 2, "x": [[1, 2]], "y": 3}'], "in.jsonl: sequence 2: expected what the first has; 'y' differs"),
-    (['{"seq_id": 1, "y": 3}', '{"seq_id": 2}'], "in.jsonl: sequence 2: expected what the first has; 'y' differs"),
+    (
+        [ONE, '{"seq_id": 2, "x": [[1, 2]], "y": 3}'],
+        "in.jsonl: sequence 2: expected the columns of the first; 'y' differs",
+    ),
+    (
+        ['{"seq_id": 1, "y": 3}', '{"seq_id": 2}'],
+        "in.jsonl: sequence 2: expected the columns of the first; 'y' differs",
+    ),
     ([ONE, '{"seq_id": 2, "x": [[1, "two"]]}'], "in.jsonl: sequence 1 and the next: Could not convert 'two'"),
     ([ONE, ONE], "the inputs: row 1: t is 0 after 0 in the same sequence; expected 0, 1, 2, …, and an id of its own"),
     ([ONE, '{"seq_id": 2, "x": [[1, 2, 3]]}'], "the inputs: sequence 2, t = 0: x has 3 numbers; expected I = 2"),
     (['{"seq_id": 1, "x": [[1, NaN]]}'], "the inputs: sequence 1, t = 0: x[1] is nan"),
     (['{"seq_id": 1, "x": ' + "[" * 100_000 + "]" * 100_000 + "}"], "in.jsonl: nested too deeply"),
     (['{"seq_id": 1, "seq_id": 2}'], "in.jsonl: duplicate key 'seq_id'"),
-    (['{"seq": 1, "x": [[1, 2]]}'], "in.jsonl: there is no column 'seq_id', which says of what sequence a row is; did"),
+    (
+        ['{"seq": 1, "x": [[1, 2]]}'],
+        "in.jsonl: there is no column 'seq_id', which says which sequence a row belongs to; did",
+    ),
     ([ONE.replace("1", "9" * 20, 1)], f"in.jsonl: sequence {'9' * 20} and the next: "),
     ([ONE[:-1] + ', "token": ["' + "a" * 1001 + '"]}'], "the inputs: token has a text of 1,001 characters"),
-    ([], "in.jsonl: there are no sequences in it"),
+    ([], "in.jsonl: it contains no sequences"),
 ]
 
 
@@ -222,14 +234,14 @@ OTHERS: list[tuple[Any, str]] = [
     (folder(a_npz=b"PK"), "a.npz: not a zip archive, or cut off"),
     (folder(a_parquet=b"PAR1"), "many: cannot be read: Parquet file size is 4 bytes"),
     (folder(a_txt=b"a\n\xff"), "a.txt: line 2: not UTF-8; save it as UTF-8"),
-    (folder(a_txt=b"\n \n"), "many: there are no sequences in it"),
+    (folder(a_txt=b"\n \n"), "many: it contains no sequences"),
     (saved(x=np.array([[1, 2]], object)), "one.npz: x is an array of Python objects: a pickle, which is never opened"),
     (saved(x=np.ones((2, 3))), "the inputs: a step has 3 inputs, and the model reads I = 2"),
-    (saved(x=np.ones((2, 2)), token=np.array(["a"])), "sequence 'one': token has 1 values and there are 2 steps"),
+    (saved(x=np.ones((2, 2)), token=np.array(["a"])), "sequence 'one': token has 1 values for 2 steps"),
     (saved(x=np.ones((1, 2, 2))), "many: sequence 'one' and the next: Can only convert 1-dimensional array"),
     ({"x": [1.0]}, "inputs: expected a path, a data frame or a list of sequences, found a mapping"),
     (3, "inputs: expected a path, a data frame or a list of sequences, found 3"),
-    ([], "the inputs: there are no sequences in it"),
+    ([], "the inputs: it contains no sequences"),
     ([np.ones((2, 2)), np.ones((2, 3))], "the inputs: sequence 1, t = 0: x has 3 numbers; expected I = 2"),
     ([{"x": [[1.0, 2.0]], "seq_id": k} for k in (4, 5, 4)], "the inputs: the sequence 4 is in two places"),
     ([{"x": [[1.0, 2.0]], "seq_id": k} for k in (4, "five")], "the inputs: sequence 4 and the next: "),
@@ -262,7 +274,7 @@ def test_another_file_than_that_of_the_index_is_found_out(tmp_path: Path) -> Non
     first, last = cut(source.index(), 3)
     pq.write_table(steps(seq_id=[7, 7, 8, 8, 8], t=[0, 1, 0, 1, 2]), path)
     os.utime(path, ns=(1, 1))
-    with pytest.raises(LstmTraceError, match=r"in\.parquet is not what it was when the run began; run into another"):
+    with pytest.raises(LstmTraceError, match=r"in\.parquet has changed since the run began; run into another"):
         source.read(first)
     pq.write_table(steps().slice(0, 3), path)
     with pytest.raises(LstmTraceError, match=r"in\.parquet: there are 3 rows; expected 5 or more"):

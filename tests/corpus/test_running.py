@@ -178,7 +178,7 @@ def test_a_damaged_page_is_said_when_it_is_read(model: lt.Model, inputs: Path, t
     states = run(model, inputs, tmp_path, **HOW)
     part = tmp_path / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:4] + bytes(4000) + part.read_bytes()[4004:])
-    with pytest.raises(FileError, match=r"part-00000\.parquet: no part of a corpus, or damaged"):
+    with pytest.raises(FileError, match=r"part-00000\.parquet: not a part of a corpus, or damaged"):
         states.unit("1/reverse/c_t[3]")
 
 
@@ -189,7 +189,7 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     for changed, expected in (
         (
             said | {"format": "lstm-trace-corpus/2"},
-            "in version 2 of the format, and this lstm-trace reads 1: update it",
+            "in version 2 of the format; this lstm-trace reads 1: update it",
         ),
         (said | {"key": "0" * 64}, "key and premises do not fit together: the manifest was edited"),
         (said | {"blocks": [said["blocks"][0] | {"width": 3}, *said["blocks"][1:]]}, "only blocks: the manifest was"),
@@ -251,7 +251,7 @@ def test_other_versions_are_named_where_a_run_goes_on(model: lt.Model, inputs: P
     path.write_text(json.dumps(manifest))
     run(model, inputs, tmp_path, **HOW, tell=told.append)
     assert told == [
-        f"the parts that are done were computed with other versions: here is numpy {np.__version__} instead of 1.0 and "
+        f"the finished parts were computed with other versions: here is numpy {np.__version__} instead of 1.0 and "
         f"pyarrow {pyarrow.__version__} instead of 2.0; last digits may differ"
     ]
 
@@ -278,7 +278,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
     assert found.failed[1].startswith("sequences.parquet: it is gone")
     assert "\x1b" not in (tmp_path / "_failed.json").read_text()
     assert len(content(tmp_path)) == len(steps) - 1
-    with pytest.raises(MissingError, match="is in part 1, which is not there yet"):
+    with pytest.raises(MissingError, match="is in part 1, which does not exist yet"):
         found.rows_of(int(next(iter(list(states.parts())[1].ids))))
     assert run(model, inputs, tmp_path, **HOW).failed == {}
     assert content(tmp_path) == content(states.folder)
@@ -327,7 +327,7 @@ def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -
         said.append(str(told.value))
 
     run(model, inputs, tmp_path, **HOW, progress=again)
-    assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
+    assert said[0] == f"{tmp_path}: another run is writing into it; wait until it ends, or give another folder"
     with alone(tmp_path) as free:
         assert free
 
@@ -342,7 +342,7 @@ def test_shares_and_a_lone_run_keep_out_of_each_other_s_way(model: lt.Model, inp
         run(model, inputs, tmp_path, **HOW, share=(2, 2))
 
     run(model, inputs, tmp_path, **HOW, share=(1, 2), progress=beside)
-    assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
+    assert said[0] == f"{tmp_path}: another run is writing into it; wait until it ends, or give another folder"
 
     def alone_beside(done: int, total: int) -> None:
         with pytest.raises(FileError, match="another run is writing into it"):
@@ -510,7 +510,7 @@ def test_another_model_in_the_folder(states: Any, model: lt.Model, inputs: Path,
     with pytest.raises(FileError, match=r"_model\.safetensors: not the model of these states"):
         own.model()
     file.unlink()
-    with pytest.raises(FileError, match="the model is not there; run the corpus again, which writes it"):
+    with pytest.raises(FileError, match="the model is missing; run the corpus again, which writes it"):
         own.model()
     run(model, inputs, tmp_path, **HOW).model()
 
@@ -575,13 +575,13 @@ def test_what_is_read_is_never_a_file_of_the_states(states: Any, model: lt.Model
     (own / "_failed-notes.json").write_text("{}")
     before = _tree(tmp_path)
     cases: list[tuple[Any, Path, dict[str, Any], str]] = [
-        (own / "_index.parquet", own, {}, "is called as a file of the states"),
-        (own / "part-00000.parquet", own, {"fresh": True}, "is called as a file of the states"),
+        (own / "_index.parquet", own, {}, "has the name of a file of the states"),
+        (own / "part-00000.parquet", own, {"fresh": True}, "has the name of a file of the states"),
         (own, own, {"fresh": True}, "the states would be written into it"),
-        (inputs, own, {"vocabulary": own / "_failed.json"}, "is called as a file of the states"),
-        (inputs, own, {}, "no _manifest.json, so that it is not known whose it is"),
-        (inputs, own, {"fresh": True}, "no _manifest.json, so that it is not known whose it is"),
-        (inputs, tmp_path / "link", {}, "no _manifest.json, so that it is not known whose it is"),
+        (inputs, own, {"vocabulary": own / "_failed.json"}, "has the name of a file of the states"),
+        (inputs, own, {}, "no _manifest.json, so that its run is unknown"),
+        (inputs, own, {"fresh": True}, "no _manifest.json, so that its run is unknown"),
+        (inputs, tmp_path / "link", {}, "no _manifest.json, so that its run is unknown"),
     ]
     for read, folder, how, expected in cases:
         with pytest.raises(FileError, match=expected):

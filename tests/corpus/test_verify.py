@@ -407,8 +407,8 @@ def test_an_index_that_is_wrong_is_found(copied: Any) -> None:
     parquet.write_table(table.set_column(table.column_names.index("row"), "row", row), path)
     found = copied.verify(sample=2)
     assert found.status == "failed"
-    assert found.faults == ["_index.parquet does not say where the sequences of the input are"]
-    with pytest.raises(FileError, match=r"has rows that part [0-9]+ has not"):
+    assert found.faults == ["_index.parquet does not give the places of the sequences of the input"]
+    with pytest.raises(FileError, match=r"has rows that are not in part [0-9]+"):
         copied.rows_of(int(table["seq_id"][0].as_py()))
 
 

@@ -69,7 +69,7 @@ def test_what_went_over_the_wire_prints_as_before() -> None:
 
 @pytest.mark.parametrize("data", [[{"kind": "Secret"}], [{"kind": "Para", "words": []}], [{}], [{"kind": "Para"}]])
 def test_what_is_no_document_is_refused(data: list[object]) -> None:
-    with pytest.raises(FileError, match="this is no document of lstm-trace"):
+    with pytest.raises(FileError, match="this is not a document of lstm-trace"):
         wire.decoded(data)
 
 

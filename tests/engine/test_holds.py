@@ -180,11 +180,11 @@ def test_beside_supplied_lines_and_a_question() -> None:
     gates = {"f_t": [0.5, 0.5, 0.5]}
     held = lt.run(simple(), X, given=gates, hold={"c_t[0]": 0.0})
     assert not held["c_t"][..., 0].any()
-    with pytest.raises(MissingError, match="f_t is supplied, no line that is computed; change it"):
+    with pytest.raises(MissingError, match="f_t is supplied, not a computed line; change it"):
         lt.run(simple(), X, given=gates, hold={"f_t": 0.0})
     asked = lt.run(simple(), X[:1], ask="c_tilde", hold={"z_c[0]": 0.0})
     assert set(asked) == {"W_xc @ x_t", "W_hc @ h_prev", "free_z_c", "z_c", "c_tilde"}
-    with pytest.raises(MissingError, match="nothing that is asked for depends on 0/forward/c_t"):
+    with pytest.raises(MissingError, match="none of the requested lines depends on 0/forward/c_t"):
         lt.run(simple(), X[:1], ask="c_tilde", hold={"c_t": 0.0})
 
 
@@ -199,7 +199,7 @@ def test_beside_supplied_lines_and_a_question() -> None:
         ([1.0, 2.0], ShapeError, "expected a number, or (units,), (T, units) or (T, B, units)"),
         ([1.0, float("nan"), 2.0], OptionError, "expected finite numbers, found nan at [1]"),
         (np.array([[1.0], [np.inf]]), OptionError, "expected finite numbers, found inf at [1,0]"),
-        ([], OptionError, "(units,), (T, units) or (T, B, units) of what it holds; found an array of shape (0,)"),
+        ([], OptionError, "(units,), (T, units) or (T, B, units) of the held values; found an array of shape (0,)"),
         ([1.0], ShapeError, "has a value of shape (1,); expected a number, or (units,)"),
         ([[[[1.0]]]], ShapeError, "has a value of shape (1, 1, 1, 1); expected a number, or (units,)"),
         ([[1.0], [2.0, 3.0]], OptionError, "the list is ragged"),

@@ -119,7 +119,7 @@ def test_forms_of_a_mask() -> None:
         (
             {"mask": MASK, "lengths": [1, 2, 3, 4]},
             OptionError,
-            "lengths and mask say the same in two ways: give one of them",
+            "lengths and mask both define the padding: give one of them",
         ),
         ({"mask": MASK.T}, ShapeError, r"mask has shape (4, 6); expected (T, B) = (6, 4), as x; it looks transposed"),
         ({"mask": MASK[:, 0]}, ShapeError, "mask has shape (6,); expected (T, B) = (6, 4), as x"),
@@ -210,7 +210,7 @@ def test_a_problem_with_a_mask() -> None:
     np.testing.assert_array_equal(trace.mask, MASK)
     assert lt.run({**PROBLEM, "mask": MASK.astype(int).tolist()}).output.tolist() == trace.output.tolist()
     assert lt.prepare(PROBLEM).run(lengths=[2, 6, 0, 5]).mask is None  # an argument takes the place of the file's
-    with pytest.raises(OptionError, match="lengths and mask say the same in two ways"):
+    with pytest.raises(OptionError, match="lengths and mask both define the padding"):
         lt.run({**PROBLEM, "lengths": [1, 1, 1, 1]})
     with pytest.raises(FileError) as told:
         lt.run({**PROBLEM, "mask": [["yes"]], "h0": [[0.0]]})

@@ -235,7 +235,7 @@ def test_numbers_in_one_list_are_one_step_and_the_message_offers_more() -> None:
     [
         ([], "the sequence is empty: x needs at least one step of numbers"),
         (np.zeros((0, 3)), "the sequence is empty"),
-        (np.zeros((3, 0)), "x has shape (3, 0), without a number"),
+        (np.zeros((3, 0)), "x has shape (3, 0), which is empty"),
         (np.zeros((2, 3, 4, 3)), "x has shape (2, 3, 4, 3); expected (T, I) or (T, B, I)"),
         ([["a"]], "x: expected a number at [0,0], found the text 'a'"),
         (np.array([[1j, 2, 3]]), "x has the dtype complex128; expected numbers"),

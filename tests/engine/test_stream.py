@@ -261,10 +261,13 @@ def empty(header: Header, *shape: int) -> dict[str, Any]:
 LINE = "lines/0/forward/i_t"
 CHANGES: list[tuple[Callable[[Header], Any], str]] = [
     (lambda h: h.pop("__metadata__"), "not a trace (lstm-trace/1 is not in its header)"),
-    (lambda h: h["__metadata__"].update(format="lstm-trace/2"), "format lstm-trace/2, this version reads lstm-trace/1"),
+    (lambda h: h["__metadata__"].update(format="lstm-trace/2"), "format lstm-trace/2; this version reads lstm-trace/1"),
     (lambda h: h["__metadata__"].pop("manifest"), "trace.safetensors"),
     (lambda h: h[LINE].update(dtype="BF16"), f"{LINE}: the header's entry cannot be read"),
-    (lambda h: h[LINE].update(shape=[9, 2, 4]), f"{LINE}: its shape [9, 2, 4] and its place in the file do not agree"),
+    (
+        lambda h: h[LINE].update(shape=[9, 2, 4]),
+        f"{LINE}: its shape [9, 2, 4] and its position in the file do not",
+    ),
     (lambda h: h[LINE].update(shape=[9, 2, -3]), "do not agree"),
     (lambda h: h[LINE].update(shape=[9, 2, True]), "do not agree"),
     (lambda h: h[LINE].update(shape=9), "cannot be read"),
@@ -411,5 +414,5 @@ def test_another_run_that_wrote_the_same_file_is_told(path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         MODEL.run(X, out=path.with_name("other.safetensors"))
         patch.setattr(safetensors, "load_mapped", late)
-        with pytest.raises(FileError, match="another run has written it meanwhile; give each run a file of its own"):
+        with pytest.raises(FileError, match="another run has written it in the meantime"):
             MODEL.run(LONG, out=path)

@@ -44,5 +44,5 @@ def test_a_unit_that_is_not_there_has_no_ledger() -> None:
     with pytest.raises(MissingError, match=r"c_t\[2\]: the units are 0 to 1"):
         lt.explain(trace, "4/0/c_t[2]", "memory").to_frame()
     assert len(lt.explain(trace, "4/0/c_t[1]", "memory").to_frame()) == 6
-    with pytest.raises(MissingError, match="say which of the 2 units"):
+    with pytest.raises(MissingError, match="choose one of the 2 units"):
         lt.explain(trace, "4/0/c_t", "memory").to_frame()

@@ -95,7 +95,7 @@ def test_faults() -> None:
         assert str(told.value) == (
             f"y_t of 1/joined is not carried to the next step, so it has no memory; what is carried has one: {there}"
         )
-    with pytest.raises(MissingError, match="say which of the 5 units"):
+    with pytest.raises(MissingError, match="choose one of the 5 units"):
         ledger(trace, "0/0/c_t")
     with pytest.raises(OptionError, match="thresholds"):
         behaviour(trace, 0.9, 0.1)

@@ -147,7 +147,7 @@ def test_selections(tmp_path: Path) -> None:
         ({"dialect": "excel-eu"}, r"dialect excel-eu is for \.csv and \.tsv, not for \.jsonl"),
         ({"digits": Style(3)}, r"for numbers as text; \.jsonl keeps every bit: leave it out, or write \.csv"),
         ({"digits": Style(lines={"c_t": 3})}, r"\.jsonl keeps every bit"),
-        ({"values": True}, r"--values is for \.xlsx, whose cells are formulas otherwise; \.jsonl has numbers always"),
+        ({"values": True}, r"--values is for \.xlsx, whose cells are formulas otherwise; \.jsonl always has numbers"),
         ({"shape": "wide", "with_inputs": True}, "in the shape long only"),
     ],
 )  # fmt: skip

@@ -210,7 +210,7 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(make: Any, monkeyp
         returned += [net["inner"](x), net["inner"](x)]
     assert torch.equal(returned[1][0], plain[0])
     assert told.value.problems == (
-        "inner: cannot be traced, by a fault of lstm-trace: ZeroDivisionError: division by zero",
+        "inner: cannot be traced because of a bug in lstm-trace: ZeroDivisionError: division by zero",
     )
 
 

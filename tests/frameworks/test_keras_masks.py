@@ -129,7 +129,7 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(monkeypatch: pytes
     assert len(traces) == 1
     monkeypatch.setattr("lstm_trace.model.calls.from_live", lambda *_: 1 / 0)
     plain = numbers(layer(X))[0]
-    with pytest.raises(lt.LstmTraceError, match="by a fault of lstm-trace: ZeroDivisionError"), lt.capture(layer):
+    with pytest.raises(lt.LstmTraceError, match="because of a bug in lstm-trace: ZeroDivisionError"), lt.capture(layer):
         np.testing.assert_array_equal(numbers(layer(X))[0], plain)
 
 

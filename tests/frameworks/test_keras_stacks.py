@@ -146,7 +146,7 @@ def test_what_is_refused() -> None:
         lt.prepare(layer)
     both = layers.Bidirectional(layers.RNN(layers.StackedRNNCells([layers.LSTMCell(4), layers.LSTMCell(3)])))
     both.build(X.shape)
-    with pytest.raises(LstmTraceError, match="its directions run apart through all cells of StackedRNNCells"):
+    with pytest.raises(LstmTraceError, match="its directions run separately through all cells of StackedRNNCells"):
         lt.prepare(both)
     mixed = layers.RNN(layers.StackedRNNCells([layers.LSTMCell(4), layers.GRUCell(3)]))
     mixed.build(X.shape)

@@ -169,8 +169,8 @@ def test_states_and_lengths_that_are_inputs_are_said(tmp_path: Path) -> None:
     check(path, theirs, h0=h0, lengths=lengths)
     facts = one(path).facts
     assert facts["input"] == "the model's input X (T, B, 3)"
-    assert facts["h0"] == "the model's input initial_h (1, B, 4); zeros where it is not given"
-    assert facts["lengths"] == "the model's input sequence_lens (B); all of T where not given"
+    assert facts["h0"] == "the model's input initial_h (1, B, 4); zeros if it is not given"
+    assert facts["lengths"] == "the model's input sequence_lens (B); all of T if not given"
 
 
 # -- where weights come from -----------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_a_node_in_the_body_of_a_loop(tmp_path: Path) -> None:
     np.testing.assert_allclose(first.output, joined(every[0]), atol=1e-6)
     np.testing.assert_allclose(second.h_n, h, atol=1e-6)
     np.testing.assert_allclose(second.c_n, c, atol=1e-6)
-    assert one(path).facts["h0"] == "the input of loop/body, initial_h; zeros where it is not given"
+    assert one(path).facts["h0"] == "the input of loop/body, initial_h; zeros if it is not given"
 
 
 def test_a_node_in_a_function_of_the_model(tmp_path: Path) -> None:
@@ -425,7 +425,7 @@ def test_exported_with_packed_lengths(tmp_path: Path) -> None:
     torch.onnx.export(module, (x, lengths), str(path), dynamo=False, input_names=["x", "lengths"])
     found = one(path)
     assert found.layers == 2
-    assert found.facts["lengths"] == "the model's input lengths (2), through Cast; all of T where not given"
+    assert found.facts["lengths"] == "the model's input lengths (2), through Cast; all of T if not given"
     trace = lt.run(path, x.numpy(), lengths=[4, 2])
     with torch.no_grad():
         np.testing.assert_allclose(trace.output, module(x, lengths).numpy(), atol=1e-6)

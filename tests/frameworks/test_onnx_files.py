@@ -115,7 +115,7 @@ def test_links_within_the_folder_and_to_the_model_are_followed(tmp_path: Path) -
     [
         (lambda f: os.truncate(f, 100), "is cut off: 100 bytes, needed are"),
         (lambda f: f.unlink(), "no such file or directory"),
-        (lambda f: (f.unlink(), f.mkdir()), "is a directory|is no file"),
+        (lambda f: (f.unlink(), f.mkdir()), "is a directory|is not a file"),
     ],
 )
 def test_external_data_that_is_not_whole(tmp_path: Path, change: Callable[[Path], Any], message: str) -> None:
@@ -146,7 +146,7 @@ def test_a_pipe_is_no_external_data_and_is_not_waited_for(tmp_path: Path) -> Non
     path = outside(tmp_path / "m.onnx")
     (tmp_path / "weights.bin").unlink()
     os.mkfifo(tmp_path / "weights.bin")
-    with pytest.raises(FileError, match=r"its external data 'weights\.bin' is no file$"):
+    with pytest.raises(FileError, match=r"its external data 'weights\.bin' is not a file$"):
         lt.prepare(path)
 
 
@@ -315,7 +315,7 @@ def test_foreign_files(tmp_path: Path, content: bytes) -> None:
 def test_layouts_and_activations_are_not_asked_for(tmp_path: Path) -> None:
     stored = arrays(32)
     path = saved(model([node(stored, hidden_size=4)], stored), tmp_path / "m.onnx")
-    with pytest.raises(LstmTraceError, match="an ONNX file says how its weights are stored"):
+    with pytest.raises(LstmTraceError, match="an ONNX file defines how its weights are stored"):
         lt.prepare(path, layout="onnx")
 
 

@@ -353,7 +353,7 @@ def test_layers_of_other_widths_with_states_that_the_file_fixes(tmp_path: Path) 
          {"activations": ["HardSigmoid", "Tanh", "Tanh"], "activation_alpha": [np.nan]}, {}),
         ("its inputs are of different types (W float32, R float32, X float64)", {}, {"kind": onnx.TensorProto.DOUBLE}),
         ("its W has shape (1, 8, 0); expected at least one input", {}, {"wide": 0}),
-        ("it reads what it gives out itself", {}, {"name": "Y"}),
+        ("it reads its own output", {}, {"name": "Y"}),
     ],
     ids=lambda value: value[:30] if isinstance(value, str) else "",
 )  # fmt: skip

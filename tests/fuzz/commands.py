@@ -82,7 +82,7 @@ def check(rng: random.Random, folder: Path) -> str:
     assert _stamp() == before, f"an input was changed: {said}"
     assert ran.exit_code in (0, 1, 2), f"exit code {ran.exit_code}: {said}"
     assert ran.exit_code != 1 or name in _JUDGES, f"exit code 1 is no verdict of it: {said}"
-    assert "a fault of lstm-trace" not in ran.stderr, said
+    assert "a bug in lstm-trace" not in ran.stderr, said
     pictures = ran.stdout_bytes[:8].startswith((b"\x89PNG", b"PK"))  # not for a terminal
     assert pictures or "\x1b" not in ran.stdout + ran.stderr, f"an escape is printed: {said}"
     left = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())

@@ -77,7 +77,7 @@ def check(rng: random.Random, folder: Path) -> str:
                 del made[: max(len(made) - _RUNS, 0)]
         if status >= 400:
             assert len(answer) < 40_000, f"a message of {len(answer)} bytes: {said}"
-            assert "fault of lstm-trace" not in answer.decode(), f"{answer[:500]!r}: {said}"
+            assert "bug in lstm-trace" not in answer.decode(), f"{answer[:500]!r}: {said}"
             assert known.folder not in answer.decode(), f"a path of the server: {answer[:500]!r}: {said}"
     return f"{status // 100}xx"
 

@@ -195,7 +195,7 @@ def test_the_equations_that_join_two_directions_are_no_cell() -> None:
     for direction in ("forward", "reverse"):
         own |= {key.replace("forward", direction): a for key, a in weights(rng, CELLS["plain"], 1).items()}
     trace = lt.run(own, rng.normal(size=(3, I)))
-    with pytest.raises(CellError, match=r"join the two directions.* change the equations of a direction, 0/forward"):
+    with pytest.raises(CellError, match=r"merge the two directions.* change the equations of a direction, 0/forward"):
         lt.edit(trace, {}, trace.stage("0/joined").cell.text)
 
 

@@ -79,7 +79,7 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ({"c_t": "none.json"}, OptionError, "a multiple such as *0.5, or an existing file: there is no /"),
         ({"c_t": "."}, OptionError, "or an existing file: /"),
-        ({"c_t": "/dev/null"}, OptionError, "or an existing file: /dev/null is no file; save a trace there"),
+        ({"c_t": "/dev/null"}, OptionError, "or an existing file: /dev/null is not a file; save a trace there"),
         ({"c_t": "1" * 400}, OptionError, "is not a finite number"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
         ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),
@@ -110,7 +110,7 @@ def test_a_mapping_opens_no_file(tmp_path: Path) -> None:
     "equations", ["c_t = x_t * 2\noutput: c_t\nhold: c_t", "c_t = x_t * 2\noutput: c_t\nscale: c_t"]
 )
 def test_equations_hold_nothing_themselves(equations: str) -> None:
-    with pytest.raises(OptionError, match=r"what is held stands beside the cell: hold: \{c_t: 0\}"):
+    with pytest.raises(OptionError, match=r"holds are given separately: hold: \{c_t: 0\}"):
         lt.run({}, [[1.0]], cell={"equations": equations})
 
 

@@ -133,7 +133,7 @@ def test_the_problem_and_python_are_one() -> None:
     for trace in traces[1:]:
         assert trace.stages == traces[0].stages
         np.testing.assert_array_equal(trace["L"], traces[0]["L"])
-    with pytest.raises(LstmTraceError, match="extra is given twice: beside the cell and within it; give it once"):
+    with pytest.raises(LstmTraceError, match="extra is given twice: next to the cell and inside it; give it once"):
         lt.run({**inside, "extra": SQUARED})
 
 

@@ -201,11 +201,11 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(weights={"W_xi": {"a": 1}}), ["weights.W_xi: expected a number, found a mapping"]),
     (gate(x=["a", 1]), ["x: expected a number at [0], found the text 'a'"]),
     (gate(x=[]), ["the sequence is empty: x needs at least one step of numbers"]),
-    (gate(x=[[]]), ["x has shape (1, 0), without a number: x needs at least one step of numbers"]),
+    (gate(x=[[]]), ["x has shape (1, 0), which is empty: x needs at least one step of numbers"]),
     (gate(x=[[[[1, 2]]]]), ["x has shape (1, 1, 1, 2); expected (T, I) or (T, B, I)"]),
     (gate(weights={"W_xi": [["NaN", 2], [3, 4], [5, "Infinity"]]}), [
         "W_xi[0,0] is nan (and 1 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
-        "lets them in)"]),
+        "accepts them)"]),
     (gate(dtype="float32", weights={"W_xi": [[1, 2], [3, -1e39], [1e300, 6]]}, h0=[1e40, 0, 0]), [
         "W_xi: the number -1e+39 at [1,1] (and 1 more) is too large for float32 (3.4e+38 at most); float64 holds it",
         "h0: the number 1e+40 at [0] is too large for float32 (3.4e+38 at most); float64 holds it"]),
@@ -227,7 +227,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "equation 2: i_t is assigned twice (first in equation 1); choose another name\n    i_t = tnh(x_t)\n    ^"]),
     (gate(cell={"direction": "sideways"}), ["option direction must be one of forward, reverse; found 'sideways'"]),
     (gate(cell={"merge": "mean"}), [
-        "option merge changes nothing where there is one direction (forward); found 'mean'"]),
+        "option merge has no effect with one direction (forward); found 'mean'"]),
     (gate(cell={"padding": "repeat"}), [
         "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
         "found 'repeat'"]),
@@ -270,21 +270,21 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(layout="tensorflow", x=[], ask=["it"]), ["layout 'tensorflow' is not known; there are"]),
     (gate(cell="lsmt", weights={"1/W_xi": [["NaN", 1]], "W": [[1]]}, x=[]), [
         "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
-        "some weights have an address (0/forward/…) and some have not; give all of them one",
+        "some weights have an address (0/forward/…) and some do not; give all of them one",
         "unknown cell 'lsmt'; did you mean 'lstm'? A custom cell is given as {equations: …}"]),
     (gate(cell={"peephole": "yes", "merge": "add"}, weights={"1/W_xi": [[1]]}), [
         "the weight '1/W_xi': expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi",
-        "some weights have an address (0/forward/…) and some have not; give all of them one",
+        "some weights have an address (0/forward/…) and some do not; give all of them one",
         "option merge must be one of concat, sum, mean, product, none; found 'add'",
         "option peephole must be true or false; found 'yes'"]),
     (gate(cell={"peephole": "yes", "merge": "mean"}, x=[], ask=["it"]), [
-        "option merge changes nothing where there is one direction (forward); found 'mean'",
+        "option merge has no effect with one direction (forward); found 'mean'",
         "option peephole must be true or false; found 'yes'"]),
     # of the arrays
     (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xg": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
         "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
         "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
-        "lets them in)"]),
+        "accepts them)"]),
     (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}, ask=["it"]), [
         "lengths has 9; expected 0 to T = 1",
         "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)",
@@ -295,21 +295,21 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "h0 has shape (2, 1); expected (L·D, B, width) with L·D = 1, B = 1: (width,) or (1, width) or (1, 1, width)"]),
     ({"weights": {"W_xi": [[1, 2], [3, 4]], "W_hi": [[0, 0], [0, "NaN"]], "W_hx": [[1]]}, "x": [], "ask": ["i_q"]}, [
         "no equation of the cell reads the weight 'W_hx'; did you mean 'W_hi'?",
-        "W_hi[1,1] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
+        "W_hi[1,1] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, accepts them)",
         "the sequence is empty: x needs at least one step of numbers"]),
     (gate(weights={"W_xi": [["NaN", 1]] * 3}, x=[]), [
         "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
-        "lets them in)",
+        "accepts them)",
         "the sequence is empty: x needs at least one step of numbers"]),
     (gate(weights={"W_xi": [["NaN", 1]]}, x=[]), [
-        "W_xi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, lets them in)",
+        "W_xi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, accepts them)",
         "the sequence is empty: x needs at least one step of numbers"]),
     (gate(layout={"joined": "hx"}, weights={"W_xi": None, "W_hi": None, "W_i": [[1] * 5] * 3}, x=[], ask=["1/it"]), [
         "the sequence is empty: x needs at least one step of numbers"]),
     ({"weights": {"0/forward/W_xi": [[1]], "0/forward/W_hi": [["NaN"]], "1/forward/W_xi": [[1]]},
       "x": [1], "ask": ["0/i_t[1]", "2/i_t"]}, [
         "0/forward/W_hi[0,0] is nan; expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
-        "lets them in)"]),
+        "accepts them)"]),
     # of what is asked for, and of what that needs
     (gate(weights={"W_hi": None}, ask=["i_t", "q_t"]), [
         "ask: there is no line 'q_t'; did you mean 'i_t'?",
@@ -497,7 +497,7 @@ def test_no_problem_raises_anything_but_our_error(data: dict[str, Any]) -> None:
 
 def test_a_weight_without_a_number_is_reported_by_its_name() -> None:
     weights = {"W_xi": [[0.5, -1.0]], "W_hi": [[]]}
-    with pytest.raises(ShapeError, match=r"W_hi has shape \(1, 0\), without a number"):
+    with pytest.raises(ShapeError, match=r"W_hi has shape \(1, 0\), which is empty"):
         lt.run(weights, [[1.0, 2.0]], ask="i_t")
 
 

@@ -225,13 +225,13 @@ def test_what_cannot_be_a_problem_is_said(rng: np.random.Generator) -> None:
     own = weights(rng, CELLS["plain"], 2, ("forward", "reverse"))
     x = rng.normal(size=(3, I))
     trace = lt.run(own, x)
-    with pytest.raises(MissingError, match="a problem begins at step 0, and the trace holds steps 1 to 2 only"):
+    with pytest.raises(MissingError, match="a problem begins at step 0, and the trace holds only steps 1 to 2"):
         lt.problem(trace.at(steps=slice(1, None)))
     with pytest.raises(MissingError, match="does not hold the weights of 0/forward, 0/reverse"):
         lt.problem(trace.at(layer=1))
     with pytest.raises(MissingError, match="adjoint stages only"):
         lt.problem(lt.backward(trace, of="1/joined/2/y_t[0]").at(direction="adjoint-forward"))
-    with pytest.raises(MissingError, match="the weights of 1/reverse, which what was asked for does not need"):
+    with pytest.raises(MissingError, match="the weights of 1/reverse, which the requested lines do not need"):
         lt.problem(lt.run(own, x, ask="1/forward/h_t"))
     del trace.parameters["0/forward"]["W_xi"]
     with pytest.raises(MissingError, match="it does not hold the weight 0/forward/W_xi"):

@@ -410,15 +410,15 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
          "--key and --token-column both name date"),
         (["m.npz", "--input", "x.csv"],
          "x.csv: row 2, date: expected a number, found '2024-01-01'; labels of the steps? --token-column 'date'"),
-        (["m.npz", "--input", "x.npy", "--token-column", "date"], "--token-column date chooses among names"),
+        (["m.npz", "--input", "x.npy", "--token-column", "date"], "--token-column date chooses by name"),
         (["m.npz", "--input", "xs.npz", "--token-column", "word"],
          "xs.npz: no array 'word' for --token-column; did you mean 'words'?"),
         (["m.npz", "--input", "xs.npz", "--key", "x", "--token-column", "word"],
          "xs.npz: no array 'word' for --token-column; did you mean 'words'?"),
         (["p.json", "--token-column", "date"], "--token-column names a column of --input: give --input X"),
         (["m.npz", "--input", "x.csv", "--token-column", "date", "--tokens", "w.txt"],
-         "--tokens and --token-column both say what the steps are called: leave one of them out"),
-        (["m.npz", "--input", "-", "--tokens", "-"], "standard input, -, can be read once only"),
+         "--tokens and --token-column both set the labels of the steps: leave one of them out"),
+        (["m.npz", "--input", "-", "--tokens", "-"], "standard input, -, can be read only once"),
         (["m.npz", "--input", "x.npy", "--tokens", "none.txt"], "none.txt: "),
         (["m.npz", "--input", "x.npy", "--tokens", "empty.txt"], "empty.txt: the file is empty"),
         (["m.npz", "--input", "x.npy", "--tokens", "vast.txt"],
@@ -445,8 +445,8 @@ def test_what_cannot_be_labels(folder: Path, arguments: list[str], message: str)
 
 
 def test_standard_input_is_read_once_and_tokens_are_for_one_source(folder: Path) -> None:
-    assert "can be read once only" in run("show", "-", "--tokens", "-").stderr
-    assert "--tokens is of one SOURCE, and there are 2: report them one by one" in run(
+    assert "can be read only once" in run("show", "-", "--tokens", "-").stderr
+    assert "--tokens applies to one SOURCE, and there are 2: write one at a time" in run(
         "report", "p.json", "p.json", "--tokens", "w.txt"
     ).stderr  # fmt: skip
 

@@ -72,8 +72,8 @@ def test_the_page_loads_nothing_and_says_title_and_caption_once() -> None:
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)[^\"]*\"|url\(|@import", page.replace("http://www.w3.org", ""))
     assert "default-src 'none'" in page
     assert page.count("A &lt; B (Gates and states over time)") == 3  # head, heading, and the title of the SVG
-    assert page.count("Of 12 units the 8 whose values change most are shown.") == 2  # text, and what the SVG says
-    assert "<figcaption>Of 12 units" in page
+    assert page.count("Shown are the 8 of 12 units whose values change most.") == 2  # text, and what the SVG says
+    assert "<figcaption>Shown are the 8 of" in page
     assert 'class="title"' not in page
     assert "prefers-color-scheme:dark" in page
 
@@ -138,7 +138,7 @@ def test_a_long_specification_keeps_the_ends_and_says_so() -> None:
     figure = lstm(4_000, 4).plot()
     found = figure.to_vega()
     check(found)
-    said = re.findall(r"Of every (\d+) steps, a curve has the lowest and the highest value", str(found["title"]))
+    said = re.findall(r"A curve shows the lowest and the highest value of every (\d+) steps", str(found["title"]))
     size = int(said[0])
     for view, values in views(found):
         unit = int(re.findall(r"\d+", view["title"])[-1])

@@ -36,5 +36,5 @@ def test_maps_of_a_long_trace_are_small_and_say_how() -> None:
     maps = images(page)
     assert [pixels.shape[0] for pixels, _ in maps] == [40] * len(maps)  # every unit has a row
     assert sum(pixels.size for pixels, _ in maps) <= 350_000
-    assert re.findall(r"Each field is of \d+ steps: their value that is furthest from the middle", page)
+    assert re.findall(r"Each field covers \d+ steps and shows the value that is furthest from the middle", page)
     assert "Columns are steps t, rows are units." in page

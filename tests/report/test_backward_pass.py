@@ -136,7 +136,7 @@ def test_equations_in_the_notation_of_the_report() -> None:
         "∂L/∂b_i = Σ_t ∂L/∂z_i",
     ):
         assert f"  {equation}\n" in text
-    assert "w_t is 1 for h_t[0], the value that L is, and 0 elsewhere." in text
+    assert "w_t is 1 for h_t[0], the value that L denotes, and 0 elsewhere." in text
     assert "unit 0" not in text
 
 

@@ -141,7 +141,7 @@ def _headings(typst: Any, path: Path) -> list[Any]:
     [
         ("html", {"fragment": True}, "tex, typ or md; html is written as a whole"),
         ("text", {"fragment": True}, "text is written as a whole"),
-        ("tex", {"heading": 2}, "a heading level is that of a fragment"),
+        ("tex", {"heading": 2}, "only a fragment has a heading level"),
         ("tex", {"title": ""}, "only a fragment can go without"),
         ("md", {"fragment": True, "heading": "chapter"}, "the headings of md begin at level 1"),
         ("tex", {"fragment": True, "heading": "sektion"}, "no heading level 'sektion'; did you mean 'section'?"),

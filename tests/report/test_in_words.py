@@ -173,7 +173,7 @@ def test_of_many_units_the_most_telling_are_described() -> None:
     trace = cell("lstm", units=64, inputs=3, steps=50)
     text = said(trace, detail="worked")
     furthest = sorted(np.argsort(-np.abs(trace["c_t"][-1, 0]))[:3].tolist())
-    assert text.startswith("Described here: of 64 units, the 3 whose c_t is furthest from zero at the last step. - Of")
+    assert text.startswith("Described here: the 3 of 64 units whose c_t is furthest from zero at the last step. - Of")
     assert sorted({int(j) for j in re.findall(r"unit (\d+)", text)}) == furthest
     assert len(text) < 2000
     for j in furthest:
@@ -198,9 +198,9 @@ def test_nothing_is_a_mean() -> None:
 @pytest.mark.parametrize(
     ("case", "opening"),
     [
-        ("wide", "Described here: of 12 units, the 3 whose c_t is furthest from zero at the last step. - Of"),
-        ("large batch", "Described here: of 7 sequences, the first 4. - Of"),
-        ("wide batch", "Described here: of 3 sequences, the first. Described here: of 9 units, the 3 whose c_t is"),
+        ("wide", "Described here: the 3 of 12 units whose c_t is furthest from zero at the last step. - Of"),
+        ("large batch", "Described here: the first 4 of 7 sequences. - Of"),
+        ("wide batch", "Described here: the first of 3 sequences. Described here: the 3 of 9 units whose c_t is"),
         ("two layers", "Layer 0: - Of the candidate"),
     ],
 )
@@ -210,7 +210,7 @@ def test_what_is_left_out_is_said(case: str, opening: str) -> None:
 
 def test_of_many_layers_the_first_and_the_last_are_described() -> None:
     text = said(stacked(layers=6, batch=1, width=2, directions=("forward",)))
-    assert text.startswith("Described here: of 6 layers and directions, the first and the last. Layer 0: -")
+    assert text.startswith("Described here: the first and the last of 6 layers and directions. Layer 0: -")
     assert re.findall(r"Layer (\d)", text) == ["0", "5"]
 
 

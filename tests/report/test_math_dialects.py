@@ -166,13 +166,13 @@ def test_what_nbconvert_makes_of_it_has_every_formula() -> None:
 @pytest.mark.parametrize("format", ["text", "html", "tex", "typ"])
 def test_math_is_for_markdown(format: str) -> None:
     with pytest.raises(
-        OptionError, match=f"math='none' says how formulas are marked in Markdown; this report is {format}"
+        OptionError, match=f"math='none' sets how formulas are marked in Markdown; this report is {format}"
     ):
         q22().report(format, math="none")
 
 
 def test_a_pdf_has_no_marks_either() -> None:
-    with pytest.raises(OptionError, match="this report is pdf: leave math away, or choose the format md"):
+    with pytest.raises(OptionError, match="this report is pdf: leave math out, or choose the format md"):
         q22().pdf(math="dollars")
 
 
@@ -194,8 +194,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     for arguments in (["-o", str(tmp_path / "q.html")], ["--format", "text"], ["-o", str(tmp_path / "q.pdf")]):
         run = cli("--math", "dollars", *arguments)
         assert run.exit_code == 2
-        assert "--math dollars says how formulas are marked in Markdown, but this report is" in run.output
-        assert "leave --math away, or write Markdown (-o x.md, or --format md)" in run.output
+        assert "--math dollars sets how formulas are marked in Markdown, but this report is" in run.output
+        assert "leave --math out, or write Markdown (-o x.md, or --format md)" in run.output
     assert not (tmp_path / "q.html").exists()
 
 

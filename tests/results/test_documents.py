@@ -155,4 +155,4 @@ def test_padding_in_front_and_a_sequence_without_a_valid_step_are_named() -> Non
     assert [row[-1] for row in result.rows.rows] == ["1–2", "", "0, 2"]
     told = [*result.sentences(words())]
     assert "without any valid step: sequence 1" in told
-    assert "padding stands before or between valid steps: sequence 0, 2" in told
+    assert "padding comes before or between valid steps: sequence 0, 2" in told

@@ -102,7 +102,7 @@ def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
     )
     other = explained(paths[:1], how="training", of="2/h_t[0]", optimizer="momentum", updates=2)
     assert momentum["rows"] != other["rows"]
-    with pytest.raises(OptionError, match="constant 'rate': rate has an option of its own"):
+    with pytest.raises(OptionError, match="constant 'rate': rate has its own option"):
         explained(paths[:1], how="training", of="2/h_t[0]", constants={"rate": 1})
     for options, said in (({"how": "nothing"}, "padding"), ({"how": "gates", "rate": -1}, "rate")):
         with pytest.raises(ValidationError, match=said):
@@ -154,7 +154,7 @@ def test_an_attribution_adds_up_to_the_difference(kept: Kept) -> None:
 def test_what_does_not_belong_together_is_refused(kept: Kept, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         explained((kept.path(kept.make(example="three-steps")),), **asked)
-    with pytest.raises(OptionError, match="against is for attribution"):
+    with pytest.raises(OptionError, match="against applies to attribution"):
         explained(two(kept)[2], how="gates")
 
 

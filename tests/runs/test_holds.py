@@ -119,9 +119,9 @@ def test_no_hold_opens_a_file(kept: Kept, tmp_path_factory: pytest.TempPathFacto
         lambda: kept.make(problem=problem),
         lambda: kept.make(item, item="p"),
     ):
-        with pytest.raises(OptionError, match=r"found the text .*\. The service opens no file .* upload the trace"):
+        with pytest.raises(OptionError, match=r"found the text .*\. The service does not open files .* upload"):
             make()
-    with pytest.raises(OptionError, match="The service opens no file"):
+    with pytest.raises(OptionError, match="The service does not open files"):
         inspect(str(folder / "q.yaml"), "q.yaml")
 
 

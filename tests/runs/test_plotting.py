@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said(
 
 def test_of_two_runs_there_are_few(kept: Kept) -> None:
     path = kept.path(kept.make(problem=EVERY_LINE))
-    with pytest.raises(OptionError, match="states is a picture of one run; of two there are weights and diff"):
+    with pytest.raises(OptionError, match="states shows one run; kinds that show two are weights and diff"):
         plotting.drawn(path, "states", "svg", {}, path)
 
 

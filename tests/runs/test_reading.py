@@ -52,9 +52,9 @@ def test_what_does_not_fit_is_counted(kept: Kept) -> None:
     ("part", "kind", "said"),
     [
         (ValueSelection(line=["c_tt"]), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
-        (ValueSelection(line=["W_xi"]), MissingError, "W_xi is no line that was recorded"),
-        (ValueSelection(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
-        (ValueSelection(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
+        (ValueSelection(line=["W_xi"]), MissingError, "W_xi is not a recorded line"),
+        (ValueSelection(t="3"), MissingError, "t 3 does not exist; there are 0 to 2"),
+        (ValueSelection(unit="2:4"), MissingError, "unit 2:4 does not exist; there are 0 to 1"),
         (ValueSelection(t="x"), OptionError, "expected a number or A:B, found 'x'"),
         (ValueSelection(batch=1), MissingError, "no batch row 1"),
         (ValueSelection(layer=1), MissingError, "no layer 1"),
@@ -117,7 +117,7 @@ def test_a_step_has_the_numbers_of_the_trace(kept: Kept) -> None:
         shown = [float(text.replace("−", "-")) for text in found["texts"]["c_t"].split(", ")]
         np.testing.assert_allclose(shown, trace["c_t"][t, 0], atol=5e-4)
     assert stepped(kept, run, -1)["t"] == 2
-    with pytest.raises(MissingError, match="t 3 is not there"):
+    with pytest.raises(MissingError, match="t 3 does not exist"):
         stepped(kept, run, 3)
 
 

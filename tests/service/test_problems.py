@@ -119,7 +119,7 @@ def test_each_error_has_its_status(what: str, read: int, written: int) -> None:
 
 
 def test_a_result_that_is_too_large_is_not_called_a_request() -> None:
-    assert told(ask(APP, "/raise/large"))["title"] == "What is asked for would be too large"
+    assert told(ask(APP, "/raise/large"))["title"] == "The requested result would be too large"
     assert told(post(b" " * 300_000))["title"] == "The request is too large"
 
 
@@ -149,7 +149,7 @@ def test_a_fault_of_ours_says_nothing_and_is_logged(what: str, capsys: pytest.Ca
     reply = ask(swallowing, f"/raise/{what}")
     assert reply.status == 500
     assert "secret" not in reply.body.decode()
-    assert "fault of lstm-trace" in told(reply)["detail"]
+    assert "bug in lstm-trace" in told(reply)["detail"]
     assert "secret of the server" in capsys.readouterr().err
 
 
@@ -168,8 +168,8 @@ NESTED = b'{"anything": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"edits": [{"address": "a", "value": NaN}]}', 'NaN is no number in JSON; write "NaN", in quotes'),
-        (b'{"anything": -Infinity}', "-Infinity is no number in JSON"),
+        (b'{"edits": [{"address": "a", "value": NaN}]}', 'NaN is not a number in JSON; write "NaN", in quotes'),
+        (b'{"anything": -Infinity}', "-Infinity is not a number in JSON"),
         (b'{"anything": "\\ud800"}', r"\ud800 is half of a character"),
         (b'{"\\udc00": 1}', r"\udc00 is half of a character"),
         (b'{"digits": ' + b"9" * 5000 + b"}", "exceeds the limit (4300 digits)"),

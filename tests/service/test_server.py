@@ -63,5 +63,5 @@ def test_a_store_or_a_file_that_cannot_be_is_one_message(
     assert not list(tmp_path.glob("store*"))
     said = ran.stderr
     assert says in said
-    assert "fault of lstm-trace" not in said
+    assert "bug in lstm-trace" not in said
     assert "secret" not in said

@@ -160,5 +160,5 @@ def test_without_the_hold_of_an_output_that_padding_carries_the_state_is_a_line_
 
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 def test_what_to_hold_instead_of_a_state_at_padding(padding: str) -> None:
-    with pytest.raises(MissingError, match="hold 's_prev': s_prev is a state that is carried in; hold s_t, or"):
+    with pytest.raises(MissingError, match="hold 's_prev': s_prev is a carried state; hold s_t, or"):
         lt.run(WEIGHTS, X, cell=CELL, lengths=[4, 2], options={"padding": padding}, hold={"s_prev": 0})

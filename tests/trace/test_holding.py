@@ -70,7 +70,7 @@ def test_two_layers_of_two_directions(text: str, scopes: list[str], steps: list[
     ("text", "told"),
     [
         ("c_q", "there is no line 'c_q'; did you mean 'c_t'?"),
-        ("9..5/c_t", "the range 9..5 has nothing in it; write 5..9"),
+        ("9..5/c_t", "the range 9..5 is empty; write 5..9"),
         ("5..12/c_t", "t 0 to 9"),
         ("12/c_t", "t 0 to 9"),
         ("3/4/c_t", "b 0"),
@@ -79,17 +79,17 @@ def test_two_layers_of_two_directions(text: str, scopes: list[str], steps: list[
         ("1/2/3/4/5/c_t", "is not an address here"),
         ("c_t[6]", "there is no c_t[6]; c_t has [0] to [5]"),
         ("c_t[4..9]", "there is no c_t[9]; c_t has [0] to [5]"),
-        ("c_t[5..4]", "the range 5..4 has nothing in it; write 4..5"),
+        ("c_t[5..4]", "the range 5..4 is empty; write 4..5"),
         ("c_t[1", "expected units as in [3], [3..7] or [1,4..6], found [1"),
         ("c_t[1,*]", "expected units as in [3], [3..7] or [1,4..6], found [1,*]"),
         ("c_t[x]", "expected units as in [3], [3..7] or [1,4..6], found [x]"),
         ("c_t[]", "expected units as in [3], [3..7] or [1,4..6], found []"),
         (f"c_t[0..{10**12}]", "there is no c_t[1000000000000]; c_t has [0] to [5]"),
         (f"{'9' * 5000}/c_t", "is not an address here"),
-        ("W_xi", "W_xi is a weight, no line that is computed; change the weights instead"),
-        ("x_t", "x_t is an input, no line that is computed; change it"),
-        ("h_prev", "h_prev is a state that is carried in; hold h_t, or give another h0"),
-        ("c0", "c0 is a state that is carried in; hold c_t, or give another c0"),
+        ("W_xi", "W_xi is a weight, not a computed line; change the weights instead"),
+        ("x_t", "x_t is an input, not a computed line; change it"),
+        ("h_prev", "h_prev is a carried state; hold h_t, or give another h0"),
+        ("c0", "c0 is a carried state; hold c_t, or give another c0"),
     ],
 )  # fmt: skip
 def test_a_wrong_address_is_told_what_is_wrong(text: str, told: str) -> None:
@@ -101,5 +101,5 @@ def test_a_wrong_address_is_told_what_is_wrong(text: str, told: str) -> None:
 
 
 def test_a_line_that_is_not_computed_is_refused() -> None:
-    with pytest.raises(MissingError, match="nothing that is asked for depends on 0/forward/c_t; leave it out"):
+    with pytest.raises(MissingError, match="none of the requested lines depends on 0/forward/c_t; leave it out"):
         places("c_t", ONE, range(3), 1, {"0/forward": {"i_t": 2}})

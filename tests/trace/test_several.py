@@ -81,14 +81,14 @@ def test_what_two_padded_directions_make_together_is_held_once() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("4..2/1/c_t", "the range 4..2 has nothing in it; write 2..4"),
+        ("4..2/1/c_t", "the range 4..2 is empty; write 2..4"),
         ("2..6/1/c_t", "is not an address here; expected layer/direction/t/b/line[j]"),
         ("2..6/1/c_t", "layer 0, direction forward, t 0 to 5, b 0 to 1"),
         ("0..1/forward/2/1/c_t", "is not an address here"),
         ("2../1/c_t", "is not an address here"),
         ("**/1/c_t", "is not an address here"),
         ("3/1/c_t[2..9]", "there is no c_t[9]; c_t has [0] to [4]"),
-        ("3/1/c_t[3..1]", "the range 3..1 has nothing in it; write 1..3"),
+        ("3/1/c_t[3..1]", "the range 3..1 is empty; write 1..3"),
         ("3/1/c_t[1;3]", "expected units as in [3], [3..7] or [1,4..6], found [1;3]"),
         ("3/1/c_t[-1]", "expected units as in [3], [3..7] or [1,4..6], found [-1]"),
         ("3/1/c_t[1,,2]", "expected units as in [3], [3..7] or [1,4..6], found [1,,2]"),

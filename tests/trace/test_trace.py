@@ -66,7 +66,7 @@ def test_the_output_of_padded_directions_is_where_they_meet(padding: dict[str, A
         ("it", "there is no line 'it'; did you mean 'i_t'?"),
         (
             "0/forward/c_t",
-            "a line is read by its name alone; that of 0/forward is trace.at(layer=0, direction='forward')['c_t']",
+            "a line is accessed by its name alone; that of 0/forward is trace.at(layer=0, direction='forward')['c_t']",
         ),
         ("loss", "there is no line 'loss'; there are z_i, i_t,"),
         ("h_prev", ""),

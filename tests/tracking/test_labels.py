@@ -72,7 +72,8 @@ def test_sequences_without_labels_are_counted(found: Any, every: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("target", "said"), [("nan", "nan is there in 0 of"), ("inf", "inf is there in 0 of"), ("huge", "huge has numbers")]
+    ("target", "said"),
+    [("nan", "nan is present in 0 of"), ("inf", "inf is present in 0 of"), ("huge", "huge has numbers")],
 )
 def test_numbers_that_cannot_be_decoded_are_refused(found: Any, target: str, said: str) -> None:
     with pytest.raises(LstmTraceError, match=said):
@@ -85,7 +86,7 @@ def test_a_manifest_that_is_some_other_json_is_one_sentence(tmp_path: Path) -> N
     from lstm_trace.corpus import open
 
     (tmp_path / "_manifest.json").write_text('{"name": "web", "start_url": "/", "icons": []}')
-    with pytest.raises(LstmTraceError, match="no manifest of a corpus; give a folder") as raised:
+    with pytest.raises(LstmTraceError, match="not the manifest of a corpus; give a folder") as raised:
         open(tmp_path)
     assert len(raised.value.problems) == 1
 

@@ -262,7 +262,9 @@ def test_a_target_of_few_sequences_is_refused(every: dict[str, dict[str, Any]], 
         holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
     states = run(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), tmp_path / "s")
     for asked in (lambda: states.probe("noise"), lambda: ablate(states, None, ["c_t[1]"], "noise")):
-        with pytest.raises(OptionError, match=f"noise is there in {there} of 80 sequences that were drawn; at least 4"):
+        with pytest.raises(
+            OptionError, match=f"noise is present in {there} of 80 sequences that were drawn; at least 4"
+        ):
             asked()
 
 

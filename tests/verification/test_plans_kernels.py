@@ -80,7 +80,7 @@ def test_writing_beside_the_result_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         return [(np.exp, (a[0], out)), (lambda: (out if out.base is None else out.base).fill(1.0), ())]
 
     monkeypatch.setitem(numpy_plan.KERNELS, "exp", kernel)
-    found = [fault for fault in faults([1], [3]) if "beside width 1 of 3 columns" in fault.where]
+    found = [fault for fault in faults([1], [3]) if "next to width 1 of 3 columns" in fault.where]
     assert found
     assert {fault.line.op for fault in found} == {"exp"}
 

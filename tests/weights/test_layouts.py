@@ -176,7 +176,7 @@ def test_name_chooses() -> None:
     }
     with pytest.raises(MissingError, match=r"2 LSTMs: enc, dec; choose one by name"):
         lt.prepare(arrays, layout="keras")
-    with pytest.raises(MissingError, match=r"'encoder' is not there; did you mean 'enc'\?"):
+    with pytest.raises(MissingError, match=r"'encoder' does not exist; did you mean 'enc'\?"):
         lt.prepare(arrays, layout="keras", name="encoder")
     np.testing.assert_array_equal(
         lt.prepare(arrays, layout="keras", name="dec").weights["0/forward"]["W_xi"], other["W_xi"]

@@ -158,7 +158,7 @@ def test_a_weight_of_a_readout_that_is_given_twice() -> None:
 
 def test_a_readout_of_both_directions_where_there_is_one() -> None:
     weights = {f"0/reverse/W_{side}{gate}": np.ones((2, 2)) for side in "xh" for gate in "ifco"}
-    message = "^0/joined/W_y: two directions meet there, and there are no weights for 0/forward$"
+    message = "^0/joined/W_y: two directions are merged there, and there are no weights for 0/forward$"
     with pytest.raises(MissingError, match=message):
         lt.prepare({**weights, "0/joined/W_y": np.ones((1, 4))}, cell={"kind": "lstm", "extra": "s_t = W_y @ y_t"})
 
@@ -363,7 +363,7 @@ def test_inputs_that_do_not_fit(tmp_path: Path, name: str, text: str, kind: type
 def test_a_key_is_for_arrays_that_have_names(tmp_path: Path, name: str) -> None:
     np.save(tmp_path / "x.npy", [[1.0]])
     (tmp_path / "x.json").write_text("[[1]]")
-    with pytest.raises(OptionError, match="--key q chooses among names, and the file is one array without any"):
+    with pytest.raises(OptionError, match="--key q chooses by name, and the file is a single unnamed array"):
         read_input(tmp_path / name, "q")
     assert read_input(tmp_path / name).values.tolist() == [[1.0]]
 
@@ -438,7 +438,7 @@ def test_inspect(tmp_path: Path) -> None:
 
 MISUSES = [
     (("run", "model.npz"), "model.npz is a model: give its input with --input X"),
-    (("run", "model.npz", "--input", "x.npy", "--name", "foo"), "the LSTM 'foo' is not there"),
+    (("run", "model.npz", "--input", "x.npy", "--name", "foo"), "the LSTM 'foo' does not exist"),
     (("run", "model.npz", "--input", "nothing.npy"), "nothing.npy: "),
     (("run", "problem.yaml", "--layout", "keras"), "problem.yaml is a problem"),
     (("inspect", "problem.yaml"), "not a model file; models are read from .pt, .pth"),
@@ -485,7 +485,7 @@ def test_options_of_a_model_beside_a_trace(tmp_path: Path, suffix: str) -> None:
     for command in (["diff", trace, trace, "--key", "a"], ["explain", "gates", trace, "--key", "a"]):
         code, said = told(*map(str, command))
         assert code == 2
-        assert f"{trace} is a trace: its weights and its input are in it; leave --key out" in said
+        assert f"{trace} is a trace, which contains its weights and input; leave --key out" in said
 
 
 def test_layout_and_name_may_be_given_for_one_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,7 +509,7 @@ def test_layout_and_name_may_be_given_for_one_side(tmp_path: Path, monkeypatch: 
     for pair in (("t.json", "two.npz"), ("t.json", "t.json"), ("t.json", "port.csv")):
         code, said = told("diff", *pair, "--input", "x.npy", "--layout-a", "pytorch")
         assert code == 2
-        assert "--layout-a is for a model, and t.json is none; leave it out" in said
+        assert "--layout-a applies to a model, and t.json is not one; leave it out" in said
 
 
 def test_one_input_has_one_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,7 +527,7 @@ def test_one_input_has_one_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         code, said = told("diff", *pair, "--input", "time.npy")
         assert code == 2
         takes = [f"{p} takes {'(T, B, I)' if o == 'T' else '(B, T, I)'}" for p, o in zip(pair, orders, strict=True)]
-        assert f"has shape (4, 2, 5), and the two read it in other orders: {' and '.join(takes)}" in said
+        assert f"has shape (4, 2, 5), and the two sides read it differently: {' and '.join(takes)}" in said
         assert "--batch-first for (B, T, I), --time-first for (T, B, I)" in said
         for path, order in (("time.npy", "--time-first"), ("batch.npy", "--batch-first")):
             code, said = told("diff", *pair, "--input", path, order)

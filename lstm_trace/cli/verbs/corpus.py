@@ -1,4 +1,4 @@
-"""`lstm-trace corpus`: the states of a model over many sequences, and what its units do."""
+"""`lstm-trace corpus`: the states of a model over many sequences, and what its units track."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 #: See `Verbs`.
 VERBS = {
     "run": "Compute the states of many sequences into a folder.",
-    "status": "Say how much of a corpus is there.",
-    "verify": "Compute a sample again line by line, and compare.",
+    "status": "Show how much of a corpus has been computed.",
+    "verify": "Recompute a sample line by line, and compare.",
     "units": "Summarize every unit over the corpus.",
     "top": "Show where a unit is highest or lowest.",
-    "match": "Show where some units are all above a level.",
+    "match": "Show where all given units are above a level.",
     "probe": "Decode a target from the states with a linear probe.",
     "ablate": "Hold units at a value, and measure what changes.",
 }
-#: File suffix to format, of a table and of contexts.
+#: File suffix to format, for a table and for contexts.
 TABLES = {".csv": "csv", ".parquet": "parquet"}
 SUFFIXES = {".html": "html", ".htm": "html", **TABLES}
 
@@ -51,29 +51,29 @@ def corpus() -> None:
 
 # -- what several commands share -------------------------------------------------------------------------------------
 
-#: The folder of a corpus that has been run.
+#: The folder of a corpus that has been computed.
 Folder = Annotated[str, click.Path(file_okay=False)]
-_CONTEXTS = "Write here: .html, .csv or .parquet; coloured text to standard output if not given."
+_CONTEXTS = "Write to this file: .html, .csv or .parquet; coloured text to standard output if not given."
 OfContexts = Annotated[str, Option(help=_CONTEXTS, flag="-o --output"), OUTPUT]
 Count = Annotated[int, Option(help="Contexts to show.", flag="-n --count", least=1, most=10_000)]
-Before = Annotated[int, Option(help="Steps before it.", least=0, most=10_000)]
-After = Annotated[int, Option(help="Steps after it.", least=0, most=10_000)]
+Before = Annotated[int, Option(help="Steps of context before it.", least=0, most=10_000)]
+After = Annotated[int, Option(help="Steps of context after it.", least=0, most=10_000)]
 Seed = Annotated[int, Option(help="Random seed.", least=0)]
-MaxSteps = Annotated[int, Option(help="Steps to draw at most.", least=1)]
+MaxSteps = Annotated[int, Option(help="Maximum number of steps to draw.", least=1)]
 
 
 class _Reading(TypedDict):
     """How the inputs are read, as keywords of `corpus.run` (docs/corpus.md).
 
     Attributes:
-        id: Column that says which sequence a row is of (seq_id).
+        id: Column with the id of the sequence that a row belongs to (seq_id).
         x: Column with lists of inputs, or stem of the columns x_0 … (x).
         ids: Column with the numbers of the tokens in the vocabulary.
-        sequences: Text: what a sequence is (lines).
-        tokens: Text: what a step is (characters).
-        embedding: x of each token, a row each: .npy, FILE:NAME, or model:NAME.
-        vocabulary: Numbers of the tokens: .json, .txt (a token a line), or model:NAME.
-        unknown: The token that stands for those not in the vocabulary.
+        sequences: Text: the unit that is one sequence (lines).
+        tokens: Text: the unit that is one step (characters).
+        embedding: The x of each token, one row per token: .npy, FILE:NAME, or model:NAME.
+        vocabulary: Numbers of the tokens: .json, .txt (one token per line), or model:NAME.
+        unknown: Token used for those that are not in the vocabulary.
     """
 
     id: Annotated[str, Option(metavar="COLUMN")]
@@ -88,16 +88,16 @@ class _Reading(TypedDict):
 
 READING = tuple(_Reading.__annotations__)
 reading_options = group(_Reading)
-_INPUTS = Option(help="Sequences: .parquet, .jsonl, .txt, folder of .npz.")
+_INPUTS = Option(help="Sequences: .parquet, .jsonl, .txt, or a folder of .npz files.")
 
 
 def read_as(given: dict[str, Any]) -> dict[str, Any]:
-    """The options of reading that were given, taken out of all."""
+    """Take the reading options that were given out of all options."""
     return {name: value for name in READING if (value := given.pop(name)) is not None}
 
 
 def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
-    """Find contexts in a folder of states, and write them as the name of the output says."""
+    """Find contexts in a folder of states, and write them in the format that the output's suffix determines."""
     from ...base.writing import format_of, written
     from ...corpus import open
 
@@ -113,10 +113,10 @@ def write_contexts(output: str, folder: str, find: Callable[[States], Contexts])
 
 
 def note(states: States) -> None:
-    """Say on standard error where parts are not there, of which a result is none."""
+    """Print a note on standard error if parts are missing and the result therefore does not cover them."""
     there, every = len(states.spans), len(states.manifest.parts)
     if there < every:
-        echo(f"note: of {counted(every, 'part')} {there:,} are there; the result is of these alone", err=True)
+        echo(f"note: of {counted(every, 'part')} only {there:,} are available; the result covers only these", err=True)
 
 
 def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
@@ -138,22 +138,22 @@ def _share(text: str) -> tuple[int, int]:
     """The numbers of K/N."""
     match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise ValueError(f"expected K/N, as 3/32, with K from 1 to N; found {text!r}")
+        raise ValueError(f"expected K/N, for example 3/32, with K from 1 to N; found {text!r}")
     return int(match[1]), int(match[2])
 
 
 @contextmanager
 def _interruption_said(folder: str) -> Iterator[None]:
-    """Say how far a run is when it is interrupted."""
+    """When a run is interrupted, print how far it has got."""
     try:
         yield
     except KeyboardInterrupt:
         from ...corpus import open
 
-        with suppress(LstmTraceError):  # nothing is there yet
+        with suppress(LstmTraceError):  # nothing has been written yet
             states = open(folder)
             parts = f"{len(states.spans):,} of {counted(len(states.manifest.parts), 'part')}"
-            echo(f"interrupted; {parts} are there; the same command resumes", err=True)
+            echo(f"interrupted; {parts} are done; the same command resumes", err=True)
         raise
 
 
@@ -180,24 +180,24 @@ def run(
 ) -> None:
     """Compute the states of MODEL over all sequences of --inputs.
 
-    Parts that are done are not computed again, so an interrupted run resumes; one that is damaged is. A part that
-    cannot be computed is reported, the others are kept, and the exit code is 1.
+    An interrupted run resumes: finished parts are skipped, damaged ones computed again. A part that cannot be computed
+    is reported and the others are kept; the exit code is then 1.
 
     Args:
         record: Comma-separated names of lines to store (the carried states).
         layers: Only this layer (repeatable).
-        dtype: Type of the stored values.
-        format: Format of the states.
-        steps_per_part: Approximate steps in a part.
-        batch: Most sequences in a batch.
-        workers: Worker processes, by Dask (default: compute in this one).
+        dtype: Data type of the stored values.
+        format: File format of the states.
+        steps_per_part: Approximate number of steps per part.
+        batch: Maximum number of sequences per batch.
+        workers: Number of Dask worker processes (default: compute in this process).
         scheduler: Address of a Dask cluster, tcp://…, instead of --workers.
-        share: Only every N-th part, from the K-th on.
-        fresh: Remove the states of another run from the folder first.
-        output: Folder of the states.
+        share: Only every N-th part, starting with the K-th.
+        fresh: First remove the states of another run from the folder.
+        output: Folder for the states.
     """
     if workers is not None and scheduler is not None:
-        raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
+        raise click.UsageError("--scheduler names a cluster with workers of its own: leave --workers out")
     from ...corpus import run
     from ...corpus.part_file import damaged
 
@@ -218,8 +218,8 @@ def run(
 def status(states: Folder) -> None:
     """Show which parts of STATES are done, missing, damaged or failed.
 
-    A part is done where its file is as long as it was written. All its bytes are read by corpus run and verify.
-    The exit code is 1 where one is not done.
+    A part counts as done if its file has the length with which it was written; corpus run and corpus verify also read
+    its bytes. The exit code is 1 if any part is not done.
     """
     from ...base.arrays import runs
     from ...corpus import open
@@ -244,16 +244,16 @@ def status(states: Folder) -> None:
     echo(_entry("inputs", manifest.source.path))
     for number, error in found.failed.items():
         echo(f"failed    part {number}: {error}")
-    echo("The bytes of the parts are not read here: lstm-trace corpus verify reads them.")
+    echo("The contents of the parts were not read; lstm-trace corpus verify reads them.")
 
 
 def _entry(name: str, text: str) -> str:
-    """A name and a text, which is wrapped behind it."""
+    """A name and a text, wrapped with a hanging indent."""
     return fill(f"{name:10}{text}", 80, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
 
 
 def summary(states: States, damaged: Collection[int]) -> str:
-    """How much is there, in a line. damaged: numbers of parts that do not count."""
+    """A one-line summary of how much is done. damaged: numbers of parts that do not count."""
     there, every = [span for span in states.spans if span.number not in damaged], states.manifest.parts
     steps, sequences = sum(span.steps for span in there), sum(span.sequences for span in there)
     size = sum((states.folder / n).stat().st_size for s in there for n in states.manifest.files_of(s.number))
@@ -278,18 +278,18 @@ def verify(
     model: Annotated[str | None, click.Path()] = None,
     inputs: Annotated[str | None, click.Path()] = None,
 ) -> Any:
-    """Verify a sample of STATES: compute it again, line by line, and compare.
+    """Verify a sample of STATES: recompute it line by line, and compare.
 
-    Each stored value must be within what rounding explains, and steps, tokens and targets those of the input. Of all
-    parts, every byte is read: each must be as it was written, and have each sequence of the input once. A table (.csv,
-    .parquet) has the values that are wrong.
+    Each stored value must be within the rounding bound, and steps, tokens and targets must equal those of the input.
+    Every byte of every part is read: each part must be as it was written, and contain each sequence of the input
+    exactly once. A table (.csv, .parquet) lists the wrong values.
 
     Exit codes: 0 verified, 1 a value or a part is wrong, or the comparison is inconclusive, 2 error.
 
     Args:
         sample: Number of sequences to check, or all.
         seed: Seed of the sample.
-        model: The model, if not that of the folder.
+        model: The model, if not the one recorded in the folder.
         inputs: Where the input is now, if it was moved.
     """
     from ...corpus import open
@@ -311,15 +311,15 @@ def units(
     count: Annotated[int, Option(flag="-n --count", least=1)] = 20,
     output: OfFile = "-",
 ) -> None:
-    """Summarize every unit of STATES: its values, its saturation and memory, the tokens at which it changes.
+    """Summarize every unit of STATES: its values, saturation and memory, and the tokens at which it changes.
 
-    A file has all columns, and the texts around the highest and lowest values.
+    An output file has all columns, and the texts around the highest and lowest values.
 
     Args:
         line: Only the units of this line: c_t, or 1/reverse/c_t.
-        sort: Largest size first: memory, r_…
+        sort: Sort by this column, largest magnitude first: memory, r_…
         count: Units to show.
-        output: Write all units and columns here: .parquet or .csv; a table to standard output if not given.
+        output: Write all units and columns to this file: .parquet or .csv; a table to standard output if not given.
     """
     import shutil
 
@@ -333,8 +333,8 @@ def units(
     form = format_of(output, TABLES, "units", "text")
     opened = open(states)
     known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
-    if sort not in known:  # before the work
-        raise MissingError(f"units have no numbers {sort!r} to sort by{nearest(sort, known, 'they have')}")
+    if sort not in known:  # before any work
+        raise MissingError(f"units have no column {sort!r} to sort by{nearest(sort, known, 'they have')}")
     with ProgressBar("measuring") as bar:
         found = opened.units(line, progress=bar)
     note(opened)
@@ -357,11 +357,11 @@ def top(
     after: After = 10,
     output: OfContexts = "-",
 ) -> None:
-    """Show where --unit is highest in STATES, once in a sequence, as text coloured by its values.
+    """Show where --unit is highest in STATES, at most once per sequence, as text coloured by its values.
 
     Args:
         unit: The unit: c_t[35], or 1/reverse/c_t[35].
-        lowest: Where it is lowest instead.
+        lowest: Show where it is lowest instead.
     """
     write_contexts(output, states, lambda found: found.top(unit, count, lowest, before, after))
 
@@ -382,18 +382,18 @@ def match(
     after: After = 10,
     output: OfContexts = "-",
 ) -> None:
-    """Show the stretches of STATES in which all of --units are on, the longest first, as text.
+    """Show the stretches of STATES in which all of --units are on, longest first, as text.
 
-    The text is coloured by the value of the unit that is nearest to the level.
+    The text is coloured by the value of the unit that is closest to the level.
 
     Args:
         units: The units (from 0).
         line: Line of the units: c_t, or 1/reverse/c_t.
-        above: A unit is on above it (0.3 unless --below is given).
-        below: A unit is on below it.
-        min_length: Fewest steps of a stretch.
-        max_length: Most steps of a stretch.
-        exact: First those with the fewest other units on, then the longest.
+        above: A unit is on above this level (0.3 unless --below is given).
+        below: A unit is on below this level.
+        min_length: Minimum number of steps in a stretch.
+        max_length: Maximum number of steps in a stretch.
+        exact: Sort by the fewest other units that are on, then by length.
     """
     asked = units, line, above, below, min_length, max_length, count, exact, before, after
     write_contexts(output, states, lambda found: found.match(*asked))
@@ -413,15 +413,15 @@ def probe(
 ) -> Any:
     """Decode COLUMN from the states with a linear probe (scikit-learn).
 
-    The sequences are split, never the steps of one. Printed are the accuracy (R² of numbers) with a 95 % interval over
-    sequences, compared with the majority class and a control task, and what the best single unit reaches alone.
-    A table (.csv, .parquet) has the weights of all units.
+    The data is split by sequence, never within one. The accuracy (R² for numbers) is printed with a 95 % interval over
+    sequences, compared with the majority class, a control task, and the best single unit. A table (.csv, .parquet) has
+    the weights of all units.
 
     Args:
-        target: Column to decode: of the states, or of --labels.
+        target: Column to decode, of the states or of --labels.
         labels: File with the columns seq_id, t and COLUMN (.parquet, .csv).
-        line: Line to decode it from: c_t, 1/reverse/c_t; or all.
-        test: Share of the sequences kept for testing.
+        line: Line to decode from: c_t, 1/reverse/c_t; or all.
+        test: Fraction of the sequences kept for testing.
     """
     from ...corpus import open
 
@@ -452,19 +452,19 @@ def ablate(
     allow_nonfinite: AllowNonfinite,
     **given: Any,
 ) -> Any:
-    """Hold units of MODEL over the sequences of --inputs, and measure what changes.
+    """Hold units of MODEL while it runs over the sequences of --inputs, and measure what changes.
 
-    MODEL may be a folder of states: its model is used then, and its inputs unless --inputs is given.
+    MODEL may also be a folder of states: then its model is used, and its inputs unless --inputs is given.
 
-    The units are held one by one, all together, and as a control in random groups of as many other units. The change
-    has a 95 % interval over sequences, and is also given by token. A table (.csv, .parquet) has the groups.
+    The units are held one by one, all together and, as a control, in random groups of as many other units. The change
+    is given with a 95 % interval over sequences, and by token. A table (.csv, .parquet) has the groups.
 
     Args:
         units: Units to hold: c_t[3],c_t[17]; 1/reverse/c_t[3].
-        metric: What is measured: the change of the output, or how well a column of the inputs is predicted.
+        metric: What to measure: the change of the output, or how well a column of the inputs is predicted.
         to: Value to hold the units at, or a factor such as *0.5.
         readout: Line whose largest unit is the predicted class.
-        controls: Random groups, as a control.
+        controls: Number of random groups used as a control.
         batch: Sequences computed at once.
     """
     from ...corpus import ablate
@@ -476,7 +476,7 @@ def ablate(
     source: Any = model
     if not Path(model, "_manifest.json").exists():
         if inputs is None:
-            raise click.UsageError("--inputs is missing: give it, or a folder of states instead of the model")
+            raise click.UsageError("--inputs is missing: give it, or give a folder of states instead of the model")
         source = model_in(model, given, allow_nonfinite)
     return ablate(
         source, inputs, units, metric, to=value, readout=readout, controls=controls, max_steps=max_steps, batch=batch,

@@ -1,4 +1,4 @@
-"""`lstm-trace explain`: what a value came from, what a cell remembers, how its gates behave. A command for each."""
+"""`lstm-trace explain`: where a value comes from, what a cell remembers, how its gates behave; one command each."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..commands import Verbs, command, options_from
 from ..model_options import MODELS, model_options, opened_with
 from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
-#: The suffixes of a problem with new weights.
+#: The suffixes of a problem that is written with new weights.
 PROBLEMS = (".yaml", ".yml")
 
 
 class _Explanations(Verbs):
-    """Finds the explanations by name, which comes first."""
+    """Finds the explanations by name; the name comes first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for at, text in enumerate(args):  # named as it was before, by `--how NAME`
+        for at, text in enumerate(args):  # the earlier form, `--how NAME`
             flag, mark, name = text.partition("=")
             if flag == "--how" and (mark or at + 1 < len(args)):
                 name, rest = (name, args[at + 1 :]) if mark else (args[at + 1], args[at + 2 :])
@@ -44,7 +44,7 @@ class _Explanations(Verbs):
 
 
 class _Explained(click.Command):
-    """The command of one explanation: an option of another one is refused with the name of that."""
+    """The command of one explanation; an option of another is rejected with the name of that explanation."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -83,14 +83,14 @@ def _command(name: str) -> click.Command:
 
 @click.command("explain", cls=_Explanations, verbs=EXPLANATIONS, load=_command)
 def explain() -> None:
-    """Explain a value of a trace, or the trace. Each explanation has options of its own: see explain memory --help.
+    """Explain a value of a trace, or a whole trace. Each explanation has its own options: see explain memory --help.
 
-    As in `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
+    Example: `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
     """
 
 
 def _or_problem(written: Any) -> Any:
-    """A command that writes the problem with the new weights where the output is one."""
+    """A command that writes the problem with the new weights if the output is a problem file."""
 
     @wraps(written)
     def command(*, source: str, output: str, form: str | None, **given: Any) -> None:
@@ -101,13 +101,13 @@ def _or_problem(written: Any) -> Any:
         from ...errors import LstmTraceError
         from ...model.problem import read_problem
 
-        wanted = "a problem with new weights (.yaml) is written from a problem file"
+        wanted = "a problem with new weights (.yaml) can only be written from a problem file"
         if source == "-":
             raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
         try:
             read_problem(source)
         except LstmTraceError:
-            raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
+            raise click.UsageError(f"{wanted}; {source} is not one: write .csv for the new weights") from None
         rest = {name: value for name, value in given.items() if name not in ("language", "no_picture")}
         solved = written.__wrapped__(source=source, **rest).problem(source)
         with file_of(output) as file:
@@ -116,18 +116,18 @@ def _or_problem(written: Any) -> Any:
     return command
 
 
-# -- texts that are more than they look ------------------------------------------------------------------------------
+# -- options with a syntax of their own -------------------------------------------------------------------------------
 
-#: Options that are read together, by the first of the parameters that they give.
+#: Options that are parsed together, keyed by the first parameter that they set.
 GROUPS = {"digits": number_options, "only": selection_options, "arithmetic": arithmetic_options}
 
 
 def arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a function from the options that were given."""
+    """The arguments of a function, from the options that were given."""
     given = {**given, **(given.get("style") or {})}
     said: dict[str, Any] = {}
     for name, one in parameters(function).items():
-        if (value := given.get(name)) is not None and value is not False and value != ():  # but 0
+        if (value := given.get(name)) is not None and value is not False and value != ():  # 0 is a value
             read = READERS.get(one.option.reads) if one.option else None
             said[name] = value if read is None else read(name, value)
     return said
@@ -152,11 +152,11 @@ def _constants(name: str, texts: tuple[str, ...]) -> dict[str, float]:
         try:
             found[constant] = float(value)
         except ValueError:
-            raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
+            raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, for example momentum=0.5") from None
     return found
 
 
-#: How the text of an option becomes its value, by `Option.reads`.
+#: How the text of an option is converted, by `Option.reads`.
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "values": _values,
     "hold": _hold,

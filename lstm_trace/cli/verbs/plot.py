@@ -1,4 +1,4 @@
-"""`lstm-trace plot`: a picture of a trace, as SVG, PNG, page or Vega-Lite specification."""
+"""`lstm-trace plot`: a picture of a trace, as SVG, PNG, HTML page or Vega-Lite specification."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, ex
 if TYPE_CHECKING:
     from ...plot.figure import Figure
 
-#: How an option is read, by its control (`plot.kinds.PictureOption`).
+#: How an option is parsed, by its control (`plot.kinds.PictureOption`).
 _CONTROLS: dict[str, dict[str, Any]] = {
     "units": {"type": UNITS, "metavar": "N,…"},
     "lines": {"type": NAMES, "metavar": "NAME,…"},
@@ -30,12 +30,12 @@ _CONTROLS: dict[str, dict[str, Any]] = {
     "runs": {"metavar": "RUNS"},
     "language": {"type": LANGUAGES},
 }
-#: Names of options on the command line, where they are not those of Python.
+#: Names of options on the command line that differ from those in Python.
 _FLAGS = {"lines": ("--line", "--only"), "steps": ("--steps", "--t")}
 
 
 def _kind_options(command: Command) -> Command:
-    """The options of all kinds, from their signatures; each says which kinds have it."""
+    """The options of all kinds, from their signatures; the help of each option names its kinds."""
     meanings: dict[str, dict[str, list[str]]] = {}
     facts: dict[str, dict[str, Any]] = {}
     for kind, known in KINDS.items():
@@ -55,7 +55,7 @@ def _kind_options(command: Command) -> Command:
 
 
 def _line(kind: str) -> str:
-    """What a kind draws, after its name, in lines that fit into a terminal."""
+    """The name of a kind and what it draws, wrapped for a terminal."""
     about = KINDS[kind]["about"].partition(":")[0].rstrip(".")
     return textwrap.fill(about, 78, initial_indent=f"{kind:13} ", subsequent_indent=" " * 14)
 
@@ -76,7 +76,8 @@ def plot(
 
     Args:
         kind: Which picture.
-        output: Write here: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not given.
+        output: Write to this file: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not
+            given.
         form: Output format, if the suffix does not determine it.
     """
     from ...base.writing import format_of, written
@@ -94,7 +95,7 @@ def plot(
 
 
 def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:
-    """The picture. Raises click.UsageError for an option that belongs to another kind, before anything is read."""
+    """The picture. Raises click.UsageError, before anything is read, if an option belongs to another kind."""
     own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED, "hold") and value is not None}
     if foreign := [name for name in own if name not in options(kind)]:
         name = foreign[0]
@@ -115,7 +116,7 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
 
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
-    """The trace of a source; of weights a model without an input, too."""
+    """The trace of a source; for weights, also a model without an input."""
     from ...weights.read import is_model
 
     without = kind == "weights" and is_model(source) and not given.get("input")
@@ -123,7 +124,7 @@ def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool
 
 
 def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
-    """Two sources, whose options are those that each can have; of weights with the name of its file as title."""
+    """Two sources, each with the options that it accepts; for weights, the title is the file name."""
     from dataclasses import replace
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands that print what is there: `show`, `export`, `inspect`, `schema`, `example`."""
+"""Commands that print stored values: `show`, `export`, `inspect`, `schema`, `example`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..commands import OUTPUT, command
 from ..model_options import layout_options, stored
 from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, selection_options
 
-_SUFFIXES = f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
+_SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
 
 
 @command("show")
@@ -29,8 +29,8 @@ def show(
 ) -> None:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
-    A row is a line at a step, a column is a unit; where the units do not fit, their min, mean and max. By default no
-    more than a screenful, with a line that says what is left out.
+    One row per line and step, one column per unit; if the units do not fit, their min, mean and max. By default at most
+    one screenful is shown, with a note of what is left out.
 
     Args:
         digits: Decimals (display only).
@@ -76,19 +76,19 @@ def export(
     unless --digits rounds them. Steps beyond a sequence's length are omitted.
 
     Args:
-        shape: long: a row for each value; wide: a row for each step, a column for each line and unit; worked: a row for
-            each value with its formula and the numbers in it.
+        shape: long: one row per value; wide: one row per step, one column per line and unit; worked: one row per value,
+            with its formula and the numbers in it.
         with_inputs: Include parameters, inputs, initial states and given lines (long shape).
-        dialect: excel: opens by a double click; excel-eu: with semicolon and decimal comma.
-        padding: Keep steps beyond a sequence's length, with a column `valid` (1, or 0).
-        all_lines: Columns for lines without a name of their own too, as W_xi @ x_t (wide shape).
-        names: Columns of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and tables of Excel.
-        title_column: A first column `title`, to tell stacked tables apart.
-        title: Another text for that column than the title of SOURCE.
-        digits: Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).
-        gradient_of: With the gradient of one value (2/h_t[0]) or of a loss (L): every line of the backward pass; live
-            in .xlsx.
-        values: Plain numbers in .xlsx, instead of formulas.
+        dialect: excel: opens with a double click; excel-eu: with semicolons and decimal commas.
+        padding: Keep steps beyond a sequence's length, with a column `valid` (1 or 0).
+        all_lines: Include lines without a name of their own, such as W_xi @ x_t (wide shape).
+        names: Column names of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and Excel tables.
+        title_column: Add a first column `title` that identifies the source in stacked tables.
+        title: Text for that column instead of the title of SOURCE.
+        digits: Decimals in .csv and .tsv, for all lines or for one: c_t=6 (repeatable); in .xlsx, decimals shown (6).
+        gradient_of: Add the gradient of one value (2/h_t[0]) or of a loss (L): every line of the backward pass; live
+            formulas in .xlsx.
+        values: Write plain numbers to .xlsx instead of formulas.
     """
     from dataclasses import replace
 
@@ -105,13 +105,13 @@ def export(
         "title": title_column if title is None else title, "dialect": dialect, "values": values,
         "digits": Style(digits[0], lines=digits[1]),
     }  # fmt: skip
-    writer = check(output, **options)  # before a long run, as the next lines
+    writer = check(output, **options)  # before a long run, like the next lines
     before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
     trace = opened(source, allow_nonfinite, before, tokens, hold)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
     job = ExportJob(trace, selection=chosen, **options)
-    whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
+    whole = replace(job, padding=padding or writer.workbook)  # a workbook may include padding without the option
     with ProgressBar("writing", "rows", whole.rows) as bar:
         write(replace(job, progress=bar.advance), output)
 
@@ -127,7 +127,7 @@ def inspect(
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters.
 
     Args:
-        form: text or json.
+        form: Output format.
     """
     from ...printable import json_text
     from ...weights.read import as_asked, check_any, choose, listing, read_model, record

@@ -43,30 +43,31 @@ def report(
     style: dict[str, Any],
     **given: Any,
 ) -> None:
-    r"""Write the worked solution, or the profile, of each SOURCE (a trace, or a problem; or a model with --input) in
-    one document.
+    r"""Write the worked solution or profile of each SOURCE (a trace, a problem, or a model with --input) to one
+    document.
 
-    Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
-    rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
-    --arithmetic everything is computed again like that, and each answer stands beside its value in full precision.
+    Each line is shown with its symbol, its formula, the numbers substituted and the result; = marks exact results, ≈
+    rounded ones. The requested answers follow, and one sentence per gate. With --by-hand or --arithmetic everything is
+    recomputed in that arithmetic, and each answer is shown next to its value in full precision.
 
-    A trained model, with more than 16 units or steps, has its profile instead: what its gates and units do, the most
-    eventful steps, and commands that open one of them.
+    A trained model with more than 16 units or steps gets a profile instead: what its gates and units do, the most
+    eventful steps, and commands that open each of them.
 
     Args:
-        output: Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.
-        form: md, text, html, tex, typ or pdf; without -o text in a terminal, else md.
-        detail: What matters in a trained model; or worked steps, as many as fit; by every term of every unit; one chain
-            for each gate with the matrices filled in; vectors; gates and states only. If not given: profile for more
-            than 16 units or steps, else worked.
-        math: Formulas in Markdown: as GitHub reads them (the default), with dollars (Jupyter, Pandoc, Obsidian, VS
-            Code), or as plain text.
+        output: Write to this file; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.
+        form: Output format: md, text, html, tex, typ or pdf; without -o, text in a terminal, else md.
+        detail: profile: what matters in a trained model; worked: worked steps, as many as fit; scalar: every term of
+            every unit; compact: one chain per gate with the matrices filled in; vector: vectors; summary: gates and
+            states only.
+            Default: profile for more than 16 units or steps, else worked.
+        math: Formulas in Markdown: for GitHub (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), or as
+            plain text.
         notation: Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.
         language: Language of headings and sentences.
         title: Title of the document, instead of the problem's.
-        fragment: tex, typ, md: a part of a document, as \input takes it.
-        heading: Of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.
-        width: Columns of a text report (80), or of a LaTeX fragment's formulas (66).
+        fragment: tex, typ, md: write a fragment, for example to be included by \input.
+        heading: Headings of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.
+        width: Width in columns of a text report (80), or of the formulas in a LaTeX fragment (66).
         count_from: Count steps, units and layers from 0 or 1.
         everything: Do not truncate.
         no_diagram: Do not write a picture of the cell (x.svg) next to a Markdown file x.md.
@@ -83,16 +84,16 @@ def report(
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
     if len(sources) > 1 and (said := [name for name in (*INPUTS, *STORED) if of_source[name] is not None]):
         option = said[0].replace("_", "-")
-        raise click.UsageError(f"--{option} is of one SOURCE, and there are {len(sources)}: report them one by one")
+        raise click.UsageError(f"--{option} applies to one SOURCE, and there are {len(sources)}: write one at a time")
     if sources.count("-") > 1:
-        raise click.UsageError("standard input, -, can be read once only")
+        raise click.UsageError("standard input, -, can be read only once")
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
     chosen = form or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
-    beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
+    beside = output not in ("-", picture) and not is_device(output)  # a device has no neighbouring file
     if math is not None and chosen != "md":
         raise click.UsageError(
-            f"--math {math} says how formulas are marked in Markdown, but this report is {chosen}: leave --math away, "
+            f"--math {math} sets how formulas are marked in Markdown, but this report is {chosen}: leave --math out, "
             "or write Markdown (-o x.md, or --format md)"
         )
     illustrate = chosen == "md" and beside and not no_diagram and len(sources) == 1
@@ -108,7 +109,7 @@ def report(
         **given, "file": os.path.basename(picture) if illustrate else "",
     }  # fmt: skip
     asked = options_of(chosen, **options)
-    check_part(chosen, asked)  # before a long run would be in vain
+    check_part(chosen, asked)  # before a long run that would be wasted
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
     named = [_as_typed(click.get_current_context(), source) for source in sources]
     if chosen == "pdf":
@@ -125,7 +126,7 @@ def report(
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
     with written(output) as file:
         file.write(text)
-        if svg:  # while the report has not appeared yet: where one cannot be written, neither appears
+        if svg:  # before the report is in place: if one cannot be written, neither appears
             with written(picture) as drawing:
                 drawing.write(svg)
 
@@ -133,7 +134,7 @@ def report(
 def _traces(
     sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, given: dict[str, Any]
 ) -> list[Trace]:
-    """The trace of each source. Raises LstmTraceError with the faults of all of them."""
+    """The trace of each source. Raises LstmTraceError with the errors of all of them."""
     from ...engine.run import in_arithmetic
     from ...errors import Faults, within
 
@@ -148,19 +149,19 @@ def _traces(
 
 
 def _as_typed(context: click.Context, source: str) -> Source:
-    """A source of a command with the options by which it is opened; what comes by standard input has no name."""
+    """A source of a command, with the options that open it; standard input has no name."""
     from ...trace.files.trace_file import is_trace
     from ...view.view import UNNAMED, Source
 
     options = tuple(part for name in (*INPUTS, *STORED, "hold", "allow_nonfinite") for part in _typed(context, name))
     if "-" in (source, *options):
         return UNNAMED
-    source = f"./{source}" if source.startswith("-") else source  # else it would be read as an option
+    source = f"./{source}" if source.startswith("-") else source  # otherwise it would be parsed as an option
     return Source(source, options, bool(context.params["hold"]) or not is_trace(source))
 
 
 def _typed(context: click.Context, name: str) -> Iterator[str]:
-    """An option with its value; nothing where it was not given."""
+    """An option with its value; nothing if it was not given."""
     value: Any = context.params[name]
     if value is None or (value is False and name == "allow_nonfinite") or value == {}:
         return

@@ -33,16 +33,16 @@ def run(
 ) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
 
-    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A trace that ends in .safetensors is written while it
-    is computed, and may be larger than memory.
+    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A .safetensors trace is written while it is computed, and
+    may be larger than memory.
 
     Args:
-        output: Write the trace here (.json, .safetensors); standard output (JSON) if not given.
-        form: Format, for a pipe.
+        output: Write the trace to this file (.json, .safetensors); standard output (JSON) if not given.
+        form: Output format, for a pipe.
         record: Comma-separated names of lines to store.
-        layers: Store this layer only (repeatable).
-        steps: Store these steps only: A:B, A: or :B (B excluded), or T.
-        plan: Print which execution plan is the default, and numpy's plan; exit.
+        layers: Store only this layer (repeatable).
+        steps: Store only these steps: A:B, A: or :B (B excluded), or T.
+        plan: Print the name of the default execution plan and the listing of the numpy plan, and exit.
         by_plan: Execution plan; auto (the default) chooses by the size of the run.
         plan_of: Use the execution plan that computed TRACE.
     """
@@ -51,11 +51,11 @@ def run(
     from ...trace.files.trace_file import is_trace, load, save, tensors_for, trace_format
 
     if by_plan is not None and plan_of is not None:
-        raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
+        raise click.UsageError("--plan-of TRACE determines the plan: leave --by-plan out")
     kind = None if plan else form or trace_format(output)  # before a model is read
     if given["hold"] and is_trace(source):
         if plan or record or layers or steps or by_plan or plan_of or arithmetic:
-            raise click.UsageError(f"{source} is a trace, which --hold runs again as it was: leave other options out")
+            raise click.UsageError(f"{source} is a trace; --hold runs it again as it was: leave the other options out")
         save(opened_with(source, given, allow_nonfinite), output, kind)
         return
     model, arguments = prepared(source, given, allow_nonfinite)
@@ -71,7 +71,7 @@ def run(
     if plan_of is not None:
         by_plan = load(plan_of).header.plan
         if by_plan not in CHOICES:
-            raise click.UsageError(f"{plan_of}: its values are {by_plan}, no plan of lstm-trace computed them")
+            raise click.UsageError(f"{plan_of}: its values are {by_plan}, not computed by a plan of lstm-trace")
     if by_plan is not None:
         chosen["plan"] = by_plan
     if kind == "safetensors" and other is None:

@@ -12,7 +12,7 @@ from ...base.option import Option
 from ..commands import command
 from ..options import echo
 
-#: What the service is made of, by the name to import and to install.
+#: Dependencies of the service, by the names under which they are imported and installed.
 _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlchemy"}
 
 
@@ -30,21 +30,21 @@ def serve(
     at_once: Annotated[int | None, Option(least=1)] = None,
     browser: Annotated[bool, Option(flag="--open/--no-open")] = True,
 ) -> None:
-    """Open the bench in the browser: change a cell, follow every number, compare, keep.
+    """Open the bench in the browser: change a cell, follow every number, compare runs, keep results.
 
-    Each FILE, a problem, trace or model, is put into the library first. The address is printed; Ctrl-C ends the server.
-    The same server answers programs (docs/service.md).
+    Each FILE (a problem, trace or model) is put into the library first. The address is printed; Ctrl-C stops the
+    server. The same server has an API for programs (docs/service.md).
 
     Args:
-        host: Where to listen; other hosts need a token.
-        port: 0 is any free port.
+        host: Address to listen on; any other than this machine needs a token.
+        port: Port; 0 means any free port.
         store: The library's database: sqlite:/// or postgresql://.
-        files: Folder of the library's files (beside the database).
-        states: States of corpus run to look at; repeatable.
-        token: What requests must show [$LSTM_TRACE_TOKEN].
-        seconds: Time of a computation at most (10).
-        at_once: Computations at the same time (3); of one client one less.
-        browser: Open the browser, where there is a screen.
+        files: Folder of the library's files (next to the database).
+        states: Folder of states written by corpus run, to browse; repeatable.
+        token: Token that requests must carry [$LSTM_TRACE_TOKEN].
+        seconds: Maximum duration of a computation (10).
+        at_once: Maximum number of concurrent computations (3); one client may use one fewer.
+        browser: Open the browser, if there is a screen.
     """
     from importlib.util import find_spec
 
@@ -59,7 +59,7 @@ def serve(
     given = {name: value for name, value in (("seconds", seconds), ("at_once", at_once)) if value is not None}
     limits = Limits.model_validate(given)
     settings = Settings(host, port, store, Path(files) if files else None, token, sources, named(states), limits)
-    settings.check()  # before what takes a second to import
+    settings.check()  # before the imports, which take a second
     check(states)
     from ...service.server import open_browser, serve
 

@@ -26,7 +26,7 @@ def verify(trace: Annotated[str, FILE]) -> Any:
     """Derive every line of TRACE again from its recorded operands.
 
     Exit codes: 0 every value verified, 1 a value failed or is inconclusive, 2 error. Premises (parameters, inputs,
-    initial states, given lines) are what the check starts from; they are listed, not verified.
+    initial states, given lines) are the starting point of the check; they are listed, not verified.
     """
     from ... import load, verify as verified
 
@@ -37,11 +37,11 @@ def verify(trace: Annotated[str, FILE]) -> Any:
 
 @command("doctor")
 def doctor() -> None:
-    """Check that every plan computes on this machine what the operations define.
+    """Check that every execution plan computes on this machine what the operations define.
 
-    Prints what computes (numpy, CPU, BLAS, the compiled plan and its cache), and whether each plan agrees with the
-    definitions: every operation at widths of 1 to 16 units, in memory of 1 to 70 columns, in float64 and float32. It
-    takes some seconds, longer where nothing has been compiled yet.
+    Prints the software and hardware used (numpy, CPU, BLAS, the compiled plan and its cache), and whether each plan
+    agrees with the definitions: every operation at widths of 1 to 16 units, in memory of 1 to 70 columns, in float64
+    and float32. This takes some seconds, longer if nothing has been compiled yet.
 
     Exit codes: 0 every plan agrees, 1 a plan computes wrong values, 2 error.
     """
@@ -57,15 +57,15 @@ def doctor() -> None:
         echo("Every plan that runs here computes what the operations define.")
         return
     echo("\n".join(map(str, found.faults)))
-    instead = f" Until it is mended, --by-plan {found.right[0]} computes right values." if found.right else ""
+    instead = f" Until this is fixed, --by-plan {found.right[0]} computes correct values." if found.right else ""
     echo(f"Values can be wrong on this machine: please report it with this output.{instead}")
 
 
 class _Expected(click.Path):
-    """The file of `--expected`, which `--output` was called before a result could be written."""
+    """The file of `--expected`; before results could be written, that option was called `--output`."""
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return "FILE has the other program's outputs; --output says where to write the answer."
+        return "FILE has the other program's outputs; --output is the file to write the result to."
 
 
 @command("identify")
@@ -112,7 +112,7 @@ def identify(
     return result
 
 
-#: So many places that are held stand in a title.
+#: At most this many held addresses are listed in a title.
 HELD = 3
 
 
@@ -132,8 +132,8 @@ def diff(
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
-    B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
-    stored can be given for one side: --name-a, --layout-b, --option-b. What --hold names is held in B.
+    B may also be values that another program printed (.csv with our columns, .jsonl). Options that describe stored
+    weights can be given for one side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -142,7 +142,7 @@ def diff(
         rtol: Relative tolerance.
         atol: Absolute tolerance.
         ulps: Tolerance in units in the last place.
-        attribute: Split the difference of this value exactly, b minus a.
+        attribute: Split the difference of this value, b minus a, exactly.
         bound: Judge by the rounding bound (the default).
     """
     from ...languages.strings import words
@@ -161,12 +161,12 @@ def diff(
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
-        of_side((a, b), given, 1)  # what is said of b alone is refused
+        of_side((a, b), given, 1)  # rejects options given for b alone
         reference = opened_with(a, of_side((a, b), given, 0))
         other, remarks = read_external(b, reference)
     else:
         reference, other = opened_two(a, b, given)
-        if is_model(a) and is_model(b):  # over one x
+        if is_model(a) and is_model(b):  # with one x for both
             notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
     result: Any
     if attribute is not None:
@@ -184,7 +184,7 @@ def diff(
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:
-    """Both sides by name, with what sets them apart where the name does not."""
+    """Both sides by name, with a suffix that distinguishes them if the names do not."""
     from ...cell.network import forward_stages
     from ...trace.held import remark_on_holds
 

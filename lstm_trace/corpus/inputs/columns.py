@@ -1,4 +1,4 @@
-"""What the columns of an input are: their names here, and whether a row is a step or a whole sequence."""
+"""The meaning of the columns of an input: their names here, and whether a row is a step or a whole sequence."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, compute, pa
 
 #: x as one column of lists, or as a column for each input.
 X, WIDE = "x", re.compile(r"x_(0|[1-9]\d{0,6})")
-#: Columns that a part has of its own.
+#: Columns that every part has.
 _TAKEN = ("layer", "direction")
 
 
 class Names(NamedTuple):
-    """What columns are called in a file: the sequence's, x or the stem of `x_0`, …, that of the numbers of tokens."""
+    """The names of columns in a file: of the sequence, of x or the stem of `x_0`, …, of the numbers of tokens."""
 
     id: str = SEQUENCE
     x: str = X
     ids: str | None = None
 
     def ours(self, name: str) -> str:
-        """What a column is called here; empty for one that is left out, since another one is called so."""
+        """Our name of a column; empty for a column that is left out because another one has that name."""
         if name == self.id:
             return SEQUENCE
         ours = X + name.removeprefix(self.x)
@@ -40,21 +40,21 @@ class Names(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns that are read: our names by those of the file, and those of them that have a value for each step.
+    """The columns that are read: our names by those in the file, and which of them have a value for each step.
 
-    A row is a whole sequence where there are such.
+    If there are any of those, a row is a whole sequence.
     """
 
     names: dict[str, str]
     lists: tuple[str, ...]
 
     def renamed(self, table: Any) -> Any:
-        """A table of the file, or some columns of it, by our names."""
+        """A table of the file, or some of its columns, with our names."""
         there = [name for name in self.names if name in table.column_names]
         return table.select(there).rename_columns([self.names[name] for name in there])
 
     def lengths(self, table: Any) -> Array | None:
-        """The steps of each row of a table with our names; None where a row is a step."""
+        """The steps of each row of a table with our names; None if a row is a step."""
         name = next((name for name in table.column_names if name in self.lists), None)
         return None if name is None else list_lengths(table.column(name))
 
@@ -71,7 +71,7 @@ class Columns(NamedTuple):
                 found[name] = column.take(repeated)
                 continue
             if (k := first(list_lengths(column) != counts)) is not None:
-                said = f"{name} has {len(column[k])} values and there are {counts[k]} steps; expected one for each"
+                said = f"{name} has {len(column[k])} values for {counts[k]} steps; expected one for each step"
                 raise ShapeError(f"{where}: sequence {table.column(SEQUENCE)[k].as_py()!r}: {said}")
             found[name] = compute.list_flatten(column)
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
@@ -81,13 +81,13 @@ class Columns(NamedTuple):
 def columns_of(schema: Any, names: Names, where: str) -> Columns:
     """The columns of a file that are read; what is nested deeper than a value for each step is left out.
 
-    Raises FileError where none says of what sequence a row is.
+    Raises FileError if no column says which sequence a row belongs to.
     """
     if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
         raise FileError(f"{where}: there are two columns {twice[0]!r}; rename or remove one of them")
     ours = {field.name: names.ours(field.name) for field in schema}
     if SEQUENCE not in ours.values():
-        said = f"there is no column {names.id!r}, which says of what sequence a row is"
+        said = f"there is no column {names.id!r}, which says which sequence a row belongs to"
         raise FileError(f"{where}: {said}{nearest(names.id, ours, 'there are')}; name it with --id (id=)")
     depths = {name: _depth(schema.field(name).type) for name in ours}
     whole = any(depths[n] == 1 + (o == X) for n, o in ours.items() if o in (X, TOKEN, STEP, names.ids))
@@ -109,23 +109,23 @@ def check_full(table: Any, where: str, before: int | None = None) -> None:
 
 
 def spot(table: Any, row: int) -> str:
-    """A row of a table, or of a part of one, as a message calls it."""
+    """How a message refers to a row of a table, or of a part of one."""
     said = f"sequence {table.column(SEQUENCE)[row].as_py()!r}"
     return f"{said}, t = {table.column(STEP)[row].as_py()}" if STEP in table.column_names else said
 
 
 def first(wrong: Array) -> int | None:
-    """The first place at which something is; None where it is nowhere."""
+    """The first place at which something is true; None if it is nowhere true."""
     return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def is_text(kind: Any) -> bool:
-    """Whether it is a type of texts, plain or by a dictionary."""
+    """Whether a type is text, plain or by a dictionary."""
     return str(kind.value_type if pa.types.is_dictionary(kind) else kind) in ("string", "large_string", "string_view")
 
 
 def is_number(kind: Any) -> bool:
-    """Whether it is a type of numbers."""
+    """Whether a type is numeric."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
@@ -147,7 +147,8 @@ _STEPS = "0, 1, 2, …, and an id of its own for each sequence"
 
 
 def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> SequenceIndex:
-    """The sequences in tables with `seq_id`, perhaps with `t`, that come with the steps of each row; None: a step each.
+    """The sequences in tables with `seq_id`, possibly with `t`, that come with the steps of each row; None: one step
+    each.
 
     Raises FileError, ShapeError with the first row that is wrong.
     """
@@ -172,7 +173,7 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> SequenceI
         places.append(count + np.flatnonzero(new))
         count, steps = count + table.num_rows, int(ends[-1])
     if not count:
-        raise FileError(f"{where}: there are no sequences in it")
+        raise FileError(f"{where}: it contains no sequences")
     every = pa.chunked_array(ids)
     counts = every.value_counts()
     if (k := first(counts.field(1).to_numpy() > 1)) is not None:
@@ -204,7 +205,7 @@ def rows(table: Any, x: Array, where: str) -> Rows:
 
 
 def inputs(table: Any, where: str, width: int = 0) -> Array | None:
-    """x of a table with a row for each step, (R, I); None where it has none. width: I; of the first row if 0.
+    """x of a table with a row for each step, (R, I); None if it has none. width: I; that of the first row if 0.
 
     Raises ShapeError.
     """
@@ -244,13 +245,13 @@ def _flat(batch: Any, width: int, where: str) -> Array:
 
 
 def _array(table: Any, name: str, where: str) -> Any:
-    """A column as an array of Arrow; of texts no longer than a label may be. Raises FileError."""
+    """A column as an array of Arrow; no text in it may be longer than a label. Raises FileError."""
     found = table.column(name).unify_dictionaries().combine_chunks()
     if not is_text(found.type):
         return found
     texts = found.dictionary if pa.types.is_dictionary(found.type) else found
     with told(f"{where}: {name}", pa.ArrowInvalid):
-        texts.validate(full=True)  # nobody has looked whether they are UTF-8
+        texts.validate(full=True)  # nothing has checked that they are UTF-8
     most = compute.max(compute.utf8_length(texts)).as_py() or 0
     if most > LONGEST:
         raise FileError(f"{where}: {name} has a text of {most:,} characters; expected {LONGEST:,} at most")

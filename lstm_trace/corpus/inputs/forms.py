@@ -1,4 +1,4 @@
-"""What is read of folders of .npz, text, JSON lines, and of sequences in Python: a mapping for each."""
+"""What is read from folders of .npz, text, JSON lines, and sequences in Python: a mapping for each."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from ..rows import SEQUENCE, TOKEN, pa, parquet
 from .columns import WIDE, Names, X, columns_of
 from .table_file import Lookup, TableFile, files_in, hashed
 
-#: A sequence or a step by names.
+#: A sequence or a step, by names.
 Row = Mapping[str, Any]
 Split = Callable[[str], Sequence[str]]
-#: Bytes of a line, and characters of a text that is one sequence, at most.
+#: The most bytes of a line, and the most characters of a text that is one sequence.
 LONGEST_LINE = 1 << 28
 
 
 def archives(paths: Iterable[Path]) -> Iterator[Row]:
-    """A sequence for each .npz file, called as the file is."""
+    """A sequence for each .npz file, named after the file."""
     for path in paths:
         with npz_arrays(path) as arrays:
             yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in arrays.items()}
 
 
 def in_python(inputs: Iterable[Any], split: Split) -> Iterator[Row]:
-    """Sequences in Python: arrays (T, I), mappings, texts; called by numbers where they have no `seq_id`."""
+    """Sequences in Python: arrays (T, I), mappings, texts; numbered if they have no `seq_id`."""
     for k, one in enumerate(inputs):
         named = one if isinstance(one, Mapping) else {TOKEN: split(one)} if isinstance(one, str) else {X: one}
         yield {SEQUENCE: k, **named}
 
 
 def texts(paths: Iterable[Path], sequences: str, split: Split) -> Iterator[Row]:
-    """Texts: a sequence for each line or paragraph, called by numbers, or for each file, called as that is."""
+    """Texts: a sequence for each line or paragraph, numbered, or for each file, named after it."""
     count = itertools.count()
     for path in paths:
         if sequences == "files":
@@ -99,15 +99,15 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-#: Steps that are gathered before they are written.
+#: Steps that are collected before they are written.
 GATHERED = 1 << 14
 _WRONG = (pa.lib.ArrowException, ValueError, TypeError, OverflowError)
 
 
 def kept(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: str = "") -> Path:
-    """A file of the folder, which is not written over what another run has left there: a hash is part of its name.
+    """A file of the folder that does not overwrite what another run has left there: its name contains a hash.
 
-    origin: hash of what it is made from; what is there of the same already is kept. Of its content, if it is empty.
+    origin: hash of what it is made from; an existing file with the same hash is kept. Of its content, if it is empty.
     """
     with told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def kept(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: str
 
 
 def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin: str = "") -> Path:
-    """The file of some sequences or steps, see `kept`. Raises FileError, ShapeError; then nothing is left."""
+    """The file of some sequences or steps, see `kept`. Raises FileError, ShapeError; then nothing is left behind."""
 
     def write(file: IO[bytes]) -> None:
         schema = columns = out = None
@@ -135,7 +135,7 @@ def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin
                 out = out or stack.enter_context(parquet.ParquetWriter(file, steps.schema, **look))
                 out.write_table(steps)
         if out is None:
-            raise FileError(f"{where}: there are no sequences in it")
+            raise FileError(f"{where}: it contains no sequences")
 
     return kept(folder, "_inputs.parquet", write, origin)
 
@@ -154,12 +154,12 @@ def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _table(group: list[Row], schema: Any, names: Names, where: str) -> Any:
-    """A row for each; the types are those of the first group, but that numbers of x are never whole."""
+    """A row for each; the types are those of the first group, except that numbers of x are never whole."""
     known = set(group[0] if schema is None else schema.names)
     for row in group:
         if row.keys() != known:
             other = min(row.keys() ^ known, key=str)
-            raise ShapeError(f"{where}: {_called(row, names)}: expected what the first has; {other!r} differs")
+            raise ShapeError(f"{where}: {_called(row, names)}: expected the columns of the first; {other!r} differs")
     try:
         if schema is None:
             found = pa.Table.from_pylist(group).schema
@@ -176,7 +176,7 @@ def _table(group: list[Row], schema: Any, names: Names, where: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """An array as Arrow takes it: it knows lists of arrays with one axis, and values without any."""
+    """An array as Arrow takes it: Arrow knows lists of arrays with one axis, and values without any."""
     axes = getattr(value, "ndim", 1)
     return value if axes == 1 else list(value) if axes else value.item()
 
@@ -193,7 +193,7 @@ def _floats(kind: Any) -> Any:
 
 SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")
-#: What is read, for messages.
+#: What can be read, for messages.
 READ = "expected .parquet, .jsonl, .ndjson, .txt, or a folder of .parquet, .npz or .txt"
 FOLDERS = (".parquet", ".npz", ".txt")
 
@@ -210,26 +210,26 @@ def opened(
         inputs: a path: Parquet or JSON lines (.jsonl, .ndjson) with a row or an object for each step (`seq_id`, `t`,
             `token`, x as lists `x` or as `x_0`, …) or for each sequence, with lists of them; text (.txt); a folder of
             .parquet, .txt or .npz. Or a data frame of such columns, or a list of arrays (T, I), mappings, or texts.
-        model: that reads them; or only its I, None for any.
-        folder: of the states; what is not in Parquet is written there as such.
-        id: the column that says which sequence a row is of.
-        x: the column of lists of inputs, or what the columns `x_0`, … begin with.
+        model: the model that reads them; or only its I, None for any.
+        folder: of the states; inputs that are not Parquet are written there as Parquet.
+        id: the column that says which sequence a row belongs to.
+        x: the column of lists of inputs, or the beginning of the columns `x_0`, ….
         ids: the column with the numbers of the tokens, if the vocabulary does not give them.
         vocabulary: the numbers of the tokens: a list, a mapping, a file (.json, .txt), `FILE:NAME`, `model:NAME`;
-            `model` for the names of the model's inputs, which are also taken where there is no x and nothing is given.
-        embedding: x of each number, (V, I): an array, an .npy file, `FILE:NAME`, `model:NAME`; None has a 1 at the
+            `model` for the names of the model's inputs, which are also used if there is no x and nothing is given.
+        embedding: x of each number, (V, I): an array, an .npy file, `FILE:NAME`, `model:NAME`; None sets a 1 at the
             number.
-        unknown: the token that stands for those that the vocabulary has not.
-        sequences: of a text: `lines`, `paragraphs` (with blank lines between), `files`.
-        tokens: of a text: `characters` or `words`.
+        unknown: the token that replaces those that are not in the vocabulary.
+        sequences: the sequences of a text: `lines`, `paragraphs` (separated by blank lines), `files`.
+        tokens: the tokens of a text: `characters` or `words`.
 
     Returns:
         The source.
 
     Raises:
-        FileError: for what cannot be read.
+        FileError: for input that cannot be read.
         OptionError: for options that do not fit each other.
-        ShapeError: where x does not have the model's width.
+        ShapeError: if x does not have the model's width.
     """
     for name, value, known in (("sequences", sequences, SEQUENCES), ("tokens", tokens, SPLIT)):
         if value is not None and value not in known:
@@ -255,7 +255,7 @@ def opened(
 
 
 def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tokens: str | None) -> tuple[Path, Names]:
-    """The Parquet of the inputs, and what its columns are called."""
+    """The Parquet of the inputs, and the names of its columns."""
     ours, split = Names(ids=names.ids), SPLIT[tokens or "characters"]
     if hasattr(inputs, "columns"):
         with told("the inputs", pa.lib.ArrowException, ValueError, TypeError):
@@ -292,7 +292,7 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
 
 
 def _moved(path: Path, folder: Path) -> Path:
-    """What `kept` has written into a folder that has another name by now; any other path as it is."""
+    """The file that `kept` wrote into a folder that has since been renamed; any other path unchanged."""
     here = folder.absolute() / path.name
     return here if path.name.startswith("_") and not path.exists() and here.exists() else path
 

@@ -25,8 +25,8 @@ from .columns import WIDE, Names, X, check_full, columns_of, first, indexed, inp
 class Lookup(NamedTuple):
     """Where x comes from if a file has none: files, or arrays in files (`FILE:NAME`).
 
-    ids: the column with the numbers of the tokens, if it is not the vocabulary that gives them. unknown: the token that
-    stands for those that the vocabulary has not.
+    ids: the column with the numbers of the tokens, if the vocabulary does not give them. unknown: the token that
+    replaces those that are not in the vocabulary.
     """
 
     ids: str | None = None
@@ -68,7 +68,7 @@ class Lookup(NamedTuple):
             places = compute.index_in(tokens, pa.array(self._words))
             if places.null_count and self.unknown is None:
                 r = compute.index(places.is_null(), True).as_py()
-                said = "is not in the vocabulary; say what stands for such with --unknown (unknown=)"
+                said = "is not in the vocabulary; name the token that replaces unknown ones with --unknown (unknown=)"
                 raise MissingError(f"{where}: {spot(table, r)}: {tokens[r].as_py()!r} {said}")
             known = np.array([*self._words.values(), self._words.get(self.unknown or "", 0)])
             found = known[places.fill_null(len(self._words)).to_numpy()]
@@ -78,7 +78,7 @@ class Lookup(NamedTuple):
         return found
 
     def x(self, table: Any, where: str) -> tuple[Any, Array]:
-        """The table, with tokens where it has their numbers alone, and its x, (R, I). Raises as `numbers`."""
+        """The table, with tokens if it has only their numbers, and its x, (R, I). Raises as `numbers`."""
         numbers = self.numbers(table, where)
         if self._words and TOKEN not in table.column_names:
             named = {number: word for word, number in self._words.items()}
@@ -90,7 +90,7 @@ class Lookup(NamedTuple):
         return table, x
 
     def digest(self) -> str:
-        """SHA-256 of what x follows from."""
+        """SHA-256 of everything that determines x."""
         found = hashlib.sha256(json.dumps([self.ids, self.unknown, list(self._words.items())]).encode())
         if (matrix := self._matrix) is not None:
             found.update(f"{matrix.dtype}{matrix.shape}".encode() + matrix.tobytes())
@@ -103,7 +103,7 @@ def _read(read: Any, path: Path, name: str, *_now: int) -> Any:
 
 
 def _kept(read: Any, reference: str) -> Any:
-    """What is read of a file, or of the array called so in it, once a process for each state of the file."""
+    """What is read from a file, or the array of that name in it, once per process for each state of the file."""
     path, name = Path(reference), ""
     if not path.exists() and ":" in reference:
         before, _, name = reference.rpartition(":")
@@ -123,14 +123,14 @@ def _read_matrix(path: Path, name: str) -> Array:
     return found.astype(np.result_type(found.dtype, np.float32))
 
 
-#: Values that are decoded at a time, about; rows with lists, which may be long; bytes of a column that are read ahead.
+#: Roughly how many values are decoded at a time; rows with lists, which may be long; bytes of a column read ahead.
 PIECE, LISTS, BUFFER = 1 << 20, 1 << 10, 1 << 16
-#: What a step takes beside its x: its place, its token, and so on.
+#: The size of a step besides its x: its place, its token, and so on.
 STEP_BYTES = 64
 
 
 class Cursor:
-    """Files of one schema, read forwards: a part begins where another has ended, within a group of rows too."""
+    """Files of one schema, read forwards: a part begins where another ended, also within a group of rows."""
 
     def __init__(self, paths: Sequence[Path], names: Names, called: str) -> None:
         self.called = called
@@ -156,14 +156,14 @@ class Cursor:
         self.at, self.batches, self.left = 0, self.pieces(), None
 
     def pieces(self, group: int = 0, columns: list[str] | None = None) -> Iterator[Any]:
-        """The rows from a group on, some of their columns."""
+        """The rows from a group on, with some of their columns."""
         columns = columns or list(self.columns.names)
         for k, file in enumerate(self.files):
             own = [g - self.groups.index(k) for g in range(group, len(self.groups)) if self.groups[g] == k]
             yield from file.iter_batches(self.piece, own, columns, use_threads=False) if own else ()
 
     def read(self, first: int, stop: int) -> Any:
-        """The rows from `first` to before `stop`. Raises FileError where there are not so many."""
+        """The rows from `first` to before `stop`. Raises FileError if there are not so many."""
         group = int(np.searchsorted(self.first, first, "right")) - 1
         if first < self.at or self.first[group] > self.at:
             self.at, self.batches, self.left = int(self.first[group]), self.pieces(group), None
@@ -181,7 +181,7 @@ class Cursor:
 
 
 def files_in(folder: Path, *suffixes: str) -> list[Path]:
-    """The files of a folder that are data, in the order of their names: others begin with `_` or `.`."""
+    """The data files of a folder, in the order of their names: other files begin with `_` or `.`."""
     return [p for p in sorted(folder.iterdir()) if p.suffix.lower() in suffixes and p.name[0] not in "_."]
 
 
@@ -194,13 +194,13 @@ def hashed(files: Iterable[Path], options: Any) -> str:
     return found.hexdigest()
 
 
-#: By the files and what they were when they were opened: a cursor that nobody is reading with.
+#: By the files and their state when they were opened: a cursor that nobody is reading with.
 _IDLE: dict[Any, Cursor] = {}
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """Sequences in Parquet. names: of its columns. width: I. lookup: of x, where the file has none."""
+    """Sequences in Parquet. names: of its columns. width: I. lookup: of x, if the file has none."""
 
     path: Path
     names: Names
@@ -214,7 +214,7 @@ class TableFile:
 
     @property
     def called(self) -> str:
-        """What messages call it: nobody knows the name of what was written only to be read."""
+        """How messages refer to it: nobody knows the name of a file that was written only to be read."""
         return "the inputs" if self.path.name.startswith("_inputs-") else str(self.path)
 
     @contextmanager
@@ -234,13 +234,13 @@ class TableFile:
         return table
 
     def targets(self) -> list[str]:
-        """The further columns that a part has of each step, by their names there."""
+        """The further columns that a part has for each step, by their names there."""
         with self._cursor() as cursor:
             names = cursor.columns.names.values()
         return [name for name in names if name not in (SEQUENCE, STEP, TOKEN, X) and not WIDE.fullmatch(name)]
 
     def measured(self) -> int:
-        """I as the first row has it; 0 where the file has no x."""
+        """I according to the first row; 0 if the file has no x."""
         x = inputs(self._steps(0, 1), self.called)
         return 0 if x is None else int(x.shape[1])
 
@@ -249,7 +249,7 @@ class TableFile:
         with self._cursor() as cursor:
             columns, where = cursor.columns, self.called
             wanted = {SEQUENCE, STEP} | ({TOKEN, self.names.ids} if self.lookup else set())
-            wanted.update(sorted(columns.lists, key=lambda name: name == X)[:1])  # one tells how long; x costs most
+            wanted.update(sorted(columns.lists, key=lambda name: name == X)[:1])  # one tells the length; x costs most
             read = [name for name, ours in columns.names.items() if ours in wanted]
 
             def pieces() -> Iterator[tuple[Any, Array | None]]:
@@ -262,11 +262,11 @@ class TableFile:
             return indexed(pieces(), where)
 
     def digest(self) -> str:
-        """SHA-256 of the files, of how they are read, and of what x is looked up in."""
+        """SHA-256 of the files, of how they are read, and of where x is looked up."""
         return hashed(self.files, [*self.names, self.lookup and self.lookup.digest()])
 
     def read(self, span: Span) -> Rows:
-        """The rows of a stretch. Raises FileError, ShapeError."""
+        """The rows of a span. Raises FileError, ShapeError."""
         where, need = self.called, span.steps * (8 * self.width + STEP_BYTES)
         afford(need, need, f"{where}: a part of {span.steps:,} steps")
         with told(where, pa.lib.ArrowException, ValueError, TypeError):
@@ -274,10 +274,10 @@ class TableFile:
             table, x = self.lookup.x(table, where) if self.lookup else (table, inputs(table, where, self.width))
             found = rows(table, x, where)
         if (len(found.ids), len(found.x)) != (span.sequences, span.steps):
-            raise ShapeError(f"{where} is not what it was when the run began; run into another folder")
+            raise ShapeError(f"{where} has changed since the run began; run into another folder")
         return found
 
     def described(self) -> dict[str, Any]:
-        """What `opened` makes the same source of."""
+        """The arguments with which `opened` makes the same source."""
         said = self.names._asdict() | (self.lookup._asdict() if self.lookup else {})
         return {"path": str(self.path), **{k: v for k, v in said.items() if v != Names()._asdict().get(k)}}

@@ -1,8 +1,8 @@
-"""The operations as vector code: a table from operation to code, right within the ulp of `ops.OPS`.
+"""The operations as vector code: a table from operation to code, correct within the ulp of `ops.OPS`.
 
-exp, tanh and sigmoid stand on one reduction: x = n ln 2 + r, |r| <= ln 2 / 2, expm1(r) = r + r^2 q(r) with q from
-Chebyshev interpolation. No float becomes an integer by conversion, so that NaN stays NaN, and no exponential of a
-large number is taken, so that nothing overflows on the way. log is that of fdlibm (Sun Microsystems 1993).
+exp, tanh and sigmoid are based on one reduction: x = n ln 2 + r, |r| <= ln 2 / 2, expm1(r) = r + r^2 q(r) with q from
+Chebyshev interpolation. No float is converted to an integer, so NaN stays NaN, and no exponential of a large number is
+taken, so nothing overflows on the way. log is that of fdlibm (Sun Microsystems 1993).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LN2_LOG = {True: (6.9313812256e-01, 9.0580006145e-06), False: (6.93147180369123
 
 
 def _polynomial(v: Vector, r: str, r2: str, coefficients: Sequence[float]) -> str:
-    """Estrin's order: a short chain of dependent products."""
+    """Estrin's scheme: a short chain of dependent products."""
     terms, power = [v.number(c) for c in coefficients], r
     while len(terms) > 1:
         pairs = range(0, len(terms), 2)
@@ -42,12 +42,12 @@ def _polynomial(v: Vector, r: str, r2: str, coefficients: Sequence[float]) -> st
 
 
 def _magic(v: Vector) -> float:
-    """Added to a small number it leaves the nearest integer in the low bits."""
+    """A number that, added to a small number, leaves the nearest integer in the low bits."""
     return 1.5 * 2.0**v.mantissa
 
 
 def _reduced(v: Vector, x: str) -> tuple[str, str]:
-    """(bits that hold n in their low end, expm1(r)) of x = n ln 2 + r."""
+    """(bits with n in their low end, expm1(r)) for x = n ln 2 + r."""
     magic = v.number(_magic(v))
     t = v.fma(x, v.number(1.4426950408889634), magic)
     n = v.sub(t, magic)
@@ -58,7 +58,7 @@ def _reduced(v: Vector, x: str) -> tuple[str, str]:
 
 
 def _power(v: Vector, bits: str, plus: int = 0) -> str:
-    """2^(n + plus), by writing the exponent."""
+    """2^(n + plus), by setting the exponent bits."""
     shifted = v.whole_op("shl", bits, v.whole(v.mantissa))
     return v.float(v.whole_op("add", shifted, v.whole((v.bias + plus) << v.mantissa)))
 
@@ -72,7 +72,7 @@ def _exp_low(v: Vector, x: str) -> str:
 
 
 def _expm1_low(v: Vector, x: str) -> str:
-    """exp(x) - 1 for x <= 0; -1 to the last digit from -20 (float64: -40) on."""
+    """exp(x) - 1 for x <= 0; -1 to the last digit from -20 (float64: -40) downwards."""
     t, s = _reduced(v, v.above(x, -20.0 if v.single else -40.0))
     p = _power(v, t)
     return v.fma(p, s, v.sub(p, v.number(1.0)))
@@ -83,12 +83,12 @@ def _exp(v: Vector, x: str) -> str:
     t, s = _reduced(v, x)
     n = v.whole_op("sub", t, v.whole(v.bits_of(_magic(v))))
     half = v.whole_op("ashr", n, v.whole(1))
-    rest = v.whole_op("sub", n, half)  # in two steps, so that subnormal results and infinity come out right
+    rest = v.whole_op("sub", n, half)  # in two steps, so that subnormal results and infinity are correct
     return v.mul(v.mul(v.add(s, v.number(1.0)), _power(v, half)), _power(v, rest))
 
 
 def _sigmoid(v: Vector, z: str) -> str:
-    """With e = exp(-|z|): 1 / (1 + e), or e / (1 + e) for negative z; 0 where exp(-z) overflows, as by definition."""
+    """With e = exp(-|z|): 1 / (1 + e), or e / (1 + e) for negative z; 0 if exp(-z) overflows, as in the definition."""
     e = _exp_low(v, v.neg(v.call("fabs", z)))
     top = v.pick("olt", z, v.number(0.0), e, v.number(1.0))
     lowest = v.number(-88.72283172607422 if v.single else -709.782712893384)  # the last z with a finite exp(-z)
@@ -96,7 +96,7 @@ def _sigmoid(v: Vector, z: str) -> str:
 
 
 def _tanh(v: Vector, z: str) -> str:
-    """With m = expm1(-2|z|): -m / (2 + m), which cancels nowhere."""
+    """With m = expm1(-2|z|): -m / (2 + m), which never cancels."""
     m = _expm1_low(v, v.mul(v.call("fabs", z), v.number(-2.0)))
     return v.call("copysign", v.div(v.neg(m), v.add(m, v.number(2.0))), z)
 
@@ -161,7 +161,7 @@ def _unary(function: Callable[..., str]) -> Function:
     return lambda v, a, c: function(v, a[0], *c)
 
 
-#: Operations on operands of one width (width 1 broadcasts). The others have shapes of their own: see `program`.
+#: Operations on operands of one width (width 1 broadcasts). The others have special shapes: see `program`.
 ELEMENTWISE: dict[str, Function] = {
     "add": _add,
     "mul": lambda v, a, c: v.mul(a[0], a[1]),

@@ -1,9 +1,9 @@
-"""Vector code as text of LLVM's language: what a person would write by hand, so that nothing hangs on an optimiser.
+"""Vector code as LLVM text: what a person would write by hand, so that nothing depends on an optimiser.
 
-An instruction is written into the function at hand and its value is the name (`%v7`) that is given back. LLVM joins no
-product with a sum (only `fmuladd` may be fused, and stands only where any rounding is right), so that + - * / and sqrt
-are those of IEEE 754, bit for bit those of numpy. `module_text` puts the loops round the steps: the function `kernel`,
-which walks over blocks of steps, and in each over its steps.
+An instruction is written into the current function, and the name of its value (`%v7`) is returned. LLVM does not fuse
+products with sums (only `fmuladd` may be fused, and it is used only where any rounding is correct), so + - * / and sqrt
+are those of IEEE 754, bit for bit equal to numpy. `module_text` adds the loops over the steps: the function `kernel`,
+which iterates over blocks of steps, and over the steps in each.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ class LlvmModule:
         self._names = 0
 
     def emit(self, text: str) -> None:
-        """A row of text."""
+        """Append a row of text."""
         self.lines.append(text)
 
     def fresh(self) -> int:
-        """A number that no name has yet."""
+        """A number that no name has used yet."""
         self._names += 1
         return self._names
 
     def value(self, text: str) -> str:
-        """An instruction; gives the name of its value."""
+        """Append an instruction; return the name of its value."""
         name = f"%v{self.fresh()}"
         self.lines.append(f"  {name} = {text}")
         return name
 
     @contextmanager
     def function(self) -> Iterator[None]:
-        """What is written inside is a function of its own."""
+        """Within the context, a function of its own is written."""
         outer, self.lines = self.lines, []
         yield
         self.functions.append("\n".join(self.lines))
         self.lines = outer
 
     def address(self, pointer: str, offset: int, *terms: tuple[str, int]) -> str:
-        """pointer + offset + the sum of index times stride, all in numbers of the dtype."""
+        """pointer + offset + the sum of index times stride, all in units of the dtype."""
         if offset:
             pointer = self.value(f"getelementptr i8, ptr {pointer}, i64 {offset * self.size}")
         for index, stride in terms:
@@ -61,7 +61,7 @@ class LlvmModule:
         return pointer
 
     def loop(self, count: int | str, step: int, body: Callable[[str], None]) -> None:
-        """for index in range(0, count, step): body(index); a count that is a name may be 0."""
+        """for index in range(0, count, step): body(index); a count given by name may be 0."""
         k = self.fresh()
         if isinstance(count, int) and count <= step:
             body("0")
@@ -123,7 +123,7 @@ class Vector:
         return self.code.value(f"shufflevector {self.type} {first}, {self.type} poison, {mask}")
 
     def part(self, value: str, first: int, count: int) -> str:
-        """`count` lanes from `first` on, as a vector of that many."""
+        """`count` lanes starting at `first`, as a vector of that length."""
         mask = ", ".join(f"i32 {first + k}" for k in range(count))
         return self.code.value(f"shufflevector {self.type} {value}, {self.type} poison, <{count} x i32> <{mask}>")
 
@@ -141,32 +141,32 @@ class Vector:
         return self.code.value(f"fneg {self.type} {a}")
 
     def call(self, function: str, *operands: str) -> str:
-        """One of LLVM's own functions, which are instructions of the CPU: fabs, sqrt, copysign, fmuladd."""
+        """One of LLVM's intrinsics that are instructions of the CPU: fabs, sqrt, copysign, fmuladd."""
         name = f"@llvm.{function}.v{self.lanes}f{32 if self.single else 64}"
         self.code.declared.add(f"declare {self.type} {name}({', '.join([self.type] * len(operands))})")
         return self.code.value(f"call {self.type} {name}({', '.join(f'{self.type} {x}' for x in operands)})")
 
     def fma(self, a: str, b: str, c: str) -> str:
-        """a b + c, rounded once where the CPU can, twice elsewhere."""
+        """a b + c, rounded once if the CPU supports it, otherwise twice."""
         return self.call("fmuladd", a, b, c)
 
     def pick(self, condition: str, a: str, b: str, yes: str, no: str) -> str:
-        """`yes` where `condition` (olt, ogt, oeq, uno, …) holds of a and b, else `no`."""
+        """`yes` where `condition` (olt, ogt, oeq, uno, …) is true for a and b, otherwise `no`."""
         mask = self.code.value(f"fcmp {condition} {self.type} {a}, {b}")
         return self.code.value(f"select <{self.lanes} x i1> {mask}, {self.type} {yes}, {self.type} {no}")
 
     def below(self, a: str, most: float) -> str:
-        """a, at most `most`; NaN stays NaN."""
+        """a, but at most `most`; NaN stays NaN."""
         bound = self.number(most)
         return self.pick("oge", a, bound, bound, a)
 
     def above(self, a: str, least: float) -> str:
-        """a, at least `least`; NaN stays NaN. A zero gets the sign of a bound of zero, as numpy has it."""
+        """a, but at least `least`; NaN stays NaN. A zero gets the sign of a bound of zero, as in numpy."""
         bound = self.number(least)
         return self.pick("ole", a, bound, bound, a)
 
     def larger(self, a: str, b: str) -> str:
-        """The larger of a and b; NaN where one of them is."""
+        """The larger of a and b; NaN if one of them is NaN."""
         return self.pick("uno", a, a, a, self.pick("ogt", a, b, a, b))
 
     # -- bits ----------------------------------------------------------------------------------------------------
@@ -181,10 +181,10 @@ class Vector:
         return self.code.value(f"{op} {self.bits_type} {a}, {b}")
 
 
-#: The arguments of `kernel`, in the order in which they stand in the memory that it is given: after them a pointer for
-#: each input and each group of products, then the bytes between the steps of each input.
+#: The arguments of `kernel`, in their order in memory: after them a pointer for each input and each group of products,
+#: then the bytes between the steps of each input.
 ARGUMENTS = ("steps", "rows", "par", "scratch", "begin")
-#: What the names of the second walk over a block's steps end in.
+#: Suffix of names in the second pass over a block's steps.
 AGAIN = "_again"
 
 
@@ -196,9 +196,9 @@ def module_text(
 ) -> str:
     """The text of the module.
 
-    inputs: their names. runs: numbers in one step of each group of products outside the steps. row: numbers in a row of
-    memory. block: steps of a block. In the reverse direction the last block and the last step come first. parts: what
-    is done before the steps of a block, in each step, after them, and in each step of a second walk.
+    inputs: their names. runs: numbers in one step of each group of products outside the loop. row: numbers in a row of
+    memory. block: steps of a block. In the reverse direction the last block and the last step come first. parts: the
+    code before the steps of a block, in each step, after them, and in each step of a second pass.
     """
     size = code.size
     before, steps, after, again = parts
@@ -240,7 +240,7 @@ def module_text(
 
 
 def _walk(end: str, moving: Sequence[str], first: str, step: int, inside: str) -> Iterator[str]:
-    """A loop over the steps of a block. end: of its names; first, step: the row before it, and bytes to the next."""
+    """A loop over the steps of a block. end: suffix of its names; first, step: the row before it, bytes to the next."""
     yield f"  br label %start{end}\nstart{end}:\n  br label %step{end}\nstep{end}:"
     yield f"  %t{end} = phi i64 [0, %start{end}], [%next{end}, %end{end}]"
     yield f"  %prev{end} = phi ptr [{first}, %start{end}], [%cur{end}, %end{end}]"

@@ -1,13 +1,13 @@
-"""LLVM, by llvmlite: from text to a function that can be called, or from a cache on disk to it.
+"""LLVM, through llvmlite: from text, or from a cache on disk, to a function that can be called.
 
-Machine code is kept between runs in a directory that nobody else can write to, or nowhere. An entry is native code that
-will run, so what matters is who can have written it. That is a matter of ownership and mode: the directory is the
-user's own, closed to others and no link, and so is the entry, a plain file. A digest covers the entry and its name, so
-that a file that was cut off, changed or put under another name is not used. Its key is drawn at random for each
-directory, so that what was not written here (junk makes LLVM end the process) has no right digest either. The key lies
-beside the entries: it keeps out no one with the user's rights, who needs no cache to run code. Entries are named by all
-that they depend on, written under another name and renamed. Nothing here raises: without a cache everything is compiled
-anew.
+Machine code is cached between runs in a directory that nobody else can write to, or not at all. An entry is native code
+that will run, so it matters who can have written it. That is ensured by ownership and mode: the directory belongs to
+the user, is closed to others and is not a link, and so is the entry, a plain file. A digest covers the entry and its
+name, so that a file that was truncated, changed or renamed is not used. Its key is drawn at random for each directory,
+so that data not written here (junk makes LLVM abort the process) has no valid digest either. The key is stored next to
+the entries: it does not stop anyone with the user's rights, who needs no cache to run code. Entries are named by
+everything that they depend on, written under another name and renamed. Nothing here raises: without a cache everything
+is compiled again.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from ...base.writing import open_own
 from .program import Program, make_program
 from .schedule import Task
 
-#: Of LLVM's optimisations; the vector code is written by us, so that little is left to do.
+#: LLVM's optimisation level; the vector code is written by us, so little is left to optimise.
 LEVEL = 2
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """The CPU for which code is made: LLVM's name and features, bytes and number of its vector registers."""
+    """The CPU for which code is generated: LLVM's name and features, size and number of its vector registers."""
 
     cpu: str
     features: str
@@ -47,7 +47,7 @@ class Cpu:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A function in memory, with the program of which it is the code.
+    """A function in memory, with the program that it implements.
 
     call: takes the address of the arguments (see `llvm.ARGUMENTS`). engine: keeps the code alive. cached: whether it
     came from disk.
@@ -61,7 +61,7 @@ class Compiled:
 
 @lru_cache(maxsize=1)
 def installed() -> bool:
-    """Whether llvmlite is there."""
+    """Whether llvmlite is installed."""
     return find_spec("llvmlite") is not None
 
 
@@ -90,12 +90,12 @@ def host() -> Cpu:
 
 
 _loaded: dict[tuple[Task, Cpu], Compiled] = {}
-#: Functions in memory; models keep those that they use.
+#: Number of functions in memory; models keep those that they use.
 MOST_LOADED = 128
 
 
 def load(task: Task, target: Cpu | None = None) -> Compiled:
-    """The code of a task that is not declined."""
+    """The code for a task that is not declined."""
     target = target or host()
     found = _loaded.get((task, target))
     if found is None:
@@ -121,7 +121,7 @@ def _make(task: Task, target: Cpu) -> Compiled:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _generator(target, jit=True))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))  # lets other threads run
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))  # releases the GIL
     return Compiled(program, call, engine, cached)
 
 
@@ -132,7 +132,7 @@ def _generator(target: Cpu, jit: bool) -> Any:
 
 
 def _compile(text: str, target: Cpu) -> bytes:
-    """Text to an object file."""
+    """Compile text to an object file."""
     llvm, machine = _llvm(), _generator(target, jit=False)
     module = llvm.parse_assembly(text)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
@@ -146,19 +146,19 @@ def _compile(text: str, target: Cpu) -> bytes:
 
 # -- the cache --------------------------------------------------------------------------------------------------------
 
-#: Names another directory; an empty value turns the cache off.
+#: Environment variable with another directory; an empty value turns the cache off.
 VARIABLE = "LSTM_TRACE_CACHE"
-#: Entries that are kept; the older half goes when there are more. Each is some 8 kB.
+#: Maximum number of entries; beyond that the older half is removed. Each is some 8 kB.
 MOST = 1024
-#: Bytes that an entry may have; what is larger was not written here.
+#: Maximum size of an entry in bytes; larger files were not written here.
 MOST_BYTES = 1 << 24
-#: The file of the digests' key.
+#: The file with the key of the digests.
 KEY = "key"
 _DIGEST = 32  # bytes of a digest, and of its key
 
 
 def cache_directory() -> Path | None:
-    """Where machine code is kept, made where it is not there; None where there is no safe place."""
+    """The directory for machine code, created if necessary; None if there is no safe place."""
     chosen = os.environ.get(VARIABLE)
     if chosen == "":
         return None
@@ -182,14 +182,14 @@ def _usual() -> Path:
 
 
 def _closed(state: os.stat_result) -> bool:
-    """Whether this user owns it and nobody else may write to it."""
+    """Whether this user owns it and nobody else can write to it."""
     if sys.platform == "win32":
-        return True  # under the user's profile: its access list is the profile's
+        return True  # in the user's profile, whose access list protects it
     return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def read_entry(place: Path | None, entry: str) -> bytes | None:
-    """The entry's bytes; None where it is not there, not ours or damaged."""
+    """The entry's bytes; None if it is missing, not ours, or damaged."""
     if place is None:
         return None
     data, key = _content(place / entry, MOST_BYTES) or b"", _content(place / KEY, _DIGEST) or b""
@@ -198,7 +198,7 @@ def read_entry(place: Path | None, entry: str) -> bytes | None:
 
 
 def _content(path: Path, most: int) -> bytes | None:
-    """What a plain file of ours holds; None where it is none, or has more than `most` bytes."""
+    """The contents of a plain file of ours; None if it is not one, or has more than `most` bytes."""
     with suppress(OSError), os.fdopen(open_own(path), "rb") as file:
         state = os.fstat(file.fileno())
         if stat.S_ISREG(state.st_mode) and _closed(state) and state.st_size <= most:
@@ -211,11 +211,11 @@ def _digest(key: bytes, entry: str, body: bytes) -> bytes:
 
 
 def write_entry(place: Path | None, entry: str, body: bytes) -> None:
-    """Keep an entry; another process that writes the same one meanwhile does no harm."""
+    """Store an entry; it does no harm if another process writes the same one at the same time."""
     with suppress(OSError):
         if place is not None:
             key = _content(place / KEY, _DIGEST) or b""
-            if len(key) != _DIGEST:  # none that can be used: then no entry of before is used either
+            if len(key) != _DIGEST:  # no usable key: then earlier entries are not used either
                 key = os.urandom(_DIGEST)
                 _put(place, KEY, key)
             _put(place, entry, _digest(key, entry, body) + body)
@@ -223,8 +223,8 @@ def write_entry(place: Path | None, entry: str, body: bytes) -> None:
 
 
 def _put(place: Path, name: str, data: bytes) -> None:
-    """Write a file, whole or not at all, readable by us alone."""
-    import tempfile  # takes longer to import than to read an entry
+    """Write a file atomically, readable only by the user."""
+    import tempfile  # importing it takes longer than reading an entry
 
     handle, temporary = tempfile.mkstemp(prefix=name[:16], suffix=".part", dir=place)
     try:
@@ -237,7 +237,7 @@ def _put(place: Path, name: str, data: bytes) -> None:
 
 
 def _tidy(place: Path) -> None:
-    """Remove the older half of the entries where there are too many."""
+    """Remove the older half of the entries if there are too many."""
     entries = [found for found in os.scandir(place) if found.name.endswith((".o", ".part"))]
     if len(entries) > MOST:
         for found in sorted(entries, key=lambda e: e.stat(follow_symlinks=False).st_mtime)[: len(entries) // 2]:

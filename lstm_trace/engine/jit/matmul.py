@@ -1,9 +1,9 @@
 """Matrix times vectors: out[b, rows] = W[rows, :] @ x[b, :], by tiles whose sums stay in registers.
 
-A vector times a matrix, x @ W, is the same with the transposed matrix, for the weights are copied in any case.
-A tile is some rows of W times some rows b. The weights of a tile lie together, (k, rows), so that they are read once
-from front to back; each sum is taken over k in order, whatever the tile. One function for each shape of tile; the
-tiles of one shape are a loop, for unrolled calls take LLVM seconds.
+A vector times a matrix, x @ W, is the same with the transposed matrix, because the weights are copied in any case.
+A tile is some rows of W times some sequences b. The weights of a tile are contiguous, (k, rows), so that they are read
+once from front to back; each sum is taken over k in order, whatever the tile. There is one function per shape of tile;
+tiles of the same shape form a loop, because unrolled calls take LLVM seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from .llvm import LlvmModule, Vector
 
-#: Products and sums up to which a tile is written out without a loop.
+#: Maximum number of products and sums for which a tile is unrolled completely.
 SMALL = 64
 
 Item = TypeVar("Item")
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Tiling:
-    """What the CPU offers: lanes of a vector, and how many vectors a tile may hold in registers."""
+    """Limits of the CPU: lanes of a vector, and how many vectors a tile may hold in registers."""
 
     lanes: int
     sums: int
@@ -31,11 +31,11 @@ class Tiling:
 
     @classmethod
     def of(cls, lanes: int, registers: int) -> Tiling:
-        """Tiles for `registers` vector registers: up to 24 sums of 32, or 12 of 16."""
+        """Tiles for `registers` vector registers: up to 24 sums with 32, or 12 with 16."""
         return cls(lanes, 24, 8) if registers >= 32 else cls(lanes, 12, 4)
 
     def wide(self, rows: int) -> int:
-        """How many vectors of weights a tile has, for `rows` rows of the batch."""
+        """The number of weight vectors in a tile for `rows` rows of the batch."""
         if rows == 1:
             return 16 if self.sums == 24 else 8
         return max(1, self.sums // rows)
@@ -53,7 +53,7 @@ def pieces(rows: int, lanes: int) -> list[tuple[int, int]]:
 
 
 def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
-    """Runs of at most `most` neighbours, as equal as can be."""
+    """Split into runs of at most `most` neighbours, as equal as possible."""
     count = -(-len(items) // most)
     size, more = divmod(len(items), count)
     ends = accumulate((size + (k < more) for k in range(count)), initial=0)
@@ -61,8 +61,8 @@ def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
 
 
 class Strides(NamedTuple):
-    """terms: of each sum. x, out: numbers between rows of the vectors and of the results; of several steps at once they
-    are those between steps. row: numbers of a row of results, of which all that is between two results is a multiple.
+    """terms: of each sum. x, out: numbers between rows of the vectors and of the results; for several steps at once,
+    between steps. row: numbers in a row of results; all distances between results are multiples of it.
     """
 
     terms: int
@@ -98,7 +98,8 @@ class _Tile:
         self.total, self.columns = sum(widths), [*zip(widths, accumulate(widths, initial=0), strict=False)]
         self.even = all(w == widths[0] for w in widths)
         self.align = widths[0] * code.size if self.even else code.size
-        # not by `out`: of two sequences over several steps that is two rows of 140, and the second begins amid a vector
+        # not by `out`: two sequences over several steps are two rows of 140, and the second begins in the middle of a
+        # vector
         self.out_align = self.align if strides.row % lanes == 0 else code.size
 
     def write(self, name: str) -> None:
@@ -116,7 +117,7 @@ class _Tile:
         code.emit("  ret void\n}")
 
     def _loop(self, unrolled: int) -> list[list[str]]:
-        """The terms by a loop over `unrolled` at a time, the rest after it."""
+        """The terms by a loop over `unrolled` at a time, followed by the rest."""
         code, size = self.code, self.code.size
         whole = self.terms // unrolled * unrolled
         start = [[f"%z{b}_{k}" for k in range(len(self.widths))] for b in range(self.rows)]
@@ -141,7 +142,7 @@ class _Tile:
         return sums
 
     def _term(self, weights: str, x: str, sums: list[list[str]]) -> list[list[str]]:
-        """One more term of every sum; a sum that is empty begins with it."""
+        """Add one more term to every sum; an empty sum begins with it."""
         code = self.code
         loaded = [self.vectors[width].load(code.address(weights, at), self.align) for width, at in self.columns]
         found = []
@@ -160,10 +161,10 @@ class _Tile:
 
 @dataclass(frozen=True)
 class Pack:
-    """A copy of weights, made once for each model, from number `at` of the parameters' memory on.
+    """A copy of weights, made once for each model, starting at number `at` of the parameters' memory.
 
     starts: the first rows of tiles of `rows` rows of the stacked matrices `names`; empty for one vector. left: those
-    that stand right of their vector, and are transposed first.
+    to the right of their vector, which are transposed first.
     """
 
     names: tuple[str, ...]
@@ -178,10 +179,11 @@ Call = Callable[[tuple[int, ...], str, str], None]
 
 def tiles_of(code: LlvmModule, rows: int, terms: int, tiling: Tiling, wide: int,
              put: Callable[[tuple[int, ...], int], int], out: str, body: Call) -> None:  # fmt: skip
-    """Loop over the tiles of a matrix of `rows` rows and `terms` columns.
+    """Loop over the tiles of a matrix with `rows` rows and `terms` columns.
 
-    put: told the first rows and the height of tiles of one shape; says where their weights lie. body: told the widths
-    of a tile, where its weights lie, and where the results of its rows begin, `out` being that of row 0.
+    put: receives the first rows and the height of tiles of one shape; returns the position of their weights. body:
+    receives the widths of a tile, the position of its weights, and the start of the results of its rows, `out` being
+    that of row 0.
     """
     tiles = shares(pieces(rows, tiling.lanes), wide)
     for widths, alike in groupby(tiles, key=lambda tile: tuple(width for _, width in tile)):

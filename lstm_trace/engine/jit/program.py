@@ -1,8 +1,8 @@
-"""A stage's lines as one function: where every value lies, and the function's text.
+"""A stage's lines as one function: the position of every value, and the function's text.
 
 Memory of a run: `rows`, one more than there are steps, in which each value of the loop is a (B, width) block at a
-constant place; a state is what its line left one row before (after, for the reverse direction), the first row holds
-the initial states. `runs`, (T, B, width) for each group of products that leave the loop. They are made for some
+constant position; a state is what its line wrote one row earlier (later, for the reverse direction), and the first row
+holds the initial states. `runs`, (T, B, width) for each group of products outside the loop. They are computed for some
 hundred rows at a time, inside the function, so that they are still in the cache when the loop reads them.
 """
 
@@ -21,14 +21,14 @@ from .llvm import AGAIN, LlvmModule, Vector, module_text
 from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
 
-#: Every block of a row begins at a multiple of so many bytes.
+#: Every block of a row begins at a multiple of this many bytes.
 ALIGN = 64
-#: Lines of so many bytes are set one `ALIGN` apart: equal low bits of addresses cost cache.
+#: Lines of this many bytes are spaced one `ALIGN` apart: equal low address bits cause cache conflicts.
 LONG = 1024
 
 
 class MemoryLocation(NamedTuple):
-    """Where a value lies: at `start` numbers after `base`, its rows of the batch `stride` numbers apart.
+    """The position of a value: `start` numbers after `base`, with its rows of the batch `stride` numbers apart.
 
     base: `cur` (this step's row), `prev` (the state's row), `par` (parameters), `run0`… or `in0`….
     """
@@ -40,12 +40,11 @@ class MemoryLocation(NamedTuple):
 
 @dataclass
 class Program:
-    """The text of a task's function `kernel`, and what its memory must be.
+    """The text of a task's function `kernel`, and its memory requirements.
 
-    row: numbers in a row; runs: numbers in one step of each group of products outside the loop; whole: of each input
-    whether its steps must follow each other without a gap, or each step alone must have none; packs and parameters:
-    how parameters are laid out, and their numbers in all; scratch: numbers of working memory; work: multiplications of
-    one step.
+    row: numbers in a row; runs: numbers in one step of each group of products outside the loop; whole: for each input,
+    whether its steps must be contiguous with each other, or only each step in itself; packs and parameters: how
+    parameters are laid out, and their total size; scratch: numbers of working memory; work: multiplications per step.
     """
 
     task: Task
@@ -66,15 +65,15 @@ class Program:
         return (self.row, self.runs, self.spots) == (other.row, other.runs, other.spots)
 
 
-#: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
+#: Rows (steps times batch) of products computed at once, and the bytes that they may have beyond that.
 LEAST_ROWS = 256
 MOST_BYTES = 512 * 1024
-#: Bytes of the rows of a block whose products are made after its steps; there are at least those of one tile.
+#: Bytes of the rows of a block whose products are computed after its steps; at least the rows of one tile.
 AFTER_BYTES = 1024 * 1024
 
 
 class ProgramWriter:
-    """Gives every value of a task its place, and writes the program."""
+    """Assigns a position to every value of a task, and writes the program."""
 
     def __init__(self, task: Task, tiling: Tiling) -> None:
         self.task, self.tiling, self.batch = task, tiling, task.batch
@@ -90,10 +89,10 @@ class ProgramWriter:
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
         self.tiles = Tiles(self.code, tiling.lanes)
-        self.walk = ""  # what the names of the walk that is being written end in: see `llvm.AGAIN`
+        self.walk = ""  # suffix of names in the pass that is being written: see `llvm.AGAIN`
 
     def _block(self, numbers: int) -> int:
-        """Room in a row."""
+        """Allocate space in a row."""
         at = self.program.row
         self.program.row += -(-numbers // self.unit) * self.unit
         if numbers * self.size >= LONG:
@@ -106,7 +105,7 @@ class ProgramWriter:
         self.spots[name] = MemoryLocation(base, self._block(self.batch * width), width)
 
     def _side_by_side(self, segment: Segment, base: str, start: int) -> int:
-        """Place products side by side in rows that hold all of them; gives the width of such a row."""
+        """Place products side by side in rows that hold all of them; return the width of such a row."""
         widths = [self.widths[line.name] for line in segment.lines]
         for line, at in zip(segment.lines, accumulate(widths, initial=start), strict=False):
             self.spots[line.name] = MemoryLocation(base, at, sum(widths))
@@ -137,14 +136,14 @@ class ProgramWriter:
                 self.spots[name] = MemoryLocation("par", self._put(shape[0], Pack((name,))), 0)
 
     def _put(self, numbers: int, pack: Pack) -> int:
-        """Room for parameters."""
+        """Allocate space for parameters."""
         at = self.program.parameters
         self.program.packs.append(replace(pack, at=at))
         self.program.parameters += -(-numbers // self.unit) * self.unit
         return at
 
     def _at(self, name: str, *terms: tuple[str, int], ahead: int = 0) -> str:
-        """The address of a value's first number, `ahead` numbers on, at the rows that this call computes."""
+        """The address of a value's number `ahead`, in the rows that this call computes."""
         spot = self.spots[name]
         pointer = f"%{spot.base}" + ("" if spot.base == "par" else self.walk)
         return self._begun(pointer, spot.start + ahead, spot.stride, *terms)
@@ -165,8 +164,8 @@ class ProgramWriter:
         runs = {f"run{k}": numbers for k, numbers in enumerate(self.program.runs)}
         bytes_of_row = max(1, sum(self.program.runs) // self.batch) * self.size
         block = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // self.batch)
-        if plan.after:  # what the steps leave should still be in the cache
-            bytes_of_step = max(1, self.program.row) * self.size  # a loop of products alone may have no column
+        if plan.after:  # the results of the steps should still be in the cache
+            bytes_of_step = max(1, self.program.row) * self.size  # a loop of products alone may have no columns
             tiles = AFTER_BYTES // bytes_of_step // self.tiling.rows
             block = min(block, max(1, tiles) * self.tiling.rows)
         self.program.text = module_text(self.code, inputs, runs, self.program.row, block, self.task.reverse, parts)
@@ -195,7 +194,7 @@ class ProgramWriter:
     def _before(self, segment: Segment) -> None:
         """Products of an input for a block of steps.
 
-        Of the whole batch all steps have rows alike. A part of the batch has its tiles in each step.
+        For the whole batch, the rows of all steps are equivalent. A part of the batch has its tiles in each step.
         """
         code, batch = self.code, self.batch
         many = min(self.tiling.rows, self.part)
@@ -219,10 +218,10 @@ class ProgramWriter:
         self._tiled(segment, wide, f"%block_{run.base}", columns)
 
     def _after(self, segment: Segment) -> None:
-        """Products that no later step needs: those of one row of the batch for a block of steps, row after row."""
+        """Products that no later step needs: for one sequence at a time, over a block of steps."""
         code = self.code
         run, spot = self.spots[segment.lines[0].name], self.spots[segment.vector]
-        # where the first step in memory of a block has the vector, and how many numbers are between two steps
+        # position of the vector in the first step (in memory) of a block, and numbers between two steps
         block, between = f"%block_{spot.base}", 0
         if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
             block = "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
@@ -246,7 +245,7 @@ class ProgramWriter:
         self._tiled(segment, self.tiling.wide(self.tiling.rows), f"%block_{run.base}", columns)
 
     def _many(self, widths: tuple[int, ...], weights: str, x: str, out: str, count: str, strides: Strides) -> None:
-        """The products of one tile of weights with `count` rows: as many tiles as there are, then one row each."""
+        """The products of one tile of weights with `count` rows: full tiles first, then one row each."""
         code, most = self.code, self.tiling.rows
         tiles = code.value(f"udiv i64 {count}, {most}")
         tiled = code.value(f"mul i64 {tiles}, {most}")
@@ -256,7 +255,9 @@ class ProgramWriter:
             self._calls(self.tiles.function(widths, rows, strides), weights, *at, rows, number, strides)
 
     def _rows(self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: Strides) -> None:
-        """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
+        """The products of one tile of weights with all rows that this call computes, at most a tile's height at a
+        time.
+        """
         for rows, alike in groupby(shares(range(self.part), most), key=len):
             firsts = [share[0] for share in alike]
             xs = self.code.address(x, firsts[0] * strides.x)
@@ -287,7 +288,7 @@ class ProgramWriter:
         self._tiled(segment, self.tiling.wide(most), self._at(segment.lines[0].name), columns)
 
     def _spread_out(self, name: str, terms: int) -> str:
-        """A copy of a (B, terms) value with a gap between its rows: rows a power of two apart share cache lines."""
+        """A copy of a (B, terms) value with gaps between its rows: rows a power of two apart share cache lines."""
         code, v, stride = self.code, Vector(self.code, self.tiling.lanes), terms + self.unit
         self.program.scratch = max(self.program.scratch, self.part * stride)
 
@@ -304,9 +305,9 @@ class ProgramWriter:
         {"products": self._products, "elementwise": self._elementwise, "across": self._across}[segment.kind](segment)
 
     def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
-        """body(vector, b, j) for every row b and every unit j that a vector begins at.
+        """body(vector, b, j) for every row b and every unit j at which a vector begins.
 
-        The last vector may overlap the one before: its values are computed twice, and are the same.
+        The last vector may overlap the previous one: its values are computed twice, with equal results.
         """
         lanes = self.tiling.lanes
         while lanes > width:
@@ -325,13 +326,13 @@ class ProgramWriter:
         self.code.loop(self.part, 1, row)
 
     def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, begin: int | None = None) -> str:
-        """The units from j on of an operand, for row b; begin: of a part of it, that begins there."""
+        """The units of an operand starting at j, for row b; begin: start of a slice."""
         if not isinstance(name, str):
             return v.number(name)
         spot = self.spots[name]
         if self.widths[name] == 1 and width > 1:
             return v.spread(self._at(name, (b, spot.stride)))
-        # a part has another width than its operand: the last vector of units 0 to 2 of 12 begins at unit 1
+        # a slice has another width than its operand: the last vector of units 0 to 2 of 12 begins at unit 1
         aligned = self._aligned(v, name) if begin is None else self.size
         return v.load(self._at(name, (b, spot.stride), (j, 1), ahead=begin or 0), aligned)
 
@@ -345,7 +346,7 @@ class ProgramWriter:
         v.store(value, self._at(name, (b, self.spots[name].stride), (j, 1)), self._aligned(v, name))
 
     def _elementwise(self, segment: Segment) -> None:
-        """One loop over the units: a value that was read or computed stays in its register; every line is stored."""
+        """One loop over the units: values that were read or computed stay in registers; every line is stored."""
         width = self.widths[segment.lines[0].name]
 
         def body(v: Vector, b: str, j: str) -> None:
@@ -373,7 +374,7 @@ class ProgramWriter:
             self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
 
     def _copied(self, line: Line, operand: Operand, width: int, at: int = 0, begin: int = 0) -> None:
-        """`width` units of an operand, from `begin` on, become those of the line from `at` on."""
+        """Copy `width` units of an operand, starting at `begin`, to those of the line, starting at `at`."""
 
         def body(v: Vector, b: str, j: str) -> None:
             target = self._at(line.name, (b, self.spots[line.name].stride), (j, 1), ahead=at)
@@ -382,7 +383,7 @@ class ProgramWriter:
         self._units(width, body)
 
     def _reduced(self, line: Line, b: str) -> None:
-        """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then what is left over."""
+        """Sum, mean or maximum of one row's units: by vectors, then their lanes in halves, then the remainder."""
         name = line.reads[0]
         width, lanes = self.widths[name], self.tiling.lanes
         while lanes > width:
@@ -392,7 +393,7 @@ class ProgramWriter:
         def join(v: Vector, a: str, b: str) -> str:
             return v.larger(a, b) if line.op == "max" else v.add(a, b)
 
-        cell = code.address("%scratch", 0)  # the total so far: memory, for a loop has no other variable here
+        cell = code.address("%scratch", 0)  # the total so far, in memory, because a loop has no other variable here
         self.program.scratch = max(self.program.scratch, lanes)
         v.store(self._read(v, name, width, b, "0"), cell, self.size)
 
@@ -420,5 +421,5 @@ class ProgramWriter:
 
 
 def make_program(task: Task, lanes: int, registers: int) -> Program:
-    """The program of a task that is not declined, for vectors of `lanes` numbers and so many registers."""
+    """The program of a task that is not declined, for vectors of `lanes` numbers and this many registers."""
     return ProgramWriter(task, Tiling.of(lanes, registers)).write()

@@ -1,4 +1,4 @@
-"""Runs compiled lines for one set of weights, batch size and direction, as `numpy_machine.Machine` does for a plan."""
+"""Runs compiled lines for one set of weights, batch size and direction, like `numpy_machine.Machine` for a plan."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from .llvm import ARGUMENTS
 from .machine import Compiled
 from .program import ALIGN, MemoryLocation, Program
 
-#: A block that is copied out, or written to a file, step by step: its bytes (large pieces are written faster, by a
-#: quarter from 2 to 8 MB, and in memory it makes no difference), and its rows (steps times batch) at least, for the
-#: products before the loop.
+#: A block that is copied out, or written to a file, step by step: its size in bytes (large pieces are written faster,
+#: by a quarter from 2 to 8 MB; in memory it makes no difference), and its minimum number of rows (steps times batch),
+#: for the products before the loop.
 BLOCK_BYTES = 8 * 1024 * 1024
 BLOCK_ROWS = 64
-#: Multiplications after which a run comes back to Python, for Ctrl-C and the progress bar: some tenths of a second.
+#: Multiplications after which a run returns to Python, for Ctrl-C and the progress bar: some tenths of a second.
 PART = 2_000_000_000
 
 
 def aligned(numbers: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
-    """Memory for so many numbers and the position at which an aligned one begins."""
+    """Memory for this many numbers, and the position at which an aligned one begins."""
     memory = np.empty(numbers + ALIGN // dtype.itemsize, dtype)
     return memory, -memory.ctypes.data % ALIGN // dtype.itemsize
 
 
 def _must(fits: bool, what: str, found: object) -> None:
-    """Machine code checks nothing: what it is given must be right before it is called, also under `python -O`."""
+    """Machine code checks nothing: its arguments must be verified before the call, also under `python -O`."""
     if not fits:
         raise RuntimeError(f"{what} does not fit the compiled code: {found}")
 
 
 class RowMemory:
-    """Memory for `steps` steps: what `numpy_machine.Slab` is for the numpy plan.
+    """Memory for `steps` steps: the counterpart of `numpy_machine.Slab` in the numpy plan.
 
     rows: of the loop, one more than there are steps; runs: products before the loop.
     """
@@ -78,7 +78,7 @@ class RowMemory:
 
 
 class Runner:
-    """Compiled lines with their weights. One runs one input at a time: its arguments are its own.
+    """Compiled lines with their weights. Each instance runs one input at a time: it owns its arguments.
 
     weights: the stage's parameters by name, which are copied.
     """
@@ -93,7 +93,7 @@ class Runner:
         self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
         self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
         self._block: RowMemory | None = None
-        self._other: RowMemory | None = None  # what `take` may still be reading
+        self._other: RowMemory | None = None  # `take` may still be reading it
 
     def _packed(self) -> tuple[Array, int]:
         """The parameters in the program's layout, and the address at which they begin."""
@@ -132,7 +132,7 @@ class Runner:
         with ExitStack() as stack:  # no thread outlives a run
             others = len(self._threads) - 1
             pool = stack.enter_context(ThreadPoolExecutor(others, "lstm-trace")) if others else None
-            for done in range(0, max(steps, 1), size):  # no step at all is refused by the call
+            for done in range(0, max(steps, 1), size):  # the call rejects zero steps
                 count = min(size, steps - done)
                 first = steps - done - count if self.task.reverse else done
                 fed = [inputs[name][first : first + count] for name, _ in self.task.inputs]
@@ -153,12 +153,12 @@ class Runner:
             self._block = block
 
     def _kept(self, steps: int, kept: RowMemory | None) -> RowMemory:
-        """Memory for a block: what is kept, where it is large enough."""
+        """Memory for a block: the kept one, if it is large enough."""
         least = min(steps, self.block)
         return kept if kept is not None and kept.steps >= least else RowMemory(self.program, least)
 
     def _call(self, rows: RowMemory, first: int, count: int, fed: list[Array], pool: ThreadPoolExecutor | None) -> None:
-        """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
+        """Compute `count` steps starting at `first`, in `rows`. fed: the inputs at those steps."""
         _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
         size = self.dtype.itemsize
         held = [
@@ -182,7 +182,7 @@ class Runner:
 
 
 class _Thread:
-    """What one thread's calls are given: memory of its own, and the rows of the batch from `begin` on."""
+    """The arguments of one thread's calls: memory of its own, and the rows of the batch starting at `begin`."""
 
     def __init__(self, program: Program, begin: int, parameters: int) -> None:
         dtype = np.dtype(program.task.dtype)

@@ -1,8 +1,8 @@
-"""Which line is computed when: products before the loop, then in each step segments of lines of one kind.
+"""Which line is computed when: products before the loop, then in each step segments of lines of the same kind.
 
-The rules look at operations, operands and widths only. A product of an input does not depend on the loop and leaves
-it. What is left is taken as it becomes ready: all products of one vector together, then as many elementwise lines of
-one width as there are, so that a plain recurrent cell has two segments: its products, and one loop over its units.
+The rules look only at operations, operands and widths. A product of an input does not depend on the loop and leaves it.
+The rest is scheduled as it becomes ready: all products of one vector together, then as many elementwise lines of the
+same width as possible, so that a simple recurrent cell has two segments: its products, and one loop over its units.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...cell.ops import OPS
 from ..plan.plan import shared_memory
 from .functions import ELEMENTWISE
 
-#: Operations over all units of one operand, the joining of operands side by side, and a part of one.
+#: Operations over all units of one operand, concatenation, and slices.
 ACROSS = ("sum", "mean", "max", "concat", "slice")
 PRODUCTS = ("matvec", "vecmat")
 Pairs = tuple[tuple[str, str], ...]
@@ -24,10 +24,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Task:
-    """A stage to be computed, without a value: everything on which its machine code depends.
+    """A stage to be computed, without values: everything on which its machine code depends.
 
-    carry: (state, line it carries); sizes: the width of every line and of every state that is read; inputs: widths;
-    parameters: shapes. part: so many rows of the batch are computed by one call, since no row depends on another; 0 is
+    carry: (state, line it carries); sizes: the width of every line and of every state that is used; inputs: widths;
+    parameters: shapes. part: number of rows of the batch computed by one call, since no row depends on another; 0 means
     all of them.
     """
 
@@ -56,19 +56,19 @@ class Task:
 
     @cached_property
     def widths(self) -> dict[str, int]:
-        """Of every value that is not a matrix."""
+        """The width of every value that is not a matrix."""
         vectors = {name: shape[0] for name, shape in self.parameters if len(shape) == 1}
         return {**vectors, **dict(self.inputs), **dict(self.sizes)}
 
     @cached_property
     def begins(self) -> tuple[int, ...]:
-        """The first row of each part; the last part may overlap the one before: both find the same values."""
+        """The first row of each part; the last part may overlap the previous one: both compute the same values."""
         part = self.part or self.batch
         return tuple(min(row, self.batch - part) for row in range(0, self.batch, part))
 
     @cached_property
     def states(self) -> tuple[str, ...]:
-        """The carried states that a line reads."""
+        """The carried states that a line uses."""
         read = {name for line in self.lines for name in line.reads}
         return tuple(state for state, _ in self.carry if state in read)
 
@@ -85,16 +85,16 @@ class Segment:
 
     @property
     def vector(self) -> str:
-        """What is multiplied, of products."""
+        """The vector that products multiply."""
         assert self.lines[0].product
         return self.lines[0].product[1]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """before: products of one input each. loop: what a step computes, in order. after: products that no later step
-    needs; again: what depends on them. carried: (state, line whose memory it shares); a state that is read and carries
-    nothing (one step only) is not there."""
+    """before: products of one input each. loop: the work of a step, in order. after: products that no later step needs;
+    again: lines that depend on them. carried: (state, line whose memory it shares); a state that is used but carries
+    nothing (in a single step) is not listed."""
 
     before: tuple[Segment, ...]
     loop: tuple[Segment, ...]
@@ -105,7 +105,7 @@ class Schedule:
 
 
 def declined(task: Task) -> str | None:
-    """Why the lines cannot be compiled; None where they can."""
+    """Why the lines cannot be compiled; None if they can."""
     if task.dtype not in ("float32", "float64"):
         return f"{task.dtype} is not compiled"
     if task.batch < 1 or any(width < 1 for _, width in (*task.sizes, *task.inputs)):
@@ -120,7 +120,7 @@ def declined(task: Task) -> str | None:
         if not line.reads or (OPS[line.op].reduces and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
         if line.product and len(task.shapes.get(line.product[0], ())) != 2:
-            return f"line `{line.name}`: the matrix is no parameter"
+            return f"line `{line.name}`: the matrix is not a parameter"
     return None
 
 
@@ -165,14 +165,14 @@ def _later(lines: Sequence[Line], carried: set[str]) -> tuple[list[Line], list[L
 
 
 def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:
-    """Products, those of one vector together."""
+    """Products, grouped by vector."""
     by_vector = [(line.product[1], line) for line in lines if line.product]
     for vector in dict.fromkeys(vector for vector, _ in by_vector):
         yield Segment("products", tuple(line for read, line in by_vector if read == vector))
 
 
 def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iterator[Segment]:
-    """The lines of a step in an order in which each finds its operands."""
+    """The lines of a step in an order in which each one's operands are available."""
     ready = set(known)
 
     def is_ready(line: Line) -> bool:

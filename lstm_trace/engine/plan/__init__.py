@@ -1,1 +1,1 @@
-"""The plan that is derived from the lines of a cell, and the run of it with numpy."""
+"""The plan that is derived from the lines of a cell, and its execution with numpy."""

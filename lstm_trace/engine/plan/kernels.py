@@ -1,9 +1,9 @@
-"""How numpy computes each operation into memory that is there: a table from operation to calls with an output.
+"""How numpy computes each operation into existing memory: a table from operation to calls with an output.
 
-A kernel gives (function, arguments) pairs, to be called in order. It never looks at its operands: they are arrays of
-many steps, or sequences of one array for each step, and the pairs are the same. Every result equals, bit for bit,
-that of the operation's array function on the same operands; products alone may add in another order, and numpy before 2
-gives some functions other last digits at a stride. `verification.plans` compares them at every stride.
+A kernel yields (function, arguments) pairs, to be called in order. It never looks at its operands: they are arrays of
+many steps, or sequences with one array per step, and the pairs are the same. Every result equals, bit for bit, that of
+the operation's array function on the same operands; only products may be summed in another order, and numpy before 2
+gives some functions other last digits for strided arrays. `verification.plans` compares them at every stride.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...cell.ops import OPS
 
 Arrays = Mapping[str, Array]
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
-#: Of what a kernel needs beside its operands, the memory of the result, the operands and the constants: the calls.
+#: From a bench, the memory of the result, the operands and the constants to the calls.
 Kernel = Callable[["Outside", Any, Sequence[Any], Sequence[float]], Steps]
 
 
@@ -35,7 +35,7 @@ class Outside:
         return np.array(value, self.dtype)
 
     def scratch(self, mask: bool = False) -> Any:
-        """Memory of the result's shape, for truth values with `mask`."""
+        """Memory of the result's shape; boolean with `mask`."""
         return np.empty(self.shape, bool if mask else self.dtype)
 
     def moving(self, array: Array) -> Array:
@@ -47,12 +47,12 @@ class Outside:
         return array
 
     def started(self, shape: tuple[int, ...]) -> None:
-        """A call begins whose result has this shape over all its steps."""
+        """Begin a call whose result has this shape over all its steps."""
         self.shape = shape
 
 
 class Inside(Outside):
-    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
+    """Calls in the loop: operands are sequences with one array per step, in the order of the loop."""
 
     def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
         super().__init__(dtype)
@@ -77,7 +77,7 @@ def _put(mask: Array, values: Array, out: Array) -> None:
 
 
 def _larger(a: Array, b: Array, out: Array) -> None:
-    np.maximum(a, b, out=out)  # numpy takes the output of these two by name only
+    np.maximum(a, b, out=out)  # numpy accepts the output of these two only by name
 
 
 def _smaller(a: Array, b: Array, out: Array) -> None:
@@ -89,12 +89,12 @@ def _one_call(function: Callable[..., Any]) -> Kernel:
 
 
 def _neg(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
-    """As `ops.negated` has it: `np.negative` is wrong at some strides."""
+    """As in `ops.negated`: `np.negative` is wrong at some strides."""
     return [(np.subtract, (bench.number(-0.0), a[0], out))]
 
 
 def _add(bench: Outside, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
-    """From left to right, the first two terms at once where the first is not negated."""
+    """From left to right, the first two terms together unless the first is negated."""
     total = a[0]
     found: Steps = []
     if signs[0] < 0 or len(a) == 1:
@@ -151,7 +151,7 @@ def _slice(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> St
 
 
 def _by_definition(op: str) -> Kernel:
-    """The operation's own array function, its result copied: for what numpy cannot compute in place."""
+    """The operation's own array function, with its result copied: if numpy cannot compute in place."""
 
     def kernel(bench: Outside, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
         def call(result: Array, *operands: Array) -> None:
@@ -162,7 +162,7 @@ def _by_definition(op: str) -> Kernel:
     return kernel
 
 
-#: How each operation is computed. The operands of products are not of one shape: their rule is in `numpy_machine`.
+#: How each operation is computed. The operands of products differ in shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
     **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
     "add": _add,

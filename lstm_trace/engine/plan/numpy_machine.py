@@ -1,9 +1,9 @@
-"""The planned run: the memory of a plan, its calls bound to arrays, and the run of them block by block.
+"""The planned run: the memory of a plan, its calls bound to arrays, and their execution block by block.
 
-Values of the loop stand in `rows`, one row for each step and one more: a carried line is written one row later than
-its step, where the next step finds it as a state, without a copy. For the reverse direction it is one row earlier.
-Within a row each value is a contiguous (B, width) block. Values computed before and after the loop stand in rows too
-where there is one row in the batch; otherwise each has all its steps together (`runs`), as matrix products want it.
+Values of the loop are stored in `rows`, one row per step and one more: a carried line is written one row later than its
+step, where the next step finds it as a state, without a copy. For the reverse direction it is one row earlier. Within a
+row each value is a contiguous (B, width) block. Values computed before and after the loop are stored in rows too if the
+batch has one row; otherwise each has all its steps together (`runs`), as matrix products need it.
 
 Small steps are computed in a small slab that is kept, with a view prepared for every operand of every step (a numpy
 call on a few numbers costs as much as making its views), and each finished block is copied out. Large steps are
@@ -29,8 +29,8 @@ from .plan import CallOperand, MemorySlot, Plan, PlannedCall
 class Slab:
     """Memory for `steps` steps of a plan.
 
-    scratch: steps of memory for partial sums; they are needed for one block of steps at a time. fed, bound: the inputs
-    of a block, and views that a machine has prepared (see `numpy_machine`).
+    scratch: number of steps of memory for partial sums, which are needed for one block of steps at a time. fed, bound:
+    the inputs of a block, and views that a machine has prepared (see `numpy_machine`).
     """
 
     def __init__(self, plan: Plan, steps: int, batch: int, dtype: np.dtype[Any], reverse: bool, scratch: int) -> None:
@@ -48,7 +48,9 @@ class Slab:
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
 
     def values(self, place: MemorySlot, count: int, first: int, last: int) -> Array:
-        """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
+        """The `count` values starting at `place`, at the steps from `first` to before `last`: (steps, count, B,
+        width).
+        """
         batch, width = self.batch, place.width
         shape = last - first, count, batch, width
         if place.area == "scratch":  # one block of steps, from its own beginning
@@ -78,22 +80,22 @@ class Slab:
         return self.rows[row, begin : begin + self.batch * place.width].reshape(self.batch, place.width)
 
     def fill(self, block: Slab, at: int, steps: int) -> None:
-        """Take the first `steps` steps of `block` as the steps from `at` on."""
+        """Copy the first `steps` steps of `block` to the steps starting at `at`."""
         self.rows[at : at + steps + 1] = block.rows[: steps + 1]
         for place, count in self._sections:
             self._run(place, count)[:, at : at + steps] = block._run(place, count)[:, :steps]
 
 
 def _sections(plan: Plan) -> tuple[tuple[MemorySlot, int], ...]:
-    """Neighbours of one width among the values outside the loop: the first of them, and how many."""
+    """Runs of equal width among the values outside the loop: the first of each run, and its length."""
     places = sorted({place for place in plan.places.values() if place.area in ("before", "after")})
     groups = ([*group] for _, group in groupby(places, key=lambda place: (place.area, place.width)))
     return tuple((group[0], len(group)) for group in groups)
 
 
-#: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
+#: Up to this size a vector is multiplied from the left with the transposed matrix, which is faster.
 LONG_VECTOR = 256
-#: Of each kind of product, at which place the vector stands.
+#: For each kind of product, the position of the vector.
 _VECTOR = {"matvec": 1, "vecmat": 0}
 
 Packs = dict[tuple[Any, ...], Array]
@@ -102,7 +104,7 @@ Packs = dict[tuple[Any, ...], Array]
 class Binder:
     """Finds the arrays of each call on some steps of a slab.
 
-    fed: the inputs at these steps. weights: the parameters by name. packs: stacked copies of them, that are added to.
+    fed: the inputs at these steps. weights: the parameters by name. packs: stacked copies of them; new ones are added.
     """
 
     def __init__(self, slab: Slab, fed: Arrays, weights: Arrays, packs: Packs, first: int, last: int) -> None:
@@ -130,19 +132,19 @@ class Binder:
         return self.slab.values(self.places[names[0]], len(names), self.first, self.last)
 
     def _operand(self, call: PlannedCall, operand: CallOperand) -> Array | None:
-        """(steps, n or 1, B, width) of values and inputs, (n, B, width) of parameters, None for a number."""
+        """(steps, n or 1, B, width) for values and inputs, (n, B, width) for parameters, None for a number."""
         if operand.kind == "number":
             return None
         if operand.kind == "value":
             return self._values(operand.names)
         if operand.kind == "input":
             return self.fed[operand.names[0]][:, None]
-        if call.op in _VECTOR:  # a product of two parameters: as the definition has it
+        if call.op in _VECTOR:  # a product of two parameters: as in the definition
             return self.weights[operand.names[0]]
         return self._pack(operand.names, "vectors", operand.width)
 
     def _product(self, call: PlannedCall, bench: Outside) -> Steps:
-        """Products by stacked matrices: of one vector, or each of its own."""
+        """Products by stacked matrices: of one vector, or of one each."""
         at = _VECTOR[call.op]
         names, left = call.operands[1 - at].names, at == 0
         vectors = self._operand(call, call.operands[at])
@@ -162,16 +164,16 @@ class Binder:
             if count == 1:
                 matrices, vectors, out = matrices[0], vectors[:, 0], out[:, 0]
             return [(np.matmul, (bench.moving(vectors), bench.fixed(matrices), bench.moving(out)))]
-        if batch == 1 or (vectors[:, 0].flags.c_contiguous and out[:, 0].flags.c_contiguous):  # every step at once
+        if batch == 1 or (vectors[:, 0].flags.c_contiguous and out[:, 0].flags.c_contiguous):  # all steps at once
             vectors, out = (a.transpose(1, 0, 2, 3).reshape(a.shape[1], -1, a.shape[3]) for a in (vectors, out))
         return [(np.matmul, (vectors, matrices, out))]
 
     def _pack(self, names: tuple[str, ...], form: str, width: int = 0, left: bool = False) -> Array:
         """Parameters stacked in the order of `names`; made once.
 
-        form: `rows`, matrices one below the other (n·M, N); `across`, that transposed; `columns`, each transposed
-        (n, N, M); `vectors`, each repeated for every row of the batch (n, B, width). left: the vector stands left of
-        the matrices, which are transposed first.
+        form: `rows`, matrices one below the other (n·M, N); `across`, that transposed; `columns`, each transposed (n,
+        N, M); `vectors`, each repeated for every row of the batch (n, B, width). left: the vector is to the left of the
+        matrices, which are transposed first.
         """
         key = (names, form, left) if form != "vectors" else (names, form, width, self.batch)
         found = self.packs.get(key)
@@ -190,7 +192,7 @@ class Binder:
 
 
 def _flattened(out: Array, operands: list[Array | None], width: int) -> tuple[Array, list[Array | None]]:
-    """The operands of an elementwise call with as few axes as they allow: numpy is quickest on one run of numbers."""
+    """The operands of an elementwise call with as few axes as possible: numpy is fastest on contiguous numbers."""
     arrays = [a for a in operands if a is not None]
     if any(a.shape[-1] != width for a in arrays):
         return out, operands  # (steps, n, B, width) against (…, 1)
@@ -206,19 +208,19 @@ def _flattened(out: Array, operands: list[Array | None], width: int) -> tuple[Ar
     return flat(out), [None if a is None else flat(a) for a in operands]
 
 
-#: Bytes of a kept slab, which should stay in the cache; it has at most so many steps. A step of which fewer than
-#: `LEAST_STEPS` would fit is large.
+#: Maximum size in bytes of a kept slab, which should stay in the cache, and its maximum number of steps. A step is
+#: large if fewer than `LEAST_STEPS` would fit.
 KEPT = 2 * 1024 * 1024
 MOST_STEPS = 64
 LEAST_STEPS = 8
-#: The same for large steps, of which there must be some nevertheless, for the products.
+#: The same for large steps, of which some are needed nevertheless, for the products.
 KEPT_LARGE = 8 * 1024 * 1024
 FEWEST_STEPS = 4
 #: Numbers of steps for which a kept slab remembers its views; blocks for which the slab of a trace does.
 MOST_BOUND = 4
 MOST_BLOCKS = 64
-#: Rows (steps times batch) that a product before the loop should have, for speed: at least, and where they are made
-#: in blocks of any size; and the bytes that they should not exceed.
+#: Rows (steps times batch) that a product before the loop should have, for speed: the minimum, and the number if blocks
+#: may have any size; and the maximum size in bytes.
 LEAST_ROWS = 64
 PRODUCT_ROWS = 1024
 MOST_PRODUCT_STEPS = 256
@@ -231,7 +233,7 @@ Tick = Callable[[int], None] | None
 class Bound(NamedTuple):
     """A plan's calls on some steps of a slab: the parts outside the loop, and each call in it with its sequences.
 
-    fed: where the inputs go; first, last: where the states stand before the first and after the last step.
+    fed: where the inputs go; first, last: where the states are before the first and after the last step.
     """
 
     before: Steps
@@ -242,7 +244,7 @@ class Bound(NamedTuple):
     last: Arrays
 
     def run(self) -> None:
-        """Compute every step: in the loop the calls of one step after the other."""
+        """Compute every step: in the loop, the calls of one step after the other."""
         for function, arguments in self.before:
             function(*arguments)
         if self.loop:
@@ -255,7 +257,7 @@ class Machine:
     """A plan for one set of weights, one batch size and one direction.
 
     weights: the stage's parameters by name. packs: stacked copies of weights, shared between machines.
-    One machine runs one input at a time: its kept slab is its own.
+    Each machine runs one input at a time: it owns its kept slab.
     """
 
     def __init__(
@@ -282,10 +284,10 @@ class Machine:
     ) -> None:
         """Compute `steps` steps.
 
-        inputs: (T, B, width); state: (B, width) for each state that is read, at the first step. slab: where all steps
-        go; without it each finished block is given to `take` (block, first step, number of steps), which must copy what
-        it keeps, or say True: then it may read on until it is given the next block.
-        tick: told after each block how many steps are done.
+        inputs: (T, B, width); state: (B, width) for each state that is used, at the first step. slab: for all steps;
+        without it each finished block is passed to `take` (block, first step, number of steps), which must copy what it
+        keeps, or return True: then it may continue to read until it gets the next block.
+        tick: called after each block with the number of finished steps.
         """
         whole = slab is not None and not self.small
         work = slab if slab is not None and whole else self._next()
@@ -296,7 +298,7 @@ class Machine:
             bound = self._bound(work, at, at + count, keep=not whole or count == steps)
             for name, array in bound.fed.items():
                 array[...] = inputs[name][first : first + count]
-            if not whole or not done:  # within one slab the states stand where the next block reads them
+            if not whole or not done:  # within one slab the states are where the next block reads them
                 for name, array in bound.first.items():
                     array[...] = state[name]
             bound.run()
@@ -310,7 +312,7 @@ class Machine:
                 tick(done)
 
     def _next(self) -> Slab:
-        """A kept slab: not the one that was given out last, where that is still being read."""
+        """A kept slab; not the last one used, if that is still being read."""
         if len(self._pool) < 2:
             self._pool.append(Slab(self.plan, self._kept_steps, self.batch, self.dtype, self.reverse, self._kept_steps))
         else:
@@ -322,7 +324,7 @@ class Machine:
     def _bound(self, slab: Slab, first: int, last: int, keep: bool) -> Bound:
         """The plan's calls on the steps from `first` to before `last` of `slab`.
 
-        keep: whether every view of every step is made now, to be used again.
+        keep: whether to make all views of all steps now, for reuse.
         """
         if (first, last) in slab.bound:
             return slab.bound[first, last]  # type: ignore[no-any-return]
@@ -336,7 +338,7 @@ class Machine:
             [step for call in calls for step in binder.steps(call, bench)]
             for calls, bench in ((self.plan.before, outside), (self.plan.loop, inside), (self.plan.after, outside))
         )
-        if keep and last - first == 1:  # the only step needs no sequences
+        if keep and last - first == 1:  # a single step needs no sequences
             before, loop = before + [(f, tuple(next(iter(s)) for s in steps)) for f, steps in loop], []
         rows = (last, first) if self.reverse else (first, last)
         begin, end = ({state: slab.state(state, row) for state in self.plan.states} for row in rows)

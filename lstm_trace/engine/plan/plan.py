@@ -1,19 +1,20 @@
-"""The plan of a stage: which lines leave the time loop, which become one call, where every value lies.
+"""The plan of a stage: which lines leave the time loop, which are combined into one call, where every value is stored.
 
 A plan is derived from the lines by four rules that know no cell:
 
-1. a line that depends on no state is computed for many steps at once, before the loop; a line on which no later step
-   depends, after it;
-2. of a sum in the loop, the leading terms that are known before it are added before it: the partial sums of a sum
+1. a line that depends on no state is computed for many steps at once, before the loop; a line that no later step
+   needs, after it;
+2. if the leading terms of a sum in the loop are known before it, they are added before it: the partial sums of a sum
    from left to right are rounded in the same order, wherever they are computed;
-3. siblings of one operation become one call (`fuse`): products of one vector are one product of stacked matrices;
-4. a carried state is no copy: it is the line that it carries, one row earlier.
+3. siblings with the same operation become one call (`fuse`): products of one vector are one product of stacked
+matrices;
+4. a carried state is not a copy: it is the line that it carries, one row earlier.
 
-Two lines can stand next to each other in a call where, at each position, they read equal numbers, parameters (which can
-be stacked), the same value, or two values that can be neighbours in the same order as the results; products rather read
-the same vector. Every value has at most one neighbour on each side, so the neighbours form chains: the order in memory.
+Two lines can be neighbours in a call if, at each position, they read equal numbers, parameters (which can be stacked),
+the same value, or two values that can be neighbours in the same order as the results; for products the same vector is
+preferred. Every value has at most one neighbour on each side, so the neighbours form chains: the order in memory.
 
-Nothing is re-associated and no line is left out. A plan is a value: it holds no weights and no batch size, so one
+Nothing is re-associated and no line is left out. A plan is a value: it contains no weights and no batch size, so one
 plan serves every run of a cell with the same sizes.
 """
 
@@ -30,11 +31,11 @@ from ...cell.lines import Line, expression
 from ...cell.ops import OPS
 from ...errors import counted
 
-Link = tuple[str, str]  # the second value lies right after the first
+Link = tuple[str, str]  # the second value is stored right after the first
 
 
 class MemoryColumn(NamedTuple):
-    """Where a value is read: the memory of a line (its own; a state has that of the line that it carries).
+    """Where a value is read: the memory of a line (its own; for a state, that of the line that it carries).
 
     area: values of different areas cannot be neighbours. ahead: the row is one later (a carried line, as it is
     written).
@@ -48,17 +49,17 @@ class MemoryColumn(NamedTuple):
 
 @dataclass
 class NeighbourChains:
-    """The neighbours that have been settled so far."""
+    """The neighbours that are fixed so far."""
 
     right: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
 
     def settled(self, links: Sequence[Link]) -> int:
-        """How many of `links` hold already."""
+        """How many of `links` are already fixed."""
         return sum(1 for a, b in links if self.right.get(a) == b)
 
     def join(self, links: Sequence[Link]) -> bool:
-        """Make every one of `links` hold, or none where one cannot."""
+        """Fix all of `links`, or none if one is impossible."""
         done: list[Link] = []
         for a, b in links:
             if self.right.get(a) == b:
@@ -72,7 +73,7 @@ class NeighbourChains:
         return True
 
     def chain(self, first: str) -> Iterator[str]:
-        """The values from `first` on."""
+        """The values starting at `first`."""
         yield first
         while first in self.right:
             first = self.right[first]
@@ -81,7 +82,7 @@ class NeighbourChains:
 
 @dataclass(eq=False)
 class _Group:
-    """Lines that one call computes. own: these lines; needs: those that they need, through any others; as bits."""
+    """Lines computed by one call. own: these lines; needs: all lines that they depend on; as bit sets."""
 
     lines: list[Line]
     own: int
@@ -95,19 +96,22 @@ class Groups:
     of: dict[str, _Group] = field(default_factory=dict)
 
     def add(self, line: Line, reads: Sequence[str]) -> None:
-        """Begin with a line by itself; those that it reads are there already."""
+        """Add a line as a group of its own; its operands must have been added before."""
         read = [self.of[name] for name in reads if name in self.of]
         needs = reduce(or_, (one.own | one.needs for one in read), 0)
         self.of[line.name] = _Group([line], 1 << len(self.of), needs)
 
     def can_follow(self, a: Line, b: Line) -> bool:
-        """Whether `a` ends a group and `b` begins another, and neither group needs the other. Once no, always no."""
+        """Whether `a` ends a group and `b` begins another, and neither depends on the other.
+
+        Never becomes true again.
+        """
         one, two = self.of[a.name], self.of[b.name]
         apart = one is not two and not (one.needs & two.own or two.needs & one.own)
         return apart and one.lines[-1] is a and two.lines[0] is b
 
     def merge(self, a: Line, b: Line) -> list[Line]:
-        """Let the group of `b` follow that of `a`; the lines of both."""
+        """Append the group of `b` to that of `a`; return the lines of both."""
         one, two = self.of[a.name], self.of[b.name]
         one.lines += two.lines
         one.own |= two.own
@@ -120,7 +124,7 @@ class Groups:
 
 
 class _Pair(NamedTuple):
-    """How two lines could follow each other: the kind of each operand position, the neighbours that it needs."""
+    """How two lines could be neighbours: the kind of each operand position, the links that it needs."""
 
     kinds: tuple[str, ...]
     links: tuple[Link, ...]
@@ -131,19 +135,19 @@ def fuse(
 ) -> tuple[list[list[Line]], NeighbourChains]:
     """Groups of lines, each to be computed by one call, in an order in which they can be computed.
 
-    lines: in computing order. columns: of every line and state. Lines of different areas are never one group.
-    Later lines choose their order first: what they need of their operands decides how those are computed. Lines that
-    are equally many steps away from the states find each other before others do.
+    lines: in order of computation. columns: of every line and state. Lines of different areas are never grouped. Later
+    lines choose their order first: their requirements on their operands decide how those are computed. Lines at the
+    same distance from the states are paired before others.
     """
     chains = NeighbourChains()
     groups = Groups()
-    kinds: dict[str, tuple[str, ...]] = {}  # of the groups with more than one line, by the name of each of them
+    kinds: dict[str, tuple[str, ...]] = {}  # for groups with more than one line, by the name of each line
     depth: dict[str, int] = {}
     for line in lines:
         groups.add(line, reads := line.reads)
         depth[line.name] = 1 + max((depth.get(name, 0) for name in reads), default=0)
     for level in (True, False):
-        later: dict[object, list[Line]] = {}  # lines that could be siblings, from the last one back
+        later: dict[object, list[Line]] = {}  # lines that could be siblings, starting with the last one
         for line in reversed(lines):
             column = columns[line.name]
             key = column.area, line.op, line.constants, column.width, len(line.operands), level and depth[line.name]
@@ -155,14 +159,14 @@ def fuse(
             for _, (a, b, pair) in sorted(zip(by, fits, strict=True), key=itemgetter(0)):
                 if any(kinds.get(x.name, pair.kinds) != pair.kinds for x in (a, b)):
                     continue
-                if groups.can_follow(a, b) and chains.join(pair.links):  # some have found others meanwhile
+                if groups.can_follow(a, b) and chains.join(pair.links):  # some have been paired in the meantime
                     kinds.update((x.name, pair.kinds) for x in groups.merge(a, b))
             siblings.append(line)
     return _ordered(lines, {name: group.lines for name, group in groups.of.items()}), chains
 
 
 def _pair(a: Line, b: Line, columns: Mapping[str, MemoryColumn], parameters: frozenset[str]) -> _Pair | None:
-    """What it takes for `b` to follow `a` in one call; None where it cannot."""
+    """The requirements for `b` to follow `a` in one call; None if it cannot."""
     kinds: list[str] = []
     links: list[Link] = [(columns[a.name].line, columns[b.name].line)]
     if columns[a.name].ahead != columns[b.name].ahead or OPS[a.op].width == "concat":
@@ -194,7 +198,7 @@ def _pair(a: Line, b: Line, columns: Mapping[str, MemoryColumn], parameters: fro
 
 
 def _ordered(lines: Sequence[Line], group: Mapping[str, list[Line]]) -> list[list[Line]]:
-    """The groups so that each stands after all that it reads, otherwise as early as its first line."""
+    """The groups ordered so that each comes after its operands, otherwise as early as its first line."""
     order: list[list[Line]] = []
     state: dict[int, bool] = {}  # False: entered, True: placed
     for start in lines:
@@ -219,7 +223,7 @@ Widths = tuple[tuple[str, int], ...]
 
 
 class MemorySlot(NamedTuple):
-    """Where a value lies: from column `start` of its area on, `width` columns (each as wide as the batch).
+    """The position of a value: starting at column `start` of its area, `width` columns (each as wide as the batch).
 
     ahead: it is written one row later than the step it belongs to (a carried line), where the next step finds it.
     """
@@ -231,7 +235,7 @@ class MemorySlot(NamedTuple):
 
 
 class CallOperand(NamedTuple):
-    """What a call reads at one position: one name for each of its lines, or one for all; or a number."""
+    """What a call reads at one position: one name per line, or one for all; or a number."""
 
     kind: Literal["value", "input", "parameter", "number"]
     names: tuple[str, ...] = ()
@@ -240,7 +244,7 @@ class CallOperand(NamedTuple):
 
 
 class PlannedCall(NamedTuple):
-    """One operation on lines that lie side by side; `constants` as in the lines."""
+    """One operation on lines that are stored side by side; `constants` as in the lines."""
 
     op: str
     lines: tuple[str, ...]
@@ -251,10 +255,11 @@ class PlannedCall(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The calls before, in and after the time loop, and the place of every line and state that is read.
+    """The calls before, in and after the time loop, and the position of every line and state that is used.
 
-    columns: how many each area has. `scratch` holds partial sums that are no lines: it is never recorded. carried:
-    pairs (state, line or hidden copy whose place it shares); a state that is read but never written is not there.
+    columns: number of columns of each area. `scratch` holds partial sums that are not lines: it is never recorded.
+    carried: pairs (state, line or hidden copy whose position it shares); a state that is used but never written is not
+    listed.
     """
 
     before: tuple[PlannedCall, ...]
@@ -268,11 +273,11 @@ class Plan:
 
     @property
     def calls(self) -> tuple[PlannedCall, ...]:
-        """All of them, in the order in which they are made."""
+        """All calls, in the order in which they are made."""
         return (*self.before, *self.loop, *self.after)
 
     def __str__(self) -> str:
-        """The calls of each part, then the order in which the values lie."""
+        """The calls of each part, then the order in which the values are stored."""
         parts = (
             ("before the loop, for many steps at once", self.before),
             ("each step", self.loop),
@@ -299,8 +304,8 @@ def make_plan(
 ) -> Plan:
     """Derive the plan of `lines`.
 
-    carry: (state, line that it carries). sizes: the width of every line and of every state that is read. inputs: names
-    that are read, with their widths. parameters: names that are read, with the width of a vector, 0 for a matrix.
+    carry: (state, line that it carries). sizes: the width of every line and of every state that is used. inputs: names
+    of the used ones, with their widths. parameters: names of the used ones, with the width of a vector, 0 for a matrix.
     """
     widths = dict((*sizes, *inputs))
     known = {line.name for line in lines}
@@ -336,8 +341,9 @@ def shared_memory(
 ) -> tuple[tuple[tuple[str, str], ...], tuple[Line, ...]]:
     """Each state with the line whose memory it shares, and hidden copies for those that cannot share it.
 
-    A line serves one state only (their initial values differ), and only a line of the loop. inside: these lines.
-    known: all lines and inputs; in a single step a state may carry what is not there, and nobody reads it.
+    A line can share its memory with only one state (their initial values differ), and only if it is in the loop.
+    inside: the lines in the loop. known: all lines and inputs; in a single step a state may carry a missing line that
+    nobody uses.
     """
     pairs: dict[str, str] = {}
     copies: list[Line] = []
@@ -351,7 +357,7 @@ def shared_memory(
 
 
 def _moving(lines: Sequence[Line], states: Container[str], begin: Iterable[str] = ()) -> set[str]:
-    """The lines that depend on a state, or on those of `begin`."""
+    """The lines that depend on a state, or on the lines in `begin`."""
     moving = set(begin)
     for line in lines:
         if any(name in moving or name in states for name in line.reads):
@@ -360,7 +366,7 @@ def _moving(lines: Sequence[Line], states: Container[str], begin: Iterable[str] 
 
 
 def _areas(lines: Sequence[Line], carried: Mapping[str, str], states: set[str]) -> dict[str, Area]:
-    """Where each line is computed: before the loop, in it (a carried line needs it), or after it."""
+    """Where each line is computed: before the loop, in it (if a carried line needs it), or after it."""
     loop = set(carried.values())
     moving = _moving(lines, states, loop)
     for line in reversed(lines):
@@ -370,7 +376,7 @@ def _areas(lines: Sequence[Line], carried: Mapping[str, str], states: set[str]) 
 
 
 def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) -> tuple[tuple[Line, ...], list[Line]]:
-    """The lines with the leading terms of each sum in the loop as a sum of its own, where they are known before it."""
+    """The lines, with the leading terms of each sum in the loop split off as a separate sum if known before it."""
     found: list[Line] = []
     by_sum = {(x.operands, x.constants): x.name for x in lines if x.op == "add" and area[x.name] == "before"}
     changed: list[Line] = []
@@ -396,7 +402,7 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
 def _places(
     names: Iterable[str], columns: Mapping[str, MemoryColumn], chains: NeighbourChains
 ) -> tuple[dict[str, MemorySlot], dict[Area, int]]:
-    """Lay the chains out one after the other, in the order of their first names."""
+    """Lay out the chains one after the other, in the order of their first names."""
     totals: dict[Area, int] = {"before": 0, "loop": 0, "after": 0, "scratch": 0}
     own: dict[str, int] = {}
     width = {column.line: column for column in columns.values()}
@@ -435,7 +441,7 @@ def _call(
 
 
 def _wrapped(head: str, parts: Sequence[str]) -> str:
-    """`head` and the parts, broken between parts where a row is full."""
+    """`head` and the parts, wrapped between parts at the maximum line width."""
     text = "\0| ".join(part.replace(" ", "\0") for part in parts)
     first = f"  {head:<9} "
     wrapper = TextWrapper(80, first, " " * len(first), break_long_words=False, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""What a value is in its cell, found from what reads what; colours, scales and charts go by it."""
+"""The role of a value in its cell, found from what reads what; colours, scales and charts follow it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def of_units(stage: Stage) -> list[str]:
 
 
 def line_looks(stage: Stage, names: Sequence[str], width: float) -> dict[str, dict[str, Any]]:
-    """How charts draw each line: in a shade of its role, gates dashed. width: of those that are no gates."""
+    """How charts draw each line: in a shade of its role, gates dashed. width: of lines that are not gates."""
     looks: dict[str, dict[str, Any]] = {}
     for name in names:
         kind = role(stage, name)
@@ -67,18 +67,18 @@ def line_looks(stage: Stage, names: Sequence[str], width: float) -> dict[str, di
 
 
 def ends(stage: Stage) -> list[str]:
-    """The lines that a chart shows by their entries: what is given out, and read by no other line."""
+    """The lines whose entries a chart shows: what is given out, and read by no other line."""
     cell, shown = stage.cell, of_units(stage)
     found = [line.name for line in cell.lines if line.assigned and line.name not in cell.readers]
     return [name for name in dict.fromkeys([cell.output, *found]) if name in cell.by_name and name not in shown]
 
 
-#: So many areas of a rule are written: each row of a batch has its own, where padding is not coloured.
+#: How many areas of a rule are written: each row of a batch has its own, because padding is not coloured.
 MOST = 500
 
 
 def write_scales(book: Book, grid: StepGrid, page: Page) -> None:
-    """Colour the lines of a layer by their values, but not at padding; the backward pass is left as it is."""
+    """Colour the lines of a layer by their values, except at padding; the backward pass is left as it is."""
     inside = book.trace.valid[book.window, book.batch, 0] != 0
     there = runs(np.flatnonzero(inside.T[book.kept.T]))
     if grid.stage.is_adjoint or not 0 < len(there) <= MOST:
@@ -102,14 +102,14 @@ SIZE = {"width": 900, "height": 380}
 
 
 def unit_lines(grid: StepGrid) -> list[ValueBlock]:
-    """The lines that the sheet shows: gates, then states, of as many units as most of them have."""
+    """The lines that the sheet shows: gates, then states, those with the most common number of units."""
     found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
     widest = max((block.width for block in found), default=0)
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
 
 
 def has_unit_sheet(book: Book, grid: StepGrid) -> bool:
-    """Whether a layer is too large for the sheet "By hand", and has units to choose from, and steps to see."""
+    """Whether a layer is too large for the sheet "By hand", has units to choose from, and has steps to see."""
     if not book.live or grid.stage.is_adjoint or len(book.steps) == 1:
         return False
     return any(block.width > ENTRIES or len(book.steps) > STEPS for block in unit_lines(grid))

@@ -1,7 +1,7 @@
-"""Each operation as a spreadsheet formula: functions that Excel 2010 and LibreOffice both have, one cell each.
+"""Each operation as a spreadsheet formula: functions that both Excel 2010 and LibreOffice have, in one cell each.
 
-A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row. A block of
-a sheet has one for each unit.
+A formula is a template: every operand is in the row of the result, and `{r}` is the number of that row. A block of
+a sheet has a template for each unit.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ...cell.lines import Line, number
 from ...cell.network import VALID, X, scope_and_name
 from .sheets import INPUTS, Book, StepGrid, ValueBlock, left, mask_at
 
-#: How the names of arithmetics begin that a spreadsheet computes in too.
+#: How the names of the arithmetics begin that a spreadsheet can compute in too.
 NOTED = "by-hand-"
 
 
 class Ref(NamedTuple):
     """An operand as a formula writes it. cells: each unit; whole: all of them, a range or a name.
 
-    across: whether the range lies in a row, as values do; a vector of weights stands in a column. entries: the cells of
-    a matrix as it stands on the sheet, a row for each unit; none where it has a name.
+    across: whether the range lies in a row, as values do; a vector of weights is in a column. entries: the cells of
+    a matrix as it is laid out on the sheet, a row for each unit; empty if it has a name.
     """
 
     cells: tuple[str, ...]
@@ -68,7 +68,7 @@ def area(top: int, left: int, bottom: int, right: int) -> str:
 
 
 def weights(name: str, shape: tuple[int, ...]) -> Ref:
-    """A matrix, a row for each unit of the result, or a vector, which stands in a column: a named range."""
+    """A matrix, a row for each unit of the result, or a vector, which is in a column: a named range."""
     if len(shape) == 2:
         return Ref((), name)
     (width,) = shape
@@ -82,7 +82,7 @@ def literal(value: float) -> str:
 
 
 def _each(pattern: str) -> Formula:
-    """A formula of the operands' unit: {0}, {1}, {2}; the line's constants are {p} and {q}."""
+    """A formula of the operands' units: {0}, {1}, {2}; the line's constants are {p} and {q}."""
 
     def formula(operands: Sequence[Ref], constants: Sequence[float], j: int) -> str:
         numbers = dict(zip("pq", map(literal, constants), strict=False))
@@ -97,13 +97,13 @@ def _whole(function: str) -> Formula:
 
 
 def _matvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
-    """The dot product of row j with the vector, which lies in a row too; weights stand in a column."""
+    """The dot product of row j with the vector, which lies in a row too; weights are in a column."""
     product = "SUMPRODUCT" if operands[1].across else "MMULT"
     return f"{product}(INDEX({operands[0].whole},{j + 1},0),{operands[1].whole})"
 
 
 def _vecmat(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
-    """The product of the vector, which lies in a row, with column j; MMULT wants ranges, and one number is none."""
+    """The product of the vector, which lies in a row, with column j; MMULT wants ranges, and one number is not one."""
     vector, matrix = operands
     if len(vector.cells) == 1:
         return f"{vector.whole}*INDEX({matrix.whole},1,{j + 1})"
@@ -147,12 +147,12 @@ FORMULAS: dict[str, Formula] = {
 
 #: Operations that choose among numbers, so that nothing is rounded.
 _CHOOSING = ("copy", "slice", "concat", "where", "maximum", "max")
-#: So many products are written out one by one: a formula has at most 8,192 characters.
+#: How many products are written out one by one: a formula has at most 8,192 characters.
 _WRITTEN_OUT = 150
 
 
 def rounding(arithmetic: str | None) -> int | None:
-    """To how many decimals every result is rounded, half away from zero as ROUND does; None where none is.
+    """To how many decimals every result is rounded, half away from zero as ROUND does; None if none is rounded.
 
     >>> rounding("by-hand-4"), rounding("q4.12"), rounding(None)
     (4, None, None)
@@ -161,7 +161,7 @@ def rounding(arithmetic: str | None) -> int | None:
 
 
 def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
-    """Unit `j` of a line; with every product and result rounded where the trace was. ref: where an operand stands."""
+    """Unit `j` of a line; every product and result is rounded if the trace was. ref: the place of an operand."""
     operands = [
         ref(operand) if isinstance(operand, str) else Ref((literal(operand),), literal(operand))
         for operand in line.operands
@@ -173,7 +173,7 @@ def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
 
 
 def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
-    """A product term by term, as one reckons it; empty where one function of whole ranges does."""
+    """A product term by term, as it is calculated by hand; empty if one function of whole ranges does it."""
     table, values = operands if line.op == "matvec" else operands[::-1]
     if table.entries:
         terms = [f"{weight}*{values.unit(k)}" for k, weight in enumerate(table.entries[j])]
@@ -190,9 +190,10 @@ def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> s
 
 
 def cells(book: Book, grid: StepGrid, block: ValueBlock) -> Formulas:
-    """The formulas of `block`, which stands on the sheet `grid`: one template for each unit, or none.
+    """The formulas of `block` on the sheet `grid`: one template for each unit, or none.
 
-    In a template `{r}` is the row, `{p}` that of the step before, `{b}` the batch row. first: the templates of the step
+    In a template `{r}` is the row, `{p}` the row of the previous step, `{b}` the batch row. first: the templates of
+    the step at which a state begins.
     at which a state begins.
     """
     if not block.live:
@@ -214,7 +215,7 @@ def cells(book: Book, grid: StepGrid, block: ValueBlock) -> Formulas:
 
 
 def _state(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[list[str] | None, list[str] | None]:
-    """The step before; at the first the initial state, which is all where there is a single step."""
+    """The previous step; at the first step the initial state, which is all if there is a single step."""
     target = grid.blocks.get(grid.stage.cell.states[block.name])
     before = None if target is None else [f"{column(c)}{{p}}" for c in _spread(target, block.width)]
     if grid.stage.cell.gradient:

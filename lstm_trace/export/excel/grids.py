@@ -1,6 +1,6 @@
 """The sheets of values: a row for each step of each sequence; what is to be changed; gradients of weights; the check.
 
-Where inputs, initial states and weights stand on "By hand", their sheets show the numbers of that one.
+If inputs, initial states and weights are on "By hand", their sheets show the numbers of that sheet.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ PIECE = 64
 
 
 class BlockColumns(NamedTuple):
-    """A block with its labels and its numbers (steps, batch rows, width), and its formulas where it has any.
+    """A block with its labels and its numbers (steps, batch rows, width), and its formulas if it has any.
 
-    style: of the numbers; that of formulas is `live`.
+    style: of the numbers; the style of formulas is `live`.
     """
 
     block: ValueBlock
@@ -76,7 +76,7 @@ def write_steps(
             formulas = columns.formulas(row, i, k)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
         progress(lines)
-    runs: list[range] = []  # of neighbouring values, which are all but those to be edited
+    runs: list[range] = []  # of neighbouring values, that is, all except those to be edited
     for block in blocks:
         if block.kind != "given":
             begin = runs.pop().start if runs and runs[-1].stop == block.first else block.first
@@ -87,7 +87,7 @@ def write_steps(
 
 
 def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
-    """The cells on the left of a row: of the i-th row of the batch and the k-th step."""
+    """The cells on the left of a row: for the i-th row of the batch and the k-th step."""
     page.write(row, 0, book.rows[i], "place")
     page.write(row, 1, book.steps[k], "place")
     if book.tokens:
@@ -108,12 +108,12 @@ def rows(book: Book, found: Sequence[BlockColumns]) -> Iterator[tuple[int, int, 
 
 _NOTES = TEXTS["notes"]
 #: Where a number is to be changed instead: from (scope, name) of a parameter, or (scope, name, t, position of the row),
-#: and the row and column of the number within it; empty where it is to be changed here. The input has no scope.
+#: and the row and column of the number within it; empty if it is to be changed here. The input has no scope.
 Elsewhere = Callable[[tuple[str | int, ...], int, int], str]
 
 
 def copies(book: Book, scope: str, name: str, width: int, elsewhere: Elsewhere) -> Formulas:
-    """The formulas of a block of given numbers: none where they are to be changed here."""
+    """The formulas of a block of given numbers: none if the numbers are to be changed here."""
     if not elsewhere((scope, name, book.steps[0], 0), 0, 0):
         return NONE
 
@@ -260,7 +260,7 @@ class Compared(NamedTuple):
 
 
 def distance(live: str, record: str) -> str:
-    """How far cells are from the recorded ones; 1 where something stands in place of a value that is none."""
+    """How far cells are from the recorded ones; 1 if something is in the place of a value that is not a number."""
     return f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))"
 
 

@@ -1,4 +1,4 @@
-"""Whether a workbook fits, and which selection would: told before anything is computed or written."""
+"""Whether a workbook fits, and which selection would: determined before anything is computed or written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...trace.trace import Trace
 from .charts import has_unit_sheet, unit_lines
 from .sheets import TOP, Book, lay_out, left
 
-#: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.
+#: The limits of a sheet (Excel 2007 and later, LibreOffice), and how many sheets a person can still navigate.
 ROWS, COLUMNS, SHEETS = 1_048_576, 16_384, 255
 #: Cells of all sheets: some minutes of writing, and as many of loading.
 CELLS = 4_000_000
@@ -62,13 +62,13 @@ def faults(book: Book) -> list[str]:
         (ROWS, "{:,} rows (a sheet has {:,})"),
         (COLUMNS, "{:,} columns (a sheet has {:,})"),
         (SHEETS, "{} sheets (at most {} are written)"),
-        (CELLS, "{:,} cells (more than {:,} no spreadsheet opens in reasonable time)"),
+        (CELLS, "{:,} cells (no spreadsheet opens more than {:,} in reasonable time)"),
     )
     return [text.format(count, most) for count, (most, text) in zip(counts, limits, strict=True) if count > most]
 
 
 def fitting(trace: Trace, selection: Selection, live: bool, padding: bool = False) -> Book:
-    """The selection laid out. Raises TooLargeError, with the nearest selection that fits, where it does not."""
+    """The selection laid out. Raises TooLargeError, with the nearest selection that fits, if it does not fit."""
     book = lay_out(trace, selection, live, padding)
     wrong, advice = faults(book), ""
     if not wrong:
@@ -120,7 +120,7 @@ def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]
 
 
 def _steps(book: Book, selection: Selection) -> int:
-    """How many steps fit, rounded down to two digits; 0 where no number of them helps."""
+    """How many steps fit, rounded down to two digits; 0 if no number of them helps."""
     chosen = lay_out(book.trace, selection, book.live, padding=True)
     each, fixed = cells(chosen)
     most = min(ROWS - TOP, (CELLS - fixed) // each) // len(chosen.rows)

@@ -1,7 +1,7 @@
 """A workbook's file, its texts, and a sheet that is written from top to bottom.
 
-The file is whole or not there, whatever the disk does. Text is always text, numbers are numbers, and what is neither is
-an error. What the workbook says of itself stands in texts.toml.
+The file is either complete or absent, whatever the disk does. Text is always text, numbers are numbers, and anything
+else is an error. The texts of the workbook are in texts.toml.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOTALS, Book
 
 
 class _Target:
-    """The file into which the archive is written; `drop` turns what still comes away from it.
+    """The file into which the archive is written; `drop` diverts from it whatever is still written.
 
-    XlsxWriter leaves its archive open after a fault, and an open archive writes its end when it is collected.
+    XlsxWriter leaves its archive open after an error, and an open archive writes its end when it is collected.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -46,8 +46,8 @@ class _Target:
 def workbook(path: str | Path) -> Iterator[Any]:
     """An XlsxWriter workbook whose rows go to disk at once; it appears under `path` when all of it is written.
 
-    The rows wait in files beside `path`, which has to have room for the workbook anyway, and are gone at the end.
-    Raises OptionError where XlsxWriter is missing, FileError where `path` cannot be written, TooLargeError.
+    The rows wait in files next to `path`, where there must be room for the workbook anyway, and are removed at the end.
+    Raises OptionError if XlsxWriter is missing, FileError if `path` cannot be written, TooLargeError.
     """
     try:
         import xlsxwriter
@@ -104,9 +104,9 @@ def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple
 
 
 def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[str, str, str]]:
-    """The rows of 'Read me': a text, one beside it, and the style of the first, or `link` where it leads to a sheet.
+    """The rows of 'Read me': a text, another in the next column, and the style of the first, or `link` for a sheet.
 
-    left_out: why there is no sheet "By hand"; empty where there is. units: the sheets of one unit.
+    left_out: why there is no sheet "By hand"; empty if there is one. units: the sheets of one unit.
     """
     header, said, blank = book.trace.header, TEXTS["read_me"], ("", "", "text")
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
@@ -133,7 +133,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     seen = by_key((grid.stage.cell.text, grid.stage.scope) for grid in book.grids.values())
     for text, scopes in seen.items():
         yield f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", "", "name"
-        # the sheet's headings say what a gradient is of
+        # the sheet's headings state what a gradient refers to
         yield from (("", line, "text") for line in text.splitlines() if not line.startswith("gradient:"))
         yield blank
 
@@ -147,13 +147,13 @@ def _extent(book: Book) -> str:
     return f"Cell: {trace.header.kind}; {steps}{rows}; {', '.join(book.grids)}; {trace.header.dtype}"
 
 
-#: Decimals that are shown where nothing else is asked for.
+#: Decimals that are shown unless others are requested.
 DIGITS = 6
-#: Numbers from here on are shown with a power of ten.
+#: Numbers from this size on are shown with a power of ten.
 LARGE = 100_000
-#: A cell holds so many characters.
+#: The number of characters that a cell holds.
 LONGEST = 32_000
-#: So many columns stand on a printed page.
+#: The number of columns that fit on a printed page.
 ON_PAPER = 10
 
 
@@ -162,7 +162,7 @@ class Styles:
 
     def __init__(self, workbook: Any, digits: int) -> None:
         self.digits = digits
-        self.fixed = f"0.{'0' * digits}" if digits else "0"  # the number format with so many decimals
+        self.fixed = f"0.{'0' * digits}" if digits else "0"  # the number format with this many decimals
         formats = {"value": self.fixed, "power": f"{self.fixed}E+00"}
 
         def made(look: dict[str, Any], **more: Any) -> Any:
@@ -179,22 +179,22 @@ class Styles:
 
 
 def safe(text: str) -> str:
-    """A text as a cell can hold it, and nothing that XlsxWriter would take for markup of its own."""
+    """A text as a cell can hold it, without anything that XlsxWriter would take for markup of its own."""
     text = printable(text)[:LONGEST]
     return f" {text}" if text.startswith("<r>") else text
 
 
 def units(width: int, labels: Sequence[str]) -> list[str]:
-    """The headings of units: the number of each, and its label where there is one."""
+    """The headings of units: the number of each, and its label if it has one."""
     return [f"[{j}] {labels[j]}" if labels else f"[{j}]" for j in range(width)]
 
 
 def _sheet_class() -> Any:
     """XlsxWriter's worksheet without its search for functions of later versions of Excel, which need a prefix.
 
-    None of ours is one, and the search takes three quarters of the time of writing: 100 patterns for each formula. This
-    is the only private part of XlsxWriter that is overridden. If it is called something else one day, writing is slower
-    and no less right; a test compares the formulas with those that XlsxWriter writes on its own.
+    None of our functions is one, and the search takes three quarters of the writing time: 100 patterns for each
+    formula. This is the only private part of XlsxWriter that is overridden. If it is renamed one day, writing is slower
+    but just as correct; a test compares the formulas with those that XlsxWriter writes on its own.
     """
     from xlsxwriter.worksheet import Worksheet
 
@@ -223,7 +223,7 @@ class Page:
     def put(self, row: int, at: int, content: str | float, look: Any, formula: str = "") -> None:
         """A text, which is never read as anything else, a number, or a formula with its result so far.
 
-        A spreadsheet has no NaN and no infinity, so these are #N/A and #DIV/0!, which spread as errors.
+        A spreadsheet has no NaN and no infinity, so these are #N/A and #DIV/0!, which propagate as errors.
         """
         if not isinstance(content, str) and not math.isfinite(content):
             missing = math.isnan(content)
@@ -253,16 +253,16 @@ class Page:
         self.write(row, at, text, style, "block")
 
     def link(self, row: int, at: int, sheet: str) -> None:
-        """The name of a sheet, which leads there."""
+        """The name of a sheet, as a link to it."""
         self.worksheet.write_url(row, at, f"internal:'{sheet}'!A1", self.styles.link, sheet)
 
     def shown(self, top: int, bottom: int, runs: Sequence[range], valid: int | None = None) -> None:
-        """Show values, in the columns of `runs`, so that none looks like zero that is not, and padding in grey.
+        """Show values, in the columns of `runs`, so that only zeros look like zero, and padding in grey.
 
-        valid: the column that is 0 where a row is padding; None where there is none.
+        valid: the column that is 0 if a row is padding; None if there is none.
         """
         areas = [area(top, run.start, bottom, run.stop - 1) for run in runs]
-        if valid is not None:  # what holds together is one rule: LibreOffice applies the first that holds, no other
+        if valid is not None:  # related conditions are one rule: LibreOffice applies only the first that holds
             padding, value = f"${address(top, valid)}=0", address(top, runs[0].start)
             least = literal(float(smallest(self.styles.digits)))
             power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={least}))"
@@ -272,15 +272,15 @@ class Page:
         self.sized(areas)
 
     def sized(self, areas: Sequence[str]) -> None:
-        """Show the values of some areas so that none looks like zero that is not, and none is very long."""
+        """Show the values of some areas so that only zeros look like zero, and none is very long."""
         least = float(smallest(self.styles.digits))
-        # comparisons load twice as fast as formulas do
+        # comparisons load twice as fast as formulas
         self._rule(areas, "cell", "fixed", criteria="between", minimum=0, maximum=0)
         self._rule(areas, "cell", "power", criteria="between", minimum=-least, maximum=least)
         self._rule(areas, "cell", "power", criteria="not between", minimum=-LARGE, maximum=LARGE)
 
     def scaled(self, areas: Sequence[str], colours: Sequence[str], low: float, high: float) -> None:
-        """Colour the cells of some areas by their values: two colours from low to high, or three with that of 0."""
+        """Colour the cells of some areas by their values: two colours from low to high, or three with one for 0."""
         how: dict[str, Any] = {"type": f"{len(colours)}_color_scale", "multi_range": " ".join(areas)}
         names, numbers = (("min", "max"), (low, high)) if len(colours) == 2 else (("min", "mid", "max"), (low, 0, high))
         for name, number, colour in zip(names, numbers, colours, strict=True):
@@ -305,8 +305,8 @@ class Page:
     def printed(self, top: int = 0, left: int = 0, columns: int = 1, repeated: bool = True) -> None:
         """On paper: landscape, as many pages wide as can be read.
 
-        top, left: so many rows and columns are headings, which stay in sight and, where they are repeated, are on every
-        page.
+        top, left: this many rows and columns are headings, which stay in sight and, if they are repeated, are printed
+        on every page.
         """
         if top or left:
             self.worksheet.freeze_panes(top, left)

@@ -1,7 +1,7 @@
-"""Where everything stands in the workbook: sheets, blocks of columns, named ranges. Nothing here writes a file.
+"""Where everything is placed in the workbook: sheets, blocks of columns, named ranges. Nothing here writes a file.
 
-Row k is the same step of the same batch row on every sheet of steps, so that an operand stands in the row of its
-result; only a carried state looks at the row before (after, in the reverse direction).
+Row k is the same step of the same batch row on every sheet of steps, so that an operand is in the row of its
+result; only a carried state refers to the row before (after, in the reverse direction).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ...trace.trace import Trace
 #: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
 TOP = 5
 PLACES = ("row", "t", "token")
-#: The sheet "By hand" has at most so many entries of a vector, and so many steps.
+#: The largest number of entries of a vector, and of steps, on the sheet "By hand".
 ENTRIES, STEPS = 8, 12
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
-#: What the sheet of the sums over all steps is called, of a stage.
+#: The name of the sheet of the sums over all steps, for a stage.
 TOTALS = "Weight gradients"
 
 
@@ -36,7 +36,7 @@ class ValueBlock(NamedTuple):
     """The units of one value in neighbouring columns.
 
     kind: `line`, `state`, `input` (read from another sheet) or `given` (to be edited here). live: whether its cells are
-    formulas; where an operand is not in the workbook they are the recorded numbers.
+    formulas; if an operand is not in the workbook they are the recorded numbers.
     """
 
     name: str
@@ -60,7 +60,7 @@ class StepGrid:
     blocks: dict[str, ValueBlock]
 
     def named(self, what: str) -> str:
-        """The name of a sheet of it: no text of the user's, so every character is allowed."""
+        """The name of a sheet of this stage: it contains no text of the user's, so every character is allowed."""
         return f"{what} {self.stage.owner.replace('/', ' ')}"
 
     @property
@@ -90,7 +90,7 @@ class StepGrid:
 
 
 class WeightTable(NamedTuple):
-    """One parameter on its sheet. top: the row of its heading; two below it the values begin, in column B."""
+    """One parameter on its sheet. top: the row of its heading; the values begin two rows below it, in column B."""
 
     name: str
     range: str
@@ -118,8 +118,8 @@ class Book:
     """A trace laid out.
 
     live: formulas; otherwise plain numbers. kept: (steps, rows), which of them have a row on the sheets of steps: all
-    where these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
-    totals: what is gathered over all steps, where all of them are shown.
+    if these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
+    totals: what is summed over all steps, if all of them are shown.
     """
 
     trace: Trace
@@ -147,7 +147,7 @@ class Book:
 
     @cached_property
     def tokens(self) -> list[Sequence[str]]:
-        """The labels of the steps that are shown, for each row; none where steps have none."""
+        """The labels of the steps that are shown, for each row; empty if steps have no labels."""
         return [step_labels(self.trace, b)[self.window] for b in self.rows if self.trace.header.step_labels]
 
     @property
@@ -162,14 +162,14 @@ class Book:
 
 
 def left(trace: Trace) -> int:
-    """How many columns stand left of the first value."""
+    """How many columns are left of the first value."""
     return len(PLACES) if trace.header.step_labels else len(PLACES) - 1
 
 
 def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:
-    """Lay the selection out. padding: keep it where the cells are numbers; formulas need all steps.
+    """Lay the selection out. padding: keep it if the cells are numbers; formulas need all steps.
 
-    Raises MissingError where the selection names what is not there, or leaves nothing.
+    Raises MissingError if the selection names something that does not exist, or leaves nothing.
     """
     next(parts(trace, selection, padding=padding or live))
     window, batch = selection.window(trace), selection.rows(trace)
@@ -205,7 +205,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
 
 
 def _new_name(taken: set[str], scope: str, name: str) -> str:
-    """A name for a range. With the place behind it (`W_xi_0f`) none looks like an address; case does not count."""
+    """A name for a range. With its suffix (`W_xi_0f`) none looks like an address; case does not count."""
     layer, direction = layer_and_direction(scope)
     stem = f"{name[:200]}_{layer}{direction.removeprefix(ADJOINT)[0]}"
     found = next(n for n in chain([stem], (f"{stem}_{k}" for k in count(2))) if n.casefold() not in taken)

@@ -27,10 +27,10 @@ _NOTES = TEXTS["notes"]
 
 
 def write(job: ExportJob, path: str | Path) -> None:
-    """Write the workbook; nothing appears under `path` unless it is whole.
+    """Write the workbook; nothing appears under `path` unless it is complete.
 
-    Raises OptionError where XlsxWriter is missing or an option is for tables, TooLargeError where it does not fit,
-    FileError where the disk is full.
+    Raises OptionError if XlsxWriter is missing or an option is only for tables, TooLargeError if it does not fit,
+    FileError if the disk is full.
     """
     if job.selection.unit is not None:
         raise OptionError("--unit is for tables: a unit of a layer is computed from all of them; choose steps or lines")

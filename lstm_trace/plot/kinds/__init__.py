@@ -1,21 +1,22 @@
-"""The kinds of pictures. A kind is one function in this folder, and its signature is the only place of its options.
+"""The kinds of pictures. A kind is one function in this folder, and its signature is the only definition of its
+options.
 
-`picture` marks such a function: from a trace (`weights`: from whatever has parameters) and options, each with one of
-the annotations below, to a `Figure`. Everything else follows from it: the method of `trace.plot`, the options of
-`lstm-trace plot`, the controls of the page and the tables of `docs/plot.md`. What they need to know without importing
-pictures, and numpy with them, is kept in `kinds.json`, which `make golden` writes; the order of the kinds is the one in
-that file, and a new kind comes last.
+`picture` marks such a function: it takes a trace (`weights`: anything that has parameters) and options, each with one
+of the annotations below, and returns a `Figure`. Everything else follows from it: the method of `trace.plot`, the
+options of `lstm-trace plot`, the controls of the page and the tables of `docs/plot.md`. The facts that they need
+without importing pictures, and numpy with them, are kept in `kinds.json`, which `make golden` writes; the order of the
+kinds is that of the file, and a new kind is added at the end.
 
-A kind describes its own options in its docstring; those that several have are described here, and added to it.
+A kind describes its own options in its docstring; shared options are described here, and added to it.
 
 Args:
-    unit: units, from 0 (all; of many, unit draws the 8 that change most and text the one).
-    lines: names of lines (gates and states; unit: and candidates; text: the output).
+    unit: units, from 0 (all; unit draws at most the 8 that change most, text only the one).
+    lines: names of lines (gates and states; unit: also candidates; text: the output).
     layer: layer, from 0 (all).
-    direction: forward, reverse or joined; adjoint-forward, … of a gradient (all).
+    direction: forward, reverse or joined; adjoint-forward, … for a gradient (all).
     batch: sequence of the batch, from 0 (the first; diff: that of the first difference).
     steps: steps: A:B, A: or :B (B excluded), or one (all).
-    language: language of the words in the picture (en).
+    language: language of the text in the picture (en).
 """
 
 from __future__ import annotations
@@ -39,20 +40,20 @@ if TYPE_CHECKING:
     from ..figure import Figure
 
 F = TypeVar("F", bound=Callable[..., Any])
-#: The file with the kinds in order: module, summary and options of each.
+#: The file that lists the kinds in order: module, summary and options of each.
 TABLE = Path(__file__).with_name("kinds.json")
 KINDS: dict[str, dict[str, Any]] = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
-#: The kind that is drawn if none is named.
+#: The default kind.
 USUAL = "unit"
 
 
 @dataclass(frozen=True)
 class PictureOption(Option):
-    """What an annotation says of an option of pictures, beyond what any command needs to know.
+    """Facts about an option of pictures, beyond those that every command needs.
 
     Attributes:
-        control: how it is written on the command line and chosen on a page.
-        choices: the values that a page offers, and all that there are for the control `choice`.
+        control: how it is written on the command line and chosen in a page.
+        choices: the values that a page offers; for the control `choice`, all possible values.
     """
 
     control: str
@@ -78,12 +79,12 @@ Occlusion = Annotated[Any, PictureOption("runs", ("auto", "all", "none"))]
 Other = Annotated["Trace", PictureOption("source")]
 OtherWeights = Annotated[Any, PictureOption("source")]
 Language = Annotated[str, PictureOption("language")]
-#: What an option means that several kinds have.
+#: Descriptions of options that several kinds have.
 SHARED = documented(sys.modules[__name__])[1]
 
 
 def picture(function: F) -> F:
-    """Mark a function as a kind of picture: check its arguments, and describe them in its docstring."""
+    """Mark a function as a kind of picture: check its arguments, and add the shared descriptions to its docstring."""
     from ...trace.argument_types import checked
 
     listed = "".join(
@@ -102,7 +103,7 @@ def picture(function: F) -> F:
 
 
 def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
-    """The options of a function, in order, as `kinds.json` has them."""
+    """The options of a function, in order, in the form of `kinds.json`."""
     return [
         {"name": one.name, "help": (one.help or SHARED.get(one.name, "")).rstrip("."), "control": option.control,
          "choices": list(option.choices), "required": one.required, "default": one.default}
@@ -116,7 +117,7 @@ def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOptio
 
 
 def maker(kind: str) -> Callable[..., Figure]:
-    """The function that makes pictures of a kind. Raises OptionError where there is no such kind."""
+    """The function that makes pictures of a kind. Raises OptionError if there is no such kind."""
     if kind not in KINDS:
         raise OptionError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
     made: Callable[..., Figure] = getattr(import_module(f".{KINDS[kind]['module']}", __package__), kind)
@@ -129,5 +130,5 @@ def options(kind: str) -> tuple[str, ...]:
 
 
 def required(kind: str) -> tuple[str, ...]:
-    """The names of the options that a kind cannot do without."""
+    """The names of the options that a kind requires."""
     return tuple(one["name"] for one in KINDS[kind]["options"] if one["required"])

@@ -1,7 +1,7 @@
-"""Signed bars over the steps: what each step wrote into a carried value, and what each contributed to a value.
+"""Signed bars over the steps: what each step wrote into a carried value, and its contribution to a value.
 
 If there are more steps than columns, several steps share one; positive and negative parts are summed separately:
-nothing that cancels out is hidden, and all bars together still add up to what they added up to.
+cancellation is not hidden, and the sum of all bars is unchanged.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from . import Baseline, Language, Occlusion, Value, picture
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
+#: Maximum number of columns, two pixels each; maximum width of a column; minimum distance of the separate column.
 COLUMNS, _WIDEST, _APART = 365, 44.0, 26.0
-#: Steps up to which all are drawn; of more, the part of all sizes that is left out, and how many are drawn at least.
+#: Up to this many steps are all drawn; with more, this fraction of the total is left out, and at least this many drawn.
 WHOLE, REST, LEAST = 100, 0.01, 30
-#: So many of the largest steps are named.
+#: Number of the largest steps that are named.
 NAMED = 3
-#: Of two sizes with opposite signs those are marked that are at least this part of the largest.
+#: Steps whose magnitudes have opposite signs are marked if both are at least this fraction of the largest.
 NOTABLE = 0.05
 #: Free space at the ends of a panel.
 _INSET = 8.0
-#: Classes of what the sources of a memory wrote, and of what was there before; of the measures of a contribution.
+#: Classes of the values that the sources of a memory wrote, and of the initial value; of the measures of a
+#: contribution.
 _SOURCES, _BEFORE, _MEASURES = ("c0", "c1", "c2", "c4", "c5", "c6"), "c7", {"split": "c0", "occlusion": "c2"}
-#: What is drawn of an entry of a memory, from back to front, and the class of its shade.
+#: The two values drawn for each entry of a memory, from back to front, and the class of their shade.
 _SHADES = {"written": " faint", "part": ""}
 
 
@@ -52,13 +53,13 @@ def axis_of_bars(
 
     Args:
         words: the language.
-        steps: those that are drawn.
-        labels: of the steps, or none.
-        before: the name of a column apart, for what was there before; or none.
-        behind: whether that stands behind the steps, as where time runs backwards.
+        steps: the drawn steps.
+        labels: labels of the steps, or empty.
+        before: name of a separate column, for the initial value; or empty.
+        behind: whether that column comes after the steps, as when time runs backwards.
 
     Returns:
-        The axis, its width in pixels, and the place of the column apart.
+        The axis, its width in pixels, and the position of the separate column.
     """
     size = -(-len(steps) // COLUMNS)  # how many steps share a column
     columns = -(-len(steps) // size)
@@ -89,7 +90,7 @@ def axis_of_bars(
 
 
 def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> list[Panel]:
-    """Panels with one scale. each: the bars by the name that stands above them."""
+    """Panels with a common scale. each: the bars by the name above them."""
     ends = [end for bars in each.values() for bar in bars for end in bar.ends]
     y, alone = round_axis(min([0.0, *ends]), max([0.0, *ends]), field="value"), len(each) == 1
     names = list(each)
@@ -102,7 +103,7 @@ def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> l
 
 
 def focus(sizes: Array) -> slice:
-    """Of many steps the places between which all is but for the `REST` of it; all where that spares less than half."""
+    """The range of steps that contains all but `REST` of the total; all steps if that saves less than half of them."""
     steps, whole = len(sizes), float(sizes.sum())
     if steps <= WHOLE or not 0 < whole < np.inf:
         return slice(0, steps)
@@ -113,9 +114,9 @@ def focus(sizes: Array) -> slice:
 
 
 def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[str, Array]]) -> Iterator[str]:
-    """What is said of the steps that `focus` leaves out, and of steps that share a column.
+    """Sentences about the steps that `focus` leaves out, and about steps that share a column.
 
-    values: names, and what there is at every step.
+    values: names, and the values at every step.
     """
     drawn = steps[shown]
     if len(drawn) < len(steps):
@@ -126,7 +127,7 @@ def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[st
 
 
 def _items(words: Words, named: Iterable[tuple[str, float]]) -> str:
-    """Numbers with their names, one after the other."""
+    """Numbers with their names, as a list."""
     return words.word("semicolon").join(f"{words.labelled(name)}: {shown_number(part)}" for name, part in named)
 
 
@@ -135,7 +136,7 @@ def _shared(words: Words, x: Axis) -> list[str]:
 
 
 def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
-    """The columns of values that are not all 0: the sum of what is below 0, and of what is above it."""
+    """The columns whose values are not all 0: the sum of the negative values, and of the positive ones."""
     finite = np.where(np.isfinite(values), values, 0.0)
     starts = np.arange(0, len(values), size)
     below, above = (np.add.reduceat(part, starts) for part in (np.minimum(finite, 0), np.maximum(finite, 0)))
@@ -154,17 +155,17 @@ def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iter
 
 @picture
 def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
-    """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
+    """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
     Args:
-        of: address of the value, as 3/c_t[1].
+        of: address of the value, for example 3/c_t[1].
 
     Returns:
         A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
 
     Raises:
-        OptionError: where the value is no sum of what was kept and what was written.
-        MissingError: for a value that is not there.
+        OptionError: if the value is not a sum of kept and written parts.
+        MissingError: if the value does not exist.
     """
     book = ledger(trace, of)
     at = book.address
@@ -190,7 +191,7 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
 
 
 def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
-    """That the parts are the value, but for rounding; what they are where a foreign trace has another value."""
+    """A sentence saying that the parts add up to the value, or that a foreign trace has another value."""
     whole = book.rows[-1].running
     if np.isfinite([whole, book.value]).all():
         size = sum(abs(row.part) for row in book.rows)
@@ -200,7 +201,7 @@ def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
 
 
 def _by_source(found: Subject, book: Ledger) -> tuple[list[str], Array]:
-    """The sources; (sources, `_SHADES`, steps): what each wrote, and what is left of it; 0 where that is no number."""
+    """The sources; (sources, `_SHADES`, steps): what each wrote, and what is left of it; 0 for NaN."""
     sources = list(dict.fromkeys(row.source for row in book.rows[1:]))
     values = np.zeros((len(sources), len(_SHADES), len(found.steps)))
     for row in book.rows[1:]:
@@ -210,7 +211,7 @@ def _by_source(found: Subject, book: Ledger) -> tuple[list[str], Array]:
 
 
 def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size: int, apart: float) -> Iterator[Bar]:
-    """For each source what it wrote, pale, and what is left of that in front of it; sources are stacked."""
+    """For each source what it wrote, pale, and in front of it what is left of that; sources are stacked."""
     words, before = found.words, book.rows[0]
     stage = found.trace.stage(book.address.scope)
     for n, (of, shade) in enumerate(_SHADES.items()):
@@ -237,25 +238,25 @@ def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size:
 def contribution(
     trace: Trace, of: Value, baseline: Baseline = "zero-input", occlusion: Occlusion = "auto", language: Language = "en"
 ) -> Figure:
-    """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
+    """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
     Args:
-        of: address of the value, as 3/c_t[1].
+        of: address of the value, for example 3/c_t[1].
         baseline: zero-input, zero-state, another sequence of the batch, or a trace (zero-input).
-        occlusion: how many steps are occluded: all, none, a number, or auto, what a second allows (auto).
+        occlusion: how many steps are occluded: all, none, a number, or auto, as many as fit into a second (auto).
 
     Returns:
         A picture whose `data` is the table by step of the explanation `contribution`.
 
     Raises:
-        OptionError: for what is no baseline.
-        MissingError: for a value that is not there, or a line that was not recorded.
+        OptionError: if the baseline does not exist.
+        MissingError: if the value does not exist, or a line was not recorded.
     """
     return contribution_figure(trace, account(trace, of, baseline, runs=occlusion, compared=False), language)
 
 
 def contribution_figure(trace: Trace, known: Account, language: str = "en") -> Figure:
-    """The picture of contributions that are known."""
+    """The picture of contributions that have been computed."""
     split, without = known.split, known.occlusion
     found = subject(trace, batch=split.of.b, language=language)
     words = found.words
@@ -287,7 +288,7 @@ def contribution_figure(trace: Trace, known: Account, language: str = "en") -> F
 
 
 def _split_sum(found: Subject, split: Split) -> Iterator[str]:
-    """What the shares add up to, where it is known."""
+    """The sum of the shares, if it is known."""
     if not np.isfinite([split.total, split.difference]).all():
         yield found.words.word("plot.gaps")
         return
@@ -299,7 +300,7 @@ def _split_sum(found: Subject, split: Split) -> Iterator[str]:
 
 
 def _by_step(found: Subject, steps: Sequence[Step], name: str) -> Array:
-    """(steps,) of the picture, NaN where nothing was measured."""
+    """(steps,) of the picture, NaN if nothing was measured."""
     values = np.full(len(found.steps), np.nan)
     for step in steps:
         value = getattr(step, name)
@@ -314,7 +315,7 @@ def opposed(share: Array, lost: Array) -> list[int]:
 
 
 def _states(found: Subject, known: Account) -> Iterator[str]:
-    """What came from no step, in words."""
+    """Contributions that belong to no step, in words."""
     words, items = found.words, []
     for place, kind in known.split.kinds.items():
         if kind == "state" and (part := float(known.split.parts[place].sum())):
@@ -326,6 +327,6 @@ def _states(found: Subject, known: Account) -> Iterator[str]:
 
 
 def _step_frame(steps: Sequence[Step]) -> pd.DataFrame:
-    """The steps; only those columns in which there is something, as in `lt.explain`."""
+    """The steps; only columns that contain anything, as in `lt.explain`."""
     frame = rows_frame(steps, Step._fields)
     return frame.drop(columns=[name for name in ("token", "occlusion") if frame[name].isna().all()])

@@ -1,4 +1,4 @@
-"""Lines over time: gates, candidate and states of units, and how far a gradient reaches back."""
+"""Curves over time: gates, candidate and states of units, and how far a gradient reaches back."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..panels import BETWEEN, ROOM, Axis, Column, Curve, Grid, Panel, round_axis
 from ..subject import Subject, chosen_units, rows_frame, subject, told
 from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
-#: So many units have room in a picture.
+#: Maximum number of units in a picture.
 MOST = 8
-#: Strokes that the style sheet has: three for gates, then a dotted one for a candidate and a bold one for a state.
+#: Strokes of the style sheet: three for gates, then a dotted one for a candidate and a bold one for a state.
 STROKES = 8
 
 
 class _Drawn(NamedTuple):
-    """A unit to draw. named: where it is, in words. kinds: its lines by name, of gates and of other values."""
+    """A unit to draw. named: its location, in words. kinds: its lines by name, of gates and of other values."""
 
     stage: Stage
     unit: int
@@ -51,13 +51,13 @@ def unit(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
     batch: Batch = None, steps: Steps = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
-    """Gates, candidate and states of a unit, or of several, over time.
+    """Gates, candidate and states of one or several units over time.
 
     Returns:
         A picture with a panel from 0 to 1 for the gates of each unit, and one for its candidate and states.
 
     Raises:
-        MissingError: for a selection that is not there.
+        MissingError: if the trace does not contain the selection.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     units = [unit for stage in found.shown.stages for unit in _units(found, stage)]
@@ -98,7 +98,7 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Drawn]:
 
 
 def _values(found: Subject, units: Sequence[_Drawn]) -> str:
-    """What the lines are that are no gates."""
+    """The names of the lines that are not gates."""
     there, stages = {name for one in units for name in one.kinds["values"]}, found.shown.stages
     if not there <= {name for stage in stages for name in told(stage)}:
         return "plot.values"
@@ -110,18 +110,18 @@ def _values(found: Subject, units: Sequence[_Drawn]) -> str:
 
 @picture
 def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: Language = "en") -> Figure:
-    """How far a gradient reaches back: its size with respect to what each layer carries, at each step.
+    """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
     Args:
-        of: address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output).
+        of: address of a value, for example 5/h_t[0], of a vector, 5/h_t, or the name of a loss (the last output).
 
     Returns:
-        A picture, on a logarithmic scale, whose `data` has the size for each layer, direction, line and step: the
+        A picture, on a logarithmic scale, whose `data` has the norm for each layer, direction, line and step: the
         2-norm of the gradient, or the Frobenius norm of the Jacobian.
 
     Raises:
-        MissingError: for a value that is not there, or a line of the backward pass that was not recorded.
-        TooLargeError: for a Jacobian that would take minutes.
+        MissingError: if the value does not exist, or a line of the backward pass was not recorded.
+        TooLargeError: if the Jacobian would take minutes.
     """
     return gradient_figure(trace, of, batch, language)
 
@@ -129,13 +129,13 @@ def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: La
 def gradient_figure(
     trace: Trace, of: str | None = None, batch: int | None = None, language: str = "en", output: Any = None
 ) -> Figure:
-    """The picture, also of a weighting of the output: see `norms`."""
+    """The picture, also for a weighting of the output: see `norms`."""
     measured = norms(trace, of, 0 if batch is None else batch, output)
     found = subject(trace, batch=measured.b if of is not None else batch, language=language)
     words = found.words
     what = words.word("plot.gradient.last" if output is None else "plot.gradient.weighted")
     if measured.of:
-        what = found.explained(measured.of) if "/" in measured.of else measured.of  # or a loss, at all steps
+        what = found.explained(measured.of) if "/" in measured.of else measured.of  # otherwise a loss, at all steps
     places = [(found.shown.place(stage), stage) for stage in found.shown.stages if stage.cell.carry]
     rows = list(_sizes(found, measured, places))
     if not rows:
@@ -155,7 +155,7 @@ def gradient_figure(
 def _sizes(
     found: Subject, measured: Norms, places: Sequence[tuple[str, Stage]]
 ) -> Iterator[tuple[str, dict[str, list[Curve]]]]:
-    """For each carried line what it is called, marked, and a line for each layer and direction that has it."""
+    """For each carried line its marked name, and a curve for each layer and direction that has it."""
     size = found.words.word("plot.gradient.size" + (".matrix" if measured.vector else ""))
     for name in dict.fromkeys(row.line for row in measured.rows):
         lines, symbol = [], ""
@@ -178,7 +178,7 @@ def _sizes(
 def _grid(
     found: Subject, rows: Sequence[tuple[str, dict[str, list[Curve]]]], kinds: dict[str, str], powers: bool = False
 ) -> Grid:
-    """A row of panels for each name, marked, with a column for each kind of lines; kinds: their headings."""
+    """A row of panels for each marked name, with a column for each kind of lines; kinds: their headings."""
     wide = (ROOM - BETWEEN * (len(kinds) - 1)) / len(kinds)
     tall = {1: 190.0, 2: 130.0}.get(len(rows), 84.0)
     x = step_axis(found.words, found.steps, found.labels, 10, inset=8.0)
@@ -201,7 +201,7 @@ def _grid(
 
 
 def _scale(kind: str, lines: Sequence[Curve], powers: bool) -> Axis:
-    """The y axis of a kind: from 0 to 1 for gates, else as far as all lines reach."""
+    """The y axis of a kind: from 0 to 1 for gates, otherwise the range of all lines."""
     if kind == "gates":
         return share_axis(field="value")
     finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])

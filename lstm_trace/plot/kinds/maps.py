@@ -1,4 +1,4 @@
-"""Heat maps over time: a row of pixels for each unit, a column for each step; of one trace, or of two that differ."""
+"""Heat maps over time, one row of pixels per unit, one column per step; of one trace, or of the difference of two."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, St
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Units up to which they stand in their own order, if no other is asked for.
+#: Up to this many units keep their own order by default.
 FEW = 16
-#: Panels stand side by side where each step has so much room then.
+#: Panels are placed side by side if each step still has this many pixels.
 _NARROW = 11.0
-#: Height of a row at most; of all rows about, where there is room for less than one each; width of a column at most.
+#: Maximum height of a row; approximate height of all rows if each has less than a pixel; maximum width of a column.
 _ROW, _ROWS, _COLUMN = 18.0, 240.0, 40.0
 
 
 class Map(NamedTuple):
     """A line of a stage.
 
-    units: in the order in which they are drawn. values: (units, steps). by: the line that they are ordered by. marked:
-    the place of a step that is marked.
+    units: in the order in which they are drawn. values: (units, steps). by: the line that determines the order. marked:
+    the index of a marked step.
     """
 
     stage: Stage
@@ -63,18 +63,18 @@ def states(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
     batch: Batch = None, steps: Steps = None, order: Order = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
-    """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
+    """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
     Args:
-        order: order of the units: index, cluster (by what they do together), memory (half-life) or activity
-            (cluster for more than 16 units, else index).
+        order: order of the units: index, cluster (units with similar behaviour together), memory (half-life) or
+            activity (cluster for more than 16 units, else index).
 
     Returns:
-        A picture whose `data` has a column for each unit of each line, in the order that is drawn.
+        A picture whose `data` has one column per unit of each line, in the order drawn.
 
     Raises:
-        MissingError: for a selection that is not there.
-        OptionError: for an order that does not exist, or that the cell does not have.
+        MissingError: if the trace does not contain the selection.
+        OptionError: if the order does not exist, or the cell does not have it.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     return states_figure(found, unit, order)
@@ -97,7 +97,7 @@ def states_figure(found: Subject, unit: Any = None, order: str | None = None, mo
 def _maps(
     found: Subject, stage: Stage, lines: Sequence[Line], wanted: Sequence[int], order: str | None
 ) -> Iterator[Map]:
-    """The lines of a stage; units of one width are in one order."""
+    """The lines of a stage; units of the same width have the same order."""
     orders: dict[int, tuple[Array, str]] = {}
     for line in lines:
         values = found.values(stage, line).T
@@ -111,7 +111,7 @@ def _maps(
 
 
 def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:
-    """The units of lines that have so many, and the line by which they are ordered, if any."""
+    """The units of lines of this width, and the line that determines their order, if any."""
     how = order or ("cluster" if width > FEW else "index")
     try:
         units, by = (np.arange(width), "") if how == "index" else ordered(found, stage, how)
@@ -123,14 +123,13 @@ def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple
 
 
 def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
-    """The units of a stage in an order, and the line by which they have it.
+    """The units of a stage in an order, and the line that determines it.
 
-    cluster: by the angle of their places along the two main axes of the correlations of a state (Friendly 2002,
-    Corrgrams, section 3.2), so that units that move together stand together; units that never move come last. memory:
-    the longest half-life first. activity: first those whose state is first at half of its largest size. Steps of
-    padding, and values that are no numbers, are left out.
-
-    Raises OptionError where the stage has no state, or no gate that keeps one.
+    cluster: by the angle of their positions along the two principal axes of the correlations of a state (Friendly 2002,
+    Corrgrams, section 3.2), so that units that move together are adjacent; units that never move come last. memory:
+    longest half-life first. activity: by the first step at which the state reaches half of its largest magnitude. Steps
+    of padding and NaN are ignored.
+    Raises OptionError if the stage has no state, or no gate that keeps one.
     """
     recorded = found.trace.lines.get(stage.scope, {})
     wanted = keeping(stage) if how == "memory" else stage.carried
@@ -148,9 +147,9 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
 
 
 def clustered(values: Array) -> Array:
-    """Units in the order of their angles; from the widest gap between two neighbours on."""
+    """Units ordered by their angles, starting after the widest gap between two neighbours."""
     size = np.abs(values).max(axis=0, initial=0.0)
-    scaled = values / np.where(size > 0, size, 1.0)  # or squares may overflow
+    scaled = values / np.where(size > 0, size, 1.0)  # because squares may overflow
     centred = scaled - scaled.mean(axis=0) if len(values) else scaled
     spread = np.sqrt((centred * centred).sum(axis=0))
     moving = np.flatnonzero(spread > 1e-9 * np.sqrt(max(len(values), 1)))
@@ -160,10 +159,10 @@ def clustered(values: Array) -> Array:
     scaled = centred[:, moving] / spread[moving]
     if len(moving) <= len(values):
         axes = np.linalg.eigh(scaled.T @ scaled)[1][:, -2:]
-    else:  # those of the smaller matrix lead there, too
+    else:  # the smaller matrix leads to the same result
         axes = scaled.T @ np.linalg.eigh(scaled @ scaled.T)[1][:, -2:]
         axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-300)
-    # along the two main axes of the correlations
+    # along the two principal axes of the correlations
     angle = np.arctan2(axes[:, 0] if axes.shape[1] > 1 else np.zeros(len(moving)), axes[:, -1])
     order = np.argsort(angle, kind="stable")
     gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
@@ -172,7 +171,7 @@ def clustered(values: Array) -> Array:
 
 
 def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list[str]:
-    """The order, and what the colours do not show."""
+    """Sentences about the order, and about what the colours do not show."""
     words, notes = found.words, []
     if by := next((one for one in maps if one.by), None):
         line = found.told(by.stage, by.stage.cell.by_name[by.by])
@@ -191,16 +190,16 @@ def diff(
     trace: Trace, against: Other, unit: Units = None, lines: Lines = None, layer: Layer = None,
     direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
-    """Where this trace and another differ: the size of each difference, unit by step.
+    """Where this trace and another differ: the magnitude of each difference, by unit and step.
 
     Args:
-        against: the other trace, of the same steps and sequences.
+        against: the other trace, with the same steps and sequences.
 
     Returns:
-        A picture on which the first step that differs is marked; colours are logarithmic if sizes are far apart.
+        A picture with the first step that differs marked; colours are logarithmic if magnitudes are far apart.
 
     Raises:
-        MissingError: for a selection that is not there, or if nothing is in both.
+        MissingError: if the trace does not contain the selection, or the traces have no line in common.
     """
     trace, against, steps = _aligned(trace, against, steps)
     choice = partial(subject, trace, lines=lines, layer=layer, direction=direction, steps=steps, language=language)
@@ -222,22 +221,22 @@ def diff(
 
 
 def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
-    """Both over the steps that were chosen. Raises MissingError where one does not have them, or other rows."""
+    """Both traces at the chosen steps. Raises MissingError if one lacks the steps, or the batch sizes differ."""
     if a.batch != b.batch:
-        raise MissingError(f"the two traces have to have the same rows: one has B = {a.batch}, the other {b.batch}")
+        raise MissingError(f"the two traces must have the same batch size: one has B = {a.batch}, the other {b.batch}")
     if a.span == b.span:
         return a, b, steps
     chosen = a.span if steps is None else positions(steps, a.span)
     if not (chosen[0] in b.span and chosen[-1] in b.span):
         common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
         said = " and ".join(f"{t.span.start} to {t.span.stop - 1}" for t in (a, b))
-        hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "none is in both"
-        raise MissingError(f"the two traces have other steps, {said}: {hint}")
+        hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "they have none in common"
+        raise MissingError(f"the two traces have different steps, {said}: {hint}")
     return between(a, chosen), between(b, chosen), None
 
 
 def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]], wanted: Sequence[int]) -> int:
-    """The sequence of the first difference, in computing order; 0 where there is none."""
+    """The sequence of the first difference, in order of computation; 0 if there is none."""
     window = found.window
     valid = (found.trace.valid[window, :, 0] != 0) & (other.valid[window, :, 0] != 0)
     firsts: list[tuple[int, int]] = []
@@ -259,24 +258,24 @@ def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]],
 
 
 def _difference(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> Map | None:
-    """The map of a line that both have; None where it has none of the units."""
+    """The map of a line that both traces have; None if it has none of the units."""
     apart = sizes_apart(found.values(stage, line), other.lines[stage.scope][line.name][found.window, found.row])
     units = np.intersect1d(np.arange(apart.shape[1]), wanted)
     if not len(units):
         return None
-    differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
+    differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN counts as a difference
     first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
     return Map(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)
 
 
 def _diff_notes(found: Subject, against: Trace, maps: Sequence[Map]) -> list[str]:
-    """Where they differ first, the largest difference, and what the colours mean."""
+    """Sentences about the first and the largest difference, and the meaning of the colours."""
     words, scale = found.words, maps[0].scale
     inside = [np.where(found.valid, one.values, 0.0) for one in maps]
     if not any(values.any() for values in inside):
         return [words.word("plot.diff.none")]
     firsts = [one for one in maps if one.marked is not None]
-    if len({one.stage.backwards for one in firsts}) > 1:  # steps are visited in both orders: by stage
+    if len({one.stage.backwards for one in firsts}) > 1:  # steps are visited in both orders: list by stage
         firsts = [one for one in firsts if one.stage is firsts[0].stage]
     first = min(firsts, key=lambda one: -(one.marked or 0) if one.stage.backwards else one.marked or 0)
     notes = [words.word("plot.diff.first", where=_where(found, first, first.marked or 0))]
@@ -295,14 +294,14 @@ def _diff_notes(found: Subject, against: Trace, maps: Sequence[Map]) -> list[str
 
 
 def _largest(each: Sequence[Array]) -> tuple[float, int, int]:
-    """The largest finite size of several maps, which map has it, and at which of its steps."""
+    """The largest finite magnitude in several maps, the map that contains it, and its step."""
     finite = [np.where(np.isfinite(values), values, -1.0).max(axis=0) for values in each]
     top = int(np.argmax([sizes.max() for sizes in finite]))
     return float(finite[top].max()), top, int(finite[top].argmax())
 
 
 def _free(found: Subject, against: Trace, maps: Sequence[Map]) -> Iterator[Map]:
-    """Each map with 0 at padding and for units that are held in one of the two, or follow from such a value alone."""
+    """Each map with 0 at padding and for units held in one of the traces, or affected by such a hold alone."""
     masks = [held_through(trace) for trace in (found.run or found.trace, against)]
     for one in maps:
         scope, name = key = one.stage.scope, one.line.name
@@ -315,7 +314,7 @@ def _free(found: Subject, against: Trace, maps: Sequence[Map]) -> Iterator[Map]:
 
 
 def _where(found: Subject, one: Map, at: int) -> str:
-    """The line, unit and step of the largest difference of a step, in words."""
+    """The line, unit and step of the largest difference at a step, in words."""
     values = one.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
     unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
@@ -328,14 +327,14 @@ def _where(found: Subject, one: Map, at: int) -> str:
 def _figure(
     kind: str, found: Subject, maps: Sequence[Map], size: tuple[int, int], title: str, notes: Sequence[str]
 ) -> Figure:
-    """The picture: for each stage a grid. size: how many rows and columns share a pixel."""
+    """The picture: one grid per stage. size: how many rows and columns share a pixel."""
     half = (ROOM - BETWEEN) / 2
     beside = len(found.steps) * _NARROW <= half and len(maps) > 1
     wide, grids = half if beside else ROOM, []
     for scope in dict.fromkeys(one.stage.scope for one in maps):
         here = [one for one in maps if one.stage.scope == scope]
         parts = [here]
-        if beside and len(here) > 1:  # gates left and states right, or half of the maps each
+        if beside and len(here) > 1:  # gates left and states right, or half of the maps on each side
             here.sort(key=lambda one: not one.stage.cell.is_gate(one.line))
             gates = sum(one.stage.cell.is_gate(one.line) for one in here)
             middle = gates if 0 < gates < len(here) else -(-len(here) // 2)
@@ -362,7 +361,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     named = labels(found.trace, of, found.width(stage, line))
     shown = one.units[:: size[0]].tolist()
     ticks = tuple(Tick(k, named[j] if named else str(words.nth(j))) for k, j in enumerate(shown))
-    x = step_axis(  # the last pixel may have fewer steps
+    x = step_axis(  # the last pixel may cover fewer steps
         words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
     )
     y = Axis(rows - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=lambda k: words.nth(int(one.units[k])))
@@ -379,7 +378,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
 
 
 def _blocks(found: Subject, size: tuple[int, int]) -> list[str]:
-    """What is said of pixels of several values."""
+    """Sentences about pixels that cover several values."""
     rows, columns = size
     if rows == columns == 1:
         return []

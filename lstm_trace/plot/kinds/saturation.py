@@ -1,4 +1,4 @@
-"""How saturated gates are: a panel for each gate and layer, a point for each unit (Karpathy et al. 2015, figure 3)."""
+"""Saturation of gates: one panel per gate and layer, one point per unit (Karpathy et al. 2015, figure 3)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..panels import Column, Dot, Grid, Panel, share_axis
 from ..subject import Subject, rows_frame, subject
 from . import Direction, Language, Layer, SaturationLines, Share, picture
 
-#: Panels side by side, and what is free between them.
+#: Number of panels side by side, and the space between them.
 _ACROSS, _BETWEEN = 3, 38.0
-#: So many units of a point are named.
+#: Maximum number of units named at a point.
 NAMED = 12
-#: Narrow, so that its letters are large where it has the width of a column or of a telephone.
+#: Narrow, so that its letters are large when it fills a column or the screen of a phone.
 _WIDE = 640.0
-#: The radius of a point of one unit, at least and at most; about that of one that stands for all units of a gate.
+#: Smallest and largest radius of a point for one unit; approximate radius of one that represents all units of a gate.
 _LEAST, _MOST, _ALL = 1.0, 4.0, 12.0
 
 
@@ -34,25 +34,25 @@ def saturation(
     trace: Trace, low: Share = LOW, high: Share = HIGH, lines: SaturationLines = None, layer: Layer = None,
     direction: Direction = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
-    """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
+    """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): one point per unit.
 
     Args:
-        low: below it a gate is saturated at 0 (0.1).
-        high: above it a gate is saturated at 1 (0.9).
-        lines: names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates).
+        low: value below which a gate is saturated at 0 (0.1).
+        high: value above which a gate is saturated at 1 (0.9).
+        lines: names of gates, or of tanh lines, which are rescaled from −1…1 to 0…1 (all gates).
 
     Returns:
         A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.
 
     Raises:
         OptionError: unless 0 <= low < high <= 1.
-        MissingError: for a selection that is not there, or has no gate.
+        MissingError: if the trace does not contain the selection, or the selection has no gate.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, language=language)
     measured = behaviour(trace, low, high)
     units = by_key(((unit.scope, unit.line), unit) for unit in measured.units)
     every = [(stage, line) for stage in found.shown.stages for line in found.shown.lines(stage)]
-    gates = {  # of lines that were asked for, those that go from -1 to 1 too
+    gates = {  # for lines chosen by name, also those that range from -1 to 1
         (stage.scope, line.name): (stage, line) for stage, line in every
         if (stage.scope, line.name) in units and (lines is not None or stage.cell.is_gate(line))
     }  # fmt: skip
@@ -79,21 +79,21 @@ def saturation(
 
 
 def _panel(found: Subject, stage: Stage, line: Line, gate: Sequence[Activity]) -> Panel:
-    """The triangle in which all points lie, and in the free corner the units nearest to its ends."""
+    """The triangle that contains all points, and in the free corner the units closest to its ends."""
     words = found.words
     side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
     x, y = (share_axis(title=words.word(f"plot.saturation.{end}"), field=end) for end in ("left", "right"))
     radius = max(_LEAST, min(_MOST, _ALL / len(gate) ** 0.5))
     places = by_key(((unit.left, unit.right), unit.unit) for unit in gate)
     dots = []
-    for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
+    for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # small points in front
         names = [found.unit(stage, line, j) for j in units[:NAMED]]
         shown = words.comma_list(*names, f"+ {len(units) - NAMED}" if len(units) > NAMED else "")
         said = f"{shown}: {shown_number(left)}, {shown_number(right)}"
         attributes, row = of_units(stage.scope, line.name, str(units[0])), {"count": len(units), "units": shown}
         dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
     place, extremes = found.shown.place(stage), []
-    for end in ("right", "left"):  # the unit that is open at most steps, then the shut one
+    for end in ("right", "left"):  # the unit that is most often saturated at 1, then at 0
         most = max(gate, key=attrgetter(end))
         if (share := getattr(most, end)) > 0:
             called = found.unit(stage, line, most.unit)

@@ -1,4 +1,4 @@
-"""The text of the steps, coloured by the value of a unit; of several units one text below the other."""
+"""The text of the steps, coloured by the value of a unit; for several units, one text below the other."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
-#: So many parts of texts are drawn at most.
+#: Maximum number of drawn parts.
 MOST = 20_000
-#: Height of a line of a text; size of its letters.
+#: Height of a line of text; size of its letters.
 _TALL, _SIZE = 25.0, 15.0
 
 
@@ -43,14 +43,14 @@ def text(
     trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
     batch: Batch = None, steps: Steps = None, language: Language = "en",
 ) -> Figure:  # fmt: skip
-    """The text of the steps, coloured by the value of a unit; of several units one below the other.
+    """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
     Returns:
-        A picture whose page has the text as text. Steps without labels have their numbers.
+        A picture whose page has the text as selectable text. Steps without labels are shown by number.
 
     Raises:
-        MissingError: for a selection that is not there.
-        OptionError: for more than 20,000 steps of units.
+        MissingError: if the trace does not contain the selection.
+        OptionError: if steps times units exceed 20,000.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     every = [one for stage in found.shown.stages for one in _units(found, stage)]
@@ -86,7 +86,7 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
 
 
 def _chosen(found: Subject, every: Sequence[_Unit], unit: Any) -> tuple[list[_Unit], list[str]]:
-    """The units that were asked for; else the one whose values change most, and that this is so."""
+    """The requested units; by default the one whose values change most, and a note that says so."""
     if unit is not None:
         wanted = chosen_units(unit, {one.unit for one in every})
         return [one for one in every if one.unit in wanted], []
@@ -99,7 +99,7 @@ def _chosen(found: Subject, every: Sequence[_Unit], unit: Any) -> tuple[list[_Un
 
 
 def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
-    """A panel for each unit."""
+    """One panel per unit."""
     words = found.words
     shown = tokens(found.labels, [words.nth(t) for t in found.steps])
     widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
@@ -127,7 +127,7 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
 def _terminal(
     found: Subject, grids: Sequence[Grid], notes: Sequence[str], broken: bool, width: int, colours: bool
 ) -> str:
-    """What a terminal of so many columns shows."""
+    """The text for a terminal of this width."""
     words, lines = found.words, []
     for panel in (panel for grid in grids for panel in grid.panels):
         (mark,) = panel.marks

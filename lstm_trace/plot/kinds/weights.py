@@ -30,8 +30,8 @@ from . import Direction, Language, Layer, OtherWeights, WeightNames, picture
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Side of a field at most; the longest side of a matrix about; between matrices; below them; width of one at least;
-#: width of the scale beside a column; side of a field that is seen well.
+#: Maximum side of a cell; approximate longest side of a matrix; space between matrices; below them; minimum width of
+#: one; width of the scale next to a column; side of a clearly visible cell.
 _FIELD, _LONG, _BETWEEN, _GAP, _LEAST, _SCALE, _SEEN = 18.0, 340.0, 60.0, 12.0, 190.0, 56.0, 12.0
 #: Matrices up to this size have their norms computed.
 _LARGE = 512
@@ -57,14 +57,14 @@ def weights(
     """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
     Args:
-        of: names of weights, with commas between: W_hi, 0/forward/W_hi (all).
-        against: another trace or model: what is drawn are its weights less these.
+        of: comma-separated names of weights: W_hi, 0/forward/W_hi (all).
+        against: another trace or model, whose weights minus these are drawn.
 
     Returns:
-        A picture; its `data` has a row for each entry.
+        A picture; its `data` has one row per entry.
 
     Raises:
-        MissingError: for weights that are not there.
+        MissingError: if the weights do not exist.
         ShapeError: if the weights of the other source have other shapes.
     """
     source, said = trace, words(language, trace.header.count_from)
@@ -80,7 +80,7 @@ def weights(
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     panels = [_matrix(source, *one, place_in_words(said, one[:1], every)) for one in found]
-    # of one shape and stage, so that gates can be compared
+    # by stage and shape, so that gates can be compared
     alike = by_key(((panel.stage.scope, panel.values.shape), panel.values.ravel()) for panel in panels)
     scales = {key: symmetric(np.concatenate(values), against is not None) for key, values in alike.items()}
     panels = [panel._replace(scale=scales[panel.stage.scope, panel.values.shape]) for panel in panels]
@@ -89,7 +89,7 @@ def weights(
     broken = not all(np.isfinite(panel.values).all() for panel in panels)
     notes = remarks(said, {"plot.weights.norms": any(map(_has_norms, panels)), "plot.broken": broken})
     notes += _blocks(said, size)
-    for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):  # that it ends before its values
+    for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):  # say that values exceed it
         here = [panel for panel in panels if panel.scale == scale]
         names = said.comma_list(*(Plain(source.header.symbols)(Sym(panel.name)) for panel in here))
         notes.append(scale.clipped(said, names + said.aside(here[0].place)))
@@ -117,7 +117,7 @@ Found = list[tuple[Stage, str, Array]]
 
 
 def _chosen(found: Found, of: str | None) -> Found:
-    """The parameters that `of` names: by name, or by layer, direction and name; several with commas between."""
+    """The parameters that `of` names: by name, or by layer, direction and name; several separated by commas."""
     if of is None:
         return found
     kept: dict[tuple[str, str], tuple[Stage, str, Array]] = {}
@@ -134,7 +134,7 @@ def _chosen(found: Found, of: str | None) -> Found:
 
 
 def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array:
-    """A parameter of the other source less this one, as in `diff`. Raises MissingError or ShapeError without one."""
+    """A parameter of the other source minus this one, as in `diff`. Raises MissingError or ShapeError if impossible."""
     there = _arrays(other).get(stage.scope, {})
     if name not in there:
         raise MissingError(f"the other has no {stage.scope}/{name}{nearest(name, there, 'there are')}")
@@ -145,7 +145,7 @@ def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array
 
 
 def _matrix(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Matrix:
-    """A parameter with the labels of its rows and columns; a vector is a column, a number a field."""
+    """A parameter with the labels of its rows and columns; a vector is a column, a number a single cell."""
     values = np.asarray(array, np.float64)
     values = values.reshape(values.shape[0] if values.ndim else 1, -1)
     labels = source.header.names
@@ -163,21 +163,21 @@ def _matrix(source: Trace | Model, stage: Stage, name: str, array: Array, place:
 
 
 def _operand(stage: Stage, name: str) -> str:
-    """What a matrix is multiplied by; empty where it is in no product."""
+    """The factor that a matrix is multiplied by; empty if it is in no product."""
     return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
 def _has_norms(panel: Matrix) -> bool:
-    """Whether it is a matrix whose norms are soon computed."""
+    """Whether it is a matrix whose norms are quickly computed."""
     return min(panel.values.shape) > 1 and max(panel.values.shape) <= _LARGE and bool(np.isfinite(panel.values).all())
 
 
 def _norms(panel: Matrix) -> str:
-    """The largest singular value of a matrix and, of a recurrent one, the largest size of an eigenvalue."""
+    """The largest singular value of a matrix and, for a recurrent one, the largest magnitude of an eigenvalue."""
     values = panel.values
     if not _has_norms(panel):
         return ""
-    size = float(np.abs(values).max()) or 1.0  # or squares may overflow
+    size = float(np.abs(values).max()) or 1.0  # because squares may overflow
     said = f"σ₁ {shown_number(size * float(np.linalg.norm(values / size, 2)), 3)}"
     if values.shape[0] == values.shape[1] and _operand(panel.stage, panel.name) in panel.stage.cell.states:
         said += f"  ρ {shown_number(size * float(np.abs(np.linalg.eigvals(values / size)).max()), 3)}"
@@ -188,14 +188,14 @@ def _norms(panel: Matrix) -> str:
 
 
 def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[int, int], said: Words) -> list[Grid]:
-    """A row for what belongs together, such as the weights and the bias of a gate; as many as have room."""
+    """One row for matrices that belong together, such as the weights and the bias of a gate; as many as fit."""
     groups = [
         list(group)
         for _, group in groupby(matrices, key=lambda m: (m.stage.scope, re.sub(r"^[A-Za-z]+_[xhc]?(?=.)", "", m.name)))
     ]
     longest = max(max(panel.values.shape) for panel in matrices)
     field, grids, place = float(np.clip(_LONG // longest, 1.0, _FIELD)), [], None
-    for group in groups:  # a group stands in a row where that leaves fields that can be seen well
+    for group in groups:  # a group is placed in one row if its cells remain clearly visible
         columns = [panel.values.shape[1] for panel in group]
         free = ROOM - _BETWEEN * (len(group) - 1) - _SCALE * columns.count(1)
         field = min(field, max(free // sum(columns), min(field, _SEEN)))
@@ -232,12 +232,12 @@ def _panel(matrix: Matrix, symbols: Mapping[str, Any], size: tuple[int, int], sa
 
 
 def _blocks(said: Words, size: tuple[int, int]) -> list[str]:
-    """What is said of fields of several entries."""
+    """Sentences about cells that cover several entries."""
     return [said.word("plot.weights.blocks", rows=size[0], columns=size[1])] if size != (1, 1) else []
 
 
 def _frame(panels: Sequence[Matrix]) -> pd.DataFrame:
-    """A row for each entry: layer, direction, name, row and column, from 0."""
+    """One row per entry: layer, direction, name, row and column, from 0."""
     import pandas as pd
 
     at = np.repeat(np.arange(len(panels)), [panel.values.size for panel in panels])

@@ -19,14 +19,14 @@ from .stages import Cut, Stages, cuts, operands
 
 Plan = list[tuple[LineGroup, list[Cut | Line]]]
 
-#: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
+#: How much of a formula, in digits, fits on a line, and how many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8
 
 
 def plan(shown: View, stage: Stage) -> Plan:
     """The groups of a stage, each with its chains, which may be none; a line where its formula is too wide.
 
-    The last place decides, where nothing is zero any more that was zero before the first step.
+    The last place decides, because everything that is zero there was zero before the first step too.
     """
     key = stage.scope, tuple(line.name for line in stage.lines)  # what is held at a place has lines of its own there
     if key not in shown.plans:
@@ -65,7 +65,7 @@ def _planned(shown: View, stage: Stage) -> Plan:
     carried = set(cell.states.values())
     found = [
         (group, cuts(shown, group, stage))
-        for group in shown.grouped(stage)  # without one that only hands on a state, since the step is no padding
+        for group in shown.grouped(stage)  # without one that only hands on a state, since the step is not padding
         if group.leader is not None or not all(x.name in carried and x.op == "where" for x in group.lines)
     ]
     wide = {form(cut, cut.line) for _, those in found for cut in those if is_wide(cut)}
@@ -73,7 +73,7 @@ def _planned(shown: View, stage: Stage) -> Plan:
 
 
 def written(shown: View, stage: Stage) -> list[Line]:
-    """The lines whose numbers are shown: those of the chains of a compact report, with all that they are made of."""
+    """The lines whose numbers are shown: those of the chains of a compact report, with everything they are made of."""
     if shown.detail != "compact":
         return shown.lines(stage)
     chains = [part for _, found in plan(shown, stage) for part in found]
@@ -86,7 +86,7 @@ def written(shown: View, stage: Stage) -> list[Line]:
 
 
 def in_symbols(stage: Stage, line: Cut | Line) -> Node:
-    """What a chain works out, in symbols: with all that is written out in it."""
+    """What a chain works out, in symbols, with everything that is written out in it."""
     cell, inner = stage.cell, line.inner if isinstance(line, Cut) else {}
 
     def part(operand: Operand) -> Node:
@@ -102,7 +102,7 @@ def in_symbols(stage: Stage, line: Cut | Line) -> Node:
 
 
 def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
-    """The chains of a place; what is zero there is said first, and of padding what is held."""
+    """The chains of a place; what is zero there is stated first, and for padding what is held."""
     if shown.idle(place):
         held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
         if held:
@@ -128,7 +128,7 @@ def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 
 def opening(shown: View) -> Iterator[Block]:
-    """What is said once for all steps: which weights are zero and left out, and that matrices are too large."""
+    """What is stated once for all steps: which weights are zero and left out, and that matrices are too large."""
     if not shown.filled:
         yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}

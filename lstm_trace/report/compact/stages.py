@@ -25,7 +25,7 @@ from ...view.view import Place, View
 
 
 class Cut(NamedTuple):
-    """A line with those that are written out in it, each with the number of the stage from which it is a value."""
+    """A line and the lines that are written out in it, each with the number of the stage from which it is a value."""
 
     line: Line
     inner: dict[str, int]
@@ -36,7 +36,7 @@ class Cut(NamedTuple):
         return _level(self.line, self.inner)
 
     def divided(self, cell: Cell) -> list[Cut]:
-        """The same in several chains: of the lines with a name, of the sums if none has one; none if there are none."""
+        """The same in several chains: one for each line with a name, or for each sum if none has a name; or none."""
         inner = [line for line in cell.lines if line.name in self.inner]
         ends = [line for line in inner if line.assigned] or [line for line in inner if line.op == "add"]
         apart = {line.name for line in (*ends, self.line)}
@@ -44,14 +44,14 @@ class Cut(NamedTuple):
 
 
 def operands(line: Line) -> tuple[Operand, ...]:
-    """What stands in a line on paper: the arguments of a composite function, and not what that is made of."""
+    """What a line shows on paper: the arguments of a composite function, and not what that function is made of."""
     return line.call[1:] if line.call else line.operands
 
 
 def cuts(shown: View, group: LineGroup, stage: Stage) -> list[Cut]:
     """The chains of a group of lines: one, and one more for each line that is read in several places.
 
-    Of chosen lines each has a chain of its own; what they need of their group is written out in it.
+    Chosen lines each have a chain of their own; what they need from their group is written out in it.
     """
     recorded, chosen = shown.trace.lines.get(stage.scope, {}), {line.name for line in shown.lines(stage)}
     lines = [line for line in group.lines if line.name in recorded]
@@ -60,7 +60,7 @@ def cuts(shown: View, group: LineGroup, stage: Stage) -> list[Cut]:
         ends = [line for line in lines if line.name in chosen]
     elif group.leader is not None and group.leader.name in there:
         ends = [group.leader]
-    else:  # some of it was recorded: what nothing else of it reads
+    else:  # some of it was recorded: the lines that nothing else in it reads
         read = {operand for line in lines for operand in line.reads}
         ends = [line for line in lines if line.name not in read]
     ends = [line for line in ends if line.name in chosen]
@@ -95,7 +95,7 @@ def _inside(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Iterat
 def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
     """A line with what is written out in it, each evaluated just before it is needed.
 
-    So the terms of a sum are at the same time.
+    The terms of a sum are therefore evaluated at the same time.
     """
     inner: dict[str, int] = {}
 
@@ -108,7 +108,7 @@ def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
     visit(line)
     last = _level(line, inner)
     late = dict.fromkeys(inner, last)
-    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
+    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all lines that read it
         for operand in operands(at):
             if operand in late:
                 late[str(operand)] = min(late[str(operand)], late.get(at.name, last) - 1)
@@ -127,8 +127,8 @@ Parts = tuple[tuple[str, Node], ...]
 class Stages:
     """The stages of lines at one place.
 
-    whole: whether products with zero are written too, as those of one unit are. zeros: the inputs and states for which
-    something was left out since they are zero, in order.
+    whole: whether products with zero are written too, as they are for a single unit. zeros: the inputs and states for
+    which something was left out because they are zero, in order.
     """
 
     shown: View
@@ -137,14 +137,14 @@ class Stages:
     zeros: dict[str, None] = field(default_factory=dict)
 
     def parts(self, cut: Cut) -> Parts | None:
-        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
+        """The formulas of a line and its value, each with the sign before it; None if it was not recorded."""
         line, values = cut.line, self._values(cut.line.name)
         if values is None:
             return None
         found: list[tuple[str, Node]] = []
         reads = [self._values(str(o)) for o in line.call[1:] if isinstance(o, str)]
         widest = max((read.shape[-1] for read in reads if read is not None), default=1)
-        if values.shape[-1] == 1 and widest > 1:  # one number of vectors, as a loss is: it is shown how
+        if values.shape[-1] == 1 and widest > 1:  # a number computed from vectors, such as a loss: show how
             found = [("=", self._printed(cut, 0))]
             cut = _cut(line._replace(call=()), {line.name}, set(cut.inner), self.place.stage.cell)
         trees = [self._printed(cut, k) for k in range(cut.stages)]
@@ -165,7 +165,7 @@ class Stages:
     # -- what is left out, since it is zero ---------------------------------------------------------------------------
 
     def _adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
-        """Whether a term of a sum is left out: a product with what is zero, or a parameter that is."""
+        """Whether a term of a sum is left out: a product with something that is zero, or a parameter that is zero."""
         if not isinstance(operand, str):
             return False
         if operand in self.place.stage.cell.by_name:
@@ -173,9 +173,10 @@ class Stages:
         return operand in self._parameters and not self._writes_all and self._is_zero(operand)
 
     def _vanishes(self, name: str, inner: Container[str]) -> bool:
-        """Whether a line is zero since it is a product with what is given as zero, or a sum of such products.
+        """Whether a line is zero because it is a product with something that is given as zero, or a sum of such
+        products.
 
-        inner: the lines that are written out where it stands; of others the value stands there.
+        inner: the lines that are written out in its place; other lines appear as their values.
         """
         line = self.place.stage.cell.by_name[name]
         if self._writes_all or line.call or not self._is_zero(name):
@@ -210,13 +211,13 @@ class Stages:
         values = self._values(name)
         if values is None or values.ndim < 3:
             return values is not None and not np.any(values)
-        # as it is printed: but for rounding
+        # as it is printed, except for rounding
         return all(self._num(name, j).shown.fraction == 0 for j in range(values.shape[-1]))
 
     # -- what is printed ----------------------------------------------------------------------------------------------
 
     def _printed(self, cut: Cut, k: int) -> Node:
-        """The formula of a line at stage k; of a chosen unit its numbers."""
+        """The formula of a line at stage k; for a chosen unit, its numbers."""
         if (unit := self.shown.chosen.unit) is not None:
             found = self._of_unit(cut, k, unit)
             return self._symbol(cut.line.name) if found is None else on_paper(found)
@@ -225,7 +226,7 @@ class Stages:
         return tidy(self._tree(cut, cut.line, k))
 
     def _tree(self, cut: Cut, line: Line, k: int) -> Node:
-        """A line with values in place of what is one at stage k, without the products with zero."""
+        """A line with values in place of the operands that are values at stage k, without the products with zero."""
         if line.call:
             return Call(str(line.call[0]), tuple(self._part(cut, operand, k) for operand in line.call[1:]))
         if (taken := self._taken(line)) is not None:
@@ -247,7 +248,7 @@ class Stages:
         return self._tree(cut, line, k) if line is not None and written_out else self._value(operand)
 
     def _value(self, name: str) -> Node:
-        """A matrix by its rows, a vector by its entries; the symbol of what was not recorded, or is too large."""
+        """A matrix by its rows, a vector by its entries; a symbol for what was not recorded or is too large."""
         values = self._values(name)
         if values is None or (values.ndim == 2 and not self.shown.filled):
             return self._symbol(name)
@@ -271,7 +272,9 @@ class Stages:
         return self.shown.values.array(self.place.stage.scope, name)
 
     def _taken(self, line: Line) -> str | None:
-        """What a line hands on as it is: of a choice by whether the step is padding, what is chosen."""
+        """What a line hands on unchanged; of the operands of a choice, the one chosen for a step with or without
+        padding.
+        """
         taken: Operand = line.operands[0]
         if line.op != "copy":
             if line.op != "where" or self.place.stage.sources.get(str(taken)) != VALID:
@@ -293,7 +296,7 @@ class Stages:
         return right is not None and self._agree(left, right)
 
     def _agree(self, left: Any, right: Any) -> bool:
-        """Whether two formulas of printed numbers come to the same: also where only parts of them can be computed."""
+        """Whether two formulas of printed numbers give the same result, even if only parts of them can be computed."""
         if isinstance(left, tuple) and isinstance(right, tuple):
             return len(left) == len(right) and all(map(self._agree, left, right))
         if isinstance(left, Node) and self.shown.values.between(left, right) == "=":
@@ -306,14 +309,14 @@ class Stages:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))
 
     def _of_unit(self, cut: Cut, k: int, unit: int) -> Node | None:
-        """One unit of a line at stage k, with numbers; None where an operand was not recorded."""
+        """One unit of a line at stage k, with numbers; None if an operand was not recorded."""
         try:
             return self._scalar(cut, cut.line, k, unit, None)
         except LookupError:
             return None
 
     def _scalar(self, cut: Cut, line: Line, k: int, unit: int, within: frozenset[Operand] | None) -> Node:
-        """within: the arguments of the composite function that a line is part of, None where it is of none."""
+        """within: the arguments of the composite function that a line is part of, or None."""
         if line.call:
             within = frozenset(line.call[1:])
         stage, values = self.place.stage, self.shown.values
@@ -338,7 +341,7 @@ class Stages:
 
 
 def tidy(node: Node) -> Node:
-    """The same formula as a person writes it: numbers in place of vectors of one entry, no empty sums.
+    """The same formula as a person writes it: numbers instead of vectors of one entry, and no empty sums.
 
     >>> from lstm_trace.formulas.plain import Plain
     >>> from lstm_trace.formulas.tree import MatVec, Prod, number
@@ -355,7 +358,7 @@ def tidy(node: Node) -> Node:
 
 
 def _times_vector(node: tree.MatVec) -> Node:
-    """Matrix times vector; of one number only the products of numbers."""
+    """Matrix times vector; if both are single numbers, only the product of the numbers."""
     matrix = node.matrix
     if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
         return node
@@ -364,7 +367,7 @@ def _times_vector(node: tree.MatVec) -> Node:
 
 
 def _product(node: tree.Prod) -> Node:
-    """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
+    """A number before what it multiplies; sums and numbers in parentheses if everything is a single number."""
     left, right = node.left, node.right
     if left == right:  # the same value, and not by chance the same number
         return tree.Square(left)
@@ -377,7 +380,7 @@ def _product(node: tree.Prod) -> Node:
 
 
 def alike(left: Any, right: Any) -> bool:
-    """Whether two formulas say the same: `1` is the same number as `1.0000`."""
+    """Whether two formulas mean the same: `1` is the same number as `1.0000`."""
     if isinstance(left, Num) and isinstance(right, Num):
         return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
     if isinstance(left, tuple) and isinstance(right, tuple):
@@ -388,7 +391,7 @@ def alike(left: Any, right: Any) -> bool:
 
 
 def _call(node: Call) -> Node:
-    """What is made of the entries of vectors by these: the sum of numbers, their mean, one vector of several."""
+    """A reduction of the entries of vectors: the sum of numbers, their mean, or one vector made of several."""
     if node.op == "concat" and all(isinstance(arg, Vec | Num) for arg in node.args):
         return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
     if node.op not in REDUCED or not isinstance(vector := node.args[0], Vec):

@@ -1,1 +1,1 @@
-"""What of a trace a report shows, neutral to section and format."""
+"""What a report shows of a trace, independent of section and format."""

@@ -1,4 +1,4 @@
-"""What L is, read from the weights of the adjoint stages; which gradients it depends on, and their symbols."""
+"""The definition of L, read from the weights of the adjoint stages; which gradients L depends on, and their symbols."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FEW = 6
 
 
 class Objective(NamedTuple):
-    """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
+    """The definition of L: one value if step, row and unit are given, otherwise a weighted sum of the values of a line.
 
     weighted: whether a weight is not 1. parts: every stage and line that has weights, with these. few: the units of one
-    line at one step, each with its sign, where L is the sum of some. said: the addresses that L is the sum of, with
-    their signs; empty where a weight is another number than 1 or -1, or where they are many. seeds: the names of the
-    weights of each of `parts`.
+    line at one step, each with its sign, if L is the sum of some. said: the addresses whose sum is L, with their signs;
+    empty if a weight is a number other than 1 or -1, or if there are many. seeds: the names of the weights of each of
+    `parts`.
     """
 
     stage: Stage
@@ -51,23 +51,23 @@ class Objective(NamedTuple):
 
     @property
     def is_output(self) -> bool:
-        """Whether only what a stage gives out has weights."""
+        """Whether only the outputs of a stage have weights."""
         return len(self.parts) == 1 and self.line == self.stage.cell.output
 
 
 def made_for(stage: Stage) -> dict[str, str]:
-    """Each gradient of an adjoint stage with the value that it was made for; its terms may have the same."""
+    """Each gradient of an adjoint stage with the value that it was made for; its terms may have the same value."""
     return dict(reversed(stage.cell.gradient))
 
 
 def seeded(trace: Trace) -> tuple[int, ...]:
-    """The rows of the batch of which a value has a weight."""
+    """The rows of the batch in which a value has a weight."""
     weights = [trace.given[stage.scope][name] for stage in trace.stages for name in stage.weights]
     return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
 
 
 def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
-    """Addresses whose sum L is, as `of` takes it."""
+    """The addresses whose sum is L, as `of` takes them."""
     if any(not np.isin(weights, (-1, 0, 1)).all() for _, _, weights in parts):
         return ""
     terms: list[str] = []
@@ -81,7 +81,7 @@ def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
                 address = ranged(stage.scope, line, shown, rows, None if whole and len(units) > 1 else units)
                 many = len(steps) * len(rows) * len(units) > 1
                 terms.append(f"{' + ' if sign > 0 else ' - '}{f'sum({address})' if many else address}")
-    terms.sort(key=lambda term: term.startswith(" -"))  # what is added comes first
+    terms.sort(key=lambda term: term.startswith(" -"))  # positive terms come first
     return "".join(terms).removeprefix(" + ").replace(" - ", "-", terms[0].startswith(" -"))
 
 
@@ -90,9 +90,9 @@ Names = frozenset[str]
 
 @dataclass(frozen=True)
 class LiveGradients:
-    """The gradients of a trace with adjoint stages that are not zero by the way that they are made.
+    """The gradients of a trace with adjoint stages that are not zero by construction.
 
-    padding: whether those that padding makes zero count as well.
+    padding: whether gradients that padding makes zero count as well.
     """
 
     trace: Trace
@@ -119,7 +119,7 @@ class LiveGradients:
 
     @cached_property
     def bears(self) -> dict[Scope, Names]:
-        """By scope what holds a gradient, and not a slope alone."""
+        """By scope the lines that hold a gradient, and not merely a slope."""
         found: dict[Scope, Names] = {}
         for stage in (stage for stage in self.trace.stages if stage.cell.gradient):
             names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found}
@@ -148,7 +148,7 @@ class LiveGradients:
             yield t, (later := known[key])
 
     def _through(self, stage: Stage, into: Names, valid: bool) -> Names:
-        """What becomes live in a step into which `into` comes."""
+        """What becomes live in a step that `into` enters."""
         live = set(into)
         for line in stage.cell.lines:
             operands = line.operands
@@ -156,7 +156,7 @@ class LiveGradients:
                 source = stage.sources.get(str(operands[0]), "")
                 scope, name = scope_and_name(source)
                 if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
-                    operands = (operands[1 if valid else 2],)  # what stands there where the step is no padding, or is
+                    operands = (operands[1 if valid else 2],)  # the one for a valid step, or for padding
             if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
                 live.add(line.name)
         return frozenset(live)
@@ -181,8 +181,8 @@ def gradient_symbols(
 ) -> dict[str, Symbol]:
     """For each gradient of the adjoint stages among `stages` its symbol.
 
-    own: symbols that the author gave, which stay. place: a stage in words, for what an upper layer brings back.
-    equal: of secants, whether a parameter of a scope is the same in both traces.
+    own: symbols that the author gave, which are kept. place: a stage in words, for what an upper layer brings back.
+    equal: for secants, whether a parameter of a scope is the same in both traces.
     """
     scopes = {stage.scope: stage for stage in stages}
     adjoints = [stage for stage in scopes.values() if stage.cell.gradient]
@@ -217,18 +217,18 @@ def gradient_symbols(
                 names, inputs = _names(above, line), {of.rpartition("/")[2] for of in above.sources.values()}
                 fed = value(next((n for n in names if n in inputs), names[0]), above.cell)
                 found[name] = Symbol(node=slope(on_paper(fed), place(above)))
-            elif stage.borrows(name) and name != line and name.isidentifier():  # what has no name got one
+            elif stage.borrows(name) and name != line and name.isidentifier():  # a value without a name was given one
                 found[name] = Symbol(node=on_paper(value(line, functions)))
     return {name: symbol for name, symbol in found.items() if name not in own}
 
 
 def _base(node: Node) -> Node:
-    """A formula of the values that the baseline has."""
+    """A formula of the values in the baseline."""
     return Baseline(node) if isinstance(node, Sym) else node.remade(_base)
 
 
 def _mean(name: str, own: Mapping[str, Any]) -> Symbol:
-    """The symbol of the mean of a matrix and the baseline's: a bar over its letter, where it is one."""
+    """The symbol of the mean of a matrix and its baseline: a bar over its letter, if it is a single letter."""
     plain = symbol(name, own)
     if plain.base and not (plain.tex or plain.name or plain.node or plain.accent or plain.upright or plain.power):
         return plain._replace(accent="bar")
@@ -236,11 +236,11 @@ def _mean(name: str, own: Mapping[str, Any]) -> Symbol:
 
 
 def _names(stage: Stage, line: str) -> list[str]:
-    """The values of which `line` is the gradient."""
+    """The values whose gradient is `line`."""
     return [name for new, name in stage.cell.gradient if new == line]
 
 
-#: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
+#: How many rows the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
 
 
@@ -265,23 +265,23 @@ class Backward(View):
         return self.walked[stage.scope]
 
     def at_most(self, steps: int) -> Self:
-        """The view of at most so many steps of each stage."""
+        """The view of at most this many steps of each stage."""
         return replace(self, walked={scope: first(walk, steps) for scope, walk in self.walked.items()})
 
     def leading_stages(self, most: int) -> tuple[Stage, ...]:
-        """Those nearest to the loss: the gradients of others follow from theirs."""
+        """The stages nearest to the loss: the other gradients follow from theirs."""
         return self.stages[:most]
 
     def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
-        """A stage with the lines that are live at a place; None where there are none."""
+        """A stage with the lines that are live at a place; None if there are none."""
         return self.live.stage(stage, t, b) if self.live.at(stage, t, b) else None
 
     def idle(self, place: Place) -> bool:
-        """Never: padding has no gradients that are live."""
+        """Never: padding has no live gradients."""
         return False
 
     def lines(self, stage: Stage) -> list[Line]:
-        """The recorded lines with a name; what the others compute is written out in them."""
+        """The recorded lines with a name; the lines without one are written out in them."""
         chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
         wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
         there = [x for x in wide if x.assigned and x.name in recorded]
@@ -319,7 +319,7 @@ class Backward(View):
         """The values of the forward pass that the shown gradients of a place read."""
         stage = place.stage
         there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
-        # `expand` and `count` ask for no more than how wide a value is
+        # `expand` and `count` need only the width of a value
         wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
         read = {n for x in stage.cell.lines if x.name in there for n in x.reads if n != wide.get(x.name)}
         base = between(self.trace, stage)
@@ -340,7 +340,7 @@ class Backward(View):
         )
 
     def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
-        """The line as one formula; leaf: what stands for a value that has a name."""
+        """The line as one formula; leaf: the replacement of a value that has a name."""
         return whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
 
     def slope(self, of: Node, through: str = "") -> Gradient:
@@ -360,7 +360,7 @@ class Backward(View):
 
     @cached_property
     def objective(self) -> Objective:
-        """What L is, from the weights that the adjoint stages were given."""
+        """The definition of L, from the weights that the adjoint stages were given."""
         trace = self.trace
         found = [
             (name, (trace.stage(stage.owner), made_for(stage)[line.name], trace.given[stage.scope][name]))
@@ -393,7 +393,7 @@ class Backward(View):
 
     @cached_property
     def value_and_baseline(self) -> tuple[Num, Num]:
-        """Of a split the value of L, and that in the baseline."""
+        """For a split, the value of L and its value in the baseline."""
         of, adjoints = self.objective, {s.owner: s.scope for s in self.trace.stages if s.is_adjoint}
         bases = [
             ((adjoints[stage.scope], secant_names(stage.active)["base", line]), weights)
@@ -412,14 +412,14 @@ class Backward(View):
 
 
 def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
-    """What an adjoint stage reads of the baseline, or as a mean of both traces; nothing where it has derivatives."""
+    """What an adjoint stage reads from the baseline or as a mean of both traces; empty if it has derivatives."""
     if stage.owner not in trace.scopes:
         return {}
     return read_by(trace.stage(stage.owner).active, trace.stage(stage.scope).cell)
 
 
 def with_symbols(trace: Trace, place: Callable[[Stage], str]) -> Trace:
-    """The trace with symbols for its gradients; that of an input or state gets a line where it is another's line.
+    """The trace with symbols for its gradients; the gradient of an input or state gets its own line if another has it.
 
     place: a stage in words.
     """
@@ -447,7 +447,7 @@ def equal(trace: Trace, scope: Scope, name: str) -> bool:
 
 
 def backward(shown: View, detail: Detail | None) -> Backward:
-    """The backward pass of what is shown; its size decides the detail if that is None, or `compact`, which it lacks."""
+    """The backward pass of what is shown; its size decides the detail if that is None or `compact`, which it lacks."""
     trace, chosen = shown.trace, shown.chosen
     live = LiveGradients(trace, padding=shown.everything)
     rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))

@@ -1,6 +1,6 @@
 """Notation presets: the symbols of the exercises, of PyTorch and of Keras, each written down, and [h; x] joined.
 
-A preset changes what is printed and never a number. Where it would print what is not so, it is refused.
+A preset changes what is printed and never a number. It is refused if it would print something that is not true.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ KERAS: Presets = {
     "rnn": _keras({"h": ""}),
 }
 
-#: Of two matrices the one in which they stand side by side, for [h; x].
+#: For two matrices that are joined for [h; x], the matrix in which they are side by side.
 JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
 
 #: Presets by name; the symbols of the exercises are those of every report.
@@ -75,10 +75,10 @@ NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORC
 def applied(
     trace: Trace, notation: str, selection: Selection | None = None, language: str = "en"
 ) -> tuple[Trace, tuple[Block, ...]]:
-    """The trace as it is printed in a notation, and what has to be said of it.
+    """The trace as it is printed in a notation, and the remarks that the notation requires.
 
-    The symbols stand in the header, those of the problem's author before those of the preset.
-    Raises OptionError for an unknown notation, and where it would print what is not so.
+    The symbols are in the header; those of the problem's author take precedence over those of the preset.
+    Raises OptionError for an unknown notation, and if it would print something that is not true.
     """
     if notation not in NOTATIONS:
         raise OptionError(f"there is no notation {notation!r}{nearest(notation, NOTATIONS, 'there are')}")
@@ -120,9 +120,9 @@ def _names(cell: Cell) -> list[str]:
 
 
 class _Merge(NamedTuple):
-    """A sum in which two products become one.
+    """A sum in which two products become a single product.
 
-    line: the sum. two: its products with a state and an input. matrix: the name of the joined one.
+    line: the sum. two: its products with a state and an input. matrix: the name of the joined matrix.
     """
 
     line: Line
@@ -131,23 +131,23 @@ class _Merge(NamedTuple):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names of the matrices that stand side by side."""
+        """The names of the matrices that are side by side."""
         return tuple(str(product.operands[0]) for product in self.two)
 
     @property
     def vector(self) -> Line:
-        """State and input, one after the other."""
+        """State and input, concatenated."""
         operands = tuple(product.operands[1] for product in self.two)
         return Line(f"concat({operands[0]}, {operands[1]})", "concat", operands)
 
     @property
     def product(self) -> Line:
-        """The joined matrix times that."""
+        """The joined matrix times the concatenated vector."""
         return Line(f"{self.matrix} @ {self.vector.name}", "matvec", (self.matrix, self.vector.name))
 
     @property
     def sum(self) -> Line:
-        """The sum with one product in place of two; the product itself where there is nothing else to add."""
+        """The sum with one product instead of two; the product itself if there is nothing else to add."""
         first, second = sorted((product.name for product in self.two), key=self.line.operands.index)
         terms = zip(self.line.constants, self.line.operands, strict=True)
         left = [(sign, self.product.name if o == first else o) for sign, o in terms if o != second]
@@ -185,7 +185,7 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
 
 
 def _merges(stage: Stage, kept: set[str]) -> Iterator[_Merge]:
-    """The sums of a cell in which two products can be shown as one, so that nothing else is lost."""
+    """The sums of a cell in which two products can be shown as one without losing anything else."""
     cell = stage.cell
     names = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
     times = Counter(name for line in cell.lines for name in line.reads)
@@ -224,7 +224,7 @@ def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
 
 
 def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Array]:
-    """The parameters with each pair side by side, where the first of the pair stood."""
+    """The parameters with each pair side by side, in the position of the first of the pair."""
     place = {name: merge for merge in merges for name in merge.parts}
     found: dict[str, Array] = {}
     for name, values in there.items():
@@ -236,7 +236,7 @@ def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Arr
 
 
 def _values(trace: Trace, stage: Stage, merges: list[_Merge]) -> dict[str, Array]:
-    """The recorded lines; a joined vector and product, where what they are made of was recorded."""
+    """The recorded lines; a joined vector and product, if what they are made of was recorded."""
     there = dict(trace.lines.get(stage.scope, {}))
     for merge in merges:
         parts = [trace.operand(stage.scope, operand) for operand in merge.vector.operands]

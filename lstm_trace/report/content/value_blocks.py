@@ -1,4 +1,4 @@
-"""Values of inputs, states, lines and answers as blocks, which several sections have."""
+"""Values of inputs, states, lines and answers as blocks, used by several sections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...view.view import Place, View
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:
-    """What was asked for, as far as the selection has it."""
+    """The lines that were asked for, as far as the selection contains them."""
     found = []
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
@@ -31,12 +31,12 @@ def wanted(shown: View) -> list[tuple[Stage, Address]]:
 
 
 def name_of(shown: View, stage: Stage, address: Address) -> Text:
-    """An asked line in words: its symbol, and where, as far as that is not clear."""
+    """An asked line in words: its symbol, and its place as far as that is not clear."""
     line = stage.cell.by_name.get(address.line)
     symbol, t = Sym(address.line) if line is None else heading(line, stage.cell), address.t
     plain = Plain(shown.trace.header.symbols)
     if t is not None and plain(at := shown.at(stage, t, symbol)) != plain(symbol):
-        symbol, t = at, None  # its index says the step
+        symbol, t = at, None  # its index states the step
     where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
     width = shown.width(stage, address.line)
@@ -60,9 +60,9 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
 
 
 def beside(shown: View, stage: Stage, name: str) -> Premises | None:
-    """The values of a line or input at the shown steps side by side, each with its step for its index.
+    """The values of a line or input at the shown steps side by side, each with its step as its index.
 
-    None where a table says more: where units have labels, there are several rows, or steps are not counted from 1.
+    None if a table shows more: if units have labels, if there are several rows, or if steps are not counted from 1.
     """
     values = shown.values.array(stage.scope, name)
     if values is None or shown.words.count_from == 0 or len(shown.rows) > 1 or shown.chosen.unit is not None:
@@ -80,7 +80,7 @@ def beside(shown: View, stage: Stage, name: str) -> Premises | None:
 def by_step(shown: View, stage: Stage, name: str) -> Table:
     """The values of a line or input as a table, a row for each shown step and row of the batch.
 
-    Of a line the steps of padding are left out, unless everything is shown.
+    For a line the steps of padding are left out, unless everything is shown.
     """
     values = shown.values.array(stage.scope, name)
     assert values is not None
@@ -151,16 +151,16 @@ def symbol(shown: View, place: Place, line: Line) -> Node:
 
 
 def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
-    """What a line is in symbols at a place, each with the sign before it."""
+    """A line in symbols at a place, each part with the sign before it."""
     return ((sign, shown.at(place.stage, place.t, node)) for sign, node in shown.formulas(place.stage, line))
 
 
 def _substituted(shown: View, place: Place, line: Line) -> Node | None:
-    """The formula with vectors in place of names, matrices by name; None where an operand was not recorded."""
+    """The formula with vectors instead of names, matrices by name; None if an operand was not recorded."""
     stage, t, b = place
     if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
         return None
-    missing = []  # of what is written out within it
+    missing = []  # operands that are written out within it
 
     def part(operand: Operand) -> Node:
         """The value of an operand."""
@@ -180,7 +180,7 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
 
 
 def exact(shown: View, value: Vec | Mat) -> str:
-    """The sign before a value: = where every shown entry is exactly what it is."""
+    """The sign before a value: = if every shown entry is exact."""
     return "=" if all(map(shown.values.is_exact, numbers(value))) else "≈"
 
 
@@ -212,9 +212,9 @@ Cells = TypeVar("Cells", bound="tuple[Text, ...] | tuple[Row, ...]")
 def excerpted(
     shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False
 ) -> tuple[list[Cells], list[Para]]:
-    """The rows of a long table with dots for those that are left out, and how many they are and how large.
+    """The rows of a long table with dots for those that are left out, with their number and size.
 
-    sizes: of every row. row: what stands in one. timed: as for `excerpt`.
+    sizes: of every row. row: the content of a row. timed: as for `excerpt`.
     """
     entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed)
     rows = [None if isinstance(entry, range) else row(entry) for entry in entries]

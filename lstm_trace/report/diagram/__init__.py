@@ -1,1 +1,1 @@
-"""The picture of a cell, made from its lines."""
+"""The picture of a cell, drawn from its lines."""

@@ -1,4 +1,4 @@
-"""A cell as a picture: SVG made from its lines, with the values of one step on it, so that any cell has one."""
+"""A cell as a picture: an SVG drawn from its lines, with the values of one step, so that every cell has a picture."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ...trace.trace import Trace
 from . import placement
 from .graph import CellGraph, DiagramNode, Edge, flow, reached
 
-#: Decimals and units of the values that stand in a picture.
+#: Decimals and units of the values in a picture.
 DIGITS, UNITS = 3, 3
 
 
 def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
-    """The values of one step and row by spot, rounded: the first few of more than `UNITS`.
+    """The values of one step and row by spot, rounded: the first few if there are more than `UNITS`.
 
-    unit: of a line of more than `UNITS` hidden units the one that is shown instead, alone.
+    unit: for a line of more than `UNITS` hidden units, the only one that is shown.
     """
     found: dict[str, str] = {}
     scope = picture.stage.scope
@@ -51,14 +51,14 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
 
 
 def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
-    """For how many of the `wide` values of a name there is to be room. alone: one of many hidden units is shown."""
+    """How many of the `wide` values of a name get room. alone: one of many hidden units is shown."""
     line = stage.cell.by_name.get(name)  # not with one value for each input or output
     hidden = axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
     return 1 if alone and wide > UNITS and hidden else min(wide, UNITS)
 
 
 def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
-    """About how many characters the values of each name of a stage take, at any step; alone: as for `count`."""
+    """About how many characters the values of each name of a stage take, at any step. alone: as for `count`."""
     found: dict[str, int] = {}
     for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
         array = values.array(stage.scope, name)
@@ -74,7 +74,7 @@ def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
 _HEIGHTS = {"box": 74.0, "circle": 68.0, "source": 46.0, "sink": 46.0}
 _RADIUS = 17.0
 _BETWEEN, _EDGE = 32.0, 12.0  # between columns, around the picture
-_LETTER = 6.9  # of a value: 6.3 as the style sheet has it, with room for the page, which has larger ones
+_LETTER = 6.9  # width of a letter of a value: 6.3 in the style sheet, with room for the page, whose letters are larger
 _MARGIN, _APART = 16.0, 12.0  # in a box, left and right of its texts together, and between its sign and its name
 
 
@@ -82,8 +82,8 @@ _MARGIN, _APART = 16.0, 12.0  # in a box, left and right of its texts together, 
 class Diagram:
     """The drawing of a stage's cell without its values.
 
-    widths: characters of the values of each name, for which room is left. said: the words of its captions. own: a
-    notation's symbols, and those that the author gave.
+    widths: characters of the values of each name, for which room is left. said: the words of its captions. own: the
+    symbols of a notation, and those that the author gave.
     """
 
     stage: Stage
@@ -96,7 +96,7 @@ class Diagram:
         return MarkedPlain(self.own)
 
     def plain(self, node: Node) -> str:
-        """A formula as text, without marks."""
+        """A formula as text, without markup."""
         return Plain(self.own)(node)
 
     @cached_property
@@ -110,7 +110,9 @@ class Diagram:
 
     @cached_property
     def _places(self) -> tuple[dict[str, tuple[float, float]], dict[tuple[str, str], list[placement.Place]], Any, Any]:
-        """Middle of each spot, the way of each edge, the ends of columns with the heights of lanes, and the columns."""
+        """The middle of each spot, the route of each edge, the ends of columns with the heights of lanes, and the
+        columns.
+        """
         spots = self._spots
         edges = self.flow.edges
         sinks = [key for key, spot in spots.items() if spot.kind == "sink"]
@@ -143,7 +145,7 @@ class Diagram:
         return max(64.0, label + 24, value + 20)
 
     def _head(self, spot: DiagramNode) -> tuple[float, float, float]:
-        """How wide the sign and the name of a box are, and what is free between them."""
+        """The width of the sign and of the name of a box, and the free space between them."""
         sign = text_width(spot.sign, 15)
         name = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         return sign, name, _APART if sign and name else 0.0
@@ -152,14 +154,14 @@ class Diagram:
         return max(_RADIUS, 6 + text_width(self._sign(spot), 15) / 2)
 
     def _sign(self, spot: DiagramNode) -> str:
-        """What stands in a circle."""
+        """The sign in a circle."""
         if spot.operand is None:
             return spot.sign
         operand = self._print.inside(spot.operand, 0 if spot.sign.startswith("{}") else RIGHT)
         return spot.sign.format(operand).replace("-", "−")
 
     def _inner(self, spot: DiagramNode) -> str:
-        """What a box computes; of a function what it is of."""
+        """What a box computes; for a function, its argument."""
         right = formula(spot.lines[-1], self.stage.cell)
         if isinstance(right, Call) and len(right.args) == 1 and not right.constants and right.op != "concat":
             right = right.args[0]
@@ -176,7 +178,7 @@ class Diagram:
 
     @property
     def frame(self) -> str:
-        """The attributes of its `<svg>` that say how large it is."""
+        """The attributes of its `<svg>` that give its size."""
         wide, tall = self.size
         return f'class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" height="{tall:.0f}"'
 
@@ -193,7 +195,7 @@ class Diagram:
         x += self._half(self._spots[edge.source])
         path = f"M{x:.1f} {y:.1f}"
         right = ends[column[edge.source]][1]
-        if right > x + 1:  # bends lie between columns: beside a narrow node they would run behind the wide ones
+        if right > x + 1:  # bends lie between columns: next to a narrow node they would run behind the wide ones
             path += f"H{right:.1f}"
             x = right
         for lane in ways[edge][1:-1]:
@@ -211,7 +213,7 @@ class Diagram:
         return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2
 
     def _port(self, spot: DiagramNode, edge: Edge) -> tuple[float, float]:
-        """Where an edge ends: edges that end at one spot do so one below the other, as they come."""
+        """Where an edge ends: edges that end at the same spot do so one below the other, in their order of arrival."""
         middle, ways, (_, lanes), _ = self._places
 
         def level(source: str) -> float:
@@ -276,7 +278,7 @@ class Diagram:
         return ". ".join(rows) + "."
 
     def texts(self, texts: Mapping[str, str], tips: bool = True) -> str:
-        """The values at their spots. texts: by spot key, as `shown` gives them; tips: with a title for each spot."""
+        """The values at their spots. texts: by spot key, as `shown` gives them. tips: with a title for each spot."""
         rows = []
         for spot in self.flow.spots:
             if spot.kind == "sink":
@@ -301,9 +303,9 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
 
 
 def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
-    """The cell of a layer and direction as an SVG file, with the values of step t and row b on it.
+    """The cell of a layer and direction as an SVG file, with the values of step t and row b.
 
-    scope: `0/forward`; the first that there is if None. Raises MissingError for one that is not there.
+    scope: `0/forward`; the first scope if None. Raises MissingError for a scope that does not exist.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t", h0=[0.0])

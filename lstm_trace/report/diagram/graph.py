@@ -1,7 +1,7 @@
 """The dataflow graph of a cell, found from its lines: what a diagram draws.
 
-A gate with its products is one box; what joins gates and states is one circle for each operation; states enter at one
-side and leave at the other. Cells of many lines are folded further, a box for each group of lines.
+A gate with its products is one box; what joins gates and states is one circle for each operation; states enter on one
+side and leave on the other. Cells of many lines are folded further, into a box for each group of lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...formulas.symbols import FUNCTIONS, sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
 from ...view.line_groups import LineGroup, groups
 
-#: So many operations are drawn one by one; beyond, each group of lines is one box.
+#: How many operations are drawn one by one; beyond that, each group of lines is one box.
 MOST = 16
 
 
@@ -26,9 +26,9 @@ class DiagramNode:
     """A node of the graph.
 
     kind: `source` (input or state), `box` (lines that were folded), `circle` (one operation), `sink` (what is carried
-    on or given out). line: the name whose values it shows. label: its symbol; None where it has no name of its own.
-    sign: the operation that stands in it. operand: the number or parameter that stands in it, too, at the {} of the
-    sign. lines: all lines that it stands for, the last of them its own.
+    on or given out). line: the name whose values it shows. label: its symbol; None if it has no name of its own.
+    sign: the operation drawn in it. operand: the number or parameter drawn in it as well, at the {} of the sign.
+    lines: all lines that it represents, its own last.
     """
 
     key: str
@@ -54,7 +54,7 @@ class CellGraph(NamedTuple):
     edges: tuple[Edge, ...]
 
 
-#: Operation to what stands in its circle; functions have their own sign.
+#: The sign in the circle of an operation; functions have their own sign.
 SIGNS: dict[str, Callable[[Line], str]] = {
     **{name: lambda line: FUNCTIONS[line.op][1] for name, op in OPS.items() if op.function},
     "matvec": lambda line: "W",
@@ -87,7 +87,7 @@ def flow(stage: Stage) -> CellGraph:
 
 
 def _is_box(group: LineGroup, cell: Cell) -> bool:
-    """Whether a group ends in a function of one value, or is one minus another gate: what is drawn as a gate."""
+    """Whether a group ends in a function of one value, or is one minus another gate: those are drawn as gates."""
     leader = group.leader
     if leader is None or not leader.assigned:
         return False
@@ -95,7 +95,7 @@ def _is_box(group: LineGroup, cell: Cell) -> bool:
 
 
 def _shared(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
-    """A group as one part; what other groups read too ([h; x] of all gates) is a part of its own, with all it needs."""
+    """A group as one part; what other groups read too ([h; x] of all gates) is a separate part, with all it needs."""
     left = list(group.lines)
     parts: list[tuple[Line, ...]] = []
     for line in group.lines[:-1]:
@@ -108,7 +108,7 @@ def _shared(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
 
 
 def _parts(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
-    """The lines of a group one by one; a sum takes in the products with parameters that only it reads."""
+    """The lines of a group one by one; a sum absorbs the products with parameters that only it reads."""
     taken: set[str] = set()
     parts: list[tuple[Line, ...]] = []
     for line in reversed(group.lines):
@@ -136,7 +136,7 @@ def _spot(lines: tuple[Line, ...], cell: Cell) -> DiagramNode:
 
 
 def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
-    """The operation with the number or parameter that it takes, where it takes one: `1 −`, `+ b`, `× 0.5`."""
+    """The operation with the number or parameter that it takes, if it takes one: `1 −`, `+ b`, `× 0.5`."""
     sign = SIGNS[line.op](line)
     if len(line.operands) != 2 or OPS[line.op].function:
         return sign, None
@@ -157,10 +157,10 @@ def _joined(
     cell = stage.cell
 
     def products(state: str) -> int:
-        """In how many matrix products, or vectors for them, a state stands."""
+        """How many matrix products, or vectors in their place, a state occurs in."""
         return sum(bool(line.product) or line.op == "concat" for line in cell.readers.get(state, ()))
 
-    states = sorted(stage.states, key=products)  # what is only gated lies on top
+    states = sorted(stage.states, key=products)  # a state that is only gated lies on top
     sources = [name for name in (*states, *stage.inputs) if name in stage.reads]
     begin = [DiagramNode(f"in:{name}", "source", name, Sym(name)) for name in sources]
     named = {**owner, **{name: f"in:{name}" for name in sources}}
@@ -179,5 +179,5 @@ def _joined(
 
 
 def reached(edges: Iterable[Edge], key: str) -> list[str]:
-    """The spots from which an edge leads to `key`."""
+    """The spots that an edge leads from to `key`."""
     return [edge.source for edge in edges if edge.target == key]

@@ -1,7 +1,7 @@
 """Places for the nodes of a small acyclic graph, in columns from left to right, with few crossings and straight lanes.
 
 Sugiyama, Tagawa & Toda 1981: columns by the longest path, long edges through a lane in each column that they pass,
-order by barycentres, then heights that lie near the mean of the neighbours. Small graphs: tens of nodes.
+order by barycentres, then heights near the mean of the neighbours. Intended for small graphs of tens of nodes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Pair = tuple[str, str]
 Lane = tuple[str, str, int]  # an edge where it passes a column
 Place = str | Lane
 
-#: Between two nodes of a column, and between two lanes.
+#: The gaps between two nodes of a column, and between two lanes.
 GAP, LANE = 18.0, 14.0
 #: Below this an edge between two neighbours is drawn level.
 NEARLY = 10.0
 
 
 def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) -> dict[str, int]:
-    """Column of each node: after all that lead to it; `last` stand together in the last one. nodes: sorted by edges."""
+    """Column of each node: after all nodes that lead to it; `last` share the last column. nodes: sorted by edges."""
     found: dict[str, int] = {}
     for node in nodes:
         found[node] = 1 + max((found[source] for source, target in edges if target == node), default=-1)
@@ -33,7 +33,7 @@ def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) ->
 
 
 def routes(edges: Sequence[Pair], column: Mapping[str, int]) -> dict[Pair, list[Place]]:
-    """Each edge as the places that it goes through, its ends included."""
+    """Each edge as the places that it passes through, including its ends."""
     return {(a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b] for a, b in edges}
 
 
@@ -57,7 +57,7 @@ def order(
                 _by_barycentre(rows[k], rows[k - 1 if forward else k + 1], links if forward else back)
         crossings = _crossings(rows, links)
         for row in (row for k, row in enumerate(rows) if k not in fixed):
-            for i in range(len(row) - 1):  # neighbours change places as long as that takes crossings away
+            for i in range(len(row) - 1):  # neighbours swap places as long as that removes crossings
                 row[i], row[i + 1] = row[i + 1], row[i]
                 if (now := _crossings(rows, links)) < crossings:
                     crossings = now
@@ -69,7 +69,7 @@ def order(
 
 
 def _by_barycentre(row: list[Place], other: list[Place], links: list[tuple[Place, Place]]) -> None:
-    """Sort a column by the mean place of what it is joined to in `other`. links: from `other` to it."""
+    """Sort a column by the mean place of its neighbours in `other`. links: from `other` to it."""
     at, own = ({place: i for i, place in enumerate(places)} for places in (other, row))
     near: dict[Place, list[int]] = {place: [] for place in row}
     for there, here in links:
@@ -88,9 +88,9 @@ def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int
 def heights(
     rows: list[list[Place]], size: Mapping[str, float], paths: Mapping[Pair, list[Place]], pull: Mapping[Pair, float]
 ) -> dict[Place, float]:
-    """The middle of each place from the top, 0: near those that it is joined to, never nearer than the gaps.
+    """The middle of each place from the top, 0: near its neighbours, never closer together than the gaps.
 
-    pull: how straight an edge is to run, 1 where nothing is said.
+    pull: how straight an edge should run, 1 if not given.
     """
 
     def half(place: Place) -> float:
@@ -129,8 +129,8 @@ def levelled(
 ) -> dict[Place, float]:
     """Heights near `y` at which long edges run level from lane to lane.
 
-    They also run level out of a place, or into one, where no other edge does; so does a short edge that nearly would.
-    below: of neighbours in a column the upper, the lower, and how far apart they are at least.
+    They also run level out of a place, or into one, if no other edge does; so does a short edge that is nearly level.
+    below: for neighbours in a column, the upper one, the lower one, and their minimum distance.
 
     >>> a, b = ("a", "z", 1), ("a", "z", 2)
     >>> levelled({"a": 0.0, a: 3.0, b: 6.0, "z": 9.0, "y": -5.0}, [("y", b, 14.0)], [["a", a, b, "z"]])
@@ -138,7 +138,7 @@ def levelled(
     """
     leaves, enters = Counter(path[0] for path in paths), Counter(path[-1] for path in paths)
     found = {place: place for place in y}
-    for path in sorted(paths, key=len, reverse=True):  # the longest first: its bends would be seen most
+    for path in sorted(paths, key=len, reverse=True):  # the longest first: its bends would be most visible
         for a, b in pairwise(path):
             lanes = not isinstance(a, str) or not isinstance(b, str)
             alone = (not isinstance(a, str) or leaves[a] == 1) and (not isinstance(b, str) or enters[b] == 1)
@@ -160,7 +160,7 @@ def levelled(
 
 
 def _order(found: Mapping[Place, Place], below: Sequence[tuple[Place, Place, float]]) -> list[Place]:
-    """What runs level together, from the top down; empty where that cannot be."""
+    """The edges that run level together, from the top down; empty if that is impossible."""
     above: dict[Place, set[Place]] = {one: set() for one in found.values()}
     for a, b, _ in below:
         above[found[b]].add(found[a])
@@ -171,7 +171,7 @@ def _order(found: Mapping[Place, Place], below: Sequence[tuple[Place, Place, flo
 
 
 def apart(wanted: Sequence[float], weights: Sequence[float], gaps: Sequence[float]) -> list[float]:
-    """Places nearest to those that are wanted, in order and at least `gaps` apart (pooled, least squares).
+    """Positions nearest to the wanted ones, in order and at least `gaps` apart (pooled, least squares).
 
     >>> apart([0.0, 1.0, 9.0], [1.0, 1.0, 1.0], [4.0, 4.0])
     [-1.5, 2.5, 9.0]

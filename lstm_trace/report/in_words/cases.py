@@ -1,4 +1,4 @@
-"""Which units of which sequences are described, at which steps, and how that is said."""
+"""Which units of which sequences are described, at which steps, and in which words."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from ...languages.strings import Words, capital
 from ...trace.labels import Axis, axis, labels, step_label
 from ...view.view import View
 
-#: So many units and sequences are described one by one, and more of them where there is a single step; of more, `FEW`.
+#: How many units and sequences are described one by one if there are several steps, and if there is only one; if there
+#: are more, `FEW` of them.
 CASES, CASES_OF_A_STEP, FEW = 4, 6, 3
-#: So many steps are described one by one; of more, the least and the most.
+#: How many steps are described one by one; of more, only the least and the greatest value.
 STEPS = 4
 
 
@@ -43,9 +44,9 @@ class CaseCourse(NamedTuple):
 
 @dataclass
 class Described:
-    """What of one stage is described, and how it is said.
+    """What is described of one stage, and how.
 
-    few: widths of lines to the line by which their few units were chosen, where not all of them are described.
+    few: widths of lines, each with the line by which their few units were chosen, if not all of them are described.
     """
 
     shown: View
@@ -67,7 +68,7 @@ class Described:
 
     @cached_property
     def steps(self) -> dict[int, tuple[int, ...]]:
-        """By chosen row its chosen steps that are no padding, in computing order; without rows that have none."""
+        """By chosen row its chosen steps that are not padding, in computing order; rows that have none are left out."""
         rows = range(self.shown.trace.batch)[self.shown.chosen.rows(self.shown.trace)]
         found = {b: tuple(t for t in self.window if not self.shown.padding(t, b)) for b in rows}
         return {b: steps for b, steps in found.items() if steps}
@@ -79,14 +80,14 @@ class Described:
 
     @cached_property
     def rows(self) -> tuple[int, ...]:
-        """The rows that are described: all of them, or the first ones."""
+        """The rows that are described: all of them, or the first few."""
         first = next((line.name for line in self.shown.lines(self.stage)), "")
         units = 1 if self.shown.chosen.unit is not None else self.width((*self._carried, first)[0])
         every = tuple(self.steps)
         return every if units * len(every) <= self.most else every[: max(self.most // min(max(units, 1), FEW), 1)]
 
     def cases(self, name: str) -> list[Case]:
-        """The cases of a line that are described: all of them, or those that are the furthest from zero at the end."""
+        """The cases of a line that are described: all of them, or those that are furthest from zero at the end."""
         width, chosen = self.width(name), self.shown.chosen.unit
         units = [u for u in ([chosen] if chosen is not None else range(width)) if u < width]
         if len(units) * len(self.rows) > self.most:
@@ -110,19 +111,19 @@ class Described:
     # -- values --------------------------------------------------------------------------------------------------------
 
     def values(self, name: Operand) -> Array | None:
-        """The values of a line, input, state or bias, (T, B, width); None where they were not recorded."""
+        """The values of a line, input, state or bias, (T, B, width); None if they were not recorded."""
         found = self.shown.values.array(self.stage.scope, name)
         if found is not None and found.ndim == 1:  # a bias: the same at every step
             found = np.broadcast_to(found, (self.shown.trace.steps, self.shown.trace.batch, len(found)))
         return found if found is not None and found.ndim == 3 else None
 
     def width(self, name: str) -> int:
-        """How many units a line has; 0 where it was not recorded."""
+        """How many units a line has; 0 if it was not recorded."""
         values = self.values(name)
         return 0 if values is None else values.shape[-1]
 
     def course(self, name: Operand, case: Case, steps: Sequence[int]) -> CaseCourse:
-        """The values of a case at some steps; of a line of width 1 the only ones."""
+        """The values of a case at some steps; for a line of width 1, its only values."""
         values = self.values(name)
         assert values is not None
         at = np.array(steps, int) - self.shown.trace.first
@@ -150,22 +151,22 @@ class Described:
         return axis(self.shown.trace, self.stage, name)
 
     def symbol(self, name: str, steps: Iterable[int] = ()) -> Node:
-        """The symbol of a line, input or state; at a single step the one that the page has there."""
+        """The symbol of a line, input or state; at a single step the symbol that the page uses there."""
         found, there = symbol(name, self.stage.cell), list(steps)
         return self.shown.at(self.stage, there[0], found) if len(there) == 1 else found
 
     def own(self, key: str, *names: str) -> str:
-        """The key of the string that this kind of cell has for a line; empty where there is none."""
+        """The key of this kind of cell's own string for a line; empty if there is none."""
         kind = self.shown.trace.header.kind
         return next((own for name in names if self.words.has(own := f"{key}.{kind}.{name}")), "")
 
     def subject(self, name: str, steps: Iterable[int]) -> Text:
-        """What a line is called as the subject of a sentence: `the input gate`, or its symbol."""
+        """The name of a line as the subject of a sentence: `the input gate`, or its symbol."""
         key = self.own("the", name)
         return (self.words.word(key),) if key else (self.symbol(name, steps),)
 
     def gate(self, name: str, steps: Iterable[int]) -> Text:
-        """The same of a gate: `the gate k_t`."""
+        """The same for a gate: `the gate k_t`."""
         found = self.subject(name, steps)
         return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
 
@@ -175,7 +176,7 @@ class Described:
         return self.words.word("the.output" if of == "y" else "the.unit", unit=self.shown.unit(j, self.width(name), of))
 
     def who(self, case: Case, name: str, whole: bool = False) -> str:
-        """A case in words, as far as there are others; whole: the unit in any case."""
+        """A case in words, as far as there are several; whole: name the unit in any case."""
         words, width, of = self.words, self.width(name), self.axis(name)
         row = self.shown.row(case.row) if len(self.rows) > 1 else ""
         if not (whole or width > 1 or labels(self.shown.trace, of, width)):
@@ -186,18 +187,18 @@ class Described:
         return words.word(the, unit=self.shown.unit(case.unit, width, of), row=row)
 
     def when(self, t: int) -> str:
-        """A step in words, with its label where all rows have the same."""
+        """A step in words, with its label if all rows have the same label."""
         return self.shown.step(t, True, self.rows[0] if len(self.rows) == 1 else None)
 
     def at(self, steps: Iterable[int]) -> str:
-        """When something is so, at one step of each row: empty where there is one step only."""
+        """The time of something that happens at one step of each row; empty if there is only one step."""
         found = set(steps)
         if self.shown.trace.span == range(1):
             return ""
         return self.words.word("when.last" if len(found) > 1 else "when", step=self.when(min(found)))
 
     def step(self, t: int, row: int) -> str:
-        """A step in words, with its label, or with the input that was there where it was one that has a label."""
+        """A step in words, with its label, or with its input if that has a label."""
         trace, text = self.shown.trace, self.shown.step(t, True, row)
         if step_label(trace, t, row) or trace.x is None or X not in self.stage.sources.values():
             return text
@@ -208,15 +209,15 @@ class Described:
     # -- sentences -----------------------------------------------------------------------------------------------------
 
     def said(self, *sentences: Text) -> Text:
-        """Sentences with the stops between and behind them."""
+        """Sentences with full stops between and after them."""
         return (*self.words.listed([*sentences], "stop.next", "stop.next"), self.words.word("stop"))
 
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
-        """The sentence of `key`, or of `key.at` where it says when, with a capital and without the full stop."""
+        """The sentence of `key`, or of `key.at` if it states the time, capitalized and without its full stop."""
         return capital(self.words.text(f"{key}.at", when=when, **fields) if when else self.words.text(key, **fields))
 
     def at_the_end(self, key: str, name: str, texts: Sequence[tuple[Case, Text, Text]], **fields: Any) -> Text:
-        """What is said of each case at its last step, as whole sentences."""
+        """What is stated about each case at its last step, as whole sentences."""
         steps = {self.steps[case.row][-1] for case, _, _ in texts}
         fields |= {"subject": self.subject(name, steps), "values": self.each(name, texts)}
         return self.said(self.sentence(key, self.at(steps), **fields))
@@ -226,18 +227,18 @@ class Described:
         return self.words.text("aside", text=self.words.text(key, **fields))
 
     def share(self, value: float, name: str) -> str:
-        """A number between 0 and 1 in percent; none and all only where it is just that."""
+        """A number between 0 and 1 in percent; 0 % and 100 % only if it is exactly that."""
         array = self.values(name)
         return percent(self.words, value if array is None else array.dtype.type(value))
 
     def then(self, texts: Sequence[Text]) -> Text:
-        """Values over the steps: one, the same at each, or one after the other."""
+        """Values over the steps: a single one, the same at each step, or one after the other."""
         if len(texts) > 1 and len(set(map(_printed, texts))) == 1:
             return self.words.text("course.same", what=texts[0])
         return self.words.listed(list(texts), mark="then", last="then")
 
     def over_steps(self, course: CaseCourse, text: Callable[[float, int], Text]) -> Text:
-        """A course in words; of many steps the least and the most, with their steps."""
+        """A course in words; for many steps the least and the greatest value, with their steps."""
         if len(course.steps) <= STEPS:
             return self.then([text(value, t) for value, t in zip(course.values, course.steps, strict=True)])
         places = [course.values.index(end(course.values)) for end in (min, max)]
@@ -248,7 +249,7 @@ class Described:
         return self.words.text("course.range", least=least, most=most, first=first, second=second)
 
     def each(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
-        """What is said of each case, and a remark on it; cases of which the same is said together."""
+        """What is stated about each case, with a remark; cases with the same statement are combined."""
         joined = by_key((_printed(text, remark), case) for case, text, remark in texts)
         every = len(joined) == 1 and len(texts) == self.width(name) > 1 and len(self.steps) == 1
         key, all_of = ("in.output", "the.every.output") if self.axis(name) == "y" else ("in", "the.every")
@@ -262,14 +263,14 @@ class Described:
         return self.one_by_one(found)
 
     def one_by_one(self, texts: Sequence[Text]) -> Text:
-        """Texts one after the other, parted by semicolons where there are commas in them."""
+        """Texts one after the other, separated by semicolons if they contain commas."""
         comma = self.words.word("list").strip()
         if any(comma in part for text in texts for part in text if isinstance(part, str)):
             return self.words.listed(list(texts), mark="semicolon", last="semicolon")
         return self.words.listed(list(texts), last="and.two" if len(texts) < 3 else "and.more")
 
     def valued(self, name: str, cases: Sequence[Case], many: int = 0) -> Text:
-        """The values of cases at the last step, or at all where there are no more than `many`, as a whole sentence."""
+        """The values of cases at the last step, or at all steps if these are at most `many`, as a whole sentence."""
         found = [(case, self.steps[case.row][0 if len(self.window) <= many else -1 :]) for case in cases]
         texts: list[tuple[Case, Text, Text]] = [
             (case, self.then([(self.num(name, case, t),) for t in steps]), ()) for case, steps in found
@@ -281,7 +282,7 @@ class Described:
 
 
 def percent(words: Words, value: Any) -> str:
-    """A number between 0 and 1 in percent; none and all only where it is just that.
+    """A number between 0 and 1 in percent; 0 % and 100 % only if it is exactly that.
 
     >>> from ...languages.strings import words
     >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
@@ -292,6 +293,6 @@ def percent(words: Words, value: Any) -> str:
 
 
 def _printed(*texts: Text) -> tuple[str, ...]:
-    """Texts as they are read: numbers that are shown alike are alike."""
+    """Texts as they are read: numbers that are shown alike are equal."""
     plain = Plain()
     return tuple(str(part) if isinstance(part, str | Code) else plain(part) for text in texts for part in text)

@@ -1,4 +1,4 @@
-"""What every gate did, and what a readout says: what a softmax predicts, or its values."""
+"""What every gate did, and what a readout shows: what a softmax predicts, or its values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
 from .cases import STEPS, Case, CaseCourse, Described
 
-#: So many steps, or outputs that are equal, are named; of more it is said how many they are.
+#: How many steps, or equal outputs, are named; of more, only their number is given.
 NAMED = 3
 
 
 class Gate(NamedTuple):
     """A gate of a cell.
 
-    signal: what it multiplies. other: of what it takes the rest, where a sum has gate * signal + (1 - gate) * other.
-    keeps: whether the signal is a state of which it keeps some in what is carried. writes: gate * signal, where that is
-    what is written into a state.
+    signal: what the gate multiplies. other: what the rest of the gate multiplies, if a sum has
+    gate * signal + (1 - gate) * other. keeps: whether the signal is a state, part of which is kept in what is
+    carried. writes: gate * signal, if that is written into a state.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Gate(NamedTuple):
 def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
     """The gates of a stage, in the order of its equations; a gate that is supplied comes first.
 
-    A gate is what squashes into (0, 1) and multiplies something, what multiplies a state in a sum that is carried, and
-    a line of a named cell that is called so (`named`), whatever its activation.
+    A gate is a value squashed into (0, 1) that multiplies something, a factor of a state in a sum that is carried, or
+    a line that a named cell calls a gate (`named`), whatever its activation.
     """
     cell = stage.cell
     kept: dict[str, str] = {}
@@ -75,7 +75,7 @@ def _mixed(cell: Cell, name: str) -> tuple[str, str] | None:
 
 
 def _factors(cell: Cell, name: str) -> dict[str, str]:
-    """Product to the other factor, of those that `name` is a factor of."""
+    """The products that `name` is a factor of, each with its other factor."""
     found = {}
     for product in cell.readers.get(name, ()):
         if product.op == "mul" and all(isinstance(operand, str) for operand in product.operands):
@@ -130,7 +130,7 @@ def _gate(told: Described, gate: Gate, cases: Sequence[Case]) -> Text:
 
 
 def _idle(told: Described, gate: Gate, cases: Sequence[Case]) -> tuple[int, ...]:
-    """The steps at which what a gate multiplies is zero in every case."""
+    """The steps at which the signal of a gate is zero in every case."""
     if gate.other is not None or told.values(gate.signal) is None:
         return ()
     zero: dict[int, bool] = {}
@@ -142,7 +142,7 @@ def _idle(told: Described, gate: Gate, cases: Sequence[Case]) -> tuple[int, ...]
 
 
 def _became(told: Described, gate: Gate, course: CaseCourse) -> Text:
-    """At a single step, of what is written into a state: what it was before the gate, and what it is behind."""
+    """At a single step, for what is written into a state: its value before the gate and after it."""
     names = gate.signal, gate.writes or ""
     if not gate.writes or len(told.window) > 1 or any(told.values(name) is None for name in names):
         return ()
@@ -152,12 +152,12 @@ def _became(told: Described, gate: Gate, course: CaseCourse) -> Text:
 
 # -- readouts ----------------------------------------------------------------------------------------------------------
 
-#: Functions whose arguments are worth telling beside their value.
+#: Functions whose arguments are worth stating besides their values.
 _LOSSES = ("squared_error", "cross_entropy")
 
 
 def readout_sentences(told: Described, others: Sequence[str] = ()) -> Iterator[tuple[str, Text]]:
-    """What each readout says, as far as it was recorded and chosen, and whether it `predicts` or is but a `value`.
+    """What each readout shows, as far as it was recorded and chosen, and whether it `predicts` or is only a `value`.
 
     others: lines that are described as states.
     """
@@ -190,7 +190,7 @@ def _described(told: Described) -> Iterator[str]:
 
 
 def softmax(cell: Cell, name: str) -> bool:
-    """Whether a line is exp of something over the sum of that, however it is written."""
+    """Whether a line is the exp of something divided by its sum, however it is written."""
     line = cell.by_name[name]
     if line.op != "div" or not all(operand in cell.by_name for operand in line.operands):
         return False
@@ -201,9 +201,9 @@ def softmax(cell: Cell, name: str) -> bool:
 
 
 def _guesses(told: Described, name: str) -> Iterator[tuple[tuple[int, int], Text]]:
-    """By row and step what is predicted, at the last one where they are many; of a chosen unit nothing is said.
+    """By row and step what is predicted, at the last step if there are many; nothing for a chosen unit.
 
-    That is the output with the largest probability, or several that are equal.
+    The prediction is the output with the largest probability, or several that are equal.
     """
     values = told.values(name)
     if values is None or told.shown.chosen.unit is not None:
@@ -214,7 +214,7 @@ def _guesses(told: Described, name: str) -> Iterator[tuple[tuple[int, int], Text
             here = values[told.shown.trace.index(t), b]
             if not np.isfinite(here).all():
                 continue
-            most = str(told.num(name, Case(int(here.argmax()), b), t).shown)  # those that look alike are alike
+            most = str(told.num(name, Case(int(here.argmax()), b), t).shown)  # printed alike counts as equal
             near = np.flatnonzero(np.isclose(here, here.max(), rtol=0.1)).tolist()
             alike = [j for j in near if str(told.num(name, Case(j, b), t).shown) == most]
             yield (b, t), _guess(told, name, b, t, alike, told.share(float(here.max()), name))

@@ -1,6 +1,6 @@
 """The section "In words": what gates did, and what became of the states.
 
-Of a state it says what is left of what was written, what was kept, what shows of it, or what a value is made of.
+For a state it states what is left of what was written, what was kept, what it shows, or what its value is made of.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ...view.view import View
 from .cases import FEW, STEPS, Case, Described
 from .gates import gate_sentences, readout_sentences
 
-#: How far an account may be off, in shares of its largest part, and be described; more where each result is rounded.
+#: How far an account may be off, as a share of its largest part, to be described; more if each result is rounded.
 _OFF, _OFF_ROUNDED = 0.01, 0.1
-#: So many layers and directions are described; of more, the first and the last.
+#: How many layers and directions are described; of more, only the first and the last.
 STAGES = 3
 
 Terms = tuple[tuple[float, Operand], ...]
-#: Whether a sentence says what is `left` of a state, other things, or but a `value`.
+#: Whether a sentence states what is `left` of a state, something else, or only a `value`.
 Said = tuple[str, Text]
 
 
@@ -50,18 +50,18 @@ def in_words(shown: View) -> Iterator[Block]:
 
 
 def _few(told: Described) -> Iterator[Text]:
-    """Which units and sequences are described, where that is not all of them."""
+    """Which units and sequences are described, if not all of them are."""
     if len(told.rows) < len(told.steps):
         key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
         yield told.words.text(key, rows=str(len(told.steps)), n=str(len(told.rows)))
     for width, line in told.few.items():
-        if width > FEW:  # else they are all there, of fewer sequences
+        if width > FEW:  # otherwise all units are described, of fewer sequences
             key = "few.outputs" if told.axis(line) == "y" else "few.units"
             yield told.words.text(key, few=str(FEW), n=str(width), line=told.symbol(line))
 
 
 def _rows(told: Described) -> tuple[Text, ...]:
-    """What is described of a stage; nothing where that would only be values, which are among the answers."""
+    """What is described of a stage; nothing if that would only be values that are among the answers."""
     gated = _gated(told)
     carried = _states(told, gated)
     found = [("gate", text) for text in gate_sentences(told, gated)]
@@ -78,13 +78,13 @@ def remembered(shown: View) -> Iterator[Text]:
 
 
 def _gated(told: Described) -> frozenset[str]:
-    """The lines and inputs of which the cell says what they did."""
+    """The lines and inputs for which the cell has a sentence about what they did."""
     cell = told.stage.cell
     return frozenset(name for name in (*cell.by_name, *cell.inputs) if told.own("did", name))
 
 
 def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
-    """The states that are described, in computing order: of a named cell those that it names, of another all."""
+    """The states that are described, in computing order: those that a named cell names; all of any other cell."""
     stage, cell = told.stage, told.stage.cell
     if not cell.carry:
         return ()
@@ -123,7 +123,7 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
 
 
 def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num | None:
-    """The sum of some terms of a line; None where one was not recorded."""
+    """The sum of some terms of a line; None if one was not recorded."""
     if any(isinstance(term, str) and told.values(term) is None for _, term in parts):
         return None
     if len(parts) == 1 and parts[0][0] > 0 and isinstance(parts[0][1], str):
@@ -133,7 +133,7 @@ def _added(told: Described, parts: Terms, case: Case, t: int, name: str) -> Num 
 
 
 def _update(cell: Cell, name: str) -> tuple[str, Terms, Terms] | None:
-    """The state that a line, carried or not, is a sum with, and what of it is kept and what is written."""
+    """The state that a line, carried or not, adds to, and which of its terms are kept and which are written."""
     line = cell.by_name[name]
     if line.op == "clip":
         line = cell.by_name.get(str(line.operands[0]), line)
@@ -147,7 +147,7 @@ def _update(cell: Cell, name: str) -> tuple[str, Terms, Terms] | None:
 
 
 def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, cases: Sequence[Case]) -> Iterator[Said]:
-    """How the state of some cases changed in their last step, where that is what its terms add up to."""
+    """How the state of some cases changed in their last step, if its terms add up to the change."""
     moves: list[tuple[Case, Num, Num, Text]] = []
     for case in cases:
         t = told.steps[case.row][-1]
@@ -184,7 +184,7 @@ def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
     except MissingError:
         return None
     steps = [s for s in found.order if not found.past[s]]
-    if found.cut is not None and found.cut[steps].any():  # what a clip took away belongs to no step
+    if found.cut is not None and found.cut[steps].any():  # what a clip cut off belongs to no step
         return None
     start = found.order[0]
     before = found.first * float(found.keep[start]) * found.since[start]
@@ -218,7 +218,7 @@ def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
 
 
 def _shown_state(cell: Cell, name: str, states: Sequence[str]) -> tuple[str, str, str] | None:
-    """The state of which `name` is a gate times a function, unit by unit; that function of it, or itself; the gate."""
+    """The state that `name` is a gate times a function of, unit by unit; that function of it, or itself; the gate."""
     line = cell.by_name[name]
     if line.op == "mul" and len(line.reads) == 2:
         for factor, gate in (line.reads, line.reads[::-1]):
@@ -229,7 +229,7 @@ def _shown_state(cell: Cell, name: str, states: Sequence[str]) -> tuple[str, str
 
 
 def _argument(line: Line | None) -> str | None:
-    """What a line is a function of, where that is one value."""
+    """The argument of a line, if it is a function of a single value."""
     if line is None or (not line.call and not OPS[line.op].function):
         return None
     arguments = [a for a in (line.call[1:] if line.call else line.operands) if isinstance(a, str)]
@@ -237,14 +237,14 @@ def _argument(line: Line | None) -> str | None:
 
 
 def _shows(told: Described, name: str, state: str, factor: str, gate: str, cases: Sequence[Case]) -> Iterator[Said]:
-    """What of a state its output shows at the last step: each value as a share of it, or of a function of it."""
+    """How much of a state its output shows at the last step: each value as a share of it, or of a function of it."""
     if told.values(gate) is None:
         return
     line, texts = told.stage.cell.by_name.get(factor), []
     for case in cases:
         t = told.steps[case.row][-1]
         share, whole = told.value(gate, case, t), told.num(state, case, t)
-        if not 0 <= share <= 1:  # it is no part of it
+        if not 0 <= share <= 1:  # it is not a part of the state
             return
         of = whole if line is None or factor == state else _applied(line, whole)
         texts.append((case, (told.num(name, case, t),), told.aside("of", share=told.share(share, name), whole=of)))
@@ -262,7 +262,7 @@ def _applied(line: Line, value: Num) -> Node:
 
 
 def _sources(cell: Cell, name: str) -> tuple[Terms, ...] | None:
-    """The terms that bring the input, the states before and the biases to a line that is a function of their sum."""
+    """The terms that bring the input, the previous states and the biases to a line that is a function of their sum."""
     total = cell.by_name.get(_argument(cell.by_name[name]) or "")
     if total is None or total.op != "add":
         return None
@@ -278,7 +278,7 @@ def _sources(cell: Cell, name: str) -> tuple[Terms, ...] | None:
 
 
 def _made(told: Described, name: str, sources: tuple[Terms, ...], cases: Sequence[Case]) -> Iterator[Said]:
-    """What values are made of at the last step: what the input, the state before and the bias brought."""
+    """What values are made of at the last step: the parts of the input, the previous state and the bias."""
     line, texts = told.stage.cell.by_name[name], []
     for case in cases:
         t = told.steps[case.row][-1]

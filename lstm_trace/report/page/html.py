@@ -1,12 +1,12 @@
-"""The report, or several, as one HTML file, and as a part of a page that is not ours: what a notebook shows.
+"""The report, or several, as one HTML file, and as part of another page, such as a notebook.
 
-In the file nothing is loaded, folding works without a script, and math is MathML. A policy in the page's head forbids
+The file loads nothing, folding works without a script, and math is MathML. A policy in the page's head forbids
 every request, and every script but the page's own.
 
-Any number of parts may stand in a notebook: nothing in them has an id, and the style sheet is for what stands within.
-Colours are those of the notebook, light or dark. A notebook from somebody else is not trusted: JupyterLab then takes
-away style sheets and MathML, of which only the letters are left, in one heap. So the solution is `hidden` until the
-style sheet shows it; without that, the plain text is seen, which the style sheet hides.
+A notebook may contain any number of parts: nothing in them has an id, and the style sheet applies only to their
+content. Colours follow the notebook, light or dark. A notebook from somebody else is not trusted: JupyterLab then
+removes style sheets and MathML, of which only the letters remain, run together. The solution is therefore `hidden`
+until the style sheet shows it; without the style sheet the plain text is shown, which the style sheet hides.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from ...view.view import Place, View
 from ..diagram import diagram
 from ..sections.sections import Chapter, parts
 
-#: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
+#: How many times as long as paper a page may be, since it folds; the longest that stays within LARGEST characters.
 FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
-#: A notebook keeps what it shows: so many characters at most, unless everything was asked for.
+#: A notebook stores what it shows: at most this many characters, unless everything was requested.
 LARGEST_PART = 400_000
-#: So many maps are drawn, of so many pixels in all: their part of the page weighs 0.5 MB at most.
+#: How many maps are drawn, and their pixels in all: their part of the page takes at most 0.5 MB.
 MAPS, PIXELS = 24, 350_000
-#: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
+#: How many pictures are placed next to the worked steps; beyond that only the first (and the slider, if scripts run).
 STILLS = 24
-#: So many texts of pictures at other steps are kept for the slider.
+#: How many texts of pictures at other steps are kept for the slider.
 TEXTS = 30_000
 DRAWN = "report/diagram/diagram.css"
 STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", DRAWN)
@@ -59,7 +59,7 @@ Section = tuple[str, str]  # heading and body of a section, as HTML
 
 @dataclass
 class ReportPage:
-    """A report on a page: what is shown, what prints it, and by scope the id and the drawing of its cell."""
+    """A report on a page: what is shown, its printer, and by scope the id and the drawing of its cell."""
 
     shown: View
     printer: Printer
@@ -76,7 +76,7 @@ class ReportPage:
 
     @cached_property
     def back_places(self) -> tuple[Place, ...]:
-        """The places of the backward pass, each as one of the stage whose adjoint is there."""
+        """The places of the backward pass, each as a place of the stage whose adjoint is there."""
         back = self.shown.back
         return tuple(p._replace(stage=self.shown.trace.stage(p.stage.owner)) for p in back.places) if back else ()
 
@@ -90,7 +90,7 @@ class ReportPage:
         return self.shown.where(place.stage, place.t, place.b)
 
     def title(self, place: Place) -> str:
-        """What a picture at a place is called."""
+        """The title of the picture at a place."""
         return escape(self.shown.words.word("diagram.at", where=self.shown.words.aside(self.where(place))))
 
     def text(self, blocks: Sequence[Block]) -> str:
@@ -115,7 +115,7 @@ def pictures(shown: View, values: Values, mark: str) -> dict[str, tuple[str, dia
 
 
 def page(views: Sequence[View], title: str) -> str:
-    """The worked solution as an HTML page, or several on one. title: of the page."""
+    """The worked solution, or several, as one HTML page. title: of the page."""
     text, words = "", views[0].words
     for times in FOLDED if any("steps" in shown.cut for shown in views) else (1,):
         longer = [_longer(shown, times) for shown in views]
@@ -136,7 +136,7 @@ def _one(shown: View) -> str:
 
 
 def _several(views: Sequence[View], title: str) -> str:
-    """The body of the page of several reports, each of which has its own slider and pictures."""
+    """The body of the page of several reports, each with its own slider and pictures."""
     articles, links = [], ""
     for n, shown in enumerate(views):
         top, main, own = _drawn(shown, f"{n}-", lower=1)
@@ -151,14 +151,14 @@ def _nav(words: Words, links: str) -> str:
 
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
-    """What stands before the first section, the sections, and links to them. mark, lower: see `Printer`."""
+    """The text before the first section, the sections, and links to them. mark, lower: see `Printer`."""
     found = ReportPage.of(shown, mark=mark, lower=lower)
     first, *rest = parts(shown)
     top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []
     links: list[str] = []
     for head, body in (*(section for part in rest for section in _sections(found, part)), *_maps(found)):
-        if head:  # the bar has none
+        if head:  # the bar has no heading
             main.append(f'<section id="s{mark}{len(links)}">{body}</section>')
             links.append(f'<li><a href="#s{mark}{len(links)}">{head}</a></li>')
         else:
@@ -167,7 +167,7 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
 
 
 def _printed(body: str, shown: View, lower: int = 0) -> str:
-    """A report on the screen, and what is printed in its place: few pages, without pictures and links."""
+    """A report on the screen, and the version that is printed instead: few pages, without pictures and links."""
     if shown.printed is None:
         return body
     view = shown.printed
@@ -191,7 +191,7 @@ def _longer(shown: View, times: int) -> View:
 
 
 def fragment(shown: View, plain: str) -> str:
-    """The worked solution as part of a page. plain: the same as text, for where style sheets are taken away."""
+    """The worked solution as part of a page. plain: the same as text, in case style sheets are removed."""
     while len(text := _part(shown)) > LARGEST_PART and len(shown.steps) > 1 and not shown.everything:
         first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
         shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
@@ -238,7 +238,7 @@ def _folds(shown: View, part: Chapter) -> bool:
 
 
 def _stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]:
-    """The blocks of a part before its first step and those of each step, then what stands after the last."""
+    """The blocks of a part before its first step, those of each step, and those after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
         if isinstance(block, Heading) and block.level == 3:
@@ -249,7 +249,7 @@ def _stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]
 
 
 def _folded(found: ReportPage, step: Sequence[Block], is_open: bool, at: str = "", picture: str = "") -> str:
-    """A step below its heading. at: where that is, as attributes."""
+    """A step below its heading. at: its place, as attributes."""
     head, rest = found.text(step[:1]), found.text(step[1:])
     return f'<details class="step"{at}{" open" * is_open}><summary>{head}</summary>{picture}{rest}</details>\n'
 
@@ -327,7 +327,7 @@ def _figure(found: ReportPage, place: Place) -> str:
 
 
 def still(found: ReportPage, place: Place, alone: bool = False) -> str:
-    """The picture of a step: the one of the page again, with other values, or one that stands alone."""
+    """The picture of a step: the picture of the page with other values, or a self-contained one."""
     ident, picture = found.pictures[place.stage.scope]
     shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     return (
@@ -337,7 +337,7 @@ def still(found: ReportPage, place: Place, alone: bool = False) -> str:
 
 
 def _step_bar(found: ReportPage) -> str:
-    """Slider and choices, shown where scripts run, with the texts that they put into the pictures."""
+    """Slider and choices, shown if scripts run, with the texts that they put into the pictures."""
     shown, said = found.shown, found.shown.words
     steps = shown_steps(shown)
     spots = {stage.scope: found.pictures[stage.scope][1].flow.spots for stage in shown.stages}
@@ -377,5 +377,5 @@ def _select(key: str, said: Words, name: str, choices: Sequence[tuple[str, str]]
 
 
 def shown_steps(shown: View) -> tuple[int, ...]:
-    """The steps that were chosen, those that are left out too."""
+    """The steps that were chosen, including those that are left out."""
     return tuple(shown.trace.span[shown.chosen.window(shown.trace)])

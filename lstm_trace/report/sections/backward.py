@@ -1,6 +1,6 @@
-"""What belongs to the backward pass alone: what L is, how gradients are found, the equations of the adjoint.
+"""What belongs only to the backward pass: what L is, how gradients are found, the equations of the adjoint.
 
-Its steps are printed as those of the forward pass, by `solution.steps`.
+Its steps are printed like those of the forward pass, by `solution.steps`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .solution import by_unit, rounding, shortened, steps
 
 
 def backward_pass(back: Backward) -> Iterator[Block]:
-    """The gradients at each shown place, from the last step to the first; before them the rules that they follow."""
+    """The gradients at each shown place, from the last step to the first, preceded by the rules that they follow."""
     yield Heading(2, back.said("back.solution"))
     if not back.alone:
         yield from opening(back)
@@ -43,7 +43,7 @@ def backward_pass(back: Backward) -> Iterator[Block]:
 
 
 def adjoint(back: Backward) -> Iterator[Block]:
-    """The equations of the adjoint: those of one step, what is carried to the step before, sums over all steps."""
+    """The equations of the adjoint: those of one step, what is carried to the previous step, sums over all steps."""
     if back.alone != "equations":
         return
     yield Heading(2, back.said("back.solution"))
@@ -69,7 +69,7 @@ def adjoint(back: Backward) -> Iterator[Block]:
 
 
 def title(back: Backward) -> Text:
-    """The heading of the backward pass alone: the gradient or the split of what it is."""
+    """The heading of the backward pass alone: the value whose gradient or split it is."""
     found = back.objective
     of = Code(found.said) if found.said and not found.few else _named(back)
     if back.between:
@@ -80,7 +80,7 @@ def title(back: Backward) -> Text:
 
 
 def _named(back: Backward) -> Node:
-    """The symbol of what L is, with its unit where there are several; of a sum of a few its terms."""
+    """The symbol of L, with its unit if there are several; for a sum of a few terms, the terms."""
     stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
@@ -131,7 +131,7 @@ def _weight(back: Backward) -> str:
 
 
 def _notes(back: Backward) -> Iterator[Block]:
-    """What the symbols need said, what was left out, and where nothing comes back to."""
+    """Explanations of the symbols, what was left out, and which values get no gradient."""
     lines = [(place.stage, line) for place in back.places for line in back.lines(place.stage)]
     symbols = [node for stage, line in lines for _, node in back.formulas(stage, line)]
     if any(isinstance(part, tree.Holds) for node in symbols for part in tree.parts_of(node)):
@@ -145,9 +145,9 @@ def _notes(back: Backward) -> Iterator[Block]:
             yield Para(back.said(back.key("nothing"), place=back.place(stage)))
 
 
-#: So many terms of a sum over steps are written out; so many rows of matrices.
+#: How many terms of a sum over steps are written out; how many rows of matrices.
 STEPS, MATRIX_ROWS = 4, 150
-#: A matrix with more entries stands below its sum, beside others.
+#: A matrix with more entries is printed below its sum, next to others.
 SMALL = 12
 
 Term = tuple[str, ...]  # of a `Sum`: a value, or the two of an outer product
@@ -178,7 +178,7 @@ def gradients(back: Backward) -> Iterator[Block]:
 
 
 def _places(back: Backward, stage: Stage, term: Term) -> list[Place]:
-    """The steps and rows that add to a sum by one of its terms, in the order of the walk."""
+    """The steps and rows that contribute to a sum through one of its terms, in the order of the walk."""
     steps = back.trace.span[::-1] if stage.backwards else back.trace.span
     bears = [name for name in term if name in back.live.bears[stage.scope]]
     there = [(t, b) for t in steps for b in back.seeded if back.live.at(stage, t, b).issuperset(bears)]
@@ -186,7 +186,7 @@ def _places(back: Backward, stage: Stage, term: Term) -> list[Place]:
 
 
 def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> Node:
-    """A sum in symbols. over: what it runs over, `t`, `b` or both; empty where there is one step and row."""
+    """A sum in symbols. over: its indices, `t`, `b` or both; empty if there is only one step and row."""
 
     def part(name: str) -> Node:
         line = stage.cell.by_name.get(name)
@@ -202,8 +202,8 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
 class _Summed:
     """The gradient of one parameter, and how it is written.
 
-    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. shown: the places
-    whose terms are written out, None for dots. recorded: whether all terms were; else no numbers are put in.
+    terms: those of its sum that can be nonzero, each a value or an outer product. shown: the places whose terms are
+    written out, None for dots. recorded: whether all terms were recorded; otherwise no numbers are inserted.
     """
 
     def __init__(self, back: Backward, stage: Stage, name: str, terms: list[Term]) -> None:
@@ -216,7 +216,7 @@ class _Summed:
         self.recorded = all(back.values.array(stage.scope, name) is not None for term in terms for name in term)
 
     def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
-        """Its rows; a large matrix goes to those that stand `apart`."""
+        """Its rows; a large matrix goes to those that are printed `apart`."""
         steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
         over = "t, b" if steps and rows else "t" if steps else "b" * rows  # where there are several
         formula = ("=", summed(self.back, self.stage, self.terms, over))
@@ -240,7 +240,7 @@ class _Summed:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
 
     def _matrix(self, formula: tuple[str, Node], apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
-        """Each step a column times a row."""
+        """Each step as a column times a row."""
         back, parts = self.back, [formula]
         rows, columns = (kept(n, None if back.everything else UNITS) for n in self.sum.shape)
 
@@ -249,7 +249,7 @@ class _Summed:
             return MatVec(column(rows, partial(self._unit, term[0], place)), tree.Mat((row,)))
 
         def is_exact(i: int, k: int) -> bool:
-            """Whether an entry is printed as exactly what the printed products come to."""
+            """Whether an entry is printed as exactly the result of the printed products."""
             products = self._put_in(
                 self.places, lambda place, term: tree.Prod(self._unit(term[0], place, i), self._unit(term[1], place, k))
             )
@@ -342,7 +342,7 @@ def _initial(back: Backward) -> Iterator[Block]:
 
 
 def by_size(back: Backward) -> Iterator[Block]:
-    """The gradients that are not zero by the sum of the sizes of their entries."""
+    """The gradients that are not zero, in order of the sum of the sizes of their entries."""
     if back.between:
         return
     blocks = [(name, float(np.abs(a).sum()), np.abs(a).max()) for name, a in by_address(back.trace).items() if a.any()]
@@ -359,12 +359,12 @@ def by_size(back: Backward) -> Iterator[Block]:
         yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))
 
 
-#: What a residual may be of the sizes of all shares, where it is no more than rounding.
+#: The largest residual, relative to the sizes of all shares, that counts as rounding.
 ROUNDING = 1e-12
 
 
 class _Difference(NamedTuple):
-    """A premise, at one step where it has steps: its slopes, its values here and in the baseline, its symbol."""
+    """A premise, at one step if it has steps: its slopes, its values here and in the baseline, its symbol."""
 
     slope: Array
     here: Array
@@ -422,7 +422,7 @@ def _parts(back: Backward) -> Iterator[_Difference]:
 
 
 def _row(back: Backward, part: _Difference) -> Row:
-    """What differs with its numbers, where that is little; else in symbols."""
+    """The difference with its numbers if there are few; otherwise in symbols."""
     at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
     where = back.words.word("list").join(filter(None, (part.where, *at)))
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)

@@ -1,4 +1,4 @@
-"""The equations of every cell, once each; what their functions are, and what these pass back to their operands."""
+"""The equations of every cell, once each; the definitions of their functions, and what these pass back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _plus(*terms: Node) -> tree.Sum:
     return tree.Sum((1.0,) * len(terms), terms)
 
 
-#: Function to what it is of z; None where a sentence says it, or where everyone knows it.
+#: The argument z of each function; None if a sentence says it, or if everyone knows it.
 DEFINED: dict[str, Node | None] = {
     "sigmoid": tree.Quot(number(1), _plus(number(1), _exp(tree.Neg(_Z)))),
     "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), _plus(_exp(_Z), _exp(tree.Neg(_Z)))),
@@ -44,7 +44,9 @@ DEFINED: dict[str, Node | None] = {
 
 
 def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
-    """What stands in the equations of `lines` (with their cells) and needs saying: formulas first, then a sentence."""
+    """What occurs in the equations of `lines` (with their cells) and needs explaining: formulas first, then a
+    sentence.
+    """
     rows = dict.fromkeys(row for line, cell in lines.items() for row in _formulas(line, cell))
     told = list(dict.fromkeys(_told(list(lines), words)))
     blocks: list[Block] = [Para(words.text("where")), Derivation(tuple((row,) for row in rows))] if rows else []
@@ -52,7 +54,7 @@ def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
 
 
 def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
-    """The operation of a line, and the composite function of which it is the value."""
+    """The operation of a line, and the composite function whose value it is."""
     if (defined := DEFINED.get(line.op)) is not None:
         yield Row((tree.call(line, (_Z,)),), (("=", defined),))
     if line.call and line.call[0] != HELD:
@@ -77,12 +79,12 @@ def _told(lines: list[Line], words: Words) -> Iterator[Text]:
         yield words.text("is.product", symbol=Fn("product"))
 
 
-#: Name and formula to how it is printed; layers that have an equation in common have it once.
+#: How each name and formula is printed; an equation that several layers share is printed once.
 Equations = dict[tuple[str, Node], Row]
 
 
 def equations(shown: View) -> Iterator[Block]:
-    """Those of one cell after the other; then the functions, and what the notation needs said."""
+    """The equations of one cell after the other; then the functions, and notes on the notation."""
     yield Heading(2, shown.said("equations"))
     found: list[tuple[Stage, Equations]] = []
     used: dict[Line, Cell] = {}
@@ -112,7 +114,7 @@ def equations(shown: View) -> Iterator[Block]:
 
 
 def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equations:
-    """An equation for each line with a name, and for each state that is carried on; else for each end of a chain."""
+    """An equation for each line with a name, and for each carried state; otherwise for each end of a chain."""
     cell = stage.cell
     if whole:
         chains = [one for _, lines in plan(shown, stage) for one in lines]
@@ -127,7 +129,7 @@ def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equa
 
 
 MEAN = "W̄"  # a symbol: the mean of two matrices
-#: Operations whose rule is said in words, or is too plain to be said.
+#: Operations whose rule is given in words, or is too plain to mention.
 _PLAIN = ("add", "concat", "slice", "neg", "copy", "greater")
 
 
@@ -155,7 +157,7 @@ def passed_back(back: Backward) -> Iterator[Block]:
 
 
 def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
-    """What means and slopes between two traces are."""
+    """The definitions of means and slopes between two traces."""
     parts = [part for rule in rules for row in rule for _, node in row.parts for part in tree.parts_of(node)]
     calls = dict.fromkeys(part for part in parts if isinstance(part, Call) and part.op in SLOPES)
     if any(isinstance(node, tree.Prod | tree.MatVec) for rule in rules for _, node in rule[0].parts):
@@ -170,7 +172,7 @@ def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterato
 
 
 def _definition(call: Call) -> Row | None:
-    """A slope as what it is of its two arguments; None where words say it."""
+    """A slope as a formula of its two arguments; None if words define it."""
     name, constants = SLOPES[call.op], call.args[2:]
     if name == "max":
         return None
@@ -188,7 +190,7 @@ def _definition(call: Call) -> Row | None:
 def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "") -> tuple[Row, ...]:
     """An operation with v for its value, and the gradients of its operands, which are `width` wide.
 
-    between: for the slopes between two traces what the mean of two matrices is called.
+    between: for the slopes between two traces, the name of the mean of two matrices.
     """
     arity = OPS[op].arity or 2
     names = {"matvec": ("W", "z"), "vecmat": ("z", "W")}.get(op, ("z",) if arity == 1 else tuple("abc"[:arity]))
@@ -197,7 +199,7 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
     back = secants(cell).cell if between else adjoint(cell)
 
     def leaf(operand: Operand) -> Node:
-        """What a person calls an operand of an adjoint."""
+        """The name that a person gives an operand of an adjoint."""
         if not isinstance(operand, str):
             return number(operand)
         side, _, of = operand.partition("_")

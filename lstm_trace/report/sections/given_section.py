@@ -1,4 +1,4 @@
-"""The first part of a report: what is given, and what is wanted."""
+"""The first part of a report: what is given, and what is asked for."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from ...view.view import UNITS, View
 from ..compact.plan import written
 from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
 
-#: So many characters stand side by side.
+#: How many characters fit side by side.
 ROOM = 95
-#: So many rows of matrices are written out; beyond, and where paper is to be saved, their sizes.
+#: How many rows of matrices are written out; beyond that, and if paper is to be saved, only their sizes.
 MATRIX_ROWS = 150
 
 
@@ -35,7 +35,7 @@ def introduction(shown: View) -> Iterator[Block]:
 
 
 def given(shown: View) -> Iterator[Block]:
-    """Its weights, states and input, and what is wanted."""
+    """Its weights, states and input, and what is asked for."""
     sequence = (_start,) if shown.single else (_input, _padding, _states, _supplied)
     premises = [*chain.from_iterable(part(shown) for part in sequence), *interventions(shown), *_parameters(shown)]
     if premises:
@@ -103,7 +103,7 @@ def _parameters(shown: View) -> Iterator[Block]:
 
 
 def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
-    """A matrix by rows, a vector as a matrix of one column; of a chosen unit its row alone."""
+    """A matrix by rows, a vector as a matrix of one column; for a chosen unit only its row."""
     array, chosen = shown.trace.parameters[stage.scope][name], shown.chosen.unit
     columns = kept(array.shape[1], shown.units) if array.ndim == 2 else [0]
     alone = chosen is not None and chosen < array.shape[0] > 1
@@ -122,7 +122,7 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
 
 
 def _start(shown: View) -> Iterator[Block]:
-    """Input, states and supplied lines of the only step there is."""
+    """Input, states and supplied lines of the only step."""
     for stage in shown.stages:
         plain = []
         for name in read(shown, stage, written(shown, stage)):
@@ -169,7 +169,7 @@ def _input(shown: View) -> Iterator[Block]:
 
 
 def _by_step(shown: View, stage: Stage, name: str) -> Block:
-    """The values of an input: side by side in a compact report, where that says all."""
+    """The values of an input: side by side in a compact report, if that shows everything."""
     found = beside(shown, stage, name) if shown.detail == "compact" else None
     return found or by_step(shown, stage, name)
 

@@ -24,7 +24,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import UNNAMED, View
 
-#: So many names stand in a list; a token takes so many columns.
+#: How many names a list contains; how many columns a token takes.
 NAMED, TOKEN = 8, 12
 EMPTY: Text = ("",)
 
@@ -37,10 +37,10 @@ class ProfileCells:
     found: Profile
 
     def table(self, columns: Sequence[str | Code], rows: Sequence[tuple[Text, ...]]) -> Table:
-        """Rows below headings, the columns left out in which nothing stands.
+        """Rows below headings; empty columns are left out.
 
         Args:
-            columns: keys of the headings, below `profile.column`; code stands as it is.
+            columns: keys of the headings, below `profile.column`; code is printed as it is.
             rows: the cells.
         """
         kept = [k for k in range(len(columns)) if any(row[k] != EMPTY for row in rows)]
@@ -49,34 +49,34 @@ class ProfileCells:
         return Table(head, tuple(tuple(row[k] for k in kept) for row in rows))
 
     def number(self, value: float) -> Text:
-        """A number; nothing for one that is not known."""
+        """A number; empty if it is not known."""
         return EMPTY if isnan(value) else (Num(self.shown.values.style.show(value), value),)
 
     def share(self, value: float) -> str:
-        """A share in percent; none and all only where it is just that."""
+        """A share in percent; 0 % and 100 % only if it is exactly that."""
         if isnan(value):
             return ""
         sign, n = percent(value)
         return sign + self.shown.words.word("profile.share", n=n)
 
     def half_life(self, steps: float) -> Text:
-        """A half-life in steps; of a unit that hardly loses anything, that it is longer than can be told."""
+        """A half-life in steps; for a unit that hardly loses anything, that it is longer than can be measured."""
         most = self.found.foreseen
         return (f"> {most}",) if steps > most else self.number(steps)
 
     def many(self, n: int, all: int) -> Text:
-        """So many of all; nothing for none."""
+        """A number of units out of all; empty for none."""
         return (f"{n}/{all}",) if n else EMPTY
 
     def address(
         self, line: str, part: StageProfile, t: int | None = None, b: int | None = None, j: int | None = None
     ) -> str:
-        """The address of a line or unit, without the parts of which the trace has only one.
+        """The address of a line or unit, without the parts that the trace has only one of.
 
         Args:
             line: its name.
             part: the layer and direction.
-            t: where the step lies in the trace's arrays; all steps if None.
+            t: the position of the step in the trace's arrays; all steps if None.
             b: the row of the batch.
             j: the unit; all if None.
         """
@@ -94,7 +94,7 @@ class ProfileCells:
         return (name, self.shown.words.aside(named[j])) if named else (name,)
 
     def units(self, names: Sequence[Text]) -> Text:
-        """A list of names, the first ones of many; that there is none."""
+        """A list of names, the first few if there are many; or that there is none."""
         words = self.shown.words
         if not names:
             return (words.word("profile.none"),)
@@ -104,10 +104,10 @@ class ProfileCells:
         return words.listed([*kept, *rest], last="and" if rest else "list")
 
     def step(self, t: int, b: int) -> Text:
-        """A step by its number and its token, with its row where there are several.
+        """A step by its number and its token, with its row if there are several.
 
         Args:
-            t: where it lies in the trace's arrays.
+            t: its position in the trace's arrays.
             b: the row.
         """
         named, number = step_labels(self.found.trace, b), str(self.shown.words.nth(self.found.trace.span[t]))
@@ -115,24 +115,24 @@ class ProfileCells:
         return (step, self.shown.words.aside(self.shown.row(b))) if len(self.found.rows) > 1 else (step,)
 
     def token(self, label: str) -> str:
-        """A token in quotes, on one line and of a length that has room in a table."""
+        """A token in quotes, on one line and short enough for a table."""
         return self.shown.words.word("profile.token", name=visible(label, TOKEN - 2))
 
     def left(self, rows: int) -> Iterator[Block]:
-        """That rows were left out of a table."""
+        """The remark that rows were left out of a table."""
         if rows > TABLE and not self.shown.everything:
             option = Code("--detail profile --all")
             yield Para(self.shown.words.text("profile.cut", n=str(rows - TABLE), option=option))
 
     def tokens(self, found: Iterable[str], most: int = 5) -> str:
-        """Some tokens; the first ones of many."""
+        """Some tokens; the first few if there are many."""
         every = list(found)
         more = f" … +{len(every) - most}" if len(every) > most else ""
         return " ".join(map(self.token, every[:most])) + more
 
 
 def model(c: ProfileCells) -> Iterator[Block]:
-    """How large it is, how it was computed, and over what the numbers are."""
+    """The size of the model, how it was computed, and what the numbers cover."""
     trace, words, found = c.found.trace, c.shown.words, c.found
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
@@ -171,7 +171,7 @@ def gates(c: ProfileCells) -> Iterator[Block]:
 
 
 def layers(c: ProfileCells) -> Iterator[Block]:
-    """What layers and directions are compared by, where there are several."""
+    """The quantities by which layers and directions are compared, if there are several."""
     parts = c.found.parts
     if len(parts) < 2:
         return
@@ -191,7 +191,7 @@ def layers(c: ProfileCells) -> Iterator[Block]:
     yield from c.left(len(parts))
 
 
-#: So many units stand in a table.
+#: How many units a table contains.
 UNITS = 5
 
 Unit = tuple[StageProfile, LineStatistics, int]
@@ -224,21 +224,21 @@ def units(c: ProfileCells) -> Iterator[Block]:
 
 
 def long_memories(found: Profile) -> list[Unit]:
-    """The units of carried lines, those with the longest half-life first; of equal ones those that keep most."""
+    """The units of carried lines, those with the longest half-life first; among equal ones, those that keep most."""
     lines = [(part, state, kept) for part in found.parts for state in part.states if (kept := state.kept) is not None]
     return _ranked(((p, s, zip(k.half_life.tolist(), k.mean.tolist(), strict=True)) for p, s, k in lines), (-1.0,))
 
 
 def large_values(found: Profile) -> list[Unit]:
-    """The units of carried lines, that with the value of the largest size first."""
+    """The units of carried lines, the one with the largest value in size first."""
     lines = ((part, state, np.abs(state.largest).tolist()) for part in found.parts for state in part.states)
     return _ranked(lines, -1.0)
 
 
 def followers(found: Profile) -> list[Unit]:
-    """The units of which the token of a step says most, beginning with the one of which it says the most.
+    """The units that the token of a step predicts best, beginning with the best predicted.
 
-    A unit stands there once: with the line, c_t or h_t, of which the token says more.
+    Each unit occurs once: with the line, c_t or h_t, that the token predicts better.
     """
     lines = [(part, line) for part in found.parts for line in part.lines if line.name in part.follows]
     best: dict[tuple[str, int, int], Unit] = {}
@@ -248,13 +248,13 @@ def followers(found: Profile) -> list[Unit]:
 
 
 def _ranked(lines: Iterable[tuple[StageProfile, LineStatistics, Iterable[Any]]], least: Any) -> list[Unit]:
-    """The units of lines, each with its sizes, whose size is above `least`, the largest first; not those of NaN."""
+    """The units of lines, each with its sizes, whose size exceeds `least`, the largest first; NaN is left out."""
     every = [(size, (part, line, j)) for part, line, sizes in lines for j, size in enumerate(sizes) if size > least]
     return [unit for _, unit in sorted(every, key=itemgetter(0), reverse=True)]  # of equal ones the first
 
 
 def _kept(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
-    """A unit with what it keeps, and where it is largest."""
+    """A unit with what it keeps, and the step at which it is largest."""
     part, line, j = unit
     half = EMPTY if line.kept is None else c.half_life(float(line.kept.half_life[j]))
     mean = "" if line.kept is None else c.share(float(line.kept.mean[j]))
@@ -264,7 +264,7 @@ def _kept(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
 
 
 def _follows(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
-    """A unit with the share that tokens say, and the tokens above and below the middle of its range."""
+    """A unit with the share that tokens explain, and the tokens above and below the middle of its range."""
     part, line, j = unit
     found = part.follows[line.name]
     means = found.means[:, j]
@@ -276,7 +276,7 @@ def _follows(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
 
 
 def _lists(c: ProfileCells) -> Iterator[Text]:
-    """Units that are dead, gates that are always shut or open."""
+    """Dead units, and gates that are always shut or open."""
     words = c.shown.words
     outputs = [(part, part.output) for part in c.found.parts if part.output is not None]
     if outputs:
@@ -291,7 +291,7 @@ def _lists(c: ProfileCells) -> Iterator[Text]:
         yield words.text("profile.always", shut=shut, open=wide)
 
 
-#: So many steps stand in the table; in one without bounds.
+#: How many steps the table contains; and how many without bounds.
 STEPS, ALL = 6, 100
 
 Event = tuple[StageProfile, int, int]
@@ -316,7 +316,7 @@ def _row(c: ProfileCells, part: StageProfile, t: int, b: int) -> tuple[Text, ...
     forgets = "" if part.forgets is None else c.share(float(part.forgets[at]))
     unit = c.unit(moves.name, part, int(moves.unit[at]), t, b)
     ends = [float(values[at]) for values in (moves.before, moves.after)]
-    # what is less than a rounding of the other end is no value beside it
+    # a value smaller than a rounding error of the other end is not shown next to it
     rounding = float(np.finfo(c.found.trace.header.dtype).eps) * max(map(abs, ends))
     way = (c.number(0.0 if abs(value) <= rounding else value) for value in ends)
     return (c.step(t, b), c.number(float(moves.times[at])), (forgets,), unit, *way)
@@ -335,13 +335,13 @@ def events(found: Profile, most: int) -> list[Event]:
     return [(parts[int(k)], int(t), int(b) + found.rows.start) for k, t, b in places]
 
 
-#: A command goes on in the next line where it would be longer.
+#: A command continues on the next line if it would be longer.
 WIDTH = 78
-#: The trace of the command before goes to the next one.
+#: The trace of the previous command is passed to the next one.
 _PIPE = "| lstm-trace"
 
 
-#: What a command shows, as the key of its words, its arguments, and the unit that is named, if any.
+#: What a command shows, as the key of its words, its arguments, and the unit that it names, if any.
 _Command = tuple[str, list[str], str]
 
 
@@ -355,7 +355,7 @@ def closer(c: ProfileCells) -> Iterator[Block]:
 
 
 def _commands(c: ProfileCells) -> Iterator[_Command]:
-    """The commands in their order; those for which the trace has what they need."""
+    """The commands in order; only those whose data the trace has."""
     source, options, run = c.shown.source
     opened = [source, *options]
     units = long_memories(c.found) or large_values(c.found)
@@ -379,7 +379,7 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
 
 
 def _place(c: ProfileCells, unit: Unit) -> list[str]:
-    """The options for a unit's layer and direction, and for the row in which it is largest, where there are several."""
+    """The options for a unit's layer and direction, and for the row in which it is largest, if there are several."""
     part, line, j = unit
     stages = [stage for stage in c.found.trace.stages if stage.cell.carry]
     known: tuple[tuple[str, Collection[Any], Any], ...] = (
@@ -391,7 +391,7 @@ def _place(c: ProfileCells, unit: Unit) -> list[str]:
 
 
 def _wrapped(arguments: list[str]) -> Iterator[str]:
-    """A command as a shell reads it, over several lines where it is long."""
+    """A command as a shell reads it, over several lines if it is long."""
     line, *options = ["lstm-trace"]
     for text in arguments:
         if text.startswith(("-", _PIPE)):
@@ -410,7 +410,7 @@ def _wrapped(arguments: list[str]) -> Iterator[str]:
 
 
 def profile(shown: View) -> Iterator[Block]:
-    """What the model is, its gates, units, steps and layers, and commands; nothing of a report of worked steps."""
+    """The model, its gates, units, steps and layers, and commands; nothing from a report of worked steps."""
     if shown.profile is not None:
         c = ProfileCells(shown, shown.profile)
         for section in (model, gates, units, steps, layers, closer):

@@ -1,4 +1,4 @@
-"""The sections of a report in their order, for every format: a new one is a function, and a row here."""
+"""The sections of a report in order, for every format: a new section is a function and a row here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[Vi
     return lambda shown: section(shown.back) if isinstance(shown.back, Backward) else ()
 
 
-#: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
+#: The blocks of each section, by name. A format recognizes by name what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "author_notes": lambda shown: author_notes(shown.trace.header.notes),
     "introduction": introduction,
@@ -56,7 +56,7 @@ ALONE = {
 
 @dataclass
 class Chapter:
-    """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
+    """A part of a report: its heading, of level 2 except in the first, and what is below it. section: its name."""
 
     section: str
     heading: Heading
@@ -64,7 +64,7 @@ class Chapter:
 
 
 def parts(shown: View) -> list[Chapter]:
-    """The report from heading to heading; the first part has the title, and what stands before the first section."""
+    """The report from heading to heading; the first part has the title, and what precedes the first section."""
     found = [Chapter("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Backward):
         found = [Chapter("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
@@ -81,7 +81,7 @@ def parts(shown: View) -> list[Chapter]:
 
 
 def blocks(shown: View) -> Iterator[Block]:
-    """The report as blocks, neutral to the format."""
+    """The report as blocks, independent of the format."""
     for part in parts(shown):
         yield part.heading
         yield from part.blocks
@@ -91,7 +91,7 @@ _BULLETS = ("- ", "* ")
 
 
 def author_notes(text: str) -> Iterator[Block]:
-    """Paragraphs, which empty lines part, and lists, whose lines begin with a dash or a star.
+    """Paragraphs, which are separated by empty lines, and lists, whose lines begin with a dash or a star.
 
     >>> [block.__class__.__name__ for block in author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short")]
     ['Para', 'Items']

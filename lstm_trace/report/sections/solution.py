@@ -1,6 +1,6 @@
 """The calculation itself, forward or backward, and at its end what was asked for, with its value.
 
-Every line of every shown step stands there with its numbers, as the detail says.
+Every line of every shown step is printed with its numbers, in the chosen detail.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ..content.value_blocks import (
 
 
 def solution(shown: View) -> Iterator[Block]:
-    """A part for each shown place; what the bounds left out is said first."""
+    """A part for each shown place; what the bounds left out is stated first."""
     yield Heading(2, shown.said("solution"))
     if shown.trace.header.arithmetic is not None:
         yield Para(rounding(shown, shown.trace.header.arithmetic))
@@ -55,7 +55,7 @@ def solution(shown: View) -> Iterator[Block]:
 
 
 def steps(shown: View) -> Iterator[Block]:
-    """The shown places in computing order, each in the chosen detail: of the forward pass, or of the backward pass."""
+    """The shown places in computing order, each in the chosen detail, in the forward pass or in the backward pass."""
     for place in shown.places:
         level, where = 3, shown.where(place.stage, place.t, place.b)
         if where and not shown.single:
@@ -119,7 +119,7 @@ def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
-    """A line for each gate and state, or for what was recorded of it; for each line that was chosen where some were."""
+    """A line for each gate and state, or for what was recorded of it; for each chosen line if some were chosen."""
     lines = shown.lines(place.stage)
     if shown.chosen.names is None:
         groups = shown.groups(place.stage, shown.idle(place))
@@ -198,7 +198,7 @@ def shortened(shown: View) -> Text:
 
 
 def answers(shown: View) -> Iterator[Block]:
-    """Every asked line: a vector where it is one step, a table where there are more."""
+    """Every asked line: a vector if it is one step, a table if there are more."""
     found = wanted(shown)
     if not found:
         return
@@ -224,7 +224,7 @@ def _places(shown: View, address: Address) -> list[tuple[int, int]]:
 def _values(
     shown: View, found: list[tuple[Stage, Address]], others: Sequence[tuple[str, View]] = ()
 ) -> Iterator[Para | Table | Derivation | Premises]:
-    """What was asked for, each with what it is in `others`."""
+    """The values that were asked for, each with its value in `others`."""
     rows: list[tuple[Row, ...]] = []
     for stage, address in found:
         places = _places(shown, address)
@@ -254,7 +254,7 @@ def _values(
 
 
 def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Iterator[Derivation | Premises]:
-    """Values below one another; beside one another where all are compact."""
+    """Values one below the other; side by side if all are compact."""
     items = [(left, *row.parts[0]) for row, *_ in rows for left in row.left if not isinstance(left, str | Code)]
     if shown.detail == "compact" and rows and not any(len(row.left) > 1 or under for row, *under in rows):
         yield Premises((tuple(items),))
@@ -263,7 +263,7 @@ def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Iterator[Derivation | Pre
 
 
 def _in_full(shown: View) -> list[tuple[str, View]]:
-    """Of a trace in another arithmetic: its run in full precision, and how far each value is off."""
+    """For a trace in another arithmetic: its run in full precision, and how far off each value is."""
     trace = shown.trace
     if trace.header.arithmetic is None:
         return []

@@ -1,4 +1,4 @@
-"""Training by hand: the updated weights after each backward pass, and at the end the loss that they give."""
+"""Training by hand: the updated weights after each backward pass, and finally the loss that they give."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..content.value_blocks import column, matrix
 from .backward import backward_pass, gradients
 from .solution import solution
 
-#: How the constants and lines of the update rules are printed, where the author has no symbol of that name.
+#: How the constants and lines of the update rules are printed, unless the author has a symbol of that name.
 RULES = {
     **{"rate": r"\eta", "momentum": r"\mu", "beta_1": r"\beta_1", "beta_2": r"\beta_2", "epsilon": r"\epsilon"},
     **{"m_hat": r"\hat{m}_t", "v_hat": r"\hat{v}_t"},
@@ -89,7 +89,7 @@ def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
 
 
 def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) -> Iterator[Row]:
-    """A parameter at update `k`: the lines of the rule, that of the parameter last, with matrices for their numbers."""
+    """A parameter at update `k`: the lines of the rule, the parameter's own last, with matrices for their numbers."""
     stage, most = trace.stages[0], None if shown.everything else UNITS
     values, cell = Values(trace, shown.values.digits), stage.cell
 
@@ -133,7 +133,7 @@ def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) 
 
 
 def _names(cell: Cell, before: Node, after: Node) -> dict[str, Node]:
-    """What the values of a rule are called where a parameter is `before` and becomes `after`; not its constants."""
+    """The names of the values of a rule in which a parameter is `before` and becomes `after`; not its constants."""
     own: dict[str, Node] = {name: Sym(name) for name in (*cell.by_name, *cell.states) if name.isidentifier()}
     return own | {"w_prev": before, "g_t": Gradient(before), cell.output: after}
 
@@ -144,7 +144,7 @@ def _after(name: str, k: int) -> str:
 
 
 def _mapped(node: Node, names: Mapping[str, Node]) -> Node:
-    """A tree with other nodes in place of some symbols; before what a number multiplies stands no sign."""
+    """A tree with other nodes in place of some symbols; what a number multiplies has no sign before it."""
     if isinstance(node, Sym):
         return names.get(node.name, node)
     if isinstance(node, Prod):

@@ -1,1 +1,1 @@
-"""The paths of the API, a router for each part; what computes is sent to a worker process."""
+"""The paths of the API, one router for each part; computations are sent to a worker process."""

@@ -1,6 +1,6 @@
-"""The library: files that are kept, found, changed and deleted; and what a file is, without keeping it.
+"""The library: files are kept, searched, changed and deleted; a file can also be inspected without being kept.
 
-An upload is streamed to the disk, inspected by a worker, and kept if it can be read.
+An upload is streamed to disk, inspected by a worker, and kept if it can be read.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ Kind = Literal["problem", "trace", "model"]
 
 
 class LibraryItem(DescribedSchema, BaseModel):
-    """A file that the library keeps.
+    """A file in the library.
 
     Attributes:
-        label: the name of the file as it was uploaded.
-        cell: the kind of cell, and options that are not those of the plain one.
+        label: the name of the file when it was uploaded.
+        cell: the kind of cell, and options that differ from the defaults.
         sizes: T, B, I, H, layers, directions, as far as they are known.
         created: ISO 8601, UTC.
-        missing: the file is not in the library's folder any more.
+        missing: true if the file is no longer in the library's folder.
     """
 
     id: str
@@ -54,34 +54,34 @@ class LibraryItem(DescribedSchema, BaseModel):
 
 
 class KeptRun(LibraryItem):
-    """What a run was kept as.
+    """The item under which a run is kept.
 
     Attributes:
-        new: whether it was kept just now; false where the library had the same file.
+        new: true if it was added now; false if the library already had the same file.
     """
 
     new: bool
 
 
 class KeptItem(KeptRun):
-    """What a file was kept as.
+    """The item under which a file is kept.
 
     Attributes:
-        inspect: what `lstm-trace inspect` prints of a model, and the like of a problem or trace.
+        inspect: the output of `lstm-trace inspect` for a model, and corresponding facts for a problem or trace.
     """
 
     inspect: str
 
 
 class LibraryPage(DescribedSchema, BaseModel):
-    """Items, newest first. total: how many there are on all pages."""
+    """Items, newest first. total: their number on all pages."""
 
     items: list[LibraryItem]
     total: int
 
 
 class Inspection(DescribedSchema, BaseModel):
-    """What a file is.
+    """Information about a file.
 
     Attributes:
         found: each LSTM of a model.
@@ -96,7 +96,7 @@ class Inspection(DescribedSchema, BaseModel):
 
 
 class Change(RequestBody):
-    """What is changed of an item; what is null or left out stays.
+    """Changes to an item; a member that is null or missing stays as it is.
 
     Attributes:
         title: at most 200 characters; the label if empty.
@@ -108,7 +108,7 @@ class Change(RequestBody):
 
 
 class RunToKeep(RequestBody):
-    """A run that becomes an item. run: its id."""
+    """A run to be kept as an item. run: its id."""
 
     run: str
     title: str = ""
@@ -116,15 +116,15 @@ class RunToKeep(RequestBody):
 
 
 OCTETS = "application/octet-stream"
-#: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
+#: Bytes collected before a thread writes them: the network determines how small the parts of a body are.
 _GATHERED = 1 << 18
 
 
 @asynccontextmanager
 async def received(request: Request, resources: Resources) -> AsyncIterator[Upload]:
-    """The body of a request as a file of the store, which is gone at the end unless it was kept.
+    """The body of a request as a file of the store, which is removed at the end unless it was kept.
 
-    Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
+    Raises HTTPException for a type other than OCTETS, TooLargeError, StoreError.
     """
     check_media(request, OCTETS)
     new: Upload | None = None
@@ -133,7 +133,7 @@ async def received(request: Request, resources: Resources) -> AsyncIterator[Uplo
         async for content in request.stream():
             gathered += content
             if len(gathered) >= _GATHERED:
-                new = new or await _part(resources)  # not before: many bodies never come, and each would hold a file
+                new = new or await _part(resources)  # not earlier: many bodies never arrive, and each would hold a file
                 await to_thread.run_sync(new.write, bytes(gathered))
                 gathered.clear()
         new = new or await _part(resources)
@@ -155,17 +155,17 @@ async def add_copy(
     """Keep a copy of a file of this machine.
 
     Args:
-        resources: what the service holds.
-        source: where the file is, or the open file, which is closed.
-        label: its name, whose suffix says how it is read.
-        title: by default the one in the file, or its name.
+        resources: the resources of the service.
+        source: path of the file, or the open file, which is closed.
+        label: name of the file; its suffix determines how it is read.
+        title: title of the item; by default the one in the file, or the file's name.
         tags: words or phrases.
 
     Returns:
         The item, and whether it is new.
 
     Raises:
-        LstmTraceError: where the file cannot be read, is no problem, trace or model, or cannot be kept.
+        LstmTraceError: if the file cannot be read, is not a problem, trace or model, or cannot be kept.
     """
     with await to_thread.run_sync(resources.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
@@ -185,30 +185,30 @@ def _copy(source: Path | BinaryIO, new: Upload) -> None:
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
 
-Label = Annotated[str, Query(max_length=2000, description="the file's name, whose suffix says how it is read")]
-Title = Annotated[str, Query(max_length=2000, description="by default the one in the file, or its name")]
-Tags = Annotated[str, Query(max_length=2000, description="words or phrases with commas between")]
-Search = Annotated[str, Query(max_length=200, description="words that all stand in title, label, tags or cell")]
-Tag = Annotated[str, Query(max_length=40, description="the whole of one")]
+Label = Annotated[str, Query(max_length=2000, description="name of the file; its suffix determines how it is read")]
+Title = Annotated[str, Query(max_length=2000, description="by default the title in the file, or its name")]
+Tags = Annotated[str, Query(max_length=2000, description="comma-separated words or phrases")]
+Search = Annotated[str, Query(max_length=200, description="words that must all occur in title, label, tags or cell")]
+Tag = Annotated[str, Query(max_length=40, description="a complete tag")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000_000)]
 #: How OpenAPI describes a body that is a file.
 _A_FILE: dict[str, Any] = {
     "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
 }
-_THERE = "the library has the same file already: that item, with the tags of both"
-#: Of a route that keeps a file.
+_THERE = "the library already has the same file: that item, with the tags of both"
+#: Responses of a route that keeps a file.
 _KEEPS: dict[str, Any] = {
     "status_code": 201,
     "responses": {200: {"model": KeptItem, "description": _THERE}},
     "openapi_extra": _A_FILE,
 }
-_KEEPS_MODEL = "Keep a file that is a model: the body. The same file is kept once."
+_KEEPS_MODEL = "Keep a model file, sent as the body. The same file is stored only once."
 
 
 @router.post("/inspections", openapi_extra=_A_FILE)
 async def inspection(request: Request, service: Service, label: Label) -> Inspection:
-    """Say what a file is, and keep nothing."""
+    """Inspect a file, sent as the body, without keeping it."""
     async with received(request, service) as new:
         facts = await service.workers.call(inspecting.inspect, str(new.path), label)
     return Inspection(**facts)
@@ -223,14 +223,14 @@ def library(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> LibraryPage:
-    """The items that fit, newest first."""
+    """List the matching items, newest first."""
     items, total = service.store.find(search, kind, tag, limit, offset)
     return LibraryPage.model_validate({"items": items, "total": total})
 
 
 @router.get("/models")
 def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 100, offset: Offset = 0) -> LibraryPage:
-    """The models that fit, newest first."""
+    """List the matching models, newest first."""
     return library(service, search, "model", tag, limit, offset)
 
 
@@ -239,7 +239,7 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
 async def upload(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a problem, a trace or a model: the body. The same file is kept once."""
+    """Keep a problem, trace or model file, sent as the body. The same file is stored only once."""
     words = checked_tags(tags.split(","))  # before the body is read
     title = checked_title(title)
     async with received(request, service) as new:
@@ -254,7 +254,7 @@ async def upload(
 
 @router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
 async def keep_run(service: Service, reply: Response, body: RunToKeep) -> KeptRun:
-    """Keep the trace of a run; the same trace is kept once."""
+    """Keep the trace of a run; the same trace is stored only once."""
     await service.runs.call(kept.check, RunId(body.run))
     label = re.sub(r"[/\\]", "-", body.title or "run") + ".safetensors"
     item, new = await add_copy(service, await service.runs.open(body.run), label, body.title, body.tags)
@@ -264,7 +264,7 @@ async def keep_run(service: Service, reply: Response, body: RunToKeep) -> KeptRu
 
 @router.get("/library/{item}")
 def one(service: Service, item: str) -> LibraryItem:
-    """One item."""
+    """Return one item."""
     return LibraryItem(**service.store.item(item))
 
 
@@ -283,5 +283,5 @@ def delete(service: Service, item: str) -> Response:
 
 @router.get("/library/{item}/file", response_class=StreamingResponse, responses={200: {"content": {OCTETS: {}}}})
 def file(service: Service, item: str) -> Response:
-    """The file of an item, as it was uploaded."""
+    """Return the file of an item, as it was uploaded."""
     return SentFile(lambda: to_thread.run_sync(service.store.open, item), OCTETS, service.store.item(item)["label"])

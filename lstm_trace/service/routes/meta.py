@@ -1,4 +1,4 @@
-"""What there is to choose from, what is allowed, equations as they are typed, and jobs."""
+"""Available choices, limits, equations while they are typed, and jobs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from ...weights.read import readable
 from ..jobs import LATER, JobRecord, JsonRoute, Service
 from ..settings import Limits
 
-# What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.
+# Functions that read files are plain functions, which FastAPI calls in another thread: other requests need not wait.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
 
-#: The number of decimals that exercises round to, and a common fixed-point format of chips.
+#: The number of decimals to which exercises round, and a common fixed-point format of chips.
 ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
 class Health(Record):
-    """That the service answers.
+    """The state of the service.
 
     Attributes:
-        version: of lstm-trace.
+        version: version of lstm-trace.
     """
 
     status: Literal["ok"]
@@ -45,10 +45,10 @@ class Health(Record):
 
 
 class CellKind(Record):
-    """A cell that has a name.
+    """A named cell.
 
     Attributes:
-        name: as `cell` of a problem has it.
+        name: as `cell` in a problem.
         equations: with its default options.
         options: each option with its default.
     """
@@ -63,7 +63,7 @@ class Example(Record):
     """A problem that ships with the package.
 
     Attributes:
-        cell: the kind of cell, and options that are not those of the plain one.
+        cell: the kind of cell, and options that differ from the defaults.
         sizes: T, B, I, H, layers, directions.
     """
 
@@ -74,7 +74,7 @@ class Example(Record):
 
 
 class Language(Record):
-    """A language of reports. name: in that language."""
+    """A language of reports. name: its name in that language."""
 
     code: str
     name: str
@@ -84,8 +84,8 @@ class FileKind(Record):
     """A file of a run.
 
     Attributes:
-        file: as `/runs/{id}/download/{file}` has it.
-        options: those that it reads; any other one is refused.
+        file: as in `/runs/{id}/download/{file}`.
+        options: the options that it accepts; any other is an error.
     """
 
     file: str
@@ -96,7 +96,7 @@ class PlotChoices(Record):
     """The pictures of runs.
 
     Attributes:
-        common: options that every kind reads.
+        common: options that every kind accepts.
     """
 
     kinds: list[plotting.PlotKind]
@@ -105,10 +105,10 @@ class PlotChoices(Record):
 
 
 class Choices(Record):
-    """What the options of other requests may be.
+    """Possible values for the options of other requests.
 
     Attributes:
-        arithmetics: common ones; docs/arithmetic.md has all.
+        arithmetics: common ones; docs/arithmetic.md lists all.
         models: suffixes of the model files that this server can read.
     """
 
@@ -128,20 +128,20 @@ class Equations(RequestBody):
 
 @router.get("/health", response_model=Health)
 async def health() -> Any:
-    """Whether the service answers, and its version."""
+    """Report whether the service is running, and its version."""
     return Health("ok", __version__)
 
 
 @router.get("/limits", response_model=Limits)
 async def limits(service: Service) -> Any:
-    """What a request may cost. `lstm-trace serve --help` has the options that change it."""
+    """Return the limits of a request. `lstm-trace serve --help` lists the options that change them."""
     return service.settings.limits
 
 
 @router.get("/cells", response_model=list[CellKind])
 @cache
 def cells() -> Any:
-    """The cells that have a name, with their options."""
+    """List the named cells, with their options."""
     return [
         CellKind(name, words().word(f"cell.{name}"), kind().equations(), {f.name: f.default for f in fields(kind)})
         for name, kind in KINDS.items()
@@ -151,21 +151,21 @@ def cells() -> Any:
 @router.get("/examples", response_model=list[Example])
 @cache
 def list_examples() -> Any:
-    """The problems that ship with the package."""
+    """List the problems that ship with the package."""
     facts = {name: inspect_example(name) for name in examples()}
     return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]
 
 
 @router.get("/examples/{name}", response_model=dict[str, Any])
 def example(name: str) -> Any:
-    """One of them as a problem, as `POST /runs` takes it."""
+    """Return an example as a problem, in the form that `POST /runs` accepts."""
     return read_data(f"{name}.yaml", text(name).encode())
 
 
 @router.get("/choices", response_model=Choices)
 @cache
 def choices() -> Any:
-    """Languages, notations, arithmetics, and files and pictures with the options that each reads."""
+    """List languages, notations, arithmetics, and files and pictures with the options that each accepts."""
     return Choices(
         languages=[Language(code, words(code).word("language")) for code in languages()],
         notations=tuple(NOTATIONS),
@@ -178,13 +178,13 @@ def choices() -> Any:
 
 @router.post("/equations", response_model=describing.CellText, responses=LATER)
 async def read_equations(service: Service, body: Equations) -> Response:
-    """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
+    """Parse equations, and report what they need; an error is reported with its line and a caret below the position."""
     return await service.jobs.reply(describing.equations, body.equations)
 
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])
 async def job(service: Service, id: str) -> Response:
-    """How far a computation is that took longer than a second: `queued` or `running`, its progress, and its result.
+    """Return the state of a computation that takes longer than a second: `queued` or `running`, progress, and result.
 
     A request that takes longer is answered with 202 and a job. A file is not in the job but at `…/result`.
     """
@@ -193,11 +193,11 @@ async def job(service: Service, id: str) -> Response:
 
 @router.get("/jobs/{id}/result", tags=["jobs"], response_class=Response)
 async def job_result(service: Service, id: str) -> Response:
-    """The reply itself, with its status and type, as it would have come within a second."""
+    """Return the reply itself, with its status and type, as if it had come within a second."""
     return service.jobs.result(id)
 
 
 @router.delete("/jobs/{id}", status_code=204, tags=["jobs"])
 async def cancel_job(service: Service, id: str) -> None:
-    """Stop a computation; of one that is done, drop the result."""
+    """Stop a computation; if it is finished, drop the result."""
     service.jobs.cancel(id)

@@ -1,4 +1,4 @@
-"""The page: its files, from a list that is made at the start and never by a path that a client sends."""
+"""The page: its files, from a list made at the start and never by a path that a client sends."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ...languages import languages
 from ...languages.strings import page_texts
 from ...runs.printing import MEDIA as TYPES
 
-#: What is served, by suffix; files of others are no part of the page.
+#: Served files, by suffix; files with other suffixes are not part of the page.
 MEDIA = {suffix: TYPES[suffix] for suffix in (".html", ".js", ".css", ".json", ".svg", ".png", ".woff2", ".txt")}
 STATIC = Path(__file__).parents[1] / "static"
-#: The styles that files and the page share: of pictures, of cells and of values over time, and of documents.
+#: The style sheets of pictures, cells, values over time and documents, shared by files and the page.
 SHARED = [STATIC.parents[1] / name for name in ("report/diagram/diagram.css", "plot/plot.css", "documents/blocks.css")]
 
 
-#: The texts of the page, by the name of the file that it asks for.
+#: The texts of the page, by the file name that it requests.
 WORDS = {f"words/{code}.json": code for code in languages()}
 
 
 def page_router(folder: Path = STATIC) -> APIRouter:
-    """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
+    """The routes of the page: `/`, the icon, and every file in `folder` under `/static/`."""
     router = APIRouter(include_in_schema=False)
     names = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in MEDIA)
     files = {path.relative_to(folder).as_posix(): path for path in names} | {path.name: path for path in SHARED}
@@ -51,7 +51,7 @@ def page_router(folder: Path = STATIC) -> APIRouter:
 
 
 def _sent(request: Request, content: bytes, media: str) -> Response:
-    """A file, or 304 where the browser has it as it is; it asks each time, so that an update is seen at once."""
+    """A file, or 304 if the browser has the current version; it asks each time, so that updates take effect at once."""
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     seen = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}

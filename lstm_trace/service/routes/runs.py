@@ -1,7 +1,7 @@
-"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures.
+"""Runs: made from a spec, changed into other runs, described; their values, files and pictures.
 
-Beside that runs side by side, explanations of a value, whether every line follows from its operands, and the states of
-corpora: which there are, their sequences, a text with a unit, and where units are active.
+Also comparisons of two runs, explanations of a value, verification of every line, and the states of corpora: a list of
+them, their sequences, a text coloured by a unit, and where units are active.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from ..jobs import JSON, LATER, JsonRoute, Resources, SentFile, Service, attachm
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
 corpora = APIRouter(prefix="/api/v1", tags=["states"], route_class=JsonRoute, responses=LATER)
-#: Of a route that makes a run.
+#: Properties of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
     "response_model": RunReply,
-    "responses": {200: {"model": RunReply, "description": "the run was there already"}},
+    "responses": {200: {"model": RunReply, "description": "the run existed already"}},
 }
 
 
 @router.post("/runs", **MADE, openapi_extra=body_of(Spec))
 async def make(request: Request, service: Service) -> Response:
-    """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes of `holds` in order.
+    """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes in `holds` in order.
 
-    The same spec has the same run: the reply is 200 instead of 201 where that is there already.
+    The same spec gives the same run: if it exists already, the status is 200 instead of 201.
     """
     return await _made(request, service, service.runs.make)
 
 
 @router.post("/runs/{id}/edits", **MADE, openapi_extra=body_of(Edits))
 async def edit(request: Request, service: Service, id: str) -> Response:
-    """Make another run with changes; the one that is changed stays as it is."""
+    """Make a new run with changes; the original run stays as it is."""
     service.runs.check(id)  # before the body is read
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
@@ -54,7 +54,7 @@ async def edit(request: Request, service: Service, id: str) -> Response:
 async def _made(
     request: Request, service: Resources, make: Callable[[bytes, Progress], Awaitable[running.Made]]
 ) -> Response:
-    """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
+    """The reply with the run that a body describes; a worker reads the body, which may contain millions of numbers."""
     check_media(request, JSON)
     bodies = service.jobs.bodies
     body = await bodies.read(request.stream())
@@ -81,9 +81,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 async def values(
     service: Service, id: str, part: Annotated[ValueSelection, Query()], accept: Annotated[str, Header()] = ""
 ) -> Response:
-    """Values of lines as JSON, of many the first ones.
+    """Return values of lines as JSON; if there are too many, the first ones.
 
-    With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
+    With `Accept: application/vnd.apache.arrow.stream`, all of them, as an Arrow stream.
     """
     if ARROW in accept:
         return await service.jobs.reply(reading.table, RunId(id), part, media=ARROW)
@@ -91,7 +91,7 @@ async def values(
 
 
 add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
-_PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"
+_PREFER = "`respond-async` (RFC 7240): if it takes longer than a second, reply with 202 and a job"
 Prefer = Annotated[str, Header(description=_PREFER)]
 
 
@@ -105,11 +105,11 @@ PICTURE: dict[int | str, dict[str, Any]] = {
 async def download(
     service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()], prefer: Prefer = ""
 ) -> Response:
-    """A file of a run, under a name made from its title; `/choices` lists the files, and which options each takes.
+    """Return a file of a run, named after its title; `/choices` lists the files and the options that each accepts.
 
-    It is `problem.yaml`, `report.md` (and the other formats), `trace.json`, `values.csv`, `values.xlsx`, `run.py`, …; a
-    job, where it takes longer than a second, only with the header `Prefer: respond-async`, since a link in a browser
-    and a line of curl cannot follow one.
+    Files are `problem.yaml`, `report.md` (and other formats), `trace.json`, `values.csv`, `values.xlsx`, `run.py`, ….
+    If it takes longer than a second, the reply is a job only with the header `Prefer: respond-async`, since a link in a
+    browser and a curl command cannot follow one.
     """
     given = options.model_dump(exclude_none=True)
     media = printing.MEDIA.get(Path(file).suffix, "")
@@ -120,10 +120,10 @@ async def download(
 async def plot(
     service: Service, id: str, kind: str, options: Annotated[PlotOptions, Query()], prefer: Prefer = ""
 ) -> Response:
-    """A picture of a run, as `lstm-trace plot` draws it; `/choices` lists the kinds, and which options each takes.
+    """Draw a picture of a run, as `lstm-trace plot` does; `/choices` lists the kinds and the options that each accepts.
 
-    The options are texts, as `unit=3,5`, `line` (repeated) and `steps=2:5`; `format` is `svg`, `html`, `png`, or `json`
-    for a Vega-Lite specification. A job as for other files.
+    The options are text, for example `unit=3,5`, `line` (repeatable) and `steps=2:5`; `format` is `svg`, `html`, `png`,
+    or `json` for a Vega-Lite specification. For jobs see the other files.
     """
     media = plotting.FORMATS[options.format]
     return await file_reply(service, prefer, media, id, plotting.drawn, RunId(id), kind, options.format, options.given)
@@ -132,7 +132,7 @@ async def plot(
 async def file_reply(
     service: Resources, prefer: str, media: str, id: str, function: Callable[..., tuple[bytes | None, str]], *args: Any
 ) -> Response:
-    """The reply with what a worker makes, a file and its name; or with the trace of the run, where it makes none."""
+    """The reply with a file that a worker makes and its name; or with the trace of the run, if it makes none."""
 
     async def work(progress: Progress | None = None) -> Response:
         content, name = await service.runs.call(function, *args, progress=progress)
@@ -143,13 +143,13 @@ async def file_reply(
     return await (service.jobs.follow(work) if "respond-async" in prefer else work())
 
 
-# -- two runs, and what is found out about one -----------------------------------------------------------------------
+# -- two runs, and findings about one ----------------------------------------------------------------------------
 
 Run = Annotated[str, Query(max_length=100, description="id of a run")]
 
 
 class PairPlotOptions(PlotOptions):
-    """The options of pictures of two runs."""
+    """Options for pictures of two runs."""
 
     a: Run
     b: Run
@@ -172,7 +172,7 @@ async def diff_map(
     direction: Direction = None,
     batch: Batch = 0,
 ) -> Response:
-    """|b - a| of one line, by step and unit."""
+    """Return |b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
     return await service.jobs.reply(comparing.mapped, RunId(a), RunId(b), line, layer, direction, batch, most)
 
@@ -181,7 +181,7 @@ async def diff_map(
 async def plot_of_two(
     service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
 ) -> Response:
-    """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
+    """Draw a picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` does."""
     asked = plotting.drawn, RunId(options.a), kind, options.format, options.given, RunId(options.b)
     return await file_reply(service, prefer, plotting.FORMATS[options.format], options.b, *asked)
 
@@ -190,7 +190,7 @@ async def plot_of_two(
 async def explain(service: Service, body: Question) -> Response:
     """Explain a value, as `lstm-trace explain` and `diff --attribute` do.
 
-    `more` has further tables: of a split those by block, which is the sum of each matrix or vector given, and by step.
+    `more` has further tables: for a split, those by block (the sums over each given matrix or vector) and by step.
     """
     against = None if body.against is None else RunId(body.against)
     return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
@@ -207,15 +207,15 @@ async def verify(service: Service, body: NamedRun) -> Response:
 
 @corpora.get("/states", response_model=list[corpus_states.StatesInfo])
 async def states(service: Service) -> Response:
-    """The states that the server was started with (`lstm-trace serve --states`).
+    """List the states that the server was started with (`lstm-trace serve --states`).
 
-    Their lines with widths, sequences, steps, targets, and whether there are tokens.
+    With their lines and widths, sequences, steps, targets, and whether there are tokens.
     """
     return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
 
 
 async def _states_reply(service: Resources, view: ReadRoute, name: str, *args: Any) -> Response:
-    """The reply of a view of the states of that name. Raises MissingError where they are not served."""
+    """The reply of a view of the states with this name. Raises MissingError if they are not served."""
     served, limits = service.settings.states, service.settings.limits
     if name not in served:
         raise nowhere(name, list(served))

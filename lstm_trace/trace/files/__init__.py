@@ -1,1 +1,1 @@
-"""A record in a file: JSON for small traces, .safetensors for large ones, and values that another program printed."""
+"""Traces in files: JSON for small traces, .safetensors for large ones, and values printed by another program."""

@@ -1,7 +1,7 @@
-"""Values that a foreign program printed (a C, Rust or FPGA port), read beside a trace of ours.
+"""Values printed by another program (a C, Rust or FPGA port), read alongside a trace of ours.
 
-CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. What a row leaves
-out (layer, direction, t, batch) there must be only one of.
+CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
+leaves out (layer, direction, t, batch) must have only one possible value.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ _COLUMN = re.compile(r"\[:,(\d{1,9})\]$")  # of a sum that is a matrix
 
 
 def is_external(path: str | Path) -> bool:
-    """Whether a file holds values of a foreign program: by its suffix."""
+    """Whether a file holds values of another program, judged by its suffix."""
     return Path(path).suffix.lower() in (".csv", *_JSON_LINES)
 
 
 def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
     """The values in a file as a trace with the premises and equations of `like`.
 
-    Lines of which the file has no value are not recorded in the result; where it has some values of a line, the
-    others are those of `like`, which a remark says. Gives the trace and the remarks. Raises FileError with the row.
+    Lines without any value in the file are not recorded in the result; if the file has only some values of a line, the
+    others are taken from `like`, and a remark says so. Returns the trace and the remarks. Raises FileError naming the
+    row.
     """
     text = read_bytes(path).decode("utf-8-sig", errors="replace")
     as_json = Path(path).suffix.lower() in _JSON_LINES or text.lstrip()[:1] == "{"
-    values: dict[tuple[str, str], Array] = {}  # of a sum with its columns first, as its rows name them
-    rows: dict[tuple[str, str], Array] = {}  # the row in which each value stands, 0 where the file has none
+    values: dict[tuple[str, str], Array] = {}  # a sum has its columns first, as in the rows of the file
+    rows: dict[tuple[str, str], Array] = {}  # the file's row of each value, 0 if the file has none
     for number, entry in _json_lines(path, text) if as_json else _csv(path, text):
         with within(f"{path}: row {number}"):
             scope, name, index, unit, value = _placed(entry, like)
@@ -64,17 +65,17 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
                 if name not in like.sums.get(scope, {}):
                     at = "" if unit is None else f"[{unit}]"
                     told = f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{at}"
-                raise FileError(f"row {before} has a value for the same {told} already")
+                raise FileError(f"row {before} already has a value for the same {told}")
             values[key][target] = value
             rows[key][target] = number
     if not values:
         wanted = 'JSON lines {"t": 0, "line": "i_t", "value": [0.1, 0.2]}' if as_json else f"rows below {_HEAD}"
-        raise FileError(f"{path}: no values in it; expected {wanted}")
+        raise FileError(f"{path}: the file has no values; expected {wanted}")
     found: dict[str, dict[str, dict[str, Array]]] = {"lines": {}, "sums": {}}
     remarks = []
     for (scope, name), array in values.items():
         gathered = name in like.sums.get(scope, {})
-        with np.errstate(over="ignore"):  # values that have run away do not hide where that began
+        with np.errstate(over="ignore"):  # overflowing values must not hide where the overflow began
             held = (array.T if gathered else array).astype(like.header.dtype)
         found["sums" if gathered else "lines"].setdefault(scope, {})[name] = held
         needed = np.ones(array.shape, bool) if gathered else np.broadcast_to(like.valid != 0, array.shape)  # no padding
@@ -86,14 +87,14 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
 
 
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:
-    """(scope, line, (t, b), unit, value) of one row; of a sum its column in place of (t, b). Raises FileError."""
+    """(scope, line, (t, b), unit, value) of one row; for a sum, its column instead of (t, b). Raises FileError."""
     name = unguarded(str(entry.get("line", "")).strip())
     column = _COLUMN.search(name)
     if column and name not in names(like, "lines"):
         name = name[: column.start()]
     known = names(like, "lines", "sums")
     if name not in known:
-        raise FileError(f"no line {name!r} in the reference{nearest(name, known)}")
+        raise FileError(f"the reference has no line {name!r}{nearest(name, known)}")
     if entry.get("value") is None:
         raise FileError("no value")
     extents = like.extents(name)
@@ -109,7 +110,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
             found = values[0]
         place[part] = str(found).strip() if part == "direction" else _whole(part, found)
         if place[part] not in values:
-            raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
+            raise FileError(f"{part} {found} does not exist; {name} has {values[0]} to {values[-1]}")
     scope = f"{place['layer']}/{place['direction']}"
     gathered = like.sums.get(scope, {}).get(name)
     if gathered is None and name not in like.lines.get(scope, {}):
@@ -117,7 +118,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     width = like.lines[scope][name].shape[2] if gathered is None else len(gathered)
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
-        raise FileError(f"unit {at} is not there; {name} has {width}")
+        raise FileError(f"unit {at} does not exist; {name} has {width}")
     value = _numbers(entry["value"])
     if gathered is None:
         return scope, name, (like.index(place["t"]), place["batch"]), at, value
@@ -130,7 +131,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
 
 
 def _whole(part: str, found: Any) -> int:
-    """A whole number; 2.0 is one, as tables write it that have gaps."""
+    """An integer; 2.0 is accepted, because tables with missing values write it that way."""
     try:
         number = math.nan if isinstance(found, bool) else float(found)
     except (TypeError, ValueError, OverflowError):
@@ -141,7 +142,7 @@ def _whole(part: str, found: Any) -> int:
 
 
 def _numbers(found: Any) -> Array:
-    """One number or a list of them; NaN and infinities may be words."""
+    """One number or a list of them; NaN and infinities may be spelled out."""
     numbers = []
     for entry in found if isinstance(found, list) else [found]:
         try:
@@ -152,7 +153,7 @@ def _numbers(found: Any) -> Array:
 
 
 def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(row, entry) of every row; rows are counted as an editor counts them."""
+    """(row, entry) of every row; rows are numbered as in an editor."""
     reader = csv.DictReader(io.StringIO(text))
     columns = [str(name).strip() for name in reader.fieldnames or ()]
     if "line" not in columns or "value" not in columns:
@@ -161,7 +162,7 @@ def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for entry in reader:
         if None in entry:
             many = len(columns) + len(entry[None])
-            raise FileError(f"{path}: row {reader.line_num}: {many} cells; there are {len(columns)} columns")
+            raise FileError(f"{path}: row {reader.line_num}: {many} cells, but there are {len(columns)} columns")
         yield reader.line_num, entry
 
 
@@ -170,8 +171,8 @@ def _json_lines(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, An
         if row.strip():
             try:
                 entry = json.loads(row)
-            except (ValueError, RecursionError) as error:  # also a whole number of more digits than Python converts
-                raise FileError(f"{path}: row {number}: no JSON: {plain(error)}") from None
+            except (ValueError, RecursionError) as error:  # also an integer with more digits than Python converts
+                raise FileError(f"{path}: row {number}: not JSON: {plain(error)}") from None
             if not isinstance(entry, dict):
                 raise FileError(f"{path}: row {number}: expected {{…}}, found {type(entry).__name__}")
             yield number, entry

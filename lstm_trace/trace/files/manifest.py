@@ -1,6 +1,6 @@
-"""What a trace says of itself, as it stands at the head of every trace file, and whether the trace fits that.
+"""The metadata of a trace, stored at the head of every trace file, and checks that the arrays agree with it.
 
-Its equations are held against the cell that it names, its arrays against both: reports quote what a file says.
+The equations are checked against the cell that the trace names, its arrays against both: reports quote these claims.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ..trace import Header, Trace
 from ..window import arrays
 from .schema import StageInfo, TraceManifest, validate
 
-#: What a manifest has of the header as it is.
+#: Fields of the header that the manifest contains unchanged.
 _HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
 
 
 def manifest(trace: Trace) -> TraceManifest:
-    """What the trace says of itself, without the arrays."""
+    """The metadata of a trace, without the arrays."""
     header = trace.header
     kinds = ("layer", "direction", "sources", "computed")
     stages = [{**{k: getattr(stage, k) for k in kinds}, "equations": stage.cell.text} for stage in trace.stages]
@@ -41,23 +41,23 @@ def manifest(trace: Trace) -> TraceManifest:
 
 
 def readable(trace: Trace, where: str) -> TraceManifest:
-    """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
+    """The manifest of `trace` as it would be read back from a file. Raises FileError if it cannot be."""
     try:
         said = manifest(trace)
         text = said.model_dump_json()
-    except ValueError as error:  # no text, or half of a character
+    except ValueError as error:  # not text, or a lone surrogate
         raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
     again = validate(TraceManifest, text.encode(), where)
     other = [name for name in TraceManifest.model_fields if getattr(again, name) != getattr(said, name)]
     if not other and from_manifest(again, where)[1] != trace.stages:
         other = ["stages"]
     if other:
-        raise FileError(f"{where}: the trace's {' and '.join(other)} would not be read back as they are")
+        raise FileError(f"{where}: the trace's {' and '.join(other)} would not be read back unchanged")
     return said
 
 
 def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
-    """What a manifest says: the header and the stages of a trace. Raises FileError."""
+    """The header and the stages described by a manifest. Raises FileError."""
     try:
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
@@ -75,7 +75,7 @@ def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage,
 
 
 def assembled(trace: Trace, where: str) -> Trace:
-    """`trace`, its arrays checked against its equations. Raises FileError."""
+    """`trace`, after checking its arrays against its equations. Raises FileError."""
     raise_all(FileError, (f"{where}: {problem}" for problem in faults(trace)))
     return trace
 
@@ -88,13 +88,13 @@ def read_trace(file: TraceManifest, where: str, **arrays: Any) -> Trace:
 
 
 def _stage(info: StageInfo) -> Stage:
-    """A stage; lines within calls of what was one operation when the file was written are computed too."""
+    """A stage; if a function was one operation when the file was written, the lines in its call are computed too."""
     cell = parse(info.equations)
     if info.computed is None:
         return Stage(info.layer, info.direction, cell, info.sources)
     named = set(info.computed)
     names: list[str] = []
-    for name in info.computed:  # what the file names twice stays so, and is refused
+    for name in info.computed:  # a name that the file repeats stays repeated, and is rejected
         within = [line for line in cell.within.get(name, ()) if line not in named]
         named.update(within)
         names += [*within, name]
@@ -102,13 +102,13 @@ def _stage(info: StageInfo) -> Stage:
 
 
 def faults(trace: Trace) -> list[str]:
-    """What does not fit between a trace's arrays, its equations, and what it says of itself."""
+    """Contradictions between a trace's arrays, its equations and its metadata."""
     dtype, lead = trace.header.dtype, (trace.steps, trace.batch)
     held = [("inputs.x", trace.x)] if trace.x is not None else []
     parts = arrays(trace, "parameters", "initial", "given", "lines", "sums")
     held += ((f"{part} {scope}/{name}", array) for part, scope, name, array in parts)
     problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in held if a.dtype != dtype]
-    problems += (f"{place} has shape {a.shape}, without a number" for place, a in held if not a.size)
+    problems += (f"{place} has shape {a.shape}, which is empty" for place, a in held if not a.size)
     before: dict[str, Stage] = {}
     others = len(problems)
     for stage in trace.stages:
@@ -118,7 +118,7 @@ def faults(trace: Trace) -> list[str]:
         before[stage.scope] = stage
     sound = len(problems) == others
     if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
-        problems.append("it holds no values")  # nothing bounds its steps and rows
+        problems.append("it holds no values")  # nothing determines its steps and batch
     if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
         problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
     lengths, mask = trace.lengths, trace.mask
@@ -133,7 +133,7 @@ def faults(trace: Trace) -> list[str]:
         problems.append(f"names.t has {len(labels)} rows; expected one, or one for each of the B = {trace.batch}")
     for many in [len(row) for row in labels if len(row) != trace.span.stop][:1]:
         problems.append(f"names.t has a row of {counted(many, 'label')}; expected {trace.span.stop}, one for each step")
-    if sound:  # else what the stages read is not known
+    if sound:  # otherwise the operands of the stages are unknown
         problems += _strays(trace, before)
         readers = [stage.scope for stage in trace.stages if any(stage.sources[n] == VALID for n in stage.inputs)]
         if readers and not trace.padded:
@@ -159,14 +159,14 @@ def faults(trace: Trace) -> list[str]:
 
 
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
-    """Premises that nothing in the equations reads."""
+    """Premises that no equation uses."""
     for scope, here in trace.parameters.items():
         readers = [stage.cell for stage in stages.values() if stage.owner == scope]
         if not readers:
             yield f"parameters: there is no stage {scope!r}"
             continue
         known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
-        if len(readers) > 1 and scope in stages:  # secants keep what differs in the baseline, read or not
+        if len(readers) > 1 and scope in stages:  # secants keep everything that differs in the baseline
             cell = stages[scope].active
             known |= {secant_names(cell)["base", name] for name in cell.parameters}
         yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
@@ -179,12 +179,12 @@ def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
 
 
 def _claims(trace: Trace) -> Iterator[str]:
-    """What the header says, and the stages do not bear out."""
+    """Claims of the header that the stages contradict."""
     header = trace.header
     if not header.batched and trace.batch != 1:
         yield f"batched is false, and the trace has {trace.batch} rows"
     if trace.padded and header.padding is None:
-        yield f"inputs.{trace.padded} is given, and padding does not say what is put out there"
+        yield f"inputs.{trace.padded} is given, and padding does not say what is output there"
     bases: dict[str, Cell] = {}  # the named cell of each direction
     try:
         if header.arithmetic is not None:
@@ -204,10 +204,10 @@ def _claims(trace: Trace) -> Iterator[str]:
 
 
 def _unborne(stage: Stage, base: Cell | None, header: Header, top: bool) -> str:
-    """Where the equations of a stage are not those of the cell that the trace names.
+    """Where the equations of a stage differ from those of the cell that the trace names.
 
-    base: that cell; None where the trace has equations of its own. top: whether equations may have been added, as a
-    readout is.
+    base: that cell; None if the trace has equations of its own. top: whether equations may have been added, for example
+    a readout.
     """
     if stage.direction == "joined":
         if header.merge == "none":
@@ -221,22 +221,22 @@ def _unborne(stage: Stage, base: Cell | None, header: Header, top: bool) -> str:
         said, expected = f"{header.kind} ({told})", base
         if header.padding is not None:
             said += f" with padding: {header.padding}"
-            # the line that the next layer sees has another name where an added equation took the first
+            # the output for the next layer has another name if an added equation took its name
             cells = [masked(base, header.padding, others) for others in ((), ("y_t",), ("y_t", "out_t"))]
             expected = next((cell for cell in cells if cell.output == stage.cell.output), cells[0])
     return _unlike(stage.cell, expected, said, top)
 
 
 def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
-    """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
+    """The first equation in which a cell differs from the one named; lines may be supplied or added."""
     fed = supplied(expected, (name for name in cell.inputs if name in expected.by_name)).expanded
-    fed = supplied(fed, (name for name in cell.inputs if name in fed.by_name))  # as earlier versions named it
+    fed = supplied(fed, (name for name in cell.inputs if name in fed.by_name))  # named as in earlier versions
     calls = expected.equations, cell.equations
     cell, expected = cell.expanded, expected.expanded
     for name in dict.fromkeys((*fed.equations, *cell.equations)):
         wanted, found = fed.equations.get(name, expected.equations.get(name)), cell.equations.get(name)
         if found != wanted and not (top and wanted is None):
-            if calls[0].get(name) != calls[1].get(name):  # else a function means another
+            if calls[0].get(name) != calls[1].get(name):  # otherwise a function has another meaning
                 wanted, found = wanted and calls[0].get(name, wanted), found and calls[1].get(name, found)
             return _contradiction(said, f"{name} = ", wanted, found)
     for name in dict.fromkeys((*expected.states, *cell.states)):
@@ -248,11 +248,11 @@ def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
 
 def _contradiction(said: str, begin: str, wanted: str | None, found: str | None) -> str:
     sides = ["nothing of that name" if text is None else begin + text for text in (wanted, found)]
-    return f"the trace says that its cell is {said}, which has {sides[0]}; its equations have {sides[1]}"
+    return f"the trace states that its cell is {said}, which has {sides[0]}; its equations have {sides[1]}"
 
 
 def _unpadded(stage: Stage, padding: Padding | None) -> str:
-    """Where the output of a custom cell is not what the padding rule makes of it."""
+    """Where the output of a custom cell does not follow from the padding rule."""
     cell = stage.cell
     if padding is None:
         return ""
@@ -260,12 +260,12 @@ def _unpadded(stage: Stage, padding: Padding | None) -> str:
     past = line.operands[2] if line is not None and line.op == "where" and line.operands[0] == "valid" else None
     rules = {"zero": past == 0, "repeat": past == f"{cell.output[:-2]}_prev", "carry": past in cell.states}
     if line is None or rules[padding]:
-        return ""  # supplied, or as it says
+        return ""  # supplied, or consistent
     return f"padding says {padding}, and the output is {cell.output} = {cell.equations.get(cell.output)}"
 
 
 def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
-    """What does not fit within a stage, or to those before it, by scope."""
+    """Contradictions within a stage, or with earlier ones, by scope."""
     cell = stage.cell
     if stage.computed is not None:
         computed = set(stage.computed)
@@ -293,13 +293,13 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         )
         unused = source and name not in stage.inputs  # then its stage need not be in the trace
         if source not in (X, VALID, GIVEN) and not there and not unused:
-            yield f"the source of {name} is not there"
+            yield f"the source of {name} is missing"
         if not stage.is_adjoint:
             if other is not None and other.is_adjoint:
                 yield f"the source of {name} is {source}, an adjoint; only adjoints read adjoints"
         elif name in stage.sources and source != GIVEN:
-            # an adjoint reads its stage by that one's own names (secants give a name to what has none), gradients of
-            # other adjoints, and what is supplied: its seeds, or, where it is a part that stands alone, all of it
+            # an adjoint refers to the lines of its stage by their own names (secants name the unnamed ones), to
+            # gradients of other adjoints, and to supplied lines: its seeds, or everything if the stage stands alone
             named = line == name or not line.isidentifier()
             mine = scope == stage.owner and (other is None or other.has(line)) and named
             if not mine and not (other is not None and other.is_adjoint and line in other.cell.by_name):
@@ -313,13 +313,13 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         unknown = [name for _, name in cell.gradient if name not in known]
         yield from (f"it has the gradient of {name}, which {stage.owner} does not have" for name in unknown)
     elif stage.is_adjoint and any(stage.borrows(name) for name in stage.inputs):
-        yield f"it is an adjoint, and the stage {stage.owner} does not stand before it"
+        yield f"it is an adjoint, and the stage {stage.owner} does not come before it"
 
 
 def _widths(trace: Trace) -> list[str]:
-    """Lines whose width is not what equations and parameters give, and labels that are not as many as their units."""
+    """Lines whose width contradicts equations and parameters, and labels whose number differs from the units."""
     problems: list[str] = []
-    found: dict[str, int] = {}  # by address, also of lines that were not recorded
+    found: dict[str, int] = {}  # by address, including lines that were not recorded
     whole = True
     for stage in trace.stages:
         shapes, known = given_sizes(trace, stage, found)
@@ -339,7 +339,7 @@ def _widths(trace: Trace) -> list[str]:
     if problems or not whole:
         return problems
     outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}
-    # an ask may have left out the readout, or the input
+    # the requested lines may not need the readout, or the input
     named = {key: labels for key, labels in trace.header.names.items() if key != "y" or outputs & found.keys()}
     inputs = None if trace.x is None or trace.x.ndim != 3 else trace.x.shape[2]
     return list(misfits(named, inputs, {*found.values()}, {found[at] for at in outputs & found.keys()}))
@@ -348,7 +348,7 @@ def _widths(trace: Trace) -> list[str]:
 def _partly(
     trace: Trace, stage: Stage, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, str]]
 ) -> Iterator[str]:
-    """Widths that contradict each other in a stage of which a premise is missing, line by line."""
+    """Contradictory widths in a stage with a missing premise, line by line."""
     matrices = {line.product[0] for line in stage.cell.lines if line.product}
     for name, shape in shapes.items():
         if len(shape) != (2 if name in matrices else 1):
@@ -379,10 +379,10 @@ _FIRST = slice(0, 1)
 
 
 def shape_faults(trace: Trace) -> Iterator[str]:
-    """Sums that are missing beside others of their stage; sums and gradients whose shape is not that of what they are
-    made of, or the gradient of.
+    """Sums missing from a stage that has others; sums and gradients whose shape does not match their operands or the
+    value that they are the gradient of.
 
-    All sums of a stage may be missing: those over all steps and rows are no part of a trace of some of them.
+    All sums of a stage may be missing: a trace of only some steps or sequences has none.
     """
     for scope, sums in trace.sums.items():
         if scope not in trace.scopes:
@@ -390,7 +390,7 @@ def shape_faults(trace: Trace) -> Iterator[str]:
             continue
         known = {gathered.name: gathered for gathered in trace.stage(scope).cell.sums}
         if sums and (lacking := [name for name in known if name not in sums]):
-            yield f"sums {scope}: {', '.join(lacking)} missing; expected all that its equations gather, or none"
+            yield f"sums {scope}: {', '.join(lacking)} missing; expected every sum in its equations, or none"
         for name, value in sums.items():
             if name not in known:
                 yield f"sums {scope}/{name}: the cell gathers nothing of that name"
@@ -411,7 +411,7 @@ def shape_faults(trace: Trace) -> Iterator[str]:
 
 
 def _gradients(trace: Trace, stage: Stage) -> Iterator[str]:
-    """Gradients of an adjoint stage that do not have the shape of what they are the gradient of."""
+    """Gradients of an adjoint stage whose shape differs from the value that they are the gradient of."""
     owner = trace.stage(stage.owner)
     for line, name in stage.cell.gradient:
         by_step = line in stage.cell.by_name or line in stage.cell.states

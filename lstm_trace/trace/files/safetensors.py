@@ -1,4 +1,4 @@
-"""Large traces as .safetensors, one tensor for each line: written piece by piece, and mapped when they are read.
+"""Large traces as .safetensors, one tensor per line: written piece by piece, and memory-mapped when read.
 
 The format is https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header (name:
 dtype, shape, first and last byte), then the numbers, without a gap. The trace's manifest is in the header. Names:
@@ -30,7 +30,7 @@ from ..window import arrays
 from .manifest import assembled, read_trace, readable
 from .schema import FORMAT, TraceManifest, validate
 
-#: Bytes that a header may have; the format's own limit.
+#: Maximum size of a header in bytes; the limit of the format.
 MOST_HEADER = 100_000_000
 MOST_AXES = 3
 _KINDS: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
@@ -40,7 +40,7 @@ Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 
 class TensorSpan(NamedTuple):
-    """Where one tensor lies in a file."""
+    """Position of one tensor in a file."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -48,29 +48,29 @@ class TensorSpan(NamedTuple):
     last: int
 
     def within(self, content: Array) -> Array:
-        """The tensor among the bytes of its file, a view."""
+        """The tensor among the bytes of its file, as a view."""
         return content[self.first : self.last].view(self.dtype).reshape(self.shape)
 
 
 def is_tensors(path: object) -> bool:
-    """Whether a path names such a file."""
+    """Whether a path has the suffix of such a file."""
     return isinstance(path, str | Path) and Path(path).suffix.lower() == ".safetensors"
 
 
 def holds_trace(path: str | Path) -> bool:
-    """Whether a file is a trace of ours and not a model. False where it cannot be read as either."""
+    """Whether a file is a trace and not a model. False if it cannot be read as either."""
     try:
         with Path(path).open("rb") as file:
             head = file.read(8)
             text = file.read(min(int.from_bytes(head, "little"), 1 << 20) if len(head) == 8 else 0)
     except OSError:
         return False
-    # a trace's metadata stand first in the header, with the format among them
+    # a trace's metadata come first in the header, the format among them
     return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]
 
 
 def premise_tensors(trace: Trace) -> dict[str, Array]:
-    """All tensors but the lines, by name; whole numbers first: each then begins at a multiple of its numbers' size."""
+    """All tensors except the lines, by name; integers first, so that each begins at a multiple of its item size."""
     found: dict[str, Array] = {}
     for name, array in (("lengths", trace.lengths), ("mask", trace.mask), ("x", trace.x)):
         if array is not None:
@@ -81,9 +81,9 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
 
 
 def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str, TensorSpan]]:
-    """The head of a file (length and header), and where each tensor lies, counted from the file's beginning.
+    """The head of a file (length and header), and the position of each tensor from the beginning of the file.
 
-    Raises FileError for a header that is too long to be read.
+    Raises FileError if the header is too long to be read.
     """
     text = manifest.model_dump_json(exclude_defaults=False)
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "manifest": text}}
@@ -93,9 +93,9 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
         header[name] = {"dtype": _NAMES[np.dtype(dtype)], "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
     content = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    content += b" " * (-len(content) % 64)  # 8 more bytes before it: tensors begin at multiples of 8
+    content += b" " * (-len(content) % 64)  # after the 8 bytes of the length, tensors begin at multiples of 8
     if len(content) > MOST_HEADER:
-        raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} are read")
+        raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} can be read")
     head = len(content).to_bytes(8, "little") + content
     offsets = {name: [len(head) + n for n in header[name]["data_offsets"]] for name in shapes}
     return head, {name: TensorSpan(dtype, shape, *offsets[name]) for name, (dtype, shape) in shapes.items()}
@@ -105,7 +105,7 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
 
 
 def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
-    """The manifest of a file and its tensors, checked against the file's size. Raises FileError."""
+    """The manifest of a file and its tensors, checked against the size of the file. Raises FileError."""
     with reading(str(path)), open(path, "rb") as file:
         size = os.stat(path).st_size
         head = file.read(8)
@@ -134,15 +134,15 @@ def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]
 
 
 def check_version(path: str | Path, name: str, lacking: str) -> None:
-    """Raise FileError unless a file's format is one that we read. lacking: why it is no trace, and what is traced."""
+    """Raise FileError unless the format is supported. lacking: why the file is not a trace, and what can be traced."""
     if not name.startswith("lstm-trace/"):
         raise FileError(f"{path}: not a trace ({lacking} is traced with `lstm-trace run`")
     if name != FORMAT:
-        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+        raise FileError(f"{path}: written in the format {name}; this version reads {FORMAT}; update lstm-trace")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object without a duplicate key."""
+    """A JSON object; a duplicate key is an error."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("duplicate name")
@@ -160,13 +160,13 @@ def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> TensorSpan:
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: {name}: the header's entry cannot be read") from None
     if not fits:
-        raise FileError(f"{path}: {name}: its shape {shape} and its place in the file do not agree")
+        raise FileError(f"{path}: {name}: its shape {shape} and its position in the file do not agree")
     return TensorSpan(dtype, tuple(shape), begin + first, begin + last)
 
 
-#: Bytes of one buffer, about.
+#: Approximate size of one buffer in bytes.
 BUFFER = 8 * 1024 * 1024
-#: A line of at least so many bytes a step is written from where it was computed; so many steps in one call.
+#: A line with at least this many bytes per step is written from where it was computed; this many steps per call.
 LARGE_STEP = 4096
 MOST_VIEWS = 512
 
@@ -174,20 +174,20 @@ Places = Mapping[str, TensorSpan]
 
 
 def save_tensors(trace: Trace, path: str | Path) -> None:
-    """Write a trace. Raises FileError where the file cannot be written, or could not be read again."""
+    """Write a trace. Raises FileError if the file cannot be written, or could not be read again."""
     assembled(trace, str(path))
     lines = {f"lines/{scope}/{name}": array for _, scope, name, array in arrays(trace, "lines")}
     with begun(trace, {name: (a.dtype, a.shape) for name, a in lines.items()}, path) as (file, places):
         chunk = max(1, BUFFER // max(sum(a.nbytes for a in lines.values()) // trace.steps, 1))
-        for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
+        for first in range(0, trace.steps, chunk):  # the lines of some steps are close together in memory
             for name, array in lines.items():
                 write_rows(file, places[name], array[first : first + chunk], first)
 
 
 def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
-    """The trace in a file, its arrays mapped: what is not read is not loaded, and nothing can be written.
+    """The trace in a file, memory-mapped: arrays are loaded only on use, and are read-only.
 
-    content: the bytes of the file, for one that will not stay.
+    content: the bytes of the file, if it will not stay on disk.
 
     Raises FileError for a foreign, truncated, damaged or newer file, or arrays that do not fit the trace's equations.
     """
@@ -231,7 +231,7 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
 
 @contextmanager
 def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileIO, Places]]:
-    """A file with its head and the premises of `trace` in it, and where each tensor goes; whole at the end."""
+    """A file with its head and the premises of `trace`, and the position of each tensor; complete at the end."""
     premises = premise_tensors(trace)
     shapes = {n: (a.dtype, a.shape) for n, a in premises.items()} | dict(lines)
     said = readable(trace, str(path))
@@ -241,22 +241,22 @@ def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileI
     with reading(str(path)):
         free = shutil.disk_usage(destination(path).parent).free
     if size > free:
-        raise FileError(f"{path}: the trace would need {amount(size)} and {amount(free)} of the disk are free")
+        raise FileError(f"{path}: the trace would need {amount(size)}, and {amount(free)} of the disk are free")
     with written(path, "wb") as buffered:
         buffered.flush()
         file = FileIO(buffered.fileno(), "r+", closefd=False)
         try:
-            os.posix_fallocate(file.fileno(), 0, size)  # with room on the disk: writing is a third faster (ext4)
-        except (OSError, AttributeError):  # a file system or a system that cannot
+            os.posix_fallocate(file.fileno(), 0, size)  # preallocated, writing is a third faster (ext4)
+        except (OSError, AttributeError):  # unsupported by the file system or the platform
             file.truncate(size)
         for name, array in premises.items():
             write_rows(file, places[name], array, 0)
         yield file, places
-        write_bytes(file, 0, memoryview(head))  # last: without it nobody takes the rest of a killed run for a trace
+        write_bytes(file, 0, memoryview(head))  # last: a killed run leaves nothing that passes for a trace
 
 
 def write_rows(file: FileIO, place: TensorSpan, values: Array, first: int) -> None:
-    """Write the rows `values` of a tensor, of which the first is row `first`."""
+    """Write the rows `values` of a tensor, starting at row `first`."""
     if not values.size:
         return
     each = values.nbytes // len(values)
@@ -264,7 +264,7 @@ def write_rows(file: FileIO, place: TensorSpan, values: Array, first: int) -> No
     if values.flags.c_contiguous or not values[0].flags.c_contiguous or each < LARGE_STEP or not hasattr(os, "writev"):
         write_bytes(file, at, _bytes(values))
         return
-    for begin in range(0, len(values), MOST_VIEWS):  # each step is in one piece: they are written without a copy
+    for begin in range(0, len(values), MOST_VIEWS):  # each step is contiguous: written without a copy
         steps = list(values[begin : begin + MOST_VIEWS])
         file.seek(at)
         if os.writev(file.fileno(), steps) < each * len(steps):
@@ -277,7 +277,7 @@ def _bytes(values: Array) -> memoryview:
 
 
 def write_bytes(file: FileIO, at: int, content: memoryview) -> None:
-    """Write all of `content` at the byte `at`: a raw file may take less in one call."""
+    """Write all of `content` at the byte `at`: a raw file may accept less in one call."""
     file.seek(at)
     while content:
         content = content[file.write(content) or 0 :]

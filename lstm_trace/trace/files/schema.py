@@ -1,6 +1,6 @@
-"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays.
+"""Pydantic models of every file that is read or written: pydantic validates the edges, arrays are checked separately.
 
-First the types of the fields: numbers, states, masks and labels, as pydantic reads and writes them.
+The types of the fields come first: numbers, states, masks and labels, as pydantic reads and writes them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _nested(depth: int) -> dict[str, Any]:
 
 
 def to_length(value: Any) -> Any:
-    """A length as it stands in a problem: pydantic would read true and "1" as 1."""
+    """A length as written in a problem: pydantic would read true and "1" as 1."""
     if isinstance(value, bool | str):
         raise ValueError(f"expected a whole number, found {describe(value)}")
     return value
@@ -49,7 +49,7 @@ def _listed(states: Any) -> Any:
 
 _WRITTEN = PlainSerializer(_listed, return_type=Any)
 Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
-#: Initial states: layers that differ in width have an array each.
+#: Initial states: one array per layer if the layers differ in width.
 States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(3))]
 Weight = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(2))]
 _TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
@@ -64,7 +64,7 @@ ByScope = dict[str, dict[str, Weight]]
 
 
 def to_held(value: Any) -> Any:
-    """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
+    """The value that a line is held at, as written in a problem: a text (`*0.5`, the path of a trace), or numbers."""
     if isinstance(value, str | bool | Mapping) or value is None:
         if not isinstance(value, str) or not value.strip():
             raise ValueError(f"expected a number, '*0.5' for a multiple, or an array; found {describe(value)}")
@@ -82,7 +82,7 @@ Held = Annotated[
 CountFrom = Annotated[
     Literal[0, 1],
     BeforeValidator(to_length),
-    Field(description="from which number reports count steps, units and layers; addresses count from 0"),
+    Field(description="the number of the first step, unit and layer in reports, 0 or 1; addresses count from 0"),
 ]
 
 
@@ -90,7 +90,7 @@ _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLengt
 
 
 def by_axis(names: dict[str, Any]) -> dict[str, Any]:
-    """Labels of which those of the steps alone may be a list for each row."""
+    """Labels by axis; only those of the steps may be a list per sequence."""
     for key, labels in names.items():
         if key != "t" and any(isinstance(label, list) for label in labels):
             raise ValueError(f"{key} has a list for each row of the batch, which only t may have; write one list")
@@ -98,14 +98,14 @@ def by_axis(names: dict[str, Any]) -> dict[str, Any]:
 
 
 def short(text: str) -> str:
-    """The text. Raises ValueError for one that is too long; pydantic's own bound refuses half characters (U+D800)."""
+    """The text. Raises ValueError if it is too long; pydantic's own limit rejects lone surrogates (U+D800)."""
     if len(text) > LONGEST:
         raise ValueError(f"expected text of at most {LONGEST:,} characters, found {len(text):,} characters")
     return text
 
 
 ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
-#: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
+#: The labels of an axis; those of the steps (`t`) may be one list per sequence.
 AxisLabels = Annotated[
     Any, BeforeValidator(to_labels), WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]})
 ]
@@ -113,40 +113,40 @@ Labels = Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator
 
 
 def to_arithmetic(name: str) -> str:
-    """The name of an arithmetic, which there is."""
+    """The name of an arithmetic, checked."""
     try:
         return named(name) or name
-    except OptionError as error:  # pydantic tells the place of a ValueError
+    except OptionError as error:  # pydantic reports the location of a ValueError
         raise ValueError(str(error)) from None
 
 
 ArithmeticName = Annotated[
     str,
     AfterValidator(to_arithmetic),
-    Field(description=f"in which the problem is computed, other than float64: {KNOWN}"),
+    Field(description=f"arithmetic in which the problem is computed, other than float64: {KNOWN}"),
 ]
 
 
 M = TypeVar("M", bound=BaseModel)
 
 FORMAT = "lstm-trace/1"
-#: The largest step, size or layer of a trace: up to here every reader of JSON holds whole numbers exactly.
+#: Upper limit of a step, size or layer: every JSON reader holds integers up to this exactly.
 MOST_COUNTED = 2**53 - 1
-#: Faults of one file for which the nearest name is looked for.
+#: Number of faults in one file for which the nearest name is searched.
 HINTS = 100
-#: What is said of a trace where a problem or model was expected.
+#: Description of a trace for messages that expected a problem or model.
 TRACED = "a trace, computed already; report, show, export, verify, explain, plot and diff read it"
 
 
 class Strict(BaseModel):
     """A model that refuses every key that is not one of its fields."""
 
-    # built when they are first used: a report of a problem needs no model of a trace (some 30 ms)
+    # built on first use: a report of a problem needs no model of a trace (some 30 ms)
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, populate_by_name=True, defer_build=True)
 
 
 class CellSpec(BaseModel):
-    """A cell by name with its options, or by its own equations."""
+    """A cell, given by name and options or by its own equations."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
     kind: str = Field("lstm", description=f"name of a cell: {', '.join(KINDS)}")
@@ -155,13 +155,13 @@ class CellSpec(BaseModel):
 
 
 class LayoutSpec(Strict):
-    """How the weights are stored, where it is not by our names: a layout's name, facts, or a name with other facts."""
+    """How the weights are stored, if not under canonical names: the name of a layout, properties, or both."""
 
-    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); facts override its own")
+    name: str | None = Field(None, description="a framework's layout (docs/layouts.md); other keys override it")
     order: str | None = Field(
-        None, description="gates as they are stacked: ifco, iofc, …; none: an array for each gate"
+        None, description="order in which the gates are stacked: ifco, iofc, …; none: one array per gate"
     )
-    separate: bool | None = Field(None, description="an array for each gate")
+    separate: bool | None = Field(None, description="one array per gate")
     joined: Literal["hx", "xh"] | None = Field(None, description="W, or W_i … W_o, multiply [h; x] or [x; h]")
     transposed: bool | None = Field(None, description="all matrices are (columns, rows)")
     input_transposed: bool | None = Field(None, description="the matrices of x are (columns, rows)")
@@ -169,14 +169,14 @@ class LayoutSpec(Strict):
     projection_transposed: bool | None = Field(None, description="the projection is (H, P)")
     bias: Literal["one", "two", "8H", "column"] | None = Field(None, description="how the biases are stored")
     forget_bias: float | None = Field(None, description="added to the forget gate at run time")
-    peephole: str | None = Field(None, description="peepholes as they are stacked: ifo, iof")
+    peephole: str | None = Field(None, description="order in which the peepholes are stacked: ifo, iof")
     flat_blocks: bool | None = Field(None, description="each gate's block is flattened row by row")
     direction_axis: bool | None = Field(None, description="arrays have a first axis for the directions")
     state: Literal["hc", "ch"] | None = Field(None, description="the order of the two states")
 
 
 class Problem(Strict):
-    """An exercise as a person writes it down."""
+    """An exercise, as written by hand."""
 
     title: ShortText = ""
     notes: str = ""
@@ -197,13 +197,13 @@ class Problem(Strict):
     batch_first: bool = False
     dtype: Literal["float16", "float32", "float64"] = "float64"
     arithmetic: ArithmeticName | None = None
-    extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
+    extra: str = Field("", description="equations added to the cell, for example a readout or a loss")
     ask: list[ShortText] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: Labels = Field(
         default_factory=dict,
         description="labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     )
-    symbols: dict[str, ShortText] = Field(default_factory=dict, description="TeX symbols of own names")
+    symbols: dict[str, ShortText] = Field(default_factory=dict, description="TeX symbols of user-defined names")
     count_from: CountFrom = 0
 
 
@@ -218,7 +218,7 @@ class StageInfo(Strict):
 
 
 class Inputs(Strict):
-    """The premises beside the parameters; states and supplied lines by `layer/direction`."""
+    """The premises other than parameters; states and supplied lines are keyed by `layer/direction`."""
 
     x: Numbers | None = None
     lengths: list[int] | None = None
@@ -230,14 +230,14 @@ class Inputs(Strict):
 
 
 class CellInfo(Strict):
-    """The cell's name and its options in full; the equations stand in the stages."""
+    """The cell's name and all of its options; the equations are in the stages."""
 
     kind: str
     options: dict[str, Any] = Field(default_factory=dict)
 
 
 class TraceManifest(Strict):
-    """What a trace says of itself: all of a trace file but the arrays."""
+    """The metadata of a trace: everything in a trace file except the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
     title: ShortText = ""
@@ -268,7 +268,7 @@ class TraceFile(TraceManifest):
     parameters: ByScope = Field(default_factory=dict)
     inputs: Inputs = Field(default_factory=Inputs)
     lines: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
-    sums: ByScope = Field(default_factory=dict, description="what a stage gathered over all steps and rows")
+    sums: ByScope = Field(default_factory=dict, description="sums of a stage over all steps and sequences")
 
 
 MODELS: dict[str, type[BaseModel]] = {"problem": Problem, "trace": TraceFile}
@@ -281,14 +281,14 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def validate(model: type[M], data: Any, where: str) -> M:
-    """`data` as `model`. Raises FileError with every fault that was found, by place."""
+    """`data` as `model`. Raises FileError with every fault, by location."""
     try:
         return model.model_validate_json(data) if isinstance(data, bytes) else model.model_validate(data)
     except ValidationError as error:
         raise FileError(*(f"{where}: {problem}" for problem in _sentences(model, error.errors()))) from None
 
 
-#: What pydantic expected, by the kind of fault it found, in our words.
+#: What pydantic expected, by the kind of fault, in our words.
 _EXPECTED = {
     "string_type": "text",
     "list_type": "a list, as in [a, b]",
@@ -298,27 +298,27 @@ _EXPECTED = {
 }
 
 
-#: Models that may stand where a name may; pydantic puts their names into the place of a fault.
+#: Models that are accepted in place of a name; pydantic adds their names to the location of a fault.
 _SUBMODELS: dict[Any, type[BaseModel]] = {"CellSpec": CellSpec, "LayoutSpec": LayoutSpec}
 
 
 def _sentences(model: type[BaseModel], faults: Sequence[Any]) -> Iterator[str]:
-    """One sentence for each fault; where a name or a mapping may stand, one for both."""
+    """One sentence per fault; one for both alternatives if a name or a mapping is accepted."""
     for at, fault in enumerate(faults):
         *parts, last = fault["loc"] or ("",)
         if last in _SUBMODELS and fault["type"] == "model_type":
             yield f"{_before(_place(parts))}expected a name or a mapping, found {describe(fault['input'])}"
-        elif last != "str" or fault["type"] != "string_type":  # a mapping that is no name has faults of its own
+        elif last != "str" or fault["type"] != "string_type":  # a mapping instead of a name has its own faults
             yield _sentence(model, fault, at < HINTS)
 
 
 def _place(location: Sequence[Any]) -> str:
-    # pydantic adds [key] where a key itself is at fault
+    # pydantic adds [key] if the key itself is at fault
     return ".".join(str(part) for part in location if part not in _SUBMODELS and part != "[key]")
 
 
 def _before(place: str) -> str:
-    """What begins a message on a place; nothing for the whole, which whoever reads it has named."""
+    """The beginning of a message about a location; nothing for the whole, which the caller names."""
     return f"{place}: " if place else ""
 
 
@@ -328,7 +328,7 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
         here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
         return _unknown(here, place, str(fault["loc"][-1]), hint)
     if kind == "json_invalid":
-        return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
+        return f"not complete JSON ({fault['ctx']['error']}); is the file cut off?"
     if kind == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -338,7 +338,7 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
 
 
 def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
-    """The message on a key that the model does not have, or that stands there under its other name as well."""
+    """The message about a key that the model does not have, or that is also present under its other name."""
     for field in model.model_fields.values():
         names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
         if key in names:

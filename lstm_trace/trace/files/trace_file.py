@@ -1,6 +1,6 @@
-"""Trace files: the suffix, or what a file begins with, says which kind it is; and small traces as JSON.
+"""Trace files: the format follows from the suffix or the first bytes; small traces are JSON.
 
-The JSON is a text that a person can read and compare, and all that is needed to derive the trace again.
+The JSON is text that a person can read and compare, with everything that is needed to derive the trace again.
 """
 
 from __future__ import annotations
@@ -34,15 +34,18 @@ SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
 
 
 def trace_format(path: str | Path) -> str:
-    """`json` or `safetensors`: as what a trace is written to `path`. Raises FileError for another suffix."""
+    """The format in which a trace is written to `path`: `json` or `safetensors`.
+
+    Raises FileError for another suffix.
+    """
     return format_of(path, SUFFIXES, "traces", "json", "; choose one with --format")
 
 
 @contextmanager
 def tensors_for(path: str | Path) -> Iterator[str]:
-    """The file that a trace as safetensors is written to: `path`, or one whose bytes go to that pipe or device.
+    """The file that a .safetensors trace is written to: `path`, or a temporary file that is copied to a pipe or device.
 
-    The header has the place of every array, and the writer goes back to it.
+    The header contains the position of every array, and the writer returns to it.
     """
     if str(path) != "-" and not is_device(path):
         yield str(path)
@@ -58,8 +61,8 @@ def tensors_for(path: str | Path) -> Iterator[str]:
 def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
     """Write the trace to a `.json` or `.safetensors` file ('-' is standard output, as JSON).
 
-    format: `json` or `safetensors`, where the suffix does not say it.
-    Raises FileError for another suffix, and for what `load` would refuse to read.
+    format: `json` or `safetensors`, if the suffix does not determine it.
+    Raises FileError for another suffix, and for a trace that `load` would refuse to read.
     """
     if (format or trace_format(path)) == "safetensors":
         with tensors_for(path) as file:
@@ -78,12 +81,12 @@ def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
 def load(path: str | Path, content: bytes | None = None) -> Trace:
     """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell.
 
-    Arrays of a .safetensors file are mapped: read when they are looked at, and not to be written.
+    Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
-    if are_tensors(content):  # from a pipe
+    if are_tensors(content):  # read from a pipe
         with TemporaryDirectory() as folder:
             file = Path(folder) / "trace.safetensors"
             file.write_bytes(content)
@@ -92,7 +95,7 @@ def load(path: str | Path, content: bytes | None = None) -> Trace:
 
 
 def is_trace(path: str | Path) -> bool:
-    """Whether a file holds a trace; what it begins with says so. False for what can be read only once."""
+    """Whether a file holds a trace, judged by its first bytes. False for a stream that can be read only once."""
     if not Path(path).is_file():
         return False
     if is_tensors(path):
@@ -102,14 +105,14 @@ def is_trace(path: str | Path) -> bool:
     return False
 
 
-#: What to do with a text file that is too large.
+#: Advice for a text file that is too large.
 LARGER = "write the trace as .safetensors"
-#: More values than that are not written as text: 300 MB, which nobody reads and which take 10 seconds.
+#: Maximum number of values written as text: 300 MB, which nobody reads and which take 10 seconds.
 MOST = 15_000_000
 
 
 def to_json(trace: Trace) -> str:
-    """The trace as JSON text, one row of an array to a line."""
+    """The trace as JSON text, one row of an array per line."""
     states: dict[str, dict[str, Any]] = {}
     for _, scope, state, array in arrays(trace, "initial"):
         states.setdefault(state, {})[scope] = array
@@ -131,13 +134,13 @@ def to_json(trace: Trace) -> str:
 
 
 def are_tensors(content: bytes) -> bool:
-    """Whether bytes begin as safetensors do: with the length of a header of JSON, and that header."""
+    """Whether bytes begin like safetensors: with the length of a JSON header, and that header."""
     return content[8:9] == b"{" and content[:1] != b"{"
 
 
 def load_json(path: str | Path, content: bytes) -> Trace:
     """The trace in the content of a file, its arrays checked against its equations. Raises FileError."""
-    content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
+    content = content.removeprefix(b"\xef\xbb\xbf")  # the byte-order mark that some editors put before UTF-8
     mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
     name = mark[1].decode(errors="replace") if mark else ""
     check_version(path, name, f'no "format": "{FORMAT}"); a problem')
@@ -168,7 +171,7 @@ def load_json(path: str | Path, content: bytes) -> Trace:
 
 
 def _pretty(value: Any, depth: int) -> str:
-    """JSON with one line for each row of an array, so that a person can read a diff."""
+    """JSON with one line per row of an array, so that a person can read a diff."""
     pad, rows = f"\n{' ' * (depth + 1)}", []
     if isinstance(value, Mapping) and value:
         inside = f",{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())

@@ -1,1 +1,1 @@
-"""One reader for each kind of model file, imported only when such a file comes."""
+"""One reader for each kind of model file, imported only when it is needed."""

@@ -1,7 +1,7 @@
-"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows.
+"""Arrays in a file by name, whether or not they belong to an LSTM; embeddings whose rows x may consist of.
 
-.npz and .npy are read without pickles: an array's header first, its numbers only when they are wanted. .safetensors are
-read tensor by tensor by the library, and bfloat16, which numpy lacks, by hand.
+.npz and .npy are read without pickles: an array's header first, its numbers on use. .safetensors are read tensor by
+tensor by the library, except for bfloat16, which numpy lacks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..read import READERS, Found
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
-    """An array in an .npz file: its header is read and compared with the entry, its numbers when they are wanted."""
+    """An array in an .npz file: its header is read and compared with the entry, its numbers are read on use."""
     where, info = f"{path}: {entry.removesuffix('.npy')}", opened.getinfo(entry)
     with told(where, ValueError, TypeError), opened.open(entry) as file:
         shape, dtype = header(file, where, info.file_size)
@@ -43,9 +43,9 @@ def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
 
 
 def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
-    """Shape and dtype from the head of an .npy file, which has `there` bytes in all.
+    """Shape and dtype from the header of an .npy file with `there` bytes in all.
 
-    Raises FileError for an array of objects, and for one that is not whole.
+    Raises FileError for an array of objects, and for one that is incomplete.
     """
     version = npy.read_magic(file)
     reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
@@ -92,7 +92,7 @@ def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
     with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
         found = {}
-        for name in opened.keys():  # noqa: SIM118 - it is no mapping
+        for name in opened.keys():  # noqa: SIM118 - it is not a mapping
             view = opened.get_slice(name)
             kind = str(view.get_dtype())
             read = partial(_numbers, opened, path, name, kind)
@@ -101,9 +101,9 @@ def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
 
 def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
-    """A tensor's numbers. Raises FileError for float8 and the like."""
+    """A tensor's numbers. Raises FileError for float8 and similar types."""
     if kind == "BF16":
-        with path.open("rb") as file:  # whose header the library has checked
+        with path.open("rb") as file:  # the library has checked its header
             length = struct.unpack("<Q", file.read(8))[0]
             first, last = json.loads(file.read(length))[name]["data_offsets"]
             file.seek(8 + length + first)
@@ -116,7 +116,7 @@ def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
 
 
 Arrays = Mapping[str, Any]
-#: What the LSTMs of files are called that hold arrays and nothing else.
+#: Name for the LSTMs in files that contain only arrays.
 _KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
 
 
@@ -132,9 +132,9 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
 
 def array_in(path: Path, name: str) -> Any:
-    """The array called `name` in a file of arrays; that of an .npy file, which has no name, for an empty one.
+    """The array called `name` in a file of arrays; for an .npy file, which has no names, `name` is empty.
 
-    Raises FileError; MissingError for a name that is not there.
+    Raises FileError; MissingError for an unknown name.
     """
     if path.suffix.lower() == ".npy" and not name:
         return load_npy(path)
@@ -146,7 +146,7 @@ def array_in(path: Path, name: str) -> Any:
 
 
 def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
-    """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
+    """Every array of a file by name, to be read while it is open. Raises FileError, MissingError."""
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
@@ -159,8 +159,8 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
 def tables(path: Path, width: int) -> dict[str, Any]:
     """The embeddings with `width` columns in a file of arrays.
 
-    An embedding is the only array of its module: a readout has a bias, and an LSTM several matrices. Where names have
-    no modules, it is called so. Raises FileError, MissingError.
+    An embedding is the only array of its module: a readout has a bias, and an LSTM several matrices. If names have no
+    modules, an embedding is recognised by its name. Raises FileError, MissingError.
     """
     found: dict[str, Any] = {}
     with arrays_of(path) as arrays:
@@ -168,7 +168,7 @@ def tables(path: Path, width: int) -> dict[str, Any]:
         named = [name for name in arrays if "emb" in name.lower() or (_module(name) and modules[_module(name)] == 1)]
         for name in named:
             if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width:
-                with suppress(FileError):  # numbers in a form that is not read: quantised, sparse
+                with suppress(FileError):  # numbers in an unsupported form: quantised, sparse
                     found[name] = np.asarray(arrays[name])
     return {name: table for name, table in found.items() if table.dtype.kind in "fiu"}
 
@@ -179,9 +179,9 @@ def _module(name: str) -> str:
 
 
 def told_apart(a: Path, b: Path, width: int) -> list[Remark]:
-    """What is said of two models that were given one x (…, width), where their embeddings differ.
+    """Sentences about two models that were given the same x (…, width), if their embeddings differ.
 
-    Those of one name are compared, or the only ones. Raises FileError, MissingError.
+    Embeddings with the same name are compared, or the only ones. Raises FileError, MissingError.
     """
     one, two = tables(a, width), tables(b, width)
     pairs = [(name, name) for name in one if name in two]

@@ -1,9 +1,9 @@
 """HDF5 files as Keras writes them, read as a flat table of arrays.
 
-The part of the format that h5py writes unless it is told otherwise is read here, in Python: a damaged file can neither
-end the process nor lead out of itself. Left out are the dense groups and the chunk indices of `libver="latest"`, and
-filters other than gzip, shuffle and fletcher32; Keras writes none of them. The numbers of messages and the layout of
-each structure are those of the HDF5 File Format Specification, version 3.0.
+The part of the format that h5py writes by default is read here, in Python: a damaged file can neither crash the process
+nor refer to other files. Not supported are the dense groups and chunk indices of `libver="latest"`, and filters other
+than gzip, shuffle and fletcher32; Keras writes none of these. Message numbers and the layout of each structure are
+those of the HDF5 File Format Specification, version 3.0.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import numpy as np
 from ...errors import FileError
 from ..guards import Lazy, afford, archive, checked_shape, content, entries, told, widened
 
-#: The HDF5 file within a `.keras` archive.
+#: Name of the HDF5 file in a `.keras` archive.
 STORED = "model.weights.h5"
-#: Objects in a file, and characters of a model's configuration (which takes up to 30 times the memory when parsed).
+#: Maximum number of objects in a file, and of characters in a configuration (parsing takes up to 30 times the memory).
 MOST, MOST_CONFIG = 200_000, 1 << 24
-#: Bytes that the structure of a file may take to read: so many for each of its own, and so many in any case. Each read
-#: counts as some more. A structure that leads in circles ends here.
+#: Limit on the bytes read for the structure of a file: this many per byte of the file, plus a constant. Each read
+#: counts as some more. This ends the reading of circular structures.
 TIMES, AT_LEAST, EACH = 4, 1 << 24, 64
 SIGNATURE, NOWHERE = b"\x89HDF\r\n\x1a\n", (1 << 64) - 1
 SPACE, LINKS, TYPE, LINK, ELSEWHERE, LAYOUT, FILTERS, ATTRIBUTE, CONTINUED, TABLE, ATTRIBUTES = (
@@ -37,14 +37,14 @@ SPACE, LINKS, TYPE, LINK, ELSEWHERE, LAYOUT, FILTERS, ATTRIBUTE, CONTINUED, TABL
 )  # fmt: skip
 NEWER = "in the newer form of HDF5 (libver='latest'), which is not read: save the file with Keras or h5py's defaults"
 _KINDS = {3: "text", 5: "opaque", 6: "compound", 7: "reference", 8: "enumeration", 9: "variable-length"}
-#: What a damaged structure may raise where it is taken apart.
+#: Exceptions that may occur while a damaged structure is parsed.
 _FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
 
 def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Lazy:
-    """An array of a file by its messages; bfloat16 is read as the equal float32.
+    """An array of a file, from its messages; bfloat16 is read as the equal float32.
 
-    Its numbers are read when they are asked for; FileError then for a claim that the file does not bear out.
+    Its numbers are read on use, with FileError if the file contradicts the claimed size.
     """
     where = f"{file.where}: {name}"
     shape = checked_shape(_dims(found[SPACE]) or (), where)
@@ -65,10 +65,10 @@ def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Laz
 def _numbers(
     file: _File, where: str, messages: Mapping[int, bytes], shape: tuple[int, ...], stored: np.dtype[Any]
 ) -> Any:
-    """The array, after its claim has been compared with what is stored; each chunk is stored once."""
+    """The array, after comparing its claimed size with the stored data; each chunk is stored once."""
     size, body = entries(shape) * stored.itemsize, messages[LAYOUT]
     version, kind = body[:2]
-    if version in (3, 4) and kind < 2:  # inside of the message itself, or in one piece
+    if version in (3, 4) and kind < 2:  # inside the message itself, or contiguous
         address, there = (-1, body[2] | body[3] << 8) if kind == 0 else struct.unpack_from("<QQ", body, 2)
         there = 0 if address == NOWHERE else there
         if size != there:
@@ -78,7 +78,7 @@ def _numbers(
         return np.frombuffer(plain, stored).reshape(shape)
     if (version, kind) != (3, 2):
         raise FileError(f"{where} is stored {NEWER}")
-    *part, width = struct.unpack_from(f"<{body[2]}I", body, 11)  # of a chunk, and the size of a number
+    *part, width = struct.unpack_from(f"<{body[2]}I", body, 11)  # shape of a chunk, and the size of a number
     chunks = list(file.leaves(_address(body, 3), 1, 16 + 8 * len(part)))
     there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
     if there == 0 < size:
@@ -106,29 +106,29 @@ def _numbers(
 
 @dataclass
 class Tree:
-    """The arrays of a file by path, those attributes of its groups that are texts, and its layers' names in order."""
+    """The arrays of a file by path, those attributes of its groups that are text, and its layers' names in order."""
 
     arrays: dict[str, Lazy] = field(default_factory=dict)
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
     def text(self, path: str, name: str) -> str:
-        """An attribute that is a text; empty where it is not there."""
+        """An attribute that is text; empty if it is missing."""
         return self.attributes.get(path, {}).get(name, "")
 
 
 @contextmanager
 def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
-    """The arrays of a file by path, for as long as it is open. Raises what `opened` raises."""
+    """The arrays of a file by path, while it is open. Raises the errors of `opened`."""
     with opened(path, str(path)) as tree:
         yield tree.arrays
 
 
 @contextmanager
 def opened(path: str | Path, where: str) -> Iterator[Tree]:
-    """What is in a file, or in the one within a `.keras` archive, for as long as it is open.
+    """The contents of a file, or of the one in a `.keras` archive, while it is open.
 
-    Raises FileError for a foreign or damaged file, and for one that leads out of itself.
+    Raises FileError for a foreign or damaged file, and for one that refers to other files.
     """
     if Path(path).suffix.lower() == ".keras":
         with told(where, KeyError, ValueError), archive(path) as zipped:
@@ -153,7 +153,7 @@ def parsed(text: str, where: str) -> Any:
 
 
 def _walked(file: _File) -> Tree:
-    """Every object of a file once, whatever leads to it."""
+    """Visit every object of a file once, however many links lead to it."""
     tree, seen = Tree(), set()
     links: dict[str, str] = {}
     pending = [("", file.root)]
@@ -174,7 +174,7 @@ def _walked(file: _File) -> Tree:
             tree.arrays[path] = _dataset(file, path, single, texts.get("dtype") == "bfloat16")
             continue
         tree.attributes[path] = texts
-        pieces = {  # Keras 1 and 2, maybe in pieces
+        pieces = {  # Keras 1 and 2, possibly in pieces
             (len(name), name): values
             for name, shape, values in attributes
             if shape is not None and len(shape) == 1 and name.rstrip("0123456789") == "layer_names"
@@ -186,7 +186,7 @@ def _walked(file: _File) -> Tree:
                 pending.append((here, target))
             else:
                 links[here] = target if target.startswith("/") else f"{path}/{target}"
-    for here, target in links.items():  # not followed: left out, it would be a bias that is not there
+    for here, target in links.items():  # not followed; skipping it would look like a missing bias
         if target.strip("/") in tree.arrays:
             raise FileError(f"{file.where}: {here} is a soft link to the array {target}; store the array itself there")
     return tree
@@ -196,7 +196,7 @@ def _walked(file: _File) -> Tree:
 
 
 class _File:
-    """The structures of an open file. Nothing is read beyond its end, nor more in all than a file can need."""
+    """The structures of an open file. Nothing is read beyond its end, nor more in total than a file can need."""
 
     def __init__(self, stream: BinaryIO, where: str) -> None:
         self._stream, self.where = stream, where
@@ -223,7 +223,7 @@ class _File:
         return self.numbers(address, size)
 
     def numbers(self, address: int, size: int) -> bytes:
-        """Bytes of an array, whose number has been compared with what is stored."""
+        """Bytes of an array whose number has been compared with the stored size."""
         if size < 0 or address + size > self._size:
             raise self.damaged("it leads beyond its end")
         self._stream.seek(address)
@@ -234,16 +234,16 @@ class _File:
         return struct.unpack(form, self.read(address, struct.calcsize(form)))
 
     def damaged(self, why: str) -> FileError:
-        """The error for a structure that is not what it should be."""
+        """The error for an invalid structure."""
         return FileError(f"{self.where}: cannot be read: {why}; the file is damaged")
 
     def expect(self, address: int, mark: bytes) -> None:
-        """Raise FileError where a structure does not begin with its mark."""
+        """Raise FileError if a structure does not begin with its signature."""
         if self.read(address, 4) != mark:
             raise self.damaged(f"no {mark.decode()} at byte {address:,}")
 
     def messages(self, address: int) -> list[tuple[int, bytes]]:
-        """The messages of an object, by number, those of its continuations included."""
+        """The messages of an object, by number, including those of its continuations."""
         extra, block = 0, 0
         if self.read(address, 4) == b"OHDR":
             flags = self.read(address + 5, 1)[0]
@@ -256,7 +256,7 @@ class _File:
                 raise self.damaged(f"no object at byte {address:,}")
             blocks, head = [(address + 16, size)], struct.Struct("<HHB3x")
         found = []
-        for begin, size in blocks:  # which grow
+        for begin, size in blocks:  # the list grows
             content, at = self.read(begin, size), 0
             while at + head.size + extra <= size:
                 kind, length, flags = head.unpack_from(content, at)
@@ -264,7 +264,7 @@ class _File:
                 body = content[at - length : at]
                 if kind == CONTINUED:
                     there, more = struct.unpack_from("<QQ", body)
-                    blocks.append((there + block, more - 2 * block))  # between a mark and a checksum, where it has them
+                    blocks.append((there + block, more - 2 * block))  # without signature and checksum, if it has them
                 elif kind in (SPACE, TYPE, LAYOUT, ATTRIBUTE) and flags & 2:
                     raise FileError(f"{self.where}: an object shares parts with others, which is not read")
                 else:
@@ -272,7 +272,7 @@ class _File:
         return found
 
     def leaves(self, address: int, kind: int, key: int) -> Iterator[tuple[bytes, int]]:
-        """What the leaves of a tree (version 1) point at, each with its key of so many bytes."""
+        """The entries in the leaves of a tree (version 1), each with its key of this many bytes."""
         pending = [(address, -1)] if address != NOWHERE else []
         while pending:
             node, expected = pending.pop()
@@ -289,7 +289,7 @@ class _File:
                     yield body[at : at + key], child
 
     def links(self, messages: list[tuple[int, bytes]], path: str) -> Iterator[tuple[str, int | str]]:
-        """The links of a group: names with addresses, or with the paths that soft links lead to."""
+        """The links of a group: names with addresses, or with the paths of soft links."""
         for kind, body in messages:
             if kind == TABLE:
                 yield from self._table(*struct.unpack_from("<QQ", body))
@@ -326,7 +326,7 @@ class _File:
         raise FileError(f"{self.where}: {here} is a link to another file ({there}), which is never followed")
 
     def attribute(self, body: bytes) -> tuple[str, tuple[int, ...] | None, list[str]]:
-        """Name, shape and texts of an attribute; no texts where it holds something else."""
+        """Name, shape and texts of an attribute; no texts if it contains something else."""
         version, shared, *sizes = struct.unpack_from("<BBHHH", body)
         at, step = (9 if version == 3 else 8), (8 if version == 1 else 1)
         parts = []
@@ -334,7 +334,7 @@ class _File:
             parts.append(body[at : at + size])
             at += -(-size // step) * step
         name = _text(parts[0])
-        if version > 1 and shared & 3:  # its type is that of another object
+        if version > 1 and shared & 3:  # its type is shared with another object
             return name, None, []
         shape, kind, width = _dims(parts[2]), parts[1][0] & 15, struct.unpack_from("<I", parts[1], 4)[0]
         count, long = (0 if shape is None else prod(shape)), kind == 9 and parts[1][1] & 15 == 1
@@ -346,7 +346,7 @@ class _File:
         return name, shape, [_text(self._long(value) if long else value) for value in held]
 
     def _long(self, value: bytes) -> bytes:
-        """A text of any length, which stands in a heap of the file."""
+        """A text of variable length, stored in a heap of the file."""
         _, address, number = struct.unpack("<IQI", value)
         if not address:
             return b""
@@ -361,7 +361,7 @@ class _File:
                 at += 16 + -(-size // 8) * 8
             self._heaps[address] = objects
         if number not in self._heaps[address]:
-            raise self.damaged("a text is not there")
+            raise self.damaged("a text is missing")
         return self._heaps[address][number]
 
 
@@ -375,7 +375,7 @@ def _text(value: bytes) -> str:
 
 
 def _dims(body: bytes) -> tuple[int, ...] | None:
-    """The sizes of the axes; None where an attribute holds nothing."""
+    """The sizes of the axes; None for an empty attribute."""
     version, rank = body[:2]
     if version == 2 and body[3] == 2:
         return None
@@ -383,7 +383,7 @@ def _dims(body: bytes) -> tuple[int, ...] | None:
 
 
 def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
-    """The dtype of stored numbers, or None, and what the values are called instead."""
+    """The dtype of stored numbers, or None and a description of the values."""
     kind, flags, size = body[0] & 15, body[1], struct.unpack_from("<I", body, 4)[0]
     order, found = ">" if flags & 1 else "<", ""
     if kind == 0 and size in (1, 2, 4, 8) and struct.unpack_from("<HH", body, 8) == (0, 8 * size):
@@ -391,16 +391,16 @@ def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
     elif kind == 1 and not flags & 64 and (size, body[13]) in ((2, 5), (4, 8), (8, 11)):
         found = f"{order}f{size}"
     elif kind == 5 and size == 2:
-        found = "V2"  # Keras keeps bfloat16 as two bytes without a meaning of their own
+        found = "V2"  # Keras stores bfloat16 as two opaque bytes
     return (np.dtype(found), "") if found else (None, _KINDS.get(kind, f"of class {kind}, {size} bytes"))
 
 
 def _filters(body: bytes) -> Iterator[int]:
-    """The numbers of the filters that chunks went through."""
+    """The numbers of the filters applied to chunks."""
     version, count = body[:2]
     at = 8 if version == 1 else 2
     for _ in range(count):
-        number, name = struct.unpack_from("<HH", body, at)  # a name's length where there may be one
+        number, name = struct.unpack_from("<HH", body, at)  # length of a name, where one is possible
         named = version == 1 or number > 255
         values = struct.unpack_from("<H", body, at + (6 if named else 4))[0]
         at += (8 + name if named else 6) + 4 * (values + (values % 2 if version == 1 else 0))
@@ -408,7 +408,7 @@ def _filters(body: bytes) -> Iterator[int]:
 
 
 def _unfiltered(chunk: bytes, filters: list[int], width: int, size: int) -> bytes:
-    """A chunk as it was before its filters: gzip, shuffle, fletcher32. Raises ValueError, zlib.error."""
+    """A chunk without its filters: gzip, shuffle, fletcher32. Raises ValueError, zlib.error."""
     for number in reversed(filters):
         if number == 1:
             chunk = zlib.decompressobj().decompress(chunk, size + 4)

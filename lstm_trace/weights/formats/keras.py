@@ -1,7 +1,7 @@
 """Keras files: .keras (Keras 3), .weights.h5, and the older .h5, whole models or weights only.
 
-The configuration of a model is never imported or called. What a file does not say (weights alone have no
-configuration) is assumed by the defaults of its version of Keras.
+The configuration of a model is never imported or called. Facts missing from a file (weights alone have no
+configuration) are assumed to be the defaults of its version of Keras.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from ..read import Defaults, Found
 from .hdf5 import (
     STORED,
     Tree,
-    arrays as arrays,  # of any file of Keras, by name
+    arrays as arrays,  # of any Keras file, by name
     opened,
     parsed,
 )
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
-#: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
+#: Keras activations with another name or other constants here; hard_sigmoid depends on the version.
 _ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
-#: Ours that are none of Keras's; all others have Keras's name, and its default values.
+#: Our activations that Keras does not have; all others have Keras's names and default values.
 _OURS = frozenset((
     "affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient",
     "squared_error", "cross_entropy",
 ))  # fmt: skip
-_Cell = tuple[str, Mapping[str, Any]]  # its class, and its settings
+_Cell = tuple[str, Mapping[str, Any]]  # its class and its settings
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a configuration: its path of names, its class, its own settings and what feeds it."""
+    """One layer of a configuration: its path of names, its class, its own settings and its input layer."""
 
     path: str
     kind: str
@@ -53,12 +53,14 @@ class Layer:
 
     @property
     def inner(self) -> Mapping[str, Any]:
-        """The settings of the LSTM inside of a wrapper (Bidirectional, TimeDistributed, RNN with a cell)."""
-        return _inside(self.kind, self.config)[0][0][1]  # where cells differ, the layer is refused
+        """The settings of the LSTM inside a wrapper (Bidirectional, TimeDistributed, RNN with a cell)."""
+        return _inside(self.kind, self.config)[0][0][1]  # if cells differ, the layer is rejected
 
     @property
     def inner_kind(self) -> str:
-        """The class of what is inside of all wrappers: of cells the first that differs, or their own."""
+        """The class of the layer inside all wrappers; for cells, that of the first that differs, or their common
+        one.
+        """
         first, *others = (kind for kind, _ in _inside(self.kind, self.config)[0])
         return next((kind for kind in others if kind != first), first)
 
@@ -70,12 +72,12 @@ class Layer:
 
 
 def layers(config: Any) -> dict[str, Layer]:
-    """Every layer of a model's configuration by its path of names, models inside of models included."""
+    """Every layer of a model's configuration by its path of names, including nested models."""
     return {layer.path: layer for layer in _walk(config, "", 0)}
 
 
 def masking(config: Mapping[str, Layer]) -> str:
-    """The layer that makes a model mask steps of its input, in words; empty where there is none."""
+    """The layer that makes a model mask steps of its input, in words; empty if there is none."""
     for layer in config.values():
         if layer.kind == "Masking":
             return f"Masking {layer.path!r}, where all inputs are {layer.config.get('mask_value', 0.0)}"
@@ -101,7 +103,7 @@ def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
 
 
 def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
-    """Class and name of the layer that an entry's first inbound node comes from."""
+    """Class and name of the layer from which an entry's first inbound node comes."""
     nodes = entry.get("inbound_nodes")
     while isinstance(nodes, list | Mapping) and nodes:
         if isinstance(nodes, Mapping):
@@ -113,7 +115,7 @@ def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
 
 
 def _settings(entry: Any) -> Mapping[str, Any] | None:
-    """The configuration that an entry holds."""
+    """The configuration contained in an entry."""
     found = entry.get("config") if isinstance(entry, Mapping) else None
     return found if isinstance(found, Mapping) else None
 
@@ -123,7 +125,9 @@ def _name(entry: Any) -> str:
 
 
 def _inside(kind: str, config: Mapping[str, Any]) -> tuple[list[_Cell], bool]:
-    """What is inside of all wrappers, with the settings of the wrappers that change it; and whether it is a stack."""
+    """The cells inside all wrappers, with those settings of the wrappers that affect them; and whether it is a
+    stack.
+    """
     for key in ("layer", "cell"):
         part: Any = config.get(key)
         if (inner := _settings(part)) is not None:
@@ -137,14 +141,14 @@ def _inside(kind: str, config: Mapping[str, Any]) -> tuple[list[_Cell], bool]:
 
 
 def activation(value: Any, major: int) -> str:
-    """A Keras activation by our name. major: the version of Keras, which decides on hard_sigmoid.
+    """Our name of a Keras activation. major: the version of Keras, which determines hard_sigmoid.
 
-    Raises ValueError with the name of one that we do not have.
+    Raises ValueError with the name of an unsupported one.
 
     >>> activation("hard_sigmoid", 2), activation("hard_sigmoid", 3), activation(None, 3)
     ('hard_sigmoid', 'hard_sigmoid_keras', 'linear')
     """
-    if isinstance(value, Mapping):  # an activation given as a layer, or as a function with a name
+    if isinstance(value, Mapping):  # an activation given as a layer, or as a named function
         settings, kind = value.get("config"), str(value.get("class_name", ""))
         if kind == "LeakyReLU" and isinstance(settings, Mapping):
             return f"leaky_relu({float(settings.get('negative_slope', settings.get('alpha', 0.3)))!r})"
@@ -160,7 +164,7 @@ def activation(value: Any, major: int) -> str:
 
 
 def layer_called(name: str, config: Mapping[str, Layer]) -> Layer | None:
-    """The recurrent layer of that name, the only one in a model of that name, or the only one with that last name."""
+    """The recurrent layer with this name, the only one in a model with this name, or with this last name."""
     there = [one for one in config.values() if "recurrent_initializer" in one.inner or _KIND.search(one.inner_kind)]
     fits = [layer for layer in there if layer.path == name]
     fits = fits or [layer for layer in there if layer.path.startswith(f"{name}/")]
@@ -175,14 +179,14 @@ _STACK = re.compile(r"stacked_rnn_cells(_\d+)?")
 _RNN = re.compile(r"rnn(_\d+)?")
 _KIND = re.compile("LSTM|GRU|RNN")
 
-#: The role of an array by its name: of Keras 2 and 3 (in the order in which Keras 3 numbers them), and of Keras 1.
+#: The role of an array by its name: for Keras 2 and 3 (in the order of Keras 3's numbers), and for Keras 1.
 ROLES = {
     "kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias", "W": "input", "U": "recurrent", "b": "bias",
 }  # fmt: skip
 
 
-#: Where an array stands: the groups of its layer, the direction, the group of its cell, if it has one, and which cell
-#: of a StackedRNNCells that is, counted from any number; None where it is not known to be in one.
+#: Location of an array: the groups of its layer, the direction, the group of its cell, if any, and the number of the
+#: cell in a StackedRNNCells, with any offset; None if it is not known to be in one.
 _Place = tuple[tuple[str, ...], str, str, int | None]
 
 
@@ -245,13 +249,13 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
 
 
 def _number(name: str) -> int:
-    """The number at the end of a name that Keras gave; 0 where there is none: it is the first of its kind."""
+    """The number at the end of a name made by Keras; 0 if there is none, for the first of its kind."""
     found = re.search(r"\d+$", name)
     return int(found[0]) if found else 0
 
 
 def _recurrent(arrays: Roles) -> bool:
-    """Whether arrays are those of a recurrent layer: a kernel and a recurrent one of as many columns."""
+    """Whether arrays belong to a recurrent layer: a kernel and a recurrent kernel with equally many columns."""
     if {("input", "i"), ("recurrent", "i")} <= set(arrays):
         return True
     shapes = {role: np.shape(item.values) for (role, _), item in arrays.items()}
@@ -261,7 +265,7 @@ def _recurrent(arrays: Roles) -> bool:
 
 
 def _partial(name: str, unit: Group, config: Mapping[str, Layer]) -> bool:
-    """Whether the arrays are some of those of an LSTM: by the model's configuration, or by a name of theirs."""
+    """Whether the arrays are part of an LSTM, judged by the model's configuration, or by one of their names."""
     layer = layer_called(name, config)
     if layer is not None:
         return layer.path == name and "LSTM" in layer.inner_kind
@@ -282,7 +286,7 @@ def _own_name(path: tuple[str, ...], inside: Tree, paths: list[tuple[str, ...]])
 
 @dataclass(frozen=True)
 class KerasFile:
-    """What a file says beside its arrays: the version of Keras, and the configuration of its layers, if any."""
+    """The facts in a file besides its arrays: the version of Keras, and the configuration of its layers, if any."""
 
     where: str
     version: str
@@ -290,20 +294,20 @@ class KerasFile:
 
     @property
     def major(self) -> int:
-        """The version that decides on hard_sigmoid; 3 where the file does not say it."""
+        """The version that determines hard_sigmoid; 3 if the file does not state it."""
         number = whole(self.version.split(".")[0])
         return 3 if number is None else number
 
     def since(self, *numbers: int) -> bool:
-        """Whether this Keras is of a version or a later one; so is that of TensorFlow, and one that is not known."""
+        """Whether this Keras has at least a given version; true for that of TensorFlow, and for an unknown one."""
         own = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
         return not own or "-tf" in self.version or own >= list(numbers)
 
 
 def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """Activations, merge and padding of one layer, and by option what the file does not say, with what was assumed.
+    """Activations, merge and padding of one layer; and the assumptions about facts that the file lacks, by option.
 
-    Raises ValueError with the name of an activation that we do not have.
+    Raises ValueError with the name of an unsupported activation.
     """
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
@@ -331,7 +335,7 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
-    # since 2.4 both halves of a Bidirectional have zero_output_for_mask where it returns sequences
+    # since 2.4 both halves of a Bidirectional have zero_output_for_mask if it returns sequences
     sequences = inner.get("return_sequences") if layer else True
     zero = sequences if two and file.since(2, 4) else inner.get("zero_output_for_mask")
     found["padding"] = "zero" if zero else "repeat"
@@ -348,7 +352,7 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
 
 
 def layout_facts(layer: Layer | None) -> dict[str, str]:
-    """What `inspect` says of a layer beside its options: what it reads, what it returns, its dropout."""
+    """Facts about a layer for `inspect`, besides its options: its input, what it returns, its dropout."""
     if layer is None:
         return {"input": "not known: the file holds weights only, not which layer feeds which"}
     inner = layer.inner
@@ -359,14 +363,14 @@ def layout_facts(layer: Layer | None) -> dict[str, str]:
     if not inner.get("return_sequences", True):
         found["returns"] = "the last step only (return_sequences=False); the trace has every step"
     if inner.get("stateful"):
-        found["stateful"] = "the states of the last call go on; give them as h0 and c0"
+        found["stateful"] = "the states of the last call are kept; give them as h0 and c0"
     if inner.get("dropout") or inner.get("recurrent_dropout"):
         found["dropout"] = "in training only; the trace has none"
     return found
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of a Keras file. layout: for files that were not written by Keras 2 or 3. Raises FileError."""
+    """The LSTMs of a Keras file. layout: for files not written by Keras 2 or 3. Raises FileError."""
     where, archived = str(path), path.suffix.lower() == ".keras"
     config, version = None, "3"
     if archived:
@@ -400,17 +404,17 @@ def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
             found.append(_one(unit, file, layout))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
-    # in the order of the model; last where the file does not say it
+    # in the order of the model; last if the file does not tell
     rank = {one.name: order.get(one.name, order.get(one.name.split("/")[0], len(order))) for one in found}
-    # lstm_2 before lstm_10: Keras counts the layers of a class as they are made
+    # lstm_2 before lstm_10: Keras numbers the layers of a class in the order of creation
     return sorted(found, key=lambda one: (rank[one.name], re.sub(r"\d+", lambda n: n[0].zfill(20), one.name)))
 
 
 def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
-    """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
+    """One layer under canonical names. Raises ShapeError; a layer that is not an LSTM is returned as refused."""
     layer = layer_called(unit.name, file.config)
     name = layer.path if layer else unit.name
-    kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"  # as Keras calls it
+    kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"  # Keras's own name
     if unit.layers > 1:
         kind = "Keras RNN of StackedRNNCells"
     elif layer and layer.kind == "Bidirectional":
@@ -429,7 +433,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     try:
         options, assumed = options_of(layer, file, stored.name, unit.both)
     except ValueError as error:
-        return Found(name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
+        return Found(name, kind, refused=f"its activation {error} is not supported; see docs/options.md")
     options = {key: value for key, value in found.options.items() if key != "gate_activation"} | options
     weights, said = dict(found.weights), list(found.imported)
     if unit.layers > 1:
@@ -441,22 +445,22 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         )
     if masked := masking(file.config):
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
-    said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
+    said += [*assumed.values(), "x is (B, T, I), as in Keras"]
     facts = {**found.facts, **layout_facts(layer)}
     more: dict[str, Any] = {"imported": tuple(said), "assumed": assumed, "facts": facts}
     return replace(found, weights=weights, options=options, defaults=Defaults(batch_first=True), **more)
 
 
 def _unlike(unit: Group, layer: Layer | None) -> str:
-    """Why the parts of a layer are not one cell that runs in all layers and directions; empty where they are."""
+    """Why the parts of a layer do not form one cell for all layers and directions; empty if they do."""
     if unit.both and unit.layers > 1:
-        return "its directions run apart through all cells of StackedRNNCells and meet at the top; that is not read"
+        return "its directions run separately through all cells of StackedRNNCells and merge at the top; not supported"
     if layer is None:
         return ""
     if unit.both and layer.inner.get("go_backwards"):
-        return "the layer inside of Bidirectional has go_backwards=True"
+        return "the layer inside Bidirectional has go_backwards=True"
     parts = [settings for _, settings in layer.cells] or [layer.inner]
-    if (behind := _settings(layer.config.get("backward_layer"))) is not None:  # a Bidirectional's, if given by its own
+    if (behind := _settings(layer.config.get("backward_layer"))) is not None:  # an explicit one of a Bidirectional
         parts.append(_inside("", behind)[0][0][1])
     compared = ("activation", "recurrent_activation", "use_bias")
     differing = ", ".join(key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts))
@@ -465,13 +469,13 @@ def _unlike(unit: Group, layer: Layer | None) -> str:
 
 
 def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:
-    """The LSTM of a live layer: by layer and direction kernel, recurrent_kernel and bias, with its configuration."""
+    """The LSTM of a live layer: kernel, recurrent_kernel and bias by layer and direction, with its configuration."""
     parts = {at: {(ROLES[word], ""): Array(word, v) for word, v in held.items()} for at, held in arrays.items()}
     return _one(Group(layer.path, parts), KerasFile(layer.path, version, {layer.path: layer}), None)
 
 
 def _other(unit: Group, layer: Layer | None) -> str:
-    """The kind of recurrent layer, where it is no LSTM: by its class, else by shape."""
+    """The kind of a recurrent layer that is not an LSTM: by its class, otherwise by shape."""
     for roles in unit.parts.values():
         if ("recurrent", "") in roles:
             rows, columns = np.shape(roles["recurrent", ""].values)
@@ -481,7 +485,7 @@ def _other(unit: Group, layer: Layer | None) -> str:
 
 
 def _layout(unit: Group) -> Layout:
-    """CuDNNLSTM is recognised by its long bias, Keras 1 by its twelve arrays."""
+    """The layout: CuDNNLSTM is recognised by its long bias, Keras 1 by its twelve arrays."""
     roles = next(iter(unit.parts.values()))
     if ("input", "i") in roles:
         return LAYOUTS["keras1"]

@@ -1,4 +1,4 @@
-"""PyTorch checkpoints: state dicts, also inside of a checkpoint; loaded without running code from the file."""
+"""PyTorch checkpoints: state dicts, also inside a checkpoint; loaded without running code from the file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..layouts import LAYOUTS, Layout
 from ..read import Found
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
-#: Containers deeper than this are no checkpoint.
+#: Containers nested deeper than this are not a checkpoint.
 DEEPEST = 32
 
 
 def plain(tensor: Any, where: str) -> Any:
     """A tensor as a numpy array, bfloat16 as the equal float32.
 
-    Raises FileError for one that is quantised, sparse or empty, or has fewer numbers than it claims.
+    Raises FileError if it is quantised, sparse or empty, or has fewer numbers than it claims.
     """
     import torch
 
@@ -69,13 +69,13 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
 
 def load(path: Path) -> Any:
-    """What a checkpoint holds, by torch's own loader for weights only. Raises MissingError, FileError."""
+    """The contents of a checkpoint, read by torch's own loader for weights only. Raises MissingError, FileError."""
     with path.open("rb") as file:
-        mapped = file.read(2) == b"PK"  # a zip archive; before PyTorch 1.6 a row of pickles
+        mapped = file.read(2) == b"PK"  # a zip archive; before PyTorch 1.6 a sequence of pickles
     if mapped:
         with archive(path) as opened:
             _refuse_programs(path, opened.namelist())
-            check_intact(opened, path)  # torch maps the file and never looks at a checksum
+            check_intact(opened, path)  # torch maps the file and never checks checksums
     try:
         import torch
     except ImportError:
@@ -84,7 +84,7 @@ def load(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # the loader lets errors of every kind through for a file that is not its own
+    except Exception as error:  # the loader raises errors of every kind for a foreign file
         said = f"not a PyTorch checkpoint, or cut off; expected what this writes: {SAVE}"
         if named := re.search(r"GLOBAL\s+([\w.]+)", str(error)):
             said = f"a pickled object of the class {named[1]}, which could run code, so it is not opened; save the "
@@ -93,7 +93,7 @@ def load(path: Path) -> Any:
 
 
 def _refuse_programs(path: Path, names: list[str]) -> None:
-    """Raise FileError for archives that hold a program, by the names of their entries."""
+    """Raise FileError for archives that contain a program, judged by the names of their entries."""
     inner = [name.split("/", 1)[-1] for name in names]
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         instead = f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
@@ -101,7 +101,7 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
     if "archive_format" in inner or any(name.endswith((".json", "model.so")) for name in inner):
         raise FileError(f"{path}: an exported program, which is not run; save the state dict: {SAVE}")
     if "data.pkl" not in inner:
-        raise FileError(f"{path}: a zip archive, and no PyTorch checkpoint (it has no data.pkl)")
+        raise FileError(f"{path}: a zip archive, but not a PyTorch checkpoint (it has no data.pkl)")
 
 
 def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -118,9 +118,9 @@ def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
-    """PyTorch's own layout where its names are there; None lets the names decide.
+    """PyTorch's own layout if its names are present; otherwise None, and the names decide.
 
-    Raises FileError where weights are kept in other forms, which say so in their names.
+    Raises FileError if weights are stored in other forms, which their names reveal.
     """
     if any(re.search(r"(^|\.)weight_ih(_l\d+(_reverse)?)?$", key) for key in arrays):
         return LAYOUTS["pytorch"]
@@ -135,7 +135,7 @@ def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
 
 
 def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
-    """The same with what a state dict does not say, and with what may be the LSTM's input."""
+    """The same with a note on what a state dict does not record, and on what may be the LSTM's input."""
     if found.refused:
         return found
     width = found.sizes().get("I")

@@ -1,1 +1,1 @@
-"""LSTM nodes of ONNX files: constants folded, inputs and options read, layers joined to stacks."""
+"""LSTM nodes of ONNX files: constants folded, inputs and options read, layers joined into stacks."""

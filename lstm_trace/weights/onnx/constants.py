@@ -1,13 +1,13 @@
-"""Constants of an ONNX model: tensors of the file, and what operators make of them, with numpy.
+"""Constants of an ONNX model: tensors in the file, and the results of operators on them, computed with numpy.
 
 External data is read from the model's own folder only.
 
-Only operators that move, join, cut or scale numbers are here: what exporters put between stored weights and an LSTM.
-onnx's own evaluator (onnx.reference) is an oracle of the tests and is not used here: it is made for trusted models. It
-sets attributes on its objects under the names that the file gives them, opens external data of attributes relative to
-the current folder, and bounds nothing (Expand, ConstantOfShape, num_outputs, block_size). It lacks DequantizeLinear
-before operator set 19 and Reshape before 5, drops the rest of a value whose Split does not add up, and takes the axes
-of Unsqueeze-11 in the order in which they stand.
+Only operators that move, join, cut or scale numbers are supported: those that exporters put between stored weights and
+an LSTM. onnx's own evaluator (onnx.reference) serves as an oracle in the tests and is not used here: it is made for
+trusted models. It sets attributes on its objects under names given by the file, opens external data of attributes
+relative to the current folder, and bounds nothing (Expand, ConstantOfShape, num_outputs, block_size). It lacks
+DequantizeLinear before operator set 19 and Reshape before 5, drops the remainder of a value whose Split does not add
+up, and takes the axes of Unsqueeze-11 in the order given.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ..guards import ARRAYS, Lazy, afford, checked_shape, entries, told
 
 
 class Tensors:
-    """Turns the tensors of one model file into arrays; external data is opened when an array is asked for."""
+    """Turns the tensors of one model file into arrays; external data is opened when an array is requested."""
 
     def __init__(self, path: Path, stored: int) -> None:
         self.path = path
-        #: Bytes of the model file and of the data files that were opened: what sizes are compared with.
+        #: Total bytes of the model file and of the opened data files, with which claimed sizes are compared.
         self.stored = stored
         self._seen: set[Path] = set()
 
@@ -58,12 +58,12 @@ class Tensors:
             return np.asarray(onnx.numpy_helper.to_array(tensor))
 
     def _external(self, tensor: Any, size: int, what: str) -> bytes:
-        """The bytes of a tensor that are kept in another file of the model's folder, which no path may leave."""
+        """The bytes of a tensor that are stored in another file of the model's folder, which no path may leave."""
         facts = {e.key: e.value for e in tensor.external_data if isinstance(e.value, str)}
         location, folder = facts.get("location", ""), self.path.resolve().parent
         what = f"{what}: its external data"
         where = f"{what} {location!r}"
-        parts = PureWindowsPath(location)  # which knows both kinds of slashes
+        parts = PureWindowsPath(location)  # understands both kinds of slashes
         if not location or "\0" in location or parts.anchor or ".." in parts.parts:
             raise FileError(f"{where} leaves the model's folder; it is not opened")
         try:
@@ -80,7 +80,7 @@ class Tensors:
             with open(place, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
                 there = os.fstat(file.fileno())
                 if not stat.S_ISREG(there.st_mode):
-                    raise FileError(f"{where} is no file")
+                    raise FileError(f"{where} is not a file")
                 if (needed := offset + length) > there.st_size:
                     raise FileError(f"{where} is cut off: {there.st_size:,} bytes, needed are {needed:,}")
                 self.stored += 0 if place in self._seen else there.st_size
@@ -95,15 +95,15 @@ class Tensors:
 
 
 def load(path: Path) -> tuple[Any, Tensors]:
-    """The model of a file, without its external data, and its tensors.
+    """The model in a file, without its external data, and its tensors.
 
-    Raises MissingError without onnx, FileError for what is no ONNX model, or a part of one.
+    Raises MissingError without onnx, FileError if the file is not an ONNX model, or incomplete.
     """
     try:
         import onnx
     except ImportError:
         raise MissingError(missing(str(path), "onnx", ARRAYS)) from None
-    from google.protobuf.message import DecodeError  # what onnx is written with
+    from google.protobuf.message import DecodeError  # the serialization that onnx uses
 
     stored = path.stat().st_size
     afford(2 * stored, stored, str(path))
@@ -119,11 +119,11 @@ def load(path: Path) -> tuple[Any, Tensors]:
     if not all(isinstance(text, str) for text in _texts(model)):
         raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
     if any("LSTM" in text for function in model.functions for text in _texts(function)):
-        import onnx.inliner  # writes functions of the model's own out where they are called
+        import onnx.inliner  # expands calls of the model's own functions
 
         try:
             model = onnx.inliner.inline_local_functions(model)
-        except Exception as error:  # it is C++ and throws what it likes
+        except Exception as error:  # it is C++ and may throw anything
             said = str(error).splitlines()[0][:200]
             raise FileError(f"{path}: its functions cannot be written out: {said}") from None
     return model, Tensors(path, stored)
@@ -144,7 +144,7 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
 
 def _texts(message: Any) -> Iterator[Any]:
-    """Every text in a message of protobuf, which gives those that are not UTF-8 as bytes."""
+    """Every text in a protobuf message; texts that are not UTF-8 are returned as bytes."""
     for field, value in message.ListFields():
         if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
             each = [value] if isinstance(value, str | bytes) or hasattr(value, "ListFields") else value
@@ -152,21 +152,21 @@ def _texts(message: Any) -> Iterator[Any]:
 
 
 def inner_graphs(node: Any) -> Iterator[tuple[str, Any]]:
-    """The graphs that a node holds, a branch or a body, each with its place: its attribute, and its number there."""
+    """The graphs in a node (a branch or a body), each with its location: its attribute, and its number there."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield f"{attribute.name}/", attribute.g
         yield from ((f"{attribute.name}/{at}/", graph) for at, graph in enumerate(attribute.graphs))
 
 
-#: Axes, sizes of axes, or pieces of a Split, at most: an array has 64 axes, and a Split an output for each piece.
+#: Maximum number of axes, sizes of axes, or pieces of a Split: an array has 64 axes, and a Split an output per piece.
 MANY = 10_000
-#: What a ConstantOfShape holds where it does not say.
+#: The default value of a ConstantOfShape.
 ZERO = np.zeros(1, np.float32)
 
 
 class Fill(NamedTuple):
-    """A constant of unknown size, the same number everywhere: zeros for each row of a batch, for example."""
+    """A constant of unknown size, the same number everywhere: for example zeros for each sequence of a batch."""
 
     value: float
 
@@ -176,7 +176,9 @@ class NotConstant(Exception):  # noqa: N818 - an answer, not a fault
 
 
 def fill_of(values: Any) -> Fill | None:
-    """The number that an array holds everywhere, if it is one; None too for what is not known (NotConstant itself)."""
+    """The number that an array contains everywhere, if there is one; None also for unknown values (NotConstant
+    itself).
+    """
     if isinstance(values, Fill):
         return values
     if values is not NotConstant and values.size and (values == values.flat[0]).all():
@@ -192,7 +194,7 @@ def _whole(values: Any) -> list[int]:
 
 
 def data_type(number: int) -> Any:
-    """The dtype of a data type of ONNX; None where it has none."""
+    """The dtype of an ONNX data type; None if there is none."""
     import onnx
 
     try:
@@ -202,16 +204,16 @@ def data_type(number: int) -> Any:
 
 
 def _numeric(number: int) -> Any:
-    """The dtype of a data type of numbers. Raises NotConstant for texts, and for one that is not known."""
+    """The dtype of a numeric data type. Raises NotConstant for texts, and for unknown types."""
     dtype = data_type(number)
     if dtype is None or dtype.hasobject:
         raise NotConstant("numbers are turned into texts, or into a data type that is not known")
     return dtype
 
 
-# Each function has the operator's inputs and attributes for parameters; what was an attribute in older versions of the
-# operator and is an input in newer ones (axes, starts, split) is one parameter. An attribute that is none is a
-# TypeError: nothing is ignored.
+# Each function has the operator's inputs and attributes as parameters; an attribute of older versions of the operator
+# that has become an input (axes, starts, split) is one parameter. An unknown attribute raises TypeError: nothing is
+# ignored.
 
 
 def _reshape(data: Any, shape: Any, allowzero: int = 0) -> Any:
@@ -258,11 +260,11 @@ def _dequantize(
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """broadcast: up to version 6, whose other attribute, axis, says that shapes are not aligned at their ends."""
+    """broadcast: up to version 6; its other attribute, axis, would align shapes differently and is not supported."""
     return lambda a, b, broadcast=1: np.asarray(function(a, b)).astype(a.dtype, copy=False)
 
 
-#: What each operator makes of constants: one array, or a list of them.
+#: The result of each operator on constants: one array, or a list of them.
 FOLDS: dict[str, Callable[..., Any]] = {
     "Identity": lambda data: data,
     "Unsqueeze": lambda data, axes: np.expand_dims(data, tuple(_whole(axes))),
@@ -282,16 +284,16 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
     "Mul": _binary(np.multiply),
-    "Neg": lambda data: np.negative(data),  # as such it would write into a second input
+    "Neg": lambda data: np.negative(data),  # the function itself would accept a second input as its output
 }
-#: Operators whose result holds nothing but numbers of their first input, so that a Fill stays one.
+#: Operators whose result contains only numbers of their first input, so that a Fill stays a Fill.
 MOVES = frozenset((
     "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Gather", "Expand", "Cast",
 ))  # fmt: skip
 
 
 def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> int:
-    """How many bytes an operator will take for its result; 0 where that is a view of its input, or small."""
+    """How many bytes an operator will allocate for its result; 0 if that is a view of its input, or small."""
     data, dtype = inputs[0], inputs[0].dtype
     numbers = data.size
     if op in ("Add", "Sub", "Mul"):

@@ -1,4 +1,4 @@
-"""The graphs of an ONNX model: what each name in them stands for, where a value comes from, and constants folded."""
+"""The graphs of an ONNX model: what each name in them refers to, the origin of a value, and constant folding."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from ..guards import afford
 from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of, inner_graphs
 
-#: The sizes of a value's axes, None for those that are not known; None where nothing is.
+#: The sizes of a value's axes, None for unknown ones; None if nothing is known.
 Shape = tuple[int | None, ...] | None
 
 
 class Scope:
-    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it.
+    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of enclosing graphs.
 
-    path: where it stands in the model. parent: the graph around it. tensors, inputs, producers: what its names are.
-    shapes: of values, as the file notes them.
+    path: its location in the model. parent: the enclosing graph. tensors, inputs, producers: what its names refer to.
+    shapes: of values, as noted in the file.
     """
 
     def __init__(self, graph: Any, path: str, parent: Scope | None) -> None:
         self.path, self.parent = path, parent
         self.tensors: dict[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
         self.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
-        # up to IR version 3 stored tensors stand among the inputs too: they are default values
+        # up to IR version 3, stored tensors are also listed as inputs: they are default values
         self.inputs: dict[str, Any] = {value.name: value for value in graph.input if value.name not in self.tensors}
         self.producers: dict[str, Any] = {output: node for node in graph.node for output in node.output if output}
         noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
@@ -45,15 +45,15 @@ def standard(node: Any) -> bool:
     return node.domain in ("", "ai.onnx")
 
 
-#: Longest chain of operators between stored numbers and a value that is folded, or between a value and its origin.
+#: Maximum chain of operators between stored numbers and a folded value, or between a value and its origin.
 DEEPEST = 100
 
 
 class Origin(NamedTuple):
-    """Where a value comes from: the operators that only move its numbers, last first, then what made them.
+    """Where a value comes from: the operators that only move its numbers, last first, and their source.
 
-    node: the node that made it, None for an input of a graph or a stored tensor. name: the value's name there. moved:
-    the operators in words; a look-up in a stored table is followed by its indices, and names the table.
+    node: the node that computed it, None for an input of a graph or a stored tensor. name: the value's name there.
+    moved: the operators in words; a look-up in a stored table is traced to its indices, and the table is named.
     """
 
     moves: tuple[Any, ...]
@@ -64,7 +64,7 @@ class Origin(NamedTuple):
 
 
 def origin(scope: Scope, name: str) -> Origin:
-    """Where a value comes from, past the operators that only move its numbers."""
+    """Where a value comes from, skipping the operators that only move its numbers."""
     moves: list[Any] = []
     moved: list[str] = []
     home = scope.home(name) or scope
@@ -75,7 +75,7 @@ def origin(scope: Scope, name: str) -> Origin:
         table, *indices = node.input or [""]
         looked_up = node.op_type == "Gather" and indices and _stored(home, [table]) and not _stored(home, indices)
         said = node.op_type
-        if looked_up:  # the table's own name, where it is only moved, and its shape
+        if looked_up:  # the table's own name, if it is only moved, and its shape
             at = origin(home, table)
             own = at.scope.tensors.get(at.name)
             said = f"Gather of {table if own is None else at.name + sizes(own.dims)}"
@@ -87,7 +87,7 @@ def origin(scope: Scope, name: str) -> Origin:
 
 
 def _stored(scope: Scope, names: Sequence[str]) -> bool:
-    """Whether the numbers of values are stored in the file, moved, joined or scaled at most."""
+    """Whether the numbers of values are stored in the file, and at most moved, joined or scaled."""
     pending = [(scope, name) for name in names]
     seen: set[tuple[Scope, str]] = set()
     while pending:
@@ -107,7 +107,7 @@ def _stored(scope: Scope, names: Sequence[str]) -> bool:
 
 
 def described(origin: Origin) -> str:
-    """Where a value comes from, in words: 'the model's input x (B, T, 40), through Transpose'."""
+    """The origin of a value, in words: 'the model's input x (B, T, 40), through Transpose'."""
     through = ", ".join(dict.fromkeys(reversed(origin.moved)))
     through = f", through {through}" if through else ""
     if origin.node is not None:
@@ -120,7 +120,7 @@ def described(origin: Origin) -> str:
     if value is None:
         return f"{origin.name!r}, which is nowhere in the file{through}"
     owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
-    noted = value.type.tensor_type  # an empty one for other types
+    noted = value.type.tensor_type  # empty for other types
     shape = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in noted.shape.dim]
     return f"{owner} {origin.name}{sizes(shape) if noted.HasField('shape') else ''}{through}"
 
@@ -136,10 +136,10 @@ class Graphs:
     def __init__(self, model: Any, tensors: Tensors) -> None:
         self._model, self._tensors = model, tensors
         self._known: dict[tuple[Scope, str], Any] = {}
-        self._made = 0  # bytes of all results so far, which are kept
+        self._made = 0  # total bytes of all results, which are kept
 
     def nodes(self) -> Iterator[tuple[Scope, Any]]:
-        """Every node with its scope; inner graphs follow the node that holds them."""
+        """Every node with its scope; inner graphs follow the node that contains them."""
         pending: list[tuple[Any, str, Scope | None]] = [(self._model.graph, "", None)]
         while pending:
             graph, path, parent = pending.pop(0)
@@ -152,7 +152,7 @@ class Graphs:
             pending = inner + pending
 
     def constant(self, scope: Scope, name: str, depth: int = 0) -> Any:
-        """The array that `name` always has, or a Fill where its size is not known. Raises NotConstant, FileError."""
+        """The constant array called `name`, or a Fill if its size is unknown. Raises NotConstant, FileError."""
         home = scope.home(name)
         if home is None:
             raise NotConstant(f"{name!r} is nowhere in the file")
@@ -169,7 +169,7 @@ class Graphs:
                 found: list[Any] = self._folded(home, node, depth)
                 if len(found) != (count := len(node.output)):
                     raise NotConstant(f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {count}")
-            except NotConstant as reason:  # an answer too: asked again, it is not looked for again
+            except NotConstant as reason:  # also a result, which is cached
                 found = [reason] * len(node.output)
             self._known |= {(home, output): values for output, values in zip(node.output, found, strict=True)}
         known = self._known[home, name]
@@ -178,9 +178,9 @@ class Graphs:
         return known
 
     def shape(self, scope: Scope, name: str, axes: int) -> Shape:
-        """The shape of a value, as far as the file says it: stored, noted, or written as the sizes of a constant.
+        """The shape of a value, as far as the file determines it: stored, noted, or given as the sizes of a constant.
 
-        axes: how many it has, for sizes of which one is known only when the model runs.
+        axes: the number of axes, for sizes of which one is known only when the model runs.
         """
         home = scope.home(name)
         if home is None:
@@ -201,13 +201,13 @@ class Graphs:
         return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
 
     def kind(self, scope: Scope, name: str) -> str:
-        """The data type of an input of a graph, as the file notes it; empty for other values and unknown types."""
+        """The data type of a graph's input, as noted in the file; empty for other values and unknown types."""
         home = scope.home(name)
         dtype = data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else None
         return "" if dtype is None else str(dtype.name)
 
     def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
-        """Sizes that are joined from constants and one part that is known only when the model runs."""
+        """Sizes concatenated from constants and one part that is known only when the model runs."""
         home = scope.home(name) or scope
         node = home.producers.get(name)
         if node is None or node.op_type != "Concat":
@@ -225,7 +225,7 @@ class Graphs:
         return tuple(size for part in parts for size in part) if known else None
 
     def _folded(self, scope: Scope, node: Any, depth: int) -> list[Any]:
-        """What a node gives, from constants alone."""
+        """The results of a node, computed from constants."""
         facts = attributes(node)
         if node.op_type == "Constant" and standard(node):
             for name, value in facts.items():
@@ -236,16 +236,16 @@ class Graphs:
             raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
         if node.op_type not in FOLDS or not standard(node):
             raise NotConstant(f"it comes from {described(Origin((), scope, node, node.output[0]))}")
-        known: dict[str, Any] = {"": None}  # an input that is named many times is read once
+        known: dict[str, Any] = {"": None}  # an input that occurs several times is read once
         for name in dict.fromkeys(node.input):
             try:
                 known[name] = self.constant(scope, name, depth + 1) if name else None
             except NotConstant:
                 if name == node.input[0] and node.op_type != "ConstantOfShape":
                     raise
-                known[name] = NotConstant  # a size: what is the same everywhere stays so
+                known[name] = NotConstant  # a size: a value that is the same everywhere stays so
         inputs = [known[name] for name in node.input]
-        facts.pop("consumed_inputs", None)  # of versions before 6: which memory may be used again
+        facts.pop("consumed_inputs", None)  # in versions before 6: memory that may be reused
         if "value" in facts:
             facts["value"] = self._tensors.array(facts["value"])
         if node.op_type == "Split":
@@ -262,13 +262,13 @@ class Graphs:
         except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
             raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
         found = [np.asarray(values) for values in (found if isinstance(found, list) else [found])]
-        for values in found:  # what is written out later, of a view that repeats numbers
+        for values in found:  # counts views that repeat numbers at their full size
             afford(values.nbytes, self._tensors.stored, where)
         return found
 
 
 def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
-    """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
+    """The Fill that a node returns, if it does. Raises NotConstant if a size is required and unknown."""
     if not any(v is NotConstant or isinstance(v, Fill) for v in inputs):
         return None
     if op == "ConstantOfShape":

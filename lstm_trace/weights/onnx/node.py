@@ -12,7 +12,7 @@ from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
-#: The inputs, in order, and the axes of each: D directions, T steps, B rows, I inputs, H units.
+#: The inputs, in order, and the axes of each: D directions, T steps, B sequences, I inputs, H units.
 AXES: dict[str, tuple[str, ...]] = {
     "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
     "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
@@ -22,7 +22,7 @@ _COMMON = {
     "activation_alpha": list, "activation_beta": list, "activations": list, "clip": float, "direction": str,
     "hidden_size": int, "input_forget": int,
 }  # fmt: skip
-#: Attributes of each version of the operator, with what they hold.
+#: Attributes of each version of the operator, with their types.
 ATTRIBUTES: dict[int, dict[str, type]] = {
     1: _COMMON | {"output_sequence": int}, 7: _COMMON, **dict.fromkeys((14, 22), _COMMON | {"layout": int}),
 }  # fmt: skip
@@ -36,7 +36,7 @@ class Refused(Exception):  # noqa: N818 - becomes the record's `refused`
 
 @dataclass
 class NodeReading:
-    """One node as it is being read: what was found so far."""
+    """One node while it is being read: the findings so far."""
 
     scope: Scope
     node: Any
@@ -46,12 +46,14 @@ class NodeReading:
     said: list[str] = field(default_factory=list)
 
     def input(self, name: str) -> str:
-        """The value that is connected to an input of the operator; empty where it is left out."""
+        """The value connected to an input of the operator; empty if it is omitted."""
         at = INPUTS.index(name)
         return str(self.node.input[at]) if len(self.node.input) > at else ""
 
     def constant(self, name: str) -> Any:
-        """The array of an input, a Fill where its size is not known, why it is no constant, or None: left out."""
+        """The array of an input, a Fill if its size is unknown, the reason why it is not constant, or None if
+        omitted.
+        """
         value = self.input(name)
         try:
             return self.graphs.constant(self.scope, value) if value else None
@@ -63,12 +65,12 @@ class NodeReading:
         return described(origin(self.scope, self.input(name)))
 
     def shape(self, name: str) -> Shape:
-        """The shape of an input, as far as the file says it."""
+        """The shape of an input, as far as the file determines it."""
         return self.graphs.shape(self.scope, self.input(name), len(AXES[name])) if self.input(name) else None
 
     @property
     def directions(self) -> tuple[str, ...]:
-        """The directions that the node runs in. Raises Refused."""
+        """The directions in which the node runs. Raises Refused."""
         said = self.facts.get("direction", "forward")
         if said not in _DIRECTIONS:
             raise Refused(f"its direction is {said!r}; expected {', '.join(_DIRECTIONS)}")
@@ -76,7 +78,7 @@ class NodeReading:
 
 
 def facts_of(node: Any, version: int) -> dict[str, Any]:
-    """The node's attributes, each known and of its type. Raises Refused."""
+    """The node's attributes, each known and of the correct type. Raises Refused."""
     known = ATTRIBUTES[version]
     facts = attributes(node)
     for attribute in node.attribute:
@@ -98,20 +100,23 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
     return facts
 
 
-#: Activations by the operator's names, in small letters: ours, and the constants that onnxruntime takes by default.
+#: Activations by the operator's names, in lower case: ours, and onnxruntime's default constants.
 ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
     "relu": ("relu", ()), "tanh": ("tanh", ()), "sigmoid": ("sigmoid", ()), "softsign": ("softsign", ()),
     "softplus": ("softplus", ()), "elu": ("elu", (1.0,)), "leakyrelu": ("leaky_relu", (0.01,)),
     "thresholdedrelu": ("thresholded_relu", (0.0,)), "affine": ("affine", (0.0, 0.0)),
     "scaledtanh": ("scaled_tanh", (0.0, 0.0)), "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
 }  # fmt: skip
-#: Those whose constants onnxruntime takes as 0, which is not our default.
+#: Those for which onnxruntime takes missing constants as 0, unlike our defaults.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
 _PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
 
 
 def options_of(reading: NodeReading) -> dict[str, Any]:
-    """The options that the attributes bring, `reverse` those in which the reverse direction differs. Raises Refused."""
+    """The options given by the attributes; `reverse` has those in which the reverse direction differs.
+
+    Raises Refused.
+    """
     texts = _activations(reading)
     each = [dict(zip(_PLAIN, texts[at : at + 3], strict=True)) for at in range(0, len(texts), 3)]
     found, other = (
@@ -123,18 +128,18 @@ def options_of(reading: NodeReading) -> dict[str, Any]:
         if not (clip > 0 and np.isfinite(clip)):
             raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
         reading.said.append(
-            f"clip {clip:g} bounds the inputs of gates and candidate, as onnxruntime has it; the ONNX text bounds the "
+            f"clip {clip:g} bounds the inputs of gates and candidate, as in onnxruntime; the ONNX text bounds the "
             f"cell state before its squash as well: option output_clip"
         )
         options["clip"] = _shortest(clip)
     if reading.facts.get("input_forget"):
         options["coupled"] = True
-        reading.said.append("input_forget: f = 1 - i; the forget gate's weights are not used, as onnxruntime has it")
+        reading.said.append("input_forget: f = 1 - i; the forget gate's weights are not used, as in onnxruntime")
     return options
 
 
 def _activations(reading: NodeReading) -> list[str]:
-    """The activations of each direction, three and three, in our words. Raises Refused."""
+    """The activations of each direction, three each, under our names. Raises Refused."""
     count = len(reading.directions)
     given = reading.facts.get("activations") or ["Sigmoid", "Tanh", "Tanh"] * count
     if len(given) != 3 * count:
@@ -147,12 +152,12 @@ def _activations(reading: NodeReading) -> list[str]:
         ours, defaults = ACTIVATIONS[said.lower()]
         numbers = [_shortest(spare[c].pop(0)) if spare[c] else None for c, _ in zip(spare, defaults, strict=False)]
         if None in numbers and ours in _ZERO:
-            reading.said.append(f"{said} without its constants: 0, as onnxruntime has it")
+            reading.said.append(f"{said} without its constants: 0, as in onnxruntime")
         constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
         if not np.isfinite(constants).all():
             held = ", ".join(map(str, constants))
             raise Refused(f"its activation {said} has the constants {held}; expected finite ones")
-        bare = constants == defaults and ours not in _ZERO  # one text for one function: directions are compared by it
+        bare = constants == defaults and ours not in _ZERO  # one text per function, for comparing directions
         texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
     left = [f"activation_{name}" for name, values in spare.items() if values]
     if left:
@@ -174,9 +179,9 @@ _PROJECTED = (
 
 
 def read_arrays(reading: NodeReading) -> dict[str, Any]:
-    """The stored arrays of a node, W, R, B and P, after every input has been checked against the others.
+    """The stored arrays of a node, W, R, B and P, after checking every input against the others.
 
-    Raises Refused with every fault: an input whose shape or type does not go with the others'.
+    Raises Refused with every fault: an input whose shape or type does not fit the others.
     """
     arrays: dict[str, Any] = {}
     for name in ROLES:
@@ -205,18 +210,18 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
 
 
 def _projected(reading: NodeReading) -> str:
-    """What is said beside a fault where a state is wider than the node's h: what is left of a projection."""
+    """An addition to the message about a state that is wider than the node's h: the remains of a projection."""
     hidden = reading.facts.get("hidden_size", np.inf)
     shapes = map(reading.shape, _STATES)
     return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
 
 
 def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
-    """What does not fit between the shapes of a node's inputs (None: a size that is not known) and its attributes."""
+    """Contradictions between the shapes of a node's inputs (None: unknown size) and its attributes."""
     axes = {name: _turned(name, reading) for name in shapes}
     problems = []
     sizes: dict[str, int] = {"D": len(reading.directions)}
-    for name in ("R", "W", "X", *shapes):  # what says a size first is what the others are compared with
+    for name in ("R", "W", "X", *shapes):  # the first one that determines a size is the reference for the others
         if len(shapes.get(name, ())) == len(AXES[name]):
             for axis, size in zip(axes[name], shapes[name], strict=True):
                 if size is not None and axis in ("H", "I", "T", "B"):
@@ -224,7 +229,7 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
     hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
     if given is not None and hidden is not None and given != hidden:
         problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
-    states = ((name, "row", 0 in shapes.get(name, ())) for name in _STATES)  # of none is left, and any batch taken
+    states = ((name, "row", 0 in shapes.get(name, ())) for name in _STATES)  # any batch but none
     for name, what, none in (*states, ("R", "unit", hidden == 0), ("W", "input", sizes.get("I") == 0)):
         if none:
             problems.append(f"its {name} has shape {_shown(shapes[name])}; expected at least one {what}")
@@ -233,7 +238,7 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
         fits = len(shape) == len(expected) and all(
             size is None or right is None or size == right for size, right in zip(shape, expected, strict=True)
         )
-        # as many rows as a GRU or a plain RNN has: that is said when W and R are taken apart
+        # as many rows as a GRU or a simple RNN has: reported when W and R are split
         other = name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"]
         if fits or (other and shape[1] in (3 * sizes.get("H", 0), hidden)):
             continue
@@ -244,7 +249,7 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
 
 
 def _turned(name: str, reading: NodeReading) -> tuple[str, ...]:
-    """The axes of an input; with layout 1 those of x and of the states begin with the rows."""
+    """The axes of an input; with layout 1 those of x and of the states begin with the batch."""
     axes = AXES[name]
     first = reading.facts.get("layout") and name in ("X", *_STATES)
     return ("B", *(axis for axis in axes if axis != "B")) if first else axes
@@ -256,12 +261,12 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 
 
 def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
-    """Initial states that the file fixes, (D, B, H); zeros are what is taken anyway. Raises Refused."""
+    """Initial states fixed by the file, (D, B, H); zeros are the default anyway. Raises Refused."""
     found: dict[str, Any] = {}
     for name, (state, short) in _STATES.items():
         array = reading.constant(name)
         if isinstance(array, NotConstant):
-            facts[short] = f"{reading.source(name)}; zeros where it is not given"
+            facts[short] = f"{reading.source(name)}; zeros if it is not given"
         elif isinstance(array, Fill):
             if array.value:
                 raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
@@ -273,12 +278,12 @@ def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
 
 
 def lengths(reading: NodeReading, facts: dict[str, str]) -> Any:
-    """Lengths that the file fixes. Raises Refused."""
+    """Lengths fixed by the file. Raises Refused."""
     array = reading.constant("sequence_lens")
     if array is None:
         return None
     if isinstance(array, NotConstant):
-        facts["lengths"] = f"{reading.source('sequence_lens')}; all of T where not given"
+        facts["lengths"] = f"{reading.source('sequence_lens')}; all of T if not given"
         return None
     if isinstance(array, Fill) or array.dtype != np.int32:
         kind = "a vector of unknown size" if isinstance(array, Fill) else array.dtype.name

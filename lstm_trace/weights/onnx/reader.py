@@ -1,11 +1,10 @@
 """ONNX files: every LSTM node, in the model's graph and in the bodies of If, Loop and Scan.
 
-The equations are those of the operator's text, computed as onnxruntime computes them where the two differ: the clip
+The equations are those of the operator's specification, computed as in onnxruntime where the two differ: the clip
 bounds the inputs of the gates and of the candidate, not the cell state before its squash; with input_forget every
-weight of the forget gate is ignored; constants that are missing for Affine, ScaledTanh and ThresholdedRelu are 0.
+weight of the forget gate is ignored; missing constants of Affine, ScaledTanh and ThresholdedRelu are 0.
 Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
-
-LSTM nodes of which each reads nothing but the one before are the layers of one stack: exporters write them so.
+LSTM nodes that each read only the previous one are the layers of one stack: exporters write them this way.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ class Node(NamedTuple):
 
 
 def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
-    """The LSTMs in order, with the nodes of each stack joined to one."""
+    """The LSTMs in order, with the nodes of each stack joined into one."""
     nodes = [one for one in found if isinstance(one, Node)]
     by_output = {(n.reading.scope, *n.reading.node.output[:1]): n for n in nodes if any(n.reading.node.output[:1])}
-    above: dict[int, list[Node]] = {}  # the layers that may stand upon a node; only one of them can
+    above: dict[int, list[Node]] = {}  # the layers that may follow a node; only one of them can
     for node in nodes:
         under = by_output.get((node.origin.scope, node.origin.name))
         if under is not None and under is not node and _fits(under, node, graphs):
@@ -62,7 +61,7 @@ def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
 
 
 def _compared(found: list[Found]) -> list[Found]:
-    """The same; where one has the weights of another, as the branches of an If often have, it is said."""
+    """The same, with a note if one has the weights of another, as the branches of an If often have."""
 
     def same(a: Found, b: Found) -> bool:
         return a.weights.keys() == b.weights.keys() and all(map(np.array_equal, a.weights.values(), b.weights.values()))
@@ -94,9 +93,9 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
 
 
 def _joins(node: Node, count: int, graphs: Graphs) -> bool:
-    """Whether Y (T, D, B, H) is turned into (T, B, D·H) on its way to X, and nothing else happens to it.
+    """Whether Y (T, D, B, H) is converted to (T, B, D·H) on its way to X, and nothing else happens to it.
 
-    X has three axes and its width agrees; so where the sizes of a Reshape are not known, they can be no others.
+    X has three axes and its width agrees; so if the sizes of a Reshape are unknown, they can have no other values.
     """
     moves = [m for m in reversed(node.origin.moves) if m.op_type not in ("Identity", "Dropout", "Cast")]
     kinds = [m.op_type for m in moves]
@@ -110,7 +109,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
         shape = np.ravel(graphs.constant(node.reading.scope, moves[1].input[1])).tolist()
     except NotConstant:
         return True
-    sizes = node.origin.scope.shapes.get(node.origin.name, (None,) * 4)  # of Y, where the file notes them
+    sizes = node.origin.scope.shapes.get(node.origin.name, (None,) * 4)  # of Y, if noted in the file
     if len(shape) != 3 or len(sizes) != 4:
         return False
     return all(
@@ -119,7 +118,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
 
 
 def _join(chain: list[Node]) -> Found:
-    """One LSTM of as many layers as the chain has nodes."""
+    """One LSTM with as many layers as the chain has nodes."""
     bottom = chain[0].found
     if len(chain) == 1:
         return bottom
@@ -130,7 +129,7 @@ def _join(chain: list[Node]) -> Found:
         for layer, node in enumerate(chain)
         for key, values in node.found.weights.items()
     }
-    initial: dict[str, Any] = {}  # (L·D, B, H); a list with (B, H) for each where layers differ in width
+    initial: dict[str, Any] = {}  # (L·D, B, H); a list of (B, H) if layers differ in width
     for state in bottom.defaults.initial:
         each = [node.found.defaults.initial[state] for node in chain]
         alike = len({array.shape[2] for array in each}) == 1
@@ -147,11 +146,11 @@ _OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
 
 
 def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of an ONNX file; those that cannot be traced are given as refused.
+    """The LSTMs of an ONNX file; those that cannot be traced are returned as refused.
 
-    Layers of one stack (nodes of which each reads nothing but the one before) are one LSTM. layout: none, since the
-    operator says how its weights are stored (`read_model` refuses others). Raises MissingError
-    without onnx, FileError for what is no ONNX model, for truncated files and for unsafe external data.
+    Layers of one stack (nodes that each read only the previous one) are one LSTM. layout: must be None, since the
+    operator defines how its weights are stored (`read_model` rejects others). Raises MissingError without onnx,
+    FileError if the file is not an ONNX model, is truncated, or refers to unsafe external data.
     """
     model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
@@ -171,14 +170,14 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
 
 
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
-    """Names of nodes: their own where no other has it, else with the graph that they stand in, or a number."""
+    """Names of nodes: their own if unique, otherwise with the graph that contains them, or a number."""
     own = [str(node.name or next((o for o in node.output if o), "LSTM")) for _, node in places]
     full = [n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)]
     return [n if full.count(n) == 1 else f"{n}#{full[:at].count(n)}" for at, n in enumerate(full)]
 
 
 def _instead(kinds: set[str]) -> str:
-    """What a model without an LSTM node has, and what to do where it is one that was written out."""
+    """The operators of a model without an LSTM node, with advice if the LSTM was decomposed."""
     said = f"its operators are {some(sorted(kinds), 12) or 'none'}"
     if {"Sigmoid", "Tanh"} <= kinds and kinds & {"Gemm", "MatMul"}:
         said += "; an LSTM that the exporter wrote out in Gemm, Sigmoid and Tanh is not recognised: give its arrays as "
@@ -187,7 +186,7 @@ def _instead(kinds: set[str]) -> str:
 
 
 def _other(name: str, node: Any) -> Found:
-    """A node that is no plain LSTM, refused by name."""
+    """A node that is not a plain LSTM, refused by name."""
     kind = f"ONNX {node.op_type}"
     if node.op_type in _OTHERS:
         said = f"these are the weights of {_OTHERS[node.op_type]}, not of an LSTM; only LSTMs are read"
@@ -200,7 +199,7 @@ def _other(name: str, node: Any) -> Found:
 
 
 def _one(name: str, scope: Scope, node: Any, graphs: Graphs, version: int) -> Found | Node:
-    """One LSTM node in our names."""
+    """One LSTM node under canonical names."""
     try:
         return _read(name, NodeReading(scope, node, facts_of(node, version), graphs, version))
     except FileError:
@@ -214,12 +213,12 @@ def _read(name: str, reading: NodeReading) -> Node:
     if len(reading.node.input) > len(INPUTS):
         raise Refused(f"it has {len(reading.node.input)} inputs; an LSTM has at most {len(INPUTS)}")
     if {name for name in reading.node.input if name} & set(reading.node.output):
-        raise Refused("it reads what it gives out itself")
+        raise Refused("it reads its own output")
     arrays, layout = read_arrays(reading), LAYOUTS["onnx"]
     options = options_of(reading)
     group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
     stored = one_lstm("", group, layout, "ONNX LSTM")
-    coupled = "coupled" in options  # the forget gate's weights are not used then
+    coupled = "coupled" in options  # then the forget gate's weights are not used
     weights = {key: values for key, values in stored.weights.items() if not (coupled and key.endswith("f"))}
     options |= {**stored.options, "padding": "zero"}
     reading.said += stored.imported
@@ -240,13 +239,13 @@ def _read(name: str, reading: NodeReading) -> Node:
 
 
 def _major(reading: NodeReading, source: Origin) -> bool:
-    """Whether x is batch first: by the attribute layout, or since the model turns its own input so before the LSTM."""
+    """Whether x is batch first: by the attribute layout, or because the model transposes its own input."""
     if reading.facts.get("layout"):
         reading.said.append("layout 1: x is (B, T, I)")
         return True
     turns = [move for move in source.moves if move.op_type not in ("Identity", "Cast", "Dropout")]
     outer = source.node is None and source.scope.parent is None and source.name in source.scope.inputs
     if outer and len(turns) == 1 and turns[0].op_type == "Transpose" and attributes(turns[0]).get("perm") == [1, 0, 2]:
-        reading.said.append("x is (B, T, I), as the model takes it: it turns its input before the LSTM")
+        reading.said.append("x is (B, T, I), as the model takes it: it transposes its input before the LSTM")
         return True
     return False

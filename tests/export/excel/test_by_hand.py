@@ -328,7 +328,7 @@ def test_inputs_and_states_are_changed_here(tmp_path: Path) -> None:
     book = opened(tmp_path, example("gru"), values=False)
     assert str(book["Inputs"]["C6"].value).startswith("='By hand'!")
     assert str(book["Initial states"]["B6"].value).startswith("='By hand'!")
-    assert book["Inputs"]["A2"].value == "The numbers on grey stand on 'By hand': change them there."
+    assert book["Inputs"]["A2"].value == "The numbers on grey come from 'By hand': change them there."
 
 
 @pytest.mark.few(0)

@@ -119,7 +119,7 @@ def test_a_long_text_is_shown_where_it_matters() -> None:
     trace = lstm(500, 3, 1)
     figure = trace.plot.contribution("499/h_t[0]", occlusion=60)
     assert "Occlusion was measured for 60 of 500 steps and states." in caption(figure)
-    assert "Of 500 steps those from 4" in figure.caption
+    assert "Steps 4" in figure.caption
     assert len(figure.data) == 500
     assert len(figure.svg()) < 100_000
 

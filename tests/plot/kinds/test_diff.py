@@ -113,9 +113,9 @@ def test_no_difference_and_numbers_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("other", "options", "message"),
     [
-        (lstm(4, 3), {}, "the two traces have other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
-        (lstm(4, 3), {"steps": slice(2, 5)}, "other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
-        (lstm(6, 3, batch=2), {}, "the two traces have to have the same rows: one has B = 1, the other 2"),
+        (lstm(4, 3), {}, "the two traces have different steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(4, 3), {"steps": slice(2, 5)}, "different steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(6, 3, batch=2), {}, "the two traces must have the same batch size: one has B = 1, the other 2"),
         (lstm(6, 4), {}, "nothing to compare: none of c_t, f_t, h_t, i_t, o_t is in both with the same width"),
         (lstm(6, 3), {"unit": 7}, "no unit 7 to draw: there are 0 to 2"),
         (lstm(6, 3), {"lines": "q_t"}, "no line 'q_t'"),
@@ -189,10 +189,10 @@ def test_the_largest_difference_is_none_of_what_is_held() -> None:
         line = max(LINES, key=lambda name: float(gaps[name].max()))
         t, unit = np.unravel_index(gaps[line].argmax(), gaps[line].shape)
         for caption in (a.plot.diff(b).caption, b.plot.diff(a).caption):
-            assert f"But for what is held, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
+            assert f"Apart from held values, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
             assert f", in {line}, unit {unit}, step {t}." in caption
             assert "The largest difference" not in caption
-    assert "All that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
+    assert "Everything that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
     b = lt.run(a.parameters["0/forward"], a.x, hold={"c_t[1]": "*1.0001"})
     b.lines["0/forward"]["i_t"][3, 0, 2] += 9.0  # larger than what is held
     assert "The largest difference is 9, in i_t, unit 2, step 3." in a.plot.diff(b).caption

@@ -104,10 +104,10 @@ def test_of_many_steps_those_that_matter_and_what_the_others_add_up_to() -> None
     trace = lstm(400, 3, 1)
     figure = trace.plot.memory("399/c_t[1]")
     left = np.array([left for step, (_, left) in account(trace, "forward", 399, 0, 1).items() if step is not None])
-    first = int(caption(figure).partition("Of 400 steps those from ")[2].split()[0])
+    first = int(caption(figure).partition("Steps ")[2].split()[0])
     assert 1 < first < 390
     assert np.abs(left[:first]).sum() <= 0.01 * np.abs(left).sum()
-    assert f"in all: left: {shown_number(left[:first].sum())}." in figure.caption
+    assert f"of all sizes: left: {shown_number(left[:first].sum())}." in figure.caption
     seen = [int(name) for name in marks(figure) if name.isdecimal()]
     assert min(seen) >= first
     assert len(figure.data) == 401
@@ -117,7 +117,7 @@ def test_columns_of_several_steps_hide_nothing_that_cancels_out() -> None:
     x = np.random.default_rng(2).normal(size=(1000, 1))
     cell = {"equations": "c_t = c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
     figure = lt.run({}, x, cell=cell).plot.memory("999/c_t[0]")
-    assert "A column has 3 steps: above 0 the sum of all that is positive there" in caption(figure)
+    assert "A column covers 3 steps: above 0 the sum of everything positive there" in caption(figure)
     (panel,) = panels(figure)
     full = [bar for bar in panel.bars if bar.kind == "c0"]
     parts = [x[at : at + 3, 0] for at in range(0, 1000, 3)]

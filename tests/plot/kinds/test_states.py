@@ -151,7 +151,7 @@ def test_a_large_trace_is_reduced_and_says_how(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("lstm_trace.plot.coloured_text.MOST", 4_000)
     trace = lstm(90, 30)
     figure = trace.plot.states(order="index")
-    steps = int(re.findall(r"Each field is of (\d+) steps: their value", figure.caption)[0])
+    steps = int(re.findall(r"Each field covers (\d+) steps and shows the value", figure.caption)[0])
     drawn = images(figure.svg())
     assert sum(pixels.size for pixels, _ in drawn) <= 4_000
     for (pixels, _), line in zip(drawn, (*GATES, "c_t", "h_t"), strict=True):
@@ -174,7 +174,7 @@ def test_the_size_of_a_large_trace() -> None:
     assert len(figure.html()) < 1_000_000
     found = figure.to_vega()
     check(found)
-    ((steps, units),) = re.findall(r"Each field is of (\d+) steps and (\d+) units", str(found["title"]["subtitle"]))
+    ((steps, units),) = re.findall(r"Each field covers (\d+) steps and (\d+) units", str(found["title"]["subtitle"]))
     for (view, values), line in zip(views(found), (*GATES, "c_t", "h_t"), strict=True):
         order = [int(name[len(line) + 1 : -1]) for name in columns(figure)[line]]
         middle = 0.5 if line in GATES else 0.0

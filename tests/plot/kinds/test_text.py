@@ -70,7 +70,7 @@ def test_without_a_unit_the_one_that_changes_most() -> None:
     figure = trace.plot.text()
     best = int(np.ptp(trace["h_t"][:, 0], axis=0).argmax())
     assert list(figure.data.columns) == [f"h_t[{best}]"]
-    assert figure.caption == "Of 7 units the one whose values change most is shown."
+    assert figure.caption == "Shown is the one of 7 units whose values change most."
     assert [text for text, *_ in parts(figure)] == [str(t) for t in range(9)]  # no labels: the numbers of the steps
     both = stacked(lengths=[4, 2]).plot.text(batch=1)
     assert len(both.data.columns) == 1

@@ -245,7 +245,7 @@ def test_of_many_units_those_that_change_most() -> None:
     wanted = sorted(np.argsort(-np.max([np.ptp(values, axis=0) for values in lines], axis=0))[:8])
     figure = trace.plot()
     assert list(dict.fromkeys(re.findall(r"\[(\d+)\]", " ".join(figure.data.columns)))) == [str(j) for j in wanted]
-    assert figure.caption == "Of 12 units the 8 whose values change most are shown."
+    assert figure.caption == "Shown are the 8 of 12 units whose values change most."
     assert figure.caption in figure.svg()
     assert len(trace.plot(unit=list(range(7))).data.columns) == 7 * 6
     assert not trace.plot(unit=11).caption

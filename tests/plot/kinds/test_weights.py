@@ -147,7 +147,7 @@ def test_the_specification_and_large_matrices() -> None:
         assert read == dict(np.ndenumerate(wanted)), view
     large = lstm(1, 200).plot.weights()
     check(large.to_vega())
-    assert re.findall(r"Each field is of \d+ rows and \d+ columns", str(large.to_vega()["title"]))
+    assert re.findall(r"Each field covers \d+ rows and \d+ columns", str(large.to_vega()["title"]))
     assert len(large.svg()) < 1_000_000
 
 

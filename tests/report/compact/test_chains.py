@@ -180,7 +180,7 @@ def test_large_matrices_stand_by_their_names() -> None:
     draw = np.random.default_rng(0)
     weights = {f"W_{s}{g}": draw.normal(size=(7, 7)) for s in "xh" for g in "ifco"}
     report = compact(lt.run(weights, np.ones((1, 7))))
-    assert "The matrices are too large to be filled in: they stand in the formulas by their names." in report
+    assert "The matrices are too large to be filled in: the formulas use their names." in report
     assert "i_t = σ(W_xi [1; 1; 1; 1; 1; 1; 1]) ≈ σ([" in report
 
 

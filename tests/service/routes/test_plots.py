@@ -82,7 +82,7 @@ def test_two_runs(api: Any, run: Any) -> None:
         found = api.get(f"/diffs/plot/{kind}", params=query)
         assert (found.status_code, found.headers["content-type"]) == (200, "image/svg+xml"), found.text
         assert found.text.startswith("<svg ")
-    assert "a picture of one run" in api.get("/diffs/plot/states", params=query).json()["detail"]
+    assert "shows one run" in api.get("/diffs/plot/states", params=query).json()["detail"]
     missing = api.get("/diffs/plot/diff", params={"a": run["id"]})
     assert (missing.status_code, "parameter b" in missing.json()["detail"]) == (422, True)
     gone = api.get("/diffs/plot/diff", params={"a": "0" * 32, "b": run["id"]})

@@ -181,7 +181,7 @@ def test_downloads_have_a_name_and_a_type(api: Any) -> None:
         ("/runs/{id}/at/c_tt", 404, "did you mean 'c_t'"),
         ("/runs/{id}/values?line=c_tt", 404, "did you mean 'c_t'"),
         ("/runs/{id}/values?t=one", 422, "expected a number or A:B"),
-        ("/runs/{id}/step?t=9", 404, "t 9 is not there"),
+        ("/runs/{id}/step?t=9", 404, "t 9 does not exist"),
         ("/runs/{id}/step?batch=9", 404, "no batch row 9"),
         ("/runs/{id}/step?layer=9", 404, "no layer 9"),
         ("/runs/{id}/step?digits=99", 422, "digits"),

@@ -57,21 +57,21 @@ def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Pat
     [
         ("t,value\n0,1\n", "expected the columns layer,direction,t,batch,line,unit,value; found t,value"),
         ("t,line,value\n0,i_t,1\n", "row 2: batch is missing, and i_t has 2 of them"),
-        ("t,batch,line,value\n0,0,i_x,1\n", "row 2: no line 'i_x' in the reference; did you mean 'i_t'?"),
-        ("t,batch,line,value\n9,0,i_t,1\n", "row 2: t 9 is not there; i_t has 0 to 3"),
-        ("t,batch,line,unit,value\n0,0,i_t,7,1\n", "row 2: unit 7 is not there; i_t has 5"),
+        ("t,batch,line,value\n0,0,i_x,1\n", "row 2: the reference has no line 'i_x'; did you mean 'i_t'?"),
+        ("t,batch,line,value\n9,0,i_t,1\n", "row 2: t 9 does not exist; i_t has 0 to 3"),
+        ("t,batch,line,unit,value\n0,0,i_t,7,1\n", "row 2: unit 7 does not exist; i_t has 5"),
         ("t,batch,line,unit,value\n0,0,i_t,1,one\n", "row 2: value is 'one'; expected a number"),
         ("t,batch,line,unit,value\n0,0,i_t,1,\n", "row 2: value is ''; expected a number"),
         ("t,batch,line,unit,value\n0,0,i_t,1\n", "row 2: no value"),
-        ("t,batch,line,unit,value\n0,0,i_t,1,0,5\n", "row 2: 6 cells; there are 5 columns"),
+        ("t,batch,line,unit,value\n0,0,i_t,1,0,5\n", "row 2: 6 cells, but there are 5 columns"),
         ("t,batch,line,value\n0,0,i_t,0.5\n", "row 2: unit is missing, and i_t has 5 of them"),
         ("t,batch,line,unit,value\n0.7,0,i_t,1,1\n", "row 2: t is '0.7'; expected a whole number"),
         ("t,batch,line,unit,value\n0,one,i_t,1,1\n", "row 2: batch is 'one'; expected a whole number"),
         ("t,batch,line,unit,value\n\n0,0,i_t,1.9,1\n", "row 3: unit is '1.9'; expected a whole number"),
-        ("t,batch,line,unit,value\n0,0,i_t,-1,1\n", "row 2: unit -1 is not there; i_t has 5"),
+        ("t,batch,line,unit,value\n0,0,i_t,-1,1\n", "row 2: unit -1 does not exist; i_t has 5"),
         (
             "t,batch,line,unit,value\n0,0,i_t,1,1\n0,1,i_t,1,1\n0.0,0,i_t,1,1\n",
-            "row 4: row 2 has a value for the same 0/forward/0/0/i_t[1] already",
+            "row 4: row 2 already has a value for the same 0/forward/0/0/i_t[1]",
         ),
         ('{"t":0.5,"b":0,"line":"i_t","value":[1,2,3,4,5]}', "row 1: t is 0.5; expected a whole number"),
         ('{"t":true,"b":0,"line":"i_t","value":[1,2,3,4,5]}', "row 1: t is True; expected a whole number"),
@@ -81,10 +81,13 @@ def test_foreign_values_that_run_away_do_not_hide_where_that_began(tmp_path: Pat
         ('{"t":0,"b":0,"line":"i_t","unit":0,"value":true}', "row 1: value is True; expected a number"),
         (
             '{"t":0,"b":0,"line":"i_t","unit":3,"value":1}\n{"t":0,"b":0,"line":"i_t","value":[1,2,3,4,5]}',
-            "row 2: row 1 has a value for the same 0/forward/0/0/i_t already",
+            "row 2: row 1 already has a value for the same 0/forward/0/0/i_t",
         ),
         ("", "expected the columns layer,direction,t,batch,line,unit,value; found none"),
-        ("t,batch,line,unit,value\n", "no values in it; expected rows below layer,direction,t,batch,line,unit,value"),
+        (
+            "t,batch,line,unit,value\n",
+            "the file has no values; expected rows below layer,direction,t,batch,line,unit,value",
+        ),
         ('{"t":0,"b":0,"line":"i_t","value":[1,2]}', "row 1: 2 values; i_t has 5 units"),
         ('{"t":0', "row 1: "),
     ],
@@ -100,7 +103,7 @@ def test_foreign_faults(tmp_path: Path, text: str, message: str) -> None:
 def test_an_empty_file_of_json_lines_is_told_as_such(tmp_path: Path) -> None:
     path = tmp_path / "port.jsonl"
     path.write_text("\n")
-    with pytest.raises(FileError, match=r'no values in it; expected JSON lines {"t": 0, "line": "i_t"'):
+    with pytest.raises(FileError, match=r'the file has no values; expected JSON lines {"t": 0, "line": "i_t"'):
         read_external(path, traced({}, layers=1, both=False))
 
 
@@ -246,7 +249,7 @@ def test_exit_codes_of_values(tmp_path: Path) -> None:
     path.write_text("t,line,unit,value\n0,h_t,0,1\n0,h_t,0,1\n")
     run = CliRunner().invoke(main, ["diff", str(tmp_path / "ref.json"), str(path)])
     assert run.exit_code == 2
-    assert "row 3: row 2 has a value for the same 0/forward/0/0/h_t[0] already" in run.stderr
+    assert "row 3: row 2 already has a value for the same 0/forward/0/0/h_t[0]" in run.stderr
 
 
 def test_values_of_a_stack_follow_from_the_layers_below(tmp_path: Path) -> None:

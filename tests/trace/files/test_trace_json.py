@@ -120,7 +120,7 @@ def damaged(change: Any) -> bytes:
 DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.pop("format"), 'not a trace (no "format": "lstm-trace/1"); a problem is traced with `lstm-trace run`'),
     (lambda d: d.update(format="onnx/7"), 'not a trace (no "format": "lstm-trace/1")'),
-    (lambda d: d.update(format="lstm-trace/2"), "written in the format lstm-trace/2, this version reads lstm-trace/1;"),
+    (lambda d: d.update(format="lstm-trace/2"), "written in the format lstm-trace/2; this version reads lstm-trace/1;"),
     (lambda d: d.update(stepz=3), "unknown key 'stepz'; did you mean 'steps'?"),
     (lambda d: d.pop("steps"), "steps is missing"),
     (lambda d: d.update(steps="three"), "steps: expected a whole number, found the text 'three'"),
@@ -257,7 +257,7 @@ def test_options_that_the_equations_do_not_bear_out_are_refused(
     save_unchecked(said, tmp_path / f"t.{suffix}")
     with pytest.raises(FileError) as error:
         lt.load(tmp_path / f"t.{suffix}")
-    assert "0/forward: the trace says that its cell is lstm (" in str(error.value)
+    assert "0/forward: the trace states that its cell is lstm (" in str(error.value)
     assert message in str(error.value)
 
 
@@ -268,7 +268,7 @@ def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(s
     for claim, message in (
         (
             {"merge": "mean"},
-            "0/joined: the trace says that its cell is merge: mean, which has y_t = 0.5 * (y_forward +",
+            "0/joined: the trace states that its cell is merge: mean, which has y_t = 0.5 * (y_forward +",
         ),
         ({"merge": "none"}, "0/joined: the directions are joined, and merge says none"),
         (
@@ -276,7 +276,7 @@ def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(s
             "with padding: zero, which has y_t = where(valid, h_t, 0); its equations have y_t = where(",
         ),
         ({"padding": "carry"}, "with padding: carry, which has y_t = where(valid, h_t, h_prev); its equations have"),
-        ({"padding": None}, "inputs.lengths is given, and padding does not say what is put out there"),
+        ({"padding": None}, "inputs.lengths is given, and padding does not say what is output there"),
         (
             {"kind": "slstm", "options": {"bias": "one"}},
             "which has log_f = -softplus(-z_f); its equations have nothing",

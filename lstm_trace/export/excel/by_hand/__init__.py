@@ -1,1 +1,1 @@
-"""The sheet "By hand": the calculation of a small problem as it would stand on a blackboard, on one page."""
+"""The sheet "By hand": the calculation of a small problem on one page, as it would be written on a blackboard."""

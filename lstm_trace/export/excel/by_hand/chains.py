@@ -1,8 +1,7 @@
-"""What stands on the sheet By hand: lines as chains on a blackboard, the columns they share, bands of them, and names.
+"""The content of the sheet By hand: lines as chains on a blackboard, the columns they share, bands of them, and names.
 
-A chain is what is multiplied, the sign, the result, and on to what is done with that. The columns are a row of slots
-into which each chain fits, as short as possible. Names and symbols are those of reports; an index is a text that stands
-lower.
+A chain is what is multiplied, the sign, the result, and what is then done with it. The columns are a row of slots
+into which each chain fits, as short as possible. Names and symbols are those of reports; an index is a subscript.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from ....view.line_groups import groups
 from ....view.view import Naming
 from ..sheets import Book, StepGrid
 
-#: Texts, and whether each stands lower.
+#: Texts, and whether each is a subscript.
 Runs = tuple[tuple[str, bool], ...]
 
 _LOW, _BACK = "\x02", "\x03"  # no text has them: they are made visible wherever a text comes from a file
@@ -50,11 +49,11 @@ class SheetNames(Naming):
     words: Words
 
     def symbol(self, stage: Stage, name: str, t: int | None = None) -> Runs:
-        """The symbol of a value, at a step with the index of that, or what it computes where it has no name."""
+        """The symbol of a value, at a step with that step's index, or what it computes if it has no name."""
         node = value(name, stage.cell)
         node = node if t is None else self.at(stage, t, node)
         found: list[tuple[str, bool]] = []
-        depth = 0  # an index within an index stands with it
+        depth = 0  # an index within an index stays with it
         for part in re.split(f"([{_LOW}{_BACK}])", Printer(self.trace.header.symbols, _LOWERED)(node)):
             if part in (_LOW, _BACK):
                 depth += 1 if part == _LOW else -1
@@ -63,11 +62,11 @@ class SheetNames(Naming):
         return tuple(found)
 
     def text(self, stage: Stage, name: str) -> str:
-        """The symbol where no index can stand lower: `h_t`."""
+        """The symbol if no index can be a subscript: `h_t`."""
         return Printer(self.trace.header.symbols, _PLAIN)(value(name, stage.cell))
 
     def title(self, name: str) -> str:
-        """A line in words; empty where there are none."""
+        """A line in words; empty if there are none."""
         key = f"{self.trace.header.kind}.{name}"
         return self.words.word(key) if self.words.has(key) else ""
 
@@ -97,18 +96,18 @@ def plain(text: Runs) -> str:
     return "".join(part for part, _ in text)
 
 
-#: Operations that stand between their two operands.
+#: Operations that are written between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
-#: Those that may stand as terms of a sum, each followed by its own result.
+#: Operations that may be terms of a sum, each followed by its own result.
 _TERMS = ("matvec", "vecmat", "mul", "div")
-#: A chain goes on with its last result as long as it has no more values than this.
+#: A chain continues with its last result as long as that has no more values than this.
 LONGEST = 12
 
 
 class Piece(NamedTuple):
-    """What stands in a chain: a `matrix`, a `vector`, or a text: a `sign`, or a `symbol` for a matrix.
+    """A part of a chain: a `matrix`, a `vector`, or a text: a `sign`, or a `symbol` for a matrix.
 
-    name: of the value, or the text. fresh: whether it is computed here. flipped: whether a matrix stands transposed.
+    name: of the value, or the text. fresh: whether it is computed here. flipped: whether a matrix is transposed.
     """
 
     kind: str
@@ -123,7 +122,7 @@ class Piece(NamedTuple):
 
 
 Chain = tuple[Piece, ...]
-#: What is left free between two chains: a sign and a value.
+#: The free space between two chains: a sign and a value.
 GAP = (Piece("sign", ""), Piece("vector", ""))
 
 
@@ -133,10 +132,10 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     Args:
         stage: whose lines they are.
         lines: those of a group, in computing order.
-        alone: lines of which only the result is shown, since what they read is not there.
+        alone: lines of which only the result is shown, because what they read is not on the sheet.
 
     Returns:
-        The chains in computing order; each begins with values that stand in an earlier one, or elsewhere.
+        The chains in computing order; each begins with values that occur in an earlier one, or elsewhere.
     """
     own = {line.name: line for line in lines}
     terms = {line.name for line in lines if line.name not in alone and _is_term(stage, line, own, alone)}
@@ -188,7 +187,7 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
         for k, (sign_, term) in enumerate(zip(line.constants, line.operands, strict=True)):
             parts += [text("−" if sign_ < 0 else "+")] if k or sign_ < 0 else []
             parts += operand(term)
-        return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is no sum
+        return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is not a sum
     if line.product:
         matrix, vector = line.product
         first = Piece("matrix", matrix, flipped=line.op == "vecmat")
@@ -207,7 +206,7 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
 
 
 def _function(line: Line, operands: tuple[Chain, ...], result: Piece) -> Chain:
-    """A named function: between its only operand and the result; several operands stand in parentheses."""
+    """A named function: between its only operand and the result; several operands are in parentheses."""
     name = sign(line.op)[1]
     defaults = tuple(value for _, value in OPS[line.op].constants)
     constants = () if line.constants == defaults else tuple(map(number, line.constants))
@@ -218,7 +217,7 @@ def _function(line: Line, operands: tuple[Chain, ...], result: Piece) -> Chain:
     return (Piece("sign", f"{name} ("), *parts, Piece("sign", ") ="), result)
 
 
-#: What a slot is worth, in widths of a number.
+#: The size of a slot, in widths of a number.
 _WIDTH = {"vector": 1.0, "sign": 0.4, "symbol": 0.9}
 
 
@@ -234,7 +233,7 @@ class Slot(NamedTuple):
         return self.width * _WIDTH.get(self.kind, 1.0)
 
     def takes(self, piece: Piece) -> bool:
-        """Whether a piece may stand here: a vector in a column of a matrix too, a sign where a symbol does."""
+        """Whether a piece may go here: a vector also in a column of a matrix, a sign also in the place of a symbol."""
         return self.kind == piece.kind or (self.kind, piece.kind) in (("matrix", "vector"), ("symbol", "sign"))
 
 
@@ -255,7 +254,7 @@ def shared(chains: Iterable[Chain], widths: Widths) -> list[Slot]:
 
 
 def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
-    """The slots with as few more as take the chain too: a shortest common supersequence."""
+    """The slots, with as few more as needed to take the chain too: a shortest common supersequence."""
     more = [slot(piece, widths) for piece in chain]
 
     best = {(0, 0): _Way(0.0)}  # for the first i slots and the first j pieces
@@ -283,9 +282,9 @@ class _Way(NamedTuple):
 
 
 def slots_of_chains(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[int]] | None:
-    """The slots of each piece of chains beside each other, each as close together as the others let it stand.
+    """The slots of each piece of chains next to each other, each as close together as the others allow.
 
-    None where they do not fit. As much is left free between two chains as `GAP` takes.
+    None if they do not fit. The space left free between two chains is that of `GAP`.
     """
 
     @cache
@@ -319,7 +318,7 @@ def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> li
 
 
 def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> tuple[tuple[Chain, ...], ...]:
-    """The chains in rows: as many beside each other as the slots take."""
+    """The chains in rows: as many next to each other as the slots take."""
     rows: list[tuple[Chain, ...]] = []
     for chain in chains:
         if rows and slots_of_chains(slots, [*rows[-1], chain], widths) is not None:
@@ -329,14 +328,14 @@ def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> tu
     return tuple(rows)
 
 
-#: The keys of what belongs to no layer: the input and what says which steps are valid.
+#: The keys of what belongs to no layer: the input, and the mask of valid steps.
 SHARED = ""
 
 
 class Band(NamedTuple):
     """Some chains of one stage, in rows.
 
-    title: a key of `texts.toml`, or a text. edge: whether it stands at the step where the direction begins alone.
+    title: a key of `texts.toml`, or a text. edge: whether it appears only at the step where the direction begins.
     """
 
     grid: StepGrid
@@ -346,7 +345,7 @@ class Band(NamedTuple):
 
 
 class BandPlan(NamedTuple):
-    """The bands of each stage, and the slots of the columns of the first step and of every other beside it."""
+    """The bands of each stage, and the slots of the columns of the first step and of every other step next to it."""
 
     stages: tuple[tuple[StepGrid | None, tuple[Band, ...]], ...]
     first: tuple[Slot, ...]
@@ -363,7 +362,7 @@ def plan(book: Book) -> BandPlan:
     for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
         for line in grid.stage.cell.lines:
             if line.product and line.product[0] in book.weights(grid):
-                name, *_ = line.product  # layers have matrices of one name and several sizes
+                name, *_ = line.product  # layers have matrices of the same name and several sizes
                 columns = book.weights(grid)[name].values.shape[1 if line.op == "matvec" else 0]
                 widths[name] = max(columns, widths.get(name, 0))
         loose.append((grid, list(_of(book, grid))))
@@ -377,17 +376,17 @@ def plan(book: Book) -> BandPlan:
 
 
 def again(chain: Chain) -> Chain:
-    """A chain at another step beside the first: its matrices are the same, and stand there as symbols."""
+    """A chain at another step next to the first: its matrices are the same, and are written there as symbols."""
     found: list[Piece] = []
     for piece in chain:
         if piece.kind == "sign" and found and found[-1].kind == "symbol":
-            continue  # the sign stands with the symbol
+            continue  # the sign stays with the symbol
         found.append(piece._replace(kind="symbol") if piece.kind == "matrix" else piece)
     return tuple(found)
 
 
 def in_a_row(row: tuple[Chain, ...]) -> Chain:
-    """Chains beside each other as one, with gaps between them."""
+    """Chains next to each other as one, with gaps between them."""
     pieces: list[Piece] = []
     for chain in row:
         pieces += [*(GAP if pieces else ()), *chain]
@@ -395,7 +394,7 @@ def in_a_row(row: tuple[Chain, ...]) -> Chain:
 
 
 def _entries(book: Book) -> Iterator[Band]:
-    """The input, and what says which steps are valid, as the first stage that reads them calls them."""
+    """The input and the mask of valid steps, by the names that the first stage that reads them uses."""
     found: dict[str, tuple[StepGrid, str]] = {}
     for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
         for name in grid.blocks:

@@ -1,6 +1,6 @@
-"""Where each number of the sheet By hand stands, and its formula.
+"""Where each number of the sheet By hand is placed, and its formula.
 
-A formula is over cells of this sheet, and over others only where what it shows is to be edited there.
+A formula refers to cells of this sheet, and to other sheets only if what it shows is to be edited there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .chains import SHARED, Band, BandPlan, Chain, Piece, Runs, SheetNames, Slot
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
 #: Points of a digit on the screen.
 FONT = 11
-#: The sheet of paper, A4 lying, without its margins, in pixels of 1/96 inch.
+#: The sheet of paper, A4 landscape, without its margins, in pixels of 1/96 inch.
 PAPER = (281 / 25.4 * 96, 194 / 25.4 * 96)
 #: The rows above the first band: title, note, legend, and an empty one.
 HEAD = 4
@@ -48,12 +48,12 @@ class Placed(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """What it is the value of."""
+        """The value that it shows."""
         return key(self.grid, self.piece.name, self.t, self.b)
 
 
 def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
-    """Scope, name, step and row; parameters have neither of the last two, and the input has no scope."""
+    """Scope, name, step and row; parameters have no step or row, and the input has no scope."""
     source = grid.stage.sources.get(name)
     if source in (X, VALID):
         return SHARED, source, t, b
@@ -74,9 +74,10 @@ class SheetText(NamedTuple):
 
 @dataclass
 class HandLayout:
-    """The sheet. columns, rows: sizes in pixels, of rows those that are not `ROW`. homes: where each value is computed.
+    """The sheet.
 
-    across: steps beside each other. panels: (first row, one past the last, steps) of each row of steps. height: rows
+    columns, rows: sizes in pixels; of rows only those that differ from `ROW`. homes: where each value is computed.
+    across: steps next to each other. panels: (first row, one past the last, steps) of each row of steps. height: rows
     that are used.
     """
 
@@ -99,7 +100,7 @@ class HandLayout:
 
     @cached_property
     def called(self) -> SheetNames:
-        """What everything is called."""
+        """The names of everything on the sheet."""
         return names(self.book.trace)
 
     def pixels(self, top: int, bottom: int) -> int:
@@ -115,7 +116,7 @@ class HandLayout:
         return found
 
     def slots(self, k: int) -> Sequence[Slot]:
-        """The slots of the k-th step beside each other."""
+        """The slots of the k-th step next to each other."""
         return self.plan.others if k else self.plan.first
 
     def column(self, k: int, slot: int) -> int:
@@ -124,12 +125,12 @@ class HandLayout:
 
 
 def points(width: int, height: int) -> float:
-    """Points of a digit where so many pixels stand on one page."""
+    """The size of a digit in points if this many pixels fit on one page."""
     return FONT * min(PAPER[0] / width, PAPER[1] / height, 1.0)
 
 
 def laid(book: Book, plan: BandPlan, across: int, number: int) -> HandLayout:
-    """The sheet with so many steps beside each other. number: the pixels of a column of numbers."""
+    """The sheet with this many steps next to each other. number: the pixels of a column of numbers."""
     layout = HandLayout(book, plan, across, number)
     _columns(layout)
     several = sum(grid is not None for grid, _ in plan.stages) > 1
@@ -140,7 +141,7 @@ def laid(book: Book, plan: BandPlan, across: int, number: int) -> HandLayout:
 
 
 def _columns(layout: HandLayout) -> None:
-    """The size of every column: numbers alike, signs as their longest text."""
+    """The size of every column: numbers alike, signs as wide as their longest text."""
     labels, bands = layout.book.trace.header.names, [band for _, bands in layout.plan.stages for band in bands]
     named = [name for kind in ("x", "h", "y") for name in labels.get(kind, ())]
     widest = max(map(len, [*named, *(band.title for band in bands), "Initial states"]))
@@ -200,7 +201,7 @@ def _band(layout: HandLayout, band: Band, b: int, steps: Sequence[tuple[int, int
             for chain, slots in zip(*_row(layout, row, k), strict=True):
                 for piece, slot in zip(chain, slots, strict=True):
                     tall, wide = _extent(layout, band.grid, piece)
-                    tall = tall or height  # a sign stands in the middle
+                    tall = tall or height  # a sign is in the middle
                     column = layout.column(k, slot) + layout.slots(k)[slot].width - wide
                     found = Placed(piece, band.grid, t, b, top + 1 + (height - tall) // 2, column, tall, wide)
                     layout.pieces.append(found)
@@ -217,7 +218,7 @@ def _band(layout: HandLayout, band: Band, b: int, steps: Sequence[tuple[int, int
 
 
 def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]:
-    """(rows, columns) of a piece; those of a text are 0 and 1."""
+    """(rows, columns) of a piece; 0 and 1 for a text."""
     if not piece.is_value:
         return 0, 1
     if piece.name in grid.stage.cell.parameters:
@@ -229,8 +230,8 @@ def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]
 class SheetCell(NamedTuple):
     """One cell.
 
-    style: `edit` for a number to be changed, `given` for a copy of one, `copy` for one of a computed number, `live` for
-    a line, or `recorded` for a number that stays.
+    style: `edit` for a number to be changed, `given` for a copy of such a number, `copy` for a copy of a computed
+    number, `live` for a line, or `recorded` for a number that stays.
     """
 
     row: int
@@ -242,7 +243,7 @@ class SheetCell(NamedTuple):
 
 
 def entries(layout: HandLayout) -> Iterator[SheetCell]:
-    """Every number of the sheet, in the order in which its pieces stand there."""
+    """Every number of the sheet, in the order of its pieces."""
     near: dict[Key, Placed] = {}
     for placed in layout.pieces:
         if placed.piece.is_value:
@@ -255,7 +256,7 @@ def entries(layout: HandLayout) -> Iterator[SheetCell]:
 
 
 def _values(layout: HandLayout, placed: Placed) -> Array:
-    """The recorded numbers of a piece, as they stand: (rows, columns)."""
+    """The recorded numbers of a piece, as they are laid out: (rows, columns)."""
     book, name = layout.book, placed.piece.name
     if len(placed.key) == 2:
         values = book.weights(placed.grid)[name].matrix
@@ -303,12 +304,12 @@ def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
 
     Args:
         layout: of the sheet.
-        found: of what value; see `layout.key`.
+        found: the key of the value; see `layout.key`.
         j: the row within it.
         k: the column.
 
     Returns:
-        The formula; empty where the number is to be changed elsewhere.
+        The formula; empty if the number is to be changed elsewhere.
     """
     home = layout.homes.get(found)
     if home is None or not is_edited(layout, home):
@@ -317,7 +318,7 @@ def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
 
 
 def _is_given(layout: HandLayout, placed: Placed, home: Placed) -> bool:
-    """Whether a copy shows a weight or an input, as it was written, or whether a step is valid."""
+    """Whether a copy shows a weight or an input as it was written, or the mask of valid steps."""
     stage, name = placed.grid.stage, placed.piece.name
     return stage.sources.get(name) == VALID or (is_edited(layout, home) and name not in stage.cell.states)
 
@@ -346,16 +347,16 @@ def _ref(placed: Placed) -> Ref:
     return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}", across=False)
 
 
-#: So many vectors are compared by one formula, which has at most 8,192 characters.
+#: How many vectors are compared by one formula, which has at most 8,192 characters.
 MOST = 40
 
 
 def compared(layout: HandLayout) -> Iterator[Compared]:
-    """A row for each line, or several where it has many steps."""
+    """A row for each line, or several if it has many steps."""
     places = [*product(range(len(layout.book.rows)), enumerate(layout.book.steps))]
     for grid in layout.book.grids.values():
         for block in () if grid.stage.is_adjoint else grid.lines:
-            distances = []  # the vector stands in a column here, and lies in a row of the record
+            distances = []  # the vector is in a column here, and in a row of the record
             for b, (k, t) in places:
                 home = layout.homes[grid.stage.scope, block.name, t, b]
                 live = area(home.row, home.column, home.row + home.height - 1, home.column)

@@ -15,18 +15,18 @@ from ..sheets import ENTRIES, STEPS, TOP, Book, ValueBlock
 from .chains import Runs, begun, plain, plan
 from .layout import CHARACTER, ROW, HandLayout, SheetCell, SheetText, entries, is_edited, laid, points
 
-#: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
+#: Larger numbers of sequences and digits are not tried.
 SEQUENCES, NUMBERS = 6, 2000
-#: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
+#: The size of a digit on paper, in points: smaller ones are unreadable, and above the second nothing is gained.
 LEAST, ENOUGH = 4.7, 7.5
-#: Longer numbers are nobody's own.
+#: Numbers longer than this are nobody's own.
 WRITTEN = 11
-#: Decimals that are shown where nothing else is asked for.
+#: Decimals that are shown unless others are requested.
 SHOWN_DIGITS = 4
 
 
 def shown_digits(trace: Trace, asked: int | None) -> int:
-    """How many decimals are shown: as many as a person notes, where the trace was rounded by hand."""
+    """How many decimals are shown: as many as a person notes, if the trace was rounded by hand."""
     if asked is not None:
         return asked
     noted = rounding(trace.header.arithmetic)
@@ -41,7 +41,7 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
         digits: decimals that are shown.
 
     Returns:
-        The sheet with the steps beside each other that make its digits largest, or a reason in words.
+        The sheet with the number of steps next to each other that makes its digits largest, or a reason in words.
     """
     if not book.live:
         return "its cells are plain numbers (--values)"
@@ -68,7 +68,7 @@ def by_hand(book: Book, digits: int) -> Arranged | str:
 
 
 def _longest(book: Book, digits: int) -> int:
-    """Characters of the longest number: of given ones those that a person wrote, since others are shown rounded."""
+    """Characters of the longest number: of given numbers as a person wrote them, since others are shown rounded."""
     trace, scopes = book.trace, book.grids
     given = [values for scope in scopes for part in (trace.parameters, trace.initial, trace.given)
              for values in part.get(scope, {}).values()]  # fmt: skip
@@ -83,15 +83,15 @@ def _longest(book: Book, digits: int) -> int:
     return max([digits + 3, *(n for n in written if n <= WRITTEN), *computed])
 
 
-#: Pixels of a chart: what it needs, and what it takes where there is room.
+#: Pixels of a chart: what it needs, and what it takes if there is room.
 WIDTH, HEIGHT, WIDEST, TALLEST = 340, 220, 620, 300
 GAP = 10
-#: So many charts are shown.
+#: How many charts are shown.
 MOST = 4
 
 
 class ChartSpot(NamedTuple):
-    """Where a chart stands: a cell, pixels from there, and its size."""
+    """The place of a chart: a cell, an offset from it in pixels, and its size."""
 
     row: int
     column: int
@@ -111,7 +111,7 @@ class Arranged(NamedTuple):
 
 
 def arranged(layout: HandLayout) -> Arranged:
-    """The charts where they leave the digits largest: where steps are missing, or below."""
+    """The charts at the place that leaves the digits largest: in place of missing steps, or below."""
     count = min(len(list(_charts(layout))), MOST) if len(layout.book.steps) > 1 else 0
     room, used = layout.size
     bare = Arranged(layout, (), points(room, used), layout.height - 1)
@@ -125,7 +125,7 @@ def arranged(layout: HandLayout) -> Arranged:
 
 
 def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
-    """In the last row of steps, beside the last of them, below one another or in columns; none where none fit."""
+    """In the last row of steps, after the last of them, one below the other or in columns; none if none fit."""
     top, bottom, steps = layout.panels[-1]
     if steps == layout.across:
         return ()
@@ -142,7 +142,7 @@ def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
 def draw(found: Arranged, page: Page) -> None:
     """Insert the charts."""
     words, steps = found.layout.called.words, found.layout.book.steps
-    counted = words.nth(steps.start) == 1  # by places: 1, 2, 3; the layer's sheet counts from 0 always
+    counted = words.nth(steps.start) == 1  # by position: 1, 2, 3; the layer's sheet always counts from 0
     last, looks = TOP + len(steps) - 1, TEXTS["by_hand"]["chart"]
     axis = "step" if words.count_from == 0 or counted else "step, counted from 0"
     for spot, (name, sheet, series) in zip(found.spots, _charts(found.layout), strict=False):
@@ -167,7 +167,7 @@ _Series = tuple[ValueBlock, int, str, dict[str, Any]]
 
 
 def _charts(layout: HandLayout) -> Iterator[tuple[str, str, list[_Series]]]:
-    """(title, sheet, lines) of each: a unit with its gates and states, or a line of other width with its entries."""
+    """(title, sheet, lines) of each: a unit with its gates and states, or a line of another width with its entries."""
     called, shades = layout.called, TEXTS["by_hand"]["entries"]
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
     for grid in grids:
@@ -188,7 +188,7 @@ _TEXTS = TEXTS["by_hand"]
 
 
 class Pen:
-    """What is to be written, by row and column; formats are made once."""
+    """What is to be written, by row and column; each format is made once."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -214,7 +214,7 @@ class Pen:
         self.cells[at] = lambda: self.page.put(*at, entry.value, made, entry.formula)
 
     def text(self, row: int, at: int, text: str | Runs, width: int = 1, **look: Any) -> None:
-        """A text over some columns, with indices that stand lower."""
+        """A text over some columns, with subscripts."""
         parts = ((text, False),) if isinstance(text, str) else text
         self.cells[row, at] = lambda: self._text(row, at, parts, width, look)
 
@@ -255,7 +255,7 @@ def write(found: Arranged, page: Page) -> None:
     _pieces(layout, pen)
     _numbers(numbers, pen)
     pen.done()
-    for owner, tables in layout.book.tables.items():  # the names of weights lead here
+    for owner, tables in layout.book.tables.items():  # the names of weights refer to this place
         for table in tables:
             home = layout.homes.get((owner, table.name))
             if home is not None and is_edited(layout, home):
@@ -285,7 +285,7 @@ def _legend(layout: HandLayout, pen: Pen) -> None:
 
 
 def _pieces(layout: HandLayout, pen: Pen) -> None:
-    """Signs, and the symbols above what they stand for."""
+    """Signs, and the symbols above what they name."""
     for found in layout.pieces:
         stage = found.grid.stage
         if found.piece.is_value:
