@@ -287,7 +287,7 @@ def test_what_needs_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pyt
     span = cut(source.index(), 10)[0]
     monkeypatch.setattr("lstm_trace.weights.guards.SMALL", 8)
     monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 399)
-    with pytest.raises(LstmTraceError, match=r"in\.parquet: a part of 5 steps needs 400 bytes and 399 of memory are"):
+    with pytest.raises(LstmTraceError, match=r"in\.parquet: a part of 5 steps needs 400 bytes, and 399 of memory are"):
         source.read(span)
 
 

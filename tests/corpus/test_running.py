@@ -131,7 +131,7 @@ def test_parts_of_others_and_damaged_ones(model: lt.Model, inputs: Path, tmp_pat
     save_file({"mine": np.ones(1)}, tmp_path / "mine.safetensors", {"mine": "yes"})
     for said, found in {
         "is a part of another run; remove it": (tmp_path / "other" / part.name).read_bytes(),
-        "no part of a corpus; move it": (tmp_path / f"mine.{format}").read_bytes(),
+        "not a part of a corpus; move it": (tmp_path / f"mine.{format}").read_bytes(),
     }.items():
         part.write_bytes(found)
         with pytest.raises(FileError, match=f"part-00001.*{said}"):
