@@ -79,13 +79,20 @@ class Verification(Result):
     suspects: tuple[str, ...] = ()
 
     def hinted(self, words: Words) -> str:
-        """What was more likely changed than the lines, in a sentence; empty where nothing was."""
+        """The premises that were more likely changed than the lines.
+
+        Args:
+            words: those of the language.
+
+        Returns:
+            A sentence; empty if there are none.
+        """
         names = words.table["and"].join(self.suspects)
         return words.word("verification.suspects", names=names) if names else ""
 
     @property
     def hint(self) -> str:
-        """The premises that were more likely changed than the lines, in a sentence; empty if there are none."""
+        """What `hinted` says, in English."""
         return self.hinted(words())
 
     @property

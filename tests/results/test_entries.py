@@ -233,7 +233,7 @@ def grid(address: str, *rest: Any) -> EntryGrid:
 @pytest.mark.parametrize("way", ["contribution", "difference", "html"])
 def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     for module in (difference, gradient):
-        monkeypatch.setattr(module, "Grid", grid)
+        monkeypatch.setattr(module, "EntryGrid", grid)
     a, b = traced({}), traced({}, seed=2)
     monkeypatch.setattr(Counted, "made", 0)
     told = difference.difference(a, b, OF) if way == "difference" else explanation(a, OF, "contribution", baseline=b)

@@ -113,7 +113,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
             lt.load(path)
     data["stages"][0]["equations"] = equations.replace("hold: s_t", "hold: q_t")
     path.write_text(json.dumps(data))
-    with pytest.raises(FileError, match="hold: 'q_t' is no line"):
+    with pytest.raises(FileError, match="hold: 'q_t' is not a line"):
         lt.load(path)
 
 

@@ -288,7 +288,7 @@ def test_without_xlsxwriter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("ROWS", 80, r"85 rows \(a sheet has 80\); --steps 0:37 would fit"),
         ("COLUMNS", 60, r"\d+ columns \(a sheet has 60\); --only h_t,c_t,y_t would fit"),
         ("SHEETS", 19, r"24 sheets \(at most 19 are written\); --layer 0 would fit"),
-        ("CELLS", 25000, r"[\d,]+ cells \(more than 25,000 .*; --steps 0:19 would fit"),
+        ("CELLS", 25000, r"[\d,]+ cells \(no spreadsheet opens more than 25,000 .*; --steps 0:19 would fit"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_would(
