@@ -5,13 +5,17 @@ from __future__ import annotations
 import doctest
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from lstm_trace import __version__
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import VERBS, main
+from lstm_trace.remote.client import RemoteRun
+from lstm_trace.results import EXPLANATIONS
 
 from . import ROOT
 from .test_rooms import PACKAGE, ROOMS
@@ -99,6 +103,20 @@ def test_every_target_of_make_is_there(file: str | Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert set(called) <= set(targets)
     assert called or file in PAGES
+
+
+@pytest.mark.parametrize(
+    ("page", "names"), [("explain.md", EXPLANATIONS), ("results.md", EXPLANATIONS), ("problems.md", KINDS)]
+)
+def test_lists_of_the_docs_are_whole(page: str, names: Collection[str]) -> None:
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    missing = [name for name in names if not re.search(rf"\b{name}`|^\*\*{name}\*\*", text, re.M)]
+    assert not missing
+
+
+def test_the_client_names_every_explanation() -> None:
+    said = RemoteRun.explain.__doc__ or ""
+    assert not [name for name in EXPLANATIONS if f"`{name}`" not in said]
 
 
 def test_what_make_tests_is_there() -> None:

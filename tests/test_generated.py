@@ -8,9 +8,10 @@ import pytest
 
 from docs.generated import FILES, PAGES, TEXTS, filled
 
+FILLED = [page for page in PAGES if "<!-- generated:" in page.read_text(encoding="utf-8")]
 
-@pytest.mark.few(7)
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+@pytest.mark.parametrize("page", FILLED, ids=lambda page: page.name)
 def test_pages_are_current(page: object) -> None:
     text = page.read_text(encoding="utf-8")  # type: ignore[attr-defined]
     assert filled(text) == text, "make golden writes it"

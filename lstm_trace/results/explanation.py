@@ -68,7 +68,8 @@ def explaining(how: str) -> Callable[..., Explanation]:
 class Explanation(Finding):
     """Explains a value of a trace, or a trace as a whole.
 
-    of: the value's address as it was requested; None if there was none.
+    of: the value's address as it was requested; None if there was none. A subclass adds fields, but none that is called
+    `rows`, `blocks` or `panels`: these are readings.
     """
 
     trace: Trace

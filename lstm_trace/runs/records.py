@@ -24,7 +24,7 @@ Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "
 
 
 class ReadRoute(NamedTuple):
-    """The reply to one kind of GET request below a run or a corpus (`service/views.py`).
+    """The reply to one kind of GET request below a run or a corpus (`service/description.py`).
 
     path: relative path. function: of this room; its first argument is the location of the run or corpus, and it returns
     `reply` as JSON. whole: whether it reads a whole corpus, which may take longer.

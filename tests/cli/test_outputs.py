@@ -66,9 +66,9 @@ def call(verb: str, name: str, option: str, source: str, output: str) -> list[st
             arguments.append(source if parameter.name == name else "other.json")
         elif parameter.name == name or (isinstance(parameter.type, click.Path) and parameter.required):
             arguments += [parameter.opts[0], source if parameter.name == name else "other.json"]
-    explained = {f"explain {name}": ["--of", "0/h_t[0]"] for name in EXPLANATIONS if name not in ("gates", "padding")}
-    more = {**explained, "plot": ["--kind", "unit"]}
-    return [*arguments, *more.get(verb, [])]
+    of = any(parameter.name == "of" and parameter.required for parameter in command(verb).params)
+    more = ["--of", "0/h_t[0]"] if of else ["--kind", "unit"] if verb == "plot" else []
+    return [*arguments, *more]
 
 
 WAYS = ("the same name", "another spelling", "a symbolic link", "a hard link", "an open file")

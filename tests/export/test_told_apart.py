@@ -34,8 +34,9 @@ def read(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".parquet":
         found: list[dict[str, Any]] = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
         return found
+    delimiter = {".csv": ",", ".tsv": "\t"}[path.suffix]  # of another format the reader stands above
     with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        rows = csv.DictReader(file, delimiter=delimiter)
         texts = ("title", "direction", "token", "line", "op", "symbol", "formula", "substituted")
         return [
             {name: (cell if name in texts else float(cell)) if cell else None for name, cell in row.items()}

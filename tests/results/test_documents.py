@@ -81,6 +81,13 @@ def test_no_sentence_stays_english(results: dict[str, Explanation], name: str) -
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_column_that_is_shown_has_a_name(results: dict[str, Explanation], name: str) -> None:
+    for table in results[name].tables(words()):
+        missing = {column for column in table.shown or table.columns if not words().has(f"column.{column}")}
+        assert missing <= {"t"}, "without `column.…` in the languages, a table has the name of the code"
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_files_of_values_have_the_rows(results: dict[str, Explanation], name: str, tmp_path: Path) -> None:
     result = results[name]
     table = result.rows

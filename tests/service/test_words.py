@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from lstm_trace import service
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import page_texts, words
 
@@ -86,6 +87,14 @@ def test_the_service_is_there() -> None:
 @pytest.mark.parametrize("key", sorted(NAMED))
 def test_named_keys_are_there(key: str) -> None:
     assert key in KEYS or any(one.startswith(f"{key}.") for one in KEYS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_named_cell_has_a_name_and_those_of_its_gates(kind: str) -> None:
+    assert f"shell.cell.{kind}" in KEYS
+    gates = KINDS[kind].gates if len(KINDS[kind].gates) > 1 else ""
+    assert {f"bench.gate.{kind}.{gate}" for gate in gates} <= KEYS
+    assert not gates or re.search(rf'"{kind}"|^  {kind}:', (STATIC / "bench/given/gates.js").read_text("utf-8"), re.M)
 
 
 def test_no_text_is_left_over() -> None:

@@ -125,7 +125,9 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text("a text of some length, which is no database " * 50)
     with pytest.raises(StoreError, match=r"a\.db: file is not a database; name another file"):
         Database(f"sqlite:///{tmp_path}/a.db")
-    with pytest.raises(StoreError, match=r"none/a\.db: unable to open database file; is it a file in an existing folder"):
+    with pytest.raises(
+        StoreError, match=r"none/a\.db: unable to open database file; is it a file in an existing folder"
+    ):
         Database(f"sqlite:///{tmp_path}/none/a.db")
     with sqlite3.connect(tmp_path / "b.db") as other:
         other.execute("create table lstm_trace_items (x int)")
