@@ -130,7 +130,8 @@ class HtmlPrinter(blocks.BlockPrinter):
         body = ""
         self.making = True
         for row in block.rows:
-            cells = [f'<th scope="row">{self.text(cell)}</th>' for cell in row[: block.places]]
+            places = zip(row[: block.places], kinds, strict=False)
+            cells = [f'<th scope="row"{kind}>{self.text(cell)}</th>' for cell, kind in places]
             for cell, kind in zip(row[block.places :], kinds[block.places :], strict=True):
                 number = cell[0] if len(cell) == 1 else None
                 cells.append(

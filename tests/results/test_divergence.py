@@ -268,7 +268,7 @@ def test_a_page_of_its_own(tmp_path: Path) -> None:
     assert "<h1>Difference of a.json and b.json</h1>" in text
     called = "unit 4 (&lt;script&gt;x&lt;/script&gt;) of 0/forward"
     assert f"most of all {called}: " in text
-    assert f'<th scope="row">{called}</th>' in text
+    assert f'<th scope="row" class="text">{called}</th>' in text
     assert text.count('<figure class="plot">') == 1  # the picture of kind diff
     assert 'class="lstm-plot' in text
     assert text.count("<script") == 1

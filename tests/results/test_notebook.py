@@ -15,7 +15,7 @@ from ..support.table_cases import stacked
 
 
 def shown(trace: Trace, line: str) -> str:
-    found: str = re.findall(rf'<th scope="row">{line}</th>.*?<td class="text">([^<]*)</td></tr>', trace._repr_html_())[
+    found: str = re.findall(rf'<th scope="row"[^>]*>{line}</th>.*?<td class="text">([^<]*)</td></tr>', trace._repr_html_())[
         0
     ]
     return found
@@ -37,7 +37,7 @@ def test_a_row_of_padding_alone_shows_no_values() -> None:
 
 def rows_of(html: str) -> list[str]:
     """The first cells of the table."""
-    return re.findall(r'<tr><th scope="row">(.*?)</th>', html)
+    return re.findall(r'<tr><th scope="row"[^>]*>(.*?)</th>', html)
 
 
 def told_in(html: str) -> list[str]:
