@@ -13,7 +13,7 @@ from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words, words as strings
-from ..verification.verify import SUPPLIED, Verification
+from ..verification.verify import SUPPLIED, Verification, hint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +75,8 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
     if result.failed > sum(failure.values + len(failure.consequences) for failure in result.failures):
         yield words.word("verification.more")
-    if hint := result.hinted(words):
-        yield words.word("verification.hint", hint=hint)
+    if said := hint(result.suspects, words):
+        yield words.word("verification.hint", hint=said)
     for one in result.unknown[:LISTED]:
         yield words.word("verification.unknown", place=one.place, reason=one.why(words))
     if (more := len(result.unknown) - LISTED) > 0:

@@ -64,6 +64,12 @@ class Unknown(NamedTuple):
         return self.why(words())
 
 
+def hint(suspects: Sequence[str], words: Words) -> str:
+    """The sentence about premises that were more likely changed than the lines; empty if there are none."""
+    names = words.table["and"].join(suspects)
+    return words.word("verification.suspects", names=names) if names else ""
+
+
 @dataclass(frozen=True, repr=False)
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
@@ -78,22 +84,10 @@ class Verification(Result):
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
 
-    def hinted(self, words: Words) -> str:
-        """The premises that were more likely changed than the lines.
-
-        Args:
-            words: those of the language.
-
-        Returns:
-            A sentence; empty if there are none.
-        """
-        names = words.table["and"].join(self.suspects)
-        return words.word("verification.suspects", names=names) if names else ""
-
     @property
     def hint(self) -> str:
-        """What `hinted` says, in English."""
-        return self.hinted(words())
+        """The premises that were more likely changed than the lines, in a sentence; empty if there are none."""
+        return hint(self.suspects, words())
 
     @property
     def status(self) -> str:

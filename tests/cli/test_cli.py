@@ -189,7 +189,7 @@ TRACES: list[tuple[Any, str]] = [
     (lambda text: text[: len(text) // 2], "error: t.json: not complete JSON ("),
     (
         lambda text: text.replace("lstm-trace/1", "lstm-trace/9"),
-        "error: t.json: written in the format lstm-trace/9, this",
+        "error: t.json: written in the format lstm-trace/9; this",
     ),
     (lambda text: text.replace('"steps": 1', '"steps": 2'), "error: "),
     (lambda text: "", "error: t.json: "),

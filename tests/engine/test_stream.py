@@ -290,7 +290,7 @@ CHANGES: list[tuple[Callable[[Header], Any], str]] = [
     (manifest(lambda m: m["stages"][0].update(computed=[])), "0/forward: computed is empty, or names a line twice"),
     (manifest(lambda m: m["stages"][0].update(computed=["h_t", "h_t"])), "computed is empty, or names a line twice"),
     (manifest(lambda m: m["stages"][0].update(computed=["h_t"])), "computed leaves out o_t, which h_t reads"),
-    (manifest(lambda m: m["stages"][1].update(sources={"x_t": "7/forward/x"})), "the source of x_t is not there"),
+    (manifest(lambda m: m["stages"][1].update(sources={"x_t": "7/forward/x"})), "the source of x_t is missing"),
     (manifest(lambda m: m.update(steps=8)), "has shape"),
     (manifest(lambda m: m["stages"][0].update(equations="i_t = boom(x_t)")), "unknown function 'boom'"),
     (manifest(lambda m: m.update(extra=1)), "unknown key 'extra'"),

@@ -185,8 +185,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "ask: '7/i_t' is not an address here; expected i_t[j] (or the full layer/direction/t/b/…): "
         "layer 0, direction forward, t 0, b 0"]),
     (gate(ask=["i_t[3]"]), ["ask: there is no i_t[3]; i_t has [0] to [2]"]),
-    (gate(ask=["h_prev"]), ["ask: h_prev is the state that is carried in, no line; ask for h_t"]),
-    (gate(ask=["x_t"]), ["ask: x_t is an input, no line"]),
+    (gate(ask=["h_prev"]), ["ask: h_prev is the carried state, not a line; ask for h_t"]),
+    (gate(ask=["x_t"]), ["ask: x_t is an input, not a line"]),
     (gate(weights={"W_xi": [[1, 2], [3]]}), ["weights.W_xi: the list is ragged: row 1 has 1 number where row 0 has 2"]),
     (gate(weights={"W_xi": [[1, 2], 3]}), [
         "weights.W_xi: the list is ragged: row 1 is a single value where row 0 has 2"]),
@@ -229,7 +229,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     (gate(cell={"merge": "mean"}), [
         "option merge has no effect with one direction (forward); found 'mean'"]),
     (gate(cell={"padding": "repeat"}), [
-        "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
+        "option padding has no effect without lengths or a mask: give lengths or mask, or leave it out; "
         "found 'repeat'"]),
     (gate(names={"q": ["a"], "H": ["b"]}), [
         "names.q: expected 'x', 'h', 'y' or 't', found the text 'q'",

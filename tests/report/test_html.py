@@ -333,6 +333,7 @@ def test_notebook_of_an_explanation() -> None:
     said, _, table = html.rpartition("<table")
     assert table.count("<tr>") == 13
     assert "8 rows are left out (⋮): contribution -0.00142 in all, " in table  # 18 inputs, 10 shown
-    parts = re.findall(r'<tr><th scope="row"[^>]*>[^<]*</th><td>([^<]*)<', table)  # with the sums of what the gaps stand for
+    # with the sums of what the gaps stand for
+    parts = re.findall(r'<tr><th scope="row"[^>]*>[^<]*</th><td>([^<]*)<', table)
     assert sum(map(float, parts)) == pytest.approx(float(re.findall(r"difference is ([^<]*)<", said)[0]), rel=1e-4)
     assert "A .csv or .json file has every row.<" in table

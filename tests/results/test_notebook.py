@@ -15,10 +15,8 @@ from ..support.table_cases import stacked
 
 
 def shown(trace: Trace, line: str) -> str:
-    found: str = re.findall(rf'<th scope="row"[^>]*>{line}</th>.*?<td class="text">([^<]*)</td></tr>', trace._repr_html_())[
-        0
-    ]
-    return found
+    row = rf'<th scope="row"[^>]*>{line}</th>.*?<td class="text">([^<]*)</td></tr>'
+    return str(re.findall(row, trace._repr_html_())[0])
 
 
 @pytest.mark.parametrize(("direction", "last"), [("forward", 1), ("reverse", 0)])

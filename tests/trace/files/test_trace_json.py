@@ -138,8 +138,8 @@ DAMAGE: list[tuple[Any, str]] = [
         lambda d: d["stages"][0].update(direction="up"),
         "stages.0.direction: expected 'forward', 'reverse', 'joined', 'adjoint-f",
     ),
-    (lambda d: d["stages"][0].update(sources={}), "0/forward: the source of x_t is not there"),
-    (lambda d: d["stages"][0].update(sources={"x_t": "7/forward/h_t"}), "0/forward: the source of x_t is not there"),
+    (lambda d: d["stages"][0].update(sources={}), "0/forward: the source of x_t is missing"),
+    (lambda d: d["stages"][0].update(sources={"x_t": "7/forward/h_t"}), "0/forward: the source of x_t is missing"),
     (
         lambda d: d["stages"][0]["sources"].update(q="x"),
         "0/forward: sources names what is not an input of the equations",
@@ -193,7 +193,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batched=False), "batched is false, and the trace has 2 rows"),
     (
         lambda d: d["inputs"].update(lengths=[3, 1]),
-        "inputs.lengths is given, and padding does not say what is put out",
+        "inputs.lengths is given, and padding does not say what is output there",
     ),
     (lambda d: d["inputs"].update(x="many"), "inputs.x: expected a number, found the text 'many'"),
     (
