@@ -64,7 +64,7 @@ class ModelInspection(Finding, Sequence[Found]):
         return [_record(one) for one in self.found]
 
     def _json(self) -> Iterator[str]:
-        """The facts, which are not those of other tables."""
+        """The facts: a list, which has no title and no sentences."""
         return Result._json(self)
 
 
