@@ -32,6 +32,7 @@ from .model.problem import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens import with_tokens
 from .results.divergence import compared
+from .results.inspection import ModelInspection
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
 
 @checked
-def inspect(path: str | Path, layout: Any = None) -> list[Found]:
+def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
     """List the LSTMs in a model file.
 
     Args:
@@ -59,12 +60,13 @@ def inspect(path: str | Path, layout: Any = None) -> list[Found]:
         layout: how the arrays are stored, if the file does not say (docs/layouts.md).
 
     Returns:
-        One entry per LSTM: its name, kind, weights under canonical names, and options; see `weights.read.Found`.
+        A `ModelInspection`, a result (docs/results.md) that is also a sequence with one entry per LSTM: its name, kind,
+        weights under canonical names, and options; see `weights.read.Found`.
 
     Raises:
         FileError: if the file cannot be read.
     """
-    return read_model(path, layout)
+    return ModelInspection(Path(path).name, tuple(read_model(path, layout)))
 
 
 @checked

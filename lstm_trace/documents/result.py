@@ -25,7 +25,7 @@ from ..base.display import escape
 from ..base.writing import format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words, words as strings
-from ..printable import json_text
+from ..printable import json_text, message
 from .blocks import Block, Body, Heading, Items, Picture, marked
 from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered
 
@@ -57,9 +57,9 @@ class Result:
         """The picture, with its text in a language; None if there is none."""
         return _reading(self, "panels", lambda *_: None)(self, language)  # type: ignore[no-any-return]
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self) -> Any:
         """The facts as plain data, ready for JSON."""
-        return _reading(self, "facts")(self)  # type: ignore[no-any-return]
+        return _reading(self, "facts")(self)
 
     # -- from here on the same for every result --
 
@@ -237,7 +237,7 @@ class Finding(Result):
         """The rows of the last table."""
         return self.rows.to_frame()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Any:
         """Title, sentences and all rows, in English."""
         return self._facts(self.tables(strings()))
 
@@ -273,6 +273,9 @@ class Finding(Result):
     def rows(self) -> LongTable:
         """The table that holds the rows."""
         return self.tables(strings())[-1]
+
+    def __repr__(self) -> str:
+        return f"<{message(self.title(strings()))}; print(…) shows it>"
 
 
 def page(body: Body, words: Words) -> str:

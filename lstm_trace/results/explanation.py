@@ -108,9 +108,6 @@ class Explanation(Finding):
         frame.attrs["sentences"] = [*self.sentences(strings())]
         return frame
 
-    def __repr__(self) -> str:
-        return f"<{self.title(strings())}; print(…) shows it>"
-
 
 # -- worked solutions ------------------------------------------------------------------------------------------------
 

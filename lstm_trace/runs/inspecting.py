@@ -17,6 +17,7 @@ import numpy as np
 
 from ..base import writing
 from ..base.arrays import as_plain
+from ..base.display import wrapped
 from ..base.files import read_bytes
 from ..cell.network import forward_stages
 from ..cell.variants import named
@@ -24,15 +25,18 @@ from ..errors import FileError, counted, within
 from ..examples import text
 from ..languages.strings import words
 from ..model.problem import prepare_problem, read_problem
-from ..printable import printable
+from ..printable import message, printable
+from ..results.inspection import ModelInspection, option_text, options_text
 from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
-from ..weights.read import BIASES, Found, check_any, is_model, listing, option_text, read_model, record, row
+from ..weights.read import Found, check_any, is_model, read_model
 from .describing import check_values
 
 Facts = dict[str, Any]
+#: Labels with their texts.
+Rows = Sequence[tuple[str, str]]
 ROOMS = ".rooms"
 YAML = (".yaml", ".yml")
 #: Maximum size of a YAML problem: numbers of 20 MB took longer to read than any computation may.
@@ -102,42 +106,39 @@ def _facts(name: str) -> Facts:
 
 
 def _model(name: str) -> Facts:
-    found = read_model(name)
+    found = ModelInspection(name, tuple(read_model(name)))
     check_any(found, name)
-    described = [record(one) for one in found]
+    described = found.facts()
     usable = [facts for facts in described if "refused" not in facts]
     first = usable[0]
     more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
     sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}
     cell = _cell("lstm", first["options"]) + more
-    facts: Facts = {"kind": "model", "text": listing(name, found), "title": "", "cell": cell, "sizes": sizes}
+    facts: Facts = {"kind": "model", "text": str(found), "title": "", "cell": cell, "sizes": sizes}
     return facts | {"found": described}
 
 
 def _problem(name: str, content: bytes) -> Facts:
     model = prepare_problem(read_problem(name, content), name)
     base, sizes = model.defaults, {}
-    more: list[tuple[str, str]] = []
+    more = [("x", "none in the file: it is given with a run")]
     with within(name):
         check_values(base.hold)
     if base.x is not None:  # without one, a problem may be a set of weights, to be run over another input
         fed, work = model.laid_out()
         sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}
-        more += [("padding", fed.padded and f"marked by {fed.padded}"), ("values", f"{work.numbers:,} in a trace")]
-    else:
-        more += [("x", "none in the file: it is given with a run")]
-    more += [("given", ", ".join(base.given)), ("initial", ", ".join(base.initial))]
-    more += [("asked", ", ".join(base.ask) or "the output of the top layer")]
+        more = [("padding", fed.padded and f"marked by {fed.padded}"), ("values", f"{work.numbers:,} in a trace")]
+    asked = ", ".join(base.ask) or "the output of the top layer"
+    more += [("given", ", ".join(base.given)), ("initial", ", ".join(base.initial)), ("asked", asked)]
     return _described(name, "problem", model.header, model.weights, sizes, more)
 
 
 def _trace(name: str, trace: Trace) -> Facts:
     header, stages = trace.header, forward_stages(trace.stages)
-    held = sum(len(lines) for lines in trace.lines.values())
-    numbers = sum(array.size for lines in trace.lines.values() for array in lines.values())
+    held = [array for lines in trace.lines.values() for array in lines.values()]
     at = f"step {trace.first}" if trace.steps == 1 else f"steps {trace.first} to {trace.span[-1]}"
     more = [
-        ("lines", f"{counted(held, 'line')} with {numbers:,} values, {at}"),
+        ("lines", f"{counted(len(held), 'line')} with {sum(array.size for array in held):,} values, {at}"),
         ("padding", trace.padded and f"marked by {trace.padded}"),
         ("gradients", "yes" if len(stages) < len(trace.stages) else ""),
         ("arithmetic", header.arithmetic or ""),
@@ -148,12 +149,7 @@ def _trace(name: str, trace: Trace) -> Facts:
 
 
 def _described(
-    name: str,
-    kind: str,
-    header: Header,
-    weights: Mapping[str, Mapping[str, Any]],
-    sizes: Mapping[str, int],
-    more: Sequence[tuple[str, str]],
+    name: str, kind: str, header: Header, weights: Mapping[str, Any], sizes: Mapping[str, int], more: Rows
 ) -> Facts:
     """The facts of a problem or trace, with the rows that both have in their text. more: further rows, if not empty."""
     arrays = {f"{scope}/{key}": array for scope, here in weights.items() for key, array in here.items()}
@@ -163,23 +159,23 @@ def _described(
     if header.kind != "equations":
         plain = named(header.kind, {"bias": header.options["bias"]})[1]
         options = {key: value for key, value in header.options.items() if value != plain.get(key)}
-    own = network.sizes()
-    sizes = {**sizes, **{size: own[size] for size in ("I", "H") if size in own}}
+    sizes = {**sizes, **{size: number for size, number in network.sizes().items() if size != "P"}}
     numbers = sum(np.size(array) for array in arrays.values())
     said = [
         ("title", header.title or "none"),
         ("cell", words("en").word(f"cell.{header.kind}")),
-        ("options", ", ".join(f"{key}: {option_text(value)}" for key, value in options.items())),
-        ("biases", BIASES[header.options["bias"]] if "bias" in header.options else ""),
+        ("options", options_text(options)),
+        ("biases", words("en").word(f"inspect.bias.{header.options['bias']}") if "bias" in header.options else ""),
         ("layers", f"{layers}, {' and '.join(directions)}"),
         ("sizes", ", ".join(f"{size} = {number}" for size, number in sizes.items())),
         ("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}"),
         *more,
         *(("imported", one) for one in header.imported),
     ]
+    rows = (row for label, one in said if one for row in wrapped(message(one), 78, f"  {label:<12}", " " * 14))
     return {
         "kind": kind,
-        "text": "\n".join([f"{name}: a {kind}", "", *(text for label, one in said if one for text in row(label, one))]),
+        "text": "\n".join([f"{name}: a {kind}", "", *rows]),
         "title": header.title,
         "cell": _cell(header.kind, options),
         "sizes": {**sizes, "layers": layers, "directions": len(directions)},

@@ -18,6 +18,8 @@ from lstm_trace.documents.result import Result
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
+from lstm_trace.results.inspection import ModelInspection
+from lstm_trace.weights.find import find
 
 DRAW = np.random.default_rng(8)
 WEIGHTS = {f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"}
@@ -42,6 +44,7 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "diff": (lambda: lt.diff(traced(), traced(1.5)), "Difference", "Unterschied"),
     "same": (lambda: lt.diff(traced(), traced()), "Difference", "Unterschied"),
     "identify": (lambda: lt.identify(WEIGHTS, X, traced().output), "Identification", "Identifikation"),
+    "inspect": (lambda: ModelInspection("w.npz", tuple(find(WEIGHTS, None))), "w.npz: 1 LSTM", "w.npz: 1 LSTM"),
     "number": (
         lambda: lt.derivation(traced(), "2/c_t[1]", of="3/h_t[0]"),
         "0/forward/2/0/c_t[1]",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
@@ -10,7 +11,7 @@ from ...base.option import Option
 from ...export.formats import TABLE_FORMATS
 from ..commands import OUTPUT, command
 from ..model_options import layout_options, stored
-from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, selection_options
+from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, result_options, selection_options
 
 _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
 
@@ -117,28 +118,19 @@ def export(
 
 
 @command("inspect")
+@result_options("text")
 @layout_options
-def inspect(
-    model: Annotated[str, click.Path()],
-    *,
-    form: Annotated[Literal["text", "json"], Option(flag="--format")] = "text",
-    **given: Any,
-) -> None:
-    """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters.
-
-    Args:
-        form: Output format.
-    """
-    from ...printable import json_text
-    from ...weights.read import as_asked, check_any, choose, listing, read_model, record
+def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
+    """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
+    from ...results.inspection import ModelInspection
+    from ...weights.read import as_asked, check_any, choose, read_model
 
     said = stored(given)
     found = read_model(model, said["layout"])
     if said["name"]:
         found = [choose(found, said["name"], model)]
-    found = [as_asked(one, said["options"]) for one in found]
     check_any(found, model)
-    echo(json_text([*map(record, found)], indent=2) if form == "json" else listing(model, found))
+    return ModelInspection(Path(model).name, tuple(as_asked(one, said["options"]) for one in found))
 
 
 @command("schema")
