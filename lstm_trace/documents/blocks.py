@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,8 +27,11 @@ def marked(text: str) -> Text:
 
     >>> marked("`value`: what it is")
     (Code(text='value'), ': what it is')
+    >>> marked("step 1 (‘`’)")
+    ('step 1 (‘`’)',)
     """
-    pieces = text.split("`")
+    # a name that stands in the sentence may have a backquote of its own, which stays
+    pieces = re.split(r"`(-{0,2}\w(?:[^`\n]*[\w)\]])?)`", text)
     return tuple(Code(piece) if at % 2 else piece for at, piece in enumerate(pieces) if piece)
 
 

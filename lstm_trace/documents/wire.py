@@ -1,5 +1,8 @@
 """Documents as JSON, for transfer between service, page and client: the tree of blocks, and back.
 
+What comes back is a stranger's: each member must be of the type that its class declares, and what printers set as it is
+(digits, signs, indices) must not be markup.
+
 A formula has its MathML and its text in addition to the tree, so that a page can show formulas that it does not
 understand. A picture is its SVG. This is not a format for storage: it changes with the tree.
 """
@@ -7,9 +10,11 @@ understand. A picture is its SVG. This is not a format for storage: it changes w
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 from ..errors import FileError
 from ..formulas import tree
@@ -25,6 +30,13 @@ KINDS: dict[str, type] = {
 }
 #: Maximum depth of a received tree.
 DEPTH = 60
+#: The levels of headings, and the widths of boxes in digits.
+SIZES = {"level": range(1, 7), "width": range(1000)}
+#: In a picture, all but what draws and its names: scripts, other elements, references to elsewhere.
+FOREIGN = r"""<(?!/?(svg|g|path|rect|text|tspan|circle|line|title|desc|style|image)\b)|<[^<>]*[\s/"']on\w+\s*="""
+FOREIGN += r"""|href=(?!"data:image/png;)|url\(|@import"""
+#: Members that printers set as they are; `sign` also between the formulas of a row.
+PLAIN = {"digits": r"[\w.,]+", "at": r"[\w.,: ]*", "sign": "[<>=≈≠≤≥:]?"}
 
 
 def encoded(body: blocks.Body) -> list[dict[str, Any]]:
@@ -39,7 +51,9 @@ def decoded(data: Sequence[Any]) -> blocks.Body:
     Raises FileError for anything else.
     """
     try:
-        return blocks.Body(tuple(_decoded(one, 0) for one in data), legible=True)
+        made = tuple(_decoded(one, 0) for one in data)
+        _check(blocks.Body, {"blocks": made})
+        return blocks.Body(made, legible=True)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise FileError(f"this is not a document of lstm-trace: {error}") from None
 
@@ -77,11 +91,41 @@ def _decoded(data: Any, depth: int) -> Any:
         return data
     if data["kind"] == "Picture":
         beside = None if data["beside"] is None else _decoded(data["beside"], depth + 1)
-        svg = str(data["svg"])
-        return blocks.Picture(lambda: svg, data["title"], data["caption"], beside=beside)
+        svg, words = str(data["svg"]), {"title": data["title"], "caption": data["caption"]}
+        _check(blocks.Picture, {**words, "beside": beside})
+        if found := re.search(FOREIGN, svg, re.IGNORECASE):
+            raise ValueError(f"a Picture cannot have {found[0][:60]!r}")
+        return blocks.Picture(lambda: svg, **words, beside=beside)
     kind: Any = KINDS[data["kind"]]
     names = kind._fields if kind is Shown else [part.name for part in fields(kind)]
     values = {name: _decoded(data[name], depth + 1) for name in names if name in data}
     if kind is blocks.Table:
         values["texts"] = frozenset(values.get("texts", ()))
+    for name in {"signs", "constants"} & values.keys():  # a number that is not finite came as a word
+        values[name] = tuple(map(float, values[name]))
+    _check(kind, values)
     return kind(**values)
+
+
+def _check(kind: Any, values: dict[str, Any]) -> None:
+    """Raise ValueError for a member that is of another type, or that would be more than it says."""
+    for name, value in values.items():
+        _adapter(kind, name).validate_python(value, strict=True)
+        if value not in SIZES.get(name, (value,)) or not re.fullmatch(PLAIN.get(name, ".*"), str(value), re.S):
+            raise ValueError(f"a {kind.__name__} cannot have {name} {str(value)[:60]!r}")
+    rows = values["rows"] if kind in (blocks.Table, blocks.Premises, tree.Mat) else ()
+    pairs = (
+        values["parts"] if kind is blocks.Row else [item[1:] for row in rows for item in row if kind is blocks.Premises]
+    )
+    if not all(re.fullmatch(PLAIN["sign"], sign) for sign, _ in pairs):
+        raise ValueError(f"a {kind.__name__} has signs that are words")
+    if kind is blocks.Table and len({len(row) for row in (*rows, *filter(None, [values["head"]]))}) != 1:
+        raise ValueError("a Table has rows of several widths, or none")
+
+
+@cache
+def _adapter(kind: type, name: str) -> Any:
+    """What checks a member by its annotation."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(get_type_hints(kind)[name])

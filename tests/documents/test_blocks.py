@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lstm_trace.documents import latex, markdown, terminal, typst, wire
-from lstm_trace.documents.blocks import Body, Derivation as Lines, Heading, Para, Row, Stacked, Table
+from lstm_trace.documents.blocks import Body, Code, Derivation as Lines, Heading, Para, Row, Stacked, Table, marked
 from lstm_trace.documents.html import HtmlPrinter
 from lstm_trace.errors import FileError
 from lstm_trace.formulas.tree import Blank, Call, Field, Prod, Sym, number
@@ -79,3 +79,53 @@ def test_a_tree_that_is_too_deep_is_refused() -> None:
         node = [node]
     with pytest.raises(FileError, match="more than 60 levels deep"):
         wire.decoded([{"kind": "Para", "text": node}])
+
+
+def shown(**change: object) -> dict[str, object]:
+    return {"kind": "Num", "shown": {"kind": "Shown", "negative": False, "digits": "1", "exponent": None} | change}
+
+
+def picture(inside: str) -> dict[str, object]:
+    svg = f'<svg viewBox="0 0 1 1" data-body="0 1" width="1" height="1">{inside}</svg>'
+    return {"kind": "Picture", "svg": svg, "title": "", "caption": "", "beside": None}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        shown(digits='#read("a")'), shown(digits="\\input{a}"), shown(digits="\x1b[2J"),
+        shown(exponent="1"), shown(negative=0),
+        {"kind": "Index", "of": shown(), "at": "\\input{a}"},
+        {"kind": "Holds", "left": shown(), "right": shown(), "sign": "#a"},
+        {"kind": "Blank", "name": "a", "width": 10**9},
+    ],
+)  # fmt: skip
+def test_what_printers_set_as_it_is_is_no_markup(block: dict[str, object]) -> None:
+    assert wire.decoded([{"kind": "Para", "text": [shown()]}])
+    with pytest.raises(FileError, match="this is not a document of lstm-trace"):
+        wire.decoded([{"kind": "Para", "text": [block]}])
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        5, "a", shown(), {"kind": "Heading", "level": 7, "text": ["a"]},
+        {"kind": "Heading", "level": "1", "text": ["a"]},
+        {"kind": "Para", "text": [None]}, {"kind": "Para", "text": ["a"], "leads": 1}, {"kind": "Listing", "rows": [5]},
+        {"kind": "Table", "head": [["a"]], "rows": [[["1"], ["2"]]]}, {"kind": "Table", "head": [], "rows": []},
+        {"kind": "Derivation", "lines": [[{"kind": "Row", "left": [], "parts": [["#a", shown()]]}]]},
+        {"kind": "Premises", "rows": [[[shown(), "\\a", shown()]]]},
+        picture("<script>a</script>"), picture('<g onload="a"/>'), picture('<image href="http://a"/>'), picture("<a/>"),
+        {**picture(""), "title": 5},
+    ],
+)  # fmt: skip
+def test_a_block_has_members_of_its_types(block: object) -> None:
+    assert wire.decoded([picture("<g><text>ons = 1</text></g>")])
+    with pytest.raises(FileError, match="this is not a document of lstm-trace"):
+        wire.decoded([block])
+
+
+def test_a_backquote_of_a_name_stays() -> None:
+    texts = ["step 1 (‘`’)", "‘`’) and ‘`’", "that a`b explains"]
+    assert [marked(text) for text in texts] == [(text,) for text in texts]
+    assert marked("see `-o FILE.csv` or `sd`") == ("see ", Code("-o FILE.csv"), " or ", Code("sd"))
