@@ -94,10 +94,10 @@ def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterato
     try:
         encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
         with part(target) as (handle, name):
-            # a temporary file is private to its owner; the finished one gets the mode that open() would have set
+            # a temporary file is private to its owner; the finished one gets the mode that open() would leave or set
             umask = os.umask(0)
             os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
+            os.chmod(name, os.stat(target).st_mode if os.path.exists(target) else 0o666 & ~umask)
             with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
                 yield file
                 if durable:

@@ -83,6 +83,8 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
     if len(named := [name for name in SOURCES if getattr(spec, name) is not None]) != 1:
         said = f"expected one of {', '.join(SOURCES)}; found {' and '.join(named) or 'none'}"
         raise OptionError(f"the request: {said}")
+    if spec.model is None and (foreign := [name for name in ("name", "layout") if getattr(spec, name) is not None]):
+        raise OptionError(f"the request: {' and '.join(foreign)} can only be given with a model")
     if spec.example is not None:
         problem = read_problem(f"{spec.example}.yaml", text(spec.example).encode())
         spec = spec.model_copy(update={"example": None, "problem": problem})

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lstm_trace.base.writing import alone, part, sweep_folder
+from lstm_trace.base.writing import alone, part, sweep_folder, written
 
 HOLD = """
 import sys
@@ -43,3 +43,12 @@ def test_leftovers_of_all_writers_go_and_what_is_written_stays(tmp_path: Path) -
     with part(tmp_path / "now") as (_, written):
         sweep_folder(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {*others, Path(written).name}
+
+
+def test_a_file_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o600)
+    with written(path) as file:
+        file.write("new")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("new", 0o600)

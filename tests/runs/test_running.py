@@ -258,6 +258,7 @@ def test_wrong_equations_have_a_caret(kept: Kept) -> None:
     ("body", "kind", "said"),
     [
         (b"{}", OptionError, "expected one of problem, example, item, model; found none"),
+        (b'{"example": "q22", "layout": "keras"}', OptionError, "layout can only be given with a model"),
         (b'{"example": "q22", "problem": {"x": [1]}}', OptionError, "found problem and example"),
         (b'{"example": "q23"}', MissingError, "did you mean 'q"),
         (b'{"example": "q22", "x": [NaN]}', NotJsonError, 'write "NaN", in quotes'),

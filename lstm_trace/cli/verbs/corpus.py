@@ -198,6 +198,8 @@ def run(
     """
     if workers is not None and scheduler is not None:
         raise click.UsageError("--scheduler names a cluster with workers of its own: leave --workers out")
+    if not output:
+        raise click.UsageError("--output: the name of the folder is empty")
     from ...corpus import run
     from ...corpus.part_file import damaged
 
