@@ -172,7 +172,7 @@ def test_refusals(told: dict[str, Any], kind: type[Exception], text: str) -> Non
         (["--of", "L", "--constant", "momentum=x"], "--constant 'momentum=x': expected NAME=NUMBER"),
         (["--of", "L", "--seed", "w.npy"], "--seed belongs to explain gradient, not to explain training"),
         (["--of", "L", "--rate", "0"], "--rate"),
-        (["--of", "L", "--constant", "rate=0.2"], "rate has an option of its own"),
+        (["--of", "L", "--constant", "rate=0.2"], "rate has its own option"),
         (["--of", "L", "--rate", "1e308", "--updates", "3", "-o", "bad.yaml"], "does not end in finite weights"),
     ],
 )
