@@ -21,7 +21,7 @@ from ..formulas import tree
 from ..formulas.mathml import MathML, math as element
 from ..formulas.numbers import Shown
 from ..formulas.plain import Plain
-from . import blocks
+from . import blocks, drawings
 
 #: Every kind of block and of node by its name.
 KINDS: dict[str, type] = {
@@ -30,8 +30,10 @@ KINDS: dict[str, type] = {
 }
 #: Maximum depth of a received tree.
 DEPTH = 60
-#: The levels of headings, and the widths of boxes in digits.
-SIZES = {"level": range(1, 7), "width": range(1000)}
+#: The levels of headings, the widths of boxes in digits, the columns that say which row it is.
+SIZES = {"level": range(1, 7), "width": range(1000), "places": range(100)}
+#: Kinds that hold something.
+FULL = (blocks.Premises, blocks.Chains, blocks.Boxed, blocks.Derivation, tree.Mat)
 #: In a picture, all but what draws and its names: scripts, other elements, references to elsewhere.
 FOREIGN = r"""<(?!/?(svg|g|path|rect|text|tspan|circle|line|title|desc|style|image)\b)|<[^<>]*[\s/"']on\w+\s*="""
 FOREIGN += r"""|href=(?!"data:image/png;)|url\(|@import"""
@@ -54,7 +56,7 @@ def decoded(data: Sequence[Any]) -> blocks.Body:
         made = tuple(_decoded(one, 0) for one in data)
         _check(blocks.Body, {"blocks": made})
         return blocks.Body(made, legible=True)
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except (TypeError, LookupError, AttributeError, ValueError) as error:
         raise FileError(f"this is not a document of lstm-trace: {error}") from None
 
 
@@ -95,6 +97,7 @@ def _decoded(data: Any, depth: int) -> Any:
         _check(blocks.Picture, {**words, "beside": beside})
         if found := re.search(FOREIGN, svg, re.IGNORECASE):
             raise ValueError(f"a Picture cannot have {found[0][:60]!r}")
+        drawings.bare(svg)  # IndexError for what `plot` has not drawn
         return blocks.Picture(lambda: svg, **words, beside=beside)
     kind: Any = KINDS[data["kind"]]
     names = kind._fields if kind is Shown else [part.name for part in fields(kind)]
@@ -113,14 +116,17 @@ def _check(kind: Any, values: dict[str, Any]) -> None:
         _adapter(kind, name).validate_python(value, strict=True)
         if value not in SIZES.get(name, (value,)) or not re.fullmatch(PLAIN.get(name, ".*"), str(value), re.S):
             raise ValueError(f"a {kind.__name__} cannot have {name} {str(value)[:60]!r}")
-    rows = values["rows"] if kind in (blocks.Table, blocks.Premises, tree.Mat) else ()
-    pairs = (
-        values["parts"] if kind is blocks.Row else [item[1:] for row in rows for item in row if kind is blocks.Premises]
-    )
-    if not all(re.fullmatch(PLAIN["sign"], sign) for sign, _ in pairs):
-        raise ValueError(f"a {kind.__name__} has signs that are words")
-    if kind is blocks.Table and len({len(row) for row in (*rows, *filter(None, [values["head"]]))}) != 1:
-        raise ValueError("a Table has rows of several widths, or none")
+    first, signs, widths = next(iter(values.values()), ()), [], {1}
+    if kind is blocks.Row:
+        signs = [sign for sign, _ in values["parts"]]
+    elif kind is blocks.Premises:
+        signs = [sign for row in first for _, sign, _ in row]
+    elif kind is blocks.Table:
+        widths = {len(row) for row in (*values["rows"], *filter(None, [first]))}
+    fit = all(re.fullmatch(PLAIN["sign"], sign) for sign in signs) and len(widths) == 1
+    fit &= kind is not tree.Sum or len(first) == len(values["terms"])
+    if not fit or (kind in FULL and not (first and all(first))):
+        raise ValueError(f"the members of a {kind.__name__} do not fit together")
 
 
 @cache

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import accumulate, chain, combinations
 from operator import eq, gt, le, ne
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, Literal, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
@@ -187,7 +187,7 @@ class Mat(TreeNode):
 class Dots(TreeNode):
     """Entries that are left out: across a row, `down` a column, or `diagonal`."""
 
-    way: str = "across"
+    way: Literal["across", "down", "diagonal"] = "across"
 
 
 class Blank(TreeNode):

@@ -116,7 +116,10 @@ def test_what_printers_set_as_it_is_is_no_markup(block: dict[str, object]) -> No
         {"kind": "Derivation", "lines": [[{"kind": "Row", "left": [], "parts": [["#a", shown()]]}]]},
         {"kind": "Premises", "rows": [[[shown(), "\\a", shown()]]]},
         picture("<script>a</script>"), picture('<g onload="a"/>'), picture('<image href="http://a"/>'), picture("<a/>"),
-        {**picture(""), "title": 5},
+        {**picture(""), "title": 5}, {"kind": "Premises", "rows": [[]]}, {"kind": "Chains", "chains": []},
+        {"kind": "Para", "text": [{"kind": "Mat", "rows": []}]},
+        {"kind": "Para", "text": [{"kind": "Dots", "way": "a"}]}, {**picture(""), "svg": "<svg/>"},
+        {"kind": "Para", "text": [{"kind": "Sum", "signs": ["nan"], "terms": []}]},
     ],
 )  # fmt: skip
 def test_a_block_has_members_of_its_types(block: object) -> None:

@@ -31,7 +31,7 @@ def newer(folder: Path) -> None:
         [
             (["--store", "mysql://user:secret@x/y"], "a store is kept in SQLite or PostgreSQL, not in mysql"),
             (["--store", "sqlite:///garbage.db"], "garbage.db: file is not a database; name another file"),
-            (["--store", "sqlite:///folder"], "folder: unable to open database file; is it a file in an existing folder"),
+            (["--store", "sqlite:///folder"], "folder: unable to open database file; is it a file in an existing"),
             (
                 ["--store", "sqlite:///no/such/a.db"],
                 "a.db: unable to open database file; is it a file in an existing folder",
