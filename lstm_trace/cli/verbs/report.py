@@ -10,7 +10,7 @@ import click
 from ...base.option import Option
 from ..commands import FILE, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
-from ..options import FORMAT, Language, OfFile, arithmetic_options, number_options, selection_options
+from ..options import FORMAT, Language, OfFile, arithmetic_options, default_format, number_options, selection_options
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
@@ -89,7 +89,7 @@ def report(
         raise click.UsageError("standard input, -, can be read only once")
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = form or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
+    chosen = form or format_of(output, DOCUMENTS, "reports", "md" if math else default_format(output), FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # a device has no neighbouring file
     if math is not None and chosen != "md":
         raise click.UsageError(
