@@ -173,29 +173,19 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
                 no_picture: Do not write a picture (x.svg) next to a file x.md.
             """
             from ..base.writing import format_of
+            from ..documents.result import save
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, SUFFIXES, "results", default, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
-                _deliver(result, output, chosen, language, not no_picture)
+                context = click.get_current_context()
+                inputs, _ = inputs_and_outputs(context.command, context.params)
+                width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
+                save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)
 
         return around(command, written)
 
     return decorated
-
-
-def _deliver(result: Any, output: str, chosen: str, language: str, picture: bool) -> None:
-    """Write a result in its format; text on standard output is as wide as the terminal."""
-    from ..base.writing import written
-    from ..documents.result import save
-
-    if output != "-" or chosen not in ("md", "text"):
-        context = click.get_current_context()
-        inputs, _ = inputs_and_outputs(context.command, context.params)
-        save(result, output, chosen, language=language, picture=picture, spared=inputs)
-        return
-    with written(output) as file:
-        file.writelines(result.pieces(chosen, language=language, width=min(shutil.get_terminal_size().columns, 100)))
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------

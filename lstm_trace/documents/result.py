@@ -44,6 +44,8 @@ class Result:
 
     #: Symbols in its formulas that differ from the standard table.
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    #: The most columns of its text on a terminal.
+    widest: ClassVar[int] = 100
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
@@ -291,9 +293,12 @@ def page(body: Body, words: Words) -> str:
 
 def save(
     result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
-    spared: Iterable[str | Path] = (),
+    spared: Iterable[str | Path] = (), width: int | None = None,
 ) -> None:  # fmt: skip
-    """Write a result; see `Result.save`. picture: whether one goes next to Markdown. spared: files never replaced."""
+    """Write a result; see `Result.save`.
+
+    picture: whether one goes next to Markdown. spared: files never replaced. width: of text, in columns.
+    """
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:
         raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
@@ -306,7 +311,7 @@ def save(
     else:
         beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])
-        pieces = result.pieces(chosen, language=language, file=name)
+        pieces = result.pieces(chosen, language=language, width=width, file=name)
         with written(path) as file:
             file.writelines(pieces)
             if beside is not None:  # before the text is in place: if one cannot be written, neither appears

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -16,7 +17,7 @@ from ...base.remark import in_words
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, OUTPUT, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
-from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
+from ..options import AllowNonfinite, conclude, echo, result_options
 from ..terminal import ProgressBar, in_colours
 
 if TYPE_CHECKING:
@@ -303,34 +304,27 @@ def verify(
 
 
 @command("units")
+@result_options("text")
 def units(
     states: Folder,
     *,
     line: str | None = None,
     sort: Annotated[str, Option(metavar="COLUMN")] = "sd",
     count: Annotated[int, Option(flag="-n --count", least=1)] = 20,
-    output: OfFile = "-",
-) -> None:
+) -> Any:
     """Summarize every unit of STATES: its values, saturation and memory, and the tokens at which it changes.
 
-    An output file has all columns, and the texts around the highest and lowest values.
+    A table (.csv, .parquet) has all units and columns, and the texts around the highest and lowest values.
 
     Args:
         line: Only the units of this line: c_t, or 1/reverse/c_t.
         sort: Sort by this column, largest magnitude first: memory, r_…
         count: Units to show.
-        output: Write all units and columns to this file: .parquet or .csv; a table to standard output if not given.
     """
-    import shutil
-
-    from ...base.writing import format_of
     from ...corpus import open
     from ...errors import MissingError, nearest
-    from ...frames.terminal import draw
-    from ...tracking.units import SHOWN, table
-    from ..terminal import show
+    from ...tracking.units import SHOWN
 
-    form = format_of(output, TABLES, "units", "text")
     opened = open(states)
     known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
     if sort not in known:  # before any work
@@ -338,12 +332,7 @@ def units(
     with ProgressBar("measuring") as bar:
         found = opened.units(line, progress=bar)
     note(opened)
-    rows = found.sorted(sort)
-    if form != "text":
-        write_table(output, form, rows)
-        return
-    width = shutil.get_terminal_size().columns
-    show(draw(table(found, rows.head(count), sort, width)), width)
+    return replace(found, measured=found.sorted(sort), by=sort, most=count)
 
 
 @command("top")

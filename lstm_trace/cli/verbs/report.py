@@ -74,7 +74,6 @@ def report(
     """
     import os
     import shutil
-    import sys
 
     from ...base.writing import format_of, is_device, spare, written
     from ...documents.formats import DOCUMENTS
@@ -88,7 +87,6 @@ def report(
     if sources.count("-") > 1:
         raise click.UsageError("standard input, -, can be read only once")
     picture = f"{os.path.splitext(output)[0]}.svg"
-    terminal = output == "-" and sys.stdout.isatty()
     chosen = form or format_of(output, DOCUMENTS, "reports", "md" if math else default_format(output), FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # a device has no neighbouring file
     if math is not None and chosen != "md":
@@ -102,7 +100,7 @@ def report(
     if chosen == "text":
         if width is not None and width < 40:
             raise click.BadParameter(f"{width} is not in the range x>=40 of a text report.", param_hint="'--width'")
-        width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
+        width = width or (min(shutil.get_terminal_size().columns, 100) if output == "-" else None)
     options: dict[str, Any] = {
         "detail": detail, "width": width, "everything": everything, "notation": notation, "language": language,
         "title": title, "fragment": fragment, "heading": heading, "count_from": count_from, "math": math, **style,
