@@ -167,7 +167,8 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             """Call the command, and write its result.
 
             Args:
-                output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png.
+                output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, and .svg .png if
+                    there is a picture.
                 form: Output format, if the suffix does not determine it (in a terminal: text).
                 language: Language of the text.
                 no_picture: Do not write a picture (x.svg) next to a file x.md.

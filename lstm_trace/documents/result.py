@@ -109,7 +109,8 @@ class Result:
         """Return the picture, with its text in a language. Raises MissingError if there is none."""
         figure = self.panels(language)
         if figure is None:
-            raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() returns its numbers")
+            instead = "write .csv for its numbers, .md or .html for its text"
+            raise MissingError(f"there is no picture of this {type(self).__name__}: {instead}")
         return figure
 
     def as_json(self) -> str:
