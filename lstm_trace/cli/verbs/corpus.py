@@ -21,8 +21,6 @@ from ..options import AllowNonfinite, conclude, echo, result_options
 from ..terminal import ProgressBar, in_colours
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ...corpus import States
     from ...tracking import Contexts
 
@@ -37,9 +35,8 @@ VERBS = {
     "probe": "Decode a target from the states with a linear probe.",
     "ablate": "Hold units at a value, and measure what changes.",
 }
-#: File suffix to format, for a table and for contexts.
-TABLES = {".csv": "csv", ".parquet": "parquet"}
-SUFFIXES = {".html": "html", ".htm": "html", **TABLES}
+#: File suffix to format, for contexts.
+SUFFIXES = {".html": "html", ".htm": "html", ".csv": "csv", ".parquet": "parquet"}
 
 
 @click.command("corpus", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
@@ -101,16 +98,21 @@ def write_contexts(output: str, folder: str, find: Callable[[States], Contexts])
     """Find contexts in a folder of states, and write them in the format that the output's suffix determines."""
     from ...base.writing import format_of, written
     from ...corpus import open
+    from ...documents.rows import frame_as_csv
 
     form = format_of(output, SUFFIXES, "contexts", "text")
     states = open(folder)
     found = find(states)
     note(states)
-    if form in ("csv", "parquet"):
-        write_table(output, form, found.to_frame())
+    if form == "parquet":
+        with written(output, "wb") as file:
+            found.to_frame().to_parquet(file, index=False)
         return
     with written(output) as file:
-        file.write(found.html() if form == "html" else in_colours(found.terminal))
+        if form == "csv":
+            file.write(frame_as_csv(found.to_frame()))
+        else:
+            file.write(found.html() if form == "html" else in_colours(found.terminal))
 
 
 def note(states: States) -> None:
@@ -118,18 +120,6 @@ def note(states: States) -> None:
     there, every = len(states.spans), len(states.manifest.parts)
     if there < every:
         echo(f"note: of {counted(every, 'part')} only {there:,} are available; the result covers only these", err=True)
-
-
-def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
-    """Write a frame, as CSV or Parquet."""
-    from ...base.writing import written
-    from ...documents.rows import frame_as_csv
-
-    with written(output, "wb") as file:
-        if form == "parquet":
-            frame.to_parquet(file, index=False)
-        else:
-            file.write(frame_as_csv(frame).encode())
 
 
 # -- computing -------------------------------------------------------------------------------------------------------
