@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
@@ -143,10 +144,15 @@ Language = Annotated[str, LANGUAGES]
 OfFormat = Annotated[str | None, Option(flag="--format"), click.Choice(FORMATS)]
 
 
+def default_format(output: str, otherwise: str = "md") -> str:
+    """The format of a document if neither `--format` nor a suffix says: text on a terminal, `otherwise` in a pipe."""
+    return "text" if output == "-" and sys.stdout.isatty() else otherwise
+
+
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
     """`-o`, `--format`, `--language`, `--no-picture` for a command that returns a result; they write the result.
 
-    otherwise: the default format on standard output.
+    otherwise: see `default_format`.
     """
 
     def decorated(command: Command) -> Command:
@@ -161,42 +167,26 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             """Call the command, and write its result.
 
             Args:
-                output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png.
-                form: Output format, if the suffix does not determine it.
+                output: Write to this file: .md .txt .html .pdf .tex .typ, .json .csv .parquet, and .svg .png if
+                    there is a picture.
+                form: Output format, if the suffix does not determine it (in a terminal: text).
                 language: Language of the text.
                 no_picture: Do not write a picture (x.svg) next to a file x.md.
             """
             from ..base.writing import format_of
+            from ..documents.result import save
 
-            chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
+            default = default_format(output, otherwise)
+            chosen = form or format_of(output, SUFFIXES, "results", default, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
-                _deliver(result, output, chosen, form, language, not no_picture)
+                context = click.get_current_context()
+                inputs, _ = inputs_and_outputs(context.command, context.params)
+                width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
+                save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)
 
         return around(command, written)
 
     return decorated
-
-
-def _deliver(result: Any, output: str, chosen: str, form: str | None, language: str, picture: bool) -> None:
-    """Write a result in its format. form: the format if given explicitly; without it, a terminal wraps Markdown."""
-    from ..base.writing import written
-    from ..documents.result import save
-
-    if output != "-" or chosen not in ("md", "text"):
-        context = click.get_current_context()
-        inputs, _ = inputs_and_outputs(context.command, context.params)
-        save(result, output, chosen, language=language, picture=picture, spared=inputs)
-        return
-    import shutil
-
-    width = min(shutil.get_terminal_size().columns, 100)
-    text: Iterable[str] = result.pieces(chosen, language=language, width=width)
-    if chosen == "md" and not form and sys.stdout.isatty():
-        from ..documents.terminal import narrowed
-
-        text = [narrowed("".join(text), width)]
-    with written(output) as file:
-        file.writelines(text)
 
 
 # -- sources ----------------------------------------------------------------------------------------------------------

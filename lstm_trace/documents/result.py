@@ -44,6 +44,8 @@ class Result:
 
     #: Symbols in its formulas that differ from the standard table.
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    #: The most columns of its text on a terminal.
+    widest: ClassVar[int] = 100
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
@@ -107,7 +109,8 @@ class Result:
         """Return the picture, with its text in a language. Raises MissingError if there is none."""
         figure = self.panels(language)
         if figure is None:
-            raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() returns its numbers")
+            instead = "write .csv for its numbers, .md or .html for its text"
+            raise MissingError(f"there is no picture of this {type(self).__name__}: {instead}")
         return figure
 
     def as_json(self) -> str:
@@ -176,7 +179,7 @@ class Result:
         """What a notebook displays, with short tables: `html` (part of its page), `markdown` or `plain`."""
         words = strings(language)
         if kind != "html":
-            show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
+            show = Show("md" if kind == "markdown" else "text", rows=BRIEF)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
         from .html import HtmlPrinter, notebook_part
 
@@ -223,8 +226,7 @@ class Finding(Result):
         yield Heading(1, (self.title(words),))
         if said := tuple(marked(one) if isinstance(one, str) else one for one in self.sentences(words)):
             yield Items(said)
-        captioned = show.captions and show.format in ("text", "tex")
-        if (show.pictured or captioned) and (figure := self.picture(words.language)) is not None:
+        if show.pictured and (figure := self.picture(words.language)) is not None:
             yield Picture(figure.svg, figure.title, figure.caption, show.file)
         tables = self.shown_tables(words)
         for table in tables:
@@ -294,9 +296,12 @@ def page(body: Body, words: Words) -> str:
 
 def save(
     result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
-    spared: Iterable[str | Path] = (),
+    spared: Iterable[str | Path] = (), width: int | None = None,
 ) -> None:  # fmt: skip
-    """Write a result; see `Result.save`. picture: whether one goes next to Markdown. spared: files never replaced."""
+    """Write a result; see `Result.save`.
+
+    picture: whether one goes next to Markdown. spared: files never replaced. width: of text, in columns.
+    """
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:
         raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
@@ -309,7 +314,7 @@ def save(
     else:
         beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])
-        pieces = result.pieces(chosen, language=language, file=name)
+        pieces = result.pieces(chosen, language=language, width=width, file=name)
         with written(path) as file:
             file.writelines(pieces)
             if beside is not None:  # before the text is in place: if one cannot be written, neither appears

@@ -159,25 +159,6 @@ def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
     return "\n\n\n".join(texts) + "\n"
 
 
-def narrowed(markdown: str, width: int) -> str:
-    """Markdown for a terminal: text wrapped at `width` columns; tables, headings and formulas unchanged.
-
-    >>> print(narrowed("- one two three\\n\\n| a | b | c | d |", 10))
-    - one two
-      three
-    <BLANKLINE>
-    | a | b | c | d |
-    """
-    rows, within = [], False
-    for row in markdown.split("\n"):
-        fence = row.startswith("```")
-        within ^= fence
-        said = row and not fence and not within and row[0] not in "|# <"
-        rest = _INDENT if row.startswith("- ") else ""
-        rows += wrapped(row, max(width, 40), rest=rest) if said else [row]
-    return "\n".join(rows)
-
-
 def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
     """Lines; those that are still too long are broken at their spaces."""
     found = []

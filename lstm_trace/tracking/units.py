@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from io import StringIO
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,13 @@ from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
 from ..corpus.inputs.columns import is_number
 from ..corpus.rows import TOKEN, Block, compute, pa
-from ..errors import MissingError, OptionError, counted, nearest, some
+from ..documents.formats import Show
+from ..documents.result import Finding
+from ..documents.tables import LongTable
+from ..errors import MissingError, OptionError, nearest
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
-from ..frames.terminal import TerminalTable
+from ..frames.terminal import TerminalTable, draw
+from ..languages.strings import Words
 from ..plot.furniture import shown_number
 from .contexts import Hit, around, at_least, highest
 
@@ -256,18 +261,61 @@ BEFORE, AFTER = 12, 4
 
 
 @dataclass(frozen=True, repr=False)
-class Units:
-    """The units of a corpus over this many steps; see `States.units`."""
+class Units(Finding):
+    """The units of a corpus over this many steps; see `States.units`.
 
-    frame: pd.DataFrame
+    measured: a row for each unit. by, most: the column that decides which of them a document shows, and how many.
+    """
+
+    measured: pd.DataFrame
     steps: int
+    by: str = "sd"
+    most: int = 20
+    widest = 1000
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.measured)
 
-    def to_frame(self) -> pd.DataFrame:
+    def title(self, words: Words) -> str:
+        """What was measured."""
+        return words.word("units.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """How many units and steps they are, and which values are not as expected."""
+        over = {"units": words.count("counted.units", len(self)), "steps": words.count("counted.steps", self.steps)}
+        yield words.word("units.over", **over)
+        for name, key in (("dead", "units.dead"), ("not_finite", "units.broken")):
+            if n := int(self.measured[name].sum()):
+                yield words.count(key, n)
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """All units and columns."""
+        return (_long(self.measured),)
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The units with the largest values, with the columns of a wide terminal."""
+        rows = self.sorted(self.by)
+        names = dict.fromkeys((self.by, *chain(*FIRST), *_targets(rows)[:MOST_NAMED], "moves_at"))
+        there = [name for name in names if rows[name].notna().any()]
+        return (replace(_long(rows.assign(unit=_names(rows))[["unit", *there]]), ranked=(self.by,), adds=False),)
+
+    def blocks(self, words: Words, show: Show) -> Iterator[Any]:
+        """As of every finding, with the requested number of units."""
+        return super().blocks(words, show if show.brief else replace(show, rows=self.most))
+
+    def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
+        """The document; text is a table of the columns that fit."""
+        if show.format != "text":
+            return super().printed(words, show, width, math)
+        from rich.console import Console
+
+        screen = Console(file=(text := StringIO()), width=width, highlight=False, color_system=None)
+        screen.print(*draw(table(self, words, width)), sep="\n")
+        return text.getvalue()
+
+    def frame(self) -> pd.DataFrame:
         """A row for each unit."""
-        return self.frame
+        return self.measured
 
     def sorted(self, by: str) -> pd.DataFrame:
         """The rows by the size of a column, the largest first and NaN last.
@@ -278,14 +326,14 @@ class Units:
         """
         import pandas as pd
 
-        if by not in self.frame:
-            raise MissingError(f"units have no {by!r}{nearest(by, self.frame.columns, 'they have')}")
-        if not pd.api.types.is_numeric_dtype(self.frame[by]):
+        if by not in self.measured:
+            raise MissingError(f"units have no {by!r}{nearest(by, self.measured.columns, 'they have')}")
+        if not pd.api.types.is_numeric_dtype(self.measured[by]):
             raise OptionError(f"{by!r} has texts; sort by a column of numbers")
-        return self.frame.sort_values(by, key=lambda one: -one.astype(float).abs(), kind="stable")
+        return self.measured.sort_values(by, key=lambda one: -one.astype(float).abs(), kind="stable")
 
     def __repr__(self) -> str:
-        return f"<Units: {len(self.frame):,} units over {self.steps:,} steps; to_frame(), sorted('sd')>"
+        return f"<Units: {len(self):,} units over {self.steps:,} steps; to_frame(), sorted('sd')>"
 
 
 def units(states: States, line: str | None, contexts: int, progress: Callable[[int, int], None] | None) -> Units:
@@ -369,17 +417,33 @@ TOKENS = 14
 MOST_NAMED = 12
 
 
-def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> TerminalTable:
-    """The rows, with as many columns as fit into a terminal of this width."""
-    frame = found.frame
-    several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
+def _long(frame: pd.DataFrame) -> LongTable:
+    """The rows of a frame; a cell without a number is empty."""
+    cells = frame.astype(object).where(frame.notna(), None)
+    return LongTable((*map(str, frame),), [*cells.itertuples(index=False, name=None)])
+
+
+def _names(rows: pd.DataFrame) -> pd.Series[str]:
+    """The names of units, with their scope if there are several."""
+    several = len(rows[["layer", "direction"]].drop_duplicates()) > 1
     scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""
-    columns = {"unit": [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]}
+    return scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]"
+
+
+def _targets(frame: pd.DataFrame) -> list[str]:
+    return [name for name in map(str, frame) if name.startswith("r_")]
+
+
+def table(found: Units, words: Words, width: int) -> TerminalTable:
+    """The units with the largest values, with as many columns as fit into a terminal of this width."""
+    frame, rows = found.measured, found.sorted(found.by)
+    columns = {"unit": [*_names(rows)][: found.most]}
+    rows = rows.head(found.most)
     moved = bool(frame["moves_at"].any())
     left = width - max(map(cells, columns["unit"])) - (TOKENS if moved else 0)
-    targets = [name for name in map(str, frame) if name.startswith("r_")]
+    targets = _targets(frame)
     without: list[str] = []
-    sorted_by = [pair for pair in FIRST if sort in pair] or [(sort,)]
+    sorted_by = [pair for pair in FIRST if found.by in pair] or [(found.by,)]
     for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
         texts = {name: [shown_number(value, 3) for value in rows[name]] for name in pair if frame[name].notna().any()}
         wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
@@ -392,20 +456,16 @@ def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> TerminalTa
         columns["moves_at"] = [text if cells(text) <= most else f"{text[: most - 1]}…" for text in rows["moves_at"]]
     names = [name for name in ("unit", *SHOWN, *targets, "moves_at") if name in columns]
     return TerminalTable(
-        f"{found.steps:,} steps", tuple(names), tuple(zip(*(columns[name] for name in names), strict=True)), 0,
-        frozenset(), " ".join(_notes(found, rows, without)), ("moves_at",),
+        words.count("counted.steps", found.steps), tuple(names),
+        tuple(zip(*(columns[name] for name in names), strict=True)), 0, frozenset(),
+        " ".join(f"{note}{words.word('stop')}" for note in _notes(found, words, without)), ("moves_at",),
     )  # fmt: skip
 
 
-def _notes(found: Units, rows: pd.DataFrame, without: Sequence[str]) -> Iterator[str]:
-    frame = found.frame
-    rest, dead, broken = len(frame) - len(rows), int(frame["dead"].sum()), int(frame["not_finite"].sum())
-    if rest > 0:
-        yield f"{counted(rest, 'more unit')}: -n {len(frame)}."
-    if dead:
-        yield f"{counted(dead, 'unit')} constant."
-    if broken:
-        yield f"{counted(broken, 'value')} not finite: {'it is' if broken == 1 else 'they are'} ignored."
+def _notes(found: Units, words: Words, without: Sequence[str]) -> Iterator[str]:
+    if (rest := len(found) - found.most) > 0:
+        yield words.count("units.more", rest, every=len(found))
+    yield from list(found.sentences(words))[1:]
     if without:
-        yield f"No room for {some(without, MOST_NAMED)}."
-    yield "-o units.csv has all units and columns."
+        yield words.word("units.without", names=words.some(without, MOST_NAMED))
+    yield words.word("units.all")

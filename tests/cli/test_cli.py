@@ -120,6 +120,8 @@ def test_example_lists_and_prints() -> None:
     assert [row.split()[0] for row in listed] == list(examples.examples())
     assert "Question 22" in "\n".join(listed)
     assert max(map(len, listed)) <= 80
+    titles = examples.examples()
+    assert {row.index(titles[row.split()[0]]) for row in listed} == {max(map(len, titles)) + 2}
     assert invoke("example", "q22").stdout == Q22
     wrong = invoke("example", "q2")
     assert (wrong.exit_code, wrong.stdout) == (2, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -79,6 +80,25 @@ def test_units_are_written_with_all_columns(states: Path, tmp_path: Path) -> Non
         counter = frame[(frame["line"] == "c_t") & (frame["unit"] == planted.COUNTER)].iloc[0]
         assert counter["moves_at"] == '"'
         assert counter["highest"].count("‹") == 3
+
+
+def test_units_are_a_document_in_every_format_and_language(states: Path, tmp_path: Path) -> None:
+    """The largest units are shown, and the note says how many are not; JSON has all of them."""
+    for name in ("u.md", "u.html", "u.tex", "u.typ"):
+        assert invoke("units", states, "--sort", "r_inside", "-n", 3, "-o", tmp_path / name).output == ""
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "Units of a corpus" in text
+        assert "12 units over 2,567 steps" in text
+        assert "9 rows are left out, none with r inside above" in text
+    rows = [row for row in (tmp_path / "u.md").read_text(encoding="utf-8").splitlines() if row.startswith("| c_t[")]
+    assert rows[0].split("|")[1].strip() == f"c_t[{planted.COUNTER}]"
+    facts = json.loads(invoke("units", states, "--format", "json", "-n", 3).stdout)
+    assert [list(facts), len(facts["rows"])] == [["title", "sentences", "notes", "rows"], 12]
+    assert facts["rows"][0]["layer"] == 0
+    german = invoke("units", states, "--sort", "r_inside", "-n", 3, "--language", "de").stdout
+    assert german.startswith("2,567 Schritte\n")
+    assert "9 weitere Einheiten: -n 12. Kein Platz für least, most." in " ".join(german.split())
+    assert "9 Zeilen sind weggelassen" in invoke("units", states, "-n", 3, "--language", "de", "--format", "md").stdout
 
 
 def test_top_is_text_with_marks_where_there_are_no_colours(states: Path) -> None:
@@ -167,7 +187,7 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
     ("arguments", "said"),
     [
         (("units", "{}", "--sort", "r_insid"), "units have no column 'r_insid' to sort by; did you mean 'r_inside'?"),
-        (("units", "{}", "-o", "u.html"), "u.html: units are written as .csv, .parquet, not .html"),
+        (("units", "{}", "-o", "u.xlsx"), "u.xlsx: results are written as .md, "),
         (("units", "{}", "--line", "f_t"), "the states have no 'f_t'"),
         (("units", "nowhere"), "there is no _manifest.json"),
         (("top", "{}", "--unit", "c_t[6]"), "'c_t[6]': c_t has the units 0 to 5"),

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.base.display import cells
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
 from lstm_trace.results import EXPLANATIONS as WAYS
@@ -121,36 +122,31 @@ def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -
     assert "the baseline has T = 3, the trace has T = " in refused.stderr
 
 
-@pytest.mark.few(0)
-@pytest.mark.parametrize("verb", ["explain", "diff"])
-def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrapped as a report is; what is piped, or asked for by name, stays Markdown of one line for each sentence."""
-    words = ["explain", "contribution", file, "--of", OF["contribution"]]
-    words = words if verb == "explain" else ["diff", file, file, "--hold", "c_t[1]=0"]
-    piped = CliRunner().invoke(main, words).stdout
+@pytest.mark.parametrize(
+    ("words", "piped"),
+    [
+        (["explain", "contribution", "FILE", "--of", OF["contribution"]], "md"),
+        (["explain", "gradient", "FILE", "--of", OF["gradient"], "--steps", "3"], "md"),  # its formulas are wide
+        (["diff", "FILE", "FILE", "--hold", "c_t[1]=0"], "md"),
+        (["report", "FILE"], "md"),
+        (["verify", "FILE"], "text"),
+    ],
+    ids=lambda said: said[0] if isinstance(said, list) else "",
+)
+def test_a_terminal_gets_text_that_fits(
+    words: list[str], piped: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [file if word == "FILE" else word for word in words]
+    by_format = {form: CliRunner().invoke(main, [*words, "--format", form]).stdout for form in ("md", "text")}
+    assert CliRunner().invoke(main, words).stdout == by_format[piped]
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
     shown = CliRunner().invoke(main, words).stdout
-    assert CliRunner().invoke(main, [*words, "--format", "md"]).stdout == piped
-    said = [row for row in shown.splitlines() if row[:1] not in ("|", "#")]
-    assert max(map(len, said)) <= 80 < max(len(row) for row in piped.splitlines() if row[:1] == "-")
-    assert any(row.startswith("  ") for row in said)  # below the text of its item
-    assert shown.split() == piped.split()
-    tables = [[row for row in text.splitlines() if row.startswith("|")] for text in (shown, piped)]
-    assert tables[0] == tables[1]
-    assert tables[0]
-
-
-def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["explain", "gradient", file, "--of", OF["gradient"], "--steps", "3"]
-    piped = CliRunner().invoke(main, words).stdout
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
-    shown = CliRunner().invoke(main, words).stdout
-    blocks = [re.findall(r"^```math$.*?^```$", text, re.S | re.M) for text in (shown, piped)]
-    assert blocks[0] == blocks[1]
-    assert blocks[0]
-    assert shown.split() == piped.split()
+    assert max(map(cells, shown.splitlines())) <= 80
+    assert shown == by_format["text"] != by_format["md"]
+    assert CliRunner().invoke(main, [*words, "--format", "md"]).stdout == by_format["md"]
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(cells, CliRunner().invoke(main, words).stdout.splitlines())) <= 60
 
 
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:

@@ -91,6 +91,15 @@ def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None
             assert (folder / output).stat().st_size > 0
 
 
+def test_what_is_not_a_format_of_a_report_or_a_verification_is_told_with_what_is() -> None:
+    refused = invoke("report", "q22.yaml", "--format", "svg").stderr
+    assert refused == "error: there is no format 'svg'; expected md, text, html, tex, typ, pdf\n"
+    assert invoke("run", "q22.yaml", "-o", "t.json").exit_code == 0
+    found = invoke("verify", "t.json", "-o", "v.svg")
+    said = "error: there is no picture of this Verification: write .csv for its numbers, .md or .html for its text\n"
+    assert (found.exit_code, found.stderr) == (2, said)
+
+
 @pytest.mark.few(3)
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no devices here")
 @pytest.mark.parametrize("name", WRITERS)

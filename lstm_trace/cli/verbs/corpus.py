@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -16,12 +17,10 @@ from ...base.remark import in_words
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, OUTPUT, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
-from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
+from ..options import AllowNonfinite, conclude, echo, result_options
 from ..terminal import ProgressBar, in_colours
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ...corpus import States
     from ...tracking import Contexts
 
@@ -36,9 +35,8 @@ VERBS = {
     "probe": "Decode a target from the states with a linear probe.",
     "ablate": "Hold units at a value, and measure what changes.",
 }
-#: File suffix to format, for a table and for contexts.
-TABLES = {".csv": "csv", ".parquet": "parquet"}
-SUFFIXES = {".html": "html", ".htm": "html", **TABLES}
+#: File suffix to format, for contexts.
+SUFFIXES = {".html": "html", ".htm": "html", ".csv": "csv", ".parquet": "parquet"}
 
 
 @click.command("corpus", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
@@ -100,16 +98,21 @@ def write_contexts(output: str, folder: str, find: Callable[[States], Contexts])
     """Find contexts in a folder of states, and write them in the format that the output's suffix determines."""
     from ...base.writing import format_of, written
     from ...corpus import open
+    from ...documents.rows import frame_as_csv
 
     form = format_of(output, SUFFIXES, "contexts", "text")
     states = open(folder)
     found = find(states)
     note(states)
-    if form in ("csv", "parquet"):
-        write_table(output, form, found.to_frame())
+    if form == "parquet":
+        with written(output, "wb") as file:
+            found.to_frame().to_parquet(file, index=False)
         return
     with written(output) as file:
-        file.write(found.html() if form == "html" else in_colours(found.terminal))
+        if form == "csv":
+            file.write(frame_as_csv(found.to_frame()))
+        else:
+            file.write(found.html() if form == "html" else in_colours(found.terminal))
 
 
 def note(states: States) -> None:
@@ -117,18 +120,6 @@ def note(states: States) -> None:
     there, every = len(states.spans), len(states.manifest.parts)
     if there < every:
         echo(f"note: of {counted(every, 'part')} only {there:,} are available; the result covers only these", err=True)
-
-
-def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
-    """Write a frame, as CSV or Parquet."""
-    from ...base.writing import written
-    from ...documents.rows import frame_as_csv
-
-    with written(output, "wb") as file:
-        if form == "parquet":
-            frame.to_parquet(file, index=False)
-        else:
-            file.write(frame_as_csv(frame).encode())
 
 
 # -- computing -------------------------------------------------------------------------------------------------------
@@ -305,34 +296,27 @@ def verify(
 
 
 @command("units")
+@result_options("text")
 def units(
     states: Folder,
     *,
     line: str | None = None,
     sort: Annotated[str, Option(metavar="COLUMN")] = "sd",
     count: Annotated[int, Option(flag="-n --count", least=1)] = 20,
-    output: OfFile = "-",
-) -> None:
+) -> Any:
     """Summarize every unit of STATES: its values, saturation and memory, and the tokens at which it changes.
 
-    An output file has all columns, and the texts around the highest and lowest values.
+    A table (.csv, .parquet) has all units and columns, and the texts around the highest and lowest values.
 
     Args:
         line: Only the units of this line: c_t, or 1/reverse/c_t.
         sort: Sort by this column, largest magnitude first: memory, r_…
         count: Units to show.
-        output: Write all units and columns to this file: .parquet or .csv; a table to standard output if not given.
     """
-    import shutil
-
-    from ...base.writing import format_of
     from ...corpus import open
     from ...errors import MissingError, nearest
-    from ...frames.terminal import draw
-    from ...tracking.units import SHOWN, table
-    from ..terminal import show
+    from ...tracking.units import SHOWN
 
-    form = format_of(output, TABLES, "units", "text")
     opened = open(states)
     known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
     if sort not in known:  # before any work
@@ -340,12 +324,7 @@ def units(
     with ProgressBar("measuring") as bar:
         found = opened.units(line, progress=bar)
     note(opened)
-    rows = found.sorted(sort)
-    if form != "text":
-        write_table(output, form, rows)
-        return
-    width = shutil.get_terminal_size().columns
-    show(draw(table(found, rows.head(count), sort, width)), width)
+    return replace(found, measured=found.sorted(sort), by=sort, most=count)
 
 
 @command("top")

@@ -148,5 +148,7 @@ def example(name: str | None = None) -> None:
     """List the example problems, or print the one called NAME."""
     from ...examples import examples, text
 
-    listed = "\n".join(f"{key:<12} {title}" for key, title in examples().items())
+    found = examples()
+    wide = max(map(len, found))
+    listed = "\n".join(f"{key:<{wide}}  {title}" for key, title in found.items())
     echo(listed if name is None else text(name).removesuffix("\n"))

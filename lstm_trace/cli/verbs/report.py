@@ -10,7 +10,7 @@ import click
 from ...base.option import Option
 from ..commands import FILE, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
-from ..options import FORMAT, Language, OfFile, arithmetic_options, number_options, selection_options
+from ..options import FORMAT, Language, OfFile, arithmetic_options, default_format, number_options, selection_options
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
@@ -74,11 +74,10 @@ def report(
     """
     import os
     import shutil
-    import sys
 
     from ...base.writing import format_of, is_device, spare, written
     from ...documents.formats import DOCUMENTS
-    from ...report.options import options_of
+    from ...report.options import check, options_of
     from ...report.report import check_part, is_profile, pdf, report
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
@@ -88,8 +87,8 @@ def report(
     if sources.count("-") > 1:
         raise click.UsageError("standard input, -, can be read only once")
     picture = f"{os.path.splitext(output)[0]}.svg"
-    terminal = output == "-" and sys.stdout.isatty()
-    chosen = form or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
+    chosen = form or format_of(output, DOCUMENTS, "reports", "md" if math else default_format(output), FORMAT)
+    check("format", chosen, tuple(dict.fromkeys(DOCUMENTS.values())))
     beside = output not in ("-", picture) and not is_device(output)  # a device has no neighbouring file
     if math is not None and chosen != "md":
         raise click.UsageError(
@@ -102,7 +101,7 @@ def report(
     if chosen == "text":
         if width is not None and width < 40:
             raise click.BadParameter(f"{width} is not in the range x>=40 of a text report.", param_hint="'--width'")
-        width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
+        width = width or (min(shutil.get_terminal_size().columns, 100) if output == "-" else None)
     options: dict[str, Any] = {
         "detail": detail, "width": width, "everything": everything, "notation": notation, "language": language,
         "title": title, "fragment": fragment, "heading": heading, "count_from": count_from, "math": math, **style,
