@@ -174,16 +174,16 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
+    def report(self, format: str = "md", *, language: str | None = None, width: int | None = None) -> Report:
         """The worked solution; see `Result.report`."""
         if self.is_worked(format):
-            return self._solution(strings(language), Show(format), width, None)
+            return self._solution(strings(language or self.language), Show(format), width, None)
         return super().report(format, language=language, width=width)
 
-    def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
+    def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""
         self.is_worked(format)
-        return super().pieces(format, language=language, width=width, file=file)
+        return super().pieces(format, **given)
 
     def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
         """The worked solution, or the tables in formats that have these."""
