@@ -130,11 +130,10 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
 
 def stored(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the options state about stored weights: the LSTM's name, layout, and options of cell and network."""
-    from ..weights.option_text import layout_of_text, options_of_text
+    from ..weights.option_text import options_of_text
 
-    layout, option = given.get("layout"), given.get("option")
-    said = {"layout": None if layout is None else layout_of_text(layout)}
-    return {"name": given.get("name"), **said, "options": {} if option is None else options_of_text(option)}
+    options = {} if given.get("option") is None else options_of_text(given["option"])
+    return {"name": given.get("name"), "layout": given.get("layout"), "options": options}
 
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
