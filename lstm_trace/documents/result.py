@@ -26,6 +26,7 @@ from ..base.writing import format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words, words as strings
 from ..printable import json_text
+from ..trace.argument_types import checked
 from .blocks import Block, Body, Heading, Items, Picture, marked
 from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered
 
@@ -65,6 +66,7 @@ class Result:
 
     # -- from here on the same for every result --
 
+    @checked
     def report(self, format: str = "md", *, language: str | None = None, width: int | None = None) -> Report:
         """Return the result as a document.
 

@@ -174,11 +174,14 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def report(self, format: str = "md", *, language: str | None = None, width: int | None = None) -> Report:
-        """The worked solution; see `Result.report`."""
-        if self.is_worked(format):
-            return self._solution(strings(language or self.language), Show(format), width, None)
-        return super().report(format, language=language, width=width)
+    def report(
+        self, format: str = "md", *, language: str | None = None, width: int | None = None, **worked: Any
+    ) -> Report:
+        """The worked solution; see `Result.report`. worked: options of the solution, in addition to its own."""
+        solved = replace(self, worked={**self.worked, **worked})
+        if solved.is_worked(format):
+            return solved._solution(strings(language or self.language), Show(format), width, None)
+        return super().report(format, language=language, width=width, **worked)  # tables, which have none of these
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""
