@@ -92,8 +92,7 @@ def _earlier_options(command: Command, side: str = "") -> Command:
                 raise click.UsageError(f"{said}; separate the parts of one --layout or --option by commas")
 
         facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
-        name, said = f"_{flag.strip('-').replace('-', '_')}{side.replace('-', '_')}", now.format("…")
-        command = click.option(f"{flag}{side}", name, help=f"Earlier form of {said}.", **facts)(command)
+        command = click.option(f"{flag}{side}", **facts)(command)
     return command
 
 

@@ -198,8 +198,11 @@ class Result:
 
 
 def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
-    """A reading of a record, found in another module. missing: the fallback if that module has none of this name."""
-    return getattr(import_module(conveniences.READINGS[type(result).__name__]), name, *missing)
+    """A reading that the class does not define: of a record of a low room, in the module that `READINGS` names.
+
+    missing: the fallback if there is none.
+    """
+    return getattr(import_module(conveniences.READINGS.get(type(result).__name__, __name__)), name, *missing)
 
 
 class Finding(Result):
@@ -220,10 +223,6 @@ class Finding(Result):
     def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
         """The tables as shown in a document."""
         return self.tables(words)
-
-    def panels(self, language: str = "en") -> Figure | None:
-        """The picture; None unless a result defines one."""
-        return None
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables; long tables are shortened."""
@@ -307,9 +306,8 @@ def save(
     if chosen in ("svg", "png"):
         result.plot(language).save(path, chosen)
     elif chosen in BINARY:
-        content = content_of(result, chosen, language)
         with written(path, "wb") as file:
-            file.write(content)
+            file.write(content_of(result, chosen, language))
     else:
         beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])

@@ -179,8 +179,7 @@ class ValueDerivation(Result):
 
     def facts(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""
-        facts: dict[str, Any] = as_plain(asdict(self))
-        return facts
+        return dict(as_plain(asdict(self)))
 
     def frame(self) -> pd.DataFrame:
         """One row for each operand, then for each consumer."""
@@ -189,9 +188,6 @@ class ValueDerivation(Result):
         columns = ("address", "value", "where")
         rows = [(role, *(getattr(one, name) for name in columns)) for role in ROLES for one in getattr(self, role)]
         return pd.DataFrame(rows, columns=["role", *columns])
-
-    def panels(self, language: str = "en") -> None:
-        """A single number has no picture."""
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
@@ -258,10 +254,8 @@ def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueD
     chain = made.equation.parts if made.equation is not None else (("", symbol),)
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
     chain = (*chain, (made.written_out_relation or made.relation or "=", result))
-    others = {"chain": chain, "own": writing.own, "language": writing.words.language}
-    others["made"] = replace(writing), place  # without its printers, which cannot be pickled
-    for name, value in others.items():
-        object.__setattr__(found, name, value)
+    # a copy of `writing` is without its printers, which cannot be pickled
+    vars(found).update(chain=chain, own=writing.own, language=writing.words.language, made=(replace(writing), place))
     return found
 
 

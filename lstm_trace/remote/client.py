@@ -257,8 +257,7 @@ class RemoteResult(Result, dict[str, Any]):
         lstm-trace.
         """
         if words.language != self.language:
-            said = f"the server wrote this in {self.language!r}: diff, explain and verify of a run take language="
-            raise OptionError(said)
+            raise OptionError(f"this reply is in {self.language!r}: diff, explain and verify take language=")
         return iter(decoded(self["document"]).blocks)
 
     def frame(self) -> Any:
@@ -270,13 +269,8 @@ class RemoteResult(Result, dict[str, Any]):
 
         rows = self.get("rows", self.get("lines"))
         if rows is None or self.get("left_out"):
-            said = "has no rows" if rows is None else f"has only the first {len(rows):,} rows"
-            raise MissingError(f"the server's reply {said}: compute the result here, from run.trace()")
+            raise MissingError("the server's reply does not have all rows: compute the result here, from run.trace()")
         return pd.DataFrame(rows, columns=self.get("columns"))
-
-    def panels(self, language: str = "en") -> None:
-        """None: a reply has no picture. Raises MissingError, which says where there is one."""
-        raise MissingError("the server's reply has no picture: plot of a run returns one")
 
     def facts(self) -> dict[str, Any]:
         """The members of the reply, without the document."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from ..base.display import visible
 from ..base.option import Option, parameters
-from ..documents.blocks import Block, Heading, Picture
+from ..documents.blocks import Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
@@ -197,12 +197,10 @@ class Solved(Explanation):
     def _solution(self, words: Words, show: Show, width: int | None, math: str | None) -> Report:
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
-        options = {"width": width, "math": math, "language": words.language, **self.worked}
-        pictured: tuple[Block, ...] = ()
+        options = {"width": width, "math": math, "language": words.language, **self.worked, "alone": self.alone}
         if show.pictured and (figure := self.picture(words.language)) is not None:
             picture = Picture(figure.svg, figure.title, figure.caption, show.file)
-            pictured = Heading(2, (words.word("plot.section"),)), picture
-        options |= {"alone": self.alone, "pictured": pictured}
+            options["pictured"] = Heading(2, (words.word("plot.section"),)), picture
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
 
 

@@ -47,8 +47,6 @@ def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
     >>> options_of_text("candidate_activation=leaky_relu(0.1),peephole=true,clip=3")
     {'candidate_activation': 'leaky_relu(0.1)', 'peephole': True, 'clip': 3.0}
     """
-    if kind not in KINDS:
-        raise OptionError(f"cell {kind!r} is not known{nearest(kind, KINDS, 'there are')}")
     own = get_type_hints(KINDS[kind])
     known = {f.name: own[f.name] for f in fields(KINDS[kind])}
     behind = {f"reverse.{name}": hint for name, hint in known.items()}
