@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import FileError, LstmTraceError, OptionError
+from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 from lstm_trace.remote import Client, RemoteRun, ServiceError
 
 from .support.serving import Server
@@ -75,7 +75,7 @@ def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.
         (b.explain("padding"), lt.explain(there, how="padding")),
         (b.explain("gates", language="de"), lt.explain(there, how="gates")),
         (a.diff(b, language="zh"), lt.diff(here, there)),
-        (b.explain("attribution", "2/h_t[0]", against=a.id), lt.attribute(here, there, "2/h_t[0]")),
+        (b.explain("attribution", "2/h_t[0]", against=a), lt.attribute(here, there, "2/h_t[0]")),
     ]:
         language = "de" if remote.get("how") == "gates" else "zh" if "lines" in remote else "en"
         worked = remote.get("how") == "attribution"  # whose text is the worked solution
@@ -85,8 +85,44 @@ def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.
     german = b.verify("de").report("typ")
     assert german.split() == lt.verify(there).report("typ", language="de").split()
     assert 'lang: "de"' in german
-    with pytest.raises(OptionError, match="there is no format 'html'; expected md, text, tex, typ"):
-        b.verify().report("html")
+
+
+def test_a_result_of_a_server_is_a_result(service: lt.api.Client, tmp_path: Path) -> None:
+    a = service.run(example="three-steps")
+    b = a.edit({"W_xi[0,0]": 0.75})
+    found, local = a.diff(b, language="de"), lt.diff(a.trace(), b.trace())
+    assert str(found).split() == local.report("text", language="de").split()
+    assert repr(found) == f"<RemoteResult with {', '.join(found.keys())}; print(…) shows it>"
+    assert "<h1>Unterschied</h1>" in found.report("html")
+    assert "Unterschied" in found._repr_html_()
+    for suffix in ("md", "txt", "html", "tex", "typ", "json", "csv"):
+        found.save(tmp_path / f"d.{suffix}")
+    assert (tmp_path / "d.md").read_text("utf-8").startswith("# Unterschied")
+    assert json.loads(found.as_json()) == {name: value for name, value in found.items() if name != "document"}
+    assert found.to_frame()["line"].tolist() == local.to_frame()["line"].tolist()
+    memory = b.explain("memory", "2/c_t[1]")
+    assert memory.to_frame().equals(lt.explain(b.trace(), "2/c_t[1]", "memory").to_frame())
+    memory["left_out"] = 7
+    for whole in (memory, b.verify()):
+        with pytest.raises(MissingError, match="does not have all rows"):
+            whole.to_frame()
+    with pytest.raises(MissingError, match="there is no picture of this RemoteResult"):
+        found.plot()
+    for wrong in (lambda: found.report(language="fr"), lambda: found.save(tmp_path / "d.md", language="fr")):
+        with pytest.raises(OptionError, match=r"is in 'de'.* take language="):
+            wrong()
+
+
+def test_another_run_is_given_as_a_run_or_its_id(service: lt.api.Client) -> None:
+    a = service.run(example="three-steps")
+    b = a.edit({"W_xi[0,0]": 0.75})
+    assert a.diff(b.id) == a.diff(b)
+    assert b.explain("contribution", "2/h_t[0]", against=a) == b.explain("contribution", "2/h_t[0]", against=a.id)
+    with pytest.raises(ServiceError, match="'x'"):
+        a.diff("x")
+    for wrong in (lambda: a.diff(a.trace()), lambda: b.explain("attribution", "2/h_t[0]", against=3)):  # type: ignore
+        with pytest.raises(OptionError, match="expected a run on the server, or its id, found"):
+            wrong()
 
 
 def test_pictures_are_those_of_the_trace(service: lt.api.Client, tmp_path: Path) -> None:

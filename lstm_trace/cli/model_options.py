@@ -92,8 +92,7 @@ def _earlier_options(command: Command, side: str = "") -> Command:
                 raise click.UsageError(f"{said}; separate the parts of one --layout or --option by commas")
 
         facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
-        name, said = f"_{flag.strip('-').replace('-', '_')}{side.replace('-', '_')}", now.format("…")
-        command = click.option(f"{flag}{side}", name, help=f"Earlier form of {said}.", **facts)(command)
+        command = click.option(f"{flag}{side}", **facts)(command)
     return command
 
 
@@ -130,11 +129,10 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
 
 def stored(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the options state about stored weights: the LSTM's name, layout, and options of cell and network."""
-    from ..weights.option_text import layout_of_text, options_of_text
+    from ..weights.option_text import options_of_text
 
-    layout, option = given.get("layout"), given.get("option")
-    said = {"layout": None if layout is None else layout_of_text(layout)}
-    return {"name": given.get("name"), **said, "options": {} if option is None else options_of_text(option)}
+    options = {} if given.get("option") is None else options_of_text(given["option"])
+    return {"name": given.get("name"), "layout": given.get("layout"), "options": options}
 
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:

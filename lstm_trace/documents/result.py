@@ -26,6 +26,7 @@ from ..base.writing import format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words, words as strings
 from ..printable import json_text, message
+from ..trace.argument_types import checked
 from .blocks import Block, Body, Heading, Items, Picture, marked
 from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered
 
@@ -46,6 +47,8 @@ class Result:
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     #: The most columns of its text on a terminal.
     widest: ClassVar[int] = 100
+    #: The language of a reading for which none is given.
+    language: str = "en"
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
@@ -65,12 +68,14 @@ class Result:
 
     # -- from here on the same for every result --
 
-    def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
+    @checked
+    def report(self, format: str = "md", *, language: str | None = None, width: int | None = None) -> Report:
         """Return the result as a document.
 
         Args:
             format: `md` (Markdown), `text` (for a terminal), `html`, `tex` or `typ`.
-            language: language of the text: `en`, `de`, `fr`, `es`, `zh`.
+            language: language of the text: `en`, `de`, `fr`, `es`, `zh`; by default that of the result, English
+                unless another one was chosen when it was made.
             width: width of `text` in columns (80).
 
         Returns:
@@ -84,7 +89,7 @@ class Result:
         text = "".join(self.pieces(format, language=language, width=width))
         return Report(text, lambda kind: self._rendered(kind, language))
 
-    def save(self, path: str | Path, format: str | None = None, *, language: str = "en") -> None:
+    def save(self, path: str | Path, format: str | None = None, *, language: str | None = None) -> None:
         """Write the result to a file, atomically.
 
         Args:
@@ -92,14 +97,14 @@ class Result:
                 the facts (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). The picture of
                 `x.md` is written next to it as `x.svg`.
             format: the format, if the suffix does not determine it.
-            language: language of the document and of the picture.
+            language: language of the document and of the picture; as for `report`.
 
         Raises:
             FileError: if the suffix is unknown, or the file cannot be written.
             OptionError: if the format or language does not exist, or the extra that the format needs is not installed.
             MissingError: if a picture is requested and there is none.
         """
-        save(self, path, format, language=language)
+        save(self, path, format, language=language or self.language)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rows as a pandas frame."""
@@ -117,7 +122,9 @@ class Result:
         """Return the facts as JSON, as written by `--format json` (schema: docs/results.md)."""
         return "".join(self.pieces("json"))
 
-    def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
+    def pieces(
+        self, format: str, *, language: str | None = None, width: int | None = None, file: str = ""
+    ) -> Iterator[str]:
         """The text in a format, piece by piece: even with millions of rows, only some thousand are in memory at once.
 
         Args:
@@ -128,7 +135,7 @@ class Result:
         Raises:
             OptionError: immediately, if the format or language does not exist.
         """
-        words = strings(language)
+        words = strings(language or self.language)
         if format == "json":
             return self._json()
         if format == "csv":
@@ -175,9 +182,9 @@ class Result:
     def __str__(self) -> str:
         return str(self.report("text")).rstrip("\n")
 
-    def _rendered(self, kind: str, language: str = "en") -> str:
+    def _rendered(self, kind: str, language: str | None = None) -> str:
         """What a notebook displays, with short tables: `html` (part of its page), `markdown` or `plain`."""
-        words = strings(language)
+        words = strings(language or self.language)
         if kind != "html":
             show = Show("md" if kind == "markdown" else "text", rows=BRIEF)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
@@ -194,8 +201,11 @@ class Result:
 
 
 def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
-    """A reading of a record, found in another module. missing: the fallback if that module has none of this name."""
-    return getattr(import_module(conveniences.READINGS[type(result).__name__]), name, *missing)
+    """A reading that the class does not define: of a record of a low room, in the module that `READINGS` names.
+
+    missing: the fallback if there is none.
+    """
+    return getattr(import_module(conveniences.READINGS.get(type(result).__name__, __name__)), name, *missing)
 
 
 class Finding(Result):
@@ -216,10 +226,6 @@ class Finding(Result):
     def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
         """The tables as shown in a document."""
         return self.tables(words)
-
-    def panels(self, language: str = "en") -> Figure | None:
-        """The picture; None unless a result defines one."""
-        return None
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables; long tables are shortened."""
@@ -308,9 +314,8 @@ def save(
     if chosen in ("svg", "png"):
         result.plot(language).save(path, chosen)
     elif chosen in BINARY:
-        content = content_of(result, chosen, language)
         with written(path, "wb") as file:
-            file.write(content)
+            file.write(content_of(result, chosen, language))
     else:
         beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])
@@ -336,25 +341,18 @@ def picture_beside(
 
 
 def content_of(result: Result, format: str, language: str = "en") -> bytes:
-    """A result as the bytes of a binary format, or as UTF-8 in any other format.
+    """A result as the bytes of a PDF or a Parquet file.
 
-    Raises OptionError if the extra that the format needs is not installed.
+    Raises OptionError if the extra that it needs is not installed.
     """
     if format == "pdf":
         from . import typst
 
         return typst.pdf("".join(result.pieces("typ", language=language)))
-    if format == "png":
-        return result.plot(language).content("png")
-    if format == "parquet":
-        import io
+    from ..base.extras import missing
 
-        from ..base.extras import missing
-
-        stream = io.BytesIO()
-        try:
-            result.to_frame().to_parquet(stream, index=False)
-        except ImportError:
-            raise OptionError(missing("Parquet", "pyarrow", "write .csv")) from None
-        return stream.getvalue()
-    return "".join(result.pieces(format, language=language)).encode()
+    try:
+        content: bytes = result.to_frame().to_parquet(index=False)
+    except ImportError:
+        raise OptionError(missing("Parquet", "pyarrow", "write .csv")) from None
+    return content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -129,7 +129,7 @@ class Reference:
 
 @dataclass(frozen=True, repr=False)
 class ValueDerivation(Result):
-    """One number of a trace.
+    """One number of a trace. Its words are in `language`; `worded` has it in another one.
 
     kind: `line`, or for a given number `parameter`, `input`, `initial` or `given`; `sum` for what an adjoint sums over
     all steps. where, about: in words. equation: in symbols; substituted: the same with the numbers that this unit
@@ -157,21 +157,29 @@ class ValueDerivation(Result):
     readers_left_out: int
     verified: Verified
     gradient: Slope | None
-    chain: ClassVar[tuple[tuple[str, Node], ...]] = ()  # not a field, like `own`: neither is part of what is sent
+    # not fields, like `own` and `language`: they are not part of what is sent
+    chain: ClassVar[tuple[tuple[str, Node], ...]] = ()
+    made: ClassVar[tuple[Writing, Location]]
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
         return f"<ValueDerivation {self.address}: {equation}{self.shown}; print(…) has all>"
 
-    def __str__(self) -> str:
-        """The value with its equation and its numbers, in one line."""
-        formulas = [(self.relation, part.text) for part in (self.equation, self.substituted) if part is not None]
-        return " ".join([self.address, *(f"= {text}" for _, text in formulas), self.relation, self.shown])
+    def worded(self, language: str | None) -> ValueDerivation:
+        """The same number, with its words in a language. Raises OptionError if there is no such language."""
+        if language in (None, self.language):
+            return self
+        writing, place = self.made
+        writing = replace(writing, words=words(str(language), writing.trace.header.count_from))
+        return _number(writing, place, self.gradient)
+
+    def pieces(self, format: str, **given: Any) -> Iterator[str]:
+        """The text in a format; see `Result.pieces`. The words in facts and rows are in its language, too."""
+        return super(ValueDerivation, self.worded(given.get("language"))).pieces(format, **given)
 
     def facts(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""
-        facts: dict[str, Any] = as_plain(asdict(self))
-        return facts
+        return dict(as_plain(asdict(self)))
 
     def frame(self) -> pd.DataFrame:
         """One row for each operand, then for each consumer."""
@@ -181,20 +189,18 @@ class ValueDerivation(Result):
         rows = [(role, *(getattr(one, name) for name in columns)) for role in ROLES for one in getattr(self, role)]
         return pd.DataFrame(rows, columns=["role", *columns])
 
-    def panels(self, language: str = "en") -> None:
-        """A single number has no picture."""
-
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
+        found = self.worded(words.language)
         yield Heading(1, (self.address,))
-        said = [*filter(None, (self.where, self.about)), words.word(f"derivation.{self.verified.verdict}")]
+        said = [*filter(None, (found.where, found.about)), words.word(f"derivation.{self.verified.verdict}")]
         if (slope := self.gradient) is not None:
             said.append(words.word("derivation.gradient", of=slope.of, value=slope.shown))
         yield Items(tuple((sentence,) for sentence in said))
         (_, symbol), *rest = self.chain
         yield Lines(((Row((symbol,), tuple(rest)),),))
         for role in ROLES:
-            there, left_out = getattr(self, role), getattr(self, f"{role}_left_out")
+            there, left_out = getattr(found, role), getattr(self, f"{role}_left_out")
             if there:
                 yield Heading(2, (words.word(f"derivation.{role}"),))
                 head = tuple((words.word(f"column.{name}"),) for name in ("symbol", "address", "value", "where"))
@@ -220,14 +226,16 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
         MissingError: if the trace does not have the number, or if the address covers several numbers.
         OptionError: for a notation, language or option that does not exist.
     """
-    place = located(trace, address)
-    writing = _writing(trace, **options)
-    trace = writing.trace
-    result = writing.number(place)
+    place, writing = located(trace, address), _writing(trace, **options)
+    return _number(writing, place, None if of is None else slope(writing, place, of))
+
+
+def _number(writing: Writing, place: Location, gradient: Slope | None) -> ValueDerivation:
+    trace, result = writing.trace, writing.number(place)
     made, symbol = equation(writing, place, result), writing.symbol_of(place)
     read, more = consumers(trace, place, READERS)
     formulas = ("equation", "substituted", "relation", "written_out", "written_out_relation")
-    made_of = ValueDerivation(
+    found = ValueDerivation(
         address=place.address(trace),
         kind=place.kind(trace),
         value=float(result.value),
@@ -241,13 +249,14 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
         readers=tuple(_reference(writing, one, writing.number(one), writing.symbol_of(one)) for one in read),
         readers_left_out=more,
         verified=verified(trace, place),
-        gradient=None if of is None else slope(writing, place, of),
+        gradient=gradient,
     )
     chain = made.equation.parts if made.equation is not None else (("", symbol),)
     chain += tuple(("=", part.parts[0][1]) for part in (made.substituted, made.written_out) if part is not None)
-    object.__setattr__(made_of, "chain", (*chain, (made.written_out_relation or made.relation or "=", result)))
-    object.__setattr__(made_of, "own", writing.own)
-    return made_of
+    chain = (*chain, (made.written_out_relation or made.relation or "=", result))
+    # a copy of `writing` is without its printers, which cannot be pickled
+    vars(found).update(chain=chain, own=writing.own, language=writing.words.language, made=(replace(writing), place))
+    return found
 
 
 def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **options: Any) -> Writing:
@@ -257,7 +266,7 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
     raise_all(OptionError, wrong)
     chosen = options_of("md", **options)
     trace = chosen.counted(trace)
-    trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation, language=language)
+    trace, _ = notations.applied(trace, "exercise" if notation == "joined" else notation)
     return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
 
 

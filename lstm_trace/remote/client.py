@@ -21,10 +21,13 @@ import numpy as np
 
 from ..base.arrays import Array, as_plain, to_array
 from ..base.writing import written
-from ..documents.formats import PRINTERS, rendered
+from ..documents.blocks import Block
+from ..documents.formats import Show
+from ..documents.result import Result
 from ..documents.wire import decoded
-from ..errors import LstmTraceError, OptionError, nearest, reading
-from ..trace.argument_types import checked
+from ..errors import LstmTraceError, MissingError, OptionError, reading
+from ..languages.strings import Words
+from ..trace.argument_types import checked, misfit
 from ..trace.files import trace_file
 from ..trace.trace import Trace
 
@@ -233,8 +236,9 @@ class Client:
             raise ServiceError(413, f"the body has {size:,} bytes; {self.url} accepts at most {most:,}")
 
 
-class RemoteResult(dict[str, Any]):
-    """A result computed by a server: the members of its reply (docs/service.md), and its document as a report.
+class RemoteResult(Result, dict[str, Any]):
+    """A result computed by a server: a mapping with the members of its reply (docs/service.md), and a `Result`, whose
+    document is printed and saved here.
 
     language: language of the document.
     """
@@ -243,20 +247,34 @@ class RemoteResult(dict[str, Any]):
         super().__init__(reply)
         self.language = language
 
-    def report(self, format: str = "md", width: int = 80) -> str:
-        """Render the document, locally.
+    def __repr__(self) -> str:
+        return f"<RemoteResult with {', '.join(self)}; print(…) shows it>"
 
-        Args:
-            format: `md`, `text`, `tex` or `typ`.
-            width: width of `text` in columns.
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """The document in the reply.
 
-        Raises:
-            OptionError: if the format does not exist.
-            FileError: if the document comes from another version of lstm-trace.
+        Raises OptionError for a language other than its own, and FileError if the reply comes from another version of
+        lstm-trace.
         """
-        if format not in PRINTERS:
-            raise OptionError(f"there is no format {format!r}{nearest(format, PRINTERS, 'expected')}")
-        return rendered([decoded(self["document"])], format, self.language, width)
+        if words.language != self.language:
+            raise OptionError(f"this reply is in {self.language!r}: diff, explain and verify take language=")
+        return iter(decoded(self["document"]).blocks)
+
+    def frame(self) -> Any:
+        """The rows of an explanation, or the lines of a comparison, as a pandas frame.
+
+        Raises MissingError unless the reply has all.
+        """
+        import pandas as pd
+
+        rows = self.get("rows", self.get("lines"))
+        if rows is None or self.get("left_out"):
+            raise MissingError("the server's reply does not have all rows: compute the result here, from run.trace()")
+        return pd.DataFrame(rows, columns=self.get("columns"))
+
+    def facts(self) -> dict[str, Any]:
+        """The members of the reply, without the document."""
+        return {name: value for name, value in self.items() if name != "document"}
 
 
 @checked
@@ -324,28 +342,38 @@ class RemoteRun:
         body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
         return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
 
-    def diff(self, other: RemoteRun, language: str = "en", **tolerance: Any) -> RemoteResult:
+    def diff(self, other: RemoteRun | str, language: str = "en", **tolerance: Any) -> RemoteResult:
         """Compare another run with this one.
 
         Args:
-            other: a run on the same server.
+            other: a run on the same server, or its id.
             language: language of the report.
             tolerance: rtol, atol or ulps.
         """
-        return self._result("/diffs", {"a": self.id, "b": other.id, "language": language, **tolerance})
+        return self._result("/diffs", {"a": self.id, "b": _run_id("other", other), "language": language, **tolerance})
 
-    def explain(self, how: str, of: str | None = None, language: str = "en", **options: Any) -> RemoteResult:
+    def explain(
+        self,
+        how: str,
+        of: str | None = None,
+        language: str = "en",
+        against: RemoteRun | str | None = None,
+        **options: Any,
+    ) -> RemoteResult:
         """Explain a value.
 
         Args:
-            how: `memory`, `gradient`, `contribution`, `ablation`, `gates`, `training`, `padding`, or `attribution` with
-                the id of another run as `against`.
+            how: `memory`, `gradient`, `contribution`, `ablation`, `gates`, `training`, `padding`, or `attribution`:
+                of the difference from `against`.
             of: the address of the value.
             language: language of the report.
+            against: another run on the same server, or its id: the reference of an attribution, the baseline of a
+                contribution.
             options: options of that explanation.
         """
-        body = {"run": self.id, "how": how, "language": language, **options}
-        return self._result("/explanations", body if of is None else body | {"of": of})
+        other = None if against is None else _run_id("against", against)
+        body = {"run": self.id, "how": how, "of": of, "against": other, "language": language, **options}
+        return self._result("/explanations", body)
 
     def verify(self, language: str = "en") -> RemoteResult:
         """Verify every line by deriving it again from its operands.
@@ -369,14 +397,15 @@ class RemoteRun:
         return self._kept(self._place(file), path, options)
 
     def plot(
-        self, kind: str, path: str | Path | None = None, against: RemoteRun | None = None, **options: Any
+        self, kind: str, path: str | Path | None = None, against: RemoteRun | str | None = None, **options: Any
     ) -> bytes:
         """Draw one of the run's pictures.
 
         Args:
             kind: `states`, `unit`, `text`, `memory`, …, as in `trace.plot`.
             path: where to save it as well; the suffix determines the format; nowhere if None.
-            against: for `diff` and `weights`, another run on the same server; this run minus the other is drawn.
+            against: for `diff` and `weights`, another run on the same server, or its id; this run minus the other is
+                drawn.
             options: options of that kind (docs/service.md): unit, line, layer, of, language, …; and `format`: `svg`,
                 `png`, `html` or `json`.
 
@@ -391,7 +420,7 @@ class RemoteRun:
             options.setdefault("format", Path(path).suffix.removeprefix("."))
         place = f"/runs/{self.id}/plot/{quoted(kind)}"
         if against is not None:
-            place, options = f"/diffs/plot/{quoted(kind)}", {"a": self.id, "b": against.id, **options}
+            place, options = f"/diffs/plot/{quoted(kind)}", {"a": self.id, "b": _run_id("against", against), **options}
         return self._kept(place, path, options)
 
     def trace(self) -> Trace:
@@ -433,3 +462,9 @@ def _as_text(value: Any) -> Any:
     if isinstance(value, list | tuple | range) and not any(isinstance(one, str) for one in value):
         return ",".join(map(str, value))
     return value
+
+
+def _run_id(argument: str, run: Any) -> str:
+    if not isinstance(run, RemoteRun | str):
+        raise misfit(argument, "a run on the server, or its id", run)
+    return run if isinstance(run, str) else run.id

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from ..base.display import visible
 from ..base.option import Option, parameters
-from ..documents.blocks import Block, Heading, Picture
+from ..documents.blocks import Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
@@ -171,16 +171,19 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
-        """The worked solution; see `Result.report`."""
-        if self.is_worked(format):
-            return self._solution(strings(language), Show(format), width, None)
-        return super().report(format, language=language, width=width)
+    def report(
+        self, format: str = "md", *, language: str | None = None, width: int | None = None, **worked: Any
+    ) -> Report:
+        """The worked solution; see `Result.report`. worked: options of the solution, in addition to its own."""
+        solved = replace(self, worked={**self.worked, **worked})
+        if solved.is_worked(format):
+            return solved._solution(strings(language or self.language), Show(format), width, None)
+        return super().report(format, language=language, width=width, **worked)  # tables, which have none of these
 
-    def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
+    def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""
         self.is_worked(format)
-        return super().pieces(format, language=language, width=width, file=file)
+        return super().pieces(format, **given)
 
     def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
         """The worked solution, or the tables in formats that have these."""
@@ -191,12 +194,10 @@ class Solved(Explanation):
     def _solution(self, words: Words, show: Show, width: int | None, math: str | None) -> Report:
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
-        options = {"width": width, "math": math, "language": words.language, **self.worked}
-        pictured: tuple[Block, ...] = ()
+        options = {"width": width, "math": math, "language": words.language, **self.worked, "alone": self.alone}
         if show.pictured and (figure := self.picture(words.language)) is not None:
             picture = Picture(figure.svg, figure.title, figure.caption, show.file)
-            pictured = Heading(2, (words.word("plot.section"),)), picture
-        options |= {"alone": self.alone, "pictured": pictured}
+            options["pictured"] = Heading(2, (words.word("plot.section"),)), picture
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from ..base.arrays import describe
 from ..errors import OptionError, nearest, raise_all
+from .option_text import read_parts
 
 #: Other letters for the candidate gate: PyTorch's g, TensorFlow's j, Greff's z.
 CANDIDATE = str.maketrans("gjz", "ccc")
@@ -132,26 +133,29 @@ FACTS = tuple(sorted(f.name for f in fields(Layout) if f.name not in _FIXED))
 
 
 def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
-    """A layout by name, by properties, or by a name with other properties: `{name: keras, order: icfo}`.
+    """A layout by name, by properties, or by a name with other properties: `{name: keras, order: icfo}`, or as text,
+    as the command line has it, `keras,order=icfo`.
 
     Properties without a name describe arrays with general names: `W_x`, `W_h` and `b` if an order is given, otherwise
     one array per gate (`W_xi`, or `W_i` if joined). `transposed` applies to both matrices.
-    Raises OptionError for an unknown name or property.
+    Raises OptionError for an unknown name or property; for a text with every fault.
 
-    >>> layout("tf1").order, layout({"joined": "hx"}).separate
-    ('icfo', True)
+    >>> layout("tf1").order, layout({"joined": "hx"}).separate, layout("keras,transposed=false").input_transposed
+    ('icfo', True, False)
     """
     if isinstance(given, Layout):
         return given
     if isinstance(given, str):
-        found = LAYOUTS.get(given.lower())
-        if found is None:
-            raise OptionError(f"layout {given!r} is not known{nearest(given, LAYOUTS, 'there are')}")
-        return found
+        hints = get_type_hints(Layout)
+        known = {"name": str, "transposed": bool, **{name: hints[name] for name in FACTS}}
+        given = read_parts(given, known, "layout", "name")
     if not isinstance(given, Mapping):
         raise OptionError(f"layout: expected a name, or facts as in {{'order': 'ifco'}}, found {describe(given)}")
     facts = {key: value for key, value in given.items() if value is not None}
-    base = layout(facts.pop("name")) if "name" in facts else Layout("parts", separate="order" not in facts)
+    name = facts.pop("name", None)
+    base = Layout("parts", separate="order" not in facts) if name is None else LAYOUTS.get(str(name).lower())
+    if base is None:
+        raise OptionError(f"layout {name!r} is not known{nearest(name, LAYOUTS, 'there are')}")
     if "transposed" in facts:
         both = facts.pop("transposed")
         facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}

@@ -15,7 +15,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ..cell.named_cells import KINDS, is_number
 from ..cell.variants import Merge, Padding
 from ..errors import Faults, OptionError, nearest
-from .layouts import FACTS, Layout, layout
 
 _NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Literal["forward", "reverse"]}
 #: Words that people write instead of ours: options of frameworks, and of earlier command lines.
@@ -29,28 +28,6 @@ _INSTEAD = {
     "padded_output": "padding=…",
     "zero_output_for_mask": "padding=zero",
 }
-
-
-def layout_of_text(text: str) -> str | Mapping[str, Any]:
-    """The layout named or described by a text.
-
-    Args:
-        text: the name of a layout, followed by comma-separated properties, or only properties (docs/layouts.md).
-
-    Returns:
-        A value for `layout=`: a name, or a mapping of properties.
-
-    Raises:
-        OptionError: with every unknown name or property, every duplicate, and every value that is not allowed.
-
-    >>> layout_of_text("keras"), layout_of_text("keras,order=icfo,transposed=false")
-    ('keras', {'name': 'keras', 'order': 'icfo', 'transposed': False})
-    """
-    hints = get_type_hints(Layout)
-    known = {"name": str, "transposed": bool, **{name: hints[name] for name in FACTS}}
-    parts = _read(text, known, "layout", "name")
-    layout(parts)  # raises for an unknown layout or order
-    return str(parts["name"]) if parts.keys() == {"name"} else parts
 
 
 def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
@@ -70,22 +47,21 @@ def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
     >>> options_of_text("candidate_activation=leaky_relu(0.1),peephole=true,clip=3")
     {'candidate_activation': 'leaky_relu(0.1)', 'peephole': True, 'clip': 3.0}
     """
-    if kind not in KINDS:
-        raise OptionError(f"cell {kind!r} is not known{nearest(kind, KINDS, 'there are')}")
     own = get_type_hints(KINDS[kind])
     known = {f.name: own[f.name] for f in fields(KINDS[kind])}
     behind = {f"reverse.{name}": hint for name, hint in known.items()}
-    found = _read(text, {**known, **_NETWORK}, "option", more=behind)
+    found = read_parts(text, {**known, **_NETWORK}, "option", more=behind)
     reverse = {name.removeprefix("reverse."): found.pop(name) for name in behind if name in found}
     return found | ({"reverse": reverse} if reverse else {})
 
 
-def _read(
+def read_parts(
     text: str, known: Mapping[str, Any], what: str, first: str = "", more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The parts of a text with their values. first: the key of a first part that is given without one.
 
-    known: the types of the parts by name. more: those not listed in messages.
+    known: the types of the parts by name. more: those not listed in messages. Raises OptionError with every unknown
+    part, every duplicate, and every value that is not allowed.
     """
     hints, faults, found = {**known, **(more or {})}, Faults(), dict[str, Any]()
     parts = re.split(r",(?![^(\[{]*[)\]}])", text)  # at commas outside brackets

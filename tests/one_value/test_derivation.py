@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -373,3 +375,21 @@ def test_a_loss_is_no_value_on_the_way_to_itself() -> None:
         "1/s_t[0]": "A result: nothing else is computed from it.",
     }
     assert said["1/L"].where == "step t = 1"
+
+
+def test_a_number_is_worded_when_it_is_read(tmp_path: Path) -> None:
+    trace = lt.run(yaml.safe_load(text("three-steps")))
+    one = lt.derivation(trace, "2/c_t[1]", of="2/h_t[0]", count_from=1)
+    german = lt.derivation(trace, "2/c_t[1]", of="2/h_t[0]", count_from=1, language="de")
+    assert one.where != german.where
+    for form in ("md", "text", "html", "tex", "typ", "csv", "json"):
+        assert one.report(form, language="de") == german.report(form) == german.report(form, language="de")
+        assert german.report(form, language="en") == one.report(form) != german.report(form)
+    assert one.report(language="de")._repr_html_() == german._repr_html_() != one._repr_html_()
+    assert german.to_frame()["where"].tolist() == [r.where for r in (*german.operands, *german.readers)]
+    one.save(tmp_path / "one.csv", language="fr")
+    assert "unité" in (tmp_path / "one.csv").read_text("utf-8")
+    assert pickle.loads(pickle.dumps(one)).report(language="de") == german.report()  # noqa: S301
+    assert str(one) == one.report("text").rstrip()
+    with pytest.raises(OptionError, match="there is no language 'xx'"):
+        one.report(language="xx")

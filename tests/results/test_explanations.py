@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 import lstm_trace as lt
+from lstm_trace.errors import OptionError
+from lstm_trace.examples import text
 from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.rows import Selection
@@ -209,3 +212,25 @@ def test_a_decimal_comma_is_for_numbers_and_not_for_tokens() -> None:
     assert "the value changes most without step t = 5 (‘5.5’): -0,264061" in text
     assert "in random order -0,4384 ± 0,11" in " ".join(text.split())
     assert not re.search(r"‘\d,5’", text)
+
+
+@pytest.mark.parametrize("how", ["gradient", "contribution", "training"])
+def test_a_report_takes_the_options_of_a_worked_solution(how: str) -> None:
+    trace = lt.run(yaml.safe_load(text("three-steps")))
+    found = lt.explain(trace, "2/h_t[0]", how)
+    short = lt.explain(trace, "2/h_t[0]", how, digits=2)
+    assert (
+        found.report("text", digits=2, width=100) == short.report("text", width=100) != found.report("text", width=100)
+    )
+    assert short.report("text", digits=4) == lt.explain(trace, "2/h_t[0]", how, digits=4).report("text")
+    with pytest.raises(OptionError, match=r"digts.* did you mean"):
+        found.report("text", digts=2)
+    with pytest.raises(OptionError, match="digits"):
+        found.report("csv", digits=2)
+
+
+def test_a_report_says_what_it_takes() -> None:
+    trace = lt.run(yaml.safe_load(text("three-steps")))
+    for found in (lt.explain(trace, "2/c_t[0]", "memory"), lt.verify(trace), lt.derivation(trace, "2/c_t[0]")):
+        with pytest.raises(OptionError, match="there is no argument 'digits'; there are format, language, width"):
+            found.report("text", digits=3)  # type: ignore[call-arg]

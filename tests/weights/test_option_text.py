@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.errors import OptionError
 from lstm_trace.trace.files.schema import LayoutSpec
 from lstm_trace.weights.layouts import LAYOUTS, layout
-from lstm_trace.weights.option_text import layout_of_text, options_of_text
+from lstm_trace.weights.option_text import options_of_text
 
 LAYOUT_TEXTS: list[tuple[str, Any]] = [
     ("keras", "keras"),
@@ -67,9 +68,7 @@ OPTION_FAULTS = [
 
 @pytest.mark.parametrize(("text", "meant"), LAYOUT_TEXTS)
 def test_a_layout_as_text(text: str, meant: Any) -> None:
-    found = layout_of_text(text)
-    assert found == meant
-    assert layout(found)
+    assert layout(text) == layout(meant)
 
 
 @pytest.mark.parametrize(("text", "meant"), OPTION_TEXTS)
@@ -80,7 +79,7 @@ def test_options_as_text(text: str, meant: Any) -> None:
 @pytest.mark.parametrize(("text", "said"), LAYOUT_FAULTS)
 def test_a_layout_that_is_none(text: str, said: str) -> None:
     with pytest.raises(OptionError, match=re.escape(said)):
-        layout_of_text(text)
+        layout(text)
 
 
 @pytest.mark.parametrize(("text", "said"), OPTION_FAULTS)
@@ -91,7 +90,7 @@ def test_options_that_are_none(text: str, said: str) -> None:
 
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(OptionError) as caught:
-        layout_of_text("keras,ordr=icfo,bias=three,transposed=yes")
+        layout("keras,ordr=icfo,bias=three,transposed=yes")
     assert len(caught.value.problems) == 3
 
 
@@ -99,9 +98,9 @@ def test_all_of_a_problem_file_can_be_said() -> None:
     """The parts of a layout and the options of every cell, by the names that they have there."""
     values = {"name": "keras", "order": "icfo", "peephole": "iof", "bias": "two", "joined": "xh", "state": "ch"}
     for name in LayoutSpec.model_fields:
-        text = f"{name}={values.get(name, '1' if name == 'forget_bias' else 'true')}"
-        assert layout_of_text(text)
-    assert all(layout_of_text(name) == name for name in LAYOUTS)
+        value = values.get(name, 1.0 if name == "forget_bias" else True)
+        assert layout(f"{name}={str(value).lower()}") == layout({name: value})
+    assert all(layout(name) == layout(name.upper()) == known for name, known in LAYOUTS.items())
     for kind, cell in KINDS.items():
         for field in fields(cell):
             name = field.name
@@ -113,6 +112,24 @@ def test_a_run_takes_what_a_text_says() -> None:
     rng = np.random.default_rng(0)
     arrays = {"kernel": rng.normal(size=(5, 12)), "recurrent_kernel": rng.normal(size=(3, 12))}
     x = rng.normal(size=(4, 5))
-    one = lt.run(arrays, x, layout=layout_of_text("keras,order=icfo"), options=options_of_text("gate_activation=relu"))
+    one = lt.run(arrays, x, layout="keras,order=icfo", options=options_of_text("gate_activation=relu"))
     other = lt.run(arrays, x, layout={"name": "keras", "order": "icfo"}, options={"gate_activation": "relu"})
     assert np.array_equal(one["h_t"], other["h_t"])
+
+
+def test_everything_that_takes_a_layout_takes_its_text(tmp_path: Path) -> None:
+    """A file, arrays, a problem: as on the command line."""
+    rng = np.random.default_rng(0)
+    arrays = {"kernel": rng.normal(size=(5, 12)), "recurrent_kernel": rng.normal(size=(3, 12))}
+    x = rng.normal(size=(4, 5))
+    np.savez(tmp_path / "m.npz", **arrays)
+    said: Any = {"layout": "keras,order=icfo"}
+    trace = lt.run(arrays, x, layout={"name": "keras", "order": "icfo"})
+    problem = lt.run({"weights": {name: array.tolist() for name, array in arrays.items()}, "x": x.tolist(), **said})
+    for other in (lt.run(arrays, x, **said), lt.run(tmp_path / "m.npz", x, **said), problem):
+        assert np.array_equal(other["h_t"], trace["h_t"])
+    assert lt.inspect(tmp_path / "m.npz", **said)[0].facts["layout"] == "keras, changed"
+    for weights in (arrays, tmp_path / "m.npz"):
+        assert "order i, c, f, o" in str(lt.identify(weights, x, trace.output, **said))
+    with pytest.raises(OptionError, match="layout: no part 'ordr'; did you mean 'order'"):
+        lt.run(arrays, x, layout="keras,ordr=icfo")
