@@ -157,6 +157,8 @@ def answering(answers: dict[str, tuple[int, bytes]], cut: int = 0) -> Iterator[t
             asked.append((path, self.headers["Prefer"]))
             status, body = answers.get(path, (404, b'{"detail": "not here"}'))
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", body.decode())
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[: len(body) - cut])
@@ -190,6 +192,25 @@ def test_a_trace_is_sent_as_it_is_kept(tmp_path: Path) -> None:
     assert [path for path, _ in asked[1:3]] == ["/jobs/j", "/jobs/j/result"]
     assert lt.diff(here, found, atol=0).same
     np.testing.assert_array_equal(found["c_t"], here["c_t"])
+
+
+def test_another_server_is_not_sent_the_token() -> None:
+    with answering({"/health": (200, b"{}")}) as (other, asked):
+        evil = f"{other.url.replace('127.0.0.1', 'localhost')}/api/v1/health".encode()
+        answers = {"/health": (302, evil), "/limits": (302, b"/api/v1/here"), "/here": (200, b'{"body_bytes": 1}')}
+        with answering(answers) as (client, _):
+            with pytest.raises(ServiceError, match="localhost") as refused:
+                client.health()
+            assert refused.value.status == 302
+            assert client._json("GET", "/limits") == {"body_bytes": 1}
+    assert not asked
+
+
+@pytest.mark.parametrize("reply", [b"<html>", b"[" * 100_000, b"\xff", b"9" * 5000])
+def test_a_reply_that_is_no_json_is_one_message(reply: bytes) -> None:
+    failing = pytest.raises(ServiceError, match="/health: the reply is not JSON of lstm-trace")
+    with answering({"/health": (200, reply)}) as (client, _), failing:
+        client.health()
 
 
 def test_a_file_that_is_cut_off_is_none(tmp_path: Path) -> None:

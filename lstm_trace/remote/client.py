@@ -75,6 +75,17 @@ def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
     return ServiceError(int(status), *map(str, told))
 
 
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to the same server alone: another one would be sent the token."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        same = urllib.parse.urlsplit(newurl)[:2] == urllib.parse.urlsplit(req.full_url)[:2]
+        return super().redirect_request(req, fp, code, msg, headers, newurl) if same else None
+
+
+_OPENER = urllib.request.build_opener(_Staying)
+
+
 @checked
 @dataclass(frozen=True)
 class Client:
@@ -162,8 +173,11 @@ class Client:
     def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """The reply as data; for a job, once it is done."""
         with self._answer(method, path, body, query) as answer:
-            found = json.loads(answer.read() or b"null")
-            status = answer.status
+            content, status = answer.read(), answer.status
+        try:
+            found = json.loads(content or b"null")
+        except (ValueError, RecursionError):
+            raise ServiceError(status, f"{self.url}{_BASE}{path}: the reply is not JSON of lstm-trace") from None
         return self._finished(found["id"]) if status == 202 else found
 
     def _parts(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
@@ -210,13 +224,14 @@ class Client:
         while True:
             request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
             try:
-                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+                with _OPENER.open(request, timeout=PATIENCE) as answer:
                     yield answer
                     return
             except urllib.error.HTTPError as error:
                 with error:
                     if error.code == 429 and time.monotonic() < end:
-                        pause = min(float(error.headers.get("Retry-After") or 1), 10.0)
+                        after = error.headers.get("Retry-After", "")
+                        pause = min(float(after), 10.0) if after.isdecimal() else 1.0
                         time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - so that not all come at once
                         continue
                     raise _refused(error.code, _document(error.read())) from None
