@@ -167,9 +167,9 @@ class ContributionExplanation(SplitExplanation):
         told = self.account
         return by_step(told.ranked, words, len(told.padding), told.faithfulness is None, sorted(told.unreached))
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """The contribution and the occlusion of each step."""
-        return picture(self.trace, self.account, language)
+        return picture(trace, self.account, language)
 
 
 # -- experiments -----------------------------------------------------------------------------------------------------

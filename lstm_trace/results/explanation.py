@@ -74,14 +74,19 @@ class Explanation(Finding):
 
     trace: Trace
     of: str | None
-    _drawn: dict[str, Figure | None] = field(default_factory=dict, init=False)
+    _drawn: dict[tuple[str, int], Figure | None] = field(default_factory=dict, init=False)
 
     def found(self, words: Words) -> Iterator[str]:
         """The findings of this explanation, as sentences."""
         raise NotImplementedError
 
-    def draw(self, language: str) -> Figure | None:
-        """The picture, with its text in a language; None if there is none."""
+    @property
+    def first(self) -> Literal[0, 1]:
+        """The number of the first step, unit and layer in its picture: as in its sentences, tables and addresses."""
+        return 0
+
+    def draw(self, trace: Trace, language: str) -> Figure | None:
+        """The picture, with its text in a language; None if there is none. trace: the trace, counted as the document."""
         return None
 
     def sentences(self, words: Words) -> Iterator[str]:
@@ -96,11 +101,12 @@ class Explanation(Finding):
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
                     yield words.word("explanation.padding", t=t, b=b)
 
-    def panels(self, language: str = "en") -> Figure | None:
-        """The picture, drawn once per language."""
-        if language not in self._drawn:
-            self._drawn[language] = self.draw(language)
-        return self._drawn[language]
+    def panels(self, language: str = "en", first: Literal[0, 1] | None = None) -> Figure | None:
+        """The picture, drawn once per language. first: the number of the first step, `self.first` if None."""
+        key = language, self.first if first is None else first
+        if key not in self._drawn:
+            self._drawn[key] = self.draw(Options(count_from=key[1]).counted(self.trace), language)
+        return self._drawn[key]
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table; `frame.attrs["sentences"]` has the sentences in English."""
@@ -154,6 +160,11 @@ class Solved(Explanation):
     worked: Mapping[str, Any]
 
     @property
+    def counted(self) -> Literal[0, 1]:
+        """The number of the first step, unit and layer in the worked solution."""
+        return self.worked.get("count_from", self.trace.header.count_from)  # type: ignore[no-any-return]
+
+    @property
     def alone(self) -> str:
         """The part of a trace with a backward pass that is shown; see `report.options.Options`."""
         return "back"
@@ -196,7 +207,7 @@ class Solved(Explanation):
             raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked}
         pictured: tuple[Block, ...] = ()
-        if show.pictured and (figure := self.picture(words.language)) is not None:
+        if show.pictured and (figure := self.picture(words.language, first=self.counted)) is not None:
             picture = Picture(figure.svg, figure.title, figure.caption, show.file)
             pictured = Heading(2, (words.word("plot.section"),)), picture
         options |= {"alone": self.alone, "pictured": pictured}

@@ -108,9 +108,9 @@ class GatesExplanation(Explanation):
         heading = words.word("gates.lives")
         return (LongTable(columns, rows, heading, ranked=("half_life",), adds=False, bounds=bounds), every)
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """Each gate with its units, by how often they are saturated."""
-        return picture(self.trace, self.behaviour.low, self.behaviour.high, language=language)
+        return picture(trace, self.behaviour.low, self.behaviour.high, language=language)
 
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:

@@ -68,6 +68,8 @@ class GradientExplanation(Solved):
     seed: Any
     equations: bool
 
+    first = Solved.counted  # the worked solution is its document in every format, and the picture stands beside that
+
     @property
     def alone(self) -> str:
         """The backward pass, or its equations."""
@@ -112,9 +114,9 @@ class GradientExplanation(Solved):
             LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",)),
         )
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """How far the gradient reaches back."""
-        return picture(self.trace, self.of, language=language, output=self.seed)
+        return picture(trace, self.of, language=language, output=self.seed)
 
 
 def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterator[Run]:
