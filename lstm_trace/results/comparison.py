@@ -75,7 +75,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
         yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
-            told = words.word("rows.left.first", n=left)
+            told = words.word("rows.left.first", n=words.number(left))
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
         yield from _map(result, lines, words)
@@ -146,7 +146,7 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
     if (more := len(result.of_premises) - PREMISES) > 0:
-        yield words.word("diff.premise.more", n=more)
+        yield words.word("diff.premise.more", n=words.number(more))
     yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
 
 
@@ -202,7 +202,7 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
             key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
             most = words.word(key, unit=_unit(result, free, words))
         fields = {"units": words.count("counted.units", result.every_unit), "share": f"{FROM:.0%}", "most": most}
-        yield words.count("diff.units.far", far, far=f"{far:,}", **fields)
+        yield words.count("diff.units.far", far, far=words.number(far), **fields)
     if result.output is not None:
         yield from _output(result.output, words)
 
@@ -249,7 +249,7 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
         parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
         if len(output.shares) > NAMED:
             others = sum(one.share for one in output.shares[NAMED:])
-            parts.append(words.word("diff.others", n=f"{len(output.shares) - NAMED:,}", size=f"{others:+.3g}"))
+            parts.append(words.word("diff.others", n=words.number(len(output.shares) - NAMED), size=f"{others:+.3g}"))
         rest = whole - sum(one.share for one in output.shares)
         if abs(rest) > 1e-3 * max(abs(whole), *(abs(one.share) for one in output.shares)):
             parts.append(words.word("diff.rest", size=f"{rest:+.3g}"))

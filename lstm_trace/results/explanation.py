@@ -86,7 +86,7 @@ class Explanation(Finding):
         return 0
 
     def draw(self, trace: Trace, language: str) -> Figure | None:
-        """The picture, with its text in a language; None if there is none. trace: the trace, counted as the document."""
+        """The picture, with its text in a language; None if there is none. trace: counted as the document."""
         return None
 
     def sentences(self, words: Words) -> Iterator[str]:

@@ -58,7 +58,7 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
     """The answer first, then its error, then what cannot be decided."""
     read, tolerance = result.as_read, f"{result.tolerance:.2g}"
     if not result.matches:
-        yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
+        yield words.word("identify.none", tolerance=tolerance, n=words.number(result.tried))
         for match in result.nearest[:3]:
             names = match.reading.differences(read.reading)
             said = words.word("semicolon").join(fact(name, getattr(match.reading, name), words) for name in names)
