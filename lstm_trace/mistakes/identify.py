@@ -350,8 +350,10 @@ def identify(
         if search.matches:
             break
     as_read = min((search.score(replace(plain, batch_first=c.batch_first), c) for c in cases), key=lambda m: m.error)
-    matches = sorted(search.matches, key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
-    nearest = sorted(search.others, key=lambda m: m.error)[:5]
+    # outputs of a single step fit twice, over time and as those of the last step
+    matches, nearest = ([*{m.reading: m for m in some}.values()] for some in (search.matches, search.others))
+    matches.sort(key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
+    nearest = sorted(nearest, key=lambda m: m.error)[:5]
     names = sorted({name for m in matches for name in m.reading.differences(matches[0].reading)})
     undecided = {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in names}
     return Identification(as_read, tuple(matches), tuple(nearest), undecided, limit, search.tried)
