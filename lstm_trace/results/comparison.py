@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +201,7 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
         if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
             key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
             most = words.word(key, unit=_unit(result, free, words))
-        fields = {"units": words.count("counted.units", result.every_unit), "share": f"{FROM:.0%}", "most": most}
+        fields = {"units": words.count("counted.units", result.every_unit), "share": _share(FROM, words), "most": most}
         yield words.count("diff.units.far", far, far=words.number(far), **fields)
     if result.output is not None:
         yield from _output(result.output, words)
@@ -209,7 +209,7 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
 
 def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
     since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
-    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share), "from_": f"{FROM:.0%}"}
+    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words)}
     key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
     return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
 
@@ -226,11 +226,13 @@ def _since(result: Comparison, unit: UnitDifference, words: Words) -> str:
 def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
     label = label_at(result.step_labels, t, b)
     row = words.aside(words.word("diff.sequence", b=b)) if result.rows > 1 else ""
-    return (f"t = {t} ‘{label}’" if label else f"t = {t}") + row
+    return (f"t = {t} {words.word('quoted', text=label)}" if label else f"t = {t}") + row
 
 
-def _share(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 0.001 else f"{share:.1g}"
+def _share(share: float, words: Words) -> str:
+    if share < 0.001:
+        return f"{share:.1g}"
+    return words.word("profile.share", n=f"{100 * share:.{0 if share >= 0.1 or share == FROM else 2}f}")
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
@@ -265,18 +267,18 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = (unit.line, size, _share(unit.share), at, _since(result, unit, words))
+            cells = (unit.line, size, _share(unit.share, words), at, _since(result, unit, words))
             rows.append((_called(unit, words), *cells))
-    return _table([words.word(f"column.{name}", share=f"{FROM:.0%}") for name in head], rows)
+    return _table([words.word(f"column.{name}", share=_share(FROM, words)) for name in head], rows, {0, 1, 4, 5})
 
 
 # -- tables of lines and steps -----------------------------------------------------------------------------------------
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]]) -> Table:
-    """A table of numbers, each row after what it is called."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Iterable[int] = (0,)) -> Table:
+    """A table of numbers, each row after what it is called. words: the columns of words."""
     texts = tuple(tuple((cell,) for cell in row) for row in rows)
-    return Table(tuple((name,) for name in head), texts, 1, frozenset({0}))
+    return Table(tuple((name,) for name in head), texts, 1, frozenset(words))
 
 
 def _short(value: float | None) -> str:

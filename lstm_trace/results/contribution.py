@@ -256,7 +256,7 @@ def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], st
     if len(faith.orders) > 1 and faith.disagree:
         key = "both" if faith.uncorrelated and faith.apart else "ranks" if faith.uncorrelated else "top"
         ranks = show(faith.correlation, ".2f") if faith.uncorrelated else ""
-        yield words.word(f"faith.{key}", common=faith.common, top=faith.top, correlation=ranks)
+        yield words.count(f"faith.{key}", faith.common, common=faith.common, top=faith.top, correlation=ranks)
     if faith.misleading:
         yield words.word("faith.misleading")
 

@@ -219,7 +219,7 @@ class Solved(Explanation):
 
 def step_named(t: int, label: str | None, words: Words) -> str:
     """A step by its number, with its label if it has one: `3 (‘cat’)`."""
-    return f"{words.nth(t)} (‘{visible(label)}’)" if label else str(words.nth(t))
+    return words.word("step.named", step=words.nth(t), name=visible(label)) if label else str(words.nth(t))
 
 
 def in_steps(count: float, most: int, words: Words) -> str:

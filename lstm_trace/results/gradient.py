@@ -111,12 +111,16 @@ class GradientExplanation(Solved):
         heading = words.word("split.blocks")
         return (
             LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
-            LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",)),
+            LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",), said={"kind": _kind}),
         )
 
     def draw(self, trace: Trace, language: str) -> Figure:
         """How far the gradient reaches back."""
         return picture(trace, self.of, language=language, output=self.seed)
+
+
+def _kind(kind: str, words: Words) -> str:
+    return words.word(f"kind.{kind}")
 
 
 def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterator[Run]:
