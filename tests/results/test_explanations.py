@@ -232,3 +232,11 @@ def test_one_in_common_is_singular_and_kinds_have_words() -> None:
     kinds = {str(row[1]) for row in table.excerpt(said, 40)[1][:-1]}
     assert kinds & {"Zeile", "Voraussetzung"}
     assert not kinds & {"line", "premise"}
+
+
+@pytest.mark.parametrize("how", ["gradient", "training", "contribution"])
+def test_a_decimal_comma_is_in_the_tables_below_the_worked_steps_too(how: str) -> None:
+    trace = stacked(3, 1, 1, 2, ("forward",))
+    text = explanation(trace, "2/0/h_t[0]", how, decimal_comma=True).report("text")
+    assert re.search(r"\d,\d", text)
+    assert not re.search(r"\d\.\d", text)
