@@ -230,9 +230,8 @@ def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
 
 
 def _share(share: float, words: Words) -> str:
-    if share < 0.001:
-        return f"{share:.1g}"
-    return words.word("profile.share", n=f"{100 * share:.{0 if share >= 0.1 or share == FROM else 2}f}")
+    digits = 0 if share >= 0.1 or share == FROM else 2
+    return words.word("profile.share", n=f"{100 * share:.{digits}f}") if share >= 0.001 else f"{share:.1g}"
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:

@@ -80,11 +80,6 @@ class Explanation(Finding):
         """The findings of this explanation, as sentences."""
         raise NotImplementedError
 
-    @property
-    def first(self) -> Literal[0, 1]:
-        """The number of the first step, unit and layer in its picture: as in its sentences, tables and addresses."""
-        return 0
-
     def draw(self, trace: Trace, language: str) -> Figure | None:
         """The picture, with its text in a language; None if there is none. trace: counted as the document."""
         return None
@@ -101,12 +96,11 @@ class Explanation(Finding):
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
                     yield words.word("explanation.padding", t=t, b=b)
 
-    def panels(self, language: str = "en", first: Literal[0, 1] | None = None) -> Figure | None:
-        """The picture, drawn once per language. first: the number of the first step, `self.first` if None."""
-        key = language, self.first if first is None else first
-        if key not in self._drawn:
-            self._drawn[key] = self.draw(Options(count_from=key[1]).counted(self.trace), language)
-        return self._drawn[key]
+    def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
+        """The picture, drawn once per language. first: the number of the first step; 0 as in addresses."""
+        if (language, first) not in self._drawn:
+            self._drawn[language, first] = self.draw(Options(count_from=first).counted(self.trace), language)
+        return self._drawn[language, first]
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table; `frame.attrs["sentences"]` has the sentences in English."""

@@ -351,8 +351,7 @@ def by_size(back: Backward) -> Iterator[Block]:
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."
-    sizes = [[(f"{size:.6g}".replace(".", point),) for size in block[1:]] for block in blocks]
-    cells = [((block[0],), *pair) for block, pair in zip(blocks, sizes, strict=True)]
+    cells = [((name,), *((f"{size:.6g}".replace(".", point),) for size in sizes)) for name, *sizes in blocks]
     rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))
