@@ -104,7 +104,7 @@ class CorpusVerification(Finding):
         for k, fault in enumerate(in_words(one, words) for one in self.others[:LISTED]):  # before what was compared
             yield fault if k else words.word("corpus.failed", what=fault)
         if len(self.others) > LISTED:
-            yield words.word("corpus.faults.more", n=f"{len(self.others) - LISTED:,}")
+            yield words.word("corpus.faults.more", n=words.number(len(self.others) - LISTED))
         compared = self._compared(words)
         yield compared if self.others else words.word(f"corpus.{self.status}", what=compared)
         if self.steps:
@@ -120,7 +120,7 @@ class CorpusVerification(Finding):
         said = words.word(
             "corpus.compared.1" if self.wrong == 1 else "corpus.compared", sequences=sequences,
             values=words.count("counted.values", self.values), steps=words.count("counted.steps", self.steps),
-            sample=f"{self.sequences:,}", n=f"{self.wrong:,}",
+            sample=words.number(self.sequences), n=words.number(self.wrong),
         )  # fmt: skip
         n = len(self.damages)
         return words.word("corpus.listed", what=said, n=n) if self.wrong > n else said

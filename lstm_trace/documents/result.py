@@ -162,10 +162,10 @@ class Result:
         """The blocks with everything that their printers need. words, show: as for `blocks`."""
         return Body(tuple(self.blocks(words, show)), self.own, legible=True)
 
-    def picture(self, language: str = "en") -> Figure | None:
-        """The picture; None if there is none, or nothing to draw."""
+    def picture(self, language: str = "en", **options: Any) -> Figure | None:
+        """The picture; None if there is none, or nothing to draw. options: further ones of `panels`."""
         try:
-            return self.panels(language)
+            return self.panels(language, **options)
         except (MissingError, TooLargeError):
             return None
 

@@ -134,7 +134,7 @@ class LongTable:
         """The note on the rows in the gaps: how many, how large, and where the largest is."""
         if not gaps:
             return ""
-        count = f"{sum(map(len, gaps)):,}"
+        count = words.number(sum(map(len, gaps)))
         if not ranked:
             return words.word("rows.left.first", n=count)
         gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}

@@ -54,7 +54,11 @@ class Words:
 
     def count(self, key: str, n: int, **fields: object) -> str:
         """The string for n things, with a separate form for one."""
-        return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, **{"n": n, **fields})
+        return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, **{"n": self.number(n), **fields})
+
+    def number(self, n: int) -> str:
+        """A number of things, its thousands separated as is usual in the language."""
+        return f"{n:,}".replace(",", self.table["thousands"][1])
 
     def labelled(self, text: str) -> str:
         """A text to be followed by a colon, with the space that the language puts before it."""
@@ -70,7 +74,7 @@ class Words:
 
     def some(self, names: Sequence[str], most: int, mark: str = ", ") -> str:
         """The first names, and how many more there are."""
-        more = self.word("some.more", n=len(names) - most) if len(names) > most else ""
+        more = self.word("some.more", n=self.number(len(names) - most)) if len(names) > most else ""
         return mark.join(names[:most]) + more
 
     def sentence(self, text: Text) -> Text:

@@ -350,8 +350,9 @@ def identify(
         if search.matches:
             break
     as_read = min((search.score(replace(plain, batch_first=c.batch_first), c) for c in cases), key=lambda m: m.error)
-    matches = sorted(search.matches, key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
-    nearest = sorted(search.others, key=lambda m: m.error)[:5]
+    every = search.matches.values()
+    matches = sorted(every, key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
+    nearest = sorted(search.others.values(), key=lambda m: m.error)[:5]
     names = sorted({name for m in matches for name in m.reading.differences(matches[0].reading)})
     undecided = {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in names}
     return Identification(as_read, tuple(matches), tuple(nearest), undecided, limit, search.tried)
@@ -381,7 +382,7 @@ def _levels(
     yield core
     unusual = list(unusual_facts(blocks, plain, clips))
     yield [replace(reading, **facts) for reading in core for facts in unusual]
-    ranked = sorted((*search.matches, *search.others), key=lambda m: m.error)
+    ranked = sorted((*search.matches.values(), *search.others.values()), key=lambda m: m.error)
     best = list(dict.fromkeys(replace(m.reading, order=blocks.gates, forget_bias=0.0) for m in ranked[:6]))
     pairs = [{**a, **b} for a, b in combinations(unusual, 2) if not set(a) & set(b)]
     yield [replace(reading, **facts) for reading in best for facts in pairs]
@@ -398,8 +399,8 @@ class _Search:
         self.states = [state.reshape(-1, blocks.units) for state in rows]  # of h and c, (B, H) or (1, H)
         extra = dict.fromkeys((0.0, 1.0, added)) if "f" in blocks.gates else (0.0,)
         self.variants = list(product(map("".join, permutations(blocks.gates)), extra))
-        self.matches: list[Match] = []
-        self.others: list[Match] = []
+        self.matches: dict[Reading, Match] = {}
+        self.others: dict[Reading, Match] = {}
         self.tried = 0
 
     def run(self, readings: Sequence[Reading]) -> None:
@@ -416,7 +417,8 @@ class _Search:
         for _, reading, (order, forget_bias), (output, backwards), case in rough[: hopeful + KEPT]:
             full = replace(reading, order=order, forget_bias=forget_bias, output=output, backwards=backwards)
             match = self.score(full, case)
-            (self.matches if match.error <= self.limit else self.others).append(match)
+            # outputs of a single step fit twice: over time, and as those of the last step
+            (self.matches if match.error <= self.limit else self.others)[full] = match
 
     def score(self, reading: Reading, case: _Case) -> Match:
         """The error of one reading over all steps and sequences."""

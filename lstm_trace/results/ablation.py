@@ -64,8 +64,8 @@ class AblationExplanation(Explanation):
         yield f"{all_held.of} = {all_held.value:.6g}"
         count = len(all_held.effects)
         if all_held.left:
-            every = f"{all_held.left + count:,}"
-            yield words.word(f"ablation.left.{all_held.over}", every=every, count=f"{count:,}")
+            every = words.number(all_held.left + count)
+            yield words.word(f"ablation.left.{all_held.over}", every=every, count=words.number(count))
         yield words.word("ablation.holds", what=self._held(words))
         if all_held.unreached:
             names = words.word("list").join(all_held.unreached)
@@ -76,7 +76,7 @@ class AblationExplanation(Explanation):
         elif first is not None:
             yield words.word("ablation.largest", effect=f"{first.effect:.6g}", address=first.address)
             if none := sum(not effect.effect for effect in all_held.effects):
-                yield words.count("ablation.none", none, every=f"{count:,}")
+                yield words.count("ablation.none", none, every=words.number(count))
 
     def _held(self, words: Words) -> str:
         """A description of each variant: `one unit of 0/forward/c_t at 0, at all steps`."""

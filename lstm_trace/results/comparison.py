@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
         yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
-            told = words.word("rows.left.first", n=left)
+            told = words.word("rows.left.first", n=words.number(left))
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
         yield from _map(result, lines, words)
@@ -146,7 +146,7 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
     if (more := len(result.of_premises) - PREMISES) > 0:
-        yield words.word("diff.premise.more", n=more)
+        yield words.word("diff.premise.more", n=words.number(more))
     yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
 
 
@@ -201,15 +201,15 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
         if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
             key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
             most = words.word(key, unit=_unit(result, free, words))
-        fields = {"units": words.count("counted.units", result.every_unit), "share": f"{FROM:.0%}", "most": most}
-        yield words.count("diff.units.far", far, far=f"{far:,}", **fields)
+        fields = {"units": words.count("counted.units", result.every_unit), "share": _share(FROM, words), "most": most}
+        yield words.count("diff.units.far", far, far=words.number(far), **fields)
     if result.output is not None:
         yield from _output(result.output, words)
 
 
 def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
     since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
-    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share), "from_": f"{FROM:.0%}"}
+    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words)}
     key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
     return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
 
@@ -226,11 +226,12 @@ def _since(result: Comparison, unit: UnitDifference, words: Words) -> str:
 def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
     label = label_at(result.step_labels, t, b)
     row = words.aside(words.word("diff.sequence", b=b)) if result.rows > 1 else ""
-    return (f"t = {t} ‘{label}’" if label else f"t = {t}") + row
+    return (f"t = {t} {words.word('quoted', text=label)}" if label else f"t = {t}") + row
 
 
-def _share(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}" if share >= 0.001 else f"{share:.1g}"
+def _share(share: float, words: Words) -> str:
+    digits = 0 if share >= 0.1 or share == FROM else 2
+    return words.word("profile.share", n=f"{100 * share:.{digits}f}") if share >= 0.001 else f"{share:.1g}"
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
@@ -249,7 +250,7 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
         parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
         if len(output.shares) > NAMED:
             others = sum(one.share for one in output.shares[NAMED:])
-            parts.append(words.word("diff.others", n=f"{len(output.shares) - NAMED:,}", size=f"{others:+.3g}"))
+            parts.append(words.word("diff.others", n=words.number(len(output.shares) - NAMED), size=f"{others:+.3g}"))
         rest = whole - sum(one.share for one in output.shares)
         if abs(rest) > 1e-3 * max(abs(whole), *(abs(one.share) for one in output.shares)):
             parts.append(words.word("diff.rest", size=f"{rest:+.3g}"))
@@ -265,18 +266,18 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = (unit.line, size, _share(unit.share), at, _since(result, unit, words))
+            cells = (unit.line, size, _share(unit.share, words), at, _since(result, unit, words))
             rows.append((_called(unit, words), *cells))
-    return _table([words.word(f"column.{name}", share=f"{FROM:.0%}") for name in head], rows)
+    return _table([words.word(f"column.{name}", share=_share(FROM, words)) for name in head], rows, {0, 1, 4, 5})
 
 
 # -- tables of lines and steps -----------------------------------------------------------------------------------------
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]]) -> Table:
-    """A table of numbers, each row after what it is called."""
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Iterable[int] = (0,)) -> Table:
+    """A table of numbers, each row after what it is called. words: the columns of words."""
     texts = tuple(tuple((cell,) for cell in row) for row in rows)
-    return Table(tuple((name,) for name in head), texts, 1, frozenset({0}))
+    return Table(tuple((name,) for name in head), texts, 1, frozenset(words))
 
 
 def _short(value: float | None) -> str:

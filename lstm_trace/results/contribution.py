@@ -167,9 +167,9 @@ class ContributionExplanation(SplitExplanation):
         told = self.account
         return by_step(told.ranked, words, len(told.padding), told.faithfulness is None, sorted(told.unreached))
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """The contribution and the occlusion of each step."""
-        return picture(self.trace, self.account, language)
+        return picture(trace, self.account, language)
 
 
 # -- experiments -----------------------------------------------------------------------------------------------------
@@ -235,13 +235,9 @@ def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], st
 
     others = beside(faith.without, faith.spread.comprehensiveness)
     alone = beside(attrgetter("distance"), faith.spread.distance)
-    away = {"away": show(faith.without(best), ".4g"), "bins": _bins(words), "others": others}
-    kept = {
-        "value": show(faith.value, ".4g"),
-        "baseline": show(faith.baseline, ".4g"),
-        "distance": show(best.distance, ".4g"),
-    }
-    yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
+    orders = {"order": order, "bins": _bins(words), "range": f"{BINS[0]}–{BINS[-1]}", "others": others, "alone": alone}
+    sizes = {"away": faith.without(best), "value": faith.value, "baseline": faith.baseline, "distance": best.distance}
+    yield words.word("faith.scores", **orders, **{name: show(size, ".4g") for name, size in sizes.items()})
     mean, spread = faith.mean, faith.spread
     ahead = best.comprehensiveness - mean.comprehensiveness
     for what, number, drawn, lead, chance in (  # chance: the spread between random orders
@@ -256,7 +252,7 @@ def _faithful(faith: Faithfulness, words: Words, show: Callable[[float, str], st
     if len(faith.orders) > 1 and faith.disagree:
         key = "both" if faith.uncorrelated and faith.apart else "ranks" if faith.uncorrelated else "top"
         ranks = show(faith.correlation, ".2f") if faith.uncorrelated else ""
-        yield words.word(f"faith.{key}", common=faith.common, top=faith.top, correlation=ranks)
+        yield words.count(f"faith.{key}", faith.common, common=faith.common, top=faith.top, correlation=ranks)
     if faith.misleading:
         yield words.word("faith.misleading")
 

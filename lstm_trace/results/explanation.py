@@ -74,14 +74,14 @@ class Explanation(Finding):
 
     trace: Trace
     of: str | None
-    _drawn: dict[str, Figure | None] = field(default_factory=dict, init=False)
+    _drawn: dict[tuple[str, int], Figure | None] = field(default_factory=dict, init=False)
 
     def found(self, words: Words) -> Iterator[str]:
         """The findings of this explanation, as sentences."""
         raise NotImplementedError
 
-    def draw(self, language: str) -> Figure | None:
-        """The picture, with its text in a language; None if there is none."""
+    def draw(self, trace: Trace, language: str) -> Figure | None:
+        """The picture, with its text in a language; None if there is none. trace: counted as the document."""
         return None
 
     def sentences(self, words: Words) -> Iterator[str]:
@@ -96,11 +96,11 @@ class Explanation(Finding):
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
                     yield words.word("explanation.padding", t=t, b=b)
 
-    def panels(self, language: str = "en") -> Figure | None:
-        """The picture, drawn once per language."""
-        if language not in self._drawn:
-            self._drawn[language] = self.draw(language)
-        return self._drawn[language]
+    def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
+        """The picture, drawn once per language. first: the number of the first step; 0 as in addresses."""
+        if (language, first) not in self._drawn:
+            self._drawn[language, first] = self.draw(Options(count_from=first).counted(self.trace), language)
+        return self._drawn[language, first]
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table; `frame.attrs["sentences"]` has the sentences in English."""
@@ -151,6 +151,11 @@ class Solved(Explanation):
     worked: Mapping[str, Any]
 
     @property
+    def counted(self) -> Literal[0, 1]:
+        """The number of the first step, unit and layer in the worked solution."""
+        return self.worked.get("count_from", self.trace.header.count_from)  # type: ignore[no-any-return]
+
+    @property
     def alone(self) -> str:
         """The part of a trace with a backward pass that is shown; see `report.options.Options`."""
         return "back"
@@ -195,7 +200,7 @@ class Solved(Explanation):
         if self.worked.get("detail") == "profile":
             raise OptionError("a profile describes a run; this explanation has worked steps: choose another detail")
         options = {"width": width, "math": math, "language": words.language, **self.worked, "alone": self.alone}
-        if show.pictured and (figure := self.picture(words.language)) is not None:
+        if show.pictured and (figure := self.picture(words.language, first=self.counted)) is not None:
             picture = Picture(figure.svg, figure.title, figure.caption, show.file)
             options["pictured"] = Heading(2, (words.word("plot.section"),)), picture
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
@@ -206,7 +211,7 @@ class Solved(Explanation):
 
 def step_named(t: int, label: str | None, words: Words) -> str:
     """A step by its number, with its label if it has one: `3 (‘cat’)`."""
-    return f"{words.nth(t)} (‘{visible(label)}’)" if label else str(words.nth(t))
+    return words.word("step.named", step=words.nth(t), name=visible(label)) if label else str(words.nth(t))
 
 
 def in_steps(count: float, most: int, words: Words) -> str:

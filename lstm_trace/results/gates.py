@@ -105,12 +105,12 @@ class GatesExplanation(Explanation):
         lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
         columns, bounds = (*place, "mean", "half_life"), {"half_life": foreseen(self.trace.valid)}
         rows = [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]
-        heading = words.word("gates.lives")
-        return (LongTable(columns, rows, heading, ranked=("half_life",), adds=False, bounds=bounds), every)
+        heading, notes = words.word("gates.lives"), (words.word("gates.note.lives"),)
+        return (LongTable(columns, rows, heading, (), notes, ("half_life",), adds=False, bounds=bounds), every)
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """Each gate with its units, by how often they are saturated."""
-        return picture(self.trace, self.behaviour.low, self.behaviour.high, language=language)
+        return picture(trace, self.behaviour.low, self.behaviour.high, language=language)
 
 
 def _named(those: Sequence[int], names: Sequence[str], words: Words) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, Literal, Unpack
 
 import numpy as np
 
@@ -106,15 +106,19 @@ class GradientExplanation(Solved):
         columns = ("address", STEP_LABEL, *_COLUMNS[1:]) if labelled else _COLUMNS
         premises = every(grid_of(name, {"gradient": values}, kind="premise") for name, values in self.gradients.items())
         rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), premises])
-        heading = words.word("split.blocks")
+        heading, said = words.word("split.blocks"), {"kind": lambda kind, words: words.word(f"kind.{kind}")}
         return (
             LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
-            LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",)),
+            LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",), said=said),
         )
 
-    def draw(self, language: str) -> Figure:
+    def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
+        """The picture, counted as the worked solution, which is the document in every format."""
+        return super().panels(language, self.counted)
+
+    def draw(self, trace: Trace, language: str) -> Figure:
         """How far the gradient reaches back."""
-        return picture(self.trace, self.of, language=language, output=self.seed)
+        return picture(trace, self.of, language=language, output=self.seed)
 
 
 def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterator[Run]:

@@ -17,19 +17,28 @@ if TYPE_CHECKING:
 
 #: The facts of a layout, as sentences name them.
 FACTS = tuple(Reading.__dataclass_fields__)
-COLUMNS = ("error", "order", "fits")
 
 
 def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
-    """The answer, and the layouts that come nearest."""
+    """The answer, and the layouts that come nearest: the order of their gates, and the facts in which they differ."""
     yield Heading(1, (words.word("identify.title"),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
+    each = [(match, "fits") for match in result.matches] + [(match, "near") for match in result.nearest]
+    values = {name: [getattr(match.reading, name) for match, _ in each] for name in FACTS}
+    names = [name for name in FACTS if name == "order" or len({*values[name]}) > 1]
     rows = [
-        (match.error, " ".join(match.reading.order), words.word(key))
-        for key, some in (("identify.fits", result.matches), ("identify.near", result.nearest))
-        for match in some
+        (match.error, *(_cell(name, values[name][k], words) for name in names), words.word(f"identify.{key}"))
+        for k, (match, key) in enumerate(each)
     ]
-    yield from LongTable(COLUMNS, rows).blocks(words, 3, show.rows)
+    yield from LongTable(("error", *names, "fits"), rows).blocks(words, 3, show.rows)
+
+
+def _cell(name: str, value: Any, words: Words) -> Any:
+    """A fact of a layout under the name of its column."""
+    if name in ("order", "forget_bias"):
+        return " ".join(value) if name == "order" else value
+    key = f"identify.cell.{name}.{value}".lower()
+    return words.word(key) if words.has(key) else fact(name, value, words)
 
 
 def frame(result: Identification) -> pd.DataFrame:
@@ -58,7 +67,7 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
     """The answer first, then its error, then what cannot be decided."""
     read, tolerance = result.as_read, f"{result.tolerance:.2g}"
     if not result.matches:
-        yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
+        yield words.word("identify.none", tolerance=tolerance, n=words.number(result.tried))
         for match in result.nearest[:3]:
             names = match.reading.differences(read.reading)
             said = words.word("semicolon").join(fact(name, getattr(match.reading, name), words) for name in names)

@@ -98,9 +98,9 @@ class MemoryExplanation(Explanation):
         notes, ranked = (words.word("memory.note"),), ("part", "share")
         return (LongTable(columns, rows, notes=notes, ranked=ranked, timed=True, said={"source": _source}),)
 
-    def draw(self, language: str) -> Figure:
+    def draw(self, trace: Trace, language: str) -> Figure:
         """The ledger as bars."""
-        return picture(self.trace, str(self.of), language)
+        return picture(trace, str(self.of), language)
 
 
 def _source(source: str, words: Words) -> str:

@@ -37,10 +37,10 @@ class PaddingExplanation(Explanation):
         """How many steps are padding, and which sequences stand out."""
         steps, lengths = self.trace.steps * self.trace.batch, [len(steps) for steps in self.valid]
         if not (gone := steps - sum(lengths)):
-            yield words.word("padding.none", steps=f"{steps:,}")
+            yield words.word("padding.none", steps=words.number(steps))
             return
         share = percent(words, gone / steps) if steps else ""
-        yield words.count("padding.some", gone, steps=f"{steps:,}", share=share)
+        yield words.count("padding.some", gone, steps=words.number(steps), share=share)
         if len(set(lengths)) > 1:
             yield words.word("padding.lengths", least=min(lengths), most=max(lengths))
         first = self.trace.first

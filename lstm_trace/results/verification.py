@@ -63,16 +63,16 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     most: maximum number of failures that are named.
     """
     values = words.count("counted.values", result.verified)
-    yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
+    yield words.word(f"verification.{result.status}", values=values, n=words.number(result.failed))
     for failure in result.failures[:most]:
         many = ".many" if failure.values > 1 else ""
-        yield words.word(f"verification.failure{many}", address=failure.address, n=f"{failure.values - 1:,}")
+        yield words.word(f"verification.failure{many}", address=failure.address, n=words.number(failure.values - 1))
         if failure.consequences:
             names = words.some(failure.consequences, LISTED)
             yield words.word("verification.consequences", address=failure.address, names=names)
     if most is not None and (others := result.failures[most:]):
         consequences = sum(len(failure.consequences) for failure in others)
-        yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
+        yield words.word("verification.failure.more", n=len(others), m=words.number(consequences))
     if result.failed > sum(failure.values + len(failure.consequences) for failure in result.failures):
         yield words.word("verification.more")
     if said := hint(result.suspects, words):
@@ -80,7 +80,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     for one in result.unknown[:LISTED]:
         yield words.word("verification.unknown", place=one.place, reason=one.why(words))
     if (more := len(result.unknown) - LISTED) > 0:
-        yield words.word("verification.unknown.more", n=more)
+        yield words.word("verification.unknown.more", n=words.number(more))
     for scope, some in by_key(map(scope_and_name, result.premises or [words.word("none")])).items():
         names = ", ".join(some).replace(SUPPLIED, words.word("verification.supplied"))
         yield words.word("verification.premises", names=f"{scope}: {names}".removeprefix(": "))

@@ -49,7 +49,7 @@ def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
 def said_of(value: Value) -> Remark | str:
     """The value that a line is held at: a number, a multiple, the values of a trace, or others."""
     if isinstance(value, Multiple):
-        return Remark("explanation.scaled", {"n": str(value)[1:]})
+        return Remark("explanation.scaled", {"factor": str(value)[1:]})
     if isinstance(value, Trace):
         title = value.header.title
         return Remark("explanation.trace" if title else "explanation.trace.other", {"title": title})

@@ -83,7 +83,7 @@ class Ablation(Finding):
         n = len(units.split())
         yield words.word(
             "hold.over", measure=self._measure(words), steps=words.count("counted.steps", self.steps),
-            sample=f"{self.sequences:,}", sequences=words.count("counted.sequences", self.every),
+            sample=words.number(self.sequences), sequences=words.count("counted.sequences", self.every),
             units=words.count("counted.units", n), to=self.to,
         )  # fmt: skip
         numbers = {"change": f"{change:+.4g}", "low": f"{low:+.4g}", "high": f"{high:+.4g}"}

@@ -306,7 +306,7 @@ class Probe(Finding):
             "probe.score", measure=words.word("probe.accuracy") if self.classes else self.measure,
             score=f"{probe.value:.4g}", low=f"{probe.low:.4g}", high=f"{probe.high:.4g}",
             steps=words.count("counted.steps", steps), sequences=words.count("counted.sequences", sequences),
-            learned=words.count("counted.steps", learned), others=f"{others:,}", every=f"{self.every:,}",
+            learned=words.count("counted.steps", learned), others=words.number(others), every=words.number(self.every),
         )  # fmt: skip
         always = words.word("probe.always", value=_seen(self.baseline))
         baseline, value = always if self.classes else words.word("probe.average"), f"{base.value:.4g}"
@@ -347,7 +347,7 @@ class Probe(Finding):
         ]
         notes = [words.word("probe.note.class" if self.classes else "probe.note", target=self.target)]
         if len(rows) < size.size:
-            notes.append(words.word("probe.left", n=f"{size.size - len(rows):,}"))
+            notes.append(words.word("probe.left", n=words.number(size.size - len(rows))))
         shown = ("unit", *(("class",) if self.classes else ()), "weight", "standardized", "explained")
         weights = LongTable(COLUMNS, rows, words.word("probe.weights"), shown, tuple(notes))
         kind = "class" if self.classes else "mean"  # the rows of the scores, in their order

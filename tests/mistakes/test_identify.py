@@ -15,7 +15,10 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.cli import main
+from lstm_trace.documents.blocks import Table
+from lstm_trace.documents.formats import Show
 from lstm_trace.errors import MissingError, OptionError, ShapeError
+from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.results.identification import sentences
 
@@ -377,3 +380,14 @@ def test_a_joined_kernel_in_a_layout_with_other_facts() -> None:
     arrays = {"kernel": kernel, "bias": np.concatenate([weights[f"b_{g}"] for g in "ifco"])}
     facts = {"name": "tf1", "order": "ifco", "forget_bias": 0.0}
     assert lt.identify(arrays, x, y, layout=facts).matches[0].reading.joined == "hx"
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_two_rows_of_the_table_are_the_same(language: str) -> None:
+    """With one step, many layouts fit, each once, and what they differ in has columns."""
+    weights = drawn()
+    x, y = outputs(weights, {})
+    found = lt.identify(stored(weights), x[:1], y[:1])
+    table = next(block for block in found.blocks(words(language), Show()) if isinstance(block, Table))
+    assert len({row[1:] for row in table.rows}) == len(table.rows) == len(found.matches) + 5 > 15
+    assert all(len({row[k] for row in table.rows}) > 1 for k in range(len(table.head)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lstm_trace.backpropagation.attribution import secants
+from lstm_trace.base.remark import Remark
 from lstm_trace.errors import OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
@@ -49,6 +50,18 @@ def fields(text: str) -> list[str]:
 def test_a_language_has_every_string_with_its_fields(language: str) -> None:
     found = list(faults(strings(language), strings("en")))
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("language", "mark"), [("en", ","), ("zh", ","), *((one, "\u202f") for one in ("de", "es", "fr"))]
+)
+def test_thousands_are_separated_as_is_usual_in_the_language(language: str, mark: str) -> None:
+    """A German reads 6,864 as a number of less than 7, beside decimals like 0.053 even more so."""
+    said = words(language)
+    assert said.count("counted.values", 6864).startswith(f"6{mark}864 ")
+    assert said.number(864) == "864"
+    assert f"1{mark}998" in said.some(["a"] * 2000, 2)
+    assert f" 1{mark}234 " in f" {Remark('diff.padded', {'n': 1234}).said(said)} "
 
 
 def test_the_languages_that_are_there() -> None:

@@ -71,7 +71,7 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     text = found.report()
     assert f"of its range, at t = {first.t} ‘w{first.t}’, more" in text
     assert f"most of all unit 4 (u4) of 0/forward: {first.line} by {first.most:.3g}" in text
-    assert "more than 1% from t = 7 ‘w7’ on" in text
+    assert "more than 1\u00a0% from t = 7 ‘w7’ on" in text
     assert f"the change of {two - one:+.3g} splits exactly over the weights of each unit: unit 4 of 0/forward" in text
 
 
@@ -246,7 +246,7 @@ def test_the_command(tmp_path: Path) -> None:
         lt.run(model, X).save(tmp_path / f"{name}.json")
     done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     assert done.exit_code == 1
-    assert " by more than 1% of " in done.stdout
+    assert " by more than 1\u00a0% of " in done.stdout
     assert "; most of all unit 4 of 0/forward: " in done.stdout
     assert "| unit 4 of 0/forward |" in done.stdout
     head = done.stdout.partition("## By line")[0]
@@ -280,3 +280,24 @@ def test_a_page_of_its_own(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "-o", str(paper)])
     assert done.exit_code == 1, done.stderr
     assert paper.read_bytes().startswith(b"%PDF")
+
+
+def test_what_it_says_is_in_the_words_and_marks_of_the_language() -> None:
+    a, b = (lt.run({**w}, X[:, 0]) for w in (weights(), planted(weights())))
+    labels = (tuple(f"w{t}" for t in range(T)),)
+    a = replace(a, header=replace(a.header, step_labels=labels))
+    text = " ".join(lt.diff(a, b).report("text", language="de").split())
+    assert "„w7“" in text
+    assert "‘" not in text
+    assert "mehr als 1 %" in text  # split() takes the no-break space for a space
+    assert "max. absolut max. relativ ulp eigen geerbt" in text
+    assert not re.search(r"\d%", text)
+
+
+def test_columns_of_words_are_left_aligned() -> None:
+    """Of the units: unit, line, and both steps; of the lines, only their names."""
+    found = lt.diff(*(lt.run({**w}, X[:, 0]) for w in (weights(), planted(weights()))))
+    rules = re.findall(r"^\|(?:[ :-]+\|)+$", found.report("md"), flags=re.M)
+    left = [[not cell.strip().endswith(":") for cell in rule.strip("|").split("|")] for rule in rules[:2]]
+    assert left[0] == [True, True, False, False, True, True]
+    assert left[1] == [True, *[False] * 8]

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,21 @@ def test_padding_in_front_and_a_sequence_without_a_valid_step_are_named() -> Non
     told = [*result.sentences(words())]
     assert "without any valid step: sequence 1" in told
     assert "padding comes before or between valid steps: sequence 0, 2" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "first"),
+    [
+        ("memory", "html", 0), ("memory", "md", 0), ("diff", "md", 0), ("contribution", "md", 0),
+        ("contribution", "html", 1), ("gradient", "md", 1), ("gradient", "html", 1),
+    ],
+)  # fmt: skip
+def test_a_picture_counts_as_the_document_around_it(name: str, format: str, first: int, tmp_path: Path) -> None:
+    """In a trace that counts from 1: sentences and tables from 0, as addresses do, and worked steps from 1."""
+    trace = replace(TRACE, header=replace(TRACE.header, count_from=1))
+    other = stacked(4, 2, 1, 2, ("forward",), lengths=[4, 2], hold={"2/0/f_t[1]": 0.5})
+    result = lt.diff(trace, other) if name == "diff" else explanation(trace, OF[name], name)
+    result.save(tmp_path / f"x.{format}", format)
+    drawn = (tmp_path / ("x.svg" if format == "md" else f"x.{format}")).read_text()
+    named = re.findall(r"unit (\d), step (?:t = )?(\d)", drawn)
+    assert set(named) == {(str(1 + first), str(2 + first))}

@@ -13,11 +13,13 @@ import lstm_trace as lt
 from lstm_trace.errors import OptionError
 from lstm_trace.examples import text
 from lstm_trace.frames.terminal import table
+from lstm_trace.languages.strings import words
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.rows import Selection
 
 from ..support.held_lstm import network, random_network
 from ..support.said import sentences_of
+from ..support.table_cases import QUESTION_19, stacked
 
 WEIGHTS = random_network(8)
 X = np.random.default_rng(9).normal(size=(5, 2, 3))
@@ -234,3 +236,32 @@ def test_a_report_says_what_it_takes() -> None:
     for found in (lt.explain(trace, "2/c_t[0]", "memory"), lt.verify(trace), lt.derivation(trace, "2/c_t[0]")):
         with pytest.raises(OptionError, match="there is no argument 'digits'; there are format, language, width"):
             found.report("text", digits=3)  # type: ignore[call-arg]
+
+
+def test_a_table_explains_its_own_columns() -> None:
+    """A trace without a carry has no half-life: neither the column nor its explanation."""
+    with_carry = explanation(stacked(), None, "gates")
+    explained = ["half-life" in " ".join(table.notes) for table in with_carry.tables(words())]
+    assert explained == ["half_life" in (table.shown or table.columns) for table in with_carry.tables(words())]
+    assert any(explained)
+    without = explanation(lt.run(QUESTION_19), None, "gates").report("text")
+    assert "half" not in without
+
+
+def test_one_in_common_is_singular_and_kinds_have_words() -> None:
+    said = words("de")
+    fields = {"common": 1, "top": 3, "correlation": "0.5"}
+    assert "Ihnen ist nur 1 ihrer obersten 3 gemeinsam" in said.count("faith.top", 1, **fields)
+    assert "Ihnen sind nur 2 ihrer" in said.count("faith.top", 2, **{**fields, "common": 2})
+    table = explanation(stacked(), "1/forward/2/0/h_t[0]", "gradient").tables(said)[-1]
+    kinds = {str(row[1]) for row in table.excerpt(said, 40)[1][:-1]}
+    assert kinds & {"Zeile", "Voraussetzung"}
+    assert not kinds & {"line", "premise"}
+
+
+@pytest.mark.parametrize("how", ["gradient", "training", "contribution"])
+def test_a_decimal_comma_is_in_the_tables_below_the_worked_steps_too(how: str) -> None:
+    trace = stacked(3, 1, 1, 2, ("forward",))
+    text = explanation(trace, "2/0/h_t[0]", how, decimal_comma=True).report("text")
+    assert re.search(r"\d,\d", text)
+    assert not re.search(r"\d\.\d", text)

@@ -224,7 +224,7 @@ def excerpted(
     if not (missing := left_out(entries)):
         return shown_rows, []
     largest = shown.num(max(sizes[k] for k in missing))
-    note = shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest)
+    note = shown.words.text("back.left", n=shown.words.number(len(missing)), dots=Dots("down"), largest=largest)
     return shown_rows, [Para(note)]
 
 

@@ -350,7 +350,8 @@ def by_size(back: Backward) -> Iterator[Block]:
     if not blocks:
         yield Para(back.said("back.zero"))
         return
-    cells = [((name,), (f"{size:.6g}",), (f"{most:.6g}",)) for name, size, most in blocks]
+    point = "," if back.values.style.comma else "."
+    cells = [((name,), *((f"{size:.6g}".replace(".", point),) for size in sizes)) for name, *sizes in blocks]
     rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))

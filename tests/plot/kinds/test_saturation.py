@@ -104,9 +104,9 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
     ]
     assert o[0][2] == pytest.approx(4 * 5**0.5, abs=0.01)
     assert named(figure) == [
-        "unit 0: 100\u00a0% saturated at 1",
-        "unit 0: 100\u00a0% saturated at 1",
-        "unit 2: 100\u00a0% saturated at 0",
+        "unit 0: 100\u00a0% at 1",
+        "unit 0: 100\u00a0% at 1",
+        "unit 2: 100\u00a0% at 0",
     ]
 
 
@@ -119,9 +119,9 @@ def test_the_thresholds_are_said_and_units_have_their_names() -> None:
     assert caption(figure).startswith(
         "A gate is saturated at 0 (left-saturated) below 0.05, and at 1 (right-saturated) above 0.95."
     )
-    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% saturated at 1", "unit 2 (space): 100\u00a0% saturated at 0"]
+    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% at 1", "unit 2 (space): 100\u00a0% at 0"]
     assert "<quote>" not in figure.svg()
-    assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% bei 1 gesättigt"
+    assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% bei 1"
 
 
 def test_a_large_point_lies_on_no_number() -> None:
