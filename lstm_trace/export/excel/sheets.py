@@ -269,11 +269,8 @@ def _blocks(
 
 def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
     """Where a mask is to be edited: on the first sheet that reads it."""
-    for grid in grids.values():
-        for block in grid.blocks.values():
-            if block.kind == "given" and grid.stage.sources.get(block.name) == VALID:
-                return grid, block
-    return None
+    every = ((grid, block) for grid in grids.values() for block in grid.blocks.values())
+    return next(((g, b) for g, b in every if b.kind == "given" and g.stage.sources.get(b.name) == VALID), None)
 
 
 def _below(names: set[str], scope: str, values: Iterable[tuple[str, Array]]) -> tuple[WeightTable, ...]:
