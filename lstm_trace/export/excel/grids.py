@@ -238,9 +238,8 @@ def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) 
         return f"'{grid.sheet}'!{letters}${TOP + 1}:{letters}${book.height}"
 
     def term(names: tuple[str, ...]) -> str:
-        if len(names) == 1:
-            return f"SUM({rows(names[0], j)})"
-        return f"SUMPRODUCT({rows(names[0], j)},{rows(names[1], k)})"
+        columns = ",".join(map(rows, names, (j, k)))
+        return f"SUMPRODUCT({columns})" if len(names) > 1 else f"SUM({columns})"
 
     return "+".join(map(term, gathered.terms))
 
