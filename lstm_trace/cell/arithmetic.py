@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -165,12 +166,9 @@ def round_binary(values: Array, digits: int, smallest: int) -> Array:
 
 def _total(a: Arithmetic, terms: Sequence[Array]) -> Array:
     """The sum from left to right; each partial sum rounded if the arithmetic does so, otherwise only the last one."""
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-        if a.sums:
-            total = a.rounded(total)
-    return total if a.sums else a.rounded(total)
+    if a.sums:
+        return reduce(lambda total, term: a.rounded(total + term), terms)
+    return a.rounded(reduce(add, terms))
 
 
 def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:

@@ -201,9 +201,8 @@ def stack(
         if meets:
             source = add(layer, MEET, joined(merge), {f"y_{d}": end for d, end in ends.items()}, True)
     known = {stage.scope for stage in stages}
-    for scope in supplied:
-        if scope not in known:
-            raise MissingError(f"given lines name {scope!r}, which is unknown; there are {', '.join(sorted(known))}")
+    if lost := [scope for scope in supplied if scope not in known]:
+        raise MissingError(f"given lines name {lost[0]!r}, which is unknown; there are {', '.join(sorted(known))}")
     return tuple(stages)
 
 

@@ -228,11 +228,9 @@ class _Sizes:
         wide = unified(cell, dict.fromkeys((*cell.by_name, *cell.states, *cell.inputs, *cell.parameters), False))
         projected = "c_prev" in cell.states and wide.find(("c_prev", 0)) != wide.find(("h_prev", 0))
         symbols: dict[Key, str] = {}
-        if "c_prev" in cell.states:
-            symbols[self.key("c_prev")] = "H"
-        if "h_prev" in cell.states:
-            symbols.setdefault(self.key("h_prev"), "P" if projected else "H")
-        symbols.setdefault(self.key("x_t"), "I")
+        for name, symbol in (("c_prev", "H"), ("h_prev", "P" if projected else "H"), ("x_t", "I")):
+            if name in cell.states or name == "x_t":
+                symbols.setdefault(self.key(name), symbol)
         return symbols
 
     @cached_property

@@ -82,9 +82,8 @@ def check(
     suffix = format_of(path, {suffix: suffix for suffix in TABLE_FORMATS}, "tables", ".csv")
     chosen = TABLE_FORMATS[suffix]
     if dialect not in DIALECTS:
-        raise OptionError(
-            f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"
-        )
+        hint = nearest(dialect, DIALECTS)
+        raise OptionError(f"there is no dialect {dialect!r}{hint}; expected {', '.join(DIALECTS)}")
     if dialect != "plain" and not chosen.is_text:
         raise OptionError(f"dialect {dialect} is for {_those(lambda f: f.is_text)}, not for {suffix}")
     if values and not chosen.workbook:
@@ -96,15 +95,11 @@ def check(
     if chosen.workbook and title is not False:
         raise OptionError(f"a column of the title is for tables; {suffix} has it on its first sheet: leave it out")
     if chosen.workbook and padding and not values:
-        raise OptionError(
-            f"--padding is for tables and --values; the formulas of {suffix} need every step, so padding is kept there "
-            "and shown in grey: leave it out"
-        )
+        said = f"the formulas of {suffix} need every step, so padding is kept there and shown in grey: leave it out"
+        raise OptionError(f"--padding is for tables and --values; {said}")
     if not digits.whole and not chosen.digits:
-        raise OptionError(
-            f"--digits is for numbers as text; {suffix} keeps every bit: leave it out, or write "
-            f"{next(s for s, f in TABLE_FORMATS.items() if f.digits)}"
-        )
+        text = next(s for s, f in TABLE_FORMATS.items() if f.digits)
+        raise OptionError(f"--digits is for numbers as text; {suffix} keeps every bit: leave it out, or write {text}")
     if digits.lines and chosen.digits == "one":
         texts = _those(lambda f: f.digits == "lines")
         raise OptionError(f"--digits LINE=N is for {texts}; {suffix} takes one number for all values: --digits N")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
 from ..cell.network import VALID, Stage, X
@@ -326,13 +326,10 @@ class Noise:
     @cached_property
     def _read_by(self) -> dict[tuple[str, str], list[tuple[Stage, Line, int]]]:
         """Lines by the line that they use, and how many steps later."""
-        found: dict[tuple[str, str], list[tuple[Stage, Line, int]]] = {}
-        for stage in self.trace.stages:
-            for line in stage.cell.lines:
-                for name in {operand for operand in line.operands if isinstance(operand, str)}:
-                    scope, of, t, *_ = made(self.trace, (stage.scope, name, 0, 0, ()))
-                    found.setdefault((scope, of), []).append((stage, line, -t))
-        return found
+        lines = ((stage, line) for stage in self.trace.stages for line in stage.cell.lines)
+        reads = ((stage, line, name) for stage, line in lines for name in set(line.reads))
+        origins = ((made(self.trace, (s.scope, name, 0, 0, ())), s, line) for s, line, name in reads)
+        return by_key(((scope, name), (stage, line, -t)) for (scope, name, t, *_), stage, line in origins)
 
     def _readers(self, key: Key) -> Iterator[tuple[Key, bool]]:
         """Values that change with a residue, and whether their digits on the page change."""

@@ -81,9 +81,8 @@ def times(*parts: tree.Node) -> tree.Node:
 
 
 def _factors(node: tree.Node) -> Iterator[tree.Node]:
-    return (
-        chain.from_iterable(map(_factors, node.pieces)) if isinstance(node, tree.Prod | tree.Factors) else iter([node])
-    )
+    inner = isinstance(node, tree.Prod | tree.Factors)
+    return chain.from_iterable(map(_factors, node.pieces)) if inner else iter([node])
 
 
 def _of_numbers(node: tree.Node) -> bool:

@@ -48,13 +48,12 @@ def described(app: FastAPI) -> dict[str, Any]:
 
 def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
     """A link to each operation on the item with the `id` in a reply; its deletion comes last."""
-    operations = [
-        operation
+    names = [
+        operation["operationId"]
         for path, methods in paths.items()
         if path == named or path.startswith(f"{named}/")
         for method, operation in sorted(methods.items(), key=lambda pair: pair[0] == "delete")
     ]
-    names = [operation["operationId"] for operation in operations]
     return {name: {"operationId": name, "parameters": {parameter: "$response.body#/id"}} for name in names}
 
 

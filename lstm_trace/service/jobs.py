@@ -32,15 +32,14 @@ from . import problems
 from .settings import Limits, Settings
 
 
-def check_length(headers: Headers, most: int, of: str = "body") -> None:
-    """Reject a body that is declared to exceed `most` bytes, before it is read. Raises HTTPException."""
+def bounded(headers: Headers, receive: Receive, most: int, of: str = "body") -> Receive:
+    """`receive`, raising HTTPException once more than `most` bytes of a body have been read.
+
+    Raises it at once for a body that is declared to have more; not every length is declared.
+    """
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > most:
         raise _too_large(most, of)
-
-
-def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
-    """`receive`, but raising HTTPException once a body is too large, whether or not its length was declared."""
     read = 0
 
     async def counted() -> Message:
@@ -129,8 +128,7 @@ class JsonRoute(APIRoute):
 
         async def handler(request: Request) -> Response:
             most, of = request.app.state.settings.limits.small_body_bytes, "body of this request"
-            check_length(request.headers, most, of)
-            request = Request(request.scope, bounded(request.receive, most, of))
+            request = Request(request.scope, bounded(request.headers, request.receive, most, of))
             body = await request.body()
             if body or "content-type" in request.headers:
                 check_media(request, JSON)

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..workers import Asked, ClientId, asked
 from .connections import network
-from .jobs import bounded, check_length
+from .jobs import bounded
 from .problems import response
 from .settings import Settings
 
@@ -93,13 +93,13 @@ class Guard:
                 if site not in (None, "same-origin", "none") or (origin and origin.lower()) not in ours:
                     said = "the request comes from a page of another site; only the server's own page may"
                     raise HTTPException(403, said)
-            check_length(headers, self.most)
+            receive = bounded(headers, receive, self.most)
         except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
         asked.set(Asked(client(scope)))
-        await self.app(scope, bounded(receive, self.most), guarded)
+        await self.app(scope, receive, guarded)
 
     def _check_head(self, scope: Scope) -> None:
         """Reject an address or headers that are too large: they may arrive in one piece, and are complete then.
@@ -119,11 +119,7 @@ class Guard:
         """Reject a request for another host name. Raises HTTPException."""
         given = headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-        if (
-            found is None
-            or int(found[2] or 0) > 65_535
-            or (self.names is not None and found[1].lower() not in self.names)
-        ):
+        if found is None or int(found[2] or 0) > 65_535 or (self.names and found[1].lower() not in self.names):
             names = " or ".join(sorted(self.names)) if self.names else "the name of this machine"
             raise HTTPException(400, f"the header Host does not name this server; open it as {names}")
 
@@ -142,12 +138,8 @@ class Guard:
             return None
         if self._is_token(HTTPConnection(scope).cookies.get(self.cookie, "")):
             return None
-        raise HTTPException(
-            401,
-            "this server needs its token: open the address with ?token=… once, as the server printed it, or send the "
-            "header Authorization: Bearer",
-            {"WWW-Authenticate": "Bearer"},
-        )
+        said = "this server needs its token: open the address with ?token=… once, as the server printed it, or send"
+        raise HTTPException(401, f"{said} the header Authorization: Bearer", {"WWW-Authenticate": "Bearer"})
 
     def _is_token(self, given: str) -> bool:
         """Compare in constant time."""

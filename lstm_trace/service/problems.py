@@ -90,7 +90,6 @@ _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
 Answer = tuple[int, str, str]
 _NOWHERE: Answer = (404, "not-found", "Nothing is at this address")
 _GONE: Answer = (410, "gone", "This is no longer kept")
-_LARGE: Answer = (413, "too-large", "The request is too large")
 #: By the class of an error or its nearest base class; for an HTTPException by its status, if it is in the table.
 ANSWERS: dict[type[BaseException] | int, Answer] = {
     NotJsonError: (400, "not-json", "The body cannot be read as JSON"),
@@ -102,7 +101,7 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
     DroppedRunError: _GONE,
     LostFileError: _GONE,
     TooLargeError: (413, "too-much", "The requested result would be too large"),
-    413: _LARGE,
+    413: (413, "too-large", "The request is too large"),
     415: (415, "media-type", "The body is of another type than expected"),
     TooLongError: (422, "too-long", "The computation took too long and was stopped"),
     DiedError: (422, "stopped", "The computation ended without an answer"),

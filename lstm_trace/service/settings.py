@@ -118,15 +118,12 @@ class Settings:
         """Raise OptionError if others can reach the host and there is no token, and for an invalid token."""
         if self.token is None:
             if not is_loopback(self.host):
-                raise OptionError(
-                    f"--host {self.host} lets other machines in: give a token that they must send (--token, or the "
-                    "variable LSTM_TRACE_TOKEN), or listen on 127.0.0.1"
-                )
+                advice = "give a token that they must send (--token, or the variable LSTM_TRACE_TOKEN)"
+                raise OptionError(f"--host {self.host} lets other machines in: {advice}, or listen on 127.0.0.1")
         elif len(self.token) < LEAST_TOKEN or not _TOKEN.fullmatch(self.token):
-            raise OptionError(
-                f"a token has at least {LEAST_TOKEN} characters, which are letters, digits and . _ ~ + / -; "
-                "`python -c 'import secrets; print(secrets.token_urlsafe())'` makes one"
-            )
+            made = "`python -c 'import secrets; print(secrets.token_urlsafe())'` makes one"
+            letters = "letters, digits and . _ ~ + / -"
+            raise OptionError(f"a token has at least {LEAST_TOKEN} characters, which are {letters}; {made}")
 
 
 def is_loopback(host: str) -> bool:

@@ -209,7 +209,6 @@ def _make_tables(connection: Connection, name: str) -> None:
         connection.execute(STORE.insert().values(id=str(uuid4())))
         connection.execute(VERSIONS.insert().values(version_num=VERSION))
     elif unknown := set(connection.scalars(sa.select(VERSIONS.c.version_num))) - {VERSION}:
-        raise StoreError(
-            f"{name}: a newer version of lstm-trace wrote this store (version {', '.join(sorted(unknown))}; this one "
-            f"knows up to {VERSION}); update lstm-trace, or name another store"
-        )
+        said = f"(version {', '.join(sorted(unknown))}; this one knows up to {VERSION})"
+        said = f"a newer version of lstm-trace wrote this store {said}"
+        raise StoreError(f"{name}: {said}; update lstm-trace, or name another store")

@@ -194,7 +194,6 @@ def cells(book: Book, grid: StepGrid, block: ValueBlock) -> Formulas:
 
     In a template `{r}` is the row, `{p}` the row of the previous step, `{b}` the batch row. first: the templates of
     the step at which a state begins.
-    at which a state begins.
     """
     if not block.live:
         return NONE

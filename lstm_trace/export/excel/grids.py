@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ...base.arrays import Array
+from ...base.arrays import Array, runs
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
@@ -76,14 +76,10 @@ def write_steps(
             formulas = columns.formulas(row, i, k)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
         progress(lines)
-    runs: list[range] = []  # of neighbouring values, that is, all except those to be edited
-    for block in blocks:
-        if block.kind != "given":
-            begin = runs.pop().start if runs and runs[-1].stop == block.first else block.first
-            runs.append(range(begin, block.columns.stop))
-    if runs:
+    # all values except those to be edited
+    if shown := runs([at for block in blocks if block.kind != "given" for at in block.columns]):
         valid = next((block.first for block in blocks if block.name == VALID), None) if book.padded else None
-        page.shown(TOP, book.height - 1, runs, valid)
+        page.shown(TOP, book.height - 1, shown, valid)
 
 
 def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
@@ -242,9 +238,8 @@ def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) 
         return f"'{grid.sheet}'!{letters}${TOP + 1}:{letters}${book.height}"
 
     def term(names: tuple[str, ...]) -> str:
-        if len(names) == 1:
-            return f"SUM({rows(names[0], j)})"
-        return f"SUMPRODUCT({rows(names[0], j)},{rows(names[1], k)})"
+        columns = ",".join(map(rows, names, (j, k)))
+        return f"SUMPRODUCT({columns})" if len(names) > 1 else f"SUM({columns})"
 
     return "+".join(map(term, gathered.terms))
 

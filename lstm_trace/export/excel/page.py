@@ -69,10 +69,8 @@ def workbook(path: str | Path) -> Iterator[Any]:
             if isinstance(error, FileCreateError):
                 raise error.args[0] from None
             if isinstance(error, FileSizeError):
-                raise TooLargeError(
-                    f"{path}: a sheet has more than 4 GB, which .xlsx cannot hold; choose fewer steps or lines, "
-                    "or write .parquet"
-                ) from None
+                said = "which .xlsx cannot hold; choose fewer steps or lines, or write .parquet"
+                raise TooLargeError(f"{path}: a sheet has more than 4 GB, {said}") from None
             raise
 
 

@@ -181,7 +181,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     names = {"x_t", "lengths"}
     grids: dict[str, StepGrid] = {}
     for stage in filter(selection.places, trace.stages):
-        if blocks := _blocks(trace, stage, selection, window, grids, live, padded):
+        if blocks := _blocks(trace, stage, selection, grids, live, padded):
             grids[stage.scope] = StepGrid(stage, blocks)
     tables: dict[str, tuple[WeightTable, ...]] = {}
     for scope, grid in grids.items() if live else ():
@@ -214,13 +214,7 @@ def _new_name(taken: set[str], scope: str, name: str) -> str:
 
 
 def _blocks(
-    trace: Trace,
-    stage: Stage,
-    selection: Selection,
-    window: slice,
-    before: dict[str, StepGrid],
-    live: bool,
-    padded: bool,
+    trace: Trace, stage: Stage, selection: Selection, before: dict[str, StepGrid], live: bool, padded: bool
 ) -> dict[str, ValueBlock]:
     """The values that shown lines read from elsewhere, then the lines themselves."""
     recorded = trace.lines.get(stage.scope, {})
@@ -228,14 +222,13 @@ def _blocks(
     if not lines:
         return {}
     shown = {line.name for line in lines}
-    read = {name for line in lines for name in line.reads} if live else set()
-    read |= {name for gathered in stage.cell.sums for name in gathered.reads} if live else set()
+    read = set(chain(*(line.reads for line in lines), *(each.reads for each in stage.cell.sums))) if live else set()
     cell = stage.cell
     states = [name for name in cell.states if name in read]
     carried = {cell.states[name] for name in states}
     outside = [*(name for name in cell.inputs if name in read | carried), *states]
     outside += [VALID] if padded and VALID not in outside else []
-    edge = trace.steps - 1 if stage.backwards else 0
+    window, edge = selection.window(trace), trace.steps - 1 if stage.backwards else 0
     two = slice(max(window.stop - 2, window.start), window.stop)  # where it begins: is a state known at all?
     two = two if stage.backwards else slice(window.start, min(window.start + 2, window.stop))
     blocks: dict[str, ValueBlock] = {}
@@ -269,11 +262,8 @@ def _blocks(
 
 def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
     """Where a mask is to be edited: on the first sheet that reads it."""
-    for grid in grids.values():
-        for block in grid.blocks.values():
-            if block.kind == "given" and grid.stage.sources.get(block.name) == VALID:
-                return grid, block
-    return None
+    every = ((grid, block) for grid in grids.values() for block in grid.blocks.values())
+    return next(((g, b) for g, b in every if b.kind == "given" and g.stage.sources.get(b.name) == VALID), None)
 
 
 def _below(names: set[str], scope: str, values: Iterable[tuple[str, Array]]) -> tuple[WeightTable, ...]:

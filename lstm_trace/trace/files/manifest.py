@@ -286,11 +286,8 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
         source = stage.sources.get(name, "")
         scope, line = scope_and_name(source)
         other = before.get(scope)
-        there = other is not None and (
-            line in other.cell.by_name
-            or line in other.cell.inputs
-            or (stage.borrows(name) and line in other.cell.states)
-        )
+        kept = other.cell.states if other is not None and stage.borrows(name) else ()
+        there = other is not None and line in (*other.cell.by_name, *other.cell.inputs, *kept)
         unused = source and name not in stage.inputs  # then its stage need not be in the trace
         if source not in (X, VALID, GIVEN) and not there and not unused:
             yield f"the source of {name} is missing"
@@ -303,10 +300,8 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             named = line == name or not line.isidentifier()
             mine = scope == stage.owner and (other is None or other.has(line)) and named
             if not mine and not (other is not None and other.is_adjoint and line in other.cell.by_name):
-                yield (
-                    f"the source of {name} is {source or 'missing'}; an adjoint reads {stage.owner}/{name}, a line of "
-                    "another adjoint, or what is supplied"
-                )
+                said = f"the source of {name} is {source or 'missing'}; an adjoint reads {stage.owner}/{name}"
+                yield f"{said}, a line of another adjoint, or what is supplied"
     owner = before.get(stage.owner) if stage.is_adjoint else None
     if owner is not None:
         known = {*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states, *owner.cell.parameters}

@@ -204,11 +204,9 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
         whole = name in ("inputs/lengths", "inputs/mask")
         if whole and tensor.dtype.kind != "i":
             problems.append(f"{path}: {name} must be whole numbers (I64)")
-        elif whole:
-            inputs[name] = tensor.within(mapped)
-        elif name != "inputs/x" and (not line or scope.count("/") != 1):
+        elif not whole and name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is not part of a trace")
-        elif tensor.dtype != np.dtype(manifest.dtype):
+        elif not whole and tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
         elif part:
             found[part].setdefault(scope, {})[line] = tensor.within(mapped)

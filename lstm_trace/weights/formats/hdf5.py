@@ -366,8 +366,7 @@ class _File:
 
 
 def _address(body: bytes, at: int) -> int:
-    found: int = struct.unpack_from("<Q", body, at)[0]
-    return found
+    return int(struct.unpack_from("<Q", body, at)[0])
 
 
 def _text(value: bytes) -> str:

@@ -106,10 +106,8 @@ def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
     """Class and name of the layer from which an entry's first inbound node comes."""
     nodes = entry.get("inbound_nodes")
     while isinstance(nodes, list | Mapping) and nodes:
-        if isinstance(nodes, Mapping):
-            nodes = nodes.get("keras_history") or nodes.get("args") or nodes.get("config")
-        else:
-            nodes = nodes[0]
+        keys = ("keras_history", "args", "config")
+        nodes = nodes[0] if isinstance(nodes, list) else next(filter(None, map(nodes.get, keys)), None)
     known = (one for one in listed if isinstance(nodes, str) and _name(one) == nodes)
     return next(((str(one.get("class_name", "")), _name(one)) for one in known), None)
 

@@ -127,10 +127,8 @@ def options_of(reading: NodeReading) -> dict[str, Any]:
     if (clip := reading.facts.get("clip")) is not None:
         if not (clip > 0 and np.isfinite(clip)):
             raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
-        reading.said.append(
-            f"clip {clip:g} bounds the inputs of gates and candidate, as in onnxruntime; the ONNX text bounds the "
-            f"cell state before its squash as well: option output_clip"
-        )
+        said = f"clip {clip:g} bounds the inputs of gates and candidate, as in onnxruntime; the ONNX text bounds the"
+        reading.said.append(f"{said} cell state before its squash as well: option output_clip")
         options["clip"] = _shortest(clip)
     if reading.facts.get("input_forget"):
         options["coupled"] = True

@@ -137,14 +137,17 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     Returns:
         The chains in computing order; each begins with values that occur in an earlier one, or elsewhere.
     """
-    own = {line.name: line for line in lines}
-    terms = {line.name for line in lines if line.name not in alone and _is_term(stage, line, own, alone)}
+    whole = {line.name: line for line in lines if line.name not in alone}
+    sums = {name for name, line in whole.items() if line.op == "add"}
+    products = (name for name, line in whole.items() if line.op in _TERMS)
+    # the only line that reads a term is a sum of the same group
+    terms = {name for name in products if [r.name in sums for r in stage.cell.readers.get(name, ())] == [True]}
     found: list[Chain] = []
     for line in lines:
         if line.name in terms:
             continue
-        whole = line.name not in alone
-        chain = _joined(_spelled(line, own, terms)) if whole else (Piece("vector", line.name, fresh=True),)
+        bare = (Piece("vector", line.name, fresh=True),)
+        chain = _joined(_spelled(line, whole, terms)) if line.name in whole else bare
         last = found[-1] if found else ()
         values = sum(piece.is_value for piece in (*last, *chain))
         if last and chain[0] == last[-1]._replace(fresh=False) and values <= LONGEST + 1:
@@ -162,15 +165,6 @@ def _joined(chain: Chain) -> Chain:
             piece = Piece("sign", f"{found.pop().name} {piece.name}")
         found.append(piece)
     return tuple(found)
-
-
-def _is_term(stage: Stage, line: Line, own: dict[str, Line], alone: frozenset[str]) -> bool:
-    """Whether the only line that reads this one is a sum of the same group."""
-    readers = stage.cell.readers.get(line.name, ())
-    if line.op not in _TERMS or len(readers) != 1:
-        return False
-    (reader,) = readers
-    return reader.op == "add" and reader.name in own and reader.name not in alone
 
 
 def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
@@ -387,10 +381,7 @@ def again(chain: Chain) -> Chain:
 
 def in_a_row(row: tuple[Chain, ...]) -> Chain:
     """Chains next to each other as one, with gaps between them."""
-    pieces: list[Piece] = []
-    for chain in row:
-        pieces += [*(GAP if pieces else ()), *chain]
-    return tuple(pieces)
+    return tuple(piece for chain in row for piece in (*GAP, *chain))[len(GAP) :]
 
 
 def _entries(book: Book) -> Iterator[Band]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import accumulate, product
 from typing import NamedTuple
 
 from ....base.arrays import Array
@@ -110,10 +110,8 @@ class HandLayout:
     @cached_property
     def starts(self) -> list[int]:
         """The first column of each step, and one past the last."""
-        found = [1]
-        for k in range(self.across):
-            found.append(found[-1] + sum(slot.width for slot in self.slots(k)) + 1)
-        return found
+        widths = (sum(slot.width for slot in self.slots(k)) + 1 for k in range(self.across))
+        return [*accumulate(widths, initial=1)]
 
     def slots(self, k: int) -> Sequence[Slot]:
         """The slots of the k-th step next to each other."""
@@ -249,10 +247,9 @@ def entries(layout: HandLayout) -> Iterator[SheetCell]:
         if placed.piece.is_value:
             values = _values(layout, placed)
             near[placed.key] = placed
-            for j in range(placed.height):
-                for k in range(placed.width):
-                    formula, style = _formula(layout, placed, near, j, k)
-                    yield SheetCell(placed.row + j, placed.column + k, float(values[j, k]), formula, style, placed)
+            for j, k in product(range(placed.height), range(placed.width)):
+                formula, style = _formula(layout, placed, near, j, k)
+                yield SheetCell(placed.row + j, placed.column + k, float(values[j, k]), formula, style, placed)
 
 
 def _values(layout: HandLayout, placed: Placed) -> Array:
