@@ -42,13 +42,15 @@ class Show:
     """How much of a result a document shows, and where it is printed.
 
     format: of the document. digits: significant digits of a number in a table. rows: maximum number in a long table.
-    file: name of the picture's file in the document; empty if there is none.
+    file: name of the picture's file in the document; empty if there is none. captions: whether text and LaTeX, which
+    have no picture, include its caption.
     """
 
     format: str = "md"
     digits: int = 6
     rows: int = 40
     file: str = ""
+    captions: bool = True
 
     @property
     def brief(self) -> bool:

@@ -186,7 +186,7 @@ class Result:
         """What a notebook displays, with short tables: `html` (part of its page), `markdown` or `plain`."""
         words = strings(language or self.language)
         if kind != "html":
-            show = Show("md" if kind == "markdown" else "text", rows=BRIEF)
+            show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
             return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
         from .html import HtmlPrinter, notebook_part
 
@@ -232,7 +232,8 @@ class Finding(Result):
         yield Heading(1, (self.title(words),))
         if said := tuple(marked(one) if isinstance(one, str) else one for one in self.sentences(words)):
             yield Items(said)
-        if show.pictured and (figure := self.picture(words.language)) is not None:
+        captioned = show.captions and show.format in ("text", "tex")
+        if (show.pictured or captioned) and (figure := self.picture(words.language)) is not None:
             yield Picture(figure.svg, figure.title, figure.caption, show.file)
         tables = self.shown_tables(words)
         for table in tables:
