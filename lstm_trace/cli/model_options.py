@@ -92,7 +92,7 @@ def _earlier_options(command: Command, side: str = "") -> Command:
                 raise click.UsageError(f"{said}; separate the parts of one --layout or --option by commas")
 
         facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
-        command = click.option(f"{flag}{side}", **facts)(command)
+        command = click.option(f"{flag}{side}", help=f"Earlier form of {now.format('…')}.", **facts)(command)
     return command
 
 

@@ -207,7 +207,7 @@ class ValueDerivation(Result):
                 rows = tuple(((one.symbol.text,), (one.address,), (one.shown,), (one.where,)) for one in there)
                 yield Table(head, rows, 1, frozenset({0, 1, 3}))
             if left_out:
-                yield Para((words.word("derivation.more", n=f"{left_out:,}"),))
+                yield Para((words.word("derivation.more", n=words.number(left_out)),))
 
 
 def derivation(trace: Trace, address: str, *, of: str | None = None, **options: Any) -> ValueDerivation:

@@ -109,7 +109,7 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     if facts["states"]:
         yield "states", words.word("inspect.states", names=", ".join(facts["states"]))
     yield from facts["facts"].items()
-    yield "parameters", words.word("inspect.parameters", **facts)
+    yield "parameters", words.word("inspect.parameters", **facts | {"parameters": words.number(facts["parameters"])})
     if facts["nonfinite"]:
         places = words.some([f"{key} ({count})" for key, count in facts["nonfinite"].items()], 6)
         yield "nonfinite", words.word("inspect.nonfinite", places=places)

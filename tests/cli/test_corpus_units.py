@@ -96,7 +96,7 @@ def test_units_are_a_document_in_every_format_and_language(states: Path, tmp_pat
     assert [list(facts), len(facts["rows"])] == [["title", "sentences", "notes", "rows"], 12]
     assert facts["rows"][0]["layer"] == 0
     german = invoke("units", states, "--sort", "r_inside", "-n", 3, "--language", "de").stdout
-    assert german.startswith("2,567 Schritte\n")
+    assert german.startswith("2\u202f567 Schritte\n")
     assert "9 weitere Einheiten: -n 12. Kein Platz für least, most." in " ".join(german.split())
     assert "9 Zeilen sind weggelassen" in invoke("units", states, "-n", 3, "--language", "de", "--format", "md").stdout
 

@@ -36,7 +36,7 @@ thai.npz: 1 LSTM
 - Optionen: die der einfachen Zelle
 - x: (T, I), (T, B, I) oder, mit batch_first, (B, T, I)
 - Layout: keras
-- Parameter: 4,320 Zahlen, float32; nach Gates getrennt 24 Arrays
+- Parameter: 4\u202f320 Zahlen, float32; nach Gates getrennt 24 Arrays
 - beim Import: recognised by the names of its arrays as the layout keras: gates
   stacked in the order i, f, c, o; matrices transposed; one bias for each gate
 - beim Import: not part of the LSTM: embedding, dense/kernel, dense/bias
