@@ -29,6 +29,7 @@ from lstm_trace.trace.trace import Trace
 from .. import ROOT
 from ..formulas.test_formulas import own
 from ..support import pictures, profile_cases
+from ..support.noted import Noted
 from ..support.results import last
 from ..support.table_cases import stacked
 from ..support.words_cases import CASES
@@ -78,18 +79,6 @@ def test_a_file_more_is_a_language_more(tmp_path: Path) -> None:
 
 #: Steps and units of traces of which not everything is shown.
 SIZES = [(100, 2), (5, 40), (100, 40)]
-
-
-class Noted(dict[str, str]):
-    """The strings of a language, with those that were looked up."""
-
-    def __init__(self, table: dict[str, str]) -> None:
-        super().__init__(table)
-        self.met: set[str] = set()
-
-    def __getitem__(self, key: str) -> str:
-        self.met.add(key)
-        return super().__getitem__(key)
 
 
 def problem(equations: str, x: Any, weights: dict[str, Any] | None = None, **more: Any) -> Trace:

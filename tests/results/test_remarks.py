@@ -30,6 +30,7 @@ from lstm_trace.verification.compare import Comparison
 from lstm_trace.verification.verify import Unknown, Verification
 
 from .. import ROOT
+from ..support.noted import Noted
 
 DRAW = np.random.default_rng(3)
 WEIGHTS = {f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"}
@@ -436,18 +437,6 @@ def test_a_sentence_in_its_language(name: str) -> None:
     assert german in shown(result, words("de"))
     assert text in shown(result, words(other))
     assert german not in shown(result, words("en"))
-
-
-class Noted(dict[str, str]):
-    """The strings of a language, with those that were looked up."""
-
-    def __init__(self, table: dict[str, str]) -> None:
-        super().__init__(table)
-        self.met: set[str] = set()
-
-    def __getitem__(self, key: str) -> str:
-        self.met.add(key)
-        return super().__getitem__(key)
 
 
 def patterns(node: ast.AST) -> Iterator[str]:
