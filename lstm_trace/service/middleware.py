@@ -119,7 +119,8 @@ class Guard:
         """Reject a request for another host name. Raises HTTPException."""
         given = headers.getlist("host")
         found = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-        if found is None or int(found[2] or 0) > 65_535 or (self.names and found[1].lower() not in self.names):
+        unknown = found is not None and self.names is not None and found[1].lower() not in self.names
+        if found is None or int(found[2] or 0) > 65_535 or unknown:
             names = " or ".join(sorted(self.names)) if self.names else "the name of this machine"
             raise HTTPException(400, f"the header Host does not name this server; open it as {names}")
 
