@@ -205,7 +205,8 @@ def _reading(result: Result, name: str, *missing: Callable[..., Any]) -> Any:
 
     missing: the fallback if there is none.
     """
-    return getattr(import_module(conveniences.READINGS.get(type(result).__name__, __name__)), name, *missing)
+    module = conveniences.READINGS.get(type(result).__name__)
+    return getattr(module and import_module(module), name, *missing)
 
 
 class Finding(Result):
