@@ -162,7 +162,7 @@ def test_tests_mirror_the_rooms() -> None:
 def test_every_class_has_a_name_of_its_own() -> None:
     files: dict[str, list[str]] = {}
     for path in FILES.values():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 files.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert not {name: found for name, found in files.items() if len(found) > 1}

@@ -122,6 +122,7 @@ def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -
     assert "the baseline has T = 3, the trace has T = " in refused.stderr
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("words", "piped"),
     [

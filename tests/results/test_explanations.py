@@ -216,6 +216,7 @@ def test_a_decimal_comma_is_for_numbers_and_not_for_tokens() -> None:
     assert not re.search(r"‘\d,5’", text)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["gradient", "contribution", "training"])
 def test_a_report_takes_the_options_of_a_worked_solution(how: str) -> None:
     trace = lt.run(yaml.safe_load(text("three-steps")))

@@ -452,7 +452,8 @@ def patterns(node: ast.AST) -> Iterator[str]:
 def keys_in_code() -> Iterator[str]:
     """The keys of remarks, as patterns, in the calls that make them."""
     for path in (ROOT / "lstm_trace").rglob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for call in ast.walk(ast.parse(text)) if re.search(r"Remark\(|fault\(|remark_on_holds\(", text) else ():
             name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
             if isinstance(call, ast.Call) and name in ("Remark", "found.fault"):
                 yield from patterns(call.args[0])
