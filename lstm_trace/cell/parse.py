@@ -33,6 +33,7 @@ import unicodedata
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 
 from ..errors import CellError, nearest, raise_all
 from . import composites
@@ -81,6 +82,7 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             begin = at + 1
 
 
+@lru_cache(maxsize=128)  # loading, editing and deriving cells begin with the same texts; each takes some 2 ms
 def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     """Parse and check a cell's equations.
 
