@@ -38,13 +38,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection() -> Generator[None, object, object]:
     """What collection makes lives to the end: the garbage collector need not visit it.
 
-    It is not frozen for later, too: of frozen objects `gc.get_referrers` knows nothing, by which hypothesis 6.100 sees
-    that numpy's generator has an owner.
+    Later it comes less often. It does not freeze what is there: of frozen objects `gc.get_referrers` knows nothing, by
+    which hypothesis 6.100 sees that numpy's generator has an owner.
     """
     gc.disable()
     try:
         return (yield)
     finally:
+        gc.set_threshold(50_000, 20, 100)
         gc.enable()
 
 
