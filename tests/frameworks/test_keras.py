@@ -218,7 +218,7 @@ def test_recurrent_activation_as_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["gelu", "sparsemax"])
 def test_activations_that_are_none_of_ours(tmp_path: Path, name: str) -> None:
     model = keras.Sequential([keras.Input((6, 5)), layers.LSTM(4, activation=name)])
-    with pytest.raises(LstmTraceError, match=f"its activation {name} is none of ours"):
+    with pytest.raises(LstmTraceError, match=f"its activation {name} is not supported"):
         lt.prepare(saved(model, tmp_path / "model.keras"))
 
 
