@@ -60,11 +60,10 @@ def _json_floats(values: Array) -> list[Any]:
     return values.tolist() if np.isfinite(values).all() else [json_text(word(value)) for value in values.tolist()]
 
 
-def _csv_text(value: str) -> str:
-    return _csv_row((), [guarded(value), ""]).removesuffix(",\n")  # a single empty text would be quoted
-
-
-CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
+#: Of a single text as of one of two: an empty one would be quoted.
+CSV = RowStyle(
+    _csv_cell, _csv_row, "", np.ndarray.tolist, lambda text: _csv_row((), [guarded(text), ""]).removesuffix(",\n")
+)
 #: NaN and infinities are words.
 JSON = RowStyle(lambda value: json_text(word(value)), _json_row, ",\n", _json_floats, json_text)
 

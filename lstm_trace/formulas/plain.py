@@ -31,11 +31,6 @@ def _vector(entries: list[str]) -> str:
     return entries[0] if len(entries) == 1 else f"[{_listed(entries)}]"
 
 
-def _matrix(rows: list[list[str]]) -> str:
-    """The rows as vectors in brackets; a single row with its entries spaced apart."""
-    return f"[ {'  '.join(rows[0])} ]" if len(rows) == 1 else f"[{', '.join(map(_vector, rows))}]"
-
-
 PLAIN = Format(
     scaled="{}e{}".format,
     dots=dict.fromkeys(("across", "down", "diagonal"), "…"),
@@ -54,7 +49,7 @@ PLAIN = Format(
     gradient=lambda of, through, d: f"{d}L/{d}{of}" + (f"|{through}" if through else ""),
     squared="{}²".format,
     root="√({})".format,
-    matrix=_matrix,
+    matrix=lambda rows: f"[ {'  '.join(rows[0])} ]" if len(rows) == 1 else f"[{', '.join(map(_vector, rows))}]",
     blank=lambda width: "_" * width,
     vector=_vector,
     concatenated=lambda vectors: f"[{'; '.join(vectors)}]",

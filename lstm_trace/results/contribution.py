@@ -86,7 +86,8 @@ class ContributionExplanation(SplitExplanation):
         if self.nothing:
             return
         yield Heading(2, (words.word("faith.checked" if self.account.occlusion else "split.steps"),))
-        if said := tuple((text,) for text in experiments(self.account, words, _with_comma if style.comma else format)):
+        number = (lambda value, spec: format(value, spec).replace(".", ",")) if style.comma else format
+        if said := tuple((text,) for text in experiments(self.account, words, number)):
             yield Items(said)
         yield from (Para(marked(note)) for note in self._notes(words))
         for table in (self._by_step(words), *self._scores(words)):
@@ -173,11 +174,6 @@ class ContributionExplanation(SplitExplanation):
 
 
 # -- experiments -----------------------------------------------------------------------------------------------------
-
-
-def _with_comma(value: float, spec: str) -> str:
-    """Like `format`, with a decimal comma."""
-    return format(value, spec).replace(".", ",")
 
 
 def experiments(told: Account, words: Words, show: Callable[[float, str], str] = format) -> Iterator[str]:

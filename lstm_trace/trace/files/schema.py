@@ -43,11 +43,9 @@ def to_length(value: Any) -> Any:
     return value
 
 
-def _listed(states: Any) -> Any:
-    return [to_list(a) for a in states] if isinstance(states, list) else to_list(states)
-
-
-_WRITTEN = PlainSerializer(_listed, return_type=Any)
+_WRITTEN = PlainSerializer(
+    lambda states: [*map(to_list, states)] if isinstance(states, list) else to_list(states), return_type=Any
+)
 Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
 #: Initial states: one array per layer if the layers differ in width.
 States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(3))]
