@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
@@ -15,6 +16,7 @@ from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from ..printable import printable
 from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
+from .terminal import in_colours
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -175,12 +177,20 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             """
             from ..base.writing import format_of
             from ..documents.result import save
+            from ..languages.strings import words
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, SUFFIXES, "results", default, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
                 context = click.get_current_context()
                 inputs, _ = inputs_and_outputs(context.command, context.params)
+                if (
+                    chosen == "text"
+                    and output == "-"
+                    and (drawn := in_colours(partial(result.terminal, words(language))))
+                ):
+                    click.echo(drawn, nl=False)
+                    return
                 width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
                 save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)
 

@@ -153,10 +153,16 @@ class Result:
             width: width of `text` in columns.
             math: how formulas are marked in Markdown (`markdown.MATH`).
         """
+        if show.format == "text" and (drawn := self.terminal(words, width, False)):
+            return drawn
         body = self.body(words, show)
-        return (
-            page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
-        )
+        if show.format == "html":
+            return page(body, words)
+        return rendered([body], show.format, words.language, width, math)
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """The text for a terminal, with or without colours, if it is not that of the blocks."""
+        return ""
 
     def body(self, words: Words, show: Show) -> Body:
         """The blocks with everything that their printers need. words, show: as for `blocks`."""

@@ -65,7 +65,11 @@ class Figure:
             body = f'<div class="lstm-text">\n{"".join(self._texts())}</div>'
         else:
             body = self.interactive() if self._answers else self._svg
-        return whole(self.title, self.caption, self.words.language, body, SCRIPT if self._answers else "")
+        note = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
+        language = self.words.language
+        content = f"<h1>{escape(self.title)}</h1>\n<figure>{framed(body, language)}{note}</figure>"
+        scripts = [SCRIPT] if self._answers else []
+        return page.whole(language, self.title, content, (*PICTURES, "plot/page.css"), scripts, styled=True)
 
     def interactive(self) -> str:
         """The picture for a page that contains SCRIPT: its heat maps show values, and draw the unit of a row. HTML."""
@@ -157,7 +161,8 @@ class Figure:
             (mark,) = panel.marks
             strengths = coloured_text.strength(mark.scale, mark.values)
             yield f'<h2 class="over"><span>{escape(panel.name)}</span>{coloured_text.ends(mark.scale)}</h2>\n'
-            yield coloured_text.paragraph(mark.tokens, strengths, mark.valid, mark.said, self.words.word("list"))
+            between = self.words.word("list")
+            yield coloured_text.paragraph(mark.tokens, strengths, mark.valid, mark.said, between, mark.marked)
 
     @cached_property
     def _svg(self) -> str:
@@ -170,14 +175,3 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self._svg
-
-
-# -- pages -----------------------------------------------------------------------------------------------------------
-
-
-def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
-    """A page with a picture. body: HTML, or an SVG. script: file name, as for `base.page.asset`, or empty."""
-    note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    content = f"<h1>{escape(title)}</h1>\n<figure>{framed(body, language)}{note}</figure>"
-    styles = (*PICTURES, "plot/page.css")
-    return page.whole(language, title, content, styles, filter(None, [script]), styled=True)  # the parts of a text are

@@ -162,6 +162,7 @@ class Spans:
         said: tooltip of each part.
         lines: the indices of the parts in each line.
         widths: of the parts, in pixels.
+        marked: the indices of highlighted parts.
     """
 
     tokens: Tokens
@@ -171,6 +172,7 @@ class Spans:
     said: Sequence[str]
     lines: tuple[tuple[int, ...], ...]
     widths: Sequence[float]
+    marked: range = range(0)
 
 
 @dataclass(frozen=True)

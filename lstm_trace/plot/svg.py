@@ -285,11 +285,12 @@ class _Panel:
             for k in line:
                 wide = mark.widths[k]
                 kind = "padded" if not mark.valid[k] else "box" if np.isnan(strengths[k]) else ""
+                inner = f'<path class="inside" d="M{x:.1f} {y + 22:.1f}h{wide:.1f}"/>' if k in mark.marked else ""
                 box = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="21"/>'
                 ground = box if kind else _ground(strengths[k], x, y, wide, 21.0)
                 token = text("token", x + wide / 2, y + 15.5, escape(mark.tokens.shown[k]))
                 title = f"<title>{escape(mark.said[k])}</title>"
-                body += f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{title}</g>\n'
+                body += f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{inner}{title}</g>\n'
                 x += wide + gap
         return body
 

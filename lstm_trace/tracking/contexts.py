@@ -5,31 +5,36 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
 from ..base.arrays import Array, by_key
-from ..base.display import escape, visible
+from ..base.display import visible
+from ..base.remark import Remark
 from ..corpus.rows import TOKEN
-from ..errors import MissingError, OptionError, counted
+from ..documents.result import Finding
+from ..documents.tables import LongTable
+from ..errors import MissingError, OptionError
+from ..languages.strings import Words, words as strings
 from ..plot import coloured_text
 from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
-from ..plot.figure import whole
+from ..plot.figure import Figure
 from ..plot.furniture import shown_number
+from ..plot.kinds.text import text_panel
+from ..plot.panels import Column, Grid, Panel
 from ..printable import printable
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ..corpus.part_file import Part
     from ..corpus.states import States
 
 
 #: The tokens by which it is decided whether tokens are words.
 SAMPLE = 2000
-#: The most columns of the name of a sequence.
-NAME = 40
+#: The most columns of the name of a sequence and of a text in a table, and the most texts in a picture.
+NAME, WIDEST, PICTURED = 40, 200, 20
 
 
 class Context(NamedTuple):
@@ -62,12 +67,12 @@ class Context(NamedTuple):
         at = self.t - self.first
         return range(at, min(at + self.length, len(self.tokens)))
 
-    @property
-    def place(self) -> str:
-        """The place of the stretch, in words."""
-        steps = f"{self.t}" if self.length == 1 else f"{self.t} to {self.t + self.length - 1}"
-        others = "" if self.others is None else f", {counted(self.others, 'other unit')}"
-        return f"sequence {visible(str(self.sequence), NAME)}, t = {steps}: {shown_number(self.value)}{others}"
+    def place(self, words: Words) -> str:
+        """The place of the stretch, in words, and its value."""
+        steps = words.span(range(self.t, self.t + self.length))
+        fields = {"sequence": visible(str(self.sequence), NAME), "steps": steps, "value": shown_number(self.value)}
+        place = words.word("contexts.place", **fields)
+        return place if self.others is None else words.comma_list(place, words.count("contexts.others", self.others))
 
     @property
     def text(self) -> str:
@@ -80,13 +85,14 @@ class Context(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Contexts(Sequence[Context]):
-    """Some contexts. title: what they show; range: of the values, as in `Block`; about: the meaning of each number."""
+class Contexts(Finding, Sequence[Context]):
+    """Some contexts. asked: what they show; range: of the values, as in `Block`; notes: the meaning of each number."""
 
-    title: str
+    asked: Remark
     found: tuple[Context, ...]
     range: str = ""
-    about: str = ""
+    notes: tuple[Remark, ...] = ()
+    widest = 1000
 
     @overload
     def __getitem__(self, at: int) -> Context: ...
@@ -99,43 +105,58 @@ class Contexts(Sequence[Context]):
         return len(self.found)
 
     def __repr__(self) -> str:
-        return f"<Contexts: {self.title}; {len(self)} found>"
+        return f"<Contexts: {self.title(strings())}; {len(self)} found>"
 
-    def to_frame(self) -> pd.DataFrame:
+    def title(self, words: Words) -> str:
+        """What they show."""
+        return self.asked.said(words)
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The meaning of each number; that there are none."""
+        yield from (note.said(words) for note in self.notes if self.found)
+        if not self.found:
+            yield words.word("contexts.none")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each: `seq_id`, `t`, `length`, `value`, `others` if they were counted, `context`."""
-        import pandas as pd
-
-        rows = [(c.sequence, c.t, c.length, c.value, c.others, c.text) for c in self.found]
-        found = pd.DataFrame(rows, columns=["seq_id", "t", "length", "value", "others", "context"])
-        return found.drop(columns="others") if found["others"].isna().all() else found
+        counted = any(one.others is not None for one in self.found)
+        names = ("seq_id", "t", "length", "value", *(["others"] if counted else []), "context")
+        rows = [(c.sequence, c.t, c.length, c.value, *([c.others] if counted else []), c.text) for c in self.found]
+        said = {"seq_id": lambda name, _: visible(str(name), NAME), "context": lambda text, _: visible(text, WIDEST)}
+        return (LongTable(names, rows, said=said),)
 
     @property
     def scale(self) -> Scale:
         """A scale for all of them."""
         return gate() if self.range == "gate" else symmetric(np.concatenate([c.values for c in self.found]))
 
-    def terminal(self, columns: int = 80, colours: bool = True) -> str:
-        """The texts for a terminal: with colours behind the tokens, or with marks below them."""
+    def panels(self, language: str = "en") -> Figure | None:
+        """The texts, coloured by their values; None if nothing was found."""
         if not self.found:
-            return f"{self.title}: nothing found\n"
-        scale = self.scale
-        lines = [printable(self.title), *textwrap.wrap(self.about, columns), coloured_text.legend(scale, colours)]
+            return None
+        words = strings(language)
+        scale, left = self.scale, len(self) - PICTURED
+        caption = words.word("rows.left.first", n=words.number(left)) + words.word("stop") if left > 0 else ""
+        grids = tuple(Grid([Column([_panel(one, scale, words)])]) for one in self.found[:PICTURED])
+        drawn = partial(self.terminal, words)
+        return Figure("text", self.title(words), caption, grids, self.to_frame, words, terminal=drawn)
+
+    def terminal(self, words: Words, columns: int = 80, colours: bool = True) -> str:
+        """The texts for a terminal: with colours behind the tokens, or with marks below them."""
+        lines = [printable(self.title(words)), *textwrap.wrap(" ".join(self.sentences(words)), columns)]
+        scale = self.scale if self.found else gate()
+        lines += [coloured_text.legend(scale, colours)] if self.found else []
         for one in self.found:
-            lines += ["", printable(one.place)]
+            lines += ["", printable(one.place(words))]
             lines += coloured_text.lines(*_coloured(one, scale), columns, colours, one.stretch)
         return "\n".join(lines) + "\n"
 
-    def html(self, title: str = "") -> str:
-        """The texts as a page that loads nothing; a token shows its value when it is pointed at."""
-        scale = self.scale if self.found else gate()
-        parts = [f'<p class="over">{coloured_text.ends(scale)}</p>' if self.found else "<p>nothing found</p>"]
-        if self.found and self.about:
-            parts.insert(0, f"<p>{escape(self.about)}</p>")
-        for one in self.found:
-            said = [f"t = {one.first + k}: {shown_number(v)}" for k, v in enumerate(one.values)]
-            parts.append(f'<h2 class="over"><span>{escape(one.place)}</span></h2>')
-            parts.append(coloured_text.paragraph(*_coloured(one, scale), said, marked=one.stretch))
-        return whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
+
+def _panel(one: Context, scale: Scale, words: Words) -> Panel:
+    place, valid = one.place(words), np.ones(len(one.values), bool)
+    said = [f"t = {words.nth(one.first + k)}: {shown_number(v)}" for k, v in enumerate(one.values)]
+    steps, shown = range(one.first, one.first + len(said)), (one.found, one.values, valid, scale, said, one.stretch)
+    return text_panel(words, steps, *shown, name=place, heading=printable(place))
 
 
 def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:
@@ -222,8 +243,8 @@ def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int
         values = np.where(np.isfinite(values), sign * values, np.nan)
         found += (Hit(sign * value, part.span.number, row) for value, row in highest(values, part.starts, n))
         found = sorted(found, key=lambda hit: (-sign * hit.value, hit.part, hit.row))[:n]
-    title = f"{block.scope}/{block.line}[{j}], {'lowest' if lowest else 'highest'} value of a sequence"
-    return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
+    asked = Remark(f"contexts.at.{'lowest' if lowest else 'highest'}", {"unit": f"{block.scope}/{block.line}[{j}]"})
+    return Contexts(asked, tuple(around(states, found, before, after, read)), block.range)
 
 
 class Thresholds(NamedTuple):
@@ -242,8 +263,10 @@ class Thresholds(NamedTuple):
         """Along an axis the values that are nearest to the level: to `above`, if there are two."""
         return np.asarray(values.max(axis=axis) if self.above is None else values.min(axis=axis))
 
-    def __str__(self) -> str:
-        return " and ".join(f"{word} {end:g}" for word, end in self._asdict().items() if end is not None)
+    def asked(self, units: str) -> Remark:
+        """The sentence that says when units are on."""
+        given = {side: f"{end:g}" for side, end in self._asdict().items() if end is not None}
+        return Remark(f"contexts.on.{'.'.join(given)}", {"units": units, **given})
 
 
 def level(above: float | None, below: float | None) -> Thresholds:
@@ -287,11 +310,10 @@ def match(
             value = float(nearest(values[a:b]).mean())
             found.append(Hit(value, part.span.number, a, b - a, int(others[k]) if exact else None))
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
-    title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {wanted}"
+    asked = wanted.asked(f"{block.scope}/{block.line}[{','.join(map(str, chosen))}]")
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
-    about = "The number of a stretch is the mean of its values"
-    about += "." if len(chosen) == 1 else ", at each step that of the unit nearest to the level."
-    return Contexts(title, tuple(shown), block.range, about)
+    note = Remark("contexts.mean" if len(chosen) == 1 else "contexts.mean.nearest")
+    return Contexts(asked, tuple(shown), block.range, (note,))
 
 
 def select(

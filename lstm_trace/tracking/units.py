@@ -303,14 +303,12 @@ class Units(Finding):
         """As of every finding, with the requested number of units."""
         return super().blocks(words, show if show.brief else replace(show, rows=self.most))
 
-    def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
-        """The document; text is a table of the columns that fit."""
-        if show.format != "text":
-            return super().printed(words, show, width, math)
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """A table of the columns that fit."""
         from rich.console import Console
 
-        screen = Console(file=(text := StringIO()), width=width, highlight=False, color_system=None)
-        screen.print(*draw(table(self, words, width)), sep="\n")
+        screen = Console(file=(text := StringIO()), width=columns, highlight=False, color_system=None)
+        screen.print(*draw(table(self, words, columns)), sep="\n")
         return text.getvalue()
 
     def frame(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import lstm_trace as lt
 from lstm_trace.base.display import cells
 from lstm_trace.cli import main
 from lstm_trace.cli.terminal import in_colours
+from lstm_trace.languages.strings import words
 
 from ..support.tiers import some
 from ..tracking import planted
@@ -128,17 +130,38 @@ def test_match_finds_the_longest_quotes(states: Path, tmp_path: Path) -> None:
         )[:20]
     )
     assert "above 0.3" in invoke(*arguments, "-n", 1).stdout
-    assert invoke(*arguments, "--above", 3).stdout == f"0/forward/c_t[{planted.COUNTER}] above 3: nothing found\n"
-    assert "below 0.1: nothing" in invoke(*arguments, "--below", 0.1, "--min-length", 900).stdout
+    assert invoke(*arguments, "--above", 3).stdout == f"0/forward/c_t[{planted.COUNTER}] above 3\nnothing found\n"
+    assert "below 0.1\nnothing" in invoke(*arguments, "--below", 0.1, "--min-length", 900).stdout
     exact = invoke(*arguments, "--exact", "-n", 1, "--max-length", 9).stdout
-    assert re.search(r"t = \d+ to \d+: 0.99\d*, 0 other units", exact)
+    assert re.search(r"t = \d+–\d+: 0.99\d*, 0 other units", exact)
 
 
-def test_a_page(states: Path, tmp_path: Path) -> None:
-    assert invoke("top", states, "--unit", f"c_t[{planted.COUNTER}]", "-o", tmp_path / "t.html").output == ""
-    page = (tmp_path / "t.html").read_text(encoding="utf-8")
-    assert page.count('<p class="tokens">') == 20
-    assert f"<h1>0/forward/c_t[{planted.COUNTER}], highest value of a sequence</h1>" in page
+def test_contexts_are_a_document_in_every_format_and_language(states: Path, tmp_path: Path) -> None:
+    """Each with its text in the picture, where the unit is marked, and in the table."""
+    unit = f"c_t[{planted.COUNTER}]"
+
+    def written(name: str, *more: Any, verb: tuple[Any, ...] = ("top", states, "--unit", unit)) -> str:
+        assert invoke(*verb, "-o", tmp_path / name, *more).output == ""
+        return (tmp_path / name).read_text(encoding="utf-8")
+
+    page = written("t.html")
+    assert "<h1>0/forward/c_t[4], highest value of a sequence</h1>" in page.replace(unit, "c_t[4]")
+    assert page.count("<svg") == 1
+    assert page.count('class="inside"') == 20
+    assert len(re.findall("<td[^>]*>[^<]*‹[^<]+›", page)) == 20
+    whole = written("t.html", "-n", 30)  # the others are in the table
+    assert whole.count('class="inside"') == 20
+    assert "10 rows are left out" in re.search("<svg.*</svg>", whole, re.S)[0]  # type: ignore[index]
+    german = written("t.md", "--language", "de", "-n", 2)
+    assert german.startswith(f"# 0/forward/{unit}, höchster Wert einer Sequenz")
+    assert re.search(r"\| Sequenz +\| +t +\| +Länge +\| +Wert +\| +Kontext +\|", german)
+    assert "Sequenz" in (tmp_path / "t.svg").read_text(encoding="utf-8")
+    rows = json.loads(written("t.json", "-n", 2))["rows"]
+    assert [list(row) for row in rows] == [["seq_id", "t", "length", "value", "context"]] * 2
+    found = ("match", states, "--units", planted.COUNTER, "--exact", "-n", 1)
+    assert re.search(r"序列 \d+，t = \d+–\d+：0\.\d+，另有 \d+ 个单元", invoke(*found, "--language", "zh").stdout)
+    for form in ("typ", "tex"):
+        assert "‹" in written(f"t.{form}", "-n", 2)
 
 
 def test_a_terminal_has_colours_unless_they_are_not_wanted(states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +181,7 @@ def test_a_terminal_has_colours_unless_they_are_not_wanted(states: Path, monkeyp
             for name, value in variables.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "stdout", Screen() if terminal else io.StringIO())
-            shown = in_colours(found.terminal)
+            shown = in_colours(partial(found.terminal, words()))
         assert ("\x1b[48;5;" in shown) == coloured
         assert ("\x1b" in shown) == coloured
 
@@ -196,7 +219,7 @@ def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> Non
         (("match", "{}", "--units", "a"), "expected comma-separated units (from 0), found 'a'"),
         (("match", "{}", "--units", "7"), "c_t has the units 0 to 5; found 7"),
         (("match", "{}", "--units", "1", "--above", "nan"), "a level is a finite number"),
-        (("match", "{}", "--units", "1", "-o", "m.txt"), "contexts are written as .html, .htm, .csv, .parquet"),
+        (("match", "{}", "--units", "1", "-o", "m.doc"), "m.doc: results are written as .md, "),
     ],
 )
 def test_what_is_wrong_is_one_message(states: Path, arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:

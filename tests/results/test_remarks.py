@@ -26,6 +26,7 @@ from lstm_trace.mistakes.identify import Identification, Match, Reading
 from lstm_trace.results.identification import fact
 from lstm_trace.trace.address import Address
 from lstm_trace.trace.trace import Trace
+from lstm_trace.tracking.contexts import Context, Contexts, level
 from lstm_trace.verification.compare import Comparison
 from lstm_trace.verification.verify import Unknown, Verification
 
@@ -90,6 +91,10 @@ def misread(**sources: str) -> Verification:
     g = lt.backward(traced(), of="3/h_t[1]")
     other = replace(g.stages[1], sources={**g.stages[1].sources, **sources})
     return lt.verify(replace(g, stages=(g.stages[0], other)))
+
+
+def around(asked: Remark, *notes: Remark) -> Contexts:
+    return Contexts(asked, (Context(17, 5, 0.75, 4, ("a", "b"), np.array([0.25, 0.75])),), "", notes)
 
 
 def faulty(key: str, **fields: Any) -> CorpusVerification:
@@ -421,6 +426,28 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         lambda: reading(output_peephole=("new", "old")),
         "das Output-Gate sieht den alten Zellzustand; hier gelesen als: das Output-Gate sieht den neuen Zellzustand",
         "zh", "输出门看到旧的细胞状态",
+    ),
+    "highest of a unit": (
+        lambda: around(Remark("contexts.at.highest", {"unit": "c_t[3]"})),
+        "c_t[3], höchster Wert einer Sequenz", "fr", "c_t[3], valeur la plus haute d’une séquence",
+    ),
+    "lowest of a unit": (
+        lambda: around(Remark("contexts.at.lowest", {"unit": "c_t[3]"})),
+        "c_t[3], niedrigster Wert einer Sequenz", "es", "c_t[3], valor más bajo de una secuencia",
+    ),
+    "units above": (
+        lambda: around(level(None, None).asked("c_t[3]"), Remark("contexts.mean")),
+        "c_t[3] über 0.3\nDie Zahl eines Abschnitts ist der Mittelwert seiner Werte.",
+        "zh", "c_t[3] 高于 0.3\n每段的数字是该段各值的平均值。",
+    ),
+    "units below": (
+        lambda: around(level(None, -1.5).asked("c_t[3,4]"), Remark("contexts.mean.nearest")),
+        "c_t[3,4] unter -1.5\nDie Zahl eines Abschnitts ist der Mittelwert seiner Werte, bei jedem Schritt dessen der",
+        "fr", "à chaque pas compte celle de l’unité la plus proche du seuil.",
+    ),
+    "units between": (
+        lambda: around(level(0.25, 0.5).asked("c_t[3]")),
+        "c_t[3] über 0.25 und unter 0.5", "es", "c_t[3] por encima de 0.25 y por debajo de 0.5",
     ),
 }  # fmt: skip
 

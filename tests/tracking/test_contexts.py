@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from lstm_trace.base.remark import Remark
 from lstm_trace.corpus.rows import StateLayout
 from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.languages.strings import words
 from lstm_trace.tracking import Context, Contexts
 from lstm_trace.tracking.contexts import Hit, around, level, match, select, top
 
@@ -185,8 +187,9 @@ def test_of_a_stretch_that_is_long_the_text_ends_early(monkeypatch: pytest.Monke
     assert found.text == f"‹{''.join(found.tokens)}›"
 
 
+NOTHING = Contexts(Remark("contexts.on.above", {"units": "c_t[3]", "above": "9"}), ())
 SHOWN = Contexts(
-    "0/forward/c_t[3]",
+    Remark("contexts.at.highest", {"unit": "0/forward/c_t[3]"}),
     (
         Context(17, 5, 0.75, 3, ("<b>", "\n", '"', "\x1b[2J"), np.array([-0.75, 0.0, 0.75, np.nan])),
         Context("a\x1bb", 8, 0.5, 8, ("x", "y"), np.array([0.375, 0.5]), 2, 1),
@@ -195,8 +198,8 @@ SHOWN = Contexts(
 
 
 def test_a_terminal_shows_marks_or_colours() -> None:
-    assert SHOWN.terminal(40, False).splitlines() == [
-        "0/forward/c_t[3]",
+    assert SHOWN.terminal(words(), 40, False).splitlines() == [
+        "0/forward/c_t[3], highest value of a sequence",
         "−0.75 █▓▒░ ░▒▓█ 0.75",
         "",
         "sequence 17, t = 5: 0.75",
@@ -206,32 +209,33 @@ def test_a_terminal_shows_marks_or_colours() -> None:
         "  ^",
         "+ █#######",
         "",
-        "sequence a\\x1bb, t = 8 to 9: 0.5, 1 other unit",
+        "sequence a\\x1bb, t = 8–9: 0.5, 1 other unit",
         "  xy",
         "  ^^",
         "+ ▒▓",
     ]
-    coloured = SHOWN.terminal(40, True)
+    coloured = SHOWN.terminal(words(), 40, True)
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[4:6] == ["<b>↵", '"\\x1b[2J']
     assert '\x1b[1;4;48;5;69;38;5;16m"\x1b[0m' in coloured  # the step itself is underlined
     assert coloured.count("\x1b[1;4") == 3
-    assert Contexts("c_t[3] above 9", ()).terminal() == "c_t[3] above 9: nothing found\n"
+    assert NOTHING.terminal(words()) == "c_t[3] above 9\nnothing found\n"
+    assert str(SHOWN.report("text", width=40)) == SHOWN.terminal(words(), 40, False)
 
 
 def test_a_page_has_the_text_and_its_values() -> None:
-    page = SHOWN.html("What unit 3 <does>")
-    assert "<title>What unit 3 &lt;does&gt;</title>" in page
+    page = SHOWN.plot().html()
+    assert "<title>0/forward/c_t[3], highest value of a sequence</title>" in page
     assert "<b>" not in page.replace('<b class="two">', "")
     assert (
         '<span class="above inside" style="--a:100.0%" title="t = 5: 0.75">&quot;</span>' in page
         or '<span class="above inside" style="--a:100.0%" title="t = 5: 0.75">"</span>' in page
     )
     assert page.count(' inside"') == 3  # and no token around
-    assert "sequence a\\x1bb, t = 8 to 9: 0.5, 1 other unit" in page
+    assert "sequence a\\x1bb, t = 8–9: 0.5, 1 other unit" in page
     assert "\x1b" not in page
-    assert "nothing found" in Contexts("c_t[3] above 9", ()).html()
+    assert "nothing found" in NOTHING.report("html")
     gate = replace(SHOWN, found=SHOWN.found[1:], range="gate")
-    assert '<span class="ends">0 <b class="one"></b> 1</span>' in gate.html()
+    assert '<span class="ends">0 <b class="one"></b> 1</span>' in gate.plot().html()
 
 
 def test_a_frame_has_a_row_for_each() -> None:
@@ -239,21 +243,21 @@ def test_a_frame_has_a_row_for_each() -> None:
     assert frame["context"].tolist() == ['<b>↵‹"›\\x1b[2J', "‹xy›"]
     assert frame["others"].isna().tolist() == [True, False]
     assert frame[["seq_id", "t", "length", "value"]].values.tolist() == [[17, 5, 1, 0.75], ["a\x1bb", 8, 2, 0.5]]
-    assert "others" not in Contexts("", SHOWN.found[:1]).to_frame()
+    assert "others" not in replace(SHOWN, found=SHOWN.found[:1]).to_frame()
     assert (len(SHOWN), SHOWN[1].t, len(SHOWN[:1])) == (2, 8, 1)
-    words = Context(1, 1, 0.0, 0, ("the", "cat", "sat"), np.zeros(3), spaced=True)
-    assert words.text == "the ‹cat› sat"
-    assert repr(SHOWN) == "<Contexts: 0/forward/c_t[3]; 2 found>"
+    spaced = Context(1, 1, 0.0, 0, ("the", "cat", "sat"), np.zeros(3), spaced=True)
+    assert spaced.text == "the ‹cat› sat"
+    assert repr(SHOWN) == "<Contexts: 0/forward/c_t[3], highest value of a sequence; 2 found>"
 
 
 def test_what_the_number_of_a_stretch_is_stands_above_them() -> None:
     states = states_of(four(0, 12))
     one, two = (match(states, units, "c_t", -1.0, None, 2, None, 3, False, 0, 0) for units in ([0], [0, 1]))
-    assert one.terminal().splitlines()[1] == "The number of a stretch is the mean of its values."
+    assert one.terminal(words()).splitlines()[1] == "The number of a stretch is the mean of its values."
     said = "The number of a stretch is the mean of its values, at each step that of the unit nearest to the level."
-    assert " ".join(two.terminal(60).splitlines()[1:3]) == said
-    assert max(map(len, two.terminal(60, False).splitlines())) <= 60
-    assert f"<p>{said}</p>" in two.html()
+    assert " ".join(two.terminal(words(), 60).splitlines()[1:3]) == said
+    assert max(map(len, two.terminal(words(), 60, False).splitlines())) <= 60
+    assert f"<li>{said}</li>" in two.report("html")
 
 
 #: Short words, and in between long ones and other scripts.
@@ -270,8 +274,9 @@ def test_spaces_stand_between_tokens_everywhere_or_nowhere(labels: list[str], ga
     by_sequence = {id_: [row["token"] for row in rows] for id_, rows in rows_by_sequence(whole)}
     found = top(states, "c_t[0]", 30, False, 0, 2)
     assert len(found) == 30
-    page = re.sub("<[^>]*>", "", found.html())
-    marked = found.terminal(200, False).split("\n\n")[1:]
+    found = replace(found, found=found.found[:20])  # a picture has no more
+    page = re.sub("<[^>]*>", "", found.plot().html())
+    marked = found.terminal(words(), 200, False).split("\n\n")[1:]
     for one, shown in zip(found, marked, strict=True):
         at = one.t - 5
         text = gap.join(by_sequence[one.sequence][at : at + 3])

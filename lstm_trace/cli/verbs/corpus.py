@@ -8,22 +8,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, TypeVar
 
 import click
 
 from ...base.option import Option
 from ...base.remark import in_words
 from ...errors import LstmTraceError, counted
-from ..commands import NAMES, OUTPUT, UNITS, Text, Verbs, command, group
+from ..commands import NAMES, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
 from ..options import AllowNonfinite, conclude, echo, result_options
-from ..terminal import ProgressBar, in_colours
+from ..terminal import ProgressBar
 
 if TYPE_CHECKING:
     from ...corpus import States
-    from ...tracking import Contexts
 
+T = TypeVar("T")
 #: See `Verbs`.
 VERBS = {
     "run": "Compute the states of many sequences into a folder.",
@@ -35,8 +35,6 @@ VERBS = {
     "probe": "Decode a target from the states with a linear probe.",
     "ablate": "Hold units at a value, and measure what changes.",
 }
-#: File suffix to format, for contexts.
-SUFFIXES = {".html": "html", ".htm": "html", ".csv": "csv", ".parquet": "parquet"}
 
 
 @click.command("corpus", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
@@ -51,8 +49,6 @@ def corpus() -> None:
 
 #: The folder of a corpus that has been computed.
 Folder = Annotated[str, click.Path(file_okay=False)]
-_CONTEXTS = "Write to this file: .html, .csv or .parquet; coloured text to standard output if not given."
-OfContexts = Annotated[str, Option(help=_CONTEXTS, flag="-o --output"), OUTPUT]
 Count = Annotated[int, Option(help="Contexts to show.", flag="-n --count", least=1, most=10_000)]
 Before = Annotated[int, Option(help="Steps of context before it.", least=0, most=10_000)]
 After = Annotated[int, Option(help="Steps of context after it.", least=0, most=10_000)]
@@ -94,25 +90,14 @@ def read_as(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name in READING if (value := given.pop(name)) is not None}
 
 
-def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
-    """Find contexts in a folder of states, and write them in the format that the output's suffix determines."""
-    from ...base.writing import format_of, written
+def result_of(folder: str, find: Callable[[States], T]) -> T:
+    """What is found in a folder of states, with a note on standard error if it does not cover all of them."""
     from ...corpus import open
-    from ...documents.rows import frame_as_csv
 
-    form = format_of(output, SUFFIXES, "contexts", "text")
     states = open(folder)
-    found = find(states)
+    result = find(states)
     note(states)
-    if form == "parquet":
-        with written(output, "wb") as file:
-            found.to_frame().to_parquet(file, index=False)
-        return
-    with written(output) as file:
-        if form == "csv":
-            file.write(frame_as_csv(found.to_frame()))
-        else:
-            file.write(found.html() if form == "html" else in_colours(found.terminal))
+    return result
 
 
 def note(states: States) -> None:
@@ -328,41 +313,25 @@ def units(
 
 
 @command("top")
-def top(
-    states: Folder,
-    *,
-    unit: str,
-    lowest: bool,
-    count: Count = 20,
-    before: Before = 30,
-    after: After = 10,
-    output: OfContexts = "-",
-) -> None:
+@result_options("text")
+def top(states: Folder, *, unit: str, lowest: bool, count: Count = 20, before: Before = 30, after: After = 10) -> Any:
     """Show where --unit is highest in STATES, at most once per sequence, as text coloured by its values.
 
     Args:
         unit: The unit: c_t[35], or 1/reverse/c_t[35].
         lowest: Show where it is lowest instead.
     """
-    write_contexts(output, states, lambda found: found.top(unit, count, lowest, before, after))
+    return result_of(states, lambda found: found.top(unit, count, lowest, before, after))
 
 
 @command("match")
+@result_options("text")
 def match(
-    states: Folder,
-    *,
-    units: Annotated[tuple[int, ...], Option(metavar="N,…"), UNITS],
-    line: str = "c_t",
-    above: float | None = None,
-    below: float | None = None,
-    min_length: Annotated[int, Option(least=1)] = 1,
-    max_length: Annotated[int | None, Option(least=1)] = None,
-    exact: bool,
-    count: Count = 20,
-    before: Before = 10,
-    after: After = 10,
-    output: OfContexts = "-",
-) -> None:
+    states: Folder, *, units: Annotated[tuple[int, ...], Option(metavar="N,…"), UNITS], line: str = "c_t",
+    above: float | None = None, below: float | None = None, min_length: Annotated[int, Option(least=1)] = 1,
+    max_length: Annotated[int | None, Option(least=1)] = None, exact: bool, count: Count = 20,
+    before: Before = 10, after: After = 10,
+) -> Any:  # fmt: skip
     """Show the stretches of STATES in which all of --units are on, longest first, as text.
 
     The text is coloured by the value of the unit that is closest to the level.
@@ -377,7 +346,7 @@ def match(
         exact: Sort by the fewest other units that are on, then by length.
     """
     asked = units, line, above, below, min_length, max_length, count, exact, before, after
-    write_contexts(output, states, lambda found: found.match(*asked))
+    return result_of(states, lambda found: found.match(*asked))
 
 
 @command("probe")
@@ -404,14 +373,8 @@ def probe(
         line: Line to decode from: c_t, 1/reverse/c_t; or all.
         test: Fraction of the sequences kept for testing.
     """
-    from ...corpus import open
-
-    opened = open(states)
-    result = opened.probe(
-        target, None if line == "all" else line, labels=labels, test=test, seed=seed, max_steps=max_steps
-    )
-    note(opened)
-    return result
+    lines, limits = None if line == "all" else line, {"seed": seed, "max_steps": max_steps}
+    return result_of(states, lambda found: found.probe(target, lines, labels=labels, test=test, **limits))
 
 
 @command("ablate")

@@ -13,9 +13,10 @@ from ...base.display import cells
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError
+from ...languages.strings import Words
 from ...printable import printable
 from ...trace.trace import Trace
-from ..coloured_text import Scale, gate, legend, lines as shown_lines, strength, symmetric, tokens
+from ..coloured_text import Scale, Tokens, gate, legend, lines as shown_lines, strength, symmetric, tokens
 from ..figure import Figure
 from ..furniture import note_lines, reach, remarks, shown_number, text_width
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
@@ -102,14 +103,6 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
     """One panel per unit."""
     words = found.words
     shown = tokens(found.labels, [words.nth(t) for t in found.steps])
-    widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
-    gap = 5.0 if shown.spaced else 0.0
-    lines = tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM)))
-    x = Axis(
-        0.0, len(found.steps) - 1.0, field="t", kind="ordinal", first=found.steps[0],
-        key=lambda k: words.nth(found.steps[k]),
-    )  # fmt: skip
-    y = Axis(0.0, float(len(lines)), field="line")
     for one in units:
         line = found.told(one.stage, one.line)
         where = words.comma_list(found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
@@ -117,11 +110,25 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
         special = np.where(found.valid, words.word("plot.is.broken"), words.word("plot.is.padding"))
         values = [shown_number(value) if np.isfinite(value) else special[k] for k, value in enumerate(one.values)]
         said = [f"t = {words.nth(t)}: {value}" for t, value in zip(found.steps, values, strict=True)]
-        yield Panel(
-            x, y, [Spans(shown, one.values, found.valid, one.scale, said, lines, widths)], f"{line}, {where}",
-            tall=_TALL * len(lines), heading=found.symbol(one.stage, one.line), style="label", aside=where, above=24.0,
-            below=14.0, frame="", said=told if np.isfinite(one.values).any() else "",
+        yield text_panel(
+            words, found.steps, shown, one.values, found.valid, one.scale, said, name=f"{line}, {where}",
+            heading=found.symbol(one.stage, one.line), aside=where, said=told if np.isfinite(one.values).any() else "",
         )  # fmt: skip
+
+
+def text_panel(
+    words: Words, steps: Sequence[int], shown: Tokens, values: Array, valid: Array, scale: Scale,
+    told: Sequence[str], marked: range = range(0), **more: Any,
+) -> Panel:  # fmt: skip
+    """A panel with the text of some steps. told: see `Spans.said`; more: further attributes of the panel."""
+    widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
+    gap = 5.0 if shown.spaced else 0.0
+    lines = tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM)))
+    x = Axis(0.0, len(steps) - 1.0, field="t", kind="ordinal", first=steps[0], key=lambda k: words.nth(steps[k]))
+    mark = Spans(shown, values, valid, scale, told, lines, widths, marked)
+    y = Axis(0.0, float(len(lines)), field="line")
+    tall = _TALL * len(lines)
+    return Panel(x, y, [mark], tall=tall, style="label", above=24.0, below=14.0, frame="", **more)
 
 
 def _terminal(
