@@ -128,6 +128,11 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
             "results are written as .md, ",
         ),
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
+        (
+            ("run", "quotes.yaml", "--inputs", "q.parquet", "-o", "s", "--share", "5/3"),
+            "with K from 1 to N; found '5/3'",
+        ),
+        (("run", "quotes.yaml", "--inputs", "q.parquet", "-o", "s", "--share", "5"), "expected K/N, for example 3/32"),
         (("verify", "states", "--sample", "some"), "--sample': expected a number of sequences, or all; found 'some'"),
         (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
         (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or give a folder of states"),

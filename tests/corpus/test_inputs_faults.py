@@ -76,6 +76,7 @@ PARQUET: list[tuple[Any, str]] = [
     (x(1, [3.0]), "sequence 7, t = 1: x has 1 numbers; expected I = 2"),
     (x(3, None), "sequence 8, t = 0: x is empty"),
     (x(4, [9.0, None]), "sequence 8, t = 1: a number of x is empty"),
+    (x(1, [None, 9.0]), "sequence 7, t = 1: a number of x is empty"),
     (x(2, [5.0, NAN]), "sequence 7, t = 2: x[1] is nan; expected a finite number"),
     (steps(x=[["1", "2"]] * 5), "x has the type string; expected numbers"),
     (steps(x=[[1.0, 2.0, 3.0]] * 5), "a step has 3 inputs, and the model reads I = 2"),

@@ -190,6 +190,17 @@ def test_the_equations_of_a_stack_keep_its_readout() -> None:
     assert found.at(layer=1)["y_t"].shape == (3, 1, 2)
 
 
+def test_labels_of_a_readout_go_with_it() -> None:
+    rng = np.random.default_rng(3)
+    own = {**weights(rng, {"kind": "lstm", "bias": "none"}), "0/forward/W_hy": rng.normal(size=(2, H))}
+    before, declared = LSTM.split("carry:")
+    read = f"{before}y_t = W_hy @ h_t\ncarry:{declared.replace('output: h_t', 'output: y_t')}"
+    problem = {"weights": own, "x": rng.normal(size=(3, I)), "cell": {"equations": read}, "names": {"y": ["no", "yes"]}}
+    trace = lt.run(problem)
+    assert lt.edit(trace, {}, read.replace("tanh(c_t)", "c_t")).header.names == {"y": ["no", "yes"]}
+    assert lt.edit(trace, {}, LSTM).header.names == {}
+
+
 def test_the_equations_that_join_two_directions_are_no_cell() -> None:
     rng, own = np.random.default_rng(5), {}
     for direction in ("forward", "reverse"):

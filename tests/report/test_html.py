@@ -324,6 +324,14 @@ def test_notebooks() -> None:
     assert "0/forward/1/0/c_t[0]" in shown["failed"]
 
 
+def test_the_report_in_a_notebook_has_no_addresses_of_its_own() -> None:
+    """Two of them on a page would share these."""
+    page, part = small().report("html"), small().report("html")._repr_html_()
+    assert 'href="#' in page
+    assert 'href="#' not in part
+    assert not re.search(r'\bid="', part)
+
+
 def test_notebook_of_an_explanation() -> None:
     from lstm_trace.results.explanation import explanation
 

@@ -109,3 +109,20 @@ def test_a_contribution_names_the_step_that_brought_most() -> None:
 def test_the_title_of_a_plain_rnn() -> None:
     trace = lt.run({"W_xh": [[0.5]], "W_hh": [[0.5]]}, [[1.0], [2.0]], cell="rnn")
     assert "A plain RNN cell with one unit reads 2 steps of one number." in trace.report("text")
+
+
+def test_what_is_wanted_is_named_from_the_step_to_the_unit() -> None:
+    draw = np.random.default_rng(0)
+    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
+    trace = lt.run({"weights": weights, "x": draw.normal(size=(3, 2, 2)).tolist(), "ask": ["c_t[1]", "1/0/h_t[1]"]})
+    assert "Wanted: c_t (unit 1) and h_t (step t = 1, sequence 0, unit 1)." in trace.report("text")
+
+
+@pytest.mark.parametrize(("ask", "frame"), [(["h_t"], "#boxed[\n"), (["c_t", "h_t"], "#boxed(grid(columns: 2, ")])
+def test_several_answers_stand_side_by_side_in_their_frame(ask: list[str], frame: str) -> None:
+    draw = np.random.default_rng(0)
+    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
+    source = lt.run({"weights": weights, "x": draw.normal(size=(3, 2)).tolist(), "ask": ask}).report(
+        "typ", detail="compact"
+    )
+    assert source.count(frame) == source.count("#boxed") == 1
