@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 #: The tokens by which it is decided whether tokens are words.
 SAMPLE = 2000
-#: The most columns of the name of a sequence and of a text in a table, and the most texts in a picture.
-NAME, WIDEST, PICTURED = 40, 200, 20
+#: The most columns of the name of a sequence, the most letters of a text in a table, the most texts in a picture.
+NAME, WIDEST, PICTURED = 40, 400, 20
 
 
 class Context(NamedTuple):
@@ -122,7 +122,7 @@ class Contexts(Finding, Sequence[Context]):
         counted = any(one.others is not None for one in self.found)
         names = ("seq_id", "t", "length", "value", *(["others"] if counted else []), "context")
         rows = [(c.sequence, c.t, c.length, c.value, *([c.others] if counted else []), c.text) for c in self.found]
-        said = {"seq_id": lambda name, _: visible(str(name), NAME), "context": lambda text, _: visible(text, WIDEST)}
+        said = {"seq_id": lambda name, _: visible(str(name), NAME), "context": lambda text, _: text[:WIDEST]}
         return (LongTable(names, rows, said=said),)
 
     @property

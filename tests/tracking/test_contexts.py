@@ -234,6 +234,8 @@ def test_a_page_has_the_text_and_its_values() -> None:
     assert "sequence a\\x1bb, t = 8–9: 0.5, 1 other unit" in page
     assert "\x1b" not in page
     assert "nothing found" in NOTHING.report("html")
+    arabic = replace(SHOWN, found=(Context(1, 0, 0.5, 0, ("مرحبا", "1"), np.array([0.5, 0.25])),))
+    assert "\\u200e" not in arabic.report()  # the sign that ends its direction stays one
     gate = replace(SHOWN, found=SHOWN.found[1:], range="gate")
     assert '<span class="ends">0 <b class="one"></b> 1</span>' in gate.plot().html()
 
