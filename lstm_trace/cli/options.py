@@ -184,11 +184,8 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             if (result := command(**given)) is not None:
                 context = click.get_current_context()
                 inputs, _ = inputs_and_outputs(context.command, context.params)
-                if (
-                    chosen == "text"
-                    and output == "-"
-                    and (drawn := in_colours(partial(result.terminal, words(language))))
-                ):
+                on_screen = chosen == "text" and output == "-"
+                if on_screen and (drawn := in_colours(partial(result.terminal, words(language)))):
                     click.echo(drawn, nl=False)
                     return
                 width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
