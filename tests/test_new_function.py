@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cell import composites, variants
+from lstm_trace.cell.parse import parse
 from lstm_trace.cli import main
 
 from .export.excel.test_workbook import computed, written
@@ -47,6 +48,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(composites.PRINTED, "bump", "Bump")
     yield
     variants._parsed.cache_clear()
+    parse.cache_clear()
 
 
 @pytest.fixture(params=["options", "custom"])

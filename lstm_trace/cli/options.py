@@ -184,9 +184,9 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             if (result := command(**given)) is not None:
                 context = click.get_current_context()
                 inputs, _ = inputs_and_outputs(context.command, context.params)
-                on_screen = chosen == "text" and output == "-"
-                if on_screen and (drawn := in_colours(partial(result.terminal, words(language)))):
-                    click.echo(drawn, nl=False)
+                screen = partial(result.terminal, words(language))
+                if chosen == "text" and output == "-" and (text := in_colours(screen)):
+                    click.echo(text, nl=False)
                     return
                 width = min(shutil.get_terminal_size().columns, result.widest) if output == "-" else None
                 save(result, output, chosen, language=language, picture=not no_picture, spared=inputs, width=width)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
 from ..base.arrays import Array, by_key
-from ..base.display import visible
+from ..base.display import visible, wrapped
 from ..base.remark import Remark
 from ..corpus.rows import TOKEN
 from ..documents.result import Finding
@@ -21,7 +20,7 @@ from ..languages.strings import Words, words as strings
 from ..plot import coloured_text
 from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
 from ..plot.figure import Figure
-from ..plot.furniture import shown_number
+from ..plot.furniture import remarks, shown_number
 from ..plot.kinds.text import text_panel
 from ..plot.panels import Column, Grid, Panel
 from ..printable import printable
@@ -33,8 +32,10 @@ if TYPE_CHECKING:
 
 #: The tokens by which it is decided whether tokens are words.
 SAMPLE = 2000
-#: The most columns of the name of a sequence, the most letters of a text in a table, the most texts in a picture.
-NAME, WIDEST, PICTURED = 40, 400, 20
+#: The most columns of the name of a sequence; the most parts of a text in a table, and of one in a picture.
+NAME, NEAR, PARTS = 40, 40, 400
+#: The height of a picture in pixels, so that it fits on a page; that of a text without its lines.
+TALL, BETWEEN = 1050, 26
 
 
 class Context(NamedTuple):
@@ -66,6 +67,12 @@ class Context(NamedTuple):
         """The places of the stretch among the tokens."""
         at = self.t - self.first
         return range(at, min(at + self.length, len(self.tokens)))
+
+    def near(self, most: int) -> Context:
+        """The same with so many parts of its text, which begin shortly before the stretch."""
+        begin = max(self.stretch.start - most // 2, 0)
+        kept = slice(begin, begin + most)
+        return self._replace(first=self.first + begin, tokens=self.tokens[kept], values=self.values[kept])
 
     def place(self, words: Words) -> str:
         """The place of the stretch, in words, and its value."""
@@ -104,26 +111,29 @@ class Contexts(Finding, Sequence[Context]):
     def __len__(self) -> int:
         return len(self.found)
 
-    def __repr__(self) -> str:
-        return f"<Contexts: {self.title(strings())}; {len(self)} found>"
-
     def title(self, words: Words) -> str:
         """What they show."""
         return self.asked.said(words)
 
     def sentences(self, words: Words) -> Iterator[str]:
         """The meaning of each number; that there are none."""
-        yield from (note.said(words) for note in self.notes if self.found)
-        if not self.found:
-            yield words.word("contexts.none")
+        return iter([note.said(words) for note in self.notes] if self.found else [words.word("contexts.none")])
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each: `seq_id`, `t`, `length`, `value`, `others` if they were counted, `context`."""
         counted = any(one.others is not None for one in self.found)
         names = ("seq_id", "t", "length", "value", *(["others"] if counted else []), "context")
         rows = [(c.sequence, c.t, c.length, c.value, *([c.others] if counted else []), c.text) for c in self.found]
-        said = {"seq_id": lambda name, _: visible(str(name), NAME), "context": lambda text, _: text[:WIDEST]}
-        return (LongTable(names, rows, said=said),)
+        return (LongTable(names, rows, said={"seq_id": lambda name, _: visible(str(name), NAME)}),)
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The same with the text near the stretch."""
+        return replace(self, found=tuple(one.near(NEAR) for one in self.found)).tables(words)
+
+    @property
+    def broken(self) -> bool:
+        """Whether any value is not finite."""
+        return any(not np.isfinite(one.values).all() for one in self.found)
 
     @property
     def scale(self) -> Scale:
@@ -134,21 +144,26 @@ class Contexts(Finding, Sequence[Context]):
         """The texts, coloured by their values; None if nothing was found."""
         if not self.found:
             return None
-        words = strings(language)
-        scale, left = self.scale, len(self) - PICTURED
-        caption = words.word("rows.left.first", n=words.number(left)) + words.word("stop") if left > 0 else ""
-        grids = tuple(Grid([Column([_panel(one, scale, words)])]) for one in self.found[:PICTURED])
-        drawn = partial(self.terminal, words)
-        return Figure("text", self.title(words), caption, grids, self.to_frame, words, terminal=drawn)
+        words, scale = strings(language), self.scale
+        panels = [_panel(one.near(PARTS), scale, words) for one in self.found[: TALL // BETWEEN]]
+        ends = accumulate(panel.tall + BETWEEN for panel in panels)
+        drawn = max(sum(end <= TALL for end in ends), 1)
+        rest = [words.count("contexts.more", len(self) - drawn)] if drawn < len(self) else []
+        grids = tuple(Grid([Column([panel])]) for panel in panels[:drawn])
+        caption = " ".join([*rest, *remarks(words, {"plot.text.broken": self.broken})])
+        return Figure("text", self.title(words), caption, grids, self.to_frame, words)
 
     def terminal(self, words: Words, columns: int = 80, colours: bool = True) -> str:
         """The texts for a terminal: with colours behind the tokens, or with marks below them."""
-        lines = [printable(self.title(words)), *textwrap.wrap(" ".join(self.sentences(words)), columns)]
+        broken = remarks(words, {f"plot.terminal.{'reversed' if colours else 'broken'}": self.broken})
+        said = self.title(words), *self.sentences(words), *broken
+        lines = [row for text in said for row in wrapped(printable(text), columns)]
         scale = self.scale if self.found else gate()
         lines += [coloured_text.legend(scale, colours)] if self.found else []
         for one in self.found:
-            lines += ["", printable(one.place(words))]
-            lines += coloured_text.lines(*_coloured(one, scale), columns, colours, one.stretch)
+            strengths, valid = strength(scale, one.values), np.ones(len(one.values), bool)
+            shown = coloured_text.lines(one.found, strengths, valid, columns, colours, one.stretch)
+            lines += ["", *wrapped(printable(one.place(words)), columns), *shown]
         return "\n".join(lines) + "\n"
 
 
@@ -156,11 +171,7 @@ def _panel(one: Context, scale: Scale, words: Words) -> Panel:
     place, valid = one.place(words), np.ones(len(one.values), bool)
     said = [f"t = {words.nth(one.first + k)}: {shown_number(v)}" for k, v in enumerate(one.values)]
     steps, shown = range(one.first, one.first + len(said)), (one.found, one.values, valid, scale, said, one.stretch)
-    return text_panel(words, steps, *shown, name=place, heading=printable(place))
-
-
-def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:
-    return one.found, strength(scale, one.values), np.ones(len(one.values), bool)
+    return text_panel(words, steps, *shown, name=place, heading=printable(place), above=20.0, below=6.0)
 
 
 def spaced(states: States) -> bool:

@@ -151,7 +151,7 @@ def test_contexts_are_a_document_in_every_format_and_language(states: Path, tmp_
     assert len(re.findall("<td[^>]*>[^<]*‹[^<]+›", page)) == 20
     whole = written("t.html", "-n", 30)  # the others are in the table
     assert whole.count('class="inside"') == 20
-    assert "10 rows are left out" in re.search("<svg.*</svg>", whole, re.S)[0]  # type: ignore[index]
+    assert "10 more texts are in the table." in re.search("<svg.*</svg>", whole, re.S)[0]  # type: ignore[index]
     german = written("t.md", "--language", "de", "-n", 2)
     assert german.startswith(f"# 0/forward/{unit}, höchster Wert einer Sequenz")
     assert re.search(r"\| Sequenz +\| +t +\| +Länge +\| +Wert +\| +Kontext +\|", german)

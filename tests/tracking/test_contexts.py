@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from lstm_trace.base.display import cells
 from lstm_trace.base.remark import Remark
 from lstm_trace.corpus.rows import StateLayout
 from lstm_trace.errors import MissingError, OptionError
@@ -198,8 +199,9 @@ SHOWN = Contexts(
 
 
 def test_a_terminal_shows_marks_or_colours() -> None:
-    assert SHOWN.terminal(words(), 40, False).splitlines() == [
+    assert SHOWN.terminal(words(), 50, False).splitlines() == [
         "0/forward/c_t[3], highest value of a sequence",
+        "# below: not a finite number.",
         "−0.75 █▓▒░ ░▒▓█ 0.75",
         "",
         "sequence 17, t = 5: 0.75",
@@ -214,12 +216,52 @@ def test_a_terminal_shows_marks_or_colours() -> None:
         "  ^^",
         "+ ▒▓",
     ]
-    coloured = SHOWN.terminal(words(), 40, True)
-    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[4:6] == ["<b>↵", '"\\x1b[2J']
+    coloured = SHOWN.terminal(words(), 50, True)
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[5:7] == ["<b>↵", '"\\x1b[2J']
     assert '\x1b[1;4;48;5;69;38;5;16m"\x1b[0m' in coloured  # the step itself is underlined
     assert coloured.count("\x1b[1;4") == 3
     assert NOTHING.terminal(words()) == "c_t[3] above 9\nnothing found\n"
-    assert str(SHOWN.report("text", width=40)) == SHOWN.terminal(words(), 40, False)
+    assert str(SHOWN.report("text", width=50)) == SHOWN.terminal(words(), 50, False)
+
+
+def long(count: int, parts: int, letters: int = 1) -> Contexts:
+    """Contexts with the step in the middle of so many parts."""
+    told = ["w" * letters] * parts
+    told[parts // 2] = "M"
+    return replace(SHOWN, found=(Context(1, parts // 2, 0.5, 0, tuple(told), np.full(parts, 0.5)),) * count)
+
+
+def test_a_table_and_a_picture_have_what_is_around_the_step() -> None:
+    found = long(2, 2001, 22)
+    assert [len(row) < 1000 and "‹M›" in row for row in found.report().splitlines()[-2:]] == [True, True]
+    assert len(found.to_frame()["context"][0]) > 25_000  # a file has all
+    svg = found.plot().svg()
+    assert svg.count('class="token"') == 400  # the second text is only in the table
+    assert svg.count('class="inside"') == 1
+    assert ">M<" in svg
+    assert "1 more text is in the table." in svg
+
+
+@pytest.mark.parametrize(("found", "drawn"), [(long(20, 41), 20), (long(40, 41), 20), (long(20, 200), 6)])
+def test_a_picture_fits_on_a_page(found: Contexts, drawn: int) -> None:
+    figure = found.plot()
+    assert len(figure.panels) == drawn
+    assert 900 < sum(panel.tall + panel.above + panel.below for panel in figure.panels) <= 1050
+    rest = len(found) - drawn
+    assert figure.caption == (f"{rest} more texts are in the table." if rest else "")
+
+
+def test_what_is_not_finite_is_explained() -> None:
+    assert "Gestrichelt umrahmt: keine endliche Zahl." in SHOWN.plot("de").caption
+    assert "Invertiert: keine endliche Zahl." in SHOWN.terminal(words("de"), 40, True)
+    assert "finite" not in long(1, 3).terminal(words()) + long(1, 3).plot().caption
+
+
+@pytest.mark.parametrize("language", ["de", "zh"])
+def test_a_narrow_terminal_is_wide_enough(language: str) -> None:
+    notes = (Remark("contexts.mean.nearest"),)
+    shown = replace(SHOWN, notes=notes).terminal(words(language), 24, False)
+    assert max(map(cells, shown.splitlines())) <= 24
 
 
 def test_a_page_has_the_text_and_its_values() -> None:
@@ -249,7 +291,7 @@ def test_a_frame_has_a_row_for_each() -> None:
     assert (len(SHOWN), SHOWN[1].t, len(SHOWN[:1])) == (2, 8, 1)
     spaced = Context(1, 1, 0.0, 0, ("the", "cat", "sat"), np.zeros(3), spaced=True)
     assert spaced.text == "the ‹cat› sat"
-    assert repr(SHOWN) == "<Contexts: 0/forward/c_t[3], highest value of a sequence; 2 found>"
+    assert repr(SHOWN) == "<0/forward/c_t[3], highest value of a sequence; print(…) shows it>"
 
 
 def test_what_the_number_of_a_stretch_is_stands_above_them() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
@@ -23,7 +23,6 @@ from ..terminal import ProgressBar
 if TYPE_CHECKING:
     from ...corpus import States
 
-T = TypeVar("T")
 #: See `Verbs`.
 VERBS = {
     "run": "Compute the states of many sequences into a folder.",
@@ -90,7 +89,7 @@ def read_as(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name in READING if (value := given.pop(name)) is not None}
 
 
-def result_of(folder: str, find: Callable[[States], T]) -> T:
+def result_of(folder: str, find: Callable[[States], Any]) -> Any:
     """What is found in a folder of states, with a note on standard error if it does not cover all of them."""
     from ...corpus import open
 

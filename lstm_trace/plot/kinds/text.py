@@ -128,7 +128,7 @@ def text_panel(
     mark = Spans(shown, values, valid, scale, told, lines, widths, marked)
     y = Axis(0.0, float(len(lines)), field="line")
     tall = _TALL * len(lines)
-    return Panel(x, y, [mark], tall=tall, style="label", above=24.0, below=14.0, frame="", **more)
+    return Panel(x, y, [mark], tall=tall, style="label", frame="", **{"above": 24.0, "below": 14.0, **more})
 
 
 def _terminal(
