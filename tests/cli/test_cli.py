@@ -317,3 +317,10 @@ def test_every_keyword_of_a_command_is_an_option() -> None:
     for command, made in functions():
         keywords = {one.name for one in signature(made).parameters.values() if one.kind is one.KEYWORD_ONLY}
         assert keywords - put_together <= {one.name for one in command.params}, command.name
+
+
+def test_a_server_without_its_packages_names_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    found = invoke("serve")
+    assert found.exit_code == 2
+    assert "needs the packages fastapi, uvicorn and SQLAlchemy, which are not installed" in found.output

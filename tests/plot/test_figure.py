@@ -184,6 +184,15 @@ def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:
     assert below_axis(step_axis(strings(), range(n), [], 10), where.__getitem__, 10.0, 40.0)[1] == 18
 
 
+def test_labels_of_steps_that_share_a_position_stand_there() -> None:
+    from lstm_trace.languages.strings import words as strings
+
+    labels = step_axis(strings(), range(7), list("abcdefg"), 10, size=3).labels
+    assert [(tick.at, tick.label) for tick in labels] == [
+        (0, "a"), (0, "b"), (0, "c"), (1, "d"), (1, "e"), (1, "f"), (2, "g"),
+    ]  # fmt: skip
+
+
 # -- our own PNG -----------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.errors import MissingError
 from lstm_trace.languages import languages
 from lstm_trace.results.explanation import explanation
 
@@ -126,3 +128,11 @@ def test_several_answers_stand_side_by_side_in_their_frame(ask: list[str], frame
         "typ", detail="compact"
     )
     assert source.count(frame) == source.count("#boxed") == 1
+
+
+def test_a_trace_without_lines_has_its_equations() -> None:
+    trace = lt.run({"W_xh": [[1.0]], "W_hh": [[0.5]]}, [[1.0], [2.0]], cell="rnn")
+    empty = replace(trace, lines={})
+    assert "Equations" in empty.report("text")
+    with pytest.raises(MissingError, match="'h_t' was not recorded"):
+        empty.report("text", only="h_t")

@@ -10,7 +10,7 @@ import pytest
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
 from lstm_trace.verification.propagation import _ROUNDED, _SQUASHING, Known
-from lstm_trace.verification.rederive import StepBlock
+from lstm_trace.verification.rederive import StepBlock, differing
 
 CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75), "slice": (1.0, 3.0)}
 #: Operations that only choose, copy or turn numbers: nothing is rounded.
@@ -93,3 +93,16 @@ def test_every_operation_has_its_rounding() -> None:
     exact = {name for name, op in OPS.items() if op.ulp == 0}
     assert exact == {"add"} | _ROUNDED | EXACT
     assert set(OPS) >= _SQUASHING
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "wanted"),
+    [
+        ([1.0, np.nan, np.nan, np.inf], [1.0, np.nan, 2.0, np.inf], [False, False, True, False]),
+        ([1.0, 2.0, 0.1, -np.inf], [np.nan, 2.0, float(np.float32(0.1)), np.inf], [True, False, False, True]),
+    ],
+)
+def test_premises_differ_where_one_is_a_number_and_the_other_is_none(
+    one: list[float], two: list[float], wanted: list[bool]
+) -> None:
+    assert differing(np.array(one), np.array(two), np.float32).tolist() == wanted
