@@ -116,12 +116,14 @@ class LatexPrinter(PaperPrinter):
         return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, split into several tables if they do not fit."""
-        tables = []
-        for shown, cells in self.tables(block, WIDE * self.room // ROOM):
+        """Columns next to each other, split into several tables if they do not fit; long texts are wrapped."""
+        tables, room = [], WIDE * self.room // ROOM
+        for shown, cells in self.tables(block, room):
             rows = [" & ".join(row) + r" \\" for row in cells]
             head = [rows.pop(0), r"\hline"] if block.head else []
-            align = "".join("l" if k in block.texts else "r" for k in shown)
+            long = {k for k, *column in zip(shown, *cells, strict=True) if max(map(len, column)) > room}
+            words = {k: r"p{0.75\linewidth}" if k in long else "l" for k in block.texts}
+            align = "".join(words.get(k, "r") for k in shown)
             for at in range(0, len(rows), LONG):
                 inner = "\n".join([*head, *rows[at : at + LONG]])
                 tables.append(f"\\begin{{tabular}}{{{align}}}\n{inner}\n\\end{{tabular}}")

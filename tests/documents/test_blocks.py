@@ -52,6 +52,12 @@ def test_paper_has_boxes(text: str, box: str) -> None:
     assert box in text
 
 
+@pytest.mark.parametrize(("letters", "align"), [(60, "ll"), (200, r"lp{0.75\linewidth}")])
+def test_a_long_text_of_a_table_is_wrapped_in_latex(letters: int, align: str) -> None:
+    body = Body((Table((("name",), ("text",)), ((("a",), ("ab " * (letters // 3),)),), 1, frozenset({0, 1})),))
+    assert f"\\begin{{tabular}}{{{align}}}" in latex.render([body])
+
+
 def test_columns_of_words_are_aligned_at_the_left() -> None:
     assert r"\begin{tabular}{lr}" in latex.render([BODY])
     assert "align: (left, right,)" in typst.render([BODY])
