@@ -21,8 +21,8 @@ from ..plot import coloured_text
 from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
 from ..plot.figure import Figure
 from ..plot.furniture import remarks, shown_number
-from ..plot.kinds.text import text_panel
-from ..plot.panels import Column, Grid, Panel
+from ..plot.kinds.text import in_lines, text_panel
+from ..plot.panels import Column, Grid, Panel, Spans
 from ..printable import printable
 
 if TYPE_CHECKING:
@@ -170,8 +170,9 @@ class Contexts(Finding, Sequence[Context]):
 def _panel(one: Context, scale: Scale, words: Words) -> Panel:
     place, valid = one.place(words), np.ones(len(one.values), bool)
     said = [f"t = {words.nth(one.first + k)}: {shown_number(v)}" for k, v in enumerate(one.values)]
-    steps, shown = range(one.first, one.first + len(said)), (one.found, one.values, valid, scale, said, one.stretch)
-    return text_panel(words, steps, *shown, name=place, heading=printable(place), above=20.0, below=6.0)
+    shown, steps = one.found, range(one.first, one.first + len(said))
+    mark = Spans(shown, one.values, valid, scale, said, *in_lines(shown), one.stretch)
+    return text_panel(words, steps, mark, name=place, heading=printable(place), above=20.0, below=6.0)
 
 
 def spaced(states: States) -> bool:

@@ -103,6 +103,7 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
     """One panel per unit."""
     words = found.words
     shown = tokens(found.labels, [words.nth(t) for t in found.steps])
+    laid_out = in_lines(shown)
     for one in units:
         line = found.told(one.stage, one.line)
         where = words.comma_list(found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
@@ -111,23 +112,23 @@ def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
         values = [shown_number(value) if np.isfinite(value) else special[k] for k, value in enumerate(one.values)]
         said = [f"t = {words.nth(t)}: {value}" for t, value in zip(found.steps, values, strict=True)]
         yield text_panel(
-            words, found.steps, shown, one.values, found.valid, one.scale, said, name=f"{line}, {where}",
-            heading=found.symbol(one.stage, one.line), aside=where, said=told if np.isfinite(one.values).any() else "",
+            words, found.steps, Spans(shown, one.values, found.valid, one.scale, said, *laid_out),
+            name=f"{line}, {where}", heading=found.symbol(one.stage, one.line), aside=where,
+            said=told if np.isfinite(one.values).any() else "",
         )  # fmt: skip
 
 
-def text_panel(
-    words: Words, steps: Sequence[int], shown: Tokens, values: Array, valid: Array, scale: Scale,
-    told: Sequence[str], marked: range = range(0), **more: Any,
-) -> Panel:  # fmt: skip
-    """A panel with the text of some steps. told: see `Spans.said`; more: further attributes of the panel."""
+def in_lines(shown: Tokens) -> tuple[tuple[tuple[int, ...], ...], list[float]]:
+    """A text in lines as wide as a panel: `lines` and `widths` of `Spans`."""
     widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
     gap = 5.0 if shown.spaced else 0.0
-    lines = tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM)))
+    return tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM))), widths
+
+
+def text_panel(words: Words, steps: Sequence[int], mark: Spans, **more: Any) -> Panel:
+    """A panel with the text of some steps. more: further attributes of the panel."""
     x = Axis(0.0, len(steps) - 1.0, field="t", kind="ordinal", first=steps[0], key=lambda k: words.nth(steps[k]))
-    mark = Spans(shown, values, valid, scale, told, lines, widths, marked)
-    y = Axis(0.0, float(len(lines)), field="line")
-    tall = _TALL * len(lines)
+    y, tall = Axis(0.0, float(len(mark.lines)), field="line"), _TALL * len(mark.lines)
     return Panel(x, y, [mark], tall=tall, style="label", frame="", **{"above": 24.0, "below": 14.0, **more})
 
 
