@@ -201,15 +201,15 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
         if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
             key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
             most = words.word(key, unit=_unit(result, free, words))
-        fields = {"units": words.count("counted.units", result.every_unit), "share": _share(FROM, words), "most": most}
-        yield words.count("diff.units.far", far, far=words.number(far), **fields)
+        every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
+        yield words.count("diff.units.far", far, far=words.number(far), units=every, share=share, most=most)
     if result.output is not None:
         yield from _output(result.output, words)
 
 
 def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
     since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
-    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words)}
+    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words, 0)}
     key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
     return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
 
@@ -229,9 +229,10 @@ def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
     return (f"t = {t} {words.word('quoted', text=label)}" if label else f"t = {t}") + row
 
 
-def _share(share: float, words: Words) -> str:
-    digits = 0 if share >= 0.1 or share == FROM else 2
-    return words.word("profile.share", n=f"{100 * share:.{digits}f}") if share >= 0.001 else f"{share:.1g}"
+def _share(share: float, words: Words, digits: int = 2) -> str:
+    """A share in percent; digits: decimals of one below 10 %."""
+    said = f"{100 * share:.{0 if share >= 0.1 else digits}f}"
+    return words.word("profile.share", n=said) if share >= 0.001 else f"{share:.1g}"
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
@@ -268,7 +269,7 @@ def _units(result: Comparison, words: Words) -> Table:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
             cells = (unit.line, size, _share(unit.share, words), at, _since(result, unit, words))
             rows.append((_called(unit, words), *cells))
-    return _table([words.word(f"column.{name}", share=_share(FROM, words)) for name in head], rows, {0, 1, 4, 5})
+    return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
 
 # -- tables of lines and steps -----------------------------------------------------------------------------------------
