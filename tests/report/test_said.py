@@ -16,6 +16,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
 from lstm_trace.languages import languages
 from lstm_trace.results.explanation import explanation
+from lstm_trace.trace.trace import Trace
 
 from ..formulas.test_formulas import FORMATS, own, visible
 from ..support.said import sentences_of
@@ -113,20 +114,21 @@ def test_the_title_of_a_plain_rnn() -> None:
     assert "A plain RNN cell with one unit reads 2 steps of one number." in trace.report("text")
 
 
+def asked(*lines: str, batch: tuple[int, ...] = ()) -> Trace:
+    """Three steps of two units, of which these lines are asked."""
+    draw = np.random.default_rng(0)
+    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
+    return lt.run({"weights": weights, "x": draw.normal(size=(3, *batch, 2)).tolist(), "ask": [*lines]})
+
+
 def test_what_is_wanted_is_named_from_the_step_to_the_unit() -> None:
-    draw = np.random.default_rng(0)
-    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
-    trace = lt.run({"weights": weights, "x": draw.normal(size=(3, 2, 2)).tolist(), "ask": ["c_t[1]", "1/0/h_t[1]"]})
-    assert "Wanted: c_t (unit 1) and h_t (step t = 1, sequence 0, unit 1)." in trace.report("text")
+    text = asked("c_t[1]", "1/0/h_t[1]", batch=(2,)).report("text")
+    assert "Wanted: c_t (unit 1) and h_t (step t = 1, sequence 0, unit 1)." in text
 
 
-@pytest.mark.parametrize(("ask", "frame"), [(["h_t"], "#boxed[\n"), (["c_t", "h_t"], "#boxed(grid(columns: 2, ")])
-def test_several_answers_stand_side_by_side_in_their_frame(ask: list[str], frame: str) -> None:
-    draw = np.random.default_rng(0)
-    weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
-    source = lt.run({"weights": weights, "x": draw.normal(size=(3, 2)).tolist(), "ask": ask}).report(
-        "typ", detail="compact"
-    )
+@pytest.mark.parametrize(("lines", "frame"), [(["h_t"], "#boxed[\n"), (["c_t", "h_t"], "#boxed(grid(columns: 2, ")])
+def test_several_answers_stand_side_by_side_in_their_frame(lines: list[str], frame: str) -> None:
+    source = asked(*lines).report("typ", detail="compact")
     assert source.count(frame) == source.count("#boxed") == 1
 
 
