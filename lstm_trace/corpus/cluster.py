@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..base.extras import missing
 from ..base.resources import one_for_good
-from ..engine.jit.machine import installed
+from ..engine.jit import installed
 from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
 from .job import CorpusJob, others, versions

@@ -19,7 +19,7 @@ from ..base.arrays import Array
 from ..base.resources import at_most
 from ..cell.lines import Cell, Operand
 from ..cell.network import Scope
-from ..engine.jit.machine import installed
+from ..engine.jit import installed
 from ..engine.plan_choice import Choice
 from ..engine.request import RecordChoice
 from ..errors import OptionError

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import is_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,11 +21,13 @@ from ..cell.network import Stage, X, scope_and_name
 from ..errors import ShapeError, raise_all
 from ..trace.trace import Trace
 from ..trace.window import cut
-from .jit.machine import installed, load
-from .jit.runner import RowMemory, Runner
-from .jit.schedule import Task, declined
+from .jit import installed
 from .plan.numpy_machine import Machine, Packs, Slab
 from .plan.plan import Plan, make_plan
+
+if TYPE_CHECKING:  # the compiler's modules are imported by the first run that compiles: 12 ms that others do not pay
+    from .jit.runner import RowMemory, Runner
+    from .jit.schedule import Task
 
 Weights = Mapping[str, Mapping[str, Array]]
 Lines = dict[str, dict[str, Array]]
@@ -98,6 +100,8 @@ class Work:
         took = self.steps * self.batch * self.row_seconds(stage, weights)
         rows = thread_rows(self.batch, took) if self.batch > 1 else 0
         if (stage.scope, rows) not in self.tasks:
+            from .jit.schedule import Task, declined
+
             here, widths = weights.get(stage.scope, {}), self.widths[stage.scope]
             sizes = tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states))
             inputs = tuple(self.inputs[stage.scope].items())
@@ -299,6 +303,9 @@ class Pool:
         if machine is not None:
             return machine
         if task is not None:
+            from .jit.machine import load
+            from .jit.runner import Runner
+
             return Runner(load(task), here)
         packs = self.packs.setdefault(stage.scope, {})
         return Machine(work.plan(stage, here), here, work.batch, dtype, stage.backwards, packs)

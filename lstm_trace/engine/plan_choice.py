@@ -18,7 +18,7 @@ from ..cell.arithmetic import named
 from ..cell.network import Stage
 from ..errors import OptionError, nearest
 from ..trace.trace import Header
-from .jit.machine import installed
+from .jit import installed
 from .memory import Weights, Work, products
 
 Choice = Literal["auto", "compiled", "planned", "lines"]

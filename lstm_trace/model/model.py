@@ -21,7 +21,6 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..engine.stream import run_to_file
 from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
@@ -160,6 +159,8 @@ class Model:
                     found = job.trace(out, progress)
         # a fault in a file, or in the computation, is not a fault of the source
         if isinstance(out, str | Path):
+            from ..engine.stream import run_to_file
+
             return run_to_file(job, out, progress, check)
         if check is not None:
             check(found)

@@ -28,7 +28,8 @@ from ..base.arrays import Array
 from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
-from ..engine.jit.machine import VARIABLE, cache_directory, host, installed
+from ..engine.jit import installed
+from ..engine.jit.machine import VARIABLE, cache_directory, host
 from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import Choice
 from ..errors import counted

@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.ops import FUNCTIONS, OPS
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 
 #: In units in the last place (eps of the value), what two right computations of a function may be apart.
 ULP = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lstm_trace import __version__
-from lstm_trace.engine.jit import machine
+from lstm_trace.engine.jit import installed, machine
 from lstm_trace.engine.plan import kernels as numpy_plan
 from lstm_trace.verification import plans
 
@@ -38,7 +38,7 @@ def test_a_sound_machine() -> None:
     assert max(map(len, result.stdout.splitlines())) < 140
 
 
-@pytest.mark.skipif(not machine.installed(), reason="the extra jit is not installed")
+@pytest.mark.skipif(not installed(), reason="the extra jit is not installed")
 def test_the_compiled_plan_and_its_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "_loaded", {})
     monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError
 
 from ..support.held_lstm import network, random_network

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.engine.run import rerun
 
 from ..support.tiers import some

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
 from lstm_trace.explanation import trials
 from lstm_trace.explanation.ablation import Effect, ablation

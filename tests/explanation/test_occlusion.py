@@ -11,7 +11,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.engine.run import run_seconds
 from lstm_trace.errors import OptionError
 from lstm_trace.explanation import trials

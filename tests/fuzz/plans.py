@@ -16,7 +16,7 @@ from unittest import mock
 import numpy as np
 
 from lstm_trace.cell.ops import OPS
-from lstm_trace.engine.jit import machine
+from lstm_trace.engine.jit import installed, machine
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.model.build import build
 from lstm_trace.model.model import Model
@@ -49,7 +49,7 @@ def check(rng: random.Random, folder: Path | None = None) -> str:
         model.run(x[:1], plan="lines")  # what is refused with any plan
     except LstmTraceError:
         return "refused"
-    plans = PLANS if machine.installed() and rng.random() < _COMPILED else PLANS[:2]
+    plans = PLANS if installed() and rng.random() < _COMPILED else PLANS[:2]
     with mock.patch.dict(os.environ, {machine.VARIABLE: ""}):
         agree(model, x, plans)
     return "compiled" if plans == PLANS else "planned"

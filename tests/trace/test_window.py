@@ -13,7 +13,7 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import walked
 from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.backpropagation.target import one_value
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine.jit.machine import installed
+from lstm_trace.engine.jit import installed
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lstm_trace.engine.jit import functions, machine
+from lstm_trace.engine.jit import functions, installed, machine
 from lstm_trace.engine.plan import kernels as numpy_plan
 from lstm_trace.engine.plan_choice import Choice
 from lstm_trace.verification.plans import AREAS, PLANS, Size, check_plans, sizes, traced
@@ -24,7 +24,7 @@ def test_every_width_is_tried_in_each_place() -> None:
 @pytest.mark.parametrize("plan", PLANS)
 def test_each_plan_computes_every_operation(plan: Choice) -> None:
     """Bit for bit but for sums, products and named functions. Some sizes: all are tried by `make fuzz`."""
-    if plan == "compiled" and not machine.installed():
+    if plan == "compiled" and not installed():
         pytest.skip("the extra jit is not installed")
     chosen = sizes()[:: 13 if plan == "compiled" else 3]
     assert traced(chosen[0], plan).header.plan == plan
@@ -42,7 +42,7 @@ def test_a_wrong_kernel_is_found(area: str, batch: int, monkeypatch: pytest.Monk
 
 
 def test_a_wrong_function_of_the_compiled_plan_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not machine.installed():
+    if not installed():
         pytest.skip("the extra jit is not installed")
     sub: Any = lambda v, a, c: v.sub(a[1], a[0])  # noqa: E731 - a row of the table
     monkeypatch.setitem(functions.ELEMENTWISE, "div", sub)

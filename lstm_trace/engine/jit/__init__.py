@@ -9,3 +9,14 @@ The rules know no cell, as in the numpy plan: products of an input leave the tim
 combined into one product, elementwise lines of one width form one loop in which values stay in registers. Every line is
 stored; nothing is re-associated; a carried state is the line that it carries, one row earlier.
 """
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+
+
+@cache
+def installed() -> bool:
+    """Whether llvmlite is installed; here, so that a run that compiles nothing imports nothing of this room."""
+    return find_spec("llvmlite") is not None

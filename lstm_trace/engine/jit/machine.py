@@ -21,7 +21,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +56,6 @@ class Compiled:
     call: Callable[[int], None]
     engine: Any
     cached: bool
-
-
-@lru_cache(maxsize=1)
-def installed() -> bool:
-    """Whether llvmlite is installed."""
-    return find_spec("llvmlite") is not None
 
 
 @lru_cache(maxsize=1)
