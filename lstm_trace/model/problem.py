@@ -23,8 +23,9 @@ from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionE
 from ..printable import acts, yaml_escaped
 from ..trace.address import INITIAL, STATE, line_name
 from ..trace.argument_types import checked
+from ..trace.files import TRACED
+from ..trace.files.problem_file import Problem, faultless
 from ..trace.files.safetensors import holds_trace, is_tensors
-from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.held import as_hold, plain, plain_stage
 from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
@@ -49,7 +50,16 @@ def read_problem(path: str | Path, content: bytes | None = None) -> Problem:
         raise FileError(f"{path}: expected a problem (title, weights, x, …), found {found}")
     if str(data.get("format", "")).startswith("lstm-trace/"):
         raise FileError(f"{path}: {TRACED}")
-    return validate(Problem, data, str(path))
+    return problem_of(data, str(path))
+
+
+def problem_of(data: Mapping[str, Any], where: str) -> Problem:
+    """The problem in a mapping. Raises FileError with every fault."""
+    if (found := faultless(data)) is not None:
+        return found
+    from ..trace.files.schema import ProblemFile, as_problem, validate
+
+    return as_problem(validate(ProblemFile, data, where))
 
 
 def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
@@ -58,7 +68,7 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     weights: arrays by `layer/direction/name`. Raises FileError if the file is not a problem.
     """
     problem = read_problem(path)
-    data = problem.model_dump(exclude_unset=True, by_alias=True)
+    data = problem.written()
     alone = len({scope_and_name(address)[0] for address in weights}) == 1
     data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
     if data.pop("layout", None) is not None:  # the layout may have set options of the cell
@@ -100,13 +110,12 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     imported: tuple[str, ...] = ()
     brought: dict[str, Any] = {}
     if problem.layout is not None:
-        stored = problem.layout if isinstance(problem.layout, str) else problem.layout.model_dump(exclude_unset=True)
         with within(where):
-            found = in_layout(weights, stored, "weights", beside=list(weights))
+            found = in_layout(weights, problem.layout, "weights", beside=list(weights))
         alone = {scope_and_name(key)[0] for key in found.weights} == {"0/forward"}  # names as the author writes them
         weights = {scope_and_name(key)[1] if alone else key: values for key, values in found.weights.items()}
         brought, imported = dict(found.options), found.imported
-    cell = {"kind": problem.cell} if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
+    cell = {"kind": problem.cell} if isinstance(problem.cell, str) else dict(problem.cell)
     cell = cell if "equations" in cell else {**brought, **cell}
     if problem.extra:
         if cell.get("extra"):

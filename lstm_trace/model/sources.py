@@ -5,8 +5,6 @@ Inputs, initial states, lengths and labels can also come from files: .npy, .npz,
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,17 +23,15 @@ from ..engine.run import Check, with_holds
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, some, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
+from ..trace.files.problem_file import Problem
 from ..trace.files.safetensors import is_tensors
-from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
-from ..weights.formats.arrays import load_npy, npz_arrays
-from ..weights.guards import afford, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
 from .model import Model
-from .problem import LARGER, prepare_problem, read_problem
+from .problem import LARGER, prepare_problem, problem_of, read_problem
 from .tokens import readable, with_tokens
 
 #: Advice for a text file that is too large.
@@ -79,6 +75,8 @@ def read_input(
     JSON from standard input. Raises FileError, MissingError (which lists the arrays), OptionError (a key for unnamed
     data), ShapeError.
     """
+    from ..weights.formats.arrays import load_npy, npz_arrays
+
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
     if suffix == ".npz":
@@ -155,6 +153,9 @@ def _labels(values: Any, name: str, path: Any) -> list[Any]:
 
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     """The numbers, one row per step; the column names come from a heading."""
+    import csv
+    import io
+
     text = decoded(path, read_bytes(path, GIVE_ARRAY))
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
@@ -210,6 +211,8 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
 
 
 def _parquet(path: str | Path, wanted: Wanted) -> Input:
+    from ..weights.guards import afford, told
+
     try:
         import pyarrow.lib
         from pyarrow import parquet, types
@@ -286,7 +289,7 @@ def prepare(
         said = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
         raise OptionError(f"expected weights by name, a problem, a path or a live module; found {said}")
     if isinstance(source.get("weights"), Mapping):
-        return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
+        return prepare_problem(problem_of(dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
     if layout is not None or (cell == "lstm" and named_by_framework(source)):
         found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))

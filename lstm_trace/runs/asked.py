@@ -14,7 +14,7 @@ from ..base.option import parameters
 from ..errors import FileError, LstmTraceError
 from ..results import EXPLANATIONS
 from ..results.explanation import explaining
-from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
+from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, ProblemFile, validate
 from .records import DescribedSchema
 
 
@@ -103,7 +103,7 @@ class Spec(Edits):
         layout: how the arrays of a model are stored.
     """
 
-    problem: Problem | None = None
+    problem: ProblemFile | None = None
     example: str | None = Field(None, max_length=100)
     item: str | None = Field(None, max_length=100)
     model: str | None = Field(None, max_length=100)

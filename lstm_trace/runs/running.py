@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import to_array, to_list
+from ..base.files import read_data
 from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
@@ -27,7 +28,7 @@ from ..model.tokens import with_tokens
 from ..store.files import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
-from ..trace.files.schema import LayoutSpec, validate
+from ..trace.files.schema import LayoutSpec, ProblemFile, as_problem, validate
 from ..trace.files.trace_file import is_trace
 from ..trace.holding import layers, widths_of
 from ..trace.trace import Trace
@@ -86,7 +87,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
     if spec.model is None and (foreign := [name for name in ("name", "layout") if getattr(spec, name) is not None]):
         raise OptionError(f"the request: {' and '.join(foreign)} can only be given with a model")
     if spec.example is not None:
-        problem = read_problem(f"{spec.example}.yaml", text(spec.example).encode())
+        problem = validate(ProblemFile, read_data("x.yaml", text(spec.example).encode()), spec.example)
         spec = spec.model_copy(update={"example": None, "problem": problem})
     if wanted := _wanted(spec, item):
         return Made(wanted=wanted)
@@ -220,7 +221,8 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     check_values(hold)
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
-        return _traced(prepare(spec.problem), given, hold, spec.arithmetic, bounds)
+        assert spec.problem is not None  # one of the sources
+        return _traced(prepare(as_problem(spec.problem)), given, hold, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # neither messages nor files lead to others of the library
         if not is_trace(name):
             if is_model(name):

@@ -17,7 +17,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, OptionError, nearest, some
-from ..trace.files.schema import TRACED
+from ..trace.files import TRACED
 from .layouts import Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.

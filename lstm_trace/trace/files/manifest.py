@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from ...cell.adjoint import secant_names
 from ...cell.arithmetic import find
@@ -22,26 +23,37 @@ from ..held import held_faults, plain_stage
 from ..labels import misfits, readout
 from ..trace import Header, Trace
 from ..window import arrays
-from .schema import StageInfo, TraceManifest, validate
 
-#: Fields of the header that the manifest contains unchanged.
-_HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
+if TYPE_CHECKING:  # pydantic's models are imported where a trace is read or written, not where it is computed
+    from .schema import StageInfo, TraceManifest
+
+
+@cache
+def _unchanged() -> list[str]:
+    """Fields of the header that the manifest contains unchanged."""
+    from .schema import TraceManifest
+
+    return [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
 
 
 def manifest(trace: Trace) -> TraceManifest:
     """The metadata of a trace, without the arrays."""
+    from .schema import TraceManifest
+
     header = trace.header
     kinds = ("layer", "direction", "sources", "computed")
     stages = [{**{k: getattr(stage, k) for k in kinds}, "equations": stage.cell.text} for stage in trace.stages]
     names = header.names if not header.step_labels else {**header.names, "t": header.step_labels}
     sizes = {"first": trace.first, "steps": trace.steps, "batch": trace.batch}
     cell = {"kind": header.kind, "options": header.options}
-    plain = {name: getattr(header, name) for name in _HEADER}
+    plain = {name: getattr(header, name) for name in _unchanged()}
     return TraceManifest.model_validate({**plain, **sizes, "cell": cell, "names": names, "stages": stages})
 
 
 def readable(trace: Trace, where: str) -> TraceManifest:
     """The manifest of `trace` as it would be read back from a file. Raises FileError if it cannot be."""
+    from .schema import TraceManifest, validate
+
     try:
         said = manifest(trace)
         text = said.model_dump_json()
@@ -62,7 +74,7 @@ def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage,
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
-    found: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
+    found: dict[str, Any] = {name: getattr(file, name) for name in _unchanged()}
     found |= {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     header = Header(
         kind=file.cell.kind,

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,11 @@ from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, reading, within
 from ..trace import Trace
 from ..window import arrays
+from . import FORMAT
 from .manifest import assembled, read_trace, readable
-from .schema import FORMAT, TraceManifest, validate
+
+if TYPE_CHECKING:
+    from .schema import TraceManifest
 
 #: Maximum size of a header in bytes; the limit of the format.
 MOST_HEADER = 100_000_000
@@ -106,6 +109,8 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
 
 def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
     """The manifest of a file and its tensors, checked against the size of the file. Raises FileError."""
+    from .schema import TraceManifest, validate
+
     with reading(str(path)), open(path, "rb") as file:
         size = os.stat(path).st_size
         head = file.read(8)

@@ -6,7 +6,8 @@ The types of the fields come first: numbers, states, masks and labels, as pydant
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +19,7 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    create_model,
 )
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
@@ -25,6 +27,7 @@ from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, OptionError, nearest
+from .problem_file import ALIASES, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
@@ -87,14 +90,6 @@ CountFrom = Annotated[
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
 
 
-def by_axis(names: dict[str, Any]) -> dict[str, Any]:
-    """Labels by axis; only those of the steps may be a list per sequence."""
-    for key, labels in names.items():
-        if key != "t" and any(isinstance(label, list) for label in labels):
-            raise ValueError(f"{key} has a list for each row of the batch, which only t may have; write one list")
-    return names
-
-
 def short(text: str) -> str:
     """The text. Raises ValueError if it is too long; pydantic's own limit rejects lone surrogates (U+D800)."""
     if len(text) > LONGEST:
@@ -127,13 +122,10 @@ ArithmeticName = Annotated[
 
 M = TypeVar("M", bound=BaseModel)
 
-FORMAT = "lstm-trace/1"
 #: Upper limit of a step, size or layer: every JSON reader holds integers up to this exactly.
 MOST_COUNTED = 2**53 - 1
 #: Number of faults in one file for which the nearest name is searched.
 HINTS = 100
-#: Description of a trace for messages that expected a problem or model.
-TRACED = "a trace, computed already; report, show, export, verify, explain, plot and diff read it"
 
 
 class Strict(BaseModel):
@@ -173,36 +165,47 @@ class LayoutSpec(Strict):
     state: Literal["hc", "ch"] | None = Field(None, description="the order of the two states")
 
 
-class Problem(Strict):
-    """An exercise, as written by hand."""
+#: What the JSON Schema says of the fields of a problem.
+_DESCRIBED = {
+    "weights": "W_xi or 1/reverse/W_xi: array",
+    "x": "(I,), (T, I) or (T, B, I)",
+    "initial": "initial values of other carried states",
+    "given": "lines supplied instead of computed",
+    "hold": "lines held at other values, by address: a number, '*0.5' for a multiple, arrays, a trace's path",
+    "mask": "1 at valid steps, (T,) or (T, B); lengths or mask, not both",
+    "extra": "equations added to the cell, for example a readout or a loss",
+    "ask": "names or addresses of the requested lines",
+    "names": "labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
+    "symbols": "TeX symbols of user-defined names",
+}
 
-    title: ShortText = ""
-    notes: str = ""
-    cell: str | CellSpec = "lstm"
-    weights: dict[str, Numbers] = Field(default_factory=dict, description="W_xi or 1/reverse/W_xi: array")
-    layout: str | LayoutSpec | None = None
-    x: Numbers | None = Field(None, validation_alias=AliasChoices("x", "x_t"), description="(I,), (T, I) or (T, B, I)")
-    h0: States | None = Field(None, validation_alias=AliasChoices("h0", "h_prev"))
-    c0: States | None = Field(None, validation_alias=AliasChoices("c0", "c_prev"))
-    initial: dict[str, States] = Field(default_factory=dict, description="initial values of other carried states")
-    given: dict[str, Numbers] = Field(default_factory=dict, description="lines supplied instead of computed")
-    hold: dict[str, Held] = Field(
-        default_factory=dict,
-        description="lines held at other values, by address: a number, '*0.5' for a multiple, arrays, a trace's path",
-    )
-    lengths: list[Length] | None = None
-    mask: Mask | None = Field(None, description="1 at valid steps, (T,) or (T, B); lengths or mask, not both")
-    batch_first: bool = False
-    dtype: Literal["float16", "float32", "float64"] = "float64"
-    arithmetic: ArithmeticName | None = None
-    extra: str = Field("", description="equations added to the cell, for example a readout or a loss")
-    ask: list[ShortText] = Field(default_factory=list, description="names or addresses of the requested lines")
-    names: Labels = Field(
-        default_factory=dict,
-        description="labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
-    )
-    symbols: dict[str, ShortText] = Field(default_factory=dict, description="TeX symbols of user-defined names")
-    count_from: CountFrom = 0
+
+def _problem_fields() -> dict[str, Any]:
+    """The fields of a problem for pydantic, from their one definition in `problem_file`."""
+    types = get_type_hints(Problem, globals(), include_extras=True)
+    found: dict[str, Any] = {}
+    for one in fields(Problem):
+        kept: dict[str, Any] = {"description": _DESCRIBED[one.name]} if one.name in _DESCRIBED else {}
+        kept |= {"default": one.default} if one.default is not MISSING else {"default_factory": one.default_factory}
+        if other := [other for other, name in ALIASES.items() if name == one.name]:
+            kept["validation_alias"] = AliasChoices(one.name, *other)
+        found[one.name] = types[one.name], Field(**kept)
+    return found
+
+
+if TYPE_CHECKING:
+    ProblemFile = Strict
+else:
+    ProblemFile = create_model("Problem", __base__=Strict, __doc__=Problem.__doc__, **_problem_fields())
+
+
+def as_problem(written: Strict) -> Problem:
+    """The problem that a `ProblemFile` holds, with mappings in place of the models within."""
+    found = {name: getattr(written, name) for name in written.model_fields_set}
+    plain: dict[str, Any] = {}
+    for name, value in found.items():
+        plain[name] = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+    return Problem(**plain)
 
 
 class StageInfo(Strict):
@@ -269,7 +272,7 @@ class TraceFile(TraceManifest):
     sums: ByScope = Field(default_factory=dict, description="sums of a stage over all steps and sequences")
 
 
-MODELS: dict[str, type[BaseModel]] = {"problem": Problem, "trace": TraceFile}
+MODELS: dict[str, type[BaseModel]] = {"problem": ProblemFile, "trace": TraceFile}
 
 
 def json_schema(name: str) -> dict[str, Any]:

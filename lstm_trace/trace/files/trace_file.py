@@ -25,9 +25,9 @@ from ..address import INITIAL, STATE
 from ..argument_types import checked
 from ..trace import Trace
 from ..window import arrays
+from . import FORMAT
 from .manifest import assembled, manifest, read_trace, readable
 from .safetensors import check_version, holds_trace, is_tensors, load_mapped, save_tensors
-from .schema import FORMAT, TraceFile, validate
 
 #: File suffix to format.
 SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
@@ -140,6 +140,8 @@ def are_tensors(content: bytes) -> bool:
 
 def load_json(path: str | Path, content: bytes) -> Trace:
     """The trace in the content of a file, its arrays checked against its equations. Raises FileError."""
+    from .schema import TraceFile, validate
+
     content = content.removeprefix(b"\xef\xbb\xbf")  # the byte-order mark that some editors put before UTF-8
     mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
     name = mark[1].decode(errors="replace") if mark else ""
