@@ -14,7 +14,7 @@ from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
-from ..trace.rows import Selection
+from ..trace.rows import Selection, renamed
 from ..trace.trace import Trace
 from .table import UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
@@ -150,7 +150,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         import xarray as xr
     except ImportError:
         raise OptionError(missing("to_xarray", "xarray", "use to_frame")) from None
-    chosen = Selection(**selection)
+    chosen = Selection(**renamed(selection))
     table = TraceTable(trace, "wide", chosen, padding=True, all_lines=all_lines)
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}

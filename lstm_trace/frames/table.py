@@ -24,7 +24,7 @@ from ..printable import printable
 from ..trace.address import line_name
 from ..trace.argument_types import misfit
 from ..trace.labels import step_labels
-from ..trace.rows import Selection, TracePart, parts
+from ..trace.rows import Selection, TracePart, parts, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
 
@@ -141,13 +141,14 @@ class TraceTable:
 
     @classmethod
     def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> TraceTable:
-        """The table with these options, among them those of its selection: only, layer, direction, steps, batch, unit.
+        """The table with these options, among them those of its selection: only (or line), layer, direction, steps (or
+        t), batch, unit.
 
         Raises OptionError for an unknown option, or one that does not apply to the shape.
         """
         asked = {name: options.pop(name) for name in signature(check).parameters if name in options}
         check(**asked)
-        return cls(trace, selection=Selection(**options), padding=padding, **asked)
+        return cls(trace, selection=Selection(**renamed(options)), padding=padding, **asked)
 
     def parts(self) -> Iterator[TracePart]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""

@@ -13,12 +13,13 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..base.arrays import describe
+from ..base.option import name_list
 from ..errors import OptionError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUTHS = (bool, np.bool_)
-_NAMES = "a name, or a list of names"
+_NAMES = "a name, several with commas, or a list of names"
 #: An annotation, as it is written, to the accepted classes and a description. Other annotations are not checked: Any,
 #: and those whose reader reports what it expected, such as functions called for every line. `trace.trace` adds Trace.
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -47,8 +48,8 @@ KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for na
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
-    """One name or several as a tuple. Raises OptionError if a value is not a name."""
-    found = (value,) if isinstance(value, str) else tuple(value)
+    """The names in a list, or in a text with commas, as a tuple. Raises OptionError if a value is not a name."""
+    found = name_list(value) if isinstance(value, str) else tuple(value)
     for one in found:
         if not isinstance(one, str):
             raise misfit(argument, _NAMES, one)

@@ -42,8 +42,8 @@ class TraceOutputs:
         Args:
             format: `md`, `text`, `html`, `tex` or `typ`.
             options: detail (`scalar`, `compact`, `vector`, `summary`), digits, width, everything, language, notation,
-                math (in Markdown: `github`, `dollars`, `none`), and a selection: only, layer, direction, steps, batch,
-                unit; see `report.options.Options`.
+                math (in Markdown: `github`, `dollars`, `none`), and a selection: only (or line), layer, direction,
+                steps (or t), batch, unit; see `report.options.Options`.
 
         Raises:
             OptionError: if the format or an option does not exist.
@@ -84,7 +84,7 @@ class TraceOutputs:
             all_lines: include lines without a name of their own, such as `W_xi @ x_t[0]` (wide only).
             names: column names in the shape wide: `plain` (`c_t[0]`), or `safe` (`c_t_0`: letters, digits and _).
             title: add a first column with the trace's title, or this text, to identify it in concatenated frames.
-            selection: only, layer, direction, steps, batch, unit.
+            selection: only (or line), layer, direction, steps (or t), batch, unit.
 
         Raises:
             OptionError: if the shape is unknown, or an option does not apply to it.
@@ -110,7 +110,7 @@ class TraceOutputs:
             all_lines: include lines without a name of their own (wide only).
             names: `plain` or `safe` (wide only).
             title: add a first column with the trace's title, or this text.
-            selection: only, layer, direction, steps, batch, unit.
+            selection: only (or line), layer, direction, steps (or t), batch, unit.
 
         Raises:
             OptionError: if the shape is unknown, an option does not apply to it, or the extra is not installed.
@@ -125,7 +125,7 @@ class TraceOutputs:
             padding: keep the values of steps beyond a sequence's length; otherwise they are NaN. The coordinate `valid`
                 marks the steps of the sequence.
             all_lines: include lines without a name of their own.
-            selection: only, layer, direction, steps, batch, unit.
+            selection: only (or line), layer, direction, steps (or t), batch, unit.
 
         Returns:
             Variables with dimensions (t, batch, unit), preceded by layer and direction if there are several and all

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..errors import MissingError, nearest
+from ..errors import MissingError, OptionError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
 from .derived import GATHERED
@@ -19,12 +19,30 @@ from .trace import Trace
 from .window import names
 
 
+#: Other names for fields of a selection.
+ALIASES = {"line": "only", "t": "steps"}
+
+
+def renamed(given: Mapping[str, Any], takes: Container[str] = ()) -> dict[str, Any]:
+    """Options in which `line` and `t` have become `only` and `steps`, unless they are in `takes`.
+
+    Raises OptionError if both names of a field are given.
+    """
+    found = {name: value for name, value in given.items() if name not in ALIASES or name in takes}
+    for alias, name in ALIASES.items():
+        if alias in given and alias not in found:
+            if given.get(name) is not None:
+                raise OptionError(f"{alias} is another name for {name}: give only one of them")
+            found[name] = given[alias]
+    return found
+
+
 @checked
 @dataclass(frozen=True)
 class Selection:
     """Selects a part of a trace; None means everything.
 
-    only: names of lines. steps: a step, or a slice of steps. layer, batch and unit count from 0. A stage or line
+    only: names of lines, as a list or as a text with commas. steps: a step, or a slice of steps. layer, batch and unit count from 0. A stage or line
     without the chosen unit or direction contributes no rows; if nothing at all is left, `parts` raises MissingError.
     """
 
