@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from ..base.arrays import Array
 from ..base.display import guarded
-from ..base.writing import written
+from ..base.writing import Target, written
 from ..formulas.numbers import EXACT, Style
 from ..frames.table import Coded, Column, pieces, places
 from ..printable import printable
@@ -76,13 +76,13 @@ class RowText:
         return to_json(value, inf_nan_mode=self.special).decode()
 
 
-def write(job: ExportJob, path: str | Path) -> None:
+def write(job: ExportJob, path: Target) -> None:
     """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is complete.
 
-    Raises FileError, MissingError.
+    An open stream takes CSV. Raises FileError, MissingError.
     """
     names = job.columns  # a selection that does not exist is refused before a file is begun
-    suffix, head = Path(path).suffix.lower(), ""
+    suffix, head = Path(path).suffix.lower() if isinstance(path, str | Path) else "", ""
     if suffix == ".jsonl":
         how = RowText("}\n{", ",", "}\n", lambda name: f"{_json_text(name)}:", _json_text, "null", "strings")
     else:

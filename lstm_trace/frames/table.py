@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
 from itertools import islice
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
@@ -140,7 +140,7 @@ class TraceTable:
     title: bool | str = False
 
     @classmethod
-    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> TraceTable:
+    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> Self:
         """The table with these options, among them those of its selection: only (or line), layer, direction, steps (or
         t), batch, unit.
 

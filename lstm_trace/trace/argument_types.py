@@ -8,7 +8,7 @@ from inspect import isfunction, signature
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -18,8 +18,25 @@ from ..errors import OptionError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+@runtime_checkable
+class Writable(Protocol):
+    """A stream, as far as it can be told from a path."""
+
+    def write(self, content: Any, /) -> Any:
+        """Take some text or bytes."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A stream, as far as it can be told from a path."""
+
+    def read(self) -> Any:
+        """All of its text or bytes."""
+
+
 _TRUTHS = (bool, np.bool_)
-_NAMES = "a name, several with commas, or a list of names"
+_NAMES = "a name, or a list of names"
 #: An annotation, as it is written, to the accepted classes and a description. Other annotations are not checked: Any,
 #: and those whose reader reports what it expected, such as functions called for every line. `trace.trace` adds Trace.
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -32,6 +49,8 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str": ((str,), "text"),
     "Of": ((str,), "text"),
     "str | Path": ((str, Path), "the path of a file"),
+    "str | Path | IO[Any]": ((str, Path, Writable), "the path of a file, or a stream that is open for writing"),
+    "str | Path | IO[Any] | bytes": ((str, Path, Readable, bytes), "the path of a file, an open stream, or bytes"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
     "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),
@@ -44,7 +63,10 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
         ("Callable[[Model], None] | None", "Progress | None", "Check | None"), ((Callable, NoneType), "a function")
     ),
 }
-KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in ("bool", "float", "int", "str")}
+KINDS |= {
+    f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1])
+    for name in ("bool", "float", "int", "str", "str | Path | IO[Any]")
+}
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..base import conveniences
 from .argument_types import checked
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 class TraceOutputs:
     """The conveniences of a trace."""
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path | IO[Any], format: str | None = None) -> None:
         """Write the trace to a file.
 
         Args:
-            path: a path that ends in `.json` or `.safetensors`.
+            path: a path that ends in `.json` or `.safetensors`, or an open stream, which needs `format`.
+            format: `json` or `safetensors`, if the suffix does not determine it.
 
         Raises:
-            FileError: if the suffix is unknown, or the file cannot be written.
+            FileError: if the suffix or format is unknown, or the file cannot be written.
         """
-        conveniences.call("trace.save", self, path)
+        conveniences.call("trace.save", self, path, format)
 
     def _repr_html_(self) -> str:
         """The view in a notebook."""
@@ -92,6 +93,31 @@ class TraceOutputs:
         """
         frame: pd.DataFrame = _named("trace.to_frame", locals())
         return frame
+
+    def to_csv(
+        self, path: str | Path | IO[Any] | None = None, shape: str = "long", with_inputs: bool = False,
+        padding: bool = False, all_lines: bool = False, names: str = "plain", title: bool | str = False,
+        dialect: str = "plain", digits: int | None = None, **selection: Any,
+    ) -> str | None:  # fmt: skip
+        """Write the values as CSV, as `lstm-trace export` does: the columns of `to_frame`, ten times as fast.
+
+        Args:
+            path: a path that ends in `.csv`, or in `.tsv` for tabs, or an open stream; None returns the text.
+            shape, with_inputs, padding, all_lines, names, title: as for `to_frame`; layer, step and so on are columns.
+            dialect: `plain`, or what Excel opens with a double click: `excel`, or `excel-eu` with decimal commas.
+            digits: decimals; by default all, so that every number reads back to the last bit.
+            selection: only (or line), layer, direction, steps (or t), batch, unit.
+
+        Returns:
+            The text if path is None, otherwise None.
+
+        Raises:
+            OptionError: if the shape is unknown, or an option does not apply to it.
+            MissingError: if the trace does not contain the selection.
+            FileError: if the suffix is another, or the file cannot be written.
+        """
+        text: str | None = _named("trace.to_csv", locals())
+        return text
 
     def to_arrow(
         self, shape: str = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,

@@ -18,7 +18,6 @@ from .derived import GATHERED
 from .trace import Trace
 from .window import names
 
-
 #: Other names for fields of a selection.
 ALIASES = {"line": "only", "t": "steps"}
 
@@ -42,8 +41,9 @@ def renamed(given: Mapping[str, Any], takes: Container[str] = ()) -> dict[str, A
 class Selection:
     """Selects a part of a trace; None means everything.
 
-    only: names of lines, as a list or as a text with commas. steps: a step, or a slice of steps. layer, batch and unit count from 0. A stage or line
-    without the chosen unit or direction contributes no rows; if nothing at all is left, `parts` raises MissingError.
+    only: names of lines, as a list or as a text with commas. steps: a step, or a slice of steps. layer, batch and unit
+    count from 0. A stage or line without the chosen unit or direction contributes no rows; if nothing at all is left,
+    `parts` raises MissingError.
     """
 
     only: Sequence[str] | str | None = None
