@@ -16,7 +16,7 @@ from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.rows import Selection, renamed
 from ..trace.trace import Trace
-from .table import UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
+from .table import STEP, UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,9 +154,11 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     table = TraceTable(trace, "wide", chosen, padding=True, all_lines=all_lines)
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
+    called: dict[str, list[str]] = {}
     for part in table.parts():
         place: Any = part.layer, part.direction  # lines always have both
         order = -1 if part.steps is not None and part.steps.step < 0 else 1
+        called |= {entry.line: names for entry, names in zip(part.lines, table.unit_names(part), strict=True)}
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
@@ -170,6 +172,8 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
         "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
     }
+    if first := trace.header.count_from:
+        coordinates[STEP] = ("t", coordinates["t"] + first)
     if held := len(trace.header.step_labels):  # one list per sequence, or one for all
         labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
         texts = np.array(labels, object).T
@@ -177,14 +181,18 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
     directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
     usual = Counter(units for there in lines.values() for units, _ in there.values()).most_common(1)[0][0]
-    variables = {}
+    variables, of_units = {}, dict[str, list[list[str]]]()
     for line, there in lines.items():
         for name, (dims, units, values, about) in _variables(line, there, layers, directions).items():
             unit = "unit" if units == usual else f"unit_{len(units)}"
             coordinates[unit] = np.array(units, np.int32)
+            of_units.setdefault(unit, []).append(called[line])
             variables[name] = ((*dims, "t", "batch", unit), values, {"op": ops[line], **about})
     used = {dim for dims, _, _ in variables.values() for dim in dims}
     coordinates |= {name: found for name, found in (("layer", layers), ("direction", directions)) if name in used}
+    for unit, names in of_units.items():
+        if table.are_named and all(other == names[0] for other in names):  # hidden units and outputs may be as many
+            coordinates[f"{unit}_name"] = unit, names[0]
     about = {"title": trace.header.title, "lstm_trace": manifest(trace).model_dump_json()}
     return xr.Dataset(variables, coordinates, about)
 

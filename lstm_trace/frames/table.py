@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -21,17 +21,18 @@ from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..printable import printable
-from ..trace.address import line_name
+from ..trace.address import STATE, line_name
 from ..trace.argument_types import misfit
-from ..trace.labels import step_labels
+from ..trace.labels import step_labels, unit_names
 from ..trace.rows import Selection, TracePart, parts, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
 
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
-#: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that accept only letters and digits.
-NAMES = ("plain", "safe")
+#: How the columns of the wide shape are named: `c_t[0]`; `c_t_0` for programs that accept only letters and digits;
+#: `c_t[rain]` with the problem's label of the unit.
+NAMES = ("plain", "safe", "labels")
 
 
 def check(
@@ -42,7 +43,7 @@ def check(
     if shape not in SHAPES:
         raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
     if names not in NAMES:
-        raise OptionError(f"there are no names {names!r}{nearest(names, NAMES)}; expected {' or '.join(NAMES)}")
+        raise OptionError(f"there are no names {names!r}{nearest(names, NAMES)}; expected {', '.join(NAMES)}")
     if not isinstance(title, (bool, str)):
         raise misfit("title", "true or false, or a text", title)
     if isinstance(title, str) and not title.strip():
@@ -53,8 +54,11 @@ def check(
         return
     if all_lines:
         raise OptionError(f"--all-lines is for the shape wide; {shape} has every line as it is: leave it out")
-    if names == "safe":
-        raise OptionError(f"--names safe is for the shape wide; the columns of {shape} are safe as they are")
+    if names != "plain":
+        same = (
+            "are safe as they are" if names == "safe" else "do not depend on the units, which have their names in one"
+        )
+        raise OptionError(f"--names {names} is for the shape wide; the columns of {shape} {same}")
 
 
 #: Stata accepts 32 characters; a unit's number of up to five digits follows.
@@ -96,7 +100,7 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
+def columns(line: str, units: Sequence[int | str], safe: dict[str, str] | None) -> list[str]:
     """The columns of a line, one per unit. safe: the names to use, if safe names are requested."""
     if safe is None:
         return [f"{line}[{unit}]" for unit in units]
@@ -108,12 +112,13 @@ BEHIND = {
     "long": ("line", "op", "unit", "value"),
     "worked": ("line", "unit", "symbol", "formula", "substituted", "value"),
 }
-#: Optional columns; the token is present if steps have labels.
-TITLE, TOKEN, VALID = "title", "token", "valid"
+#: Optional columns: the token is present if steps have labels; the step and the name of the unit, as a report has them,
+#: are present if they can differ from t and unit.
+TITLE, STEP, TOKEN, VALID, UNIT_NAME = "title", "step", "token", "valid", "unit_name"
 #: The integer type; a larger one if a trace needs it.
-WHOLE = {"layer": np.int16, "t": np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
+WHOLE = {"layer": np.int16, "t": np.int32, STEP: np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
 #: Columns of few texts whose order has no meaning; in the others it is the order of computation.
-UNORDERED = (TITLE, TOKEN)
+UNORDERED = (TITLE, TOKEN, UNIT_NAME)
 #: Maximum length of a title, which is in every row.
 LONGEST_TITLE = 200
 
@@ -125,9 +130,8 @@ class TraceTable:
     shape: `long`, one row per value; `wide`, one row per step, with one column per line and unit; `worked`, one row per
     value with its formula. with_inputs: include premises (long only). padding: keep the steps beyond a sequence's
     length, with a column `valid`. all_lines: include unnamed lines (wide only); otherwise they have columns only if
-    `only` or the request names them, or if no line has a name. names: `safe` for columns made of letters, digits and
-    `_` (wide only). title: a first column, the trace's title or another text, that identifies the trace in concatenated
-    tables.
+    `only` or the request names them, or if no line has a name. names: how columns are named (wide only). title: a first
+    column, the trace's title or another text, that identifies the trace in concatenated tables.
     """
 
     trace: Trace
@@ -175,17 +179,67 @@ class TraceTable:
     def places(self) -> tuple[str, ...]:
         """The columns that identify the place of a row."""
         title, valid = (TITLE,) if self.title is not False else (), (VALID,) if self.padding else ()
+        step = (STEP,) if self.trace.header.count_from else ()
         token = (TOKEN,) if self.trace.header.step_labels else ()
-        return (*title, "layer", "direction", "t", *token, "batch", *valid)
+        return (*title, "layer", "direction", "t", *step, *token, "batch", *valid)
+
+    @property
+    def are_named(self) -> bool:
+        """Whether a report may call units otherwise than by their numbers from 0."""
+        return bool(self.trace.header.names or self.trace.header.count_from)
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The columns after the place of a row; none in the shape wide."""
+        found = BEHIND.get(self.shape, ())
+        if not self.are_named:
+            return found
+        return tuple(chain.from_iterable((name, UNIT_NAME) if name == "unit" else (name,) for name in found))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns. Raises MissingError for an empty selection."""
-        return (*self.places, *(BEHIND.get(self.shape) or dict.fromkeys(n for p in self.parts() for n in self.of(p))))
+        return (*self.places, *(self.behind or dict.fromkeys(name for p in self.parts() for name in self.of(p))))
 
     def of(self, part: TracePart) -> list[str]:
-        """The columns for the values of a part in the shape wide."""
-        return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+        """The columns for the values of a part in the shape wide. Raises OptionError if labels are not unique."""
+        if self.names != "labels":
+            return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+        return [name for entry in part.lines for name in self._labelled[part.layer, part.direction, entry.line]]
+
+    @cached_property
+    def _labelled(self) -> dict[tuple[Any, ...], list[str]]:
+        """By layer, direction and line, the columns with the labels of the units, or with numbers from 0."""
+        found, units = {}, dict[str, int]()
+        for part in self.parts():
+            for entry, names in zip(part.lines, self.unit_names(part, 0), strict=True):
+                heads = found[part.layer, part.direction, entry.line] = columns(entry.line, names, None)
+                for head, unit in zip(heads, entry.units, strict=True):
+                    if units.setdefault(head, unit) != unit:
+                        raise OptionError(f"--names labels: two units would have the column {head}; use --names plain")
+        return found
+
+    def unit_names(self, part: TracePart, first: int | None = None) -> list[list[str]]:
+        """For each line of a part, the names of its units as a report has them.
+
+        first: the number of the first unit of a line without labels; as in the problem if None.
+        """
+        header, found = self.trace.header, []
+        first = header.count_from if first is None else first
+        for line, _, units, width in part.lines:
+            key = part.layer, part.direction, line, first
+            if key not in self.names_of_units:
+                stage = None if part.layer is None else self.trace.stage(f"{part.layer}/{part.direction}")
+                name = line.partition("[:,")[0]
+                names = unit_names(self.trace, stage, STATE.get(name, name), width, first)
+                self.names_of_units[key] = [text.encode("utf-8", "replace").decode() for text in names]
+            found.append(self.names_of_units[key][units.start : units.stop])
+        return found
+
+    @cached_property
+    def names_of_units(self) -> dict[tuple[Any, ...], list[str]]:
+        """The results of `unit_names`: by layer, direction, line and first number the names of all units."""
+        return {}
 
     @cached_property
     def _safe(self) -> dict[str, str] | None:
@@ -202,6 +256,9 @@ class TraceTable:
             "direction": tuple(name for name in DIRECTIONS if name in there),
             "line": tuple(dict.fromkeys(entry.line for entry in entries)),
             "op": tuple(dict.fromkeys(entry.op for entry in entries)),
+            UNIT_NAME: tuple(dict.fromkeys(text for part in parts for names in self.unit_names(part) for text in names))
+            if UNIT_NAME in self.behind
+            else (),
         }
 
     @cached_property
@@ -226,7 +283,8 @@ class TraceTable:
     @cached_property
     def whole(self) -> dict[str, Any]:
         """The type of each integer column."""
-        largest = {"layer": 0, "t": self.trace.span.stop - 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
+        last = self.trace.span.stop - 1
+        largest = {"layer": 0, "t": last, STEP: last + 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
         for part in self.parts():
             largest["layer"] = max(largest["layer"], part.layer or 0)
             largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
@@ -313,7 +371,8 @@ def _places(
     table: TraceTable, layer: Array, direction: Array, t: Array, batch: Array, valid: Array
 ) -> dict[str, Column]:
     """The columns of places, given as numbers."""
-    numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
+    step = np.where(t < 0, -1, t + table.trace.header.count_from)
+    numbers = {"layer": layer, "t": t, STEP: step, "batch": batch, VALID: valid}
     codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
     if TOKEN in table.places:
         of = table.tokens[1]
@@ -344,11 +403,17 @@ def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
     line = np.repeat([lines[entry.line] for entry in part.lines], counts)
     op = np.repeat([ops[entry.op] for entry in part.lines], counts)
     unit = np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines])
+    named: dict[str, Column] = {}
+    if UNIT_NAME in table.behind:
+        texts = _at(table, UNIT_NAME)
+        names = np.array([texts[text] for names in table.unit_names(part) for text in names])
+        named[UNIT_NAME] = _each(_coded(table, UNIT_NAME, names), np.tile, part.count)
     return {
         **{name: _each(column, np.repeat, part.width) for name, column in places(table, part).items()},
         "line": _each(_coded(table, "line", line), np.tile, part.count),
         "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
+        **named,
         "value": np.array(part.values).reshape(-1),
     }
 
@@ -363,10 +428,16 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     directions, lines = (_at(table, name) for name in ("direction", "line"))
     direction = np.array([directions[name] for name in of["direction"]])
     layer, t, batch, valid = (np.array(of[name]) for name in ("layer", "t", "batch", "valid"))
+    named: dict[str, Column] = {}
+    if UNIT_NAME in table.behind:
+        texts, first = _at(table, UNIT_NAME), table.trace.header.count_from
+        names = [table.names_of_units[(*row[:2], row.line, first)][row.unit] for row in rows]
+        named[UNIT_NAME] = _coded(table, UNIT_NAME, np.array([texts[text] for text in names]))
     return {
         **_places(table, layer, direction, t, batch, valid),
         "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
+        **named,
         **{name: of[name] for name in ("symbol", "formula", "substituted")},
         "value": np.array(of["value"], table.trace.header.dtype),
     }

@@ -83,7 +83,8 @@ class TraceOutputs:
             padding: keep the steps beyond a sequence's length, with a boolean column `valid`.
             flat: make layer, direction, t and batch columns (wide only).
             all_lines: include lines without a name of their own, such as `W_xi @ x_t[0]` (wide only).
-            names: column names in the shape wide: `plain` (`c_t[0]`), or `safe` (`c_t_0`: letters, digits and _).
+            names: column names in the shape wide: `plain` (`c_t[0]`), `safe` (`c_t_0`: letters, digits and _), or
+                `labels` (`c_t[rain]`, with the problem's labels of units).
             title: add a first column with the trace's title, or this text, to identify it in concatenated frames.
             selection: only (or line), layer, direction, steps (or t), batch, unit.
 
@@ -134,7 +135,7 @@ class TraceOutputs:
             with_inputs: include parameters, inputs and initial states (long only).
             padding: keep the steps beyond a sequence's length, with a column `valid`.
             all_lines: include lines without a name of their own (wide only).
-            names: `plain` or `safe` (wide only).
+            names: `plain`, `safe` or `labels` (wide only).
             title: add a first column with the trace's title, or this text.
             selection: only (or line), layer, direction, steps (or t), batch, unit.
 

@@ -81,11 +81,12 @@ class Selection:
 
 
 class LineUnits(NamedTuple):
-    """One line of a part: its name, operation (or kind of premise), and unit numbers."""
+    """One line of a part: its name, operation (or kind of premise), unit numbers, and the number of units it has."""
 
     line: str
     op: str
     units: range
+    width: int
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
     for name, at, values in kinds:
         units = range(0) if values is None else _units(values.shape[-1], chosen)
         if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
-            kept = values[..., units.start : units.stop]
-            yield TracePart(None, None, at, range(trace.batch)[rows], (LineUnits(name, "input", units),), (kept,))
+            kept, entry = values[..., units.start : units.stop], LineUnits(name, "input", units, values.shape[-1])
+            yield TracePart(None, None, at, range(trace.batch)[rows], (entry,), (kept,))
 
 
 def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_step: bool) -> Iterator[TracePart]:
@@ -248,7 +249,7 @@ def _part(
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
         if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
-            entries.append(LineUnits(name, op, units))
+            entries.append(LineUnits(name, op, units, values.shape[-1]))
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
         steps, batch = steps and steps[::order], range(trace.batch)[rows]
@@ -262,9 +263,9 @@ def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection)
         return
     kept = values[units.start : units.stop]
     if values.ndim == 1:
-        entries, columns = [LineUnits(name, op, units)], kept[None]
+        entries, columns = [LineUnits(name, op, units, len(values))], kept[None]
     else:
-        entries = [LineUnits(f"{name}[:,{k}]", op, units) for k in range(values.shape[1])]
+        entries = [LineUnits(f"{name}[:,{k}]", op, units, len(values)) for k in range(values.shape[1])]
         columns = kept.T
     by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
     for at in range(0, len(entries), by):

@@ -60,7 +60,7 @@ def export(
     dialect: Literal["plain", "excel", "excel-eu"] = "plain",
     padding: bool,
     all_lines: bool,
-    names: Literal["plain", "safe"] = "plain",
+    names: Literal["plain", "safe", "labels"] = "plain",
     title_column: bool,
     title: Annotated[str | None, Option(metavar="TEXT")] = None,
     digits: Digits,
@@ -83,7 +83,8 @@ def export(
         dialect: excel: opens with a double click; excel-eu: with semicolons and decimal commas.
         padding: Keep steps beyond a sequence's length, with a column `valid` (1 or 0).
         all_lines: Include lines without a name of their own, such as W_xi @ x_t (wide shape).
-        names: Column names of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and Excel tables.
+        names: Column names of the wide shape: c_t[0]; c_t_0 for SQL, R, Stata and Excel tables; or c_t[rain], with the
+            problem's labels.
         title_column: Add a first column `title` that identifies the source in stacked tables.
         title: Text for that column instead of the title of SOURCE.
         digits: Decimals in .csv and .tsv, for all lines or for one: c_t=6 (repeatable); in .xlsx, decimals shown (6).
