@@ -24,7 +24,7 @@ from ..printable import printable
 from ..trace.address import STATE, line_name
 from ..trace.argument_types import misfit
 from ..trace.labels import step_labels, unit_names
-from ..trace.rows import Selection, TracePart, parts, renamed
+from ..trace.rows import Selection, TracePart, parts, read_at_each_step, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
 
@@ -48,8 +48,10 @@ def check(
         raise misfit("title", "true or false, or a text", title)
     if isinstance(title, str) and not title.strip():
         raise OptionError("the title is empty; expected a text that tells this table from others")
-    if with_inputs and shape != "long":
-        raise OptionError(f"premises (--with-inputs) have rows in the shape long only, not in {shape}")
+    if with_inputs and shape == "worked":
+        raise OptionError(
+            "--with-inputs is for the shapes long and wide; the formulas of worked have the numbers in them"
+        )
     if shape == "wide":
         return
     if all_lines:
@@ -77,7 +79,9 @@ def safe_names(trace: Trace) -> dict[str, str]:
     'W_xi_x_t'
     """
     lines = dict.fromkeys(line for stage in trace.stages for line in stage.cell.lines)
-    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines)])
+    cells = [stage.cell for stage in trace.stages]
+    read = [name for cell in cells for name in (*cell.inputs, *cell.states, *cell.parameters)]
+    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines), *read])
 
 
 def resolved(lines: Iterable[str]) -> dict[str, str]:
@@ -101,10 +105,12 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
 
 
 def columns(line: str, units: Sequence[int | str], safe: dict[str, str] | None) -> list[str]:
-    """The columns of a line, one per unit. safe: the names to use, if safe names are requested."""
+    """The columns of a line, or of a column of a matrix, one per unit. safe: the safe names, if these are requested."""
+    name, _, k = line.rstrip("]").partition("[:,") if "[:," in line else (line, "", "")
     if safe is None:
-        return [f"{line}[{unit}]" for unit in units]
-    return [f"{safe[line]}_{unit}" for unit in units]  # the number has no _, so these are distinct as well
+        return [f"{name}[{unit},{k}]" if k else f"{name}[{unit}]" for unit in units]
+    # the number has no _, so these are distinct as well
+    return [f"{safe[name]}_r{unit}c{k}" if k else f"{safe[name]}_{unit}" for unit in units]
 
 
 #: The columns after the place of a row; in the shape wide one column per line and unit.
@@ -119,6 +125,8 @@ TITLE, STEP, TOKEN, VALID, UNIT_NAME = "title", "step", "token", "valid", "unit_
 WHOLE = {"layer": np.int16, "t": np.int32, STEP: np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
 #: Columns of few texts whose order has no meaning; in the others it is the order of computation.
 UNORDERED = (TITLE, TOKEN, UNIT_NAME)
+#: Maximum number of columns with inputs: that of a spreadsheet.
+WIDEST = 1 << 14
 #: Maximum length of a title, which is in every row.
 LONGEST_TITLE = 200
 
@@ -128,10 +136,11 @@ class TraceTable:
     """A table of a trace.
 
     shape: `long`, one row per value; `wide`, one row per step, with one column per line and unit; `worked`, one row per
-    value with its formula. with_inputs: include premises (long only). padding: keep the steps beyond a sequence's
-    length, with a column `valid`. all_lines: include unnamed lines (wide only); otherwise they have columns only if
-    `only` or the request names them, or if no line has a name. names: how columns are named (wide only). title: a first
-    column, the trace's title or another text, that identifies the trace in concatenated tables.
+    value with its formula. with_inputs: include premises (not worked); in the shape wide they are all that a step
+    reads. padding: keep the steps beyond a sequence's length, with a column `valid`. all_lines: include unnamed lines
+    (wide only); otherwise they have columns only if `only` or the request names them, or if no line has a name. names:
+    how columns are named (wide only). title: a first column, the trace's title or another text, that identifies the
+    trace in concatenated tables.
     """
 
     trace: Trace
@@ -156,7 +165,21 @@ class TraceTable:
 
     def parts(self) -> Iterator[TracePart]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""
-        return parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
+        found = parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
+        return self._fitting(found) if self.with_inputs and self.shape == "wide" else found
+
+    @staticmethod
+    def _fitting(found: Iterator[TracePart]) -> Iterator[TracePart]:
+        """The parts. Raises OptionError for more columns than a spreadsheet has."""
+        parts, widths = list(found), dict[str, int]()
+        for entry in (entry for part in parts for entry in part.lines):
+            widths[entry.line] = max(widths.get(entry.line, 0), len(entry.units))
+        if (count := sum(widths.values())) > WIDEST:
+            raise OptionError(
+                f"--with-inputs would make {count:,} columns, and at most {WIDEST:,} are written: choose some, "
+                "for example --only z_i,x_t,h_prev, or the shape long"
+            )
+        return iter(parts)
 
     @cached_property
     def _chosen(self) -> Selection:
@@ -165,8 +188,11 @@ class TraceTable:
             return self.selection
         asked = {line_name(name) for name in self.trace.header.ask}
         recorded = (line for stage, line, _ in self.trace.recorded() if self.selection.places(stage))
-        named = tuple(dict.fromkeys(line.name for line in recorded if line.assigned or line.name in asked))
-        return replace(self.selection, only=named) if named else self.selection
+        named = dict.fromkeys(line.name for line in recorded if line.assigned or line.name in asked)
+        if named and self.with_inputs:
+            read = (name for stage in self.trace.stages for name, *_ in read_at_each_step(self.trace, stage))
+            named |= dict.fromkeys(name.partition("[:,")[0] for name in read)
+        return replace(self.selection, only=tuple(named)) if named else self.selection
 
     @property
     def rows(self) -> int:

@@ -79,7 +79,8 @@ class TraceOutputs:
         Args:
             shape: `long`, one row per value; `wide`, one row per step, with the steps as index; or `worked`, with
                 formulas.
-            with_inputs: include parameters, inputs and initial states (long only).
+            with_inputs: include parameters, inputs and initial states; in the shape wide, all that each step reads, so
+                that a row has every operand of its lines (`W_xi[1,0]`, `x_t[0]`, `h_prev[1]`).
             padding: keep the steps beyond a sequence's length, with a boolean column `valid`.
             flat: make layer, direction, t and batch columns (wide only).
             all_lines: include lines without a name of their own, such as `W_xi @ x_t[0]` (wide only).
@@ -132,7 +133,7 @@ class TraceOutputs:
         Args:
             shape: `long`, `wide` or `worked`, as in `to_frame`, like the other options; layer, step and so on are
                 columns.
-            with_inputs: include parameters, inputs and initial states (long only).
+            with_inputs: include parameters, inputs and initial states; in the shape wide, all that each step reads.
             padding: keep the steps beyond a sequence's length, with a column `valid`.
             all_lines: include lines without a name of their own (wide only).
             names: `plain`, `safe` or `labels` (wide only).

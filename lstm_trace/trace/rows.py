@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage
+from ..cell.network import GIVEN, VALID, Stage
 from ..errors import MissingError, OptionError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
@@ -174,7 +174,8 @@ def parts(
 
     with_inputs: include premises. The lengths (or the mask) and the input come first, without layer and direction; each
     stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
-    result) and its initial states (no step); supplied lines precede the computed ones of their step.
+    result) and its initial states (no step); supplied lines precede the computed ones of their step. With by_step they
+    are the values that each step reads (`read_at_each_step`), before the lines.
     Raises MissingError if the selection names something that does not exist, or is empty.
 
     >>> import lstm_trace as lt
@@ -183,10 +184,10 @@ def parts(
     [(range(0, 2), ['W_xi @ x_t', 'W_hi @ h_prev', 'z_i'])]
     """
     chosen = selection or Selection()
-    _check_names(trace, chosen, with_inputs)
+    _check_names(trace, chosen, with_inputs, by_step)
     window, rows = chosen.window(trace), chosen.rows(trace)
     valid = trace.valid[window, rows, 0] != 0
-    found = list(_sequence(trace, chosen, window, rows)) if with_inputs else []
+    found = list(_sequence(trace, chosen, window, rows)) if with_inputs and not by_step else []
     for stage in filter(chosen.places, trace.stages):
         found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
@@ -226,7 +227,9 @@ def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_
     """The parts of a stage: its premises, its lines, and its sums over all steps."""
     recorded = trace.lines.get(stage.scope, {})
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
-    if with_inputs:
+    if with_inputs and by_step:
+        arrays = [*read_at_each_step(trace, stage), *arrays]
+    elif with_inputs:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield from _columns(stage, name, "parameter", values, chosen)
         first = trace.initial.get(stage.scope, {}).items()
@@ -239,6 +242,22 @@ def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_
             yield from _columns(stage, name, GATHERED, values, chosen)
 
 
+def read_at_each_step(trace: Trace, stage: Stage) -> Iterator[tuple[str, str, Array]]:
+    """(name, kind, (steps, batch, units)) of all that a stage reads: inputs, states, and the columns of its parameters.
+
+    A value that was not recorded is left out, and so is `valid`, which the rows have as a column.
+    """
+    for name in (*stage.cell.inputs, *stage.cell.states):
+        source = stage.sources.get(name)
+        values = None if source == VALID else trace.operand(stage.scope, name)
+        if values is not None:
+            yield name, "given" if source == GIVEN else "state" if name in stage.cell.states else "input", values
+    for name, values in trace.parameters.get(stage.owner, {}).items():
+        every = (trace.steps, trace.batch, len(values))
+        for k, column in enumerate(values.T if values.ndim == 2 else [values]):
+            yield f"{name}[:,{k}]" if values.ndim == 2 else name, "parameter", np.broadcast_to(column, every)
+
+
 def _part(
     trace: Trace, stage: Stage, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
 ) -> Iterator[TracePart]:
@@ -248,7 +267,8 @@ def _part(
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
-        if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
+        stem = name.partition("[:,")[0]
+        if units and (chosen.has(stem) or chosen.has(STATE.get(name, name)) or (name == "x_t" and chosen.has("x"))):
             entries.append(LineUnits(name, op, units, values.shape[-1]))
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
@@ -279,11 +299,13 @@ def _units(width: int, chosen: Selection) -> range:
     return range(chosen.unit, chosen.unit + 1) if 0 <= chosen.unit < width else range(0)
 
 
-def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
+def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bool) -> None:
     """Raise MissingError for a line of `only` that the trace does not have."""
     recorded = names(trace, "lines", "sums")
-    known = dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
-    premises = names(trace, "parameters", "initial", "given") | known
+    known = ["x", "x_t", *(() if with_inputs and by_step else ("lengths", "mask", *INITIAL.values()))]
+    premises = names(trace, "parameters", "initial", "given") | dict.fromkeys(known)
+    if by_step:
+        premises |= dict.fromkeys(name for stage in trace.stages for name in stage.cell.inputs)
     for name in chosen.names or ():
         if name in recorded or (with_inputs and name in premises):
             continue

@@ -79,7 +79,7 @@ def export(
     Args:
         shape: long: one row per value; wide: one row per step, one column per line and unit; worked: one row per value,
             with its formula and the numbers in it.
-        with_inputs: Include parameters, inputs, initial states and given lines (long shape).
+        with_inputs: Include parameters, inputs, initial states and given lines (wide shape: all that a step reads).
         dialect: excel: opens with a double click; excel-eu: with semicolons and decimal commas.
         padding: Keep steps beyond a sequence's length, with a column `valid` (1 or 0).
         all_lines: Include lines without a name of their own, such as W_xi @ x_t (wide shape).
