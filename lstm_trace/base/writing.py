@@ -27,7 +27,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 from zlib import crc32
 
-from ..errors import FileError, reason
+from ..errors import FileError, file_error
 
 if sys.platform != "win32":
     import fcntl
@@ -103,7 +103,7 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
         except OSError as error:
             if error.errno is None or (error.filename and str(error.filename) != str(path)):  # not about this file
                 raise
-            raise FileError(f"{path}: {reason(error)}") from None
+            raise file_error(str(path), error) from None
         return
     target = destination(path)  # a link is kept, and its target is written
     try:
@@ -126,7 +126,7 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # not about this file
             raise
-        raise FileError(f"{path}: {reason(error)}") from None
+        raise file_error(str(path), error) from None
 
 
 def _taking(stream: IO[Any], binary: bool) -> Any:

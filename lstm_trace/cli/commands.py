@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from ..base.option import Option, Parameter, annotated, documented, keys_of, name_list, parameters
-from ..errors import OptionError, nearest
+from ..errors import nearest
 
 Command = Callable[..., Any]
 #: Key of `Context.meta` for the exit code that a command has determined before it prints.
@@ -45,7 +45,7 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
             return self.read(value) if isinstance(value, str) else value
-        except (ValueError, OptionError) as error:
+        except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
