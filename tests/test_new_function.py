@@ -99,7 +99,7 @@ def test_files_verify_diff_and_other_arithmetic(
         again = again or lt.load(path)
         assert lt.verify(again).status == "verified"
         assert lt.diff(trace, again).same
-    trace["h_t"][1, 0, 0] += 0.25
+    trace.lines["0/forward"]["h_t"][1, 0, 0] += 0.25
     assert lt.verify(trace).status == "failed"
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @checked
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class States:
     """The states of a corpus, in the files of a folder. Made by `corpus.run`, or opened by `corpus.open`."""
 

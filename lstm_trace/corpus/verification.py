@@ -56,7 +56,7 @@ class Damage(NamedTuple):
     bound: float
 
 
-@dataclass(repr=False)
+@dataclass(eq=False, repr=False)
 class CorpusVerification(Finding):
     """What `verify` found.
 

@@ -43,6 +43,7 @@ STYLES = ("documents/blocks.css", "documents/page.css")
 class Result:
     """A result, with its report, files, frame, picture and JSON, and a view in a notebook."""
 
+    __array_ufunc__ = None  # as for a trace
     #: Symbols in its formulas that differ from the standard table.
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     #: The most columns of its text on a terminal.

@@ -28,7 +28,7 @@ SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".jso
 SCRIPT = "plot/heat.js"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Figure:
     """A picture: panels, from which every format is rendered, and the values behind them.
 

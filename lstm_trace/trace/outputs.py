@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class TraceOutputs:
     """The conveniences of a trace."""
 
+    __array_ufunc__ = None  # an array that is compared with a trace is not equal to it, instead of each of its numbers
+
     def save(self, path: str | Path | IO[Any], format: str | None = None) -> None:
         """Write the trace to a file.
 

@@ -49,7 +49,7 @@ class Defaults:
     where: str = ""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Found:
     """One LSTM of a model.
 

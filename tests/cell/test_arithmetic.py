@@ -269,7 +269,7 @@ def test_verify_derives_in_the_trace_s_arithmetic(name: str, tmp_path: Any) -> N
         loaded = lt.load(file)
         assert loaded.header.arithmetic == name
         assert lt.verify(loaded).status == "verified"
-    trace["c_t"][1, 0, 1] = np.nextafter(trace["c_t"][1, 0, 1], 1)
+    trace.lines["0/forward"]["c_t"][1, 0, 1] = np.nextafter(trace["c_t"][1, 0, 1], 1)
     failures = lt.verify(trace).failures
     assert [str(f.address) for f in failures] == ["0/forward/1/0/c_t[1]"]
     assert failures[0].bound == 0

@@ -217,7 +217,7 @@ def test_a_wrong_value_is_refused(value: Any, kind: type[LstmTraceError], told: 
 
 def test_a_trace_gives_finite_numbers() -> None:
     other = lt.run(simple(), X)
-    other["c_t"][2, 0, 1] = np.nan
+    other.lines["0/forward"]["c_t"][2, 0, 1] = np.nan
     assert lt.run(simple(), X, hold={"c_t[0]": other})["c_t"].shape
     with pytest.raises(OptionError, match=r"hold 'c_t': expected finite numbers; .* has nan at 0/forward/2/0/c_t\[1\]"):
         lt.run(simple(), X, hold={"c_t": other})

@@ -119,7 +119,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_wrong_record_of_a_held_value_is_found() -> None:
     trace = run({"s_t[1]": 0.1})
-    trace["s_t"][2, 0, 1] = 0.2
+    trace.lines["0/forward"]["s_t"][2, 0, 1] = 0.2
     found = lt.verify(trace)
     assert found.status == "failed"
     assert str(found.failures[0].address) == "0/forward/2/0/s_t[1]"

@@ -176,7 +176,7 @@ def test_command(tmp_path: Path) -> None:
     trace = traced({}, layers=1, both=False)
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     trace.save(good)
-    trace["i_t"][1, 0, 2] += 0.25
+    trace.lines["0/forward"]["i_t"][1, 0, 2] += 0.25
     trace.save(bad)
     run = CliRunner().invoke(main, ["verify", str(good)])
     assert run.exit_code == 0
@@ -217,7 +217,7 @@ def test_a_comparison_that_says_otherwise_is_found_however_close_the_two_are(dty
     assert trace["m_t"][:, 0].tolist() == [[0, 1], [1, 0]]
     assert lt.verify(trace).status == "verified"
     for unit in (0, 1):
-        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+        trace.lines["0/forward"]["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
         (failure,) = lt.verify(trace).failures
         assert (str(failure.address), failure.bound) == (f"0/forward/0/0/m_t[{unit}]", 0)
-        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+        trace.lines["0/forward"]["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
