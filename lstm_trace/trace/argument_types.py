@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str | Path | IO[Any]": ((str, Path, Writable), "the path of a file, or a stream that is open for writing"),
     "str | Path | IO[Any] | bytes": ((str, Path, Readable, bytes), "the path of a file, an open stream, or bytes"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
+    "Mapping[str, Any]": ((Mapping,), "a mapping, as in {'name': value}"),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
     "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),
     "Sequence[float]": ((Iterable,), "a list of numbers"),

@@ -20,8 +20,9 @@ from ..cell.variants import Merge, Padding
 from ..errors import MissingError, OptionError, counted, nearest
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
+from .edited import changed
 from .outputs import TraceOutputs
-from .window import arrays, before, between, stages_at
+from .window import before, between, every_array, stages_at
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,28 @@ class Trace(TraceOutputs):
         view.flags.writeable = False
         return view
 
+    def with_values(self, values: Mapping[str, Any]) -> Trace:
+        """Return a copy with other values; nothing is computed from them, as it is by `lt.edit`.
+
+        Args:
+            values: by address, as in `lt.edit`, but also of computed lines: `0/forward/3/0/i_t[2]` to a number, or with
+                fewer parts to an array of everything that the address names, (T, B, width) for `c_t`.
+
+        Returns:
+            The copy, which shares the other arrays with this trace.
+
+        Raises:
+            MissingError: if the trace does not contain an address, or it names several arrays.
+            ShapeError: for a value of another shape, or that is not a number.
+
+        >>> import lstm_trace as lt
+        >>> cell = {"equations": "h_t = 0.5 * h_prev + x_t\\ncarry: h_prev <- h_t\\noutput: h_t"}
+        >>> trace = lt.run({}, [[1.0], [2.0]], cell=cell).with_values({"1/h_t[0]": 9.0})
+        >>> trace["h_t"].ravel(), lt.verify(trace).failures[0].address.t
+        (array([1., 9.]), 1)
+        """
+        return changed(self, values)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         count, one = counted(len(self), "line"), next(iter(self), "h_t")
         raise OptionError(f"a trace has {count}: write np.asarray(trace[{one!r}]) for one, trace.to_frame() for all")
@@ -271,7 +294,7 @@ class Trace(TraceOutputs):
         if not isinstance(other, Trace):
             return False
         about = [(one.header, one.stages, one.span, one.batch) for one in (self, other)]
-        a, b = _arrays(self), _arrays(other)
+        a, b = every_array(self), every_array(other)
         alike = about[0] == about[1] and a.keys() == b.keys()
         return alike and all(
             values.dtype == b[key].dtype and np.array_equal(values, b[key], equal_nan=True) for key, values in a.items()
@@ -447,16 +470,6 @@ class Trace(TraceOutputs):
             for line in stage.cell.lines:
                 if line.name in values:
                     yield stage, line, values[line.name]
-
-
-def _arrays(trace: Trace) -> dict[tuple[str, ...], Array]:
-    """All arrays of a trace."""
-    found: dict[tuple[str, ...], Any] = {
-        (part, scope, name): array
-        for part, scope, name, array in arrays(trace, "parameters", "initial", "given", "lines", "sums")
-    }
-    found |= {(name,): getattr(trace, name) for name in ("x", "lengths", "mask")}
-    return {key: array for key, array in found.items() if array is not None}
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
