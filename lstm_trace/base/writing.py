@@ -46,9 +46,7 @@ def format_of(path: Target, formats: Mapping[str, str], what: str, otherwise: st
     Raises FileError for a suffix that is not in `formats`, with the list, and for an open stream.
     """
     if not isinstance(path, str | Path):
-        raise FileError(
-            f"a stream has no suffix: give its format=, one of {', '.join(dict.fromkeys(formats.values()))}"
-        )
+        raise FileError(f"a stream has no suffix: give format=, one of {', '.join(dict.fromkeys(formats.values()))}")
     if str(path) == "-" or is_device(path):
         return otherwise
     suffix = Path(path).suffix.lower()

@@ -21,7 +21,7 @@ from ..base.arrays import Array
 from ..base.display import guarded
 from ..base.writing import Target, written
 from ..formulas.numbers import EXACT, Style
-from ..frames.table import UNIT_NAME, Coded, Column, pieces, places
+from ..frames.table import Coded, Column, pieces, places
 from ..printable import printable
 from ..trace.rows import TracePart
 from .writers import DIALECTS, ExportJob, TextDialect
@@ -108,11 +108,9 @@ def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
     middle = how.between.join(how.named(name) + "%s" for name in job.behind)[:-2]
     for part in job.parts():
         entries = [(entry, how.text(entry.line), how.text(entry.op)) for entry in part.lines]
-        units: list[tuple[Any, ...]] = [(line, op, unit) for entry, line, op in entries for unit in entry.units]
-        if UNIT_NAME in job.behind:
-            names = map(how.text, chain.from_iterable(job.unit_names(part)))
-            units = [(*cells, name) for cells, name in zip(units, names, strict=True)]
-        middles = [middle % cells for cells in units]
+        names = [(how.text(name),) for name in chain(*job.unit_names(part))] or repeat(())
+        units = ((line, op, unit) for entry, line, op in entries for unit in entry.units)
+        middles = [middle % (*cells, *name) for cells, name in zip(units, names, strict=False)]
         lines = [entry.line for entry in part.lines for _ in entry.units]
         for piece in part.pieces(PIECE):
             heads = _heads(job, how, piece)

@@ -14,7 +14,6 @@ from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
-from ..trace.rows import Selection, renamed
 from ..trace.trace import Trace
 from .table import STEP, UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
@@ -150,15 +149,12 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         import xarray as xr
     except ImportError:
         raise OptionError(missing("to_xarray", "xarray", "use to_frame")) from None
-    chosen = Selection(**renamed(selection))
-    table = TraceTable(trace, "wide", chosen, padding=True, all_lines=all_lines)
+    table = TraceTable.selected(trace, shape="wide", padding=True, all_lines=all_lines, **selection)
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
-    called: dict[str, list[str]] = {}
     for part in table.parts():
         place: Any = part.layer, part.direction  # lines always have both
         order = -1 if part.steps is not None and part.steps.step < 0 else 1
-        called |= {entry.line: names for entry, names in zip(part.lines, table.unit_names(part), strict=True)}
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
@@ -166,7 +162,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
             ops[entry.line] = entry.op
     if not all_lines:  # padded directions that are merged have a y_t each as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
-    window, rows = chosen.window(trace), chosen.rows(trace)
+    window, rows = table.selection.window(trace), table.selection.rows(trace)
     coordinates: dict[str, Any] = {
         "t": np.array(trace.span[window], np.int32),
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
@@ -181,18 +177,14 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
     directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
     usual = Counter(units for there in lines.values() for units, _ in there.values()).most_common(1)[0][0]
-    variables, of_units = {}, dict[str, list[list[str]]]()
+    variables = {}
     for line, there in lines.items():
         for name, (dims, units, values, about) in _variables(line, there, layers, directions).items():
             unit = "unit" if units == usual else f"unit_{len(units)}"
             coordinates[unit] = np.array(units, np.int32)
-            of_units.setdefault(unit, []).append(called[line])
             variables[name] = ((*dims, "t", "batch", unit), values, {"op": ops[line], **about})
     used = {dim for dims, _, _ in variables.values() for dim in dims}
     coordinates |= {name: found for name, found in (("layer", layers), ("direction", directions)) if name in used}
-    for unit, names in of_units.items():
-        if table.are_named and all(other == names[0] for other in names):  # hidden units and outputs may be as many
-            coordinates[f"{unit}_name"] = unit, names[0]
     about = {"title": trace.header.title, "lstm_trace": manifest(trace).model_dump_json()}
     return xr.Dataset(variables, coordinates, about)
 

@@ -49,18 +49,13 @@ def check(
     if isinstance(title, str) and not title.strip():
         raise OptionError("the title is empty; expected a text that tells this table from others")
     if with_inputs and shape == "worked":
-        raise OptionError(
-            "--with-inputs is for the shapes long and wide; the formulas of worked have the numbers in them"
-        )
+        raise OptionError("--with-inputs is for the shapes long and wide; worked has the numbers in its formulas")
     if shape == "wide":
         return
     if all_lines:
         raise OptionError(f"--all-lines is for the shape wide; {shape} has every line as it is: leave it out")
     if names != "plain":
-        same = (
-            "are safe as they are" if names == "safe" else "do not depend on the units, which have their names in one"
-        )
-        raise OptionError(f"--names {names} is for the shape wide; the columns of {shape} {same}")
+        raise OptionError(f"--names {names} is for the shape wide; the columns of {shape} are safe as they are")
 
 
 #: Stata accepts 32 characters; a unit's number of up to five digits follows.
@@ -246,26 +241,20 @@ class TraceTable:
         return found
 
     def unit_names(self, part: TracePart, first: int | None = None) -> list[list[str]]:
-        """For each line of a part, the names of its units as a report has them.
+        """For each line of a part, the names of its units as a report has them; nothing if these are their numbers.
 
         first: the number of the first unit of a line without labels; as in the problem if None.
         """
-        header, found = self.trace.header, []
-        first = header.count_from if first is None else first
+        if first is None and not self.are_named:
+            return []
+        stage = None if part.layer is None else self.trace.stage(f"{part.layer}/{part.direction}")
+        first = self.trace.header.count_from if first is None else first
+        found = []
         for line, _, units, width in part.lines:
-            key = part.layer, part.direction, line, first
-            if key not in self.names_of_units:
-                stage = None if part.layer is None else self.trace.stage(f"{part.layer}/{part.direction}")
-                name = line.partition("[:,")[0]
-                names = unit_names(self.trace, stage, STATE.get(name, name), width, first)
-                self.names_of_units[key] = [text.encode("utf-8", "replace").decode() for text in names]
-            found.append(self.names_of_units[key][units.start : units.stop])
+            name = line.partition("[:,")[0]
+            names = unit_names(self.trace, stage, STATE.get(name, name), width, first)[units.start : units.stop]
+            found.append([text.encode("utf-8", "replace").decode() for text in names])
         return found
-
-    @cached_property
-    def names_of_units(self) -> dict[tuple[Any, ...], list[str]]:
-        """The results of `unit_names`: by layer, direction, line and first number the names of all units."""
-        return {}
 
     @cached_property
     def _safe(self) -> dict[str, str] | None:
@@ -282,9 +271,7 @@ class TraceTable:
             "direction": tuple(name for name in DIRECTIONS if name in there),
             "line": tuple(dict.fromkeys(entry.line for entry in entries)),
             "op": tuple(dict.fromkeys(entry.op for entry in entries)),
-            UNIT_NAME: tuple(dict.fromkeys(text for part in parts for names in self.unit_names(part) for text in names))
-            if UNIT_NAME in self.behind
-            else (),
+            UNIT_NAME: tuple(dict.fromkeys(text for part in parts for text in chain(*self.unit_names(part)))),
         }
 
     @cached_property
@@ -429,19 +416,22 @@ def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
     line = np.repeat([lines[entry.line] for entry in part.lines], counts)
     op = np.repeat([ops[entry.op] for entry in part.lines], counts)
     unit = np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines])
-    named: dict[str, Column] = {}
-    if UNIT_NAME in table.behind:
-        texts = _at(table, UNIT_NAME)
-        names = np.array([texts[text] for names in table.unit_names(part) for text in names])
-        named[UNIT_NAME] = _each(_coded(table, UNIT_NAME, names), np.tile, part.count)
     return {
         **{name: _each(column, np.repeat, part.width) for name, column in places(table, part).items()},
         "line": _each(_coded(table, "line", line), np.tile, part.count),
         "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
-        **named,
+        **_unit_name(table, chain(*table.unit_names(part)), part.count),
         "value": np.array(part.values).reshape(-1),
     }
+
+
+def _unit_name(table: TraceTable, names: Iterable[str], times: int = 1) -> dict[str, Column]:
+    """The names of units as a column, repeated as a whole, if the table has it."""
+    if UNIT_NAME not in table.behind:
+        return {}
+    codes = _at(table, UNIT_NAME)
+    return {UNIT_NAME: _each(_coded(table, UNIT_NAME, np.array([codes[name] for name in names])), np.tile, times)}
 
 
 def _at(table: TraceTable, name: str) -> dict[str, int]:
@@ -454,16 +444,19 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     directions, lines = (_at(table, name) for name in ("direction", "line"))
     direction = np.array([directions[name] for name in of["direction"]])
     layer, t, batch, valid = (np.array(of[name]) for name in ("layer", "t", "batch", "valid"))
-    named: dict[str, Column] = {}
-    if UNIT_NAME in table.behind:
-        texts, first = _at(table, UNIT_NAME), table.trace.header.count_from
-        names = [table.names_of_units[(*row[:2], row.line, first)][row.unit] for row in rows]
-        named[UNIT_NAME] = _coded(table, UNIT_NAME, np.array([texts[text] for text in names]))
+    names: dict[tuple[Any, ...], str] = {}
+    for part in table.parts():
+        for entry, some in zip(part.lines, table.unit_names(part), strict=False):  # there are none, or all
+            names |= {
+                (part.layer, part.direction, entry.line, *each): name
+                for *each, name in zip(entry.units, some, strict=True)
+            }
+    named = (names[*row[:2], row.line, row.unit] for row in rows)
     return {
         **_places(table, layer, direction, t, batch, valid),
         "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
-        **named,
+        **_unit_name(table, named),
         **{name: of[name] for name in ("symbol", "formula", "substituted")},
         "value": np.array(of["value"], table.trace.header.dtype),
     }

@@ -141,7 +141,6 @@ def test_what_is_counted_from_0_and_has_no_names_has_neither_column() -> None:
     trace = called(lstm(), {}, 0, True)
     assert "step" not in trace.to_frame()
     assert "unit_name" not in trace.to_frame()
-    assert "unit_name" not in called(lstm(), {}, 0, True).to_xarray().coords
 
 
 def test_columns_with_labels() -> None:
@@ -163,14 +162,10 @@ def test_columns_that_would_be_the_same_are_refused() -> None:
         lstm().to_frame(names="labels")
 
 
-def test_a_dataset_has_them_as_coordinates() -> None:
+def test_a_dataset_has_the_steps_as_a_coordinate() -> None:
     pytest.importorskip("xarray")
-    data = called(lstm(extra=READOUT), NAMES[3], 1, True).to_xarray()
-    assert data["step"].values.tolist() == [1, 2, 3]
-    assert data["unit_name"].values.tolist() == ["any", "inside", "count"]
-    assert data["unit_2_name"].values.tolist() == ["praise", "blame"]
-    square = own("s_t = V @ x_t\nh_t = tanh(s_t + h_prev)\ncarry: h_prev <- h_t\noutput: h_t", V=np.ones((2, 2)))
-    assert "unit_name" in called(square, {"h": ["a", "b"]}, 0, False).to_xarray().coords
+    assert called(lstm(), {}, 1, True).to_xarray()["step"].values.tolist() == [1, 2, 3]
+    assert "step" not in called(lstm(), NAMES[1], 0, True).to_xarray().coords
 
 
 def test_a_file_with_these_columns_is_compared(tmp_path: Any) -> None:

@@ -133,7 +133,7 @@ def test_more_columns_than_a_spreadsheet_has_are_refused(monkeypatch: pytest.Mon
 
 
 def test_what_has_no_place_in_a_row_is_refused() -> None:
-    with pytest.raises(OptionError, match="the formulas of worked have the numbers in them"):
+    with pytest.raises(OptionError, match="worked has the numbers in its formulas"):
         stacked().to_frame("worked", with_inputs=True)
     for name in ("h0", "lengths"):
         with pytest.raises(MissingError, match=f"the trace has no line '{name}'"):

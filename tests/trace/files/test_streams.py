@@ -99,7 +99,7 @@ def test_what_is_not_text_is_refused_by_a_stream_of_text() -> None:
 
 def test_a_stream_needs_a_format() -> None:
     for thing in (small(), lt.verify(small()), small().plot()):
-        with pytest.raises(FileError, match=r"a stream has no suffix: give its format=, one of .*json"):
+        with pytest.raises(FileError, match=r"a stream has no suffix: give format=, one of .*json"):
             thing.save(io.BytesIO())
     with pytest.raises(FileError, match="there is no format 'jsn' of traces; expected json or safetensors"):
         small().save(io.BytesIO(), "jsn")
