@@ -69,7 +69,7 @@ def write_steps(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
-    page.worksheet.set_column(0, 1, 5, None, {})
+    page.worksheet.set_column(0, left(book.trace) - 1, 5, None, {})
     if book.tokens:
         at = left(book.trace) - 1
         page.worksheet.set_column(at, at, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
