@@ -90,7 +90,7 @@ def test_a_trace_is_saved_and_loaded(tmp_path: Path) -> None:
     trace.save(tmp_path / "t.json")
     again = lt.load(tmp_path / "t.json")
     np.testing.assert_array_equal(again["h_t"], trace["h_t"])
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     assert "h_t" in again.report()
     assert list(again.to_frame().columns) == ["layer", "direction", "t", "batch", "line", "op", "unit", "value"]
     with pytest.raises(FileError, match="no such file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,3 +163,16 @@ def test_equals() -> None:
     back = lt.backward(trace, of="3/0/h_t[1]")
     assert back.equals(lt.backward(small(), of="3/0/h_t[1]"))
     assert not back.equals(lt.backward(small(), of="3/0/h_t[2]"))
+
+
+def test_a_verdict_is_called_one() -> None:
+    wrong = small().with_values({"3/0/c_t[1]": 9.0})
+    for found, verdict in (
+        (lt.verify(small()), "verified"), (lt.verify(wrong), "failed"),
+        (lt.diff(small(), small()), "same"), (lt.diff(small(), wrong), "different"),
+    ):  # fmt: skip
+        facts = json.loads(found.as_json())
+        assert found.verdict == facts["verdict"] == verdict
+        assert all(isinstance(sentence, str) for sentence in facts["sentences"])
+        assert not hasattr(found, "status")
+        assert "status" not in facts

@@ -149,7 +149,7 @@ def test_verify_takes_what_the_table_allows_and_no_more(name: str, dtype: str) -
             off = abs(float(trace["h_t"].item()) - float(value.item())) / unit
             if status == "verified" and off > ulps:  # what lies there is no number of this dtype: the next inside
                 trace.lines["0/forward"]["h_t"][...] = np.nextafter(trace["h_t"], value)
-            assert lt.verify(trace).status == status, (name, ulps, off)
+            assert lt.verify(trace).verdict == status, (name, ulps, off)
 
 
 @pytest.mark.parametrize(

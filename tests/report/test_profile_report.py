@@ -337,7 +337,7 @@ def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str) -
     trace = CASES["stack"]()
     claim = "agrees with what the PyTorch module returned, to 0.0e+00"
     forged = replace(trace, header=replace(trace.header, agreement=(claim,)))
-    assert lt.verify(forged).status == "verified"
+    assert lt.verify(forged).verdict == "verified"
     said = " ".join(str(forged.report("text", language=language)).split())
     _, _, after = said.partition("Agrees with what the PyTorch module returned, to 0.0e+00.")
     assert "verify" in after.strip()[:90], after[:200]

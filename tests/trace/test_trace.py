@@ -194,7 +194,7 @@ def test_a_part_of_a_trace_stands_alone() -> None:
     part = trace.at(layer=1, direction="reverse")
     assert part.scopes == ("1/reverse",)
     np.testing.assert_array_equal(part.given["1/reverse"]["x_t"], trace.at(layer=0, direction="joined")["y_t"])
-    assert lt.verify(part).status == "verified"
+    assert lt.verify(part).verdict == "verified"
     alone = lt.run(
         {name: trace.parameters["1/reverse"][name] for name in trace.parameters["1/reverse"]},
         part.given["1/reverse"]["x_t"], h0=part.initial["1/reverse"]["h_prev"], c0=part.initial["1/reverse"]["c_prev"],
