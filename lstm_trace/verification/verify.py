@@ -119,8 +119,7 @@ def verify(trace: Trace) -> Verification:
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
     >>> lt.verify(trace).verdict
     'verified'
-    >>> trace["i_t"][0, 0, 0] = 0.7
-    >>> [str(failure.address) for failure in lt.verify(trace).failures]
+    >>> [str(failure.address) for failure in lt.verify(trace.with_values({"i_t[0]": 0.7})).failures]
     ['0/forward/0/0/i_t[0]']
     """
     judged = _Judged()
