@@ -150,13 +150,17 @@ def test_equals() -> None:
     titled = replace(trace, header=replace(trace.header, title="another"))
     others: list[Any] = [
         None, 3, trace["h_t"], lt.run(WEIGHTS, X, dtype="float32"), titled, trace.at(steps=slice(1, 3)), padded,
-        replace(padded, lengths=np.array([4, 3])), lt.run(WEIGHTS, poked(X.copy())), small(record=["h_t"]),
+        lt.run(WEIGHTS, poked(X.copy())), small(record=["h_t"]),
         changed("parameters", poked), changed("lines", poked, "c_t"), changed("initial", poked, "h_prev"),
         changed("lines", lambda array: array.astype(np.float32), "c_t"),
     ]  # fmt: skip
     for other in others:
         assert not trace.equals(other)
     assert padded.equals(small(lengths=[4, 2]))
+    assert not padded.equals(replace(padded, lengths=np.array([4, 3])))
+    whole = changed("lines", np.round, "c_t")  # the same numbers in both types
+    assert whole.equals(changed("lines", np.round, "c_t"))
+    assert not whole.equals(changed("lines", lambda array: np.round(array).astype(np.float32), "c_t"))
     nan = changed("lines", lambda array: np.where(array > 0, np.nan, array), "c_t")
     assert nan.equals(changed("lines", lambda array: np.where(array > 0, np.nan, array), "c_t"))
     assert not nan.equals(trace)
