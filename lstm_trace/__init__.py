@@ -25,6 +25,7 @@ conveniences.AT |= {
     "trace.pdf": "lstm_trace.report.report:pdf",
     "trace.plot": "lstm_trace.plot.plots:Plots",
     "trace.to_frame": "lstm_trace.frames.frame:to_frame",
+    "trace.to_csv": "lstm_trace.export.writers:to_csv",
     "trace.to_arrow": "lstm_trace.frames.frame:arrow_table",
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",
     "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
@@ -181,11 +181,12 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
 
 
 @checked
-def load(path: str | Path) -> Trace:
+def load(path: str | Path | IO[Any] | bytes) -> Trace:
     """Read a trace file.
 
     Args:
-        path: a `.json` or `.safetensors` file; the arrays of a `.safetensors` file are memory-mapped and read on use.
+        path: a `.json` or `.safetensors` file, an open stream of one, or its bytes; the arrays of a `.safetensors` file
+            are memory-mapped and read on use.
 
     Returns:
         The trace.

@@ -15,26 +15,32 @@ TOLD = 50
 class LstmTraceError(Exception):
     """Base class of every error that a user's input can cause; `problems` holds one message per fault.
 
-    Messages quote names and keys from files, so each is made printable, and shortened if it is too long to read.
+    Messages quote names and keys from files, so each is made printable, and shortened if it is too long to read. Most
+    kinds are also the exception of Python that the same fault has elsewhere, such as KeyError for a name that does not
+    exist. Within the package a handler of such an exception must not take an error of ours for one of a library; a test
+    lists them all.
     """
 
     def __init__(self, *problems: str) -> None:
         self.problems: tuple[str, ...] = tuple(map(message, problems))
         super().__init__("\n".join(self.problems))
 
+    def __str__(self) -> str:
+        return "\n".join(self.problems)  # a KeyError would quote it
+
     def __reduce__(self) -> tuple[type[LstmTraceError], tuple[str, ...]]:
         return type(self), self.problems  # not the joined text, so that another process gets the same problems
 
 
-class CellError(LstmTraceError):
+class CellError(LstmTraceError, ValueError):
     """A cell's equations are wrong: unknown function, second assignment, use before assignment, open carry."""
 
 
-class ShapeError(LstmTraceError):
+class ShapeError(LstmTraceError, ValueError):
     """An array does not fit the line that uses it."""
 
 
-class MissingError(LstmTraceError):
+class MissingError(LstmTraceError, KeyError):
     """A line needs a weight, input or state that was not given, or a requested name does not exist."""
 
 
@@ -42,12 +48,16 @@ class ChoiceError(MissingError):
     """The name of an LSTM is missing, unknown or ambiguous in a model with several."""
 
 
-class OptionError(LstmTraceError):
+class OptionError(LstmTraceError, ValueError):
     """The chosen cell does not have the option, or the option does not accept the value."""
 
 
-class FileError(LstmTraceError):
+class FileError(LstmTraceError, ValueError):
     """A file that cannot be read: foreign, truncated, not UTF-8, of a newer version, or unsafe."""
+
+
+class NotFoundError(FileError, FileNotFoundError):
+    """A file or folder that does not exist."""
 
 
 class TooLargeError(LstmTraceError):
@@ -151,6 +161,12 @@ def reason(error: OSError, *, paths: bool = True) -> str:
     return (error.strerror or (str(error) if paths else type(error).__name__)).lower()
 
 
+def file_error(where: str, error: OSError) -> FileError:
+    """The error for a file that cannot be read or written."""
+    kind = NotFoundError if isinstance(error, FileNotFoundError) else FileError
+    return kind(f"{where}: {reason(error)}")
+
+
 class Faults:
     """Gathers the errors that are raised within, so that a check can go on after a fault and report all together.
 
@@ -196,8 +212,10 @@ def reading(where: str, kind: type[LstmTraceError] = FileError) -> Iterator[None
     """
     try:
         yield
+    except LstmTraceError:
+        raise
     except OSError as error:
-        raise kind(f"{where}: {reason(error)}") from None
+        raise (file_error(where, error) if kind is FileError else kind(f"{where}: {reason(error)}")) from None
     except ValueError as error:
         raise kind(f"{where}: {error}") from None
 

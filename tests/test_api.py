@@ -90,7 +90,7 @@ def test_a_trace_is_saved_and_loaded(tmp_path: Path) -> None:
     trace.save(tmp_path / "t.json")
     again = lt.load(tmp_path / "t.json")
     np.testing.assert_array_equal(again["h_t"], trace["h_t"])
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     assert "h_t" in again.report()
     assert list(again.to_frame().columns) == ["layer", "direction", "t", "batch", "line", "op", "unit", "value"]
     with pytest.raises(FileError, match="no such file"):
@@ -175,8 +175,9 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: T.report(digits=True), "digits: expected a whole number from 0 to 17, found true"),
     (lambda: T.report(significant=0), "significant: expected a whole number from 1 to 17, found 0"),
     (lambda: T.report(digits_of={"c_t": 18}), "digits of c_t: expected a whole number from 0 to 17, found 18"),
-    (lambda: T.save(3), "path: expected the path of a file, found 3"),
-    (lambda: lt.load(3), "path: expected the path of a file, found 3"),
+    (lambda: T.save(3), "path: expected the path of a file, or a stream that is open for writing, found 3"),
+    (lambda: T.to_csv(3), "path: expected the path of a file, or a stream that is open for writing, found 3"),
+    (lambda: lt.load(3), "path: expected the path of a file, an open stream, or bytes, found 3"),
     (lambda: lt.inspect(3), "path: expected the path of a file, found 3"),
     (lambda: lt.run(ONE, X, batch_first="no"), "batch_first: expected true or false, found the text 'no'"),
     (lambda: lt.run(ONE, X, batch_first=1), "batch_first: expected true or false, found 1"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from . import ROOT
@@ -49,3 +50,17 @@ def test_the_python_runs(folder: Path) -> None:
     subprocess.run(["/bin/sh", "-c", "lstm-trace example q19 > q19.yaml"], check=True)
     (text,) = re.findall(r"```python\n(.*?)```", SECTIONS["Python"], re.S)
     exec(compile(text, "README.md", "exec"), {})  # noqa: S102
+
+
+def test_the_first_lines_give_the_gates_of_a_model() -> None:
+    (text,) = re.findall(r"```python\n(.*?)```", README.partition("\n## ")[0], re.S)
+    assert len(text.splitlines()) == 3
+    rng = np.random.default_rng(3)
+    shapes = {f"W_{side}{gate}": (3, width) for side, width in (("x", 2), ("h", 3)) for gate in "ifco"}
+    weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    here = {"my_lstm": weights, "x": rng.normal(size=(4, 2))}
+    exec(compile(text, "README.md", "exec"), here)  # noqa: S102
+    gates = here["gates"]
+    assert list(gates.columns) == [f"{line}[{unit}]" for line in ("i_t", "f_t", "c_tilde", "o_t") for unit in range(3)]
+    z = weights["W_xi"] @ here["x"][0]  # the state before the first step is zero
+    np.testing.assert_allclose(gates.iloc[0, :3], 1 / (1 + np.exp(-z)), rtol=1e-14)

@@ -23,7 +23,7 @@ OTHER = lt.run(weights(30) | {"W_xi": np.ones((30, 5))}, X)
 
 def broken() -> Any:
     trace = lt.run(weights(3), X)
-    trace["f_t"][7, 0, 1] = 0.5
+    trace.lines["0/forward"]["f_t"][7, 0, 1] = 0.5
     return lt.verify(trace)
 
 

@@ -183,7 +183,7 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     >>> import lstm_trace as lt
     >>> a, b = (lt.run({"W": [[w]]}, [[x]], cell={"equations": "h_t = W @ x_t"}) for w, x in ((2, 3), (5, 7)))
     >>> found = secants(a, b, "h_t[0]")
-    >>> found["d_x_t"].item(), found.sums["0/adjoint-forward"]["d_W"].item(), lt.verify(found).status
+    >>> found["d_x_t"].item(), found.sums["0/adjoint-forward"]["d_W"].item(), lt.verify(found).verdict
     (3.5, 5.0, 'verified')
     """
     value, base, trace = compared_rows(a, b, of, row)

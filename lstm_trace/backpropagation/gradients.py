@@ -232,7 +232,7 @@ def backward(
     >>> cell = {"equations": "h_t = W_h @ h_prev + W_x @ x_t\\ncarry: h_prev <- h_t"}
     >>> trace = lt.run({"W_h": [[0.5]], "W_x": [[2.0]]}, [[1.0], [3.0]], cell=cell)
     >>> back = backward(trace, of="1/h_t[0]")
-    >>> back["d_h_t"].ravel().tolist(), lt.verify(back).status
+    >>> back["d_h_t"].ravel().tolist(), lt.verify(back).verdict
     ([0.5, 1.0], 'verified')
     """
     trace = forward(trace)

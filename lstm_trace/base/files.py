@@ -115,6 +115,8 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
 
     try:
         return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except FileError:
+        raise
     except json.JSONDecodeError as error:
         cut = "; is it cut off?" if error.pos >= len(text.rstrip()) else ""
         raise FileError(f"{path}: line {error.lineno}: {error.msg[:1].lower()}{error.msg[1:]}{cut}") from None

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from inspect import Parameter as Named, cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+from ..errors import OptionError
+
 _SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")
 
 
@@ -107,3 +109,15 @@ def documented(thing: Any) -> tuple[str, dict[str, str]]:
     summary, *sections = _SECTION.split(cleandoc(thing.__doc__ or ""))
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", "\n".join(sections), re.M)
     return summary, {name: " ".join(text.split()) for name, text in entries}
+
+
+def name_list(text: str) -> tuple[str, ...]:
+    """Names of lines: split at the commas outside parentheses and brackets. Raises OptionError if there are none.
+
+    >>> name_list("W_xi[0,1], c_t * max(a, b)")
+    ('W_xi[0,1]', 'c_t * max(a, b)')
+    """
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())
+    if not names:
+        raise OptionError(f"expected comma-separated names of lines, found {text!r}")
+    return names

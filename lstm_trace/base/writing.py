@@ -17,28 +17,36 @@ import shutil
 import stat
 import sys
 import tempfile
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 from zlib import crc32
 
-from ..errors import FileError, reason
+from ..errors import FileError, file_error
 
 if sys.platform != "win32":
     import fcntl
 
 
-def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
+#: A path, or an open stream that takes text or bytes.
+Target = str | Path | IO[Any]
+
+
+def format_of(path: Target, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
     """The format in which a file is written, determined by its suffix.
 
     formats: suffix to format. what: what is written, in the plural, for the message. otherwise: the format for standard
     output ('-'), and for a device or pipe, which has no suffix. more: how else to set the format, to end the message.
 
-    Raises FileError for a suffix that is not in `formats`, with the list.
+    Raises FileError for a suffix that is not in `formats`, with the list, and for an open stream.
     """
+    if not isinstance(path, str | Path):
+        raise FileError(f"a stream has no suffix: give format=, one of {', '.join(dict.fromkeys(formats.values()))}")
     if str(path) == "-" or is_device(path):
         return otherwise
     suffix = Path(path).suffix.lower()
@@ -48,8 +56,10 @@ def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise
     return formats[suffix]
 
 
-def is_device(path: str | Path) -> bool:
-    """Whether the path is a device or pipe, which takes text and is not a file."""
+def is_device(path: Target) -> bool:
+    """Whether the path is a device, pipe or stream, which takes text and is not a file."""
+    if not isinstance(path, str | Path):
+        return True
     there = Path(path)
     return there.exists() and not there.is_file() and not there.is_dir()
 
@@ -63,14 +73,17 @@ def destination(path: str | Path) -> Path:
 
 
 @contextmanager
-def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
-    """A file that appears under its name only when it is complete; '-' is standard output.
+def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
+    """A file that appears under its name only when it is complete; '-' is standard output, and a stream stays open.
 
     durable: make sure that the file survives a failure of the machine. Otherwise a renamed file may be empty
     afterwards, since many file systems write the name before the content.
     Leftovers of killed writers of the same file are removed.
     Raises FileError if the folder cannot be written, or a device takes no more.
     """
+    if not isinstance(path, str | Path):
+        yield _taking(path, "b" in mode)
+        return
     if str(path) == "-":
         if "b" in mode:
             yield sys.stdout.buffer
@@ -88,7 +101,7 @@ def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterato
         except OSError as error:
             if error.errno is None or (error.filename and str(error.filename) != str(path)):  # not about this file
                 raise
-            raise FileError(f"{path}: {reason(error)}") from None
+            raise file_error(str(path), error) from None
         return
     target = destination(path)  # a link is kept, and its target is written
     try:
@@ -111,7 +124,25 @@ def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterato
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # not about this file
             raise
-        raise FileError(f"{path}: {reason(error)}") from None
+        raise file_error(str(path), error) from None
+
+
+def _taking(stream: IO[Any], binary: bool) -> Any:
+    """The stream, or if it takes text instead of bytes, or bytes instead of text, one in front of it."""
+    if hasattr(stream, "encoding") != binary:
+        return stream
+    decoder = getincrementaldecoder("utf-8")()
+
+    def converted(content: Any) -> Any:
+        try:
+            return decoder.decode(content) if binary else content.encode()
+        except UnicodeDecodeError:
+            raise FileError("this format is not text, and the stream takes text: open it in binary mode") from None
+
+    return SimpleNamespace(
+        write=lambda content: stream.write(converted(content)),
+        writelines=lambda pieces: stream.writelines(map(converted, pieces)),
+    )
 
 
 def flush_names(folder: Path) -> None:

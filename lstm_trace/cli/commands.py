@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from ..base.option import Option, Parameter, annotated, documented, keys_of, parameters
+from ..base.option import Option, Parameter, annotated, documented, keys_of, name_list, parameters
 from ..errors import nearest
 
 Command = Callable[..., Any]
@@ -35,7 +35,7 @@ class OutputPath(click.Path):
 
 
 class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
-    """A text that a function converts to a value; its ValueError becomes the message."""
+    """A text that a function converts to a value; its error becomes the message."""
 
     name = "text"
 
@@ -47,14 +47,6 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
             return self.read(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
-
-
-def name_list(text: str) -> tuple[str, ...]:
-    """Names of lines: split at the commas outside parentheses and brackets."""
-    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())
-    if not names:
-        raise ValueError(f"expected comma-separated names of lines, found {text!r}")
-    return names
 
 
 def unit_list(text: str) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from ..base.arrays import Array
 from ..base.remark import Remark
 from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import FileError, LstmTraceError, OptionError, reason
+from ..errors import FileError, LstmTraceError, NotFoundError, OptionError, reason
 from ..model.model import Model
 from .job import CorpusJob, states
 from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
@@ -136,7 +136,7 @@ def reading(path: Path) -> Iterator[None]:
     except (LstmTraceError, MemoryError):
         raise
     except FileNotFoundError:
-        raise FileError(f"{path}: this file does not exist (any more); run the corpus again") from None
+        raise NotFoundError(f"{path}: this file does not exist (any more); run the corpus again") from None
     except Exception as error:  # each library has its own errors, some of them plain Exceptions
         if isinstance(error, OSError) and error.errno:  # from the system, not from the content
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import conveniences
 from ..base.extras import missing
-from ..errors import FileError, MissingError, OptionError
+from ..errors import FileError, MissingError, NotFoundError, OptionError
 from ..trace.argument_types import checked
 from .manifest import INDEX, MANIFEST, Manifest, place_of, read_failed, read_manifest, read_model
 from .part_file import Part
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @checked
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class States:
     """The states of a corpus, in the files of a folder. Made by `corpus.run`, or opened by `corpus.open`."""
 
@@ -37,7 +37,8 @@ class States:
         """The folder's description of itself. Raises FileError."""
         found = read_manifest(self.folder)
         if found is None:
-            raise FileError(f"{self.folder}: there is no {MANIFEST}; give a folder that lstm-trace corpus run has made")
+            said = f"{self.folder}: there is no {MANIFEST}"
+            raise NotFoundError(f"{said}; give a folder that lstm-trace corpus run has made")
         return found
 
     @property

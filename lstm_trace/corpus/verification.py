@@ -56,7 +56,7 @@ class Damage(NamedTuple):
     bound: float
 
 
-@dataclass(repr=False)
+@dataclass(eq=False, repr=False)
 class CorpusVerification(Finding):
     """What `verify` found.
 
@@ -86,14 +86,17 @@ class CorpusVerification(Finding):
         return [in_words(one, strings()) for one in self.others]
 
     @property
-    def status(self) -> str:
+    def verdict(self) -> str:
         """`verified`, `failed` or `inconclusive`."""
         if self.wrong or self.others:
             return "failed"
         return "inconclusive" if self.undecided or not self.values else "verified"
 
+    def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
+        return {"verdict": self.verdict, **super()._facts(tables)}
+
     def __repr__(self) -> str:
-        return f"<CorpusVerification {self.status}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
+        return f"<CorpusVerification {self.verdict}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
 
     def title(self, words: Words) -> str:
         """What was done."""
@@ -106,7 +109,7 @@ class CorpusVerification(Finding):
         if len(self.others) > LISTED:
             yield words.word("corpus.faults.more", n=words.number(len(self.others) - LISTED))
         compared = self._compared(words)
-        yield compared if self.others else words.word(f"corpus.{self.status}", what=compared)
+        yield compared if self.others else words.word(f"corpus.{self.verdict}", what=compared)
         if self.steps:
             values = words.count("counted.values", self.lines)
             yield words.word("corpus.largest", most=f"{self.largest:.2g}", values=values)
@@ -276,7 +279,7 @@ def _compare(
     other = models[1].run(x, record=[f"{block.scope}/{block.line}" for block in stored], **named)
     proof, dtype = verified(trace), trace.header.dtype
     found.lines += proof.verified
-    if proof.status == "failed":
+    if proof.verdict == "failed":
         found.fault("corpus.unverified", address=proof.failures[0].address)
     ulp = float(np.finfo(dtype).eps)
     for b, n in enumerate(rows.lengths):

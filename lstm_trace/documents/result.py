@@ -18,11 +18,11 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from ..base import conveniences
 from ..base.display import escape
-from ..base.writing import format_of, is_device, spare, written
+from ..base.writing import Target, format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words, words as strings
 from ..printable import json_text, message
@@ -43,6 +43,7 @@ STYLES = ("documents/blocks.css", "documents/page.css")
 class Result:
     """A result, with its report, files, frame, picture and JSON, and a view in a notebook."""
 
+    __array_ufunc__ = None  # as for a trace
     #: Symbols in its formulas that differ from the standard table.
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     #: The most columns of its text on a terminal.
@@ -89,13 +90,13 @@ class Result:
         text = "".join(self.pieces(format, language=language, width=width))
         return Report(text, lambda kind: self._rendered(kind, language))
 
-    def save(self, path: str | Path, format: str | None = None, *, language: str | None = None) -> None:
-        """Write the result to a file, atomically.
+    def save(self, path: str | Path | IO[Any], format: str | None = None, *, language: str | None = None) -> None:
+        """Write the result to a file, atomically, or to an open stream.
 
         Args:
             path: the suffix determines what is written: a document (`.md`, `.txt`, `.html`, `.tex`, `.typ`, `.pdf`),
                 the facts (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). The picture of
-                `x.md` is written next to it as `x.svg`.
+                `x.md` is written next to it as `x.svg`. An open stream needs `format`.
             format: the format, if the suffix does not determine it.
             language: language of the document and of the picture; as for `report`.
 
@@ -309,7 +310,7 @@ def page(body: Body, words: Words) -> str:
 
 
 def save(
-    result: Result, path: str | Path, format: str | None = None, *, language: str = "en", picture: bool = True,
+    result: Result, path: Target, format: str | None = None, *, language: str = "en", picture: bool = True,
     spared: Iterable[str | Path] = (), width: int | None = None,
 ) -> None:  # fmt: skip
     """Write a result; see `Result.save`.
@@ -325,6 +326,7 @@ def save(
         with written(path, "wb") as file:
             file.write(content_of(result, chosen, language))
     else:
+        picture = picture and isinstance(path, str | Path)
         beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])
         pieces = result.pieces(chosen, language=language, width=width, file=name)

@@ -24,6 +24,8 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
         if not _is_number(array.dtype):
             raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
         return array if dtype is None else cast(array, dtype)
+    except ShapeError:
+        raise
     except ValueError as error:
         raise ShapeError(f"{name}: {error}") from None
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..base.option import name_list
 from ..cell.lines import pointed
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
 from ..cell.shapes import infer
@@ -66,6 +67,8 @@ def read_record(record: Any) -> RecordChoice:
 def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
     if value is None:
         return None
+    if isinstance(value, str):
+        return name_list(value)
     return (value,) if isinstance(value, kind) or not isinstance(value, Iterable) else tuple(value)
 
 

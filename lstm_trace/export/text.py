@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from ..base.arrays import Array
 from ..base.display import guarded
-from ..base.writing import written
+from ..base.writing import Target, written
 from ..formulas.numbers import EXACT, Style
 from ..frames.table import Coded, Column, pieces, places
 from ..printable import printable
@@ -76,13 +76,13 @@ class RowText:
         return to_json(value, inf_nan_mode=self.special).decode()
 
 
-def write(job: ExportJob, path: str | Path) -> None:
+def write(job: ExportJob, path: Target) -> None:
     """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is complete.
 
-    Raises FileError, MissingError.
+    An open stream takes CSV. Raises FileError, MissingError.
     """
     names = job.columns  # a selection that does not exist is refused before a file is begun
-    suffix, head = Path(path).suffix.lower(), ""
+    suffix, head = Path(path).suffix.lower() if isinstance(path, str | Path) else "", ""
     if suffix == ".jsonl":
         how = RowText("}\n{", ",", "}\n", lambda name: f"{_json_text(name)}:", _json_text, "null", "strings")
     else:
@@ -105,10 +105,12 @@ def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
 
     A row consists of a head for its place, a middle for its line and unit, and a number.
     """
-    middle = how.between.join(how.named(name) + "%s" for name in ("line", "op", "unit", "value"))[:-2]
+    middle = how.between.join(how.named(name) + "%s" for name in job.behind)[:-2]
     for part in job.parts():
         entries = [(entry, how.text(entry.line), how.text(entry.op)) for entry in part.lines]
-        middles = [middle % (line, op, unit) for entry, line, op in entries for unit in entry.units]
+        names = [(how.text(name),) for name in chain(*job.unit_names(part))] or repeat(())
+        units = ((line, op, unit) for entry, line, op in entries for unit in entry.units)
+        middles = [middle % (*cells, *name) for cells, name in zip(units, names, strict=False)]
         lines = [entry.line for entry in part.lines for _ in entry.units]
         for piece in part.pieces(PIECE):
             heads = _heads(job, how, piece)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
-from ..base.writing import format_of
+from ..base.writing import Target, format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
 from ..frames.table import TraceTable, check as check_table
+from ..trace.trace import Trace
 from ..view.view import check_style
 from .formats import TABLE_FORMATS, TableFormat
 
@@ -55,8 +58,8 @@ class ExportJob(TraceTable):
 REQUESTS = tuple(field.name for field in fields(ExportJob) if field.name not in ("trace", "selection", "progress"))
 
 
-def export(job: ExportJob, path: str | Path) -> None:
-    """Write the table to `path`; the suffix selects the format, '-' is CSV on standard output.
+def export(job: ExportJob, path: Target) -> None:
+    """Write the table to `path`; the suffix selects the format, '-' is CSV on standard output. A stream takes CSV.
 
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that does not exist.
@@ -66,8 +69,20 @@ def export(job: ExportJob, path: str | Path) -> None:
     import_module(f"{__package__}.{chosen.writer}").write(job, path)
 
 
+def to_csv(
+    trace: Trace, path: Target | None = None, dialect: str = "plain", digits: int | None = None, **options: Any
+) -> str | None:
+    """Write a table of a trace as CSV; see `Trace.to_csv`. options: as for `TraceTable.selected`."""
+    if isinstance(path, str | Path):
+        format_of(path, {".csv": "csv", ".tsv": "tsv"}, "the tables of to_csv", "csv")
+    job = replace(ExportJob.selected(trace, **options), dialect=dialect, digits=Style(digits))
+    made = BytesIO()
+    export(job, made if path is None else path)
+    return made.getvalue().decode() if path is None else None
+
+
 def check(
-    path: str | Path,
+    path: Target,
     shape: str = "long",
     with_inputs: bool = False,
     padding: bool = False,
@@ -79,6 +94,7 @@ def check(
     digits: Style = EXACT,
 ) -> TableFormat:
     """The format; raises what `export` does for a request that can be refused without a trace."""
+    path = path if isinstance(path, str | Path) else "-"
     suffix = format_of(path, {suffix: suffix for suffix in TABLE_FORMATS}, "tables", ".csv")
     chosen = TABLE_FORMATS[suffix]
     if dialect not in DIALECTS:

@@ -14,9 +14,8 @@ from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
-from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .table import UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
+from .table import STEP, UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,8 +149,7 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         import xarray as xr
     except ImportError:
         raise OptionError(missing("to_xarray", "xarray", "use to_frame")) from None
-    chosen = Selection(**selection)
-    table = TraceTable(trace, "wide", chosen, padding=True, all_lines=all_lines)
+    table = TraceTable.selected(trace, shape="wide", padding=True, all_lines=all_lines, **selection)
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
     for part in table.parts():
@@ -164,12 +162,14 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
             ops[entry.line] = entry.op
     if not all_lines:  # padded directions that are merged have a y_t each as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
-    window, rows = chosen.window(trace), chosen.rows(trace)
+    window, rows = table.selection.window(trace), table.selection.rows(trace)
     coordinates: dict[str, Any] = {
         "t": np.array(trace.span[window], np.int32),
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
         "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
     }
+    if first := trace.header.count_from:
+        coordinates[STEP] = ("t", coordinates["t"] + first)
     if held := len(trace.header.step_labels):  # one list per sequence, or one for all
         labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
         texts = np.array(labels, object).T

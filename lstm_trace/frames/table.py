@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
-from itertools import islice
-from typing import Any, Literal, NamedTuple, get_args
+from itertools import chain, islice
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 
@@ -21,17 +21,18 @@ from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..printable import printable
-from ..trace.address import line_name
+from ..trace.address import STATE, line_name
 from ..trace.argument_types import misfit
-from ..trace.labels import step_labels
-from ..trace.rows import Selection, TracePart, parts
+from ..trace.labels import step_labels, unit_names
+from ..trace.rows import Selection, TracePart, parts, read_at_each_step, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
 
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
-#: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that accept only letters and digits.
-NAMES = ("plain", "safe")
+#: How the columns of the wide shape are named: `c_t[0]`; `c_t_0` for programs that accept only letters and digits;
+#: `c_t[rain]` with the problem's label of the unit.
+NAMES = ("plain", "safe", "labels")
 
 
 def check(
@@ -42,19 +43,19 @@ def check(
     if shape not in SHAPES:
         raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
     if names not in NAMES:
-        raise OptionError(f"there are no names {names!r}{nearest(names, NAMES)}; expected {' or '.join(NAMES)}")
+        raise OptionError(f"there are no names {names!r}{nearest(names, NAMES)}; expected {', '.join(NAMES)}")
     if not isinstance(title, (bool, str)):
         raise misfit("title", "true or false, or a text", title)
     if isinstance(title, str) and not title.strip():
         raise OptionError("the title is empty; expected a text that tells this table from others")
-    if with_inputs and shape != "long":
-        raise OptionError(f"premises (--with-inputs) have rows in the shape long only, not in {shape}")
+    if with_inputs and shape == "worked":
+        raise OptionError("--with-inputs is for the shapes long and wide; worked has the numbers in its formulas")
     if shape == "wide":
         return
     if all_lines:
         raise OptionError(f"--all-lines is for the shape wide; {shape} has every line as it is: leave it out")
-    if names == "safe":
-        raise OptionError(f"--names safe is for the shape wide; the columns of {shape} are safe as they are")
+    if names != "plain":
+        raise OptionError(f"--names {names} is for the shape wide; the columns of {shape} are safe as they are")
 
 
 #: Stata accepts 32 characters; a unit's number of up to five digits follows.
@@ -73,7 +74,9 @@ def safe_names(trace: Trace) -> dict[str, str]:
     'W_xi_x_t'
     """
     lines = dict.fromkeys(line for stage in trace.stages for line in stage.cell.lines)
-    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines)])
+    cells = [stage.cell for stage in trace.stages]
+    read = [name for cell in cells for name in (*cell.inputs, *cell.states, *cell.parameters)]
+    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines), *read])
 
 
 def resolved(lines: Iterable[str]) -> dict[str, str]:
@@ -96,11 +99,13 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
-    """The columns of a line, one per unit. safe: the names to use, if safe names are requested."""
+def columns(line: str, units: Sequence[int | str], safe: dict[str, str] | None) -> list[str]:
+    """The columns of a line, or of a column of a matrix, one per unit. safe: the safe names, if these are requested."""
+    name, _, k = line.rstrip("]").partition("[:,") if "[:," in line else (line, "", "")
     if safe is None:
-        return [f"{line}[{unit}]" for unit in units]
-    return [f"{safe[line]}_{unit}" for unit in units]  # the number has no _, so these are distinct as well
+        return [f"{name}[{unit},{k}]" if k else f"{name}[{unit}]" for unit in units]
+    # the number has no _, so these are distinct as well
+    return [f"{safe[name]}_r{unit}c{k}" if k else f"{safe[name]}_{unit}" for unit in units]
 
 
 #: The columns after the place of a row; in the shape wide one column per line and unit.
@@ -108,12 +113,15 @@ BEHIND = {
     "long": ("line", "op", "unit", "value"),
     "worked": ("line", "unit", "symbol", "formula", "substituted", "value"),
 }
-#: Optional columns; the token is present if steps have labels.
-TITLE, TOKEN, VALID = "title", "token", "valid"
+#: Optional columns: the token is present if steps have labels; the step and the name of the unit, as a report has them,
+#: are present if they can differ from t and unit.
+TITLE, STEP, TOKEN, VALID, UNIT_NAME = "title", "step", "token", "valid", "unit_name"
 #: The integer type; a larger one if a trace needs it.
-WHOLE = {"layer": np.int16, "t": np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
+WHOLE = {"layer": np.int16, "t": np.int32, STEP: np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
 #: Columns of few texts whose order has no meaning; in the others it is the order of computation.
-UNORDERED = (TITLE, TOKEN)
+UNORDERED = (TITLE, TOKEN, UNIT_NAME)
+#: Maximum number of columns with inputs: that of a spreadsheet.
+WIDEST = 1 << 14
 #: Maximum length of a title, which is in every row.
 LONGEST_TITLE = 200
 
@@ -123,11 +131,11 @@ class TraceTable:
     """A table of a trace.
 
     shape: `long`, one row per value; `wide`, one row per step, with one column per line and unit; `worked`, one row per
-    value with its formula. with_inputs: include premises (long only). padding: keep the steps beyond a sequence's
-    length, with a column `valid`. all_lines: include unnamed lines (wide only); otherwise they have columns only if
-    `only` or the request names them, or if no line has a name. names: `safe` for columns made of letters, digits and
-    `_` (wide only). title: a first column, the trace's title or another text, that identifies the trace in concatenated
-    tables.
+    value with its formula. with_inputs: include premises (not worked); in the shape wide they are all that a step
+    reads. padding: keep the steps beyond a sequence's length, with a column `valid`. all_lines: include unnamed lines
+    (wide only); otherwise they have columns only if `only` or the request names them, or if no line has a name. names:
+    how columns are named (wide only). title: a first column, the trace's title or another text, that identifies the
+    trace in concatenated tables.
     """
 
     trace: Trace
@@ -140,18 +148,33 @@ class TraceTable:
     title: bool | str = False
 
     @classmethod
-    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> TraceTable:
-        """The table with these options, among them those of its selection: only, layer, direction, steps, batch, unit.
+    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> Self:
+        """The table with these options, among them those of its selection: only (or line), layer, direction, steps (or
+        t), batch, unit.
 
         Raises OptionError for an unknown option, or one that does not apply to the shape.
         """
         asked = {name: options.pop(name) for name in signature(check).parameters if name in options}
         check(**asked)
-        return cls(trace, selection=Selection(**options), padding=padding, **asked)
+        return cls(trace, selection=Selection(**renamed(options)), padding=padding, **asked)
 
     def parts(self) -> Iterator[TracePart]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""
-        return parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
+        found = parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
+        return self._fitting(found) if self.with_inputs and self.shape == "wide" else found
+
+    @staticmethod
+    def _fitting(found: Iterator[TracePart]) -> Iterator[TracePart]:
+        """The parts. Raises OptionError for more columns than a spreadsheet has."""
+        parts, widths = list(found), dict[str, int]()
+        for entry in (entry for part in parts for entry in part.lines):
+            widths[entry.line] = max(widths.get(entry.line, 0), len(entry.units))
+        if (count := sum(widths.values())) > WIDEST:
+            raise OptionError(
+                f"--with-inputs would make {count:,} columns, and at most {WIDEST:,} are written: choose some, "
+                "for example --only z_i,x_t,h_prev, or the shape long"
+            )
+        return iter(parts)
 
     @cached_property
     def _chosen(self) -> Selection:
@@ -160,8 +183,11 @@ class TraceTable:
             return self.selection
         asked = {line_name(name) for name in self.trace.header.ask}
         recorded = (line for stage, line, _ in self.trace.recorded() if self.selection.places(stage))
-        named = tuple(dict.fromkeys(line.name for line in recorded if line.assigned or line.name in asked))
-        return replace(self.selection, only=named) if named else self.selection
+        named = dict.fromkeys(line.name for line in recorded if line.assigned or line.name in asked)
+        if named and self.with_inputs:
+            read = (name for stage in self.trace.stages for name, *_ in read_at_each_step(self.trace, stage))
+            named |= dict.fromkeys(name.partition("[:,")[0] for name in read)
+        return replace(self.selection, only=tuple(named)) if named else self.selection
 
     @property
     def rows(self) -> int:
@@ -174,17 +200,61 @@ class TraceTable:
     def places(self) -> tuple[str, ...]:
         """The columns that identify the place of a row."""
         title, valid = (TITLE,) if self.title is not False else (), (VALID,) if self.padding else ()
+        step = (STEP,) if self.trace.header.count_from else ()
         token = (TOKEN,) if self.trace.header.step_labels else ()
-        return (*title, "layer", "direction", "t", *token, "batch", *valid)
+        return (*title, "layer", "direction", "t", *step, *token, "batch", *valid)
+
+    @property
+    def are_named(self) -> bool:
+        """Whether a report may call units otherwise than by their numbers from 0."""
+        return bool(self.trace.header.names or self.trace.header.count_from)
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The columns after the place of a row; none in the shape wide."""
+        found = BEHIND.get(self.shape, ())
+        if not self.are_named:
+            return found
+        return tuple(chain.from_iterable((name, UNIT_NAME) if name == "unit" else (name,) for name in found))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns. Raises MissingError for an empty selection."""
-        return (*self.places, *(BEHIND.get(self.shape) or dict.fromkeys(n for p in self.parts() for n in self.of(p))))
+        return (*self.places, *(self.behind or dict.fromkeys(name for p in self.parts() for name in self.of(p))))
 
     def of(self, part: TracePart) -> list[str]:
-        """The columns for the values of a part in the shape wide."""
-        return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+        """The columns for the values of a part in the shape wide. Raises OptionError if labels are not unique."""
+        if self.names != "labels":
+            return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+        return [name for entry in part.lines for name in self._labelled[part.layer, part.direction, entry.line]]
+
+    @cached_property
+    def _labelled(self) -> dict[tuple[Any, ...], list[str]]:
+        """By layer, direction and line, the columns with the labels of the units, or with numbers from 0."""
+        found, units = {}, dict[str, int]()
+        for part in self.parts():
+            for entry, names in zip(part.lines, self.unit_names(part, 0), strict=True):
+                heads = found[part.layer, part.direction, entry.line] = columns(entry.line, names, None)
+                for head, unit in zip(heads, entry.units, strict=True):
+                    if units.setdefault(head, unit) != unit:
+                        raise OptionError(f"--names labels: two units would have the column {head}; use --names plain")
+        return found
+
+    def unit_names(self, part: TracePart, first: int | None = None) -> list[list[str]]:
+        """For each line of a part, the names of its units as a report has them; nothing if these are their numbers.
+
+        first: the number of the first unit of a line without labels; as in the problem if None.
+        """
+        if first is None and not self.are_named:
+            return []
+        stage = None if part.layer is None else self.trace.stage(f"{part.layer}/{part.direction}")
+        first = self.trace.header.count_from if first is None else first
+        found = []
+        for line, _, units, width in part.lines:
+            name = line.partition("[:,")[0]
+            names = unit_names(self.trace, stage, STATE.get(name, name), width, first)[units.start : units.stop]
+            found.append([text.encode("utf-8", "replace").decode() for text in names])
+        return found
 
     @cached_property
     def _safe(self) -> dict[str, str] | None:
@@ -201,6 +271,7 @@ class TraceTable:
             "direction": tuple(name for name in DIRECTIONS if name in there),
             "line": tuple(dict.fromkeys(entry.line for entry in entries)),
             "op": tuple(dict.fromkeys(entry.op for entry in entries)),
+            UNIT_NAME: tuple(dict.fromkeys(text for part in parts for text in chain(*self.unit_names(part)))),
         }
 
     @cached_property
@@ -225,7 +296,8 @@ class TraceTable:
     @cached_property
     def whole(self) -> dict[str, Any]:
         """The type of each integer column."""
-        largest = {"layer": 0, "t": self.trace.span.stop - 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
+        last = self.trace.span.stop - 1
+        largest = {"layer": 0, "t": last, STEP: last + 1, "batch": self.trace.batch - 1, "unit": 0, VALID: 1}
         for part in self.parts():
             largest["layer"] = max(largest["layer"], part.layer or 0)
             largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
@@ -312,7 +384,8 @@ def _places(
     table: TraceTable, layer: Array, direction: Array, t: Array, batch: Array, valid: Array
 ) -> dict[str, Column]:
     """The columns of places, given as numbers."""
-    numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
+    step = np.where(t < 0, -1, t + table.trace.header.count_from)
+    numbers = {"layer": layer, "t": t, STEP: step, "batch": batch, VALID: valid}
     codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
     if TOKEN in table.places:
         of = table.tokens[1]
@@ -348,8 +421,17 @@ def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
         "line": _each(_coded(table, "line", line), np.tile, part.count),
         "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
+        **_unit_name(table, chain(*table.unit_names(part)), part.count),
         "value": np.array(part.values).reshape(-1),
     }
+
+
+def _unit_name(table: TraceTable, names: Iterable[str], times: int = 1) -> dict[str, Column]:
+    """The names of units as a column, repeated as a whole, if the table has it."""
+    if UNIT_NAME not in table.behind:
+        return {}
+    codes = _at(table, UNIT_NAME)
+    return {UNIT_NAME: _each(_coded(table, UNIT_NAME, np.array([codes[name] for name in names])), np.tile, times)}
 
 
 def _at(table: TraceTable, name: str) -> dict[str, int]:
@@ -362,10 +444,19 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     directions, lines = (_at(table, name) for name in ("direction", "line"))
     direction = np.array([directions[name] for name in of["direction"]])
     layer, t, batch, valid = (np.array(of[name]) for name in ("layer", "t", "batch", "valid"))
+    names: dict[tuple[Any, ...], str] = {}
+    for part in table.parts():
+        for entry, some in zip(part.lines, table.unit_names(part), strict=False):  # there are none, or all
+            names |= {
+                (part.layer, part.direction, entry.line, *each): name
+                for *each, name in zip(entry.units, some, strict=True)
+            }
+    named = (names[*row[:2], row.line, row.unit] for row in rows)
     return {
         **_places(table, layer, direction, t, batch, valid),
         "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
+        **_unit_name(table, named),
         **{name: of[name] for name in ("symbol", "formula", "substituted")},
         "value": np.array(of["value"], table.trace.header.dtype),
     }

@@ -281,7 +281,7 @@ class Match(NamedTuple):
     error: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Identification(Result):
     """The result of the search. as_read: the reading defined by the file's names or layout, with its own error.
 

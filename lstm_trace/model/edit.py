@@ -18,6 +18,7 @@ from ..engine.run import rerun
 from ..errors import CellError, MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
+from ..trace.edited import put
 from ..trace.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
@@ -145,7 +146,7 @@ class Changes:
         elif whole and "/" not in text:
             self.larger["x"] = to_list(array)
         else:
-            self.x = self._put(text, there if self.x is None else self.x, address, array)
+            self.x = put(self.trace, "x", text, there if self.x is None else self.x, address, array)
 
     def _parameter(self, text: str, address: Address, array: Array) -> None:
         there = self.trace.parameters[address.scope][address.line]
@@ -187,7 +188,8 @@ class Changes:
     def _put_into(self, part: str, scope: str, name: str, text: str, address: Address, array: Array) -> None:
         """Put other numbers into an array of the trace, in the copy of it if it was changed before."""
         mine = getattr(self, part).setdefault(scope, {})
-        mine[name] = self._put(text, mine.get(name, getattr(self.trace, part)[scope][name]), address, array)
+        there = mine.get(name, getattr(self.trace, part)[scope][name])
+        mine[name] = put(self.trace, part, text, there, address, array)
 
     def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
         """The stages that an address may mean, among those that contain the named value."""
@@ -201,24 +203,6 @@ class Changes:
         if len(scopes) > 1:
             raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
         return scopes[0]
-
-    def _put(self, text: str, there: Array, address: Address, array: Array) -> Array:
-        """A copy of an array with other numbers at the address. Raises MissingError, ShapeError."""
-        found = np.array(there)
-        step = slice(None) if address.t is None else self.trace.index(address.t)
-        row = slice(None) if address.b is None else address.b
-        is_weight = address.line in self.trace.parameters.get(address.scope, {})
-        axes = {3: (step, row), 2: () if is_weight else (row,)}.get(found.ndim, ())
-        sizes, unit = found.shape[len(axes) :], address.unit or ()
-        if len(unit) > len(sizes) or any(n >= size for n, size in zip(unit, sizes, strict=False)):
-            raise MissingError(f"{text}: {address.line} has shape {sizes}; there is no [{','.join(map(str, unit))}]")
-        at: Any = (*axes, *unit)
-        if found[at].shape != array.shape:
-            form = "a number" if found[at].shape == () else f"an array of shape {found[at].shape}"
-            said = "a number" if array.shape == () else f"one of shape {array.shape}"
-            raise ShapeError(f"{text}: expected {form}, found {said}")
-        found[at] = array
-        return found
 
     def _add(self, text: str, array: Array) -> None:
         """Add a weight that is missing, or replace one by another shape."""

@@ -34,7 +34,7 @@ NETWORK = ("merge", "padding", "direction")
 
 
 @checked
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 

@@ -127,7 +127,7 @@ class Reference:
     where: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ValueDerivation(Result):
     """One number of a trace. Its words are in `language`; `worded` has it in another one.
 

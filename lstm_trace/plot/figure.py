@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ..base import page
 from ..base.display import escape
@@ -28,7 +28,7 @@ SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".jso
 SCRIPT = "plot/heat.js"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Figure:
     """A picture: panels, from which every format is rendered, and the values behind them.
 
@@ -109,12 +109,12 @@ class Figure:
         """
         return vega.specification(self.title, self.caption, self.grids, self.words)
 
-    def save(self, path: str | Path, format: str | None = None) -> None:
+    def save(self, path: str | Path | IO[Any], format: str | None = None) -> None:
         """Write the picture to a file.
 
         Args:
             path: a path that ends in `.svg`, `.png`, `.html` or `.json` (a Vega-Lite specification); `-` is standard
-                output.
+                output. An open stream needs `format`.
             format: `svg`, `png`, `html` or `json`, if the suffix does not determine it.
 
         Raises:

@@ -12,7 +12,7 @@ from ..documents.markdown import MATH
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..trace.argument_types import checked
-from ..trace.rows import Selection
+from ..trace.rows import Selection, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import usual_style
 from ..view.view import Detail
@@ -104,6 +104,7 @@ def options_of(format: str, **given: Any) -> Options:
         )
     if given.get("count_from") not in (None, 0, 1) or isinstance(given.get("count_from"), bool):
         raise OptionError(f"count_from: expected 0 or 1, found {describe(given['count_from'])}")
+    given = renamed(given)
     if chosen := {name: given.pop(name) for name in tuple(Selection.__dataclass_fields__) if name in given}:
         given["selection"] = Selection(**chosen)
     style = {field: value for name, field in STYLE.items() if (value := given.pop(name, None)) is not None}

@@ -86,7 +86,7 @@ def pdf(traces: Trace | Sequence[Trace], sources: Sequence[str | Source] = (), *
     return typst.pdf(report(traces, "typ", sources, **options))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """Traces whose worked solutions are in one document.
 

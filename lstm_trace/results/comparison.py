@@ -109,9 +109,16 @@ def facts(result: Comparison) -> dict[str, Any]:
         output |= {"end": str(there.end), "at_end": word(there.at_end)}
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
-    found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
+    found = {"same": result.same, "verdict": result.verdict, "sentences": list(sentences(result, strings()))}
     units = _unit_table(result).facts()["rows"]
-    return {**found, "notes": list(result.notes), "units": units, "output": output, "lines": lines}
+    return {
+        **found,
+        "premises": list(result.premises),
+        "notes": list(result.notes),
+        "units": units,
+        "output": output,
+        "lines": lines,
+    }
 
 
 def _lines(result: Comparison) -> LongTable:

@@ -18,6 +18,7 @@ from ..languages.strings import Words, words as strings
 from ..report.options import Options
 from ..report.report import FORMATS, document, shown
 from ..trace.held import remark_on_holds
+from ..trace.rows import renamed
 from ..trace.trace import Trace
 from . import EXPLANATIONS
 
@@ -44,6 +45,7 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     if of is not None:
         options["of"] = of
     takes = parameters(explaining(how))
+    options = renamed(options, takes)
     others = (name for name in options if name not in takes)
     foreign = {name: [one for one in EXPLANATIONS if name in parameters(explaining(one))] for name in others}
     wrong = (

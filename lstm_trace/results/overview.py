@@ -23,7 +23,7 @@ def html(trace: Trace) -> str:
     return Overview(trace)._repr_html_()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overview(Finding):
     """The contents of a trace."""
 

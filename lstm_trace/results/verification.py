@@ -43,7 +43,7 @@ def facts(result: Verification) -> dict[str, Any]:
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
     unsure = [{**one._asdict(), "what": in_words(one.what, strings())} for one in result.unknown]
     rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
-    return {"status": result.status, "sentences": list(sentences(result, strings())), **counts, **rest}
+    return {"verdict": result.verdict, "sentences": list(sentences(result, strings())), **counts, **rest}
 
 
 def _failures(result: Verification) -> LongTable:
@@ -63,7 +63,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     most: maximum number of failures that are named.
     """
     values = words.count("counted.values", result.verified)
-    yield words.word(f"verification.{result.status}", values=values, n=words.number(result.failed))
+    yield words.word(f"verification.{result.verdict}", values=values, n=words.number(result.failed))
     for failure in result.failures[:most]:
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=words.number(failure.values - 1))

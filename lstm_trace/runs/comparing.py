@@ -149,7 +149,7 @@ class VerificationReply(Record):
     document: Document
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NumberReply(DescribedSchema, ValueDerivation):
     """One value.
 
@@ -279,7 +279,7 @@ def verified(path: str, language: str | None = None) -> bytes:
     found = verify(opened(path))
     failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    verdict: Any = found.status
+    verdict: Any = found.verdict
     text, document = "\n".join(verdict_of(found, words())), _document(found, language)
     return as_json(VerificationReply(verdict, text, checked, failures, document))
 

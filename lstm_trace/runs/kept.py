@@ -167,12 +167,12 @@ def _as_folder_error(what: str, path: str | Path) -> Iterator[None]:
     """Convert file system errors about the run at `path` to RunFolderError; clients must not see our paths."""
     try:
         yield
-    except OSError as error:
-        raise RunFolderError(f"{what}: {reason(error, paths=False)}") from None
     except FileError as error:
         if isinstance(cause := error.__context__, OSError):
             raise RunFolderError(f"{what}: {reason(cause, paths=False)}") from None
         raise FileError(*(problem.replace(str(path), "the run") for problem in error.problems)) from None
+    except OSError as error:
+        raise RunFolderError(f"{what}: {reason(error, paths=False)}") from None
 
 
 def _identity(path: str) -> tuple[int, int] | None:

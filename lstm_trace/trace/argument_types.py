@@ -8,14 +8,32 @@ from inspect import isfunction, signature
 from numbers import Integral, Real
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
 from ..base.arrays import describe
+from ..base.option import name_list
 from ..errors import OptionError, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """A stream, as far as it can be told from a path."""
+
+    def write(self, content: Any, /) -> Any:
+        """Take some text or bytes."""
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A stream, as far as it can be told from a path."""
+
+    def read(self) -> Any:
+        """All of its text or bytes."""
+
 
 _TRUTHS = (bool, np.bool_)
 _NAMES = "a name, or a list of names"
@@ -31,7 +49,10 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "str": ((str,), "text"),
     "Of": ((str,), "text"),
     "str | Path": ((str, Path), "the path of a file"),
+    "str | Path | IO[Any]": ((str, Path, Writable), "the path of a file, or a stream that is open for writing"),
+    "str | Path | IO[Any] | bytes": ((str, Path, Readable, bytes), "the path of a file, an open stream, or bytes"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
+    "Mapping[str, Any]": ((Mapping,), "a mapping, as in {'name': value}"),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
     "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),
     "Sequence[float]": ((Iterable,), "a list of numbers"),
@@ -43,12 +64,15 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
         ("Callable[[Model], None] | None", "Progress | None", "Check | None"), ((Callable, NoneType), "a function")
     ),
 }
-KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in ("bool", "float", "int", "str")}
+KINDS |= {
+    f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1])
+    for name in ("bool", "float", "int", "str", "str | Path | IO[Any]")
+}
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
-    """One name or several as a tuple. Raises OptionError if a value is not a name."""
-    found = (value,) if isinstance(value, str) else tuple(value)
+    """The names in a list, or in a text with commas, as a tuple. Raises OptionError if a value is not a name."""
+    found = name_list(value) if isinstance(value, str) else tuple(value)
     for one in found:
         if not isinstance(one, str):
             raise misfit(argument, _NAMES, one)

@@ -101,6 +101,47 @@ def axis(trace: Trace, stage: Stage, name: str) -> Axis:
     return "y" if of in readout(owner.cell) else "h"
 
 
+def vectors(trace: Trace, stage: Stage, name: str, width: int) -> list[tuple[Axis, int]]:
+    """The kinds of the vectors that a value concatenates, with their widths; a number is a unit."""
+    line = stage.cell.by_name.get(name)
+    if line is None or line.op != "concat":
+        return [(axis(trace, stage, name), width)]
+    found: list[tuple[Axis, int]] = []
+    for operand in line.operands:
+        values = trace.operand(stage.scope, operand, slice(0, 1))
+        size = 1 if values is None else values.shape[-1]
+        found += vectors(trace, stage, operand, size) if isinstance(operand, str) else [("h", 1)]
+    return found
+
+
+def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: int) -> list[str]:
+    """How a report calls each unit of a value: by its label, or by its number.
+
+    In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
+
+    Args:
+        trace: the trace that contains the stage.
+        stage: the stage of the value; None for the input.
+        name: name of a line, input, state or parameter, whose rows have the names of the units that they belong to.
+        width: number of units.
+        first: number of the first unit.
+    """
+
+    def named(of: Axis | None, width: int) -> list[str]:
+        return list((of and labels(trace, of, width)) or map(str, range(first, first + width)))
+
+    if stage is None:
+        return named("x" if name == "x_t" else None, width)
+    owner = trace.stage(stage.owner)
+    of = dict(reversed(stage.cell.gradient)).get(name, name)
+    for line in owner.cell.parameters.get(of, ())[:1]:
+        by_row = line.product[1] if line.product and line.op == "vecmat" else line.name
+        return named(axis(trace, owner, by_row), width)
+    parts = vectors(trace, stage, name, width)
+    found = [text for part in parts for text in named(*part)]
+    return found if len(set(found)) == width else named(axis(trace, stage, name), width)
+
+
 def units(trace: Trace, stage: Stage) -> int:
     """The number of units of a stage's cell: the width of its output; 0 if that cannot be determined.
 

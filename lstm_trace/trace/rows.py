@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage
-from ..errors import MissingError, nearest
+from ..cell.network import GIVEN, VALID, Stage
+from ..errors import MissingError, OptionError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
 from .derived import GATHERED
 from .trace import Trace
 from .window import names
+
+#: Other names for fields of a selection.
+ALIASES = {"line": "only", "t": "steps"}
+
+
+def renamed(given: Mapping[str, Any], takes: Container[str] = ()) -> dict[str, Any]:
+    """Options in which `line` and `t` have become `only` and `steps`, unless they are in `takes`.
+
+    Raises OptionError if both names of a field are given.
+    """
+    found = {name: value for name, value in given.items() if name not in ALIASES or name in takes}
+    for alias, name in ALIASES.items():
+        if alias in given and alias not in found:
+            if given.get(name) is not None:
+                raise OptionError(f"{alias} is another name for {name}: give only one of them")
+            found[name] = given[alias]
+    return found
 
 
 @checked
@@ -24,8 +41,9 @@ from .window import names
 class Selection:
     """Selects a part of a trace; None means everything.
 
-    only: names of lines. steps: a step, or a slice of steps. layer, batch and unit count from 0. A stage or line
-    without the chosen unit or direction contributes no rows; if nothing at all is left, `parts` raises MissingError.
+    only: names of lines, as a list or as a text with commas. steps: a step, or a slice of steps. layer, batch and unit
+    count from 0. A stage or line without the chosen unit or direction contributes no rows; if nothing at all is left,
+    `parts` raises MissingError.
     """
 
     only: Sequence[str] | str | None = None
@@ -63,11 +81,12 @@ class Selection:
 
 
 class LineUnits(NamedTuple):
-    """One line of a part: its name, operation (or kind of premise), and unit numbers."""
+    """One line of a part: its name, operation (or kind of premise), unit numbers, and the number of units it has."""
 
     line: str
     op: str
     units: range
+    width: int
 
 
 @dataclass(frozen=True)
@@ -155,7 +174,8 @@ def parts(
 
     with_inputs: include premises. The lengths (or the mask) and the input come first, without layer and direction; each
     stage begins with its parameters (column k of a matrix is the line `W_xi[:,k]`, so that the unit is that of the
-    result) and its initial states (no step); supplied lines precede the computed ones of their step.
+    result) and its initial states (no step); supplied lines precede the computed ones of their step. With by_step they
+    are the values that each step reads (`read_at_each_step`), before the lines.
     Raises MissingError if the selection names something that does not exist, or is empty.
 
     >>> import lstm_trace as lt
@@ -164,10 +184,10 @@ def parts(
     [(range(0, 2), ['W_xi @ x_t', 'W_hi @ h_prev', 'z_i'])]
     """
     chosen = selection or Selection()
-    _check_names(trace, chosen, with_inputs)
+    _check_names(trace, chosen, with_inputs, by_step)
     window, rows = chosen.window(trace), chosen.rows(trace)
     valid = trace.valid[window, rows, 0] != 0
-    found = list(_sequence(trace, chosen, window, rows)) if with_inputs else []
+    found = list(_sequence(trace, chosen, window, rows)) if with_inputs and not by_step else []
     for stage in filter(chosen.places, trace.stages):
         found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
@@ -199,15 +219,17 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
     for name, at, values in kinds:
         units = range(0) if values is None else _units(values.shape[-1], chosen)
         if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
-            kept = values[..., units.start : units.stop]
-            yield TracePart(None, None, at, range(trace.batch)[rows], (LineUnits(name, "input", units),), (kept,))
+            kept, entry = values[..., units.start : units.stop], LineUnits(name, "input", units, values.shape[-1])
+            yield TracePart(None, None, at, range(trace.batch)[rows], (entry,), (kept,))
 
 
 def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_step: bool) -> Iterator[TracePart]:
     """The parts of a stage: its premises, its lines, and its sums over all steps."""
     recorded = trace.lines.get(stage.scope, {})
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
-    if with_inputs:
+    if with_inputs and by_step:
+        arrays = [*read_at_each_step(trace, stage), *arrays]
+    elif with_inputs:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield from _columns(stage, name, "parameter", values, chosen)
         first = trace.initial.get(stage.scope, {}).items()
@@ -220,6 +242,22 @@ def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_
             yield from _columns(stage, name, GATHERED, values, chosen)
 
 
+def read_at_each_step(trace: Trace, stage: Stage) -> Iterator[tuple[str, str, Array]]:
+    """(name, kind, (steps, batch, units)) of all that a stage reads: inputs, states, and the columns of its parameters.
+
+    A value that was not recorded is left out, and so is `valid`, which the rows have as a column.
+    """
+    for name in (*stage.cell.inputs, *stage.cell.states):
+        source = stage.sources.get(name)
+        values = None if source == VALID else trace.operand(stage.scope, name)
+        if values is not None:
+            yield name, "given" if source == GIVEN else "state" if name in stage.cell.states else "input", values
+    for name, values in trace.parameters.get(stage.owner, {}).items():
+        every = (trace.steps, trace.batch, len(values))
+        for k, column in enumerate(values.T if values.ndim == 2 else [values]):
+            yield f"{name}[:,{k}]" if values.ndim == 2 else name, "parameter", np.broadcast_to(column, every)
+
+
 def _part(
     trace: Trace, stage: Stage, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
 ) -> Iterator[TracePart]:
@@ -229,8 +267,9 @@ def _part(
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
-        if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
-            entries.append(LineUnits(name, op, units))
+        stem = name.partition("[:,")[0]
+        if units and (chosen.has(stem) or chosen.has(STATE.get(name, name)) or (name == "x_t" and chosen.has("x"))):
+            entries.append(LineUnits(name, op, units, values.shape[-1]))
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
         steps, batch = steps and steps[::order], range(trace.batch)[rows]
@@ -244,9 +283,9 @@ def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection)
         return
     kept = values[units.start : units.stop]
     if values.ndim == 1:
-        entries, columns = [LineUnits(name, op, units)], kept[None]
+        entries, columns = [LineUnits(name, op, units, len(values))], kept[None]
     else:
-        entries = [LineUnits(f"{name}[:,{k}]", op, units) for k in range(values.shape[1])]
+        entries = [LineUnits(f"{name}[:,{k}]", op, units, len(values)) for k in range(values.shape[1])]
         columns = kept.T
     by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
     for at in range(0, len(entries), by):
@@ -260,11 +299,13 @@ def _units(width: int, chosen: Selection) -> range:
     return range(chosen.unit, chosen.unit + 1) if 0 <= chosen.unit < width else range(0)
 
 
-def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
+def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bool) -> None:
     """Raise MissingError for a line of `only` that the trace does not have."""
     recorded = names(trace, "lines", "sums")
-    known = dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
-    premises = names(trace, "parameters", "initial", "given") | known
+    known = ["x", "x_t", *(() if with_inputs and by_step else ("lengths", "mask", *INITIAL.values()))]
+    premises = names(trace, "parameters", "initial", "given") | dict.fromkeys(known)
+    if by_step:
+        premises |= dict.fromkeys(name for stage in trace.stages for name in stage.cell.inputs)
     for name in chosen.names or ():
         if name in recorded or (with_inputs and name in premises):
             continue

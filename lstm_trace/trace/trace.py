@@ -17,11 +17,12 @@ from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, MEET, VALID, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
-from ..errors import MissingError, counted, nearest
+from ..errors import MissingError, OptionError, counted, nearest
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
+from .edited import changed
 from .outputs import TraceOutputs
-from .window import before, between, stages_at
+from .window import before, between, every_array, stages_at
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ Step = int  # a position in the input; an alias, because `index` is called too o
 
 
 @checked
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Trace(TraceOutputs):
     """Every line of every stage over T steps and B sequences.
 
@@ -85,9 +86,9 @@ class Trace(TraceOutputs):
     those steps, and lengths still count from the beginning of the input. sums: sums of a stage over all steps, shaped
     like parameters.
     memory: the buffer that a planned run wrote into, for `out=`.
-    A trace is a mapping from names to values, `trace["h_t"]`. Iteration yields the names of the recorded lines, each
-    once, in order of computation; if several layers or directions have a line, `trace[name]` raises an error that says
-    so.
+    A trace is a mapping from names to values, `trace["h_t"]` or `trace["0/forward/h_t"]`, as read-only views. Iteration
+    yields the names of the recorded lines, each once, in order of computation; if several layers or directions have a
+    line, `trace[name]` raises an error that says so. `==` compares identity; see `equals`.
 
     >>> import lstm_trace as lt
     >>> cell = {"equations": "s_t = s_prev + x_t\\nq_t = s_t * s_t\\ncarry: s_prev <- s_t\\noutput: q_t"}
@@ -229,34 +230,84 @@ class Trace(TraceOutputs):
     # -- reading -------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Array:
-        """The line `name`, (T, B, width), if exactly one layer and direction have it.
+        """The line `name` as a read-only view, (T, B, width), if exactly one layer and direction have it.
 
-        If directions are merged, y_t is the merged value, even if padding gives each direction a y_t of its own.
-        Otherwise raises MissingError that lists the stages that have the line; use `at` to choose.
+        With its layer and direction, `0/forward/h_t`, it is that line of several. If directions are merged, y_t is the
+        merged value, even if padding gives each direction a y_t of its own. Otherwise raises MissingError that lists
+        the stages that have the line. To change values, see `with_values`.
         """
-        for scope, here in self.sums.items():
-            if name in here:
-                at = f"trace.sums[{scope!r}][{name!r}]"
-                raise MissingError(f"{name} was summed over all steps: it is {at}, and in trace.gradients")
         scope, bare = scope_and_name(name)
-        if scope in self.scopes:
-            raise MissingError(f"a line is accessed by its name alone; that of {scope} is {_chosen(scope, bare)}")
-        scopes = find(self.stages, name)
-        there = {scope: values for scope in scopes if (values := self.operand(scope, name)) is not None}
+        scope, bare = (scope, bare) if scope in self.scopes else ("", name)
+        for owner, here in self.sums.items():
+            if bare in here and scope in ("", owner):
+                at = f"trace.sums[{owner!r}][{bare!r}]"
+                raise MissingError(f"{bare} was summed over all steps: it is {at}, and in trace.gradients")
+        scopes = [one for one in find(self.stages, bare) if scope in ("", one)]
+        if not scopes:
+            raise MissingError(f"{scope} has no {bare!r}; it is in {', '.join(find(self.stages, bare))}")
+        there = {scope: values for scope in scopes if (values := self.operand(scope, bare)) is not None}
         # padded directions that are merged have a y_t each as well, as in `address.locate`
         there = {scope: values for scope, values in there.items() if self.stage(scope).direction == MEET} or there
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
         first, *others = there
         if others:
-            raise MissingError(f"{name} is in {', '.join(there)}: choose one, for example {_chosen(first, name)}")
-        return there[first]
+            raise MissingError(f"{name} is in {', '.join(there)}: choose one, for example trace['{first}/{name}']")
+        view = there[first].view()
+        view.flags.writeable = False
+        return view
+
+    def with_values(self, values: Mapping[str, Any]) -> Trace:
+        """Return a copy with other values; nothing is computed from them, as it is by `lt.edit`.
+
+        Args:
+            values: by address, as in `lt.edit`, but also of computed lines: `0/forward/3/0/i_t[2]` to a number, or with
+                fewer parts to an array of everything that the address names, (T, B, width) for `c_t`.
+
+        Returns:
+            The copy, which shares the other arrays with this trace.
+
+        Raises:
+            MissingError: if the trace does not contain an address, or it names several arrays.
+            ShapeError: for a value of another shape, or that is not a number.
+
+        >>> import lstm_trace as lt
+        >>> cell = {"equations": "h_t = 0.5 * h_prev + x_t\\ncarry: h_prev <- h_t\\noutput: h_t"}
+        >>> trace = lt.run({}, [[1.0], [2.0]], cell=cell).with_values({"1/h_t[0]": 9.0})
+        >>> trace["h_t"].ravel(), lt.verify(trace).failures[0].address.t
+        (array([1., 9.]), 1)
+        """
+        return changed(self, values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        count, one = counted(len(self), "line"), next(iter(self), "h_t")
+        raise OptionError(f"a trace has {count}: write np.asarray(trace[{one!r}]) for one, trace.to_frame() for all")
+
+    def equals(self, other: object) -> bool:
+        """Whether another trace has the same metadata, stages and steps, and equal arrays of the same types.
+
+        NaN equals NaN, and -0.0 equals 0.0. `lt.diff` says what differs, and whether rounding explains it.
+
+        Args:
+            other: a trace; anything else is not equal.
+        """
+        if not isinstance(other, Trace):
+            return False
+        about = [(one.header, one.stages, one.span, one.batch) for one in (self, other)]
+        a, b = every_array(self), every_array(other)
+        alike = about[0] == about[1] and a.keys() == b.keys()
+        return alike and all(
+            values.dtype == b[key].dtype and np.array_equal(values, b[key], equal_nan=True) for key, values in a.items()
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
     def __contains__(self, name: object) -> bool:
-        return any(name in here for here in self.lines.values())
+        if not isinstance(name, str):
+            return False
+        scope, bare = scope_and_name(name)
+        return bare in self.lines.get(scope, ()) or any(name in here for here in self.lines.values())
 
     def __len__(self) -> int:
         return len(self.keys())
@@ -419,12 +470,6 @@ class Trace(TraceOutputs):
             for line in stage.cell.lines:
                 if line.name in values:
                     yield stage, line, values[line.name]
-
-
-def _chosen(scope: str, name: str) -> str:
-    """The expression that reads one of several lines with the same name."""
-    layer, _, direction = scope.partition("/")
-    return f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:

@@ -52,6 +52,14 @@ def arrays(trace: Trace, *parts: str) -> Iterator[tuple[str, str, str, Array]]:
             yield from ((part, scope, name, array) for name, array in here.items())
 
 
+def every_array(trace: Trace) -> dict[tuple[str, ...], Array]:
+    """All arrays of a trace, by part, scope and name, or by the name of a part that is an array."""
+    keyed = arrays(trace, "parameters", "initial", "given", "lines", "sums")
+    found: dict[tuple[str, ...], Any] = {(part, scope, name): array for part, scope, name, array in keyed}
+    found |= {(name,): getattr(trace, name) for name in ("x", "lengths", "mask")}
+    return {key: array for key, array in found.items() if array is not None}
+
+
 def names(trace: Trace, *parts: str) -> dict[str, None]:
     """The names in the given parts, each once, in order."""
     return dict.fromkeys(name for _, _, name, _ in arrays(trace, *parts))

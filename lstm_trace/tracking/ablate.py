@@ -42,7 +42,7 @@ COLUMNS = ("held", "units", "value", "change", "low", "high")
 NAMED, TOKENS = 4, 12
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ablation(Finding):
     """What holding units changes. measured: (kind, line, target) of what is measured; to: the value units are held at.
 

@@ -91,7 +91,7 @@ class Context(NamedTuple):
         return gap.join([*shown[: at.start], f"‹{inner}›", *shown[at.stop :]])
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Contexts(Finding, Sequence[Context]):
     """Some contexts. asked: what they show; range: of the values, as in `Block`; notes: the meaning of each number."""
 

@@ -239,7 +239,7 @@ class Score(NamedTuple):
     ahead_low: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe(Finding):
     """What a probe found, for F units and K classes that it has weights for (the second of two; one row for numbers).
 

@@ -260,7 +260,7 @@ COMPUTED = np.finfo(np.float32).eps
 BEFORE, AFTER = 12, 4
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Units(Finding):
     """The units of a corpus over this many steps; see `States.units`.
 

@@ -71,7 +71,7 @@ ROUNDING = Tolerance()
 BLUNT = 0.01
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
     """What `compare` found. remarks: steps, rows, lines and cells that differ or stand on one side only; of_premises:
     how premises differ. In English these are `notes` and `premises`. first_step: the position in the input of the first

@@ -90,7 +90,7 @@ class Verification(Result):
         return hint(self.suspects, words())
 
     @property
-    def status(self) -> str:
+    def verdict(self) -> str:
         """`verified`, `failed` or `inconclusive`."""
         if self.failed:
             return "failed"
@@ -98,10 +98,10 @@ class Verification(Result):
 
     def __repr__(self) -> str:
         values = counted(self.verified, "value")
-        if self.status == "verified":
+        if self.verdict == "verified":
             return f"<Verification verified: {values}>"
         first = f", first {self.failures[0].address}" if self.failures else ""
-        return f"<Verification {self.status}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
+        return f"<Verification {self.verdict}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
 
 
 @checked
@@ -113,14 +113,13 @@ def verify(trace: Trace) -> Verification:
         trace: the trace.
 
     Returns:
-        `status` (`verified`, `failed` or `inconclusive`), the failures in order of computation, and the premises.
+        `verdict` (`verified`, `failed` or `inconclusive`), the failures in order of computation, and the premises.
 
     >>> import lstm_trace as lt
     >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
-    >>> lt.verify(trace).status
+    >>> lt.verify(trace).verdict
     'verified'
-    >>> trace["i_t"][0, 0, 0] = 0.7
-    >>> [str(failure.address) for failure in lt.verify(trace).failures]
+    >>> [str(failure.address) for failure in lt.verify(trace.with_values({"i_t[0]": 0.7})).failures]
     ['0/forward/0/0/i_t[0]']
     """
     judged = _Judged()

@@ -21,7 +21,7 @@ from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address
 from ..trace.held import plain_stage
-from ..trace.labels import Axis, axis, labels, step_label
+from ..trace.labels import Axis, axis, labels, step_label, vectors
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
 from ..trace.window import names
@@ -54,24 +54,12 @@ class Naming:
 
         In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
         """
-        parts, at = self._joined(stage, name, width), j
+        parts, at = vectors(self.trace, stage, name, width), j
         for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
             if at < size:
                 return self.unit(at, size, of)
             at -= size
         return self.unit(j, width, axis(self.trace, stage, name))  # also if an operand was not recorded
-
-    def _joined(self, stage: Stage, name: str, width: int) -> list[tuple[Axis, int]]:
-        """The kinds of the vectors that a value concatenates, with their widths; a number is a unit."""
-        line = stage.cell.by_name.get(name)
-        if line is None or line.op != "concat":
-            return [(axis(self.trace, stage, name), width)]
-        found: list[tuple[Axis, int]] = []
-        for operand in line.operands:
-            values = self.trace.operand(stage.scope, operand, slice(0, 1))
-            size = 1 if values is None else values.shape[-1]
-            found += self._joined(stage, operand, size) if isinstance(operand, str) else [("h", 1)]
-        return found
 
     def step(self, t: int, short: bool = False, b: int | None = None) -> str:
         """A step in words, with its label if there is one. b: the sequence of the label; None for all sequences."""

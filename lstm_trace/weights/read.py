@@ -16,7 +16,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import extent, layer_and_direction, scope_and_name
-from ..errors import ChoiceError, FileError, OptionError, nearest, some
+from ..errors import ChoiceError, FileError, NotFoundError, OptionError, nearest, some
 from ..trace.files import TRACED
 from .layouts import Layout, layout as stored_as
 
@@ -49,7 +49,7 @@ class Defaults:
     where: str = ""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Found:
     """One LSTM of a model.
 
@@ -221,7 +221,9 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     if suffix not in READERS:
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
     if not Path(path).is_file():
-        raise FileError(f"{path}: {'a folder, not a file' if Path(path).is_dir() else 'no such file or directory'}")
+        if Path(path).is_dir():
+            raise FileError(f"{path}: a folder, not a file")
+        raise NotFoundError(f"{path}: no such file or directory")
     if not is_model(path):
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)

@@ -17,5 +17,5 @@ def test_a_file_gives_it_back(tmp_path: Path) -> None:
     found.save(tmp_path / "split.safetensors")
     again = lt.load(tmp_path / "split.safetensors")
     assert lt.diff(found, again).same
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     assert len(again.report("text")) > 1000

@@ -57,7 +57,7 @@ def test_what_is_saved_is_read_back(name: str, lengths: list[int] | None, suffix
     same_gradients(g, again)
     same_gradients(g, lt.backward(trace, output=np.random.default_rng(7).normal(size=trace.output.shape)))
     assert lt.verify(again) == lt.verify(g)
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     assert lt.diff(g, again, ulps=0).same
 
 
@@ -69,7 +69,7 @@ def test_a_part_of_it_stands_alone(tmp_path: Path) -> None:
     assert again.parameters.keys() == {"0/forward"}, "an adjoint reads the parameters of its forward stage"
     assert "W_xi" in again.parameters["0/forward"]
     assert "b_i" not in again.parameters["0/forward"], "and no others"
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     np.testing.assert_array_equal(again["c_prev"], g["c_prev"])
     with pytest.raises(MissingError, match="lacks 0/forward, of which 0/adjoint-forward is the adjoint"):
         _ = again.gradients
@@ -77,7 +77,7 @@ def test_a_part_of_it_stands_alone(tmp_path: Path) -> None:
         _ = again.output
     some = g.at(steps=slice(1, 3))
     some.save(tmp_path / "some.safetensors")
-    assert lt.verify(lt.load(tmp_path / "some.safetensors")).status == "verified"
+    assert lt.verify(lt.load(tmp_path / "some.safetensors")).verdict == "verified"
     with pytest.raises(MissingError, match=r"it lacks 0/adjoint-forward/d_W_xi, .* and 9 more"):
         _ = some.gradients  # no sum over all steps
 
@@ -169,7 +169,7 @@ def test_of_several_layers_one_is_chosen() -> None:
         _ = g["d_c_t"]
     one = g.at(layer=1, direction="adjoint-reverse")
     np.testing.assert_array_equal(one["d_c_t"], g.lines["1/adjoint-reverse"]["d_c_t"])
-    assert lt.verify(g.at(layer=0)).status == "verified"
+    assert lt.verify(g.at(layer=0)).verdict == "verified"
     assert g.at(layer=0).scopes == tuple(f"0/{d}" for d in ("forward", "reverse", "joined", *DIRECTIONS[:2:-1]))
     assert cli_options.DIRECTIONS == DIRECTIONS
 
@@ -183,11 +183,11 @@ def test_of_several_layers_one_is_chosen() -> None:
 def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
     _, g = weighted(name, lengths)
     found = lt.verify(g)
-    assert found.status == "verified"
+    assert found.verdict == "verified"
     values = [a.size for part in (g.lines, g.sums) for here in part.values() for a in here.values()]
     assert found.verified == sum(values)
     assert "1/adjoint-joined/seed_y_t (given)" in found.premises
-    assert lt.verify(lt.backward(g, output=np.ones(g.output.shape, "float32"))).status == "verified"
+    assert lt.verify(lt.backward(g, output=np.ones(g.output.shape, "float32"))).verdict == "verified"
 
 
 @pytest.mark.few(0)
@@ -195,7 +195,7 @@ def test_float32_and_a_batch_of_many_terms() -> None:
     told, _ = case("plain", 5, steps=70, batch=5)
     trace = lt.run(**told, dtype="float32")
     g = lt.backward(trace, output=np.ones(trace.output.shape))
-    assert lt.verify(g).status == "verified"
+    assert lt.verify(g).verdict == "verified"
     exact = lt.backward(lt.run(**told), output=np.ones(trace.output.shape))
     assert lt.diff(exact, g).same
 
@@ -207,7 +207,7 @@ def test_the_bound_of_a_sum_is_not_blunt() -> None:
     for times, status in ((1, "verified"), (1e3, "failed")):
         kept = sums["d_W_xi"].copy()
         sums["d_W_xi"][1, 0] *= 1 + times * 2**-52
-        assert lt.verify(g).status == status
+        assert lt.verify(g).verdict == status
         sums["d_W_xi"][:] = kept
 
 
@@ -258,14 +258,14 @@ def test_lines_that_follow_from_each_other_and_are_no_adjoint_prove_no_gradient(
     wrong = parse(stage.cell.text.replace("d_c_tilde * (1 - c_tilde * c_tilde)", "d_c_tilde * (1 + c_tilde * c_tilde)"))
     back = rerun(replace(g, stages=(g.stages[0], replace(stage, cell=wrong)), lines={}))
     found = lt.verify(back)
-    assert (found.failed, found.status) == (0, "inconclusive")
+    assert (found.failed, found.verdict) == (0, "inconclusive")
     assert "not those of the adjoint of 0/forward: expected `d_z_c = d_c_tilde * (1 - c_" in found.unknown[0].reason
     back.save(path := tmp_path / "back.json")
-    assert lt.verify(lt.load(path)).status == "inconclusive"
+    assert lt.verify(lt.load(path)).verdict == "inconclusive"
     swapped = parse(
         stage.cell.text.replace("d_W_xi <- W_xi", "d_W_xi <- W_xf").replace("d_W_xf <- W_xf", "d_W_xf <- W_xi")
     )
-    assert lt.verify(replace(g, stages=(g.stages[0], replace(stage, cell=swapped)))).status == "inconclusive"
+    assert lt.verify(replace(g, stages=(g.stages[0], replace(stage, cell=swapped)))).verdict == "inconclusive"
 
 
 def test_what_was_not_recorded_cannot_be_told() -> None:
@@ -285,7 +285,7 @@ def test_by_hand_is_exact(name: str) -> None:
         by_hand,
         lt.backward(in_arithmetic(trace, "by-hand-3"), output=g.outward(g.given["1/adjoint-joined"]["seed_y_t"])),
     )
-    assert lt.verify(by_hand).status == "verified"
+    assert lt.verify(by_hand).verdict == "verified"
     scope = next(scope for scope, here in by_hand.sums.items() if here)
     name, value = next(iter(by_hand.sums[scope].items()))
     np.testing.assert_array_equal(value, np.round(value, 3))
@@ -382,7 +382,7 @@ def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:
     expected = lt.gradients(lt.run(**{**told, "x": 1.5 * told["x"]}), output=weights)
     for key, value in expected.items():
         np.testing.assert_allclose(again.gradients[key], value, rtol=1e-11, atol=1e-13, err_msg=key)
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
 
 
 def test_the_adjoint_of_a_cell_is_printed_read_and_run_as_any_cell() -> None:
@@ -397,7 +397,7 @@ def test_the_adjoint_of_a_cell_is_printed_read_and_run_as_any_cell() -> None:
     expected = lt.gradients(trace, output=weights)
     for name, value in found.sums["0/reverse"].items():
         np.testing.assert_allclose(value, expected[f"0/forward/{name[2:]}"], rtol=1e-12, atol=1e-14)
-    assert lt.verify(found).status == "verified"
+    assert lt.verify(found).verdict == "verified"
 
 
 def test_an_adjoint_is_refused_by_name() -> None:
@@ -474,7 +474,7 @@ def test_no_weights_at_all_are_refused() -> None:
 )
 def test_what_stands_in_an_input_that_is_an_expression_is_not_read(equations: str) -> None:
     trace = lt.run({"U": [[0.5, -1.0], [2.0, 0.25]]}, [[1.0, 2.0], [3.0, -4.0]], cell={"equations": equations})
-    assert lt.verify(lt.backward(trace, of="1/h_t[0]")).status == "verified"
+    assert lt.verify(lt.backward(trace, of="1/h_t[0]")).verdict == "verified"
 
 
 def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:

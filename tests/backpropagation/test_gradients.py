@@ -211,7 +211,7 @@ def test_a_long_vanishing_gradient_ends_in_zero() -> None:
     assert found["x"][-5:].all()
     small = (found["x"] != 0) & (np.abs(found["x"]) < np.finfo(np.float64).tiny)
     assert small.any(axis=1).sum() <= MOST_STEPS
-    assert lt.verify(lt.backward(trace, of="2999/h_t[0]")).status == "verified"
+    assert lt.verify(lt.backward(trace, of="2999/h_t[0]")).verdict == "verified"
 
 
 def test_weightings_add() -> None:

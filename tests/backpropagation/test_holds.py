@@ -68,7 +68,7 @@ def test_nothing_flows_through_a_held_value() -> None:
     assert not back["d_free_c_t"][2].any()
     assert not trace.gradients["x"][:3].any(), "all that is carried from step 2 on is held"
     assert trace.gradients["x"][3, 0].all()
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 @pytest.mark.few(0)

@@ -21,7 +21,7 @@ OF = "1/joined/2/1/y_t[1]"
 def test_every_slope_is_verified(name: str) -> None:
     a, b = (case(name, seed, lengths=[4, 3])[1] for seed in (61, 62))
     found = secants(a, b, OF)
-    assert lt.verify(found).status == "verified"
+    assert lt.verify(found).verdict == "verified"
     told = split(a, b, OF)
     scope = "0/adjoint-reverse"
     names = {of: new for new, of in found.stage(scope).cell.gradient}
@@ -35,7 +35,7 @@ def test_a_wrong_slope_is_found() -> None:
     found = secants(a, b, OF)
     found.lines["0/adjoint-forward"]["d_z_f"][1, 0, 2] += 1e-6
     failed = lt.verify(found)
-    assert failed.status == "failed"
+    assert failed.verdict == "failed"
     assert any("d_z_f" in str(failure.address) for failure in failed.failures)
 
 

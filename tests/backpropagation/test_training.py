@@ -43,7 +43,7 @@ def test_one_update_is_a_step_against_the_gradient() -> None:
         scope, _, name = address.rpartition("/")
         np.testing.assert_array_equal(value, trace.parameters[scope][name] - 0.25 * gradients[address])
     assert done.losses[1] < done.losses[0] == float(trace["L"].sum())
-    assert all(lt.verify(update).status == "verified" for update in (*done.traces, *done.updates.values()))
+    assert all(lt.verify(update).verdict == "verified" for update in (*done.traces, *done.updates.values()))
 
 
 @pytest.mark.few(1)

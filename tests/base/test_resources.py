@@ -120,7 +120,7 @@ def test_a_walk_over_large_arrays_has_one(
     monkeypatch.setattr(compare, "premises", seeing(compare.premises))
     one = trace(units)
     if walk == "verify":
-        assert verify.verify(one).status == "verified"
+        assert verify.verify(one).verdict == "verified"
     elif walk == "diff":
         assert compare.compare(one, one).verdict == "same"
     elif walk == "judge":

@@ -108,9 +108,9 @@ def moved(dtype: str, times: float, what: str) -> lt.Verification:
 def test_what_is_off_by_more_than_two_orders_can_be_is_found(what: str, dtype: str) -> None:
     """Up to twice as much was verified once."""
     for sign in (-1, 1):
-        assert moved(dtype, sign * 0.75, what).status == "verified"
+        assert moved(dtype, sign * 0.75, what).verdict == "verified"
         for times in (1.3, 1.6, 1.9, 2.5):
-            assert moved(dtype, sign * times, what).status == "failed"
+            assert moved(dtype, sign * times, what).verdict == "failed"
 
 
 @pytest.mark.parametrize("name", ["d_W", "d_b"])
@@ -127,11 +127,11 @@ def test_a_gradient_that_is_off_by_more_than_two_orders_is_found(name: str) -> N
     right = sums[key].copy()
     for times, status in ((0.6, "verified"), (-0.6, "verified"), (1.4, "failed"), (1.9, "failed"), (-1.9, "failed")):
         sums[key][...] = right + times * (10 - (name == "d_b")) * 2.0**-52 * size
-        assert lt.verify(back).status == status
+        assert lt.verify(back).verdict == status
 
 
 def test_so_long_a_sum_that_no_digit_is_sure_is_inconclusive() -> None:
     assert np.isfinite(of_sum(1.0, 2**23 - 3, "float32"))
     assert of_sum(1.0, 2**23, "float32") == np.inf
     trace = lt.run({}, np.ones((1, 2**23 + 10), "float32"), cell={"equations": "h_t = sum(x_t)"}, dtype="float32")
-    assert lt.verify(trace).status == "inconclusive"
+    assert lt.verify(trace).verdict == "inconclusive"

@@ -268,8 +268,8 @@ def test_verify_derives_in_the_trace_s_arithmetic(name: str, tmp_path: Any) -> N
         trace.save(file)
         loaded = lt.load(file)
         assert loaded.header.arithmetic == name
-        assert lt.verify(loaded).status == "verified"
-    trace["c_t"][1, 0, 1] = np.nextafter(trace["c_t"][1, 0, 1], 1)
+        assert lt.verify(loaded).verdict == "verified"
+    trace.lines["0/forward"]["c_t"][1, 0, 1] = np.nextafter(trace["c_t"][1, 0, 1], 1)
     failures = lt.verify(trace).failures
     assert [str(f.address) for f in failures] == ["0/forward/1/0/c_t[1]"]
     assert failures[0].bound == 0
@@ -279,7 +279,7 @@ def test_as_float64_the_same_numbers_do_not_verify() -> None:
     trace = lt.run(**arrays(7), arithmetic="by-hand-3")
     from dataclasses import replace
 
-    assert lt.verify(replace(trace, header=replace(trace.header, arithmetic=None))).status == "failed"
+    assert lt.verify(replace(trace, header=replace(trace.header, arithmetic=None))).verdict == "failed"
 
 
 @pytest.mark.few(3)
@@ -306,7 +306,7 @@ def test_two_layers_both_directions_and_lengths() -> None:
     x = rng.normal(size=(4, 2, 3))
     for name in NAMES:
         trace = lt.run(weights, x, lengths=[4, 2], arithmetic=name)
-        assert lt.verify(trace).status == "verified"
+        assert lt.verify(trace).verdict == "verified"
         assert np.abs(trace.output - lt.run(weights, x, lengths=[4, 2]).output).max() < 0.05
 
 

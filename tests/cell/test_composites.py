@@ -250,7 +250,7 @@ ONE_OPERATION = ("affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "har
 @pytest.mark.parametrize("name", ["trace_activations.json", "trace_supplied_activation.json"])
 def test_traces_of_versions_that_wrote_the_functions_out(name: str) -> None:
     trace = lt.load(ROOT / "tests" / "golden" / name)
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     assert {f.name for f in trace.stages[0].cell.functions} <= set(ONE_OPERATION)
     given = {line: values[:, 0] for line, values in trace.given.get("0/forward", {}).items()}
     if not given:
@@ -271,7 +271,7 @@ def test_traces_of_versions_in_which_functions_were_one_operation(suffix: str, t
     derived = stage.cell.inner - set(trace)
     assert {"0.2 * a_t", "0.2 * a_t + 0.5", "tanh(0.6667 * q_t)", "relu(a_t - 1)", "1 + max(q_t, -q_t)"} <= derived
     assert {"hard_sigmoid(r_t, 0.16666666666666666, 0.5)", "scaled_tanh(q_t, 1.7159, 0.6667)"} <= set(trace)
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     cell = {"equations": stage.cell.text}
     again = lt.run(trace.parameters["0/forward"], trace.x, cell=cell, dtype=trace.header.dtype)
     for name in trace:
@@ -303,7 +303,7 @@ def test_a_trace_of_some_lines_in_which_functions_were_one_operation() -> None:
     assert {unknown.place for unknown in found.unknown} == {f"0/forward/{line}" for line in ("z_i", "z_c", "c_t")}
     assert found.verified == trace["i_t"].size + trace["c_tilde"].size
     trace = replace(trace, lines={"0/forward": {**trace.lines["0/forward"], "i_t": trace["i_t"] + 1e-9}})
-    assert lt.verify(trace).status == "failed"
+    assert lt.verify(trace).verdict == "failed"
 
 
 #: Call, its corner, and the derivative left of it, at it and right of it: that of clip at its bounds is 1.

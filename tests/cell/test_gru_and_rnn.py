@@ -133,7 +133,7 @@ def test_stacks_directions_merges_and_padding(kind: str, gates: str, merge: str,
         step = (lambda *a: gru(*a, True, "keep")) if kind == "gru" else rnn
         follows(part, w, x if layer == 0 else trace.at(layer=0, direction="joined")["y_t"], h0[k], step, lengths)
         np.testing.assert_array_equal(trace.h_n[k], part.h_n[0])
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 def test_a_problem_file(tmp_path: Any) -> None:
@@ -145,7 +145,7 @@ def test_a_problem_file(tmp_path: Any) -> None:
     trace = lt.run(tmp_path / "p.yaml")
     assert trace.stages[0].cell.equations["z_h"] == "W_xh @ x_t + r_t * (W_hh @ h_prev)"
     trace.save(tmp_path / "t.json")
-    assert lt.verify(lt.load(tmp_path / "t.json")).status == "verified"
+    assert lt.verify(lt.load(tmp_path / "t.json")).verdict == "verified"
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_the_reverse_direction_has_its_own_options(
         again = lt.load(tmp_path / name)
         assert again.header.options == trace.header.options
         assert again.header.options["reverse"] == options["reverse"]
-        assert lt.verify(again).status == "verified"
+        assert lt.verify(again).verdict == "verified"
     alike = lt.run(flat, x, h0=h0, c0=c0, lengths=lengths, options=options, plan="lines")
     assert lt.diff(trace, alike).same
 

@@ -143,11 +143,13 @@ def test_verify_takes_what_the_table_allows_and_no_more(name: str, dtype: str) -
     unit = abs(value.item()) * np.finfo(dtype).eps
     for ulps, status in ((ULP[name], "verified"), (ULP[name] + 1, "failed")):
         for sign in (-1, 1):
-            trace["h_t"][...] = (value + sign * ulps * unit * (1 + 1e-9 * (status == "failed"))).astype(dtype)
+            trace.lines["0/forward"]["h_t"][...] = (
+                value + sign * ulps * unit * (1 + 1e-9 * (status == "failed"))
+            ).astype(dtype)
             off = abs(float(trace["h_t"].item()) - float(value.item())) / unit
             if status == "verified" and off > ulps:  # what lies there is no number of this dtype: the next inside
-                trace["h_t"][...] = np.nextafter(trace["h_t"], value)
-            assert lt.verify(trace).status == status, (name, ulps, off)
+                trace.lines["0/forward"]["h_t"][...] = np.nextafter(trace["h_t"], value)
+            assert lt.verify(trace).verdict == status, (name, ulps, off)
 
 
 @pytest.mark.parametrize(

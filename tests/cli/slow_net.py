@@ -53,7 +53,7 @@ def test_a_closed_standard_output_is_trouble_where_it_is_needed(verb: str, folde
 
 def test_closed_streams_that_nobody_needs(folder: Path) -> None:
     assert shell("$L run q.yaml -o out.json >&- <&-", folder).returncode == 0
-    assert lt.verify(lt.load(folder / "out.json")).status == "verified"
+    assert lt.verify(lt.load(folder / "out.json")).verdict == "verified"
     for line, code in (("run q.yaml", 0), ("run none.yaml", 2), ("--wat", 2), ("verify wrong.json", 1)):
         assert shell(f"$L {line} 2>&-", folder).returncode == code, line
     assert shell("$L run none.yaml 2>&- >&- <&-", folder).returncode == 2

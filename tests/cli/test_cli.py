@@ -92,7 +92,7 @@ def test_run_writes_a_trace_to_a_file_or_to_standard_output(tmp_path: Path) -> N
         result = invoke(*arguments, stdin=stdin)
         assert result.exit_code == 0
         assert json.loads(result.stdout) == json.loads(trace.read_text(encoding="utf-8"))
-    assert lt.verify(lt.load(trace)).status == "verified"
+    assert lt.verify(lt.load(trace)).verdict == "verified"
 
 
 @pytest.mark.parametrize("name", ["q22.json", "q22.toml"])

@@ -118,7 +118,7 @@ def test_a_file_that_is_no_input_is_written_again(tmp_path: Path, monkeypatch: p
     for _ in range(2):
         assert CliRunner().invoke(main, ["run", "q.yaml", "-o", "t.json"]).exit_code == 0
         assert CliRunner().invoke(main, ["report", "t.json", "-o", "r.md"]).exit_code == 0
-    assert lt.verify(lt.load("t.json")).status == "verified"
+    assert lt.verify(lt.load("t.json")).verdict == "verified"
 
 
 def test_the_picture_beside_a_report_is_no_input_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_model_in_python_does_not_overwrite_its_file(tmp_path: Path) -> None:
             lt.prepare(str(path)).run(x, out=out)
     assert path.read_bytes() == before
     trace = lt.run(path, x, out=tmp_path / "trace.safetensors")
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 def test_a_trace_goes_through_a_pipe_as_safetensors(tmp_path: Path) -> None:

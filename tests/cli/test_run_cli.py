@@ -174,7 +174,7 @@ def test_every_command_computes_in_the_arithmetic_of_the_problem(problem: str, t
     assert "verified" in said("verify", kept)
     assert "- same: all" in said("diff", problem, kept)
     assert "By hand: each product" in said("report", problem, "--format", "text")
-    assert f"0,forward,0,0,h_t,mul,0,{float(first)}\n" in said("export", problem, "--line", "h_t")
+    assert f"0,forward,0,1,0,h_t,mul,0,bright,{float(first)}\n" in said("export", problem, "--line", "h_t")
     assert str(float(first)) in said("show", problem, "--line", "h_t")
     assert said("explain", "memory", problem, "--of", "2/c_t[0]") == said("explain", "memory", kept, "--of", "2/c_t[0]")
     assert said("run", problem, "--plan") == "default plan: lines, in the arithmetic by-hand-2\n"

@@ -84,7 +84,7 @@ def test_nor_printed_nor_explained(tmp_path: Path) -> None:
 def test_the_plan_that_the_message_names_is_right(tmp_path: Path) -> None:
     source, out = example("q22", tmp_path), tmp_path / "out.json"
     assert command("run", source, "--by-plan", "lines", "-o", out).exit_code == 0
-    assert lt.verify(lt.load(out)).status == "verified"
+    assert lt.verify(lt.load(out)).verdict == "verified"
 
 
 def test_a_trace_that_is_run_again_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_any_flipped_bit_is_noticed_and_mended(model: lt.Model, inputs: Path, tm
             assert faults(states, states.manifest.parts[1]), f"{name}: bit {at % 8} of byte {at}"
             if at % 5 == k:
                 found = states.verify(1)
-                assert (found.status, found.faults) == ("failed", [f"{name} is damaged: {AGAIN}"])
+                assert (found.verdict, found.faults) == ("failed", [f"{name} is damaged: {AGAIN}"])
                 run(model, inputs, tmp_path, **how, tell=told.append)
                 assert content(tmp_path) == before
                 assert told.pop() == f"{name} is damaged, and is made again"

@@ -67,7 +67,7 @@ def test_no_edit_of_the_manifest_is_verified_with_other_values_or_names(small: A
             (folder / "_manifest.json").write_text(json.dumps(edited))
             try:
                 states = open_states(folder)
-                if states.verify(2).status == "verified":
+                if states.verify(2).verdict == "verified":
                     assert read_back(states) == right, (at, edit)
                     verified.add(at[0])
             except lt.LstmTraceError:

@@ -94,7 +94,7 @@ def test_a_model_of_other_lines_is_a_fault(states: Any, layers: int, units: int)
                 for name, shape in (("W_x", (units, width)), ("W_h", (units, units)), ("b_", (units,))):
                     weights[f"{layer}/{direction}/{name}{gate}"] = rng.normal(size=shape)
     found = states.verify(model=weights)
-    assert (found.status, found.values) == ("failed", 0)
+    assert (found.verdict, found.values) == ("failed", 0)
     assert found.faults[0] == "the model differs from what the states were computed from"
     lost = "1/forward" if layers == 1 else "0/forward"
     assert found.faults[1:] == [f"the model has no {lost}/c_t of 4 units, so that nothing can be compared"]

@@ -227,7 +227,7 @@ def test_a_source_is_small_and_is_made_again_from_what_it_says(form: Callable[[P
 def test_states_that_were_moved_find_what_is_beside_them(form: Callable[[Path], Any], tmp_path: Path) -> None:
     corpus.run(model(), form(tmp_path), tmp_path / "states")
     moved = (tmp_path / "states").rename(tmp_path / "moved")
-    assert corpus.open(moved).verify().status == "verified"
+    assert corpus.open(moved).verify().verdict == "verified"
 
 
 def test_the_digest_is_of_contents_and_options_and_not_of_names(tmp_path: Path) -> None:

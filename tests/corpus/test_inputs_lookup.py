@@ -209,8 +209,8 @@ def test_the_names_of_the_inputs_of_the_model_are_its_vocabulary(tmp_path: Path)
 @pytest.mark.few(0)
 def test_states_that_were_moved_find_vocabulary_and_embedding(tmp_path: Path) -> None:
     found = corpus.run(lt.prepare(weights()), ["ab", "b"], tmp_path / "one", vocabulary=["a", "b"], embedding=E)
-    assert found.verify().status == "verified"
-    assert corpus.open((tmp_path / "one").rename(tmp_path / "two")).verify().status == "verified"
+    assert found.verify().verdict == "verified"
+    assert corpus.open((tmp_path / "one").rename(tmp_path / "two")).verify().verdict == "verified"
 
 
 def test_a_fresh_run_removes_what_the_other_one_read(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_fresh_run_removes_what_the_other_one_read(tmp_path: Path) -> None:
     after = {path.name for path in (tmp_path / "s").glob("_*-*")}
     assert len(before) == len(after) == 3
     assert len(before & after) == 2  # vocabulary and embedding
-    assert corpus.open(tmp_path / "s").verify().status == "verified"
+    assert corpus.open(tmp_path / "s").verify().verdict == "verified"
 
 
 def test_what_is_written_beside_the_states_is_kept(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_right_is_verified(
     model = lt.prepare(weights, dtype=dtype)
     states = run(model, inputs, tmp_path, dtype=stored, format=format)
     found = states.verify(None, model=model)
-    assert found.status == "verified", str(found.report())
+    assert found.verdict == "verified", str(found.report())
     assert (found.sequences, found.every, found.steps) == (30, 30, sum(span.steps for span in states.spans))
     assert found.values == found.steps * 8 * 4
     assert 0 < found.largest < 1
@@ -88,7 +88,7 @@ def test_what_is_right_is_verified(
     assert "verified: " in str(found.report())
     assert "No value of the sample is wrong." in str(found.report())
     some = states.verify(7, model=model)
-    assert (some.status, some.sequences) == ("verified", 7)
+    assert (some.verdict, some.sequences) == ("verified", 7)
     assert states.verify(7, model=model, seed=1).steps != some.steps
 
 
@@ -107,7 +107,7 @@ def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "verified", counted)
     monkeypatch.setattr(module, "VALUES", 6000)
     found = states.verify(None)
-    assert (found.status, found.sequences) == ("verified", 30)
+    assert (found.verdict, found.sequences) == ("verified", 30)
     assert 3000 < max(held) <= 6000
 
 
@@ -128,7 +128,7 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
 
     states = run(chaos, tmp_path / "x.parquet", tmp_path / "s")
     found = states.verify(model=chaos)
-    assert found.status == "inconclusive"
+    assert found.verdict == "inconclusive"
     assert 100 < found.undecided < 4 * 90
     assert found.values == found.steps - found.undecided
     assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found.report())
@@ -145,7 +145,7 @@ def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
 
     monkeypatch.setattr(verify, "verified", damaged)
     found = copied.verify(1, model=model)
-    assert (found.status, found.wrong) == ("failed", 0)
+    assert (found.verdict, found.wrong) == ("failed", 0)
     assert found.faults == ["a run line by line is not verified: 0/forward/0/0/i_t[1]"]
 
 
@@ -175,7 +175,7 @@ def test_a_flipped_bit_is_found(
 
     values = rewrite(copied.folder / "part-00001.parquet", flip)
     found = copied.verify(None, model=model)
-    assert (found.status, found.wrong) == ("failed", 1), str(found.report())
+    assert (found.verdict, found.wrong) == ("failed", 1), str(found.report())
     (damage,) = found.damages
     id_, t = int(values["seq_id"][row]), int(values["t"][row])
     assert damage[:4] == (id_, t, f"{line}[3]", values[column][row])
@@ -268,7 +268,7 @@ def test_what_stands_at_a_wrong_place_is_found(
     before = rewrite(copied.folder / "part-00001.parquet", lambda columns: None)
     values = rewrite(copied.folder / "part-00001.parquet", change)
     found = copied.verify(None, model=model)
-    assert (found.status, found.wrong) == ("failed", 0)
+    assert (found.verdict, found.wrong) == ("failed", 0)
     changed = [k for k in range(len(before["t"])) if any(repr(before[n][k]) != repr(values[n][k]) for n in before)]
     place = {"id": before["seq_id"][changed[0]] if changed else "", "first": before["seq_id"][0]}
     assert any("part-00001.parquet: " + said.format(**place) in fault for fault in found.faults), found.faults
@@ -285,7 +285,7 @@ def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model:
     paths[1].write_bytes(paths[1].read_bytes()[:-100])
     shutil.copy(paths[2], paths[3])
     found = copied.verify(None, model=model)
-    assert found.status == "failed"
+    assert found.verdict == json.loads(found.as_json())["verdict"] == "failed"
     assert found.faults == [
         "part-00000.parquet is missing: run the corpus again, which makes it",
         "part-00001.parquet is damaged: run the corpus again, which makes it",
@@ -300,7 +300,7 @@ def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
     path = copied.folder / "part-00001.parquet"
     write(parquet.read_table(path).drop_columns([column]), path)
     found = copied.verify(None)
-    assert found.status == "failed"
+    assert found.verdict == "failed"
     assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
 
 
@@ -335,7 +335,7 @@ def test_an_input_that_was_moved_is_read_where_it_is_now(
     (copied.folder / "_manifest.json").write_text(json.dumps(manifest))
     from lstm_trace.corpus import open as open_states
 
-    assert open_states(copied.folder).verify(5, model=model, inputs=moved).status == "verified"
+    assert open_states(copied.folder).verify(5, model=model, inputs=moved).verdict == "verified"
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_block_that_is_not_of_the_model_is_a_fault(
     from lstm_trace.corpus import open as open_states
 
     found = open_states(copied.folder).verify(3, model=weights if given else None)
-    assert found.status == "failed"
+    assert found.verdict == "failed"
     assert found.faults == [f"_manifest.json: blocks.0.{entry} is not that of the model: the manifest was edited"]
 
 
@@ -406,7 +406,7 @@ def test_an_index_that_is_wrong_is_found(copied: Any) -> None:
     row = pa.array(np.asarray(table["row"]) + 10**6)
     parquet.write_table(table.set_column(table.column_names.index("row"), "row", row), path)
     found = copied.verify(sample=2)
-    assert found.status == "failed"
+    assert found.verdict == "failed"
     assert found.faults == ["_index.parquet does not give the places of the sequences of the input"]
     with pytest.raises(FileError, match=r"has rows that are not in part [0-9]+"):
         copied.rows_of(int(table["seq_id"][0].as_py()))

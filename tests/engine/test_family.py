@@ -356,7 +356,7 @@ def test_verify_report_table_file_and_ask_work_for_every_member(options: dict[st
     layers = [{d: weights(rng, options, size) for d in ("forward", "reverse")} for size in (I, wide)]
     x = rng.normal(size=(T, 2, I))
     trace = lt.run(flat(layers), x, cell=options, lengths=[4, 2])
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     table = trace.to_frame(layer=1, direction="reverse", steps=slice(2, 3))
     assert set(trace.stages[0].cell.equations) < set(table["line"])
     report = trace.report(format="text", layer=1, direction="reverse", steps=slice(2, 3), detail="vector")

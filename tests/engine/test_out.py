@@ -193,7 +193,7 @@ def test_only_what_is_chosen_is_stored(plan: Any, record: Any, stored: dict[str,
 
 def test_a_partial_trace_says_what_it_lacks() -> None:
     trace = MODEL.run(X, record=["c_t", "h_t"])
-    assert lt.verify(trace).status == "inconclusive"
+    assert lt.verify(trace).verdict == "inconclusive"
     assert "f_t * c_prev" in lt.verify(trace).unknown[0].reason
     assert trace.h_n.shape == (4, 2, 3)
     with pytest.raises(MissingError, match="the output y_t of 1/joined was not recorded"):

@@ -30,7 +30,7 @@ def test_the_layout_of_the_input_may_change(plan: Any) -> None:
     assert all(np.shares_memory(again[name], array) for name, array in before.items())
     np.testing.assert_array_equal(again.x, x)
     np.testing.assert_array_equal(again.initial["0/forward"]["h_prev"], h0)
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
     back = model.run(x, h0=h0, batch_first=False, plan=plan, out=again)
     assert back.header.batch_first is False
     assert back.output.shape == (5, 4, 2)

@@ -59,7 +59,7 @@ def test_asking_for_one_line_gives_what_the_full_run_has(case: Case) -> None:
     for name in full.lines["0/forward"]:
         part = traced(case, ask=[name], plan="lines")
         np.testing.assert_array_equal(part[name], full[name][: part.steps])
-        assert lt.verify(traced(case, ask=[name], plan="planned")).status != "failed"  # another order of adding
+        assert lt.verify(traced(case, ask=[name], plan="planned")).verdict != "failed"  # another order of adding
         closure = full.stages[0].cell.closure([name], carried=full.steps > 1)
         assert set(part.lines["0/forward"]) == closure
 
@@ -398,5 +398,5 @@ def test_a_number_is_one_of_the_runs_dtype(text: str, value: Callable[[Any], Any
     x = np.random.default_rng(0).normal(size=(9, 1, 5)).astype(np.float32)
     model = lt.prepare({}, cell={"equations": f"{text}\noutput: h_t"}, dtype="float32")
     trace = model.run(x, plan=plan)
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     assert trace["h_t"].tolist() == [[[value(one) for one in row] for row in step] for step in x]

@@ -281,7 +281,7 @@ def test_a_trace_has_arrays_of_its_own() -> None:
     before = trace["h_t"].copy()
     u[:] = 7
     h0[:] = 7
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     np.testing.assert_array_equal(trace["h_t"], before)
     assert not np.shares_memory(trace.given["0/forward"]["u_t"], u)
 

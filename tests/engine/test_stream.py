@@ -63,7 +63,7 @@ def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeyp
     same(streamed, expected)
     assert alone(path)
     if "record" not in RUNS[name]:
-        assert lt.verify(streamed).status == "verified"
+        assert lt.verify(streamed).verdict == "verified"
 
 
 @pytest.mark.few(1)
@@ -79,7 +79,7 @@ def test_large_steps_are_written_from_where_they_are_computed(path: Path, direct
     for line, array in expected.lines[f"0/{direction}"].items():
         tolerance = 1e-12 if dtype == "float64" else 1e-4
         np.testing.assert_allclose(streamed.lines[f"0/{direction}"][line], array, rtol=tolerance, atol=tolerance)
-    assert lt.verify(streamed).status == "verified"
+    assert lt.verify(streamed).verdict == "verified"
 
 
 @pytest.mark.few(2)

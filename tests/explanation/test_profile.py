@@ -154,7 +154,7 @@ def test_the_half_life_of_a_constant_gate(steps: int, rows: int) -> None:
 def test_the_half_life_of_a_gate_that_drops_at_once() -> None:
     """Eighty steps hold everything, and one nothing."""
     trace = stacked(81, 1, 1, 2, ("forward",))
-    gate = trace["f_t"]
+    gate = trace.lines["0/forward"]["f_t"]
     gate[:, 0] = np.where(np.arange(81) == 40, 1e-9, 1.0)[:, None]
     gate[:, 0, 1] = 0.9
     units = profile(trace).units.query("line == 'c_t'").set_index("unit")

@@ -148,7 +148,7 @@ def test_selections(tmp_path: Path) -> None:
         ({"digits": Style(3)}, r"for numbers as text; \.jsonl keeps every bit: leave it out, or write \.csv"),
         ({"digits": Style(lines={"c_t": 3})}, r"\.jsonl keeps every bit"),
         ({"values": True}, r"--values is for \.xlsx, whose cells are formulas otherwise; \.jsonl always has numbers"),
-        ({"shape": "wide", "with_inputs": True}, "in the shape long only"),
+        ({"shape": "worked", "with_inputs": True}, "is for the shapes long and wide"),
     ],
 )  # fmt: skip
 def test_what_has_no_meaning_there_is_refused(tmp_path: Path, job: dict[str, Any], said: str) -> None:

@@ -69,8 +69,8 @@ def test_it_shares_no_memory_with_the_trace(pa: Any, units: int) -> None:
     for shape in ("long", "wide"):
         found = trace.to_arrow(shape)
         before = found.to_pylist()
-        trace["h_t"].flags.writeable = True
-        trace["h_t"][:] += 1
+        trace.lines["0/forward"]["h_t"].flags.writeable = True
+        trace.lines["0/forward"]["h_t"][:] += 1
         assert found.to_pylist() == before
 
 

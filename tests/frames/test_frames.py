@@ -94,6 +94,22 @@ def test_selection_by_name_or_names() -> None:
         trace.to_frame("Long")
 
 
+def test_a_selection_may_be_given_as_the_command_gives_it() -> None:
+    trace = stacked()
+    for call in (trace.to_frame, trace.to_csv, trace.report):
+        named = call(line="c_t, h_t", t=2, layer=1)
+        assert str(named) == str(call(only=["c_t", "h_t"], steps=2, layer=1))
+    assert trace.to_xarray(line="c_t", t=2).equals(trace.to_xarray(only=["c_t"], steps=2))
+    one = trace.at(layer=0, direction="forward")
+    held = [lt.explain(one, "3/0/h_t[0]", "ablation", **{name: "1/c_t[0],h_t"}) for name in ("only", "line")]
+    assert held[0].to_frame().equals(held[1].to_frame())
+    assert len(held[0].to_frame()) > 1
+    with pytest.raises(OptionError, match="line is another name for only: give only one of them"):
+        trace.to_frame(line="c_t", only="h_t")
+    with pytest.raises(OptionError, match="expected comma-separated names of lines, found ' , '"):
+        trace.to_frame(line=" , ")
+
+
 def test_the_index_of_a_wide_frame_is_the_step_and_what_there_are_several_of() -> None:
     one = lt.run(QUESTION_19).to_frame("wide", only="i_t")
     assert one.index.names == ["t"]

@@ -31,7 +31,7 @@ def agree(trace: lt.Trace, seeds: dict[str, dict[str, np.ndarray]]) -> None:
     weights = {f"{scope}/{name}": w for scope, here in seeds.items() for name, w in here.items()}
     ours = gradients(trace, seeds=weights)
     back = backward(trace, seeds=weights)
-    assert lt.verify(back).status == "verified"
+    assert lt.verify(back).verdict == "verified"
     largest = max(float(np.abs(v).max()) for v in theirs.values() if v.size)
     for name, mine in by_address(back).items():
         np.testing.assert_allclose(ours[name], mine, rtol=1e-12, atol=1e-14 * largest, err_msg=name)

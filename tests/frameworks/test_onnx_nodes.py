@@ -115,7 +115,7 @@ def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
         trace.save(tmp_path / name)
         again = lt.load(tmp_path / name)
         assert again.header.options["reverse"] == other
-        assert lt.verify(again).status == "verified"
+        assert lt.verify(again).verdict == "verified"
         assert lt.diff(trace, again).same
     assert "Further equations of layer 0, reverse" in trace.report()
 

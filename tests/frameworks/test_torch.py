@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
@@ -16,6 +17,7 @@ import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 from lstm_trace.weights.read import read_model
 
+from .. import ROOT
 from .measure import assert_agrees
 
 torch = pytest.importorskip("torch")
@@ -284,3 +286,20 @@ def test_refusals(tmp_path: Path, write: Callable[[Path], None], said: str) -> N
     with pytest.raises(LstmTraceError, match=said) as caught:
         lt.prepare(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_the_first_lines_of_the_readme() -> None:
+    first = (ROOT / "README.md").read_text("utf-8").partition("\n## ")[0]
+    (text,) = re.findall(r"```python\n(.*?)```", first, re.S)
+    module = grown(nn.LSTM(5, 4, dtype=torch.float64))
+    here = {"my_lstm": module, "x": torch.randn(6, 5, dtype=torch.float64)}
+    exec(compile(text, "README.md", "exec"), here)  # noqa: S102
+    cell = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    h, c = np.zeros(4), np.zeros(4)
+    for t, row in enumerate(here["x"].numpy()):
+        z = cell["weight_ih_l0"] @ row + cell["bias_ih_l0"] + cell["weight_hh_l0"] @ h + cell["bias_hh_l0"]
+        i, f, o = (1 / (1 + np.exp(-z[4 * k : 4 * k + 4])) for k in (0, 1, 3))
+        candidate = np.tanh(z[8:12])
+        np.testing.assert_allclose(here["gates"].loc[t], [*i, *f, *candidate, *o], rtol=1e-12, atol=1e-15)
+        c = f * c + i * candidate
+        h = o * np.tanh(c)

@@ -43,7 +43,7 @@ def check(rng: random.Random, folder: Path) -> str:
     lost = [n for n in names if n not in parts or len(parts[n]) != len(before[n])]
     states = lt.corpus.open(home)
     found = states.verify(rng.choice((1, None)))
-    assert found.status == ("verified" if same else "failed"), f"{kinds}: {found}"
+    assert found.verdict == ("verified" if same else "failed"), f"{kinds}: {found}"
     assert same or found.faults
     from lstm_trace.corpus.part_file import damaged
 
@@ -54,7 +54,7 @@ def check(rng: random.Random, folder: Path) -> str:
     told: list[str] = []
     again = lt.corpus.run(whole.model, whole.inputs, home, format=format, **_HOW, tell=told.append)
     assert _contents(home, "part-*") == {name: before[name] for name in names}, f"{kinds}: {told}"
-    assert again.verify(1).status == "verified"
+    assert again.verify(1).verdict == "verified"
     shutil.rmtree(home)
     return "whole" if same else " and ".join(sorted(set(kinds)))[:40] if len(kinds) == 1 else "several damages"
 

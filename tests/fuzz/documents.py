@@ -52,7 +52,7 @@ def _differs(rng: random.Random, trace: lt.Trace) -> None:
     at = ",".join(str(rng.randrange(size)) for size in trace.parameters[scope][name].shape)
     other = lt.edit(trace, {f"{scope}/{name}[{at}]": rng.gauss(0, 1)})
     assert str(lt.diff(trace, other))
-    assert lt.verify(other).status != "failed"
+    assert lt.verify(other).verdict != "failed"
 
 
 def _tabled(rng: random.Random, trace: lt.Trace, folder: Path) -> None:
@@ -70,7 +70,7 @@ def _gradients(rng: random.Random, trace: lt.Trace, address: str) -> str:
         back = lt.backward(trace, of=address)
     except LstmTraceError:
         return "written, no gradient"
-    status = lt.verify(back).status
+    status = lt.verify(back).verdict
     assert status == "verified" or ran_over(back), f"verify says {status} of the gradient"
     for form in rng.sample(_FORMS, 2):
         assert len(back.report(form, detail=rng.choice((None, "scalar", "vector")))) > 50

@@ -34,7 +34,7 @@ def check(rng: random.Random, folder: Path | None = None) -> str:
     trace = traced(rng)
     if trace is None:
         return "refused"
-    status = lt.verify(trace).status
+    status = lt.verify(trace).verdict
     assert status in ("verified", "inconclusive"), f"verify says {status} of the plan {trace.header.plan}"
     assert status == "verified" or ran_over(trace), "inconclusive, though nothing ran over"
     address, value = number(rng, trace)

@@ -41,7 +41,7 @@ def check(rng: random.Random, folder: Path) -> str:
         assert what != 2, f"a whole trace is refused: {message}"
         assert len(message) < 20_000, f"a message of {len(message)} characters"
         return "refused"
-    status = lt.verify(trace).status
+    status = lt.verify(trace).verdict
     assert what != 2 or status != "failed"
     again = folder / f"again{rng.choice(('.json', '.safetensors'))}"
     trace.save(again)

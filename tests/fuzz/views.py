@@ -41,7 +41,7 @@ _WAYS: tuple[Callable[[random.Random, lt.Trace], Any], ...] = (
     _drawn,
     lambda rng, trace: trace.report("md", detail="profile"),
     lambda rng, trace: trace.to_frame(rng.choice(("long", "wide", "worked"))),
-    lambda rng, trace: lt.verify(trace).status,
+    lambda rng, trace: lt.verify(trace).verdict,
     lambda rng, trace: lt.diff(trace, trace).same,
     lambda rng, trace: (trace.output, trace.h_n, trace.c_n),
 )

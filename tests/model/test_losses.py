@@ -68,7 +68,7 @@ def test_a_loss_at_each_step_and_row(extra: str, loss: Any, both: bool) -> None:
             within(lines["L"][t, b], [loss(scores, target[t, b].tolist())], "L")
     plain = lt.run({n: a for n, a in given.items() if n.rpartition("/")[2] not in ("W_hy", "b_y")}, x)
     np.testing.assert_array_equal(trace.output, plain.output, "a loss changes nothing before it")
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
@@ -97,7 +97,7 @@ def test_at_padding_a_loss_is_computed_like_every_other_line() -> None:
     cut = lt.run(weights(), x, cell={"kind": "lstm", "extra": weighted}, **arguments)
     np.testing.assert_array_equal(cut["L"], np.where(cut.valid, trace["L"], 0))
     for each in (trace, cut):
-        assert lt.verify(each).status == "verified"
+        assert lt.verify(each).verdict == "verified"
 
 
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
@@ -108,7 +108,7 @@ def test_targets_are_in_the_file(suffix: str, tmp_path: Path) -> None:
     trace.save(tmp_path / f"t.{suffix}")
     read = lt.load(tmp_path / f"t.{suffix}")
     np.testing.assert_array_equal(read.given["0/forward"]["target_t"], target)
-    assert lt.verify(read).status == "verified"
+    assert lt.verify(read).verdict == "verified"
     other = model.run(x, given={"target_t": target + np.eye(STEPS)[:, 3, None, None]})  # of the last step alone
     found = lt.diff(trace, other)
     assert found.first is not None

@@ -71,7 +71,7 @@ def test_every_example_has_a_title_and_is_proven(name: str) -> None:
     assert 15 < len(examples.examples()[name]) < 68, "it fits a row of the list"
     trace = run(read_data("p.yaml", examples.text(name).encode()))
     assert trace.header.title == examples.examples()[name]
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     assert trace.asked()
 
 

@@ -123,7 +123,7 @@ def test_files_keep_them(suffix: str, tokens: Any, tmp_path: Path) -> None:
     found = lt.load(tmp_path / f"t.{suffix}")
     assert found.header.step_labels == trace.header.step_labels
     assert labels(found) == labels(trace)
-    assert lt.verify(found).status == "verified"
+    assert lt.verify(found).verdict == "verified"
 
 
 def test_a_stream_keeps_them(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_notations_digits_and_decimal_commas_are_those_of_a_report() -> None:
 
 def test_a_value_that_is_wrong_is_found() -> None:
     trace = lt.run(yaml.safe_load(text("q22")))
-    trace["c_t"][0, 0, 1] += 1e-9
+    trace.lines["0/forward"]["c_t"][0, 0, 1] += 1e-9
     wrong = lt.derivation(trace, "c_t[1]").verified
     assert wrong.verdict == "failed"
     assert wrong.found - wrong.rederived == pytest.approx(1e-9)

@@ -51,7 +51,7 @@ def test_a_number_is_a_vector_of_one(reduction: str) -> None:
     assert trace["k"].shape == (3, 1, 1)
     assert (trace["k"] == REDUCED[reduction]).all()
     verdict = lt.verify(trace)
-    assert verdict.status == "verified"
+    assert verdict.verdict == "verified"
     for form in ("text", "md", "html", "tex", "typ"):
         assert trace.report(form)
     assert f"{REDUCED[reduction]:g}" in str(lt.derivation(trace, "1/k[0]"))

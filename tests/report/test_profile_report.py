@@ -153,7 +153,7 @@ def test_too_few_repeated_tokens_are_said() -> None:
 def test_what_rounding_would_leave_of_a_value_is_zero() -> None:
     """In float32: 1e-16 beside -3 is nothing, 1e-5 is something."""
     trace = stacked(18, 1, 1, 2, ("forward",), dtype="float32")
-    c = trace["c_t"]
+    c = trace.lines["0/forward"]["c_t"]
     c[:] = np.linspace(0, 0.1, 18)[:, None, None]
     c[6, 0, 1], c[7, 0, 1], c[12, 0, 0], c[13, 0, 0] = -3, -4.86e-17, 5, 1e-5
     rows = {row[0]: row[-2:] for row in table(trace.report("text"), "change")}
@@ -337,7 +337,7 @@ def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str) -
     trace = CASES["stack"]()
     claim = "agrees with what the PyTorch module returned, to 0.0e+00"
     forged = replace(trace, header=replace(trace.header, agreement=(claim,)))
-    assert lt.verify(forged).status == "verified"
+    assert lt.verify(forged).verdict == "verified"
     said = " ".join(str(forged.report("text", language=language)).split())
     _, _, after = said.partition("Agrees with what the PyTorch module returned, to 0.0e+00.")
     assert "verify" in after.strip()[:90], after[:200]

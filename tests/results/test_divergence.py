@@ -175,7 +175,7 @@ def test_the_same_stays_short() -> None:
 
 def test_values_that_are_no_numbers() -> None:
     a, b = lt.run(weights(), X), lt.run(weights(), X)
-    b["c_t"][5, 1, 2] = np.nan
+    b.lines["0/forward"]["c_t"][5, 1, 2] = np.nan
     first = lt.diff(a, b).units[0]
     assert (first.unit, first.line, first.t, first.b, first.since) == (2, "c_t", 5, 1, 5)
     assert first.most == first.share == np.inf
@@ -185,9 +185,9 @@ def test_values_that_are_no_numbers() -> None:
 def test_what_is_no_number_brings_no_warning() -> None:
     a, b = lt.run(weights(), X), lt.run(weights(), X)
     for trace in (a, b):
-        trace["h_t"][3, 0, 1] = np.inf
-    b["h_t"][5, 1, 2] = -np.inf
-    a["c_t"][2, 0, 0], b["c_t"][2, 0, 0] = 1.5e308, -1.5e308
+        trace.lines["0/forward"]["h_t"][3, 0, 1] = np.inf
+    b.lines["0/forward"]["h_t"][5, 1, 2] = -np.inf
+    a.lines["0/forward"]["c_t"][2, 0, 0], b.lines["0/forward"]["c_t"][2, 0, 0] = 1.5e308, -1.5e308
     found = {one.unit: one.share for one in lt.diff(a, b).units}
     assert found.keys() == {0, 2}
     assert found[2] == np.inf

@@ -51,7 +51,7 @@ def without(*lines: str) -> Trace:
 
 def changed(line: str, value: float) -> Trace:
     trace = traced()
-    trace[line][1, 0, 1] = value
+    trace.lines["0/forward"][line][1, 0, 1] = value
     return trace
 
 

@@ -33,7 +33,7 @@ def traced(scale: float = 1.0) -> lt.Trace:
 
 def damaged() -> lt.Trace:
     trace = traced()
-    trace["i_t"][1, 0, 2] += 0.25
+    trace.lines["0/forward"]["i_t"][1, 0, 2] += 0.25
     return trace
 
 

@@ -79,7 +79,8 @@ def test_a_table_of_arrow_has_every_value(kept: Kept) -> None:
     trace = lt.load(kept.path(run))
     stream = reading.table(kept.path(run), ValueSelection(line=["c_t"], t="1:"))
     table = pa.ipc.open_stream(io.BytesIO(stream)).read_all().to_pandas()
-    assert [*table.columns] == ["layer", "direction", "t", "batch", "valid", "line", "op", "unit", "value"]
+    places = ["layer", "direction", "t", "step", "batch", "valid"]
+    assert [*table.columns] == [*places, "line", "op", "unit", "unit_name", "value"]
     np.testing.assert_array_equal(table["value"], trace["c_t"][1:].ravel())
     assert [*table["t"]] == [1, 1, 2, 2]
 

@@ -90,7 +90,7 @@ def test_a_file_keeps_it_whole(tmp_path: Path, suffix: str) -> None:
     assert as_hold(again) == as_hold(trace) == {
         "0/forward/1/0..1/u_t": "*3", "0/forward/s_t[1]": 0.1,
     }  # fmt: skip
-    assert lt.verify(again).status == "verified"
+    assert lt.verify(again).verdict == "verified"
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_wrong_record_of_a_held_value_is_found() -> None:
     trace = run({"s_t[1]": 0.1})
-    trace["s_t"][2, 0, 1] = 0.2
+    trace.lines["0/forward"]["s_t"][2, 0, 1] = 0.2
     found = lt.verify(trace)
-    assert found.status == "failed"
+    assert found.verdict == "failed"
     assert str(found.failures[0].address) == "0/forward/2/0/s_t[1]"
     assert "0/forward/hold_s_t (given)" in found.premises
 

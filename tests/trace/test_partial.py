@@ -51,7 +51,7 @@ def test_each_line(name: str, kind: str) -> None:
         same(trace, back)
         found = lt.verify(back)
         assert not found.failed, address
-        assert kind != "given" or found.status == "verified", address
+        assert kind != "given" or found.verdict == "verified", address
         back.report("text", detail="vector")
         assert back.report("text", detail="summary")
         assert len(back.to_frame("worked")) == sum(array.size for _, _, array in back.recorded())
@@ -89,11 +89,11 @@ def test_supplied_lines_of_what_is_not_asked_for_are_left_out(tmp_path: Path) ->
     given = {"0/forward/i_t": RNG.random((3, 1, 3))}
     trace = MODELS["both"].run(X, given=given, ask=["0/reverse/h_t"], out=tmp_path / "t.safetensors")
     assert trace.given == {}
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 @pytest.mark.parametrize("record", [["y_t"], ["0/forward/h_t", "y_t"]])
 def test_what_is_read_by_a_recorded_line_need_not_be(record: Any, tmp_path: Path) -> None:
     trace = MODELS["both"].run(X, record=record, out=tmp_path / "t.safetensors")
     np.testing.assert_array_equal(trace.output, MODELS["both"].run(X).output)
-    assert lt.verify(trace).status == "inconclusive"
+    assert lt.verify(trace).verdict == "inconclusive"

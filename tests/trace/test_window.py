@@ -60,7 +60,7 @@ def test_a_window_is_cut_out_of_the_whole(padding: str, lengths: list[int] | Non
         cut = whole.at(steps=slice(begin, end))
         window = model.run(X, **arguments, record={"steps": slice(begin, end)})
         equal(window, cut)
-        assert lt.verify(window).status == "verified"
+        assert lt.verify(window).verdict == "verified"
         equal(model.run(X, **arguments, record={"steps": range(begin, end)}, out=tmp_path / "t.safetensors"), cut)
         for suffix in ("json", "safetensors"):
             window.save(tmp_path / f"saved.{suffix}")
@@ -112,7 +112,7 @@ def test_an_input_that_is_carried(directions: tuple[str, ...], tmp_path: Path) -
         whole = model.run(X, plan=plan)  # type: ignore[arg-type]
         for begin, end in WINDOWS:
             cut = whole.at(steps=slice(begin, end))
-            assert lt.verify(cut).status == "verified"
+            assert lt.verify(cut).verdict == "verified"
             steps = {"steps": slice(begin, end)}
             equal(model.run(X, record=steps, plan=plan), cut)  # type: ignore[arg-type]
             if plan != "lines":

@@ -217,8 +217,8 @@ def test_a_wrong_line_that_only_the_reference_has_shows_in_what_follows_from_it(
     for name in ("W_xi @ x_t", "W_hi @ h_prev", "z_i"):
         del b.lines["0/forward"][name]
     assert compare(a, b).same
-    a["z_i"][0, 1, 2] += 0.25
-    a["i_t"][0, 1, 2] = 1 / (1 + np.exp(-a["z_i"][0, 1, 2]))
+    a.lines["0/forward"]["z_i"][0, 1, 2] += 0.25
+    a.lines["0/forward"]["i_t"][0, 1, 2] = 1 / (1 + np.exp(-a["z_i"][0, 1, 2]))
     for one, two in ((a, b), (b, a)):
         found = compare(one, two)
         assert found.first is not None

@@ -224,7 +224,7 @@ def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None
     plans = ["lines", "planned", *(["compiled"] if installed() else [])]
     traces = [net.run(plan=plan) for plan in plans]
     assert [trace.header.plan for trace in traces] == plans
-    assert all(lt.verify(trace).status == "verified" for trace in traces)
+    assert all(lt.verify(trace).verdict == "verified" for trace in traces)
     for a, b in permutations(traces, 2):
         found = compare(a, b)
         assert found.same, verdict(found)

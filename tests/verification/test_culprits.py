@@ -22,8 +22,8 @@ def traced() -> lt.Trace:
 
 def test_a_reader_that_is_wrong_by_itself_is_derived_from_the_value_put_right() -> None:
     trace, whole = traced(), traced()
-    trace["h_t"][1, 0, 1] += 0.5
-    trace["W_hf @ h_prev"][2, 0, 0] += 0.125
+    trace.lines["0/forward"]["h_t"][1, 0, 1] += 0.5
+    trace.lines["0/forward"]["W_hf @ h_prev"][2, 0, 0] += 0.125
     found = lt.verify(trace).failures
     assert [str(f.address) for f in found] == ["0/forward/1/0/h_t[1]", "0/forward/2/0/W_hf @ h_prev[0]"]
     for failure, name, at in zip(found, ("h_t", "W_hf @ h_prev"), ((1, 0, 1), (2, 0, 0)), strict=True):
@@ -49,7 +49,7 @@ def test_what_was_computed_from_a_wrong_value_is_judged_by_that_value() -> None:
 @pytest.mark.parametrize("change", [1.0, -1.0, 0.5, 2.0])
 def test_a_value_that_its_operands_do_not_explain_has_its_own_share(change: float) -> None:
     a, b = traced(), traced()
-    b["c_t"][1, 0, 1] += change
+    b.lines["0/forward"]["c_t"][1, 0, 1] += change
     lines = b.lines["0/forward"]
     for t in range(1, 5):  # what follows was computed from it, through the cell state alone
         if t > 1:

@@ -130,7 +130,7 @@ def test_an_input_that_differs_in_one_row_leaves_the_others_to_rounding() -> Non
         new = {"p_t": p, "1 - p_t": 1 - p, "q_t": q, "4 * q_t": 4 * q, "h_t": 4 * q - lines["b * x_t"][t, 0]}
         for name, value in new.items():
             lines[name][t, 0] = value
-    assert lt.verify(b).status == "verified"
+    assert lt.verify(b).verdict == "verified"
     found = next(line for line in lt.diff(a, b).lines if line.line == "h_t")
     gap = np.abs(a["h_t"] - b["h_t"])[:, :, 0]
     assert gap[-1, 0] > 100 * np.finfo(float).eps

@@ -98,4 +98,4 @@ def test_softplus_of_one_unit(dtype: str, lines: int) -> None:
     trace = model.run(np.array(xs)[:, None], plan="planned")
     expected = [math.log1p(math.exp(0.5 * x)) for x in xs]
     np.testing.assert_allclose(trace["h_t"].ravel(), expected, rtol=1e-6 if dtype == "float32" else 1e-15)
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"

@@ -20,7 +20,7 @@ CELL = {"equations": "h_t = b * x_t"}
 def pair() -> tuple[lt.Trace, lt.Trace]:
     """Two traces of which one value is 2 ** -20 off 4: 2 ** 31 spacings, relatively 2 ** -22."""
     a, b = (lt.run({"b": [2.0, 1.0]}, [[2.0, 1.0]], cell=CELL) for _ in range(2))
-    b["h_t"][0, 0, 0] += 2.0**-20
+    b.lines["0/forward"]["h_t"][0, 0, 0] += 2.0**-20
     return a, b
 
 
@@ -48,7 +48,7 @@ def test_of_several_tolerances_the_widest_counts() -> None:
 
 def test_a_tolerance_does_not_excuse_what_is_no_number() -> None:
     a, b = pair()
-    b["h_t"][0, 0, 0] = np.nan
+    b.lines["0/forward"]["h_t"][0, 0, 0] = np.nan
     for name in ("atol", "rtol", "ulps"):
         tolerance: dict[str, Any] = {name: 1e300}
         assert not lt.diff(a, b, **tolerance).same
@@ -75,7 +75,7 @@ def overflowed() -> lt.Trace:
 def rounded() -> lt.Trace:
     """The same with another last digit in the line that overflows."""
     trace = overflowed()
-    trace["p"][1] = np.nextafter(trace["p"][1], 0)
+    trace.lines["0/forward"]["p"][1] = np.nextafter(trace["p"][1], 0)
     return trace
 
 
@@ -86,7 +86,7 @@ def test_a_bound_that_is_not_finite_is_inconclusive() -> None:
     assert {line.line: line.verdict for line in found.lines} == {"p": "inconclusive", "h_t": "same"}
     assert judge(a, b) == "inconclusive"
     assert lt.diff(a, a).verdict == judge(a, a) == "same"  # there is nothing to explain
-    b["h_t"][1] += 0.1
+    b.lines["0/forward"]["h_t"][1] += 0.1
     assert lt.diff(a, b).verdict == judge(a, b) == "different"
 
 

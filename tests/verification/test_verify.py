@@ -59,7 +59,7 @@ def traced(
 def test_what_run_made_is_proven(options: dict[str, Any], dtype: str) -> None:
     trace = traced(options, dtype=dtype, lengths=[4, 2])
     result = lt.verify(trace)
-    assert result.status == "verified"
+    assert result.verdict == "verified"
     assert result.verified == sum(a.size for lines in trace.lines.values() for a in lines.values())
     gate = KINDS[options.get("kind", "lstm")].gates[0]
     assert {"x_t", "lengths", "0/forward/h0", f"1/reverse/W_x{gate}"} <= set(result.premises)
@@ -80,7 +80,7 @@ def test_any_change_that_rounding_cannot_explain_is_found(data: st.DataObject) -
     if float(array[at]) == before:
         array[at] = np.nextafter(before, np.inf)
     result = lt.verify(trace)
-    assert result.status == "failed"
+    assert result.verdict == "failed"
     layer, direction = scope.split("/")
     first = result.failures[0].address
     assert (first.line, first.layer, first.direction) == (name, int(layer), direction)
@@ -122,7 +122,7 @@ def test_a_changed_weight_is_hinted_at() -> None:
     weight[2, 1] += 0.1
     trace.parameters["1/forward"] = {**trace.parameters["1/forward"], "W_xf": weight}
     result = lt.verify(trace)
-    assert result.status == "failed"
+    assert result.verdict == "failed"
     assert {f.address.line for f in result.failures} == {"W_xf @ x_t"}
     assert "every failing line reads W_xf" in result.hint
 
@@ -131,10 +131,10 @@ def test_cannot_tell_is_no_pass() -> None:
     trace = traced({})
     del trace.lines["0/forward"]["z_i"]
     result = lt.verify(trace)
-    assert result.status == "inconclusive"
+    assert result.verdict == "inconclusive"
     assert [(u.place, u.reason) for u in result.unknown] == [("0/forward/i_t", "z_i was not recorded")]
     overflowed = lt.run({"W_xi": [[1e300]], "W_hi": [[1.0]]}, [[1e300]], ask="i_t")
-    assert lt.verify(overflowed).status == "inconclusive"
+    assert lt.verify(overflowed).verdict == "inconclusive"
     assert "not finite" in lt.verify(overflowed).unknown[0].reason
 
 
@@ -155,7 +155,7 @@ def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
     for name in ("i_t", "z_i"):
         del trace.lines["0/forward"][name]
     result = lt.verify(trace)
-    assert result.status == "inconclusive"
+    assert result.verdict == "inconclusive"
     said = "it was requested but not recorded"
     found = tuple((unknown.place, unknown.reason, unknown.values) for unknown in result.unknown)
     assert found == (("0/0/i_t[0]", said, 0), ("z_i", said, 0))
@@ -167,7 +167,7 @@ def test_what_was_asked_for_and_is_not_there_cannot_be_told() -> None:
 def test_given_lines_are_premises() -> None:
     trace = lt.run({}, given={"f_t": [0.5, 1.0], "i_t": [1.0, 0.25], "c_tilde": [0.5, 4.0]}, c0=[2.0, -1.0], ask="c_t")
     result = lt.verify(trace)
-    assert result.status == "verified"
+    assert result.verdict == "verified"
     assert "0/forward/f_t (given)" in result.premises
     assert "0/forward/c0" in result.premises
 
@@ -176,7 +176,7 @@ def test_command(tmp_path: Path) -> None:
     trace = traced({}, layers=1, both=False)
     good, bad = tmp_path / "good.json", tmp_path / "bad.json"
     trace.save(good)
-    trace["i_t"][1, 0, 2] += 0.25
+    trace.lines["0/forward"]["i_t"][1, 0, 2] += 0.25
     trace.save(bad)
     run = CliRunner().invoke(main, ["verify", str(good)])
     assert run.exit_code == 0
@@ -207,7 +207,7 @@ def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
     given = {"0/forward/h_t": whole.lines["0/forward"]["h_t"]}
     trace = lt.run(weights, whole.x, given=given, h0=states[0], c0=states[1], plan=plan)
     np.testing.assert_allclose(trace.lines["1/forward"]["h_t"], whole.lines["1/forward"]["h_t"], rtol=0, atol=1e-15)
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -215,9 +215,9 @@ def test_a_comparison_that_says_otherwise_is_found_however_close_the_two_are(dty
     x = np.array([[1.0, np.nextafter(*np.array([1, 2], dtype))], [2.0, -1.0]], dtype)
     trace = lt.run({}, x, cell={"equations": "m_t = x_t > 1\nh_t = m_t * x_t"}, dtype=dtype)
     assert trace["m_t"][:, 0].tolist() == [[0, 1], [1, 0]]
-    assert lt.verify(trace).status == "verified"
+    assert lt.verify(trace).verdict == "verified"
     for unit in (0, 1):
-        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+        trace.lines["0/forward"]["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
         (failure,) = lt.verify(trace).failures
         assert (str(failure.address), failure.bound) == (f"0/forward/0/0/m_t[{unit}]", 0)
-        trace["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+        trace.lines["0/forward"]["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]

@@ -272,7 +272,7 @@ def verify(
     from ...corpus import open
 
     result = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
-    conclude(0 if result.status == "verified" else 1)
+    conclude(0 if result.verdict == "verified" else 1)
     return result
 
 

@@ -60,7 +60,7 @@ def export(
     dialect: Literal["plain", "excel", "excel-eu"] = "plain",
     padding: bool,
     all_lines: bool,
-    names: Literal["plain", "safe"] = "plain",
+    names: Literal["plain", "safe", "labels"] = "plain",
     title_column: bool,
     title: Annotated[str | None, Option(metavar="TEXT")] = None,
     digits: Digits,
@@ -73,17 +73,19 @@ def export(
 ) -> None:
     """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
-    Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit,
-    unless --digits rounds them. Steps beyond a sequence's length are omitted.
+    Columns of the long shape: layer, direction, t, batch, line, op, unit, value; also step, token and unit_name if the
+    problem counts from 1 or has labels. All numbers read back to the last bit, unless --digits rounds them. Steps
+    beyond a sequence's length are omitted.
 
     Args:
         shape: long: one row per value; wide: one row per step, one column per line and unit; worked: one row per value,
             with its formula and the numbers in it.
-        with_inputs: Include parameters, inputs, initial states and given lines (long shape).
+        with_inputs: Include parameters, inputs, initial states and given lines (wide shape: all that a step reads).
         dialect: excel: opens with a double click; excel-eu: with semicolons and decimal commas.
         padding: Keep steps beyond a sequence's length, with a column `valid` (1 or 0).
         all_lines: Include lines without a name of their own, such as W_xi @ x_t (wide shape).
-        names: Column names of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and Excel tables.
+        names: Column names of the wide shape: c_t[0]; c_t_0 for SQL, R, Stata and Excel tables; or c_t[rain], with the
+            problem's labels.
         title_column: Add a first column `title` that identifies the source in stacked tables.
         title: Text for that column instead of the title of SOURCE.
         digits: Decimals in .csv and .tsv, for all lines or for one: c_t=6 (repeatable); in .xlsx, decimals shown (6).

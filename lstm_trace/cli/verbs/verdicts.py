@@ -31,7 +31,7 @@ def verify(trace: Annotated[str, FILE]) -> Any:
     from ... import load, verify as verified
 
     result = verified(load(trace))
-    conclude(0 if result.status == "verified" else 1)
+    conclude(0 if result.verdict == "verified" else 1)
     return result
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...base.arrays import describe
 from ...base.files import read_json
 from ...base.writing import written
-from ...errors import FileError, OptionError, ShapeError
+from ...errors import FileError, NotFoundError, OptionError, ShapeError
 from ...model.model import Model
 from ...model.tokens import numbered
 from ...trace.argument_types import checked
@@ -267,7 +267,7 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
         return imported(in_python(inputs, split), ours, folder, "the inputs"), ours
     path = _moved(Path(inputs).absolute(), folder)
     if not path.exists():
-        raise FileError(f"{path}: there is no such file or folder")
+        raise NotFoundError(f"{path}: there is no such file or folder")
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
         files = files_in(path, *FOLDERS)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...errors import FileError, MissingError, OptionError, ShapeError, nearest
+from ...errors import FileError, MissingError, NotFoundError, OptionError, ShapeError, nearest
 from ...model.tokens import read_vocabulary
 from ...weights.formats.arrays import array_in
 from ...weights.guards import afford, told
@@ -111,7 +111,7 @@ def _kept(read: Any, reference: str) -> Any:
     try:
         now = path.stat()
     except OSError:
-        raise FileError(f"{path}: there is no such file") from None
+        raise NotFoundError(f"{path}: there is no such file") from None
     return _read(read, path, name, now.st_mtime_ns, now.st_size)
 
 

@@ -14,7 +14,7 @@ from ...cell.ops import OPS
 from .formulas import area, column, recorded
 from .grids import BlockColumns, places, rows, title
 from .page import TEXTS, Page
-from .sheets import ENTRIES, PLACES, STEPS, TOP, Book, StepGrid, ValueBlock, left
+from .sheets import ENTRIES, STEPS, TOP, Book, StepGrid, ValueBlock, left, place_names
 
 #: In the order of the legend.
 ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")
@@ -128,7 +128,7 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     page.write(0, right, "unit", "name")
     page.write(0, right + 1, unit, "input")
     page.write(1, 0, TEXTS["notes"]["unit"].format(sheet=grid.sheet, last=shown[0].width - 1), "note")
-    for at, text in enumerate(PLACES[:first]):
+    for at, text in enumerate(place_names(book.trace)):
         page.write(4, at, text, "unit")
     for at, block in enumerate(shown):
         page.write(4, first + at, block.name, "unit")

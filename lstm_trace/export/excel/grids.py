@@ -14,7 +14,7 @@ from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
-from .sheets import PLACES, TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left
+from .sheets import TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left, place_names
 
 #: Characters that the column of labels shows at most.
 WIDEST = 24
@@ -36,18 +36,20 @@ class BlockColumns(NamedTuple):
     formulas: Formulas = NONE
 
 
-def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
+def headings(
+    page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], places: Sequence[str]
+) -> None:
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
     page.titled(title, note)
     for block, _ in blocks:
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
         page.across(3, block.first, block.width, block.heading, "heading")
-    for at, text in enumerate(PLACES[:left]):
+    for at, text in enumerate(places):
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.printed(TOP, left, sum(block.width for block, _ in blocks))
+    page.printed(TOP, len(places), sum(block.width for block, _ in blocks))
 
 
 def write_steps(
@@ -61,15 +63,16 @@ def write_steps(
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
-    headings(page, title, note, [(columns.block, columns.labels) for columns in found], left(book.trace))
+    headings(page, title, note, [(columns.block, columns.labels) for columns in found], place_names(book.trace))
     for block, named, *_ in found:
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
-    page.worksheet.set_column(0, 1, 5, None, {})
+    page.worksheet.set_column(0, left(book.trace) - 1, 5, None, {})
     if book.tokens:
-        page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
+        at = left(book.trace) - 1
+        page.worksheet.set_column(at, at, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
     for row, i, k, values in rows(book, found):
         places(book, page, row, i, k)
         for columns, numbers in zip(found, values, strict=True):
@@ -86,8 +89,10 @@ def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
     """The cells on the left of a row: for the i-th row of the batch and the k-th step."""
     page.write(row, 0, book.rows[i], "place")
     page.write(row, 1, book.steps[k], "place")
+    if first := book.trace.header.count_from:
+        page.write(row, 2, book.steps[k] + first, "place")
     if book.tokens:
-        page.write(row, 2, book.tokens[i][k], "place")
+        page.write(row, left(book.trace) - 1, book.tokens[i][k], "place")
 
 
 def rows(book: Book, found: Sequence[BlockColumns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
@@ -149,7 +154,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         return found if all(found) else None
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
-    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, 1)
+    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, ["row"])
     for i, b in enumerate(book.rows):
         page.write(TOP + i, 0, b, "place")
         for start in book.starts:

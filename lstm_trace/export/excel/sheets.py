@@ -22,9 +22,8 @@ from ...trace.labels import step_labels
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
 
-#: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
+#: Rows of headings above the first step.
 TOP = 5
-PLACES = ("row", "t", "token")
 #: The largest number of entries of a vector, and of steps, on the sheet "By hand".
 ENTRIES, STEPS = 8, 12
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
@@ -161,9 +160,14 @@ class Book:
         return slice(self.rows.start, self.rows.stop)
 
 
+def place_names(trace: Trace) -> tuple[str, ...]:
+    """The columns left of the first value: batch row, t, the step as the problem counts it, and its label."""
+    return ("row", "t", *("step",) * trace.header.count_from, *("token",) * bool(trace.header.step_labels))
+
+
 def left(trace: Trace) -> int:
     """How many columns are left of the first value."""
-    return len(PLACES) if trace.header.step_labels else len(PLACES) - 1
+    return len(place_names(trace))
 
 
 def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool = False) -> Book:

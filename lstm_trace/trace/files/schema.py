@@ -26,7 +26,7 @@ from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_lab
 from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.variants import Merge, Padding
-from ...errors import FileError, OptionError, nearest
+from ...errors import FileError, nearest
 from .problem_file import ALIASES, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
@@ -107,10 +107,7 @@ Labels = Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator
 
 def to_arithmetic(name: str) -> str:
     """The name of an arithmetic, checked."""
-    try:
-        return named(name) or name
-    except OptionError as error:  # pydantic reports the location of a ValueError
-        raise ValueError(str(error)) from None
+    return named(name) or name
 
 
 ArithmeticName = Annotated[

@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ...base.arrays import Array, cast, to_list
 from ...base.files import check_size, read_bytes
-from ...base.writing import format_of, is_device, written
-from ...errors import FileError, reading
+from ...base.writing import Target, format_of, is_device, written
+from ...errors import FileError, LstmTraceError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
@@ -33,7 +33,7 @@ from .safetensors import check_version, holds_trace, is_tensors, load_mapped, sa
 SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
 
 
-def trace_format(path: str | Path) -> str:
+def trace_format(path: Target) -> str:
     """The format in which a trace is written to `path`: `json` or `safetensors`.
 
     Raises FileError for another suffix.
@@ -42,8 +42,9 @@ def trace_format(path: str | Path) -> str:
 
 
 @contextmanager
-def tensors_for(path: str | Path) -> Iterator[str]:
-    """The file that a .safetensors trace is written to: `path`, or a temporary file that is copied to a pipe or device.
+def tensors_for(path: Target) -> Iterator[str]:
+    """The file that a .safetensors trace is written to: `path`, or a temporary file that is copied to a pipe, device or
+    stream.
 
     The header contains the position of every array, and the writer returns to it.
     """
@@ -58,39 +59,53 @@ def tensors_for(path: str | Path) -> Iterator[str]:
 
 
 @checked
-def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
-    """Write the trace to a `.json` or `.safetensors` file ('-' is standard output, as JSON).
+def save(trace: Trace, path: str | Path | IO[Any], format: str | None = None) -> None:
+    """Write the trace to a `.json` or `.safetensors` file ('-' is standard output, as JSON), or to an open stream.
 
     format: `json` or `safetensors`, if the suffix does not determine it.
     Raises FileError for another suffix, and for a trace that `load` would refuse to read.
     """
-    if (format or trace_format(path)) == "safetensors":
+    chosen = format or trace_format(path)
+    if chosen not in SUFFIXES.values():
+        raise FileError(f"there is no format {chosen!r} of traces; expected {' or '.join(SUFFIXES.values())}")
+    if chosen == "safetensors":
         with tensors_for(path) as file:
             save_tensors(trace, file)
         return
-    count = sum(values.size for _, _, values in trace.recorded())
+    count, name = sum(values.size for _, _, values in trace.recorded()), _name(path)
     if count > MOST:
-        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
-    readable(assembled(trace, str(path)), str(path))
+        raise FileError(f"{name}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
+    readable(assembled(trace, name), name)
     text = to_json(trace)
-    check_size(path, len(text.encode()), LARGER)
+    check_size(name, len(text.encode()), LARGER)
     with written(path) as stream:
         stream.write(text)
 
 
-def load(path: str | Path, content: bytes | None = None) -> Trace:
+def _name(path: Target | bytes) -> str:
+    """What messages call a file."""
+    return str(path) if isinstance(path, str | Path) else "this trace"
+
+
+def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     """Read a trace. Raises FileError for a foreign, truncated or newer file, or arrays that do not fit its cell.
 
     Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
+    if not isinstance(path, str | Path):
+        found = path if isinstance(path, bytes) else path.read()
+        path, content = _name(path), found.encode() if isinstance(found, str) else found
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
-    if are_tensors(content):  # read from a pipe
+    if are_tensors(content):  # read from a pipe or stream
         with TemporaryDirectory() as folder:
             file = Path(folder) / "trace.safetensors"
             file.write_bytes(content)
-            return load_mapped(file, np.frombuffer(content, np.uint8))
+            try:
+                return load_mapped(file, np.frombuffer(content, np.uint8))
+            except LstmTraceError as error:
+                raise type(error)(*(said.replace(str(file), str(path)) for said in error.problems)) from None
     return load_json(path, content)
 
 

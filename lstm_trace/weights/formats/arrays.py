@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ...base.remark import Remark
-from ...errors import FileError, MissingError, nearest, within
+from ...errors import FileError, MissingError, NotFoundError, nearest, within
 from ..find import find
 from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
@@ -151,7 +151,7 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     if suffix not in READERS:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
-        raise FileError(f"{path}: no such file")
+        raise NotFoundError(f"{path}: no such file")
     opened: AbstractContextManager[Arrays] = import_module(f"..{READERS[suffix]}", __package__).arrays(path)
     return opened
 

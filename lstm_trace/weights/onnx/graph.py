@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...errors import FileError
 from ..guards import afford
 from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of, inner_graphs
 
@@ -259,6 +260,8 @@ class Graphs:
             afford(self._made, self._tensors.stored, where)
             with np.errstate(all="ignore"):  # infinities are reported when the weights are checked
                 found = FOLDS[node.op_type](*inputs, **facts)
+        except FileError:  # of `afford`
+            raise
         except (ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError, MemoryError) as error:
             raise NotConstant(f"the {node.op_type} {node.name or node.output[0]} of constants fails: {error}") from None
         found = [np.asarray(values) for values in (found if isinstance(found, list) else [found])]

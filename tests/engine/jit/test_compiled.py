@@ -268,7 +268,7 @@ def test_products_alone_are_a_run() -> None:
     for plan in ("auto", "compiled"):
         trace = model.run(x, plan=plan)
         assert trace.header.plan == "compiled"
-        assert lt.verify(trace).status == "verified"
+        assert lt.verify(trace).verdict == "verified"
         np.testing.assert_allclose(trace["h_t"][:, 0], x[:, 0] @ (weights["W"] @ weights["U"]).T, atol=1e-12)
 
 
@@ -364,7 +364,7 @@ def test_a_network_by_all_three_plans() -> None:
         for plan, trace in traces.items():
             assert trace.header.plan == plan
             assert_close(trace, traces["lines"])
-        assert lt.verify(traces["compiled"]).status == "verified"
+        assert lt.verify(traces["compiled"]).verdict == "verified"
 
 
 def test_memory_is_written_again() -> None:

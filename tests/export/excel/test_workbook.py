@@ -135,6 +135,20 @@ def test_formulas_are_short_and_read_like_the_equations(tmp_path: Path) -> None:
     assert back[f"{h}7"].value == f"={first['h_t'].column_letter}8"
 
 
+def test_steps_as_the_problem_counts_them_are_beside_t(tmp_path: Path) -> None:
+    problem = yaml.safe_load(text("three-steps"))
+    trace = lt.run(problem, tokens=["sun", "rain", "fog"], arithmetic="float64")
+    book = openpyxl.load_workbook(written(tmp_path, trace))
+    for name in ("Inputs", "Layer 0 forward", "Recorded 0 forward"):
+        rows = [[cell.value for cell in row[:4]] for row in book[name].iter_rows(min_row=5, max_row=8)]
+        assert rows == [
+            ["row", "t", "step", "token"], [0, 0, 1, "sun"], [0, 1, 2, "rain"], [0, 2, 3, "fog"],
+        ]  # fmt: skip
+    del problem["count_from"]
+    book = openpyxl.load_workbook(written(tmp_path, lt.run(problem)))
+    assert [cell.value for cell in book["Inputs"][5][:3]] == ["row", "t", "[0] sun"]
+
+
 def test_the_formulas_of_the_documentation(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "spreadsheet.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `[^`]+` \| `(=[^`]+)`", page, re.MULTILINE)

@@ -160,7 +160,7 @@ def test_the_specification_has_the_points() -> None:
 
 def test_a_large_layer_stays_small() -> None:
     trace = lstm(50, 512, 1)
-    trace["i_t"][:] = 0.5
+    trace.lines["0/forward"]["i_t"][:] = 0.5
     figure = trace.plot.saturation()
     assert len(figure.svg()) < 300_000
     panels = points(figure)

@@ -329,7 +329,7 @@ def test_widths_are_checked_where_an_operand_is_missing() -> None:
 
         return apply
 
-    assert lt.verify(load("t.json", damaged(change("i_t", 2)))).status != "verified"
+    assert lt.verify(load("t.json", damaged(change("i_t", 2)))).verdict != "verified"
     for name, width, message in (
         ("W_xf @ x_t", 3, "lines 0/forward/W_xf @ x_t: width 3, expected 2"),
         ("W_hi @ h_prev", 1, "lines 0/forward/W_hi @ h_prev: width 1, expected 2"),
@@ -419,7 +419,7 @@ def test_a_mutated_trace_is_read_or_refused_and_never_crashes(data: st.DataObjec
     except LstmTraceError:
         return
     result = lt.verify(trace)
-    assert result.status in ("verified", "failed", "inconclusive")
+    assert result.verdict in ("verified", "failed", "inconclusive")
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("float32", 0x7FA00000), ("float64", 0x7FF4 << 48)])
