@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
 #: Columns of the rows, one for each line of each layer and direction; and of those of units that differ.
 COLUMNS = (
-    "layer", "direction", "line", "op", "values", "differing", "max_abs", "max_rel", "max_ulp", "rms", "cosine",
-    "snr", "local", "inherited", "atol", "rtol", "first",
+    "layer", "direction", "line", "op", "values", "differing", "nonfinite", "max_abs", "max_rel", "max_ulp", "rms",
+    "cosine", "snr", "local", "inherited", "atol", "rtol", "first",
 )  # fmt: skip
 UNIT_COLUMNS = (
     "layer", "direction", "unit", "name", "line", "max_abs", "share", "a", "b", "t", "batch", "since", "since_batch",
+    "nonfinite",
 )  # fmt: skip
 #: Columns of the map of steps; more steps are put together, and the largest of each group is shown.
 MAP_COLUMNS = 16
@@ -63,21 +64,25 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     if differing := [line for line in result.lines if line.max_abs > 0 or line.differing]:
         lines = result.lines
         if show.brief:  # those that are furthest apart, in computing order
-            furthest = sorted(range(len(differing)), key=lambda k: -differing[k].max_abs)[: show.rows]
-            lines = tuple(differing[k] for k in sorted(furthest))
+            order = [(not line.nonfinite, -line.max_abs, k) for k, line in enumerate(differing)]
+            lines = tuple(differing[k] for *_, k in sorted(sorted(order)[: show.rows], key=itemgetter(2)))
         yield Heading(2, (words.word("diff.by.line"),))
-        head = ("line", "differ", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
+        broken = any(line.nonfinite for line in lines)
+        counted = ("differ", "not_finite") if broken else ("differ",)
+        head = ("line", *counted, "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
         rows: list[tuple[str | Code, ...]] = []
         for d in lines:
-            snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
+            snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}".replace("nan", "?")  # squares may overflow
             numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))
-            differ = f"{d.differing}/{d.values}"
-            rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
+            counts = [f"{d.differing}/{d.values}", *[words.number(d.nonfinite)] * broken]
+            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, f"{d.cosine:.6f}".replace("nan", "?"), snr))
         yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=words.number(left))
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
+        if broken:
+            yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
 
 
@@ -107,6 +112,7 @@ def facts(result: Comparison) -> dict[str, Any]:
         shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in there.shares or ()]
         output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most), "shares": shares}
         output |= {"end": str(there.end), "at_end": word(there.at_end)}
+        output["nonfinite"] = there.nonfinite and str(there.nonfinite)
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
@@ -123,7 +129,8 @@ def _lines(result: Comparison) -> LongTable:
 
 
 def _unit_table(result: Comparison) -> LongTable:
-    facts = attrgetter("unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b")
+    names = "unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b", "nonfinite"
+    facts = attrgetter(*names)
     return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
 
 
@@ -171,6 +178,8 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.table["and"].join(one.said(words) for one in result.first_held)
     if result.shapes:
         return Remark("diff.shapes", {"shapes": result.shapes}).said(words)
+    if not math.isfinite(whole):
+        return _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
     a, b = (in_words(equation, words) for equation in first.equations or ("", ""))
@@ -188,6 +197,19 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source = words.word("diff.source") if result.of_premises else ""
     return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
+
+
+def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
+    """Why a first difference is not finite: the equation, the line itself, or what it is computed from."""
+    a, b = first.first_values or (0.0, 0.0)
+    side, value, off = ("a", a, first.first_of_a) if math.isfinite(b) else ("b", b, first.first_local)
+    if first.equations is not None:
+        one, two = (in_words(equation, words) for equation in first.equations)
+        return words.word("diff.nonfinite.equation", a=one, b=two, side=side, value=shortest(value))
+    check = words.word("diff.check.sum") if first.op == GATHERED else first.op
+    source = words.word("diff.source") if result.of_premises else ""
+    key = "unrecorded" if off is None else "own" if off else "follows"
+    return words.word(f"diff.nonfinite.{key}", side=side, value=shortest(value), check=check, source=source)
 
 
 # -- units and output --------------------------------------------------------------------------------------------------
@@ -236,12 +258,16 @@ def _share(share: float, words: Words, digits: int = 2) -> str:
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
-    held = ".held" if output.held else ""
+    held, line = ".held" if output.held else "", f"{output.address.scope}/{output.address.line}"
+    if output.nonfinite is not None:
+        yield words.word("diff.output.nonfinite", line=line, address=output.nonfinite)
     if not output.most:
-        yield words.word(f"diff.output.same{held}", line=f"{output.address.scope}/{output.address.line}")
+        if output.nonfinite is None:
+            yield words.word(f"diff.output.same{held}", line=line)
         return
     a, b = output.values
     whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
+    key = key if math.isfinite(output.at_end) else "diff.output.end.nonfinite"
     values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
@@ -267,8 +293,11 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = (unit.line, size, _share(unit.share, words), at, _since(result, unit, words))
-            rows.append((_called(unit, words), *cells))
+            cells = [size, _share(unit.share, words), at, _since(result, unit, words)]
+            if unit.nonfinite is not None:
+                others = cells[1:3] if unit.most else ["", ""]
+                cells[:3] = [words.word("diff.unit.nonfinite", t=unit.nonfinite), *others]
+            rows.append((_called(unit, words), unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
 
@@ -282,7 +311,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Ite
 
 
 def _short(value: float | None) -> str:
-    return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
+    return "?" if value is None else "0" if value == 0 else "∞" if math.isinf(value) else f"{value:.2g}"
 
 
 def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> Iterator[Block]:
@@ -298,7 +327,7 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     ]
     rows: list[list[str | Code]] = []
     for d in lines:
-        if d.max_abs > 0 and d.by_step:
+        if any(d.by_step):
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             rows.append([Code(f"{d.scope}/{d.line}"), *cells])

@@ -21,7 +21,7 @@ from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from ..verification.measures import OutputDifference, UnitDifference, UnitShare, first_index
 from ..verification.propagation import sizes_apart
 
 if TYPE_CHECKING:
@@ -74,10 +74,15 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
             there = (np.broadcast_to(mask[key], shape).any(axis=(0, 1)) for mask in masks if key in mask)
             held.update(int(j) for mask in there for j in np.flatnonzero(mask))
             for one in _line(a, b, stage, name):
-                if one.unit not in best or one.share > best[one.unit].share:
+                if one.unit not in best or _weight(one) > _weight(best[one.unit]):
                     best[one.unit] = one
         found += (one._replace(held=one.unit in held) for one in best.values())
-    return sorted(found, key=lambda one: -one.share)
+    return sorted(found, key=lambda one: (one.nonfinite is None, -one.share))
+
+
+def _weight(one: UnitDifference) -> tuple[bool, float]:
+    """How much a line says about its unit; values that are not finite say most."""
+    return one.nonfinite is not None, one.share
 
 
 def _valid(a: Trace, b: Trace) -> Array:
@@ -90,7 +95,7 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     one, two, valid = a.lines[stage.scope][name], b.lines[stage.scope][name], _valid(a, b)
     width = one.shape[2]
     low, high, most = np.full(width, np.inf), np.full(width, -np.inf), np.zeros(width)
-    at = np.zeros((width, 2), int)
+    at, odd = np.zeros((width, 2), int), np.zeros(width, bool)
     for steps in pieces(a.steps, a.batch * width):
         t, row = np.nonzero(valid[steps])
         if not len(t):
@@ -100,6 +105,8 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
             finite = np.where(np.isfinite(values), values, 0.0)
             low, high = np.minimum(low, finite.min(axis=0)), np.maximum(high, finite.max(axis=0))
         size = sizes_apart(ours, theirs)
+        odd |= ~np.isfinite(size).all(axis=0)
+        size = np.where(np.isfinite(size), size, 0.0)
         where = np.argmax(size, axis=0)
         here = size[where, np.arange(width)]
         further = here > most
@@ -107,13 +114,17 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         most = np.maximum(most, here)
     scale = np.where(high > low, high - low, 1.0)
     first = _first(one, two, valid, FROM * scale, stage.backwards)
+    largest = np.full(width, np.finfo(np.float64).max)
+    broken = _first(one, two, valid, largest, stage.backwards) if odd.any() else np.full((width, 2), -1)
     called = labels(a, axis(a, stage, name), width)
-    for j in map(int, np.flatnonzero(most > 0)):
-        (step, b_row), (began, since_b) = at[j].tolist(), first[j].tolist()
+    for j in map(int, np.flatnonzero((most > 0) | odd)):
+        (step, b_row), (began, since_b) = (at if most[j] else broken)[j].tolist(), first[j].tolist()
         since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
         furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
-        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, a.span[step], b_row, since, since_row, label)
+        nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
+        place = a.span[step], b_row, since, since_row, label
+        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, nonfinite=nonfinite)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
@@ -148,21 +159,23 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     (scope, name), held = (there[free[-1]], each[free[-1]]) if free else (there[-1], np.zeros(1, bool))
     stage, valid = a.stage(scope), _valid(a, b)
     size = np.where(valid[:, :, None] & ~held, sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
-    t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
-    ends = np.zeros_like(size)
+    ends, odd = np.zeros_like(size), ~np.isfinite(size)
     for k in range(a.batch):  # the last valid step, as the stage visits them
         steps = np.flatnonzero(valid[:, k])
         last = steps[:1] if stage.backwards else steps[-1:]
         ends[last, k] = size[last, k]
-    end = tuple(int(n) for n in np.unravel_index(int(ends.argmax()), ends.shape))
+    size[odd] = 0.0
+    (t, row, j), end = (tuple(map(int, np.unravel_index(sizes.argmax(), sizes.shape))) for sizes in (size, ends))
     address, last_address = (
         Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,))
         for step, b_row, unit in ((t, row, j), end)
     )
+    broken = first_index(stage, odd)
+    nonfinite = broken and address._replace(t=a.span[broken[0]], b=broken[1], unit=broken[2:])
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
     shares = _owners(a, b, address) if size.any() else ()
     most, at_end = float(size[t, row, j]), float(ends[end])
-    return OutputDifference(address, most, pair, last_address, at_end, shares, bool(held.any()))
+    return OutputDifference(address, most, pair, last_address, at_end, shares, bool(held.any()), nonfinite)
 
 
 def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
@@ -186,6 +199,8 @@ def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | Non
     try:
         found = split(a, b, str(address))
     except LstmTraceError:  # another model, another shape, or a line that was not recorded
+        return ()
+    if not np.isfinite(found.total):
         return ()
     sums: dict[str, Array] = {}
     for place, part in found.parts.items():

@@ -239,11 +239,16 @@ def premises(a: Trace, b: Trace) -> list[Remark]:
             differ.append(Remark("diff.shape", {"place": place, "a": str(one.shape), "b": str(two.shape)}))
         elif (off := differing(one, two, coarse(a, b))).any():
             with np.errstate(all="ignore"):
-                most = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
+                sizes = np.abs(one.astype(np.float64) - two)[off]
+            finite = np.isfinite(sizes)
             at = [int(n) for n in np.unravel_index(np.argmax(off), off.shape)]
             at[0] += b.first if off.ndim == 3 else 0
-            counts = {"differing": int(off.sum()), "values": off.size, "most": f"{most:.3g}"}
-            differ.append(Remark("diff.values", {"place": place, **counts, "first": ",".join(map(str, at))}))
+            counts = {"differing": int(off.sum()), "values": off.size, "first": ",".join(map(str, at))}
+            if finite.all():
+                differ.append(Remark("diff.values", {"place": place, **counts, "most": f"{sizes.max():.3g}"}))
+            else:
+                odd = int(np.count_nonzero(~finite))
+                differ.append(Remark("diff.values.nonfinite", {"place": place, **counts, "odd": odd}))
     for (scope, side), names in alone.items():
         several = len(names) > 1
         where = (scope or Remark("diff.inputs")) if several else f"{scope}/{names[0]}".lstrip("/")

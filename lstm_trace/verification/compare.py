@@ -159,8 +159,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         measures[place].add(gap, mask, at)
     made = sorted(measures.values(), key=lambda m: a.scopes.index(m.stage.scope))  # sums behind their stage's lines
     found = [measure.result(tolerance.is_bound) for measure in made]
-    firsts = [(a.scopes.index(d.scope), *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
+    both = list(zip(made, found, strict=True))
+    firsts = [(a.scopes.index(d.scope), *m.order(d.first), d) for m, d in both if d.first]
     first = min(firsts, key=itemgetter(0, 1, 2), default=(None,))[-1]
+    alike = [(a.scopes.index(d.scope), *m.order(d.first_alike), d) for m, d in both if d.first_alike]
+    if alike:
+        at = min(alike, key=itemgetter(0, 1, 2))[-1].first_alike
+        told += (Remark("diff.alike", {"n": sum(d.alike for d in found), "address": str(at)}),)
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
@@ -248,7 +253,7 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[Remark]:
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[Remark]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
-    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size]
+    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size and np.isfinite(d.bound)]
     most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
         yield Remark("diff.blunt", {"place": f"{worst.scope}/{worst.line}", "bound": f"{worst.bound:.2g}"})

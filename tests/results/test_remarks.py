@@ -38,8 +38,16 @@ WEIGHTS = {f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh
 X, BATCH = DRAW.normal(size=(4, 2)), DRAW.normal(size=(4, 2, 2))
 
 
+NAN = X * [[1, 1], [1, np.nan], [1, 1], [1, 1]]
+
+
 def traced(x: Any = X, **options: Any) -> Trace:
     return lt.run(WEIGHTS, x, **options)
+
+
+def cancelled() -> Trace:
+    """A line that nearly cancels, so that rounding may be as large as its value."""
+    return cell("q = A @ x_t - x_t + 1", x=((1e14,), (2e14,)))
 
 
 def without(*lines: str) -> Trace:
@@ -237,9 +245,25 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "zh", "输入或权重：x：8 个值中有 8 个不同，最多相差 0.1；第一个在 [0,0,0]",
     ),
     "a wide bound": (
-        lambda: lt.diff(traced(), changed("c_t", np.nan)),
-        "Anmerkung: 0/forward/f_t * c_prev: Die Rundungsschranke ist hier inf; kleinere Fehler sind nicht zu erkennen.",
-        "es", "la cota de redondeo es aquí inf; no se detectan errores menores.",
+        lambda: lt.diff(cancelled(), cancelled()),
+        "Anmerkung: 0/forward/q: Die Rundungsschranke ist hier 0.27; kleinere Fehler sind nicht zu erkennen.",
+        "es", "la cota de redondeo es aquí 0.27; no se detectan errores menores.",
+    ),
+    "not finite in both": (
+        lambda: lt.diff(changed("c_t", np.nan), changed("c_t", np.nan)),
+        "Anmerkung: ein Wert ist in beiden derselbe, ohne endlich zu sein (NaN oder dasselbe Unendlich), und gilt als "
+        "gleich: 0/forward/1/0/c_t[1]",
+        "fr", "une valeur est la même dans les deux sans être finie (NaN ou le même infini) et compte comme égale",
+    ),
+    "several that are not finite in both": (
+        lambda: lt.diff(traced(NAN), traced(NAN)),
+        "Anmerkung: 153 Werte sind in beiden dieselben, ohne endlich zu sein (NaN oder dasselbe Unendlich), und gelten",
+        "zh", "视为相等；第一个是 0/forward/1/0/W_xi @ x_t[0]",
+    ),
+    "an input that is NaN": (
+        lambda: lt.diff(traced(), traced(NAN)),
+        "Eingabe oder Gewicht: x: 1 von 8 Werten verschieden, 1 davon als NaN oder unendlicher Wert; der erste bei",
+        "es", "entrada o peso: x: difieren 1 de 8 valores, 1 de ellos por ser NaN o infinitos; el primero, [1,0,1]",
     ),
     "padding in both": (
         lambda: lt.diff(*(traced(BATCH, lengths=[4, 2]) for _ in range(2))),
