@@ -130,8 +130,8 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
-        `lines`, `units` (those that differ, most different first), `output` (how the output is affected, and whose
-        weights explain it), `to_frame()` and `units_frame()`.
+        `changes` (what was changed, and its share of the change of the output), `lines`, `units` (those that differ,
+        most different first), `output` (how the output is affected), `to_frame()` and `units_frame()`.
 
     Raises:
         OptionError: if a tolerance is negative or not finite.

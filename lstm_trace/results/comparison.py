@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
-from ..verification.measures import LineDifference, OutputDifference, UnitDifference, UnitShare
+from ..verification.measures import LineDifference, OutputDifference, UnitDifference
+from . import changes
 from .divergence import FROM
 
 if TYPE_CHECKING:
@@ -42,10 +44,12 @@ UNIT_COLUMNS = (
 )  # fmt: skip
 #: Columns of the map of steps; more steps are put together, and the largest of each group is shown.
 MAP_COLUMNS = 16
+#: A distance in units in the last place is shown if it is smaller: of values that are near.
+NEAR = 4096
 #: So many inputs and weights that differ are named.
 PREMISES = 8
-#: So many units of each layer and direction are in the table, and of all; and so many in a sentence.
-OF_EACH, OF_ALL, NAMED = 3, 12, 3
+#: So many units of each layer and direction are in the table, and of all.
+OF_EACH, OF_ALL = 3, 12
 
 
 # -- the readings ------------------------------------------------------------------------------------------------------
@@ -54,7 +58,9 @@ OF_EACH, OF_ALL, NAMED = 3, 12, 3
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
-    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
+    if result.changes is not None and result.changes.differences:
+        yield from changes.blocks(result, result.changes, words)
+    yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         yield _units(result, words)
@@ -69,13 +75,17 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         yield Heading(2, (words.word("diff.by.line"),))
         broken = any(line.nonfinite for line in lines)
         counted = ("differ", "not_finite") if broken else ("differ",)
-        head = ("line", *counted, "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
+        near = [line.max_ulp < NEAR for line in lines]
+        ulp = ("ulp",) if any(close and line.max_ulp for close, line in zip(near, lines, strict=True)) else ()
+        head = ("line", *counted, "max_abs", "max_rel", *ulp, "local", "inherited", "cosine", "snr_db")
         rows: list[tuple[str | Code, ...]] = []
-        for d in lines:
+        for d, close in zip(lines, near, strict=True):
             snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}".replace("nan", "?")  # squares may overflow
-            numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))
+            ulps = [_short(d.max_ulp) if close else ""] * len(ulp)
+            numbers = map(_short, (d.max_abs, d.max_rel)), ulps, map(_short, (d.local, d.inherited))
             counts = [f"{d.differing}/{d.values}", *[words.number(d.nonfinite)] * broken]
-            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, f"{d.cosine:.6f}".replace("nan", "?"), snr))
+            cosine = f"{d.cosine:.6f}".replace("nan", "?")
+            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *chain(*numbers), cosine, snr))
         yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=words.number(left))
@@ -109,15 +119,15 @@ def facts(result: Comparison) -> dict[str, Any]:
     output = None
     if (there := result.output) is not None:
         a, b = map(word, there.values)
-        shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in there.shares or ()]
-        output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most), "shares": shares}
+        output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most)}
         output |= {"end": str(there.end), "at_end": word(there.at_end)}
         output["nonfinite"] = there.nonfinite and str(there.nonfinite)
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
     units = _unit_table(result).facts()["rows"]
-    return {**found, "notes": list(result.notes), "units": units, "output": output, "lines": lines}
+    made = None if result.changes is None else changes.facts(result.changes)
+    return {**found, "notes": list(result.notes), "changes": made, "units": units, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -137,9 +147,11 @@ def _unit_table(result: Comparison) -> LongTable:
 # -- the sentences -----------------------------------------------------------------------------------------------------
 
 
-def sentences(result: Comparison, words: Words) -> Iterator[str]:
-    """The verdict; the first value that differs and its cause; the units and the output; inputs, weights and notes."""
-    first = result.first
+def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterator[str]:
+    """What was changed, if `changed`; the verdict; the first value that differs and its cause; the output and the
+    units; the other premises, and notes.
+    """
+    first, premises, remarks = result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
     else:
@@ -148,13 +160,18 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         label = "" if t is None else label_at(result.step_labels, t, row)
         called = words.word("diff.step", t=t, label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
+        if result.changes is not None and result.changes.differences:
+            if changed:
+                yield changes.sentence(result, result.changes, words)
+            premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
+            remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
         yield _cause(first, abs(b - a), result, words)
         yield from unit_sentences(result, words)
-    yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
-    if (more := len(result.of_premises) - PREMISES) > 0:
+    yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
+    if (more := len(premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
-    yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
+    yield from (words.word("diff.note", note=remark.said(words)) for remark in remarks)
 
 
 def _agreement(result: Comparison, words: Words) -> str:
@@ -216,28 +233,19 @@ def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
 
 
 def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
-    """Which units differ, how the output changes, and whose weights explain it."""
-    if result.units:
-        far = sum(unit.since is not None for unit in result.units)
-        most = words.word("diff.units.held")
-        if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
-            key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
-            most = words.word(key, unit=_unit(result, free, words))
-        every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
-        yield words.count("diff.units.far", far, far=words.number(far), units=every, share=share, most=most)
+    """How the output changes, and how many units differ."""
     if result.output is not None:
         yield from _output(result.output, words)
+    if result.units:
+        far = sum(unit.since is not None for unit in result.units)
+        every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
+        yield words.count("diff.units.far", far, far=words.number(far), units=every, share=share)
+        if all(unit.held for unit in result.units):
+            yield words.word("diff.units.held")
 
 
-def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
-    since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
-    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words, 0)}
-    key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
-    return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
-
-
-def _called(unit: UnitDifference | UnitShare, words: Words) -> str:
-    name = f" ({visible(unit.name)})" if isinstance(unit, UnitDifference) and unit.name else ""
+def _called(unit: UnitDifference, words: Words) -> str:
+    name = f" ({visible(unit.name)})" if unit.name else ""
     return words.word("diff.unit.name", unit=f"{unit.unit}{name}", scope=unit.scope)
 
 
@@ -271,17 +279,6 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
     values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
-    if output.shares is None:
-        yield words.word("diff.output.split", **values)
-    elif output.shares:
-        parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
-        if len(output.shares) > NAMED:
-            others = sum(one.share for one in output.shares[NAMED:])
-            parts.append(words.word("diff.others", n=words.number(len(output.shares) - NAMED), size=f"{others:+.3g}"))
-        rest = whole - sum(one.share for one in output.shares)
-        if abs(rest) > 1e-3 * max(abs(whole), *(abs(one.share) for one in output.shares)):
-            parts.append(words.word("diff.rest", size=f"{rest:+.3g}"))
-        yield words.word("diff.shares", change=f"{whole:+.3g}", parts=", ".join(parts))
 
 
 def _units(result: Comparison, words: Words) -> Table:

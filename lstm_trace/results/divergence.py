@@ -1,28 +1,26 @@
-"""Where two traces differ, by unit: how far, from which step on, how it affects the output, and who causes it."""
+"""Where two traces differ, by unit: how far, from which step on, and how it affects the output."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backpropagation.attribution import split
 from ..base.arrays import Array
-from ..cell.network import Stage, forward_stages, scope_and_name
-from ..engine import plan_choice
+from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
-from ..errors import LstmTraceError
 from ..trace.address import Address
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare, first_index
+from ..verification.measures import OutputDifference, UnitDifference, first_index
 from ..verification.propagation import sizes_apart
+from .changes import find
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
@@ -48,7 +46,9 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         return diff(first, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
 
     every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
-    return replace(found, units=apart, output=output(a, b), every_unit=every, drawing=drawing if apart else None)
+    end = output(a, b)
+    made: dict[str, Any] = {"changes": find(a, b, end), "output": end, "drawing": drawing if apart else None}
+    return replace(found, units=apart, every_unit=every, **made)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
@@ -123,8 +123,9 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
         nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
-        place = a.span[step], b_row, since, since_row, label
-        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, nonfinite=nonfinite)
+        place = a.span[step], b_row
+        found = UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, since, since_row, label)
+        yield found._replace(nonfinite=nonfinite)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
@@ -173,9 +174,8 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     broken = first_index(stage, odd)
     nonfinite = broken and address._replace(t=a.span[broken[0]], b=broken[1], unit=broken[2:])
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
-    shares = _owners(a, b, address) if size.any() else ()
     most, at_end = float(size[t, row, j]), float(ends[end])
-    return OutputDifference(address, most, pair, last_address, at_end, shares, bool(held.any()), nonfinite)
+    return OutputDifference(address, most, pair, last_address, at_end, bool(held.any()), nonfinite)
 
 
 def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
@@ -185,44 +185,3 @@ def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
     cell, inner = top.cell, {top.cell.output, *top.cell.states.values()} | top.cell.readers.keys()
     made = [(top.scope, line.name) for line in cell.lines if line.assigned and line.name not in inner]
     yield from ((s, n) for s, n in dict.fromkeys((*asked, *made)) if n in common.get(s, ()))
-
-
-def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
-    """The exact split of the difference of a value, by the units whose weights differ, the largest first; empty if the
-    weights are equal or no exact split exists; None for traces above SPLIT_BYTES.
-    """
-    pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
-    if all(two is not None and np.array_equal(one, two) for one, two in pairs):
-        return ()
-    if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
-        return None
-    try:
-        found = split(a, b, str(address))
-    except LstmTraceError:  # another model, another shape, or a line that was not recorded
-        return ()
-    if not np.isfinite(found.total):
-        return ()
-    sums: dict[str, Array] = {}
-    for place, part in found.parts.items():
-        scope, name = scope_and_name(place)
-        if found.kinds[place] == "parameter" and scope in a.scopes:
-            along = _unit_axis(a, a.stage(scope), name)
-            if along is not None:
-                sums[scope] = sums.get(scope, 0.0) + (part.sum(axis=1 - along) if part.ndim == 2 else part)
-    shares = [UnitShare(scope, int(j), float(sum_[j])) for scope, sum_ in sums.items() for j in np.flatnonzero(sum_)]
-    return tuple(sorted(shares, key=lambda one: -abs(one.share)))
-
-
-def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
-    """The axis of a parameter that counts the hidden units that it belongs to; None if it belongs to none.
-
-    These are the units of the widest carried line: with a projection, the cells and not the projected units.
-    """
-    array = trace.parameters[stage.scope][name]
-    lines = trace.lines[stage.scope]
-    width = max((lines[line].shape[2] for line in stage.carried if line in lines), default=0)
-    readers = [line for line in stage.cell.lines if name in line.operands]
-    if array.ndim not in (1, 2) or not readers or any(axis(trace, stage, line.name) != "h" for line in readers):
-        return None
-    along = 1 if all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
-    return along if array.shape[along] == width else None

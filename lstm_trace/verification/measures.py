@@ -19,6 +19,7 @@ from .rederive import coarse
 
 #: Verdict of a comparison and of each line. Inconclusive: no value differs, but the rounding bound is not finite.
 Verdict = Literal["same", "different", "inconclusive"]
+ChangeKind = Literal["parameter", "input", "state", "given", "valid", "equation", "option", "line"]
 
 
 class UnitDifference(NamedTuple):
@@ -48,21 +49,48 @@ class UnitDifference(NamedTuple):
     nonfinite: int | None = None
 
 
-class UnitShare(NamedTuple):
-    """The contribution of one unit's weights and biases to a difference, in the exact split."""
+class Modification(NamedTuple):
+    """One thing in which the premises, options or equations of two traces differ.
 
-    scope: str
-    unit: int
-    share: float
+    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, or
+    of an equation (`0/forward/z_i`), or the name of an option; of kind `line`, a line whose values do not follow from
+    its operands: they are held, edited, or those of another program. a, b: the number or text of each side; None if
+    there is none, or if several `entries` differ at once. share: of the largest change of the output, in the exact
+    split; None if it is not split, or if the shares of an option are those of its equations. array: of an entry, the
+    place of its array.
+    """
+
+    kind: ChangeKind
+    place: str
+    a: float | str | Remark | None
+    b: float | str | Remark | None
+    entries: int = 1
+    share: float | None = None
+    array: str = ""
+
+
+class Modifications(NamedTuple):
+    """What was changed from a to b.
+
+    most: the changes that explain most of the largest change of the output. differences: how many values, options and
+    equations differ in all. arrays: of those that are not in `most`, by array: its place, how many entries, the sum of
+    their shares. rest: the sum of all shares that are not in `most`, rounding included; None without shares. residual:
+    by how much all shares miss the change. why: the reason why there are no shares.
+    """
+
+    most: tuple[Modification, ...]
+    differences: int
+    arrays: tuple[tuple[str, int, float | None], ...]
+    rest: float | None = None
+    residual: float = 0.0
+    why: Remark | None = None
 
 
 class OutputDifference(NamedTuple):
     """The effect on the output, or on the requested readout: its largest |b - a| at a valid step, a's and b's value
-    there, and where it is largest at the last step of a sequence. shares: the split of that largest difference, by the
-    units whose weights differ; empty if the weights are equal or no exact split exists, None if it would take long.
-    held: whether some of its values are held in one of the two; those are left out. nonfinite: the first value for
-    which |b - a| is not finite, since one of the two is NaN or infinite; such values count in no other measure, but
-    `at_end` is infinite if one of them is the last.
+    there, and where it is largest at the last step of a sequence. held: whether some of its values are held in one of
+    the two; those are left out. nonfinite: the first value for which |b - a| is not finite, since one of the two is NaN
+    or infinite; such values count in no other measure, but `at_end` is infinite if one of them is the last.
     """
 
     address: Address
@@ -70,7 +98,6 @@ class OutputDifference(NamedTuple):
     values: tuple[float, ...]
     end: Address
     at_end: float
-    shares: tuple[UnitShare, ...] | None
     held: bool = False
     nonfinite: Address | None = None
 

@@ -27,7 +27,7 @@ from lstm_trace.results.identification import fact
 from lstm_trace.trace.address import Address
 from lstm_trace.trace.trace import Trace
 from lstm_trace.tracking.contexts import Context, Contexts, level
-from lstm_trace.verification.compare import Comparison
+from lstm_trace.verification.compare import Comparison, compare
 from lstm_trace.verification.verify import Unknown, Verification
 
 from .. import ROOT
@@ -48,6 +48,16 @@ def traced(x: Any = X, **options: Any) -> Trace:
 def cancelled() -> Trace:
     """A line that nearly cancels, so that rounding may be as large as its value."""
     return cell("q = A @ x_t - x_t + 1", x=((1e14,), (2e14,)))
+
+
+def unshared(why: str, **fields: str) -> Comparison:
+    """A comparison in which the change of the output is not split."""
+    other = X.copy()
+    other[1, 0] += 0.5
+    found = lt.diff(traced(), traced(other))
+    assert found.changes is not None
+    lacking = found.changes._replace(rest=None, why=Remark(f"diff.unshared.{why}", fields))
+    return replace(found, changes=lacking)
 
 
 def without(*lines: str) -> Trace:
@@ -215,7 +225,7 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "es", "nota: 0/forward: solo en a: z_i, i_t, z_f, f_t, z_c y 1 más",
     ),
     "equations": (
-        lambda: lt.diff(cell("u = b * x_t\nh_t = u + x_t"), cell("h_t = b + x_t")),
+        lambda: compare(cell("u = b * x_t\nh_t = u + x_t"), cell("h_t = b + x_t")),
         "Anmerkung: 0/forward: Die Zellen unterscheiden sich in u, h_t (a: b * x_t, b: keine)",
         "fr", "remarque\u00a0: 0/forward\u00a0: les cellules diffèrent par u, h_t (a\u00a0: b * x_t, b\u00a0: aucune)",
     ),
@@ -240,7 +250,7 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "fr", "entrée ou poids\u00a0: entrées\u00a0: seulement dans a\u00a0: x, lengths",
     ),
     "values": (
-        lambda: lt.diff(traced(), traced(X + 0.1)),
+        lambda: compare(traced(), traced(X + 0.1)),
         "Eingabe oder Gewicht: x: 8 von 8 Werten verschieden, um höchstens 0.1; der erste bei [0,0,0]",
         "zh", "输入或权重：x：8 个值中有 8 个不同，最多相差 0.1；第一个在 [0,0,0]",
     ),
@@ -261,9 +271,22 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "zh", "视为相等；第一个是 0/forward/1/0/W_xi @ x_t[0]",
     ),
     "an input that is NaN": (
-        lambda: lt.diff(traced(), traced(NAN)),
+        lambda: compare(traced(), traced(NAN)),
         "Eingabe oder Gewicht: x: 1 von 8 Werten verschieden, 1 davon als NaN oder unendlicher Wert; der erste bei",
         "es", "entrada o peso: x: difieren 1 de 8 valores, 1 de ellos por ser NaN o infinitos; el primero, [1,0,1]",
+    ),
+    "shares that take long": (
+        lambda: unshared("large", address="3/h_t[0]"),
+        "Ein Unterschied. Eine Änderung der Ausgabe exakt aufteilen: --attribute '3/h_t[0]'.",
+        "fr", "Une différence. Pour répartir exactement une variation de la sortie\u00a0: --attribute \"3/h_t[0]\".",
+    ),
+    "no shares": (
+        lambda: unshared("model"), "Ein Unterschied. Die Änderung der Ausgabe lässt sich nicht aufteilen: Die beiden",
+        "es", "El cambio de la salida no se puede repartir: las dos tienen otras capas o anchuras",
+    ),
+    "shares that are not finite": (
+        lambda: unshared("nonfinite"), "nicht aufteilen: Die Anteile sind nicht endlich.",
+        "zh", "1 处不同。 输出的变化无法分摊：份额不是有限数。",
     ),
     "padding in both": (
         lambda: lt.diff(*(traced(BATCH, lengths=[4, 2]) for _ in range(2))),
