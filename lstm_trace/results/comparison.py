@@ -148,7 +148,7 @@ def _unit_table(result: Comparison) -> LongTable:
 
 
 def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterator[str]:
-    """What was changed, if `changed`; the verdict; the first value that differs and its cause; the output and the
+    """The verdict; the first value that differs and its cause; what was changed, if `changed`; the output and the
     units; the other premises, and notes.
     """
     first, premises, remarks = result.first, result.of_premises, result.remarks
@@ -160,13 +160,13 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         label = "" if t is None else label_at(result.step_labels, t, row)
         called = words.word("diff.step", t=t, label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
+        yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
+        yield _cause(first, abs(b - a), result, words)
         if result.changes is not None and result.changes.differences:
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
             remarks = tuple(one for one in remarks if one.key != "diff.cells")
-        yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
-        yield _cause(first, abs(b - a), result, words)
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:

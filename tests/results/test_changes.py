@@ -135,7 +135,7 @@ def test_the_page_begins_with_what_was_changed() -> None:
     assert "input or weight" not in text, "they are in the table"
     assert "most of all" not in text
     said = list(sentences(found, words()))
-    assert said[0].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
+    assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
     data = json.loads(found.as_json())["changes"]
     assert [one["place"] for one in data["most"]] == ["0/forward/W_xf[1,0]", "0/forward/W_hc[0,2]"]
     assert (data["most"][0]["a"], data["most"][0]["share"], data["differences"]) == (-0.25, shares[0], 2)

@@ -89,18 +89,18 @@ def test_where_all_of_it_is_held_it_is_all_that_there_is() -> None:
 
 def test_it_is_said_that_a_side_holds_the_first_value() -> None:
     a, b = pair({"2/c_t[3]": 0.25})
-    assert sentences(a, b)[2] == "b holds it at 0.25"
-    assert sentences(b, a)[2] == "a holds it at 0.25"
+    assert sentences(a, b)[1] == "b holds it at 0.25"
+    assert sentences(b, a)[1] == "a holds it at 0.25"
     _, twice = pair({"2/c_t[3]": "*0.5"})
-    assert sentences(a, twice)[2] == "b holds it at 0.5 times its own value"
-    assert sentences(b, twice)[2] == "a holds it at 0.25 and b holds it at 0.5 times its own value"
+    assert sentences(a, twice)[1] == "b holds it at 0.5 times its own value"
+    assert sentences(b, twice)[1] == "a holds it at 0.25 and b holds it at 0.5 times its own value"
     assert "equation" not in " ".join(sentences(a, b))
 
 
 def test_a_fault_elsewhere_is_no_hold() -> None:
     a, b = pair({"4/c_t[3]": 0.25})
     b.lines["0/forward"]["i_t"][1, 0, 2] += 0.1
-    assert sentences(a, b)[2].startswith("the line itself is off by 0.1 when recomputed")
+    assert sentences(a, b)[1].startswith("the line itself is off by 0.1 when recomputed")
 
 
 def test_a_page_is_called_what_sets_the_two_apart(tmp_path: Path) -> None:

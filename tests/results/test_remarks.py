@@ -50,6 +50,11 @@ def cancelled() -> Trace:
     return cell("q = A @ x_t - x_t + 1", x=((1e14,), (2e14,)))
 
 
+def partial(**fields: Any) -> Comparison:
+    """A comparison with a file that has only some values."""
+    return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.partial", fields),))
+
+
 def unshared(why: str, **fields: str) -> Comparison:
     """A comparison in which the change of the output is not split."""
     other = X.copy()
@@ -287,6 +292,11 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     "shares that are not finite": (
         lambda: unshared("nonfinite"), "nicht aufteilen: Die Anteile sind nicht endlich.",
         "zh", "1 处不同。 输出的变化无法分摊：份额不是有限数。",
+    ),
+    "values of another program": (
+        lambda: partial(place="0/forward/h_t", have=1, whole=40),
+        "Anmerkung: 0/forward/h_t: 1 von 40 Werten stehen in der Datei",
+        "fr", "remarque\u00a0: 0/forward/h_t\u00a0: 1 valeurs sur 40 sont dans le fichier",
     ),
     "padding in both": (
         lambda: lt.diff(*(traced(BATCH, lengths=[4, 2]) for _ in range(2))),
