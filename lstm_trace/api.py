@@ -118,15 +118,9 @@ def identify(
 
 @checked
 def diff(
-    a: Any,
-    b: Any,
-    *,
-    x: Any = None,
-    rtol: float | None = None,
-    atol: float | None = None,
-    ulps: float | None = None,
+    a: Any, b: Any, *, x: Any = None, rtol: float | None = None, atol: float | None = None, ulps: float | None = None,
     **arguments: Any,
-) -> Comparison:
+) -> Comparison:  # fmt: skip
     """Compare b with a, the reference, aligned by address (docs/diff.md).
 
     Args:

@@ -49,7 +49,6 @@ def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
     shared = _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
     every, counts = list(_equations(a, b, found)), dict[str, int]()
-    count = len(every)
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
             off = differing(one, two, coarse(a, b))
@@ -63,12 +62,10 @@ def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
             rest = -sum(change.share or 0.0 for change in named) + total([found.parts.get(place, 0.0)] if found else ())
             others.append((place, left, rest if found else None))
     others.sort(key=lambda one: -abs(one[2] or 0.0))
-    made = Modifications(
-        most, count + sum(counts.values()), tuple(others), why=shared if isinstance(shared, Remark) else None
-    )
+    n = sum(counts.values()) + sum(not change.array for _, change in every)
     if found is None:
-        return made
-    return made._replace(rest=found.total - total(one.share or 0.0 for one in most), residual=found.residual)
+        return Modifications(most, n, tuple(others), why=shared if isinstance(shared, Remark) else None)
+    return Modifications(most, n, tuple(others), found.total - total(one.share or 0.0 for one in most), found.residual)
 
 
 def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
@@ -98,15 +95,11 @@ def _through(a: Trace, b: Trace) -> Trace:
         known |= {name: values_of(b, stage.scope, name) for name in common.get(stage.scope, ())}
         lines[stage.scope] = {name: known[name] for name in stage.cell.by_name if name in known}
 
-    def fitting(part: str) -> dict[str, dict[str, Array]]:
-        """b's arrays where a has some of the same shape, otherwise a's."""
-        found: dict[str, dict[str, Array]] = {}
+    premises: dict[str, Any] = {"parameters": {}, "initial": {}, "given": {}}
+    for part, fitted in premises.items():  # b's where a has some of the same shape, otherwise a's
         for scope, here in getattr(a, part).items():
             both = {name: (one, getattr(b, part).get(scope, {}).get(name, one)) for name, one in here.items()}
-            found[scope] = {name: two if two.shape == one.shape else one for name, (one, two) in both.items()}
-        return found
-
-    premises: dict[str, Any] = {part: fitting(part) for part in ("parameters", "initial", "given")}
+            fitted[scope] = {name: two if two.shape == one.shape else one for name, (one, two) in both.items()}
     return replace(b, stages=a.stages, lines=lines, sums={}, memory=None, **premises)
 
 
@@ -180,11 +173,8 @@ def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float,
 
 def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[Block]:
     """A table of the changes that explain most, with all else, by array, below it."""
-    head, count, output = (
-        ["changed", "in_a", "in_b"],
-        words.count("diff.changed.count", found.differences),
-        result.output,
-    )
+    count, output = words.count("diff.changed.count", found.differences), result.output
+    head = ["changed", "in_a", "in_b"]
     if found.rest is not None and output is not None:
         a, b = output.values
         exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
@@ -246,9 +236,8 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
         if values and one.b == -one.a != 0:  # type: ignore[operator]
             b = words.word("diff.changed.sign", value=b)
         rows.append(row(name, a, b, one.share))
-    if found.rest is not None and abs(found.rest) > 5e-4 * max(
-        (abs(one.share or 0.0) for one in found.most), default=0
-    ):
+    largest = max((abs(one.share or 0.0) for one in found.most), default=0.0)
+    if found.rest is not None and abs(found.rest) > 5e-4 * largest:
         rows.append(row(words.word("diff.rest"), "", "", found.rest))
     return rows
 
