@@ -189,6 +189,19 @@ def test_a_token_is_one_change() -> None:
         assert changes(found).most[1].place == "4/1/x_t[2]"
 
 
+def test_some_steps_and_values_that_are_near() -> None:
+    """Addresses count the steps of the input, and numbers that six digits do not distinguish have all of them."""
+    values = drawn(4)
+    other = {name: array.copy() for name, array in values.items()}
+    values["x"][5, 1], other["x"][5, 1] = 0.1, 0.1000001
+    a, b = (run(one).at(steps=slice(3, 9)) for one in (values, other))
+    found = lt.diff(a, b)
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.place, one.a, one.b) == ("5/0/x_t[1]", 0.1, 0.1000001)
+    assert "5/0/x_t[1]  0.1  0.1000001 " in found.report("text")
+
+
 # -- other equations ---------------------------------------------------------------------------------------------------
 
 
@@ -258,8 +271,9 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
     }
     assert by_kind == {"equation": equations, "option": options}
     assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
-    premises = [one.place for one in made.most if one.kind == "parameter"]
-    assert premises == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
+    premises = {one.place: one.share for one in made.most if one.kind == "parameter"}
+    assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
+    assert all(premises.values()), "b's weight is read through a's equations, not a's own"
     if not premises:  # they alone differ, so that they explain everything
         assert found.output is not None
         one, two = found.output.values

@@ -138,6 +138,13 @@ def test_units_and_output_name_the_first_step_that_is_not_finite() -> None:
     assert found.units_frame()["nonfinite"].tolist() == [one.nonfinite for one in found.units]
 
 
+def test_units_that_are_not_finite_come_first() -> None:
+    a, b = finite(), finite()
+    b.lines["0/forward"]["c_t"][1, 0, 1] += 5.0
+    b.lines["0/forward"]["h_t"][4, 1, 2] = NAN
+    assert [(one.unit, one.nonfinite) for one in lt.diff(a, b).units] == [(2, 4), (1, None)]
+
+
 def test_a_finite_change_beside_others_is_measured() -> None:
     """Of row 0 a value differs, of row 1 everything is NaN from the third step on."""
     a, b = finite(), finite()
