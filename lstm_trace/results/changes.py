@@ -17,7 +17,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, split
 from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
-from ..cell.network import forward_stages, scope_and_name
+from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Para, Table
 from ..documents.tables import LongTable
 from ..engine import plan_choice
@@ -28,7 +28,6 @@ from ..trace.address import address
 from ..trace.derived import total
 from ..trace.labels import step_label
 from ..trace.trace import Trace
-from ..trace.window import between
 from ..verification.alignment import in_both, pairs, unlike_equations
 from ..verification.compare import Comparison
 from ..verification.measures import ChangeKind, Modification, Modifications, OutputDifference
@@ -74,9 +73,6 @@ def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remar
         return None
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return Remark("diff.unshared.large", {"address": str(output.address)})
-    t = output.address.t
-    if t is not None and all(stage.direction == "forward" for stage in forward_stages(a.stages)):
-        a, b = (between(trace, range(a.first, t + 1)) for trace in (a, b))  # later steps may not be finite
     try:
         found = split(a, _through(a, b), str(output.address))
     except LstmTraceError:  # other layers or widths, or a line that was not recorded
