@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,9 @@ OF_EACH, OF_ALL = 3, 12
 
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
-    """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
+    """What was changed, the verdict and its cause, the units that differ, the picture, the measures of each line, and a
+    map by line and step.
+    """
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
     if result.changes is not None and result.changes.differences:
         yield from changes.blocks(result, result.changes, words)
@@ -73,25 +74,22 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             order = [(not line.nonfinite, -line.max_abs, k) for k, line in enumerate(differing)]
             lines = tuple(differing[k] for *_, k in sorted(sorted(order)[: show.rows], key=itemgetter(2)))
         yield Heading(2, (words.word("diff.by.line"),))
-        broken = any(line.nonfinite for line in lines)
-        counted = ("differ", "not_finite") if broken else ("differ",)
-        near = [line.max_ulp < NEAR for line in lines]
-        ulp = ("ulp",) if any(close and line.max_ulp for close, line in zip(near, lines, strict=True)) else ()
-        head = ("line", *counted, "max_abs", "max_rel", *ulp, "local", "inherited", "cosine", "snr_db")
+        head = "line", "differ", "not_finite", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db"
         rows: list[tuple[str | Code, ...]] = []
-        for d, close in zip(lines, near, strict=True):
-            snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}".replace("nan", "?")  # squares may overflow
-            ulps = [_short(d.max_ulp) if close else ""] * len(ulp)
-            numbers = map(_short, (d.max_abs, d.max_rel)), ulps, map(_short, (d.local, d.inherited))
-            counts = [f"{d.differing}/{d.values}", *[words.number(d.nonfinite)] * broken]
-            cosine = f"{d.cosine:.6f}".replace("nan", "?")
-            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *chain(*numbers), cosine, snr))
-        yield _table([words.word(f"column.{name}") for name in head], rows)
+        for d in lines:
+            counts = f"{d.differing}/{d.values}", words.number(d.nonfinite) if d.nonfinite else ""
+            ulp = _short(d.max_ulp) if 0 < d.max_ulp < NEAR else ""
+            numbers = _short(d.max_abs), _short(d.max_rel), ulp, _short(d.local), _short(d.inherited)
+            fit = f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
+            known = (text.replace("nan", "?") for text in fit)  # squares may overflow
+            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, *known))
+        there = [k for k in range(len(head)) if any(row[k] for row in rows)]
+        yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=words.number(left))
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
-        if broken:
+        if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
 
