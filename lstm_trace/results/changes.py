@@ -17,6 +17,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, split
 from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
+from ..cell.lines import names_of
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Para, Table
 from ..documents.tables import LongTable
@@ -107,6 +108,9 @@ def _entries(
     off: which entries differ.
     """
     part, (scope, name) = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1)), scope_and_name(place)
+
+    if kind == "given":  # the values at which a line is held have its name
+        name = next((line for line, held in names_of(b.stage(scope).cell).items() if held.to == name), name)
 
     def change(where: str, sides: Sequence[Any], entries: Any, share: Any) -> Modification:
         one, two = sides

@@ -280,6 +280,15 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         assert sum(change.share or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
 
 
+def test_lines_held_at_other_values() -> None:
+    values = drawn(1)
+    model = lt.prepare({n: v for n, v in values.items() if n[0] in "Wb"})
+    found = lt.diff(*(model.run(values["x"], hold={"4/c_t[1]": value}) for value in (0.25, 0.5)))
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.kind, one.place, one.a, one.b) == ("given", "0/forward/4/0/c_t[1]", 0.25, 0.5)
+
+
 def test_a_float32_copy_of_the_weights_is_no_change_of_them() -> None:
     values = drawn(1)
     weights = {n: v for n, v in values.items() if n[0] in "Wb"}
