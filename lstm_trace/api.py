@@ -13,6 +13,7 @@ from .backpropagation.gradients import backward, gradients
 from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
+from .base.remark import Remark
 from .errors import LstmTraceError, OptionError
 from .explanation.profile import profile
 from .languages.strings import words
@@ -29,7 +30,7 @@ from .model.exercises import (
 )
 from .model.model import Model
 from .model.problem import problem
-from .model.sources import open_source, prepare, run
+from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
 from .results.divergence import compared
 from .results.inspection import ModelInspection
@@ -117,27 +118,40 @@ def identify(
 
 @checked
 def diff(
-    a: Trace, b: Trace, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
-) -> Comparison:
+    a: Any, b: Any, *, x: Any = None, rtol: float | None = None, atol: float | None = None, ulps: float | None = None,
+    **arguments: Any,
+) -> Comparison:  # fmt: skip
     """Compare b with a, the reference, aligned by address (docs/diff.md).
 
     Args:
-        a: the reference.
-        b: the trace to compare with it.
+        a: the reference: a trace, the path of a trace, or anything that `run` accepts (a problem, a model).
+        b: what to compare with it: the same, or the path of values that another program printed.
+        x: the input, as for `run`, or the path of a file; for each of the two that is no trace.
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
+        arguments: those of `run`, for each of the two that is no trace; `hold` applies to b alone. If they differ,
+            use `prepare`: `diff(prepare("a.pt", name="encoder"), "b.onnx", x=x)`.
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
-        `lines`, `units` (those that differ, most different first), `output` (how the output is affected, and whose
-        weights explain it), `to_frame()` and `units_frame()`.
+        `changes` (what was changed, and its share of the change of the output), `lines`, `units` (those that differ,
+        most different first), `output` (how the output is affected), `to_frame()` and `units_frame()`.
 
     Raises:
-        OptionError: if a tolerance is negative or not finite.
+        OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
         ShapeError: if the traces have no value in common.
+        LstmTraceError: if a source cannot be read or run.
+
+    >>> one, two = ({"weights": {"W": [[w]]}, "x": [[1.0]], "cell": {"equations": "h_t = W @ x_t"}} for w in (2, 5))
+    >>> [(change.place, change.a, change.b, change.share) for change in diff(one, two).changes.most]
+    [('0/forward/W[0,0]', 2.0, 5.0, 3.0)]
     """
-    return compared(a, b, Tolerance(rtol, atol, ulps))
+    one, two, remarks = as_traces(a, b, x, **arguments)
+    found = compared(one, two, Tolerance(rtol, atol, ulps))
+    names = [Path(source).name for source in (a, b) if isinstance(source, str | Path)]
+    called = Remark("diff.names", dict(zip("ab", names, strict=True))) if len(set(names)) == 2 else None
+    return replace(found, remarks=(*remarks, *found.remarks), names=called)
 
 
 @checked
@@ -227,19 +241,22 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
 
 
 @checked
-def attribute(a: Trace, b: Trace, of: str) -> DifferenceExplanation:
+def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> DifferenceExplanation:
     """Split the difference of one value, b minus a, exactly over everything it was computed from (docs/attribution.md).
 
     Args:
-        a: the first trace.
-        b: the second trace, of the same cell and shape.
+        a: the first trace, or any source of one, as for `diff`.
+        b: the second, of the same cell and shape.
         of: the address of the value, for example `3/0/h_t[1]`.
+        x: the input, for each of the two that is no trace.
+        arguments: those of `run`, likewise; `hold` applies to b alone.
 
     Returns:
         A result with `report(format, language=…)`, `save(path)`, `plot()` and `as_json()`; `to_frame()` has one row per
         entry of a parameter, input or initial state, with the columns of its address and its `contribution`.
 
     Raises:
+        OptionError: if the value is NaN or infinite in one of the two.
         ShapeError: if the traces differ in cell or shape.
         MissingError: if a line that is needed was not recorded.
 
@@ -253,7 +270,8 @@ def attribute(a: Trace, b: Trace, of: str) -> DifferenceExplanation:
     """
     from .results.difference import difference
 
-    return difference(a, b, of)
+    one, two, _ = as_traces(a, b, x, **arguments)
+    return difference(one, two, of)
 
 
 @checked

@@ -166,7 +166,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: lt.diff(T, T, atol=float("nan")), "atol: expected a finite number of at least 0, found nan"),
     (lambda: lt.diff(T, T, ulps=float("inf")), "ulps: expected a finite number of at least 0, found inf"),
     (lambda: lt.diff(T, T, ulps="2"), "ulps: expected a number, found the text '2'"),
-    (lambda: lt.diff(T, 3), "b: expected a trace, as lt.run and lt.load return it, found 3"),
+    (lambda: lt.diff(T, 3), "b: expected weights by name, a problem, a path or a live module; found 3"),
     (lambda: lt.verify(3), "trace: expected a trace, as lt.run and lt.load return it, found 3"),
     (lambda: lt.explain("t", "h_t"), "trace: expected a trace, as lt.run and lt.load return it, found the text 't'"),
     (lambda: lt.gradients(trace=None), "trace: expected a trace, as lt.run and lt.load return it, found nothing"),

@@ -58,7 +58,8 @@ def test_a_result_is_a_line_in_a_console(made: Any, shown: str) -> None:
 
 def test_print_has_all() -> None:
     text = str(lt.diff(TRACE, OTHER))
-    assert text.startswith("Difference\n══════════\n\n- different: first at 0/forward/0/0/W_xi @ x_t[0]")
+    assert text.startswith("Difference\n══════════\n\n150 differences and their")
+    assert "\n- different: first at 0/forward/0/0/W_xi @ x_t[0]" in text
     assert "\n  0/forward/c_t  " in text
     said = "- verified: 25,200 values\n- premises, not verified: 0/forward: W_xi"
     assert str(lt.verify(TRACE)).startswith(f"Verification\n════════════\n\n{said}")

@@ -24,7 +24,7 @@ from ..trace.address import INITIAL
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes, total
 from ..trace.trace import Trace
-from ..trace.window import arrays
+from ..trace.window import arrays, between
 from ..verification.rounding import bound
 from .gradients import forward, premises
 from .run import Visit, adjoint_stages, extended, seed_names
@@ -206,12 +206,23 @@ def _sides(row: int | None) -> tuple[str, str]:
 
 
 def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
-    """Reduce both to the sequences of the value and the baseline's, with the value in these: value, baseline, trace."""
+    """Reduce both to the sequences of the value and the baseline's, with the value in these: value, baseline, trace.
+    Steps after the value are left out if they have values that are not finite, and no direction runs backwards.
+    """
     a, b = forward(a), forward(b)
     value = target(b, of)
     there = value.b if row is None else row
     comparable(a, b, there, _sides(row))
-    return replace(value, b=0), one_row(a, there), one_row(b, value.b)
+    pair = one_row(a, there), one_row(b, value.b)
+    after = max(int(part.steps[-1]) for part in value.parts) + 1
+    if all(stage.direction == "forward" for stage in b.stages) and not all(_finite(one, after) for one in pair):
+        pair = between(pair[0], a.span[:after]), between(pair[1], b.span[:after])  # 0 NaN is NaN
+    return replace(value, b=0), *pair
+
+
+def _finite(trace: Trace, after: int) -> bool:
+    """Whether every value of a line is finite from a step on."""
+    return all(np.isfinite(array[after:]).all() for *_, array in arrays(trace, "lines"))
 
 
 def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit | None = None) -> Trace:

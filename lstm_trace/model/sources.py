@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 from ..base.arrays import as_texts, describe
 from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
+from ..base.remark import Remark
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype, numbers
 from ..engine.run import Check, with_holds
@@ -36,6 +38,8 @@ from .tokens import readable, with_tokens
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
+#: Arguments of a comparison, beside those of the runs that it compares.
+TOLERANCES = ("rtol", "atol", "ulps")
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
@@ -368,6 +372,59 @@ def open_source(
     if before is not None:
         before(model)
     return model.run(hold=held, tokens=tokens, check=check)
+
+
+def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments: Any) -> tuple[Trace, list[Remark]]:
+    """The trace of any source, and what should be said of it: a trace, its file, or anything that `run` accepts.
+
+    x, arguments: as for `run`, for a source that is run; x may also be the path of a file, and `hold` applies to every
+    source. like: the reference, for which a file may also have values that another program printed (`read_external`).
+    Raises LstmTraceError; OptionError for such values without a reference, or with lines to be held in them.
+    """
+    from ..trace.files.external_values import is_external, read_external
+
+    if isinstance(source, str | Path) and is_external(source):
+        if like is None or arguments.get("hold"):
+            said = (
+                "are compared with a trace, a problem or a model: give that first" if like is None else "are not held"
+            )
+            raise OptionError(f"{source}: values that another program printed {said}")
+        return read_external(source, like)
+    if not is_run(source):
+        trace, hold = source if isinstance(source, Trace) else open_source(source), arguments.get("hold")
+        return (with_holds(trace, read_holds(hold)) if hold else trace), []
+    return run(source, read_input(x).values if isinstance(x, str | Path) else x, **arguments), []
+
+
+def is_run(source: Any) -> bool:
+    """Whether a source has to be run: it is no trace, no file of one, and no values that another program printed."""
+    from ..trace.files.external_values import is_external
+
+    path = isinstance(source, str | Path)
+    return not (isinstance(source, Trace) or (path and (trace_file.is_trace(source) or is_external(source))))
+
+
+def as_traces(a: Any, b: Any, x: Any = None, **arguments: Any) -> tuple[Trace, Trace, list[Remark]]:
+    """Two sources as traces, see `as_trace`; x and the arguments are for each that is run, but lines are held in b.
+
+    Raises OptionError for an argument that does not exist, and for arguments if neither is run.
+    """
+    known = sorted({*signature(prepare).parameters, *signature(Model.run).parameters, *TOLERANCES} - {"self", "source"})
+    for name in arguments.keys() - {*known}:
+        raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")
+    given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
+    if given and not is_run(a) and not is_run(b):
+        raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")
+    places = ["" if isinstance(source, str | Path) else side for side, source in (("a", a), ("b", b))]
+    with within(places[0]):
+        one, remarks = as_trace(a, x, **{name: value for name, value in arguments.items() if name != "hold"})
+    with within(places[1]):
+        two, others = as_trace(b, x, one, **arguments)
+    if all(isinstance(source, str | Path) and is_model(source) for source in (a, b)):
+        from ..weights.formats.arrays import told_apart
+
+        others = [*others, *told_apart(Path(a), Path(b), one["x_t"].shape[-1])]
+    return one, two, [*remarks, *others]
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

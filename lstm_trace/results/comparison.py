@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
-from ..verification.measures import LineDifference, OutputDifference, UnitDifference, UnitShare
+from ..verification.measures import LineDifference, OutputDifference, UnitDifference
+from . import changes
 from .divergence import FROM
 
 if TYPE_CHECKING:
@@ -33,27 +34,34 @@ if TYPE_CHECKING:
 
 #: Columns of the rows, one for each line of each layer and direction; and of those of units that differ.
 COLUMNS = (
-    "layer", "direction", "line", "op", "values", "differing", "max_abs", "max_rel", "max_ulp", "rms", "cosine",
-    "snr", "local", "inherited", "atol", "rtol", "first",
+    "layer", "direction", "line", "op", "values", "differing", "nonfinite", "max_abs", "max_rel", "max_ulp", "rms",
+    "cosine", "snr", "local", "inherited", "atol", "rtol", "first",
 )  # fmt: skip
 UNIT_COLUMNS = (
     "layer", "direction", "unit", "name", "line", "max_abs", "share", "a", "b", "t", "batch", "since", "since_batch",
+    "nonfinite",
 )  # fmt: skip
 #: Columns of the map of steps; more steps are put together, and the largest of each group is shown.
 MAP_COLUMNS = 16
+#: A distance in units in the last place is shown if it is smaller: of values that are near.
+NEAR = 4096
 #: So many inputs and weights that differ are named.
 PREMISES = 8
-#: So many units of each layer and direction are in the table, and of all; and so many in a sentence.
-OF_EACH, OF_ALL, NAMED = 3, 12, 3
+#: So many units of each layer and direction are in the table, and of all.
+OF_EACH, OF_ALL = 3, 12
 
 
 # -- the readings ------------------------------------------------------------------------------------------------------
 
 
 def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
-    """The verdict, the units that differ, the picture, the measures of each line, and a map by line and step."""
+    """What was changed, the verdict and its cause, the units that differ, the picture, the measures of each line, and a
+    map by line and step.
+    """
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
-    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
+    if result.changes is not None and result.changes.differences:
+        yield from changes.blocks(result, result.changes, words)
+    yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         yield _units(result, words)
@@ -63,21 +71,26 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     if differing := [line for line in result.lines if line.max_abs > 0 or line.differing]:
         lines = result.lines
         if show.brief:  # those that are furthest apart, in computing order
-            furthest = sorted(range(len(differing)), key=lambda k: -differing[k].max_abs)[: show.rows]
-            lines = tuple(differing[k] for k in sorted(furthest))
+            order = [(not line.nonfinite, -line.max_abs, k) for k, line in enumerate(differing)]
+            lines = tuple(differing[k] for *_, k in sorted(sorted(order)[: show.rows], key=itemgetter(2)))
         yield Heading(2, (words.word("diff.by.line"),))
-        head = ("line", "differ", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
+        head = "line", "differ", "not_finite", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db"
         rows: list[tuple[str | Code, ...]] = []
         for d in lines:
-            snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
-            numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))
-            differ = f"{d.differing}/{d.values}"
-            rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
-        yield _table([words.word(f"column.{name}") for name in head], rows)
+            counts = f"{d.differing}/{d.values}", words.number(d.nonfinite) if d.nonfinite else ""
+            ulp = _short(d.max_ulp) if 0 < d.max_ulp < NEAR else ""
+            numbers = _short(d.max_abs), _short(d.max_rel), ulp, _short(d.local), _short(d.inherited)
+            fit = f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
+            known = (text.replace("nan", "?") for text in fit)  # squares may overflow
+            rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, *known))
+        there = [k for k in range(len(head)) if any(row[k] for row in rows)]
+        yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=words.number(left))
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
+        if any(line.nonfinite for line in lines):
+            yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
 
 
@@ -104,21 +117,16 @@ def facts(result: Comparison) -> dict[str, Any]:
     output = None
     if (there := result.output) is not None:
         a, b = map(word, there.values)
-        shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in there.shares or ()]
-        output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most), "shares": shares}
+        output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most)}
         output |= {"end": str(there.end), "at_end": word(there.at_end)}
+        output["nonfinite"] = there.nonfinite and str(there.nonfinite)
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": result.verdict, "sentences": list(sentences(result, strings()))}
     units = _unit_table(result).facts()["rows"]
-    return {
-        **found,
-        "premises": list(result.premises),
-        "notes": list(result.notes),
-        "units": units,
-        "output": output,
-        "lines": lines,
-    }
+    found["changes"] = None if result.changes is None else changes.facts(result.changes)
+    premises, notes = list(result.premises), list(result.notes)
+    return {**found, "premises": premises, "notes": notes, "units": units, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:
@@ -130,16 +138,19 @@ def _lines(result: Comparison) -> LongTable:
 
 
 def _unit_table(result: Comparison) -> LongTable:
-    facts = attrgetter("unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b")
+    names = "unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b", "nonfinite"
+    facts = attrgetter(*names)
     return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
 
 
 # -- the sentences -----------------------------------------------------------------------------------------------------
 
 
-def sentences(result: Comparison, words: Words) -> Iterator[str]:
-    """The verdict; the first value that differs and its cause; the units and the output; inputs, weights and notes."""
-    first = result.first
+def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterator[str]:
+    """The verdict; the first value that differs and its cause; what was changed, if `changed`; the output and the
+    units; the other premises, and notes.
+    """
+    first, premises, remarks = result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
     else:
@@ -150,11 +161,16 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
         yield _cause(first, abs(b - a), result, words)
+        if result.changes is not None and result.changes.differences:
+            if changed:
+                yield changes.sentence(result, result.changes, words)
+            premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
+            remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
-    yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
-    if (more := len(result.of_premises) - PREMISES) > 0:
+    yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
+    if (more := len(premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
-    yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
+    yield from (words.word("diff.note", note=remark.said(words)) for remark in remarks)
 
 
 def _agreement(result: Comparison, words: Words) -> str:
@@ -178,6 +194,8 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.table["and"].join(one.said(words) for one in result.first_held)
     if result.shapes:
         return Remark("diff.shapes", {"shapes": result.shapes}).said(words)
+    if not math.isfinite(whole):
+        return _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
     a, b = (in_words(equation, words) for equation in first.equations or ("", ""))
@@ -197,32 +215,36 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
     return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
 
 
+def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
+    """Why a first difference is not finite: the equation, the line itself, or what it is computed from."""
+    a, b = first.first_values or (0.0, 0.0)
+    side, value, off = ("a", a, first.first_of_a) if math.isfinite(b) else ("b", b, first.first_local)
+    if first.equations is not None:
+        one, two = (in_words(equation, words) for equation in first.equations)
+        return words.word("diff.nonfinite.equation", a=one, b=two, side=side, value=shortest(value))
+    check = words.word("diff.check.sum") if first.op == GATHERED else first.op
+    source = words.word("diff.source") if result.of_premises else ""
+    key = "unrecorded" if off is None else "own" if off else "follows"
+    return words.word(f"diff.nonfinite.{key}", side=side, value=shortest(value), check=check, source=source)
+
+
 # -- units and output --------------------------------------------------------------------------------------------------
 
 
 def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
-    """Which units differ, how the output changes, and whose weights explain it."""
-    if result.units:
-        far = sum(unit.since is not None for unit in result.units)
-        most = words.word("diff.units.held")
-        if (free := next((unit for unit in result.units if not unit.held), None)) is not None:
-            key = "diff.units.most" if free is result.units[0] else "diff.units.most.free"
-            most = words.word(key, unit=_unit(result, free, words))
-        every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
-        yield words.count("diff.units.far", far, far=words.number(far), units=every, share=share, most=most)
+    """How the output changes, and how many units differ."""
     if result.output is not None:
         yield from _output(result.output, words)
+    if result.units:
+        far = sum(unit.since is not None for unit in result.units)
+        every, share = words.count("counted.units", result.every_unit), _share(FROM, words, 0)
+        yield words.count("diff.units.far", far, far=words.number(far), units=every, share=share)
+        if all(unit.held for unit in result.units):
+            yield words.word("diff.units.held")
 
 
-def _unit(result: Comparison, unit: UnitDifference, words: Words) -> str:
-    since, step = _since(result, unit, words), _step(result, unit.t, unit.b, words)
-    sizes = {"most": f"{unit.most:.3g}", "share": _share(unit.share, words), "from_": _share(FROM, words, 0)}
-    key, called = "diff.unit.since" if since else "diff.unit", _called(unit, words)
-    return words.word(key, unit=called, line=unit.line, step=step, since=since, **sizes)
-
-
-def _called(unit: UnitDifference | UnitShare, words: Words) -> str:
-    name = f" ({visible(unit.name)})" if isinstance(unit, UnitDifference) and unit.name else ""
+def _called(unit: UnitDifference, words: Words) -> str:
+    name = f" ({visible(unit.name)})" if unit.name else ""
     return words.word("diff.unit.name", unit=f"{unit.unit}{name}", scope=unit.scope)
 
 
@@ -243,26 +265,19 @@ def _share(share: float, words: Words, digits: int = 2) -> str:
 
 
 def _output(output: OutputDifference, words: Words) -> Iterator[str]:
-    held = ".held" if output.held else ""
+    held, line = ".held" if output.held else "", f"{output.address.scope}/{output.address.line}"
+    if output.nonfinite is not None:
+        yield words.word("diff.output.nonfinite", line=line, address=output.nonfinite)
     if not output.most:
-        yield words.word(f"diff.output.same{held}", line=f"{output.address.scope}/{output.address.line}")
+        if output.nonfinite is None:
+            yield words.word(f"diff.output.same{held}", line=line)
         return
     a, b = output.values
     whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
+    key = key if math.isfinite(output.at_end) else "diff.output.end.nonfinite"
     values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
-    if output.shares is None:
-        yield words.word("diff.output.split", **values)
-    elif output.shares:
-        parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
-        if len(output.shares) > NAMED:
-            others = sum(one.share for one in output.shares[NAMED:])
-            parts.append(words.word("diff.others", n=words.number(len(output.shares) - NAMED), size=f"{others:+.3g}"))
-        rest = whole - sum(one.share for one in output.shares)
-        if abs(rest) > 1e-3 * max(abs(whole), *(abs(one.share) for one in output.shares)):
-            parts.append(words.word("diff.rest", size=f"{rest:+.3g}"))
-        yield words.word("diff.shares", change=f"{whole:+.3g}", parts=", ".join(parts))
 
 
 def _units(result: Comparison, words: Words) -> Table:
@@ -274,8 +289,11 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = (unit.line, size, _share(unit.share, words), at, _since(result, unit, words))
-            rows.append((_called(unit, words), *cells))
+            cells = [size, _share(unit.share, words), at, _since(result, unit, words)]
+            if unit.nonfinite is not None:
+                others = cells[1:3] if unit.most else ["", ""]
+                cells[:3] = [words.word("diff.unit.nonfinite", t=unit.nonfinite), *others]
+            rows.append((_called(unit, words), unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
 
@@ -289,7 +307,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Ite
 
 
 def _short(value: float | None) -> str:
-    return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
+    return "?" if value is None else "0" if value == 0 else "∞" if math.isinf(value) else f"{value:.2g}"
 
 
 def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> Iterator[Block]:
@@ -305,7 +323,7 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     ]
     rows: list[list[str | Code]] = []
     for d in lines:
-        if d.max_abs > 0 and d.by_step:
+        if any(d.by_step):
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             rows.append([Code(f"{d.scope}/{d.line}"), *cells])

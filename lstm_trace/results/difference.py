@@ -43,8 +43,16 @@ _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "s
 
 @np.errstate(all="ignore")
 def difference(a: Trace, b: Trace, of: str, **worked: Any) -> DifferenceExplanation:
-    """The difference of one value, b minus a, split exactly. worked: options of the worked solution."""
-    return DifferenceExplanation(b, of, worked, split(a, b, of), a)
+    """The difference of one value, b minus a, split exactly. worked: options of the worked solution.
+
+    Raises OptionError if the value is NaN or infinite in one of them.
+    """
+    found = split(a, b, of)
+    for side, value in (("a", found.baseline), ("b", found.value)):
+        if not np.isfinite(value):
+            said = "only a difference of finite values can be split; lstm-trace diff names the first that is not finite"
+            raise OptionError(f"{found.of} is {value} in {side}: {said}")
+    return DifferenceExplanation(b, of, worked, found, a)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

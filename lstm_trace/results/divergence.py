@@ -1,28 +1,26 @@
-"""Where two traces differ, by unit: how far, from which step on, how it affects the output, and who causes it."""
+"""Where two traces differ, by unit: how far, from which step on, and how it affects the output."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backpropagation.attribution import split
 from ..base.arrays import Array
-from ..cell.network import Stage, forward_stages, scope_and_name
-from ..engine import plan_choice
+from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
-from ..errors import LstmTraceError
 from ..trace.address import Address
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from ..verification.measures import OutputDifference, UnitDifference, first_index
 from ..verification.propagation import sizes_apart
+from .changes import find
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
@@ -48,7 +46,9 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         return diff(first, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
 
     every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
-    return replace(found, units=apart, output=output(a, b), every_unit=every, drawing=drawing if apart else None)
+    end = output(a, b)
+    made: dict[str, Any] = {"changes": find(a, b, end), "output": end, "drawing": drawing if apart else None}
+    return replace(found, units=apart, every_unit=every, **made)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
@@ -74,10 +74,15 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
             there = (np.broadcast_to(mask[key], shape).any(axis=(0, 1)) for mask in masks if key in mask)
             held.update(int(j) for mask in there for j in np.flatnonzero(mask))
             for one in _line(a, b, stage, name):
-                if one.unit not in best or one.share > best[one.unit].share:
+                if one.unit not in best or _weight(one) > _weight(best[one.unit]):
                     best[one.unit] = one
         found += (one._replace(held=one.unit in held) for one in best.values())
-    return sorted(found, key=lambda one: -one.share)
+    return sorted(found, key=lambda one: (one.nonfinite is None, -one.share))
+
+
+def _weight(one: UnitDifference) -> tuple[bool, float]:
+    """How much a line says about its unit; values that are not finite say most."""
+    return one.nonfinite is not None, one.share
 
 
 def _valid(a: Trace, b: Trace) -> Array:
@@ -90,7 +95,7 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     one, two, valid = a.lines[stage.scope][name], b.lines[stage.scope][name], _valid(a, b)
     width = one.shape[2]
     low, high, most = np.full(width, np.inf), np.full(width, -np.inf), np.zeros(width)
-    at = np.zeros((width, 2), int)
+    at, odd = np.zeros((width, 2), int), np.zeros(width, bool)
     for steps in pieces(a.steps, a.batch * width):
         t, row = np.nonzero(valid[steps])
         if not len(t):
@@ -100,6 +105,8 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
             finite = np.where(np.isfinite(values), values, 0.0)
             low, high = np.minimum(low, finite.min(axis=0)), np.maximum(high, finite.max(axis=0))
         size = sizes_apart(ours, theirs)
+        odd |= ~np.isfinite(size).all(axis=0)
+        size = np.where(np.isfinite(size), size, 0.0)
         where = np.argmax(size, axis=0)
         here = size[where, np.arange(width)]
         further = here > most
@@ -107,13 +114,18 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         most = np.maximum(most, here)
     scale = np.where(high > low, high - low, 1.0)
     first = _first(one, two, valid, FROM * scale, stage.backwards)
+    largest = np.full(width, np.finfo(np.float64).max)
+    broken = _first(one, two, valid, largest, stage.backwards) if odd.any() else np.full((width, 2), -1)
     called = labels(a, axis(a, stage, name), width)
-    for j in map(int, np.flatnonzero(most > 0)):
-        (step, b_row), (began, since_b) = at[j].tolist(), first[j].tolist()
+    for j in map(int, np.flatnonzero((most > 0) | odd)):
+        (step, b_row), (began, since_b) = (at if most[j] else broken)[j].tolist(), first[j].tolist()
         since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
         furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
-        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, a.span[step], b_row, since, since_row, label)
+        nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
+        place = a.span[step], b_row
+        found = UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, since, since_row, label)
+        yield found._replace(nonfinite=nonfinite)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
@@ -148,21 +160,22 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     (scope, name), held = (there[free[-1]], each[free[-1]]) if free else (there[-1], np.zeros(1, bool))
     stage, valid = a.stage(scope), _valid(a, b)
     size = np.where(valid[:, :, None] & ~held, sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
-    t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
-    ends = np.zeros_like(size)
+    ends, odd = np.zeros_like(size), ~np.isfinite(size)
     for k in range(a.batch):  # the last valid step, as the stage visits them
         steps = np.flatnonzero(valid[:, k])
         last = steps[:1] if stage.backwards else steps[-1:]
         ends[last, k] = size[last, k]
-    end = tuple(int(n) for n in np.unravel_index(int(ends.argmax()), ends.shape))
+    size[odd] = 0.0
+    (t, row, j), end = (tuple(map(int, np.unravel_index(sizes.argmax(), sizes.shape))) for sizes in (size, ends))
     address, last_address = (
         Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,))
         for step, b_row, unit in ((t, row, j), end)
     )
+    broken = first_index(stage, odd)
+    nonfinite = broken and address._replace(t=a.span[broken[0]], b=broken[1], unit=broken[2:])
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
-    shares = _owners(a, b, address) if size.any() else ()
     most, at_end = float(size[t, row, j]), float(ends[end])
-    return OutputDifference(address, most, pair, last_address, at_end, shares, bool(held.any()))
+    return OutputDifference(address, most, pair, last_address, at_end, bool(held.any()), nonfinite)
 
 
 def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
@@ -172,42 +185,3 @@ def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
     cell, inner = top.cell, {top.cell.output, *top.cell.states.values()} | top.cell.readers.keys()
     made = [(top.scope, line.name) for line in cell.lines if line.assigned and line.name not in inner]
     yield from ((s, n) for s, n in dict.fromkeys((*asked, *made)) if n in common.get(s, ()))
-
-
-def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
-    """The exact split of the difference of a value, by the units whose weights differ, the largest first; empty if the
-    weights are equal or no exact split exists; None for traces above SPLIT_BYTES.
-    """
-    pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
-    if all(two is not None and np.array_equal(one, two) for one, two in pairs):
-        return ()
-    if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
-        return None
-    try:
-        found = split(a, b, str(address))
-    except LstmTraceError:  # another model, another shape, or a line that was not recorded
-        return ()
-    sums: dict[str, Array] = {}
-    for place, part in found.parts.items():
-        scope, name = scope_and_name(place)
-        if found.kinds[place] == "parameter" and scope in a.scopes:
-            along = _unit_axis(a, a.stage(scope), name)
-            if along is not None:
-                sums[scope] = sums.get(scope, 0.0) + (part.sum(axis=1 - along) if part.ndim == 2 else part)
-    shares = [UnitShare(scope, int(j), float(sum_[j])) for scope, sum_ in sums.items() for j in np.flatnonzero(sum_)]
-    return tuple(sorted(shares, key=lambda one: -abs(one.share)))
-
-
-def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
-    """The axis of a parameter that counts the hidden units that it belongs to; None if it belongs to none.
-
-    These are the units of the widest carried line: with a projection, the cells and not the projected units.
-    """
-    array = trace.parameters[stage.scope][name]
-    lines = trace.lines[stage.scope]
-    width = max((lines[line].shape[2] for line in stage.carried if line in lines), default=0)
-    readers = [line for line in stage.cell.lines if name in line.operands]
-    if array.ndim not in (1, 2) or not readers or any(axis(trace, stage, line.name) != "h" for line in readers):
-        return None
-    along = 1 if all(line.op == "vecmat" for line in readers) and array.ndim == 2 else 0
-    return along if array.shape[along] == width else None

@@ -206,7 +206,7 @@ def compared(
 def _line(found: LineDifference, change: LineChange | None) -> LineDiff:
     """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
     at = dict.fromkeys(("t", "b", "unit"))
-    if change is not None and change.largest == found.max_abs:
+    if change is not None and change.largest == (np.inf if found.nonfinite else found.max_abs):
         at = {"t": change.t, "b": change.b, "unit": change.unit}
     return LineDiff.from_attributes(found, largest=word(found.max_abs), **at)
 

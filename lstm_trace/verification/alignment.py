@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..base.arrays import Array
 from ..base.display import visible
 from ..base.remark import Remark
 from ..cell.lines import Cell
-from ..cell.network import scope_and_name
+from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, ShapeError
 from ..languages.strings import words
 from ..trace.address import INITIAL
@@ -183,15 +184,10 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
         if scope not in a.scopes or scope not in b.scopes:
             yield Remark("diff.only", {"place": scope, "side": "a" if scope in a.scopes else "b"})
             continue
-        cells = [plain_stage(trace.stage(scope)).cell for trace in (a, b)]
-        one, two = (cell.expanded.equations for cell in cells)
-        if one != two:
-            names = [n for n in dict.fromkeys((*one, *two)) if one.get(n) != two.get(n)]
-            name = names[0]
-            if cells[0].equations.get(name) != cells[1].equations.get(name):  # else a function means another
-                one, two = (cell.equations for cell in cells)
-            sides = {side: texts.get(name, Remark("none")) for side, texts in (("a", one), ("b", two))}
-            yield Remark("diff.cells", {"scope": scope, "names": ", ".join(names), **sides})
+        if equations := list(unlike_equations(a.stage(scope), b.stage(scope))):
+            _, one, two = equations[0]
+            names = ", ".join(name for name, *_ in equations)
+            yield Remark("diff.cells", {"scope": scope, "names": names, "a": one, "b": two})
         mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
         added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
@@ -203,6 +199,17 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
                 of_line = mine[name].ndim == 3
                 said = {side: size[0] if of_line else str(size) for side, size in zip("ab", sizes, strict=True)}
                 yield Remark("diff.width" if of_line else "diff.shape", {"place": f"{scope}/{name}", **said})
+
+
+def unlike_equations(a: Stage, b: Stage) -> Iterator[tuple[str, str | Remark, str | Remark]]:
+    """The names whose equations differ in two stages, with both equations; holds are no difference."""
+    cells = [plain_stage(stage).cell for stage in (a, b)]
+    written, whole = ([cell.equations for cell in of] for of in (cells, [cell.expanded for cell in cells]))
+    for name in dict.fromkeys((*whole[0], *whole[1])):
+        if whole[0].get(name) != whole[1].get(name):  # a function and what it stands for are no difference
+            same = written[0].get(name) == written[1].get(name)  # the function of that name is another
+            one, two = (texts.get(name, Remark("none")) for texts in (whole if same else written))
+            yield name, one, two
 
 
 def _of_holds(trace: Trace, place: str) -> set[str]:
@@ -229,7 +236,7 @@ def premises(a: Trace, b: Trace) -> list[Remark]:
     """
     differ: list[Remark] = []
     alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
-    for place, one, two in _pairs(a, b):
+    for _, place, one, two in pairs(a, b):
         if one is None or two is None:
             side, trace = ("a", a) if two is None else ("b", b)
             scope, name = scope_and_name(place)
@@ -239,11 +246,16 @@ def premises(a: Trace, b: Trace) -> list[Remark]:
             differ.append(Remark("diff.shape", {"place": place, "a": str(one.shape), "b": str(two.shape)}))
         elif (off := differing(one, two, coarse(a, b))).any():
             with np.errstate(all="ignore"):
-                most = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
+                sizes = np.abs(one.astype(np.float64) - two)[off]
+            finite = np.isfinite(sizes)
             at = [int(n) for n in np.unravel_index(np.argmax(off), off.shape)]
             at[0] += b.first if off.ndim == 3 else 0
-            counts = {"differing": int(off.sum()), "values": off.size, "most": f"{most:.3g}"}
-            differ.append(Remark("diff.values", {"place": place, **counts, "first": ",".join(map(str, at))}))
+            counts = {"differing": int(off.sum()), "values": off.size, "first": ",".join(map(str, at))}
+            if finite.all():
+                differ.append(Remark("diff.values", {"place": place, **counts, "most": f"{sizes.max():.3g}"}))
+            else:
+                odd = int(np.count_nonzero(~finite))
+                differ.append(Remark("diff.values.nonfinite", {"place": place, **counts, "odd": odd}))
     for (scope, side), names in alone.items():
         several = len(names) > 1
         where = (scope or Remark("diff.inputs")) if several else f"{scope}/{names[0]}".lstrip("/")
@@ -252,16 +264,16 @@ def premises(a: Trace, b: Trace) -> list[Remark]:
     return differ
 
 
-def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None]]:
-    """(place, in a, in b) of every premise."""
-    yield "x", a.x, b.x
+def pairs(a: Trace, b: Trace) -> Iterator[tuple[Any, str, Array | None, Array | None]]:
+    """(kind, place, in a, in b) of every premise; its kind as in `backpropagation.gradients.Premise`."""
+    yield "input", "x", a.x, b.x
     if "mask" in (a.padded, b.padded):  # lengths are a mask too
         one, two = (trace.valid if trace.padded else None for trace in (a, b))
-        yield "mask", one, two
+        yield "valid", "mask", one, two
     else:
-        yield "lengths", a.lengths, b.lengths
-    for part in ("parameters", "initial", "given"):
+        yield "valid", "lengths", a.lengths, b.lengths
+    for kind, part in (("parameter", "parameters"), ("state", "initial"), ("given", "given")):
         mine, yours = ({(s, n): array for _, s, n, array in arrays(trace, part)} for trace in (a, b))
         for scope, name in mine | yours:
             label = INITIAL.get(name, name) if part == "initial" else name
-            yield f"{scope}/{label}", mine.get((scope, name)), yours.get((scope, name))
+            yield kind, f"{scope}/{label}", mine.get((scope, name)), yours.get((scope, name))

@@ -32,7 +32,7 @@ from ..trace.trace import Trace
 from ..trace.window import arrays
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
-from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
+from .measures import LineDifference, Measure, Modifications, OutputDifference, UnitDifference, Verdict
 from .propagation import Known, apart, sizes_apart, spacing
 from .rederive import coarse
 
@@ -80,9 +80,9 @@ class Comparison(Result):
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
     side holds it. rows: how many sequences were compared. undecided: why nothing follows from
     it that no value differs, where steps are padding: see `alignment.undecided`.
-    units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
-    `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names: what the two
-    are called, if anything. drawing: makes its picture.
+    changes, units, output: what was changed, which units differ, the furthest first, and what becomes of the output;
+    `lt.diff` and `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names:
+    what the two are called, if anything. drawing: makes its picture.
     """
 
     lines: tuple[LineDifference, ...]
@@ -95,6 +95,7 @@ class Comparison(Result):
     step_labels: tuple[tuple[str, ...], ...] = ()
     units: tuple[UnitDifference, ...] = ()
     output: OutputDifference | None = None
+    changes: Modifications | None = None
     every_unit: int = 0
     first_padding: str = ""
     first_held: tuple[Remark, ...] = ()
@@ -159,8 +160,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         measures[place].add(gap, mask, at)
     made = sorted(measures.values(), key=lambda m: a.scopes.index(m.stage.scope))  # sums behind their stage's lines
     found = [measure.result(tolerance.is_bound) for measure in made]
-    firsts = [(a.scopes.index(d.scope), *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
+    both = list(zip(made, found, strict=True))
+    firsts = [(a.scopes.index(d.scope), *m.order(d.first), d) for m, d in both if d.first]
     first = min(firsts, key=itemgetter(0, 1, 2), default=(None,))[-1]
+    alike = [(a.scopes.index(d.scope), *m.order(d.first_alike), d) for m, d in both if d.first_alike]
+    if alike:
+        *_, line = min(alike, key=itemgetter(0, 1, 2))
+        told += (Remark("diff.alike", {"n": sum(d.alike for d in found), "address": str(line.first_alike)}),)
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
@@ -248,7 +254,7 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[Remark]:
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[Remark]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
-    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size]
+    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size and np.isfinite(d.bound)]
     most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
         yield Remark("diff.blunt", {"place": f"{worst.scope}/{worst.line}", "bound": f"{worst.bound:.2g}"})

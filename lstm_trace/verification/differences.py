@@ -31,8 +31,8 @@ class Gap(NamedTuple):
     """One line in both traces at some steps: values (steps, B, width), |b - a|, the rounding bound, and its origin.
 
     bounds: the limits whose sum is the rounding bound.
-    by_a: the line derived by a's equation from b's own operands; local: the largest deviation of b's value from it;
-    inherited: the largest deviation of a's value. of_a: the line derived from a's operands. None if an operand is
+    by_a: the line derived by a's equation from b's own operands; local: the largest finite deviation of b's value from
+    it; inherited: the largest of a's value. of_a: the line derived from a's operands. None if an operand is
     missing.
     wrong: where b's value deviates from by_a, or a's from of_a, by more than rounding. moved: where the two differ
     because of a differing premise, by more than rounding of the premises; each None if nowhere. equations: a's and b's,
@@ -70,10 +70,11 @@ class Gap(NamedTuple):
         return Known(self.a.value, sum(known.some(places, self.a.value.shape) for known in self.bounds)).largest()
 
     def bound(self) -> float:
-        """The largest rounding bound."""
-        if len(self.bounds) == 1 and self.outside is None:
-            return self.bounds[0].largest()
+        """The largest rounding bound, apart from those of equal values that are not finite: they need none."""
+        if len(self.bounds) == 1 and self.outside is None and np.isfinite(found := self.bounds[0].largest()):
+            return found
         limit = sum(known.limit for known in self.bounds)
+        limit = np.where(np.isfinite(limit) | (self.size.each > 0), limit, 0.0)
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
 
 
@@ -196,8 +197,8 @@ def _gap(
         wrong = size.each > 0 if size.most else None
     else:
         own = _apart(two, by_a, outside)
-        wrong, local = beyond(own, bounds), own.most
-        inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
+        wrong, local = beyond(own, bounds), own.finite
+        inherited = size.finite if not own.most else local if not size.most else _apart(one, by_a, outside).finite
     if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # otherwise the same as `own`
         wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:

@@ -19,6 +19,7 @@ from .rederive import coarse
 
 #: Verdict of a comparison and of each line. Inconclusive: no value differs, but the rounding bound is not finite.
 Verdict = Literal["same", "different", "inconclusive"]
+ChangeKind = Literal["parameter", "input", "state", "given", "valid", "equation", "option", "line"]
 
 
 class UnitDifference(NamedTuple):
@@ -28,7 +29,8 @@ class UnitDifference(NamedTuple):
     that divided by the range of the unit in both traces, so at most 1. since: the first step, as the direction visits
     them, at which the unit differs by more than a hundredth of its range, in sequence `since_b`; None if there is none.
     name: label of the unit, if the traces have one. held: whether one of the two holds it at any step, in a line by
-    which units are compared.
+    which units are compared. nonfinite: the first step, likewise, at which |b - a| is not finite, since one of the two
+    is NaN or infinite; such values count in no other measure.
     """
 
     scope: str
@@ -44,21 +46,51 @@ class UnitDifference(NamedTuple):
     since_b: int | None
     name: str = ""
     held: bool = False
+    nonfinite: int | None = None
 
 
-class UnitShare(NamedTuple):
-    """The contribution of one unit's weights and biases to a difference, in the exact split."""
+class Modification(NamedTuple):
+    """One thing in which the premises, options or equations of two traces differ.
 
-    scope: str
-    unit: int
-    share: float
+    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, or
+    of an equation (`0/forward/z_i`), or the name of an option; of kind `line`, a line whose values do not follow from
+    its operands: they are held, edited, or those of another program. a, b: the number or text of each side; None if
+    there is none, or if several `entries` differ at once. share: of the largest change of the output, in the exact
+    split; None if it is not split, or if the shares of an option are those of its equations. array: of an entry, the
+    place of its array.
+    """
+
+    kind: ChangeKind
+    place: str
+    a: float | str | Remark | None
+    b: float | str | Remark | None
+    entries: int = 1
+    share: float | None = None
+    array: str = ""
+
+
+class Modifications(NamedTuple):
+    """What was changed from a to b.
+
+    most: the changes that explain most of the largest change of the output. differences: how many values, options and
+    equations differ in all. arrays: of those that are not in `most`, by array: its place, how many entries, the sum of
+    their shares. rest: the sum of all shares that are not in `most`, rounding included; None without shares. residual:
+    by how much all shares miss the change. why: the reason why there are no shares.
+    """
+
+    most: tuple[Modification, ...]
+    differences: int
+    arrays: tuple[tuple[str, int, float | None], ...]
+    rest: float | None = None
+    residual: float = 0.0
+    why: Remark | None = None
 
 
 class OutputDifference(NamedTuple):
     """The effect on the output, or on the requested readout: its largest |b - a| at a valid step, a's and b's value
-    there, and where it is largest at the last step of a sequence. shares: the split of that largest difference, by the
-    units whose weights differ; empty if the weights are equal or no exact split exists, None if it would take long.
-    held: whether some of its values are held in one of the two; those are left out.
+    there, and where it is largest at the last step of a sequence. held: whether some of its values are held in one of
+    the two; those are left out. nonfinite: the first value for which |b - a| is not finite, since one of the two is NaN
+    or infinite; such values count in no other measure, but `at_end` is infinite if one of them is the last.
     """
 
     address: Address
@@ -66,8 +98,8 @@ class OutputDifference(NamedTuple):
     values: tuple[float, ...]
     end: Address
     at_end: float
-    shares: tuple[UnitShare, ...] | None
     held: bool = False
+    nonfinite: Address | None = None
 
 
 @dataclass(frozen=True)
@@ -75,16 +107,18 @@ class LineDifference:
     """One line of one layer and direction over all steps, sequences and units that both traces have; or one sum over
     all steps and sequences, whose `by_step` is empty.
 
-    The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units in
-    the last place, root mean square, cosine of the angle between a and b, signal-to-noise ratio in dB. local and
-    inherited: the largest |.| of each part (None if an operand is missing; inherited is 0 if nothing differs). first:
-    where it first differs, with the value of each side, the local error there, the deviation of a's value from its own
-    derivation, whether a differing premise is the cause, and the rounding bound there. equations: a's and b's equation
-    of this line, or of a line through which it was derived, if they differ. through: the named lines that only one
-    trace has and through which b's was derived. lacking: operands of a's equation that b lacks, so that no error is b's
-    own.
+    The measures are over the values that are finite in both: largest |b - a|, largest |b - a| / |a|, largest distance
+    in units in the last place, root mean square, cosine of the angle between a and b, signal-to-noise ratio in dB.
+    local and inherited: the largest |.| of each part (None if an operand is missing; inherited is 0 if nothing
+    differs). first: where it first differs, with the value of each side, the local error there, the deviation of a's
+    value from its own derivation, whether a differing premise is the cause, and the rounding bound there. equations:
+    a's and b's equation of this line, or of a line through which it was derived, if they differ. through: the named
+    lines that only one trace has and through which b's was derived. lacking: operands of a's equation that b lacks, so
+    that no error is b's own.
     bound: the largest rounding bound of any value of the line; by_bound: whether the bound decides what differs.
-    atol, rtol: the smallest of each with which alone the line would have passed. by_step: largest |b - a| at each step.
+    atol, rtol: the smallest of each with which alone the line would have passed. by_step: largest |b - a| at each step,
+    infinite where it is not finite. nonfinite: how many values differ by nothing finite, since one of the two is NaN or
+    infinite. alike: how many are the same NaN or infinity in both; they count as equal. first_alike: the first of them.
     """
 
     scope: str
@@ -112,23 +146,27 @@ class LineDifference:
     bound: float
     by_bound: bool
     by_step: tuple[float, ...]
+    nonfinite: int = 0
+    alike: int = 0
+    first_alike: Address | None = None
 
     @property
     def verdict(self) -> Verdict:
         """Whether the line is the same; inconclusive if the decision needs a rounding bound that is not finite."""
         if self.differing:
             return "different"
-        return "inconclusive" if self.by_bound and self.max_abs > 0 and not np.isfinite(self.bound) else "same"
+        apart = self.max_abs > 0 or self.nonfinite > 0
+        return "inconclusive" if self.by_bound and apart and not np.isfinite(self.bound) else "same"
 
     @property
     def atol(self) -> float:
         """The absolute tolerance with which it would have passed."""
-        return self.max_abs
+        return np.inf if self.nonfinite else self.max_abs
 
     @property
     def rtol(self) -> float:
         """The relative tolerance with which it would have passed."""
-        return self.max_rel
+        return np.inf if self.nonfinite else self.max_rel
 
 
 class Measure:
@@ -138,8 +176,9 @@ class Measure:
         self.stage, self._gap, self._dtype, self._begin, self._steps = stage, gap, coarse(a, b), b.first, a.steps
         #: For a sum, whose entries form one row of the gap.
         self._shape = a.sums[stage.scope][gap.line.name].shape if gap.line.op == GATHERED else None
-        self._values = self._differing = 0
-        self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
+        self._values = self._differing = self._nonfinite = self._alike = 0
+        self._first_alike: Address | None = None
+        self._xx = self._yy = self._xy = self._squares = 0.0
         self._most: dict[str, Any] = dict.fromkeys(("local", "inherited"))
         self._most |= dict.fromkeys(("max_abs", "max_rel", "max_ulp", "bound"), 0.0)
         self._by_step = np.zeros(a.steps if self._shape is None else 0)
@@ -150,8 +189,8 @@ class Measure:
     def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
         """Add further steps. mask: which values differ."""
         size = gap.size
-        self._sum(gap)
-        self._keep("max_abs", size.most)
+        each = self._sum(gap, steps)
+        self._keep("max_abs", size.finite)
         self._keep("bound", gap.bound())
         for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
@@ -159,10 +198,10 @@ class Measure:
         if size.most:
             self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
             for some in (slice(0, 1), slice(None)):  # a few values show how large others need to be
-                self._compare(gap.a.size.values[some], size.each[some])
+                self._compare(gap.a.size.values[some], each[some])
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
-            if self._first["first"] is None and (at := _first(self.stage, mask)) is not None:
+            if self._first["first"] is None and (at := first_index(self.stage, mask)) is not None:
                 self._first = {
                     "first": self._address(steps.start + at[0], *at[1:]),
                     "first_values": (float(gap.a.value[at]), float(gap.b.value[at])),
@@ -178,22 +217,28 @@ class Measure:
             return Address(name, layer, direction, self._begin + t, b, (j,))
         return Address(name, layer, direction, unit=tuple(int(n) for n in np.unravel_index(j, self._shape)))
 
-    def _sum(self, gap: Gap) -> None:
-        """Count and squares of the values; products only of those that are finite in both."""
-        x = y = gap.a.wide.ravel()
-        largest, most = gap.a.size.largest, gap.size.most
-        self.largest = max(self.largest, largest)
+    def _sum(self, gap: Gap, steps: slice) -> Array:
+        """Count and squares of the values; products only of those that are finite in both. Returns |b - a|, with 0
+        where it is not finite.
+        """
+        x, each, most = gap.a.wide.ravel(), gap.size.each, gap.size.most
+        y, largest = gap.b.wide.ravel() if most else x, gap.a.size.largest
         self._values += gap.values
-        if most:
-            y, size = gap.b.wide.ravel(), gap.size.each.ravel()
-            squares = float(size @ size)
-            self._squares += squares
-            self._noise += squares if np.isfinite(most + largest) else 0.0
         if not np.isfinite(most + largest):
             known = np.isfinite(x) & np.isfinite(y)
+            alike = ~known & (each.ravel() == 0)
+            if self._first_alike is None and (at := first_index(self.stage, alike.reshape(each.shape))) is not None:
+                self._first_alike = self._address(steps.start + at[0], *at[1:])
+            self._alike += int(alike.sum())
+            self._nonfinite += int(np.count_nonzero(~np.isfinite(each)))
+            each = np.where(np.isfinite(each), each, 0.0)
             x, y = x[known], y[known]
-            self._noise += float(np.sum((y - x) ** 2))
+            largest = float(np.abs(x).max(initial=0.0))
+        self.largest = max(self.largest, largest)
+        if most:
+            self._squares += float(each.ravel() @ each.ravel())
         self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
+        return each
 
     def _compare(self, a: Array, size: Array) -> None:
         """Largest difference relative to |a|, and in units in the last place: for the few values that may be the
@@ -210,13 +255,12 @@ class Measure:
     def _keep(self, name: str, value: float) -> None:
         self._most[name] = max(self._most[name] or 0.0, value)
 
-    @property
-    def order(self) -> tuple[int, int]:
-        """When the first differing value is computed in its stage; a sum comes after all steps."""
+    def order(self, address: Address) -> tuple[int, int]:
+        """When a value of this line is computed in its stage; a sum comes after all steps."""
         name, cell = self._gap.line.name, self.stage.cell
         if self._shape is not None:
             return self._steps, [gathered.name for gathered in cell.sums].index(name)
-        t = self._first["first"].t - self._begin
+        t = (self._begin if address.t is None else address.t) - self._begin
         return self._steps - 1 - t if self.stage.backwards else t, cell.lines.index(self._gap.line)
 
     def result(self, by_bound: bool) -> LineDifference:
@@ -233,12 +277,15 @@ class Measure:
             differing=self._differing,
             rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
             cosine=float(self._xy / norms) if norms else 1.0,
-            snr=float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf,
+            snr=float(10 * np.log10(self._xx / self._squares)) if self._squares and self._xx else np.inf,
             equations=gap.equations,
             through=gap.through,
             lacking=gap.lacking,
             by_bound=by_bound,
             by_step=tuple(self._by_step.tolist()),
+            nonfinite=self._nonfinite,
+            alike=self._alike,
+            first_alike=self._first_alike,
             **most,
             **self._first,
         )
@@ -252,7 +299,7 @@ def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> fl
     return apart(*map(Known, map(np.atleast_1d, values))).most
 
 
-def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
+def first_index(stage: Stage, mask: Array) -> tuple[int, int, int] | None:
     """Index of the first differing value, in order of computation."""
     steps = np.flatnonzero(mask.any(axis=(1, 2)))
     if not steps.size:

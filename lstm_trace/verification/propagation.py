@@ -310,6 +310,11 @@ class Apart(NamedTuple):
     each: Array
     most: float
 
+    @property
+    def finite(self) -> float:
+        """The largest of those that are finite."""
+        return self.most if np.isfinite(self.most) else float(self.each[np.isfinite(self.each)].max(initial=0.0))
+
 
 def apart(one: Known, two: Known) -> Apart:
     """|one - two|: 0 if both are the same infinity or both are NaN, infinite if only one is NaN."""

@@ -232,3 +232,19 @@ def test_shapes_and_cells_must_match() -> None:
     del b.lines["1/forward"]["z_f"]
     with pytest.raises(MissingError, match="1/forward/z_f was not recorded"):
         split(a, b, "1/joined/0/0/y_t[0]")
+
+
+def test_what_is_not_finite_after_the_value_is_left_out() -> None:
+    """The value does not depend on it, but 0 times NaN is NaN."""
+    x = np.random.default_rng(2).normal(size=(6, 2))
+    weights = {
+        f"W_{s}{g}": np.random.default_rng(3).normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"
+    }
+    other, later = x.copy(), x.copy()
+    other[1, 0] = later[1, 0] = 2.0
+    later[4, 1] = np.nan
+    whole, cut = (lt.attribute(lt.run(weights, x), lt.run(weights, y), "3/h_t[1]") for y in (other, later))
+    assert cut.split.total == pytest.approx(whole.split.total, abs=1e-15)
+    assert cut.split.parts["x"].shape == (4, 1, 2)
+    np.testing.assert_allclose(cut.split.parts["x"], whole.split.parts["x"][:4], atol=1e-15)
+    assert "nan" not in cut.report("text").lower().split("0/forward")[0]

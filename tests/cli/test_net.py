@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
-from lstm_trace.errors import LstmTraceError, MissingError
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.trace.files.trace_file import load_json, to_json
 
 from ..support.tiers import some
@@ -206,7 +206,8 @@ def test_traces_that_overflow_are_explained_without_a_warning(scale: float, tmp_
                 lt.explain(trace, None if how == "gates" else "2/h_t[0]", how, **baseline).to_frame()
         lt.verify(trace)
         lt.diff(trace, trace)
-        lt.attribute(trace, lt.run({**data, "h0": [0.5, 0.5]}), "2/h_t[0]").to_frame()
+        with pytest.raises(OptionError, match="only a difference of finite values can be split"):
+            lt.attribute(trace, lt.run({**data, "h0": [0.5, 0.5]}), "2/h_t[0]")
         for format in ("md", "text", "html", "tex"):
             trace.report(format)
     for verb in ("show", "report", "export", "explain contribution --of 2/h_t[0]"):

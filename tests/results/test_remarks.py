@@ -27,7 +27,7 @@ from lstm_trace.results.identification import fact
 from lstm_trace.trace.address import Address
 from lstm_trace.trace.trace import Trace
 from lstm_trace.tracking.contexts import Context, Contexts, level
-from lstm_trace.verification.compare import Comparison
+from lstm_trace.verification.compare import Comparison, compare
 from lstm_trace.verification.verify import Unknown, Verification
 
 from .. import ROOT
@@ -38,8 +38,31 @@ WEIGHTS = {f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh
 X, BATCH = DRAW.normal(size=(4, 2)), DRAW.normal(size=(4, 2, 2))
 
 
+NAN = X * [[1, 1], [1, np.nan], [1, 1], [1, 1]]
+
+
 def traced(x: Any = X, **options: Any) -> Trace:
     return lt.run(WEIGHTS, x, **options)
+
+
+def cancelled() -> Trace:
+    """A line that nearly cancels, so that rounding may be as large as its value."""
+    return cell("q = A @ x_t - x_t + 1", x=((1e14,), (2e14,)))
+
+
+def partial(**fields: Any) -> Comparison:
+    """A comparison with a file that has only some values."""
+    return replace(lt.diff(traced(), traced()), remarks=(Remark("diff.partial", fields),))
+
+
+def unshared(why: str, **fields: str) -> Comparison:
+    """A comparison in which the change of the output is not split."""
+    other = X.copy()
+    other[1, 0] += 0.5
+    found = lt.diff(traced(), traced(other))
+    assert found.changes is not None
+    lacking = found.changes._replace(rest=None, why=Remark(f"diff.unshared.{why}", fields))
+    return replace(found, changes=lacking)
 
 
 def without(*lines: str) -> Trace:
@@ -207,7 +230,7 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "es", "nota: 0/forward: solo en a: z_i, i_t, z_f, f_t, z_c y 1 más",
     ),
     "equations": (
-        lambda: lt.diff(cell("u = b * x_t\nh_t = u + x_t"), cell("h_t = b + x_t")),
+        lambda: compare(cell("u = b * x_t\nh_t = u + x_t"), cell("h_t = b + x_t")),
         "Anmerkung: 0/forward: Die Zellen unterscheiden sich in u, h_t (a: b * x_t, b: keine)",
         "fr", "remarque\u00a0: 0/forward\u00a0: les cellules diffèrent par u, h_t (a\u00a0: b * x_t, b\u00a0: aucune)",
     ),
@@ -232,14 +255,48 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "fr", "entrée ou poids\u00a0: entrées\u00a0: seulement dans a\u00a0: x, lengths",
     ),
     "values": (
-        lambda: lt.diff(traced(), traced(X + 0.1)),
+        lambda: compare(traced(), traced(X + 0.1)),
         "Eingabe oder Gewicht: x: 8 von 8 Werten verschieden, um höchstens 0.1; der erste bei [0,0,0]",
         "zh", "输入或权重：x：8 个值中有 8 个不同，最多相差 0.1；第一个在 [0,0,0]",
     ),
     "a wide bound": (
-        lambda: lt.diff(traced(), changed("c_t", np.nan)),
-        "Anmerkung: 0/forward/f_t * c_prev: Die Rundungsschranke ist hier inf; kleinere Fehler sind nicht zu erkennen.",
-        "es", "la cota de redondeo es aquí inf; no se detectan errores menores.",
+        lambda: lt.diff(cancelled(), cancelled()),
+        "Anmerkung: 0/forward/q: Die Rundungsschranke ist hier 0.27; kleinere Fehler sind nicht zu erkennen.",
+        "es", "la cota de redondeo es aquí 0.27; no se detectan errores menores.",
+    ),
+    "not finite in both": (
+        lambda: lt.diff(changed("c_t", np.nan), changed("c_t", np.nan)),
+        "Anmerkung: ein Wert ist in beiden derselbe, ohne endlich zu sein (NaN oder dasselbe Unendlich), und gilt als "
+        "gleich: 0/forward/1/0/c_t[1]",
+        "fr", "une valeur est la même dans les deux sans être finie (NaN ou le même infini) et compte comme égale",
+    ),
+    "several that are not finite in both": (
+        lambda: lt.diff(traced(NAN), traced(NAN)),
+        "Anmerkung: 153 Werte sind in beiden dieselben, ohne endlich zu sein (NaN oder dasselbe Unendlich), und gelten",
+        "zh", "视为相等；第一个是 0/forward/1/0/W_xi @ x_t[0]",
+    ),
+    "an input that is NaN": (
+        lambda: compare(traced(), traced(NAN)),
+        "Eingabe oder Gewicht: x: 1 von 8 Werten verschieden, 1 davon als NaN oder unendlicher Wert; der erste bei",
+        "es", "entrada o peso: x: difieren 1 de 8 valores, 1 de ellos por ser NaN o infinitos; el primero, [1,0,1]",
+    ),
+    "shares that take long": (
+        lambda: unshared("large", address="3/h_t[0]"),
+        "Ein Unterschied. Eine Änderung der Ausgabe exakt aufteilen: --attribute '3/h_t[0]'.",
+        "fr", "Une différence. Pour répartir exactement une variation de la sortie\u00a0: --attribute \"3/h_t[0]\".",
+    ),
+    "no shares": (
+        lambda: unshared("model"), "Ein Unterschied. Die Änderung der Ausgabe lässt sich nicht aufteilen: Die beiden",
+        "es", "El cambio de la salida no se puede repartir: las dos tienen otras capas o anchuras",
+    ),
+    "shares that are not finite": (
+        lambda: unshared("nonfinite"), "nicht aufteilen: Die Anteile sind nicht endlich.",
+        "zh", "1 处不同。 输出的变化无法分摊：份额不是有限数。",
+    ),
+    "values of another program": (
+        lambda: partial(place="0/forward/h_t", have=1, whole=40),
+        "Anmerkung: 0/forward/h_t: 1 von 40 Werten stehen in der Datei",
+        "fr", "remarque\u00a0: 0/forward/h_t\u00a0: 1 valeurs sur 40 sont dans le fichier",
     ),
     "padding in both": (
         lambda: lt.diff(*(traced(BATCH, lengths=[4, 2]) for _ in range(2))),

@@ -38,7 +38,10 @@ def test_a_comparison_says_what_diff_says(kept: Kept) -> None:
     _, _, paths = two(kept)
     found = compared(paths)
     told = said("diff", *paths)
-    for sentence in found["text"].splitlines():
+    first, cause, changed, *others = found["text"].splitlines()
+    assert changed.startswith("changed: W_xf[0,1]: ")
+    assert "| W_xf[0,1] | " in told, "in the table"
+    for sentence in (first, cause, *others):
         assert f"- {sentence}" in told
     assert found["verdict"] == "different"
     a, b = map(lt.load, paths)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.verification.compare import Tolerance, judge
 
@@ -66,35 +67,54 @@ def test_traces_of_other_steps_say_which_are_compared() -> None:
     assert lt.diff(later, later).notes == ()
 
 
-def overflowed() -> lt.Trace:
-    """One line whose value 4e600 is infinite in float64, and one whose bound is finite again: tanh(inf) = 1."""
-    cell = {"equations": "p = W @ x_t\nh_t = tanh(p)\noutput: h_t"}
-    return lt.run({"W": [[2e300]]}, [[2e300], [1.0]], cell=cell)
+def overflowed(less: float = 0.0) -> lt.Trace:
+    """A difference of two products whose magnitudes add up to more than float64 holds, so that its bound is infinite.
+
+    less: how much smaller one of their factors is at the last step; every line follows exactly from its operands.
+    """
+    V = np.array([[1.5e308, -1.5e308]])
+    cell = {"equations": "p = W @ x_t\nq = V @ p\nh_t = tanh(q)\noutput: h_t"}
+    trace = lt.run({"W": [[1.0], [1.0]], "V": V}, [[0.1], [0.9]], cell=cell)
+    trace["p"][1, 0, 0] -= less
+    trace["q"][:] = OPS["matvec"].array([V, trace["p"]], ())
+    trace["h_t"][:] = np.tanh(trace["q"])
+    return trace
 
 
 def rounded() -> lt.Trace:
-    """The same with another last digit in the line that overflows."""
-    trace = overflowed()
-    trace.lines["0/forward"]["p"][1] = np.nextafter(trace["p"][1], 0)
-    return trace
+    """The same with another last digit in an operand of the line that may overflow."""
+    return overflowed(less=2.0**-53)
 
 
 def test_a_bound_that_is_not_finite_is_inconclusive() -> None:
     a, b = overflowed(), rounded()
     found = lt.diff(a, b)
     assert (found.verdict, found.same, found.first) == ("inconclusive", False, None)
-    assert {line.line: line.verdict for line in found.lines} == {"p": "inconclusive", "h_t": "same"}
+    assert {line.line: line.verdict for line in found.lines} == {"p": "same", "q": "inconclusive", "h_t": "same"}
     assert judge(a, b) == "inconclusive"
     assert lt.diff(a, a).verdict == judge(a, a) == "same"  # there is nothing to explain
     b.lines["0/forward"]["h_t"][1] += 0.1
     assert lt.diff(a, b).verdict == judge(a, b) == "different"
 
 
+def test_the_bound_of_equal_values_decides_nothing() -> None:
+    """The value 4e600 is infinite in both, hence equal; the other one is within its own bound."""
+    a, b = (lt.run({"W": [[2e300]]}, [[2e300], [1.0]], cell={"equations": "p = W @ x_t"}) for _ in range(2))
+    b["p"][1] = np.nextafter(b["p"][1], 0)
+    found = lt.diff(a, b)
+    assert found.verdict == judge(a, b) == "same"
+    assert found.lines[0].bound == pytest.approx(np.finfo(float).eps * 2e300)
+    (note,) = found.notes
+    assert note.endswith("and counts as equal: 0/forward/0/0/p[0]")
+    b["p"][1] = np.nextafter(b["p"][1], 0)
+    assert lt.diff(a, b).verdict == judge(a, b) == "different"
+
+
 def test_a_tolerance_needs_no_bound() -> None:
     a, b = overflowed(), rounded()
-    found = lt.diff(a, b, atol=1e290)
+    found = lt.diff(a, b, atol=1e293)
     assert {found.verdict, *(line.verdict for line in found.lines)} == {"same"}
-    assert judge(a, b, Tolerance(atol=1e290)) == "same"
+    assert judge(a, b, Tolerance(atol=1e293)) == "same"
     assert lt.diff(a, a, atol=0).verdict == "same"
 
 
@@ -105,10 +125,10 @@ def test_the_command_is_as_sure_as_its_exit_code(tmp_path: Path) -> None:
     for more in ([], ["--attribute", "1/h_t[0]"]):
         assert CliRunner().invoke(main, ["diff", path, other, *more]).exit_code == 1
     run = CliRunner().invoke(main, ["diff", path, other])
-    assert "- inconclusive: all 4 common values agree, but the rounding bound of 0/forward/p is not" in run.stdout
+    assert "- inconclusive: all 8 common values agree, but the rounding bound of 0/forward/q is not" in run.stdout
     assert "- same" not in run.stdout
     data = json.loads(CliRunner().invoke(main, ["diff", path, other, "--format", "json"]).stdout)
     assert data["same"] is False
-    within = CliRunner().invoke(main, ["diff", path, other, "--atol", "1e290"])
+    within = CliRunner().invoke(main, ["diff", path, other, "--atol", "1e293"])
     assert within.exit_code == 0
     assert within.stdout.startswith("# Difference of a.json and b.json\n\n- same")

@@ -156,14 +156,13 @@ def diff(
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
-    remarks: list[str] = []
     notes: list[Remark] = []
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
         of_side((a, b), given, 1)  # rejects options given for b alone
         reference = opened_with(a, of_side((a, b), given, 0))
-        other, remarks = read_external(b, reference)
+        other, notes = read_external(b, reference)
     else:
         reference, other = opened_two(a, b, given)
         if is_model(a) and is_model(b):  # with one x for both
@@ -171,15 +170,14 @@ def diff(
     result: Any
     if attribute is not None:
         verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
-        remarks += (note.said(words()) for note in notes)
+        for note in notes:
+            echo(f"note: {note.said(words())}", err=True)
     else:
         comparison = compared(reference, other, tolerance)
         names = _named((a, b), (reference, other), given)
         result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names)
         verdict = comparison.verdict
     conclude(0 if verdict == "same" else 1)
-    for remark in remarks:
-        echo(f"note: {remark}", err=True)
     return result
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.display import unguarded
 from ...base.files import plain, read_bytes
+from ...base.remark import Remark
 from ...errors import FileError, nearest, within
 from ..trace import Trace
 from ..window import names
@@ -35,7 +36,7 @@ def is_external(path: str | Path) -> bool:
     return Path(path).suffix.lower() in (".csv", *_JSON_LINES)
 
 
-def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
+def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[Remark]]:
     """The values in a file as a trace with the premises and equations of `like`.
 
     Lines without any value in the file are not recorded in the result; if the file has only some values of a line, the
@@ -81,7 +82,7 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
         needed = np.ones(array.shape, bool) if gathered else np.broadcast_to(like.valid != 0, array.shape)  # no padding
         have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
         if have < whole:
-            remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
+            remarks.append(Remark("diff.partial", {"place": f"{scope}/{name}", "have": have, "whole": whole}))
     header = replace(like.header, plan="foreign")
     return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
+from lstm_trace.languages.strings import words
 from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
@@ -38,7 +39,7 @@ def test_values_of_a_foreign_program(tmp_path: Path) -> None:
     table = tmp_path / "port.csv"
     table.write_text("t,batch,line,unit,value\n1,0,h_t,3,0.5\n")
     b, remarks = read_external(table, a)
-    assert remarks == ["0/forward/h_t: 1 of 40 values are in the file"]
+    assert [remark.said(words()) for remark in remarks] == ["0/forward/h_t: 1 of 40 values are in the file"]
     assert b["h_t"][1, 0, 3] == 0.5
 
 

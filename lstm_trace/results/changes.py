@@ -1,0 +1,252 @@
+"""What differs in the premises and equations of two traces, and how much of the output's change each explains.
+
+The shares are those of the exact split (`backpropagation.attribution`). If the equations differ, b is seen through
+those of a: every line of a has b's value, or else the one that a's equation gives for b's values. The share of an
+equation is what b's values add to a's equation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..backpropagation.attribution import Split, split
+from ..base.arrays import Array, as_plain
+from ..base.remark import Remark, in_words
+from ..cell.lines import names_of
+from ..cell.network import scope_and_name
+from ..documents.blocks import Block, Para, Table
+from ..documents.tables import LongTable
+from ..engine import plan_choice
+from ..errors import LstmTraceError
+from ..formulas.numbers import shortest
+from ..languages.strings import Words, words as strings
+from ..trace.address import address
+from ..trace.derived import total
+from ..trace.labels import step_label
+from ..trace.trace import Trace
+from ..verification.alignment import in_both, pairs, unlike_equations
+from ..verification.compare import Comparison
+from ..verification.measures import ChangeKind, Modification, Modifications, OutputDifference
+from ..verification.rederive import Rederivation, coarse, differing, values_of
+
+#: So many changes are named; and more entries of x than this that differ at one step are one change.
+NAMED, TOGETHER = 10, 3
+#: So many arrays are listed with the sum of the changes that are not named.
+ARRAYS = 8
+#: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
+OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
+
+
+def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
+    """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
+    share of the largest change of the output if that can be split.
+    """
+    shared = _split(a, b, output)
+    found = shared if isinstance(shared, Split) else None
+    every, counts = list(_equations(a, b, found)), dict[str, int]()
+    for kind, place, one, two in pairs(a, b):
+        if one is not None and two is not None and one.shape == two.shape:
+            off = differing(one, two, coarse(a, b))
+            counts[place] = int(off.sum())
+            every += _entries(a, b, kind, place, (one, two), off, found) if counts[place] else ()
+    every.sort(key=lambda one: (-one[0], one[1].place))
+    most, others = tuple(change for _, change in every[:NAMED]), []
+    for place, n in counts.items():
+        named = [change for change in most if change.array == place]
+        if left := n - sum(change.entries for change in named):
+            rest = -sum(change.share or 0.0 for change in named) + total([found.parts.get(place, 0.0)] if found else ())
+            others.append((place, left, rest if found else None))
+    others.sort(key=lambda one: -abs(one[2] or 0.0))
+    n = sum(counts.values()) + sum(not change.array for _, change in every)
+    if found is None:
+        return Modifications(most, n, tuple(others), why=shared if isinstance(shared, Remark) else None)
+    return Modifications(most, n, tuple(others), found.total - total(one.share or 0.0 for one in most), found.residual)
+
+
+def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
+    """The split of the largest change of the output; otherwise the reason why there is none."""
+    if output is None or not output.most:
+        return None
+    if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
+        return Remark("diff.unshared.large", {"address": str(output.address)})
+    try:
+        found = split(a, _through(a, b), str(output.address))
+    except LstmTraceError:  # other layers or widths, or a line that was not recorded
+        return Remark("diff.unshared.model")
+    return found if np.isfinite(found.total) else Remark("diff.unshared.nonfinite")
+
+
+def _through(a: Trace, b: Trace) -> Trace:
+    """b's values as the lines of a's equations."""
+    common = in_both(a, b)
+    if a.stages == b.stages and all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages):
+        return b
+    again, lines = Rederivation(a, b, common), {}
+    for stage in a.stages:
+        known = {name: line.value for name, line in again.lines(stage, slice(0, a.steps)).items()}
+        known |= {name: values_of(b, stage.scope, name) for name in common.get(stage.scope, ())}
+        lines[stage.scope] = {name: known[name] for name in stage.cell.by_name if name in known}
+
+    premises: dict[str, Any] = {"parameters": {}, "initial": {}, "given": {}}
+    for part, fitted in premises.items():  # b's where a has some of the same shape, otherwise a's
+        for scope, here in getattr(a, part).items():
+            both = {name: (one, getattr(b, part).get(scope, {}).get(name, one)) for name, one in here.items()}
+            fitted[scope] = {name: two if two.shape == one.shape else one for name, (one, two) in both.items()}
+    return replace(b, stages=a.stages, lines=lines, sums={}, memory=None, **premises)
+
+
+def _entries(
+    a: Trace, b: Trace, kind: ChangeKind, place: str, pair: tuple[Array, Array], off: Array, found: Split | None
+) -> Iterator[tuple[float, Modification]]:
+    """The entries of an array that explain most, or without shares those that differ most, after their rank.
+
+    off: which entries differ.
+    """
+    part, (scope, name) = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1)), scope_and_name(place)
+
+    if kind == "given":  # the values at which a line is held have its name
+        name = next((line for line, held in names_of(b.stage(scope).cell).items() if held.to == name), name)
+
+    def change(where: str, sides: Sequence[Any], entries: Any, share: Any) -> Modification:
+        one, two = sides
+        return Modification(kind, where, one, two, int(entries), None if found is None else float(share), place)
+
+    if kind == "valid":
+        texts = [str(int(values[off][0])) if off.sum() == 1 else None for values in pair]
+        yield abs(total([part])), change(place, texts, off.sum(), part.sum())
+        return
+    shares = np.zeros(off.shape)
+    if kind == "parameter":
+        shares += part
+    elif found is not None and part.ndim > 1:  # of one sequence, and perhaps of the first steps alone
+        shares[..., found.row, :][: part.shape[0] if part.ndim == 3 else None] += part[..., 0, :]
+    with np.errstate(all="ignore"):
+        apart = np.abs(np.subtract(*pair, dtype=np.float64))
+    whole = off.sum(axis=-1) > TOGETHER if kind == "input" else np.zeros(1, bool)
+    groups = [(off & ~whole[..., None] if kind == "input" else off, shares, apart, off)]
+    if whole.any():
+        groups.append((whole, shares.sum(axis=-1), apart.sum(axis=-1), off.sum(axis=-1)))
+    for there, share, size, count in groups:
+        at = there.nonzero()
+        rank = np.where(np.isfinite(size[at]), np.abs(size if found is None else share)[at], np.inf)
+        for k in np.argsort(-rank, kind="stable")[:NAMED].tolist():
+            index = tuple(int(axis[k]) for axis in at)
+            lead = {"parameter": 0, "state": 1}.get(kind, 2)
+            t, row = (None, None, *index[:lead])[-2:]
+            t = None if t is None else b.first + t
+            where = address(b, (scope, "x_t" if kind == "input" else name, t, row, index[lead:])).removesuffix("[]")
+            sides: list[Any] = [float(array[index]) for array in pair] if index[lead:] else []
+            sides = sides or [step_label(trace, t or 0, row) or None for trace in (a, b)]
+            yield float(rank[k]), change(where, sides, count[index], share[index])
+
+
+def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float, Modification]]:
+    """The options and the equations that differ, and the lines whose values do not follow from their operands, each
+    after its rank.
+    """
+    local = {} if found is None else {place: total([part]) for place, part in found.local.items()}
+    both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
+    equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
+    names = OPTIONS[not equations :]
+    one, two = ({n: getattr(t.header, n) for n in names} | dict(t.header.options) for t in (a, b))
+    unlike = [name for name in one if name in two and one[name] != two[name]]
+    rounding = not equations and unlike in (["dtype"], ["arithmetic"])
+    whole = total([*local.values(), found.rounding]) if found and rounding else None
+    for name in unlike:
+        was, now = (Remark("none") if of[name] is None else str(of[name]) for of in (one, two))
+        yield np.inf, Modification("option", name, was, now, share=whole)
+    for scope, name, of_a, of_b in equations:
+        share = local.pop(f"{scope}/{name}", 0.0)
+        explained = None if found is None else share
+        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, share=explained)
+    for place, share in local.items() if not rounding else ():
+        yield abs(share), Modification("line", place, None, None, share=share)
+
+
+# -- as a document -----------------------------------------------------------------------------------------------------
+
+
+def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[Block]:
+    """A table of the changes that explain most, with all else, by array, below it."""
+    count, output = words.count("diff.changed.count", found.differences), result.output
+    head = ["changed", "in_a", "in_b"]
+    if found.rest is not None and output is not None:
+        a, b = output.values
+        exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
+        values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+        key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
+        yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
+        head += ["share", "of_change"]
+    else:
+        yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
+    rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
+    yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
+    if found.arrays:
+        others = []
+        for place, n, share in found.arrays[:ARRAYS]:
+            part = "" if share is None else f"{share:+.3g} "
+            others.append(words.word("diff.others.array", place=place, n=words.number(n), share=part))
+        listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
+        yield Para((words.word("diff.others", n=words.number(sum(n for _, n, _ in found.arrays)), arrays=listed),))
+
+
+def sentence(result: Comparison, found: Modifications, words: Words) -> str:
+    """The rows of the table in one sentence: `changed: W_xf[1,0]: -0.43 → 0.07 (-0.156, 98.8 %)`."""
+    said = []
+    for what, a, b, *shares in _rows(result, found, words):
+        values = f": {a or words.word('none')} → {b or words.word('none')}" if a or b else ""
+        said.append(f"{what}{values}" + words.aside(words.comma_list(*shares)))
+    return words.word("diff.changed.said", rows=words.word("list").join(said))
+
+
+def facts(found: Modifications) -> dict[str, Any]:
+    """The record for JSON."""
+    said = [tuple(in_words(field, strings()) for field in one) for one in found.most]
+    most, arrays = LongTable(Modification._fields, said), LongTable(("place", "entries", "share"), found.arrays)
+    others = {name: as_plain(getattr(found, name)) for name in ("differences", "rest", "residual")}
+    why = found.why and found.why.said(strings())
+    return {**others, "most": most.facts()["rows"], "arrays": arrays.facts()["rows"], "why": why}
+
+
+def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
+    """Each change: what, in a, in b, its share, and that in percent; then all else, if it explains something."""
+    scopes = {line.scope for line in result.lines}
+    scope = f"{scopes.pop()}/" if len(scopes) == 1 else ""
+    whole = 0.0 if result.output is None else result.output.values[1] - result.output.values[0]
+
+    def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
+        if share is None:
+            return name, a, b, "", ""
+        percent = words.word("profile.share", n=f"{100 * share / whole + 0.0:.3g}")
+        return name, a, b, f"{share:+.3g}" if share else "0", percent
+
+    rows = []
+    for one in found.most:
+        name, values = one.place.removeprefix(scope), _numbers(one.a, one.b)
+        a, b = values or ("" if side is None else str(in_words(side, words)) for side in (one.a, one.b))
+        if one.kind == "line":
+            name = words.word("diff.changed.line", line=name)
+        elif one.entries > 1:
+            name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
+        if values and one.b == -one.a != 0:  # type: ignore[operator]
+            b = words.word("diff.changed.sign", value=b)
+        rows.append(row(name, a, b, one.share))
+    largest = max((abs(one.share or 0.0) for one in found.most), default=0.0)
+    if found.rest is not None and abs(found.rest) > 5e-4 * largest:
+        rows.append(row(words.word("diff.rest"), "", "", found.rest))
+    return rows
+
+
+def _numbers(a: Any, b: Any) -> tuple[str, str] | None:
+    """Two numbers as they were written, or in six digits if these are many and six distinguish the two."""
+    if not isinstance(a, float) or not isinstance(b, float):
+        return None
+    short, whole = (f"{a:.6g}", f"{b:.6g}"), (shortest(a), shortest(b))
+    if short[0] == short[1]:
+        return whole
+    return min(short[0], whole[0], key=len), min(short[1], whole[1], key=len)

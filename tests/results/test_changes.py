@@ -1,0 +1,387 @@
+"""What was changed between two traces, with its share of the change: against Shapley values of runs in numpy.
+
+The Shapley value of a change is the mean of what it adds, over all orders in which the changes can be made: another
+complete split, from 2^k runs of an LSTM in numpy. Both add up to the difference; they need not agree exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.engine import plan_choice
+from lstm_trace.languages.strings import words
+from lstm_trace.results.comparison import sentences
+from lstm_trace.verification.compare import Comparison
+from lstm_trace.verification.measures import Modifications
+
+from ..support.plain_lstm import direction
+
+T, WIDTH, H = 20, 2, 3
+#: Shapley values that are nearer than this part of the change may be in another order: here products are halved.
+NEAR = 0.025
+
+
+def drawn(seed: int) -> dict[str, Any]:
+    draw = np.random.default_rng(seed)
+    found = {f"W_x{g}": draw.normal(0, 0.5, (H, WIDTH)) for g in "ifco"}
+    found |= {f"W_h{g}": draw.normal(0, 0.5, (H, H)) for g in "ifco"} | {
+        f"b_{g}": draw.normal(0, 0.3, H) for g in "ifco"
+    }
+    return found | {"x": draw.normal(size=(T, WIDTH)), "h0": draw.normal(0, 0.3, H), "c0": draw.normal(0, 0.3, H)}
+
+
+def run(values: dict[str, Any], **options: Any) -> lt.Trace:
+    weights = {name: array for name, array in values.items() if name[0] in "Wb"}
+    return lt.run(weights, values["x"], h0=values["h0"], c0=values["c0"], **options)
+
+
+def by_hand(values: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """h at every step."""
+    return direction(values, values["x"], values["h0"], values["c0"], range(T))
+
+
+def changed(values: dict[str, Any], seed: int) -> tuple[dict[str, Any], list[tuple[str, tuple[int, ...]]]]:
+    """The values with one to five entries changed, some of them in sign."""
+    draw = np.random.default_rng(1000 + seed)
+    other, places = {name: array.copy() for name, array in values.items()}, []
+    while len(places) < 1 + seed % 5:
+        name = sorted(values)[draw.integers(len(values))]
+        at = tuple(int(draw.integers(n)) for n in values[name].shape)
+        if (name, at) not in places:
+            places.append((name, at))
+            other[name][at] = -values[name][at] if draw.random() < 0.3 else values[name][at] + draw.normal(0, 0.5)
+    return other, places
+
+
+def called(name: str, at: tuple[int, ...]) -> str:
+    unit = ",".join(map(str, at[1:] if name == "x" else at))
+    return f"{at[0]}/0/x_t[{unit}]" if name == "x" else f"0/forward/{'0/' if name[1:] == '0' else ''}{name}[{unit}]"
+
+
+def shapley(values: dict[str, Any], other: dict[str, Any], places: list[Any], t: int, unit: int) -> list[float]:
+    every = range(len(places))
+    reached = {}
+    for size in range(len(places) + 1):
+        for chosen in combinations(every, size):
+            some = {name: array.copy() for name, array in values.items()}
+            for name, at in (places[k] for k in chosen):
+                some[name][at] = other[name][at]
+            reached[frozenset(chosen)] = by_hand(some)[t, unit]
+    weight = [math.factorial(n) * math.factorial(len(places) - n - 1) / math.factorial(len(places)) for n in every]
+    return [
+        sum(weight[len(s)] * (reached[s | {k}] - value) for s, value in reached.items() if k not in s) for k in every
+    ]
+
+
+def changes(found: Comparison) -> Modifications:
+    assert found.changes is not None
+    return found.changes
+
+
+def adds_up(found: Comparison, tolerance: float = 1e-12) -> None:
+    """All shares are the largest change of the output."""
+    made, output = changes(found), found.output
+    assert output is not None
+    assert made.rest is not None
+    whole = output.values[1] - output.values[0]
+    assert abs(made.residual) <= tolerance
+    assert sum(one.share or 0.0 for one in made.most) + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
+
+
+@pytest.mark.few(4)
+@pytest.mark.parametrize("seed", range(40))
+def test_every_change_is_named_in_the_order_of_its_share(seed: int) -> None:
+    values = drawn(seed)
+    other, places = changed(values, seed)
+    found = lt.diff(run(values), run(other))
+    made, gap = changes(found), np.abs(by_hand(other) - by_hand(values))
+    t, unit = (int(n) for n in np.unravel_index(gap.argmax(), gap.shape))
+    assert found.output is not None
+    assert str(found.output.address) == f"0/forward/{t}/0/h_t[{unit}]"
+    adds_up(found)
+    assert (made.differences, made.arrays, made.why) == (len(places), (), None)
+    expected = {called(*place): (values[place[0]][place[1]], other[place[0]][place[1]]) for place in places}
+    assert {one.place: (one.a, one.b) for one in made.most} == expected
+    parts = dict(zip(expected, shapley(values, other, places, t, unit), strict=True))
+    whole = sum(parts.values())
+    assert whole == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+    order = [abs(parts[one.place]) for one in made.most]
+    assert all(one > two - NEAR * abs(whole) for one, two in pairwise(order)), order
+    assert order[0] == max(order)
+
+
+def test_the_page_begins_with_what_was_changed() -> None:
+    values = drawn(2)
+    other = {name: array.copy() for name, array in values.items()}
+    values["W_xf"][1, 0], other["W_xf"][1, 0] = -0.25, 0.375
+    values["W_hc"][0, 2], other["W_hc"][0, 2] = 0.25, -0.25
+    found = lt.diff(run(values), run(other))
+    text = found.report("text")
+    assert text.index("2 differences and") < text.index("first at ") < text.index("output: ") < text.index("Units")
+    rows = [line.split() for line in text.splitlines() if line.startswith("  W_")]
+    assert [row[:3] for row in rows] == [["W_xf[1,0]", "-0.25", "0.375"], ["W_hc[0,2]", "0.25", "-0.25"]]
+    assert rows[1][3] == "(sign)"
+    shares = [one.share or 0.0 for one in changes(found).most]
+    assert [row[-3] for row in rows] == [f"{share:+.3g}" for share in shares]
+    assert float(rows[0][-2]) + float(rows[1][-2]) == pytest.approx(100, abs=0.5)
+    assert "input or weight" not in text, "they are in the table"
+    assert "most of all" not in text
+    said = list(sentences(found, words()))
+    assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
+    data = json.loads(found.as_json())["changes"]
+    assert [one["place"] for one in data["most"]] == ["0/forward/W_xf[1,0]", "0/forward/W_hc[0,2]"]
+    assert (data["most"][0]["a"], data["most"][0]["share"], data["differences"]) == (-0.25, shares[0], 2)
+
+
+def test_of_many_the_ten_that_explain_most() -> None:
+    values = drawn(3)
+    draw = np.random.default_rng(9)
+    other = {name: array + draw.normal(0, 0.01, array.shape) for name, array in values.items()}
+    found = lt.diff(run(values), run(other))
+    made = changes(found)
+    adds_up(found)
+    assert made.differences == sum(array.size for array in values.values())
+    assert len(made.most) == 10
+    assert found.output is not None
+    frame = lt.attribute(run(values), run(other), str(found.output.address)).to_frame()
+    largest = frame["contribution"].abs().sort_values(ascending=False)[:10]
+    assert [abs(one.share or 0.0) for one in made.most] == pytest.approx(list(largest), abs=1e-15)
+    assert sum(n for _, n, _ in made.arrays) == made.differences - 10
+    assert sum(share or 0.0 for *_, share in made.arrays) == pytest.approx(made.rest, abs=1e-14)
+    text = " ".join(found.report("text").split())
+    assert f"The other {made.differences - 10}, by array: " in text
+    assert "all else" in text
+
+
+def test_a_token_is_one_change() -> None:
+    """x is a row of an embedding: its entries are changed together, and the step has a label on each side."""
+    draw = np.random.default_rng(5)
+    weights = {f"W_x{g}": draw.normal(size=(H, 5)) for g in "ifco"} | {
+        f"W_h{g}": draw.normal(size=(H, H)) for g in "ifco"
+    }
+    x = draw.normal(size=(6, 2, 5))
+    other = x.copy()
+    other[3, 1] = draw.normal(size=5)
+    other[4, 1, 2] += 0.5
+    labels = [["so", "I", "did", "like", "it", "!"]] * 2
+    a, b = (
+        lt.run(weights, x, tokens=labels),
+        lt.run(weights, other, tokens=[labels[0], [*labels[1][:3], "hate", "it", "!"]]),
+    )
+    found = lt.diff(a, b)
+    adds_up(found)
+    (step,) = (one for one in changes(found).most if one.entries > 1)
+    assert (step.place, step.a, step.b, step.entries) == ("3/1/x_t", "like", "hate", 5)
+    assert found.output is not None
+    frame = lt.attribute(a, b, str(found.output.address)).to_frame()
+    assert step.share == pytest.approx(
+        frame[(frame["kind"] == "input") & (frame["t"] == 3)]["contribution"].sum(), abs=1e-14
+    )
+    if len(changes(found).most) > 1:
+        assert changes(found).most[1].place == "4/1/x_t[2]"
+
+
+def test_some_steps_and_values_that_are_near() -> None:
+    """Addresses count the steps of the input, and numbers that six digits do not distinguish have all of them."""
+    values = drawn(4)
+    other = {name: array.copy() for name, array in values.items()}
+    values["x"][5, 1], other["x"][5, 1] = 0.1, 0.1000001
+    a, b = (run(one).at(steps=slice(3, 9)) for one in (values, other))
+    found = lt.diff(a, b)
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.place, one.a, one.b) == ("5/0/x_t[1]", 0.1, 0.1000001)
+    assert "5/0/x_t[1]  0.1  0.1000001 " in found.report("text")
+
+
+# -- other equations ---------------------------------------------------------------------------------------------------
+
+
+def cases() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
+    """Two traces, the equations that differ, and the options."""
+    values = drawn(1)
+    a, draw = run(values), np.random.default_rng(4)
+    seen = values | {f"w_c{g}": draw.normal(0, 0.4, H) for g in "ifo"}
+    other = {name: array.copy() for name, array in values.items()}
+    other["W_xf"][1, 0] += 0.5
+    gates, model = {"z_i", "z_f", "z_o"}, lt.prepare({n: v for n, v in values.items() if n[0] in "Wb"})
+    fed = {"x": values["x"], "h0": values["h0"], "c0": values["c0"]}
+    peephole = lt.run({n: v for n, v in seen.items() if n[0] in "Wbw"}, **fed, options={"peephole": True})
+    coupled = {n: v for n, v in values.items() if not n.endswith("f")}
+    single = {n: np.asarray(v, np.float32) for n, v in values.items()}
+    swapped = (
+        "z_i = W_xi @ x_t + W_hi @ h_prev + b_i\nz_f = W_xf @ x_t + W_hf @ h_prev + b_f\n"
+        "z_c = W_xc @ x_t + W_hc @ h_prev + b_c\nz_o = W_xo @ x_t + W_ho @ h_prev + b_o\n"
+        "i_t = sigmoid(z_i)\nf_t = sigmoid(z_f)\nc_tilde = tanh(z_c)\no_t = sigmoid(z_o)\n"
+        "c_t = i_t * c_prev + f_t * c_tilde\nh_t = o_t * tanh(c_t)\n"
+        "carry: h_prev <- h_t, c_prev <- c_t\noutput: h_t"
+    )
+    return {
+        "peepholes": (a, peephole, gates, {"peephole"}),
+        "no peepholes": (peephole, a, gates, {"peephole"}),
+        "another activation, and a weight": (
+            a,
+            run(other, options={"candidate_activation": "relu"}),
+            {"c_tilde"},
+            {"candidate_activation"},
+        ),
+        "coupled gates": (a, run(coupled, options={"coupled": True}), {"f_t", "z_f"}, {"coupled"}),
+        "a forget bias": (a, run(values, options={"forget_bias": 1.0}), {"z_f"}, {"forget_bias"}),
+        "swapped gates": (
+            a,
+            lt.run({n: v for n, v in values.items() if n[0] in "Wb"}, **fed, cell={"equations": swapped}),
+            {"c_t"},
+            {"kind"},
+        ),
+        "held": (a, model.run(**fed, hold={"0/forward/c_t[1]": 0.0}), set(), set()),
+        "scaled": (a, model.run(**fed, hold={"0/forward/f_t[1]": "*0.5"}), set(), set()),
+        "rounded by hand": (a, run(values, arithmetic="by-hand-2"), set(), {"arithmetic"}),
+        "float32": (a, run(single), set(), {"dtype"}),
+    }
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
+    return cases()
+
+
+NAMES = (
+    "peepholes", "no peepholes", "another activation, and a weight", "coupled gates", "a forget bias", "swapped gates",
+    "held", "scaled", "rounded by hand",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[str, Any]) -> None:
+    a, b, equations, options = pairs[name]
+    found = lt.diff(a, b)
+    made = changes(found)
+    adds_up(found)
+    by_kind = {
+        kind: {one.place.removeprefix("0/forward/") for one in made.most if one.kind == kind}
+        for kind in ("equation", "option")
+    }
+    assert by_kind == {"equation": equations, "option": options}
+    assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
+    premises = {one.place: one.share for one in made.most if one.kind == "parameter"}
+    assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
+    assert all(premises.values()), "b's weight is read through a's equations, not a's own"
+    if not premises:  # they alone differ, so that they explain everything
+        assert found.output is not None
+        one, two = found.output.values
+        assert sum(change.share or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+
+
+def test_lines_held_at_other_values() -> None:
+    values = drawn(1)
+    model = lt.prepare({n: v for n, v in values.items() if n[0] in "Wb"})
+    found = lt.diff(*(model.run(values["x"], hold={"4/c_t[1]": value}) for value in (0.25, 0.5)))
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.kind, one.place, one.a, one.b) == ("given", "0/forward/4/0/c_t[1]", 0.25, 0.5)
+
+
+def test_a_float32_copy_of_the_weights_is_no_change_of_them() -> None:
+    values = drawn(1)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    a, b = (lt.run(weights, values["x"], dtype=dtype) for dtype in ("float64", "float32"))
+    assert lt.diff(a, b).verdict == "same"
+    b["h_t"][3, 0, 1] += 0.25
+    found = lt.diff(a, b)
+    (one,) = changes(found).most
+    assert (one.place, one.a, one.b) == ("dtype", "float64", "float32")
+
+
+def test_values_of_another_program_explain_themselves() -> None:
+    """Only h of each step is in the file; the other lines follow from it."""
+    values = drawn(1)
+    a = run(values)
+    h = a["h_t"].copy()
+    h[5, 0, 1] += 0.01
+    found = lt.diff(a, replace(a, lines={"0/forward": {"h_t": h}}))
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.kind, one.place) == ("line", "0/forward/h_t")
+    assert one.share == pytest.approx(0.01, rel=1e-12)
+    assert "h_t (set, not computed)" in found.report("text")
+
+
+def test_lengths_without_effect_on_the_valid_steps() -> None:
+    values = drawn(1)
+    weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
+    found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
+    (one,) = changes(found).most
+    assert (one.kind, one.place, one.a, one.b, one.share) == ("valid", "lengths", "20", "12", None)
+    assert "the same at every valid step" in found.report("text")
+
+
+def test_lengths_that_the_output_depends_on() -> None:
+    """The reverse direction begins at another step, and so does its state at step 0."""
+    draw = np.random.default_rng(7)
+    weights = {f"0/reverse/W_{s}{g}": draw.normal(size=(H, WIDTH if s == "x" else H)) for s in "xh" for g in "ifco"}
+    x = draw.normal(size=(6, 2, WIDTH))
+    found = lt.diff(*(lt.run(weights, x, lengths=[6, n], options={"direction": "reverse"}) for n in (6, 4)))
+    adds_up(found)
+    (one,) = changes(found).most
+    assert (one.place, one.a, one.b) == ("lengths", "6", "4")
+    assert found.output is not None
+    assert one.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+
+
+def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
+    values = drawn(1)
+    other = {name: array.copy() for name, array in values.items()}
+    other["W_xf"][1, 0] += 0.5
+    other["x"][10, 1] = np.nan
+    found = lt.diff(run(values), run(other))
+    adds_up(found)
+    nan, weight = changes(found).most
+    assert (nan.place, nan.share) == ("10/0/x_t[1]", 0.0)
+    assert found.output is not None
+    assert (found.output.address.t or 0) < 10
+    assert weight.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+
+
+def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = drawn(1)
+    other = {name: array.copy() for name, array in values.items()}
+    other["b_o"][2] += 0.5
+    a, b = run(values), run(other)
+    for lacking in (a, b):
+        kept = lacking.lines["0/forward"].pop("tanh(c_t)")
+        found = lt.diff(a, b)
+        assert (changes(found).why is None) == (lacking is b), "b's lines follow from its others"
+        lacking.lines["0/forward"]["tanh(c_t)"] = kept
+    monkeypatch.setattr(plan_choice, "SPLIT_BYTES", 10)
+    found = lt.diff(a, b)
+    (one,) = changes(found).most
+    assert (one.place, one.a, one.b, one.share) == ("0/forward/b_o[2]", values["b_o"][2], other["b_o"][2], None)
+    assert found.output is not None
+    text = " ".join(found.report("text").split())
+    assert f"One difference. To split a change of the output exactly: --attribute '{found.output.address}'." in text
+    assert f"b_o[2] {values['b_o'][2]:.6g} {other['b_o'][2]:.6g}" in text
+
+
+def test_layers_in_both_directions() -> None:
+    draw = np.random.default_rng(6)
+    weights = {}
+    for layer, width in ((0, WIDTH), (1, 2 * H)):
+        for way in ("forward", "reverse"):
+            weights |= {f"{layer}/{way}/W_x{g}": draw.normal(0, 0.4, (H, width)) for g in "ifco"}
+            weights |= {f"{layer}/{way}/W_h{g}": draw.normal(0, 0.4, (H, H)) for g in "ifco"}
+    other = {name: array.copy() for name, array in weights.items()}
+    other["0/reverse/W_hf"][0, 1] += 1.0
+    x = draw.normal(size=(8, 2, WIDTH))
+    found = lt.diff(lt.run(weights, x), lt.run(other, x))
+    adds_up(found)
+    (one,) = changes(found).most
+    assert one.place == "0/reverse/W_hf[0,1]"
+    assert "0/reverse/W_hf[0,1]" in found.report("text"), "with its layer, where there are several"
