@@ -183,7 +183,7 @@ class Result:
         """The rows as CSV, with enough digits to read back equal."""
         from .rows import frame_as_csv
 
-        yield frame_as_csv(self.to_frame())
+        yield frame_as_csv(self.frame())
 
     def __str__(self) -> str:
         return str(self.report("text")).rstrip("\n")
@@ -319,7 +319,9 @@ def save(
     chosen = format or format_of(path, SUFFIXES, "results", "md")
     if chosen not in FORMATS:
         raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
-    if chosen in ("svg", "png"):
+    if (writer := f"{type(result).__name__}.{chosen}") in conveniences.AT:
+        conveniences.call(writer, result, path, chosen)
+    elif chosen in ("svg", "png"):
         result.plot(language).save(path, chosen)
     elif chosen in BINARY:
         with written(path, "wb") as file:

@@ -113,7 +113,7 @@ def test_a_result_is_saved_by_its_suffix(tmp_path: Path) -> None:
     assert (tmp_path / "d.md").read_text().startswith("# Unterschied\n")
     assert "](d.svg)" in (tmp_path / "d.md").read_text()
     assert (tmp_path / "d.svg").read_text().startswith("<svg")
-    assert (tmp_path / "d.csv").read_text().startswith("layer,direction,line,op,")
+    assert (tmp_path / "d.csv").read_text().startswith("layer,direction,t,batch,line,unit,a,b,difference,own,")
     with pytest.raises(FileError, match=r"results are written as \.md, .*, and this name has no suffix"):
         result.save(tmp_path / "d")
 

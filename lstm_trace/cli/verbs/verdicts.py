@@ -12,7 +12,7 @@ import click
 from ...base.option import Option
 from ...base.remark import Remark
 from .. import model_options
-from ..commands import FILE, command
+from ..commands import FILE, FORM, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
 from ..options import conclude, echo, result_options
 
@@ -112,6 +112,8 @@ def identify(
     return result
 
 
+#: Shapes of the table of a comparison; a copy of `frames.differences.SHAPES`, which imports numpy.
+SHAPES = ("long", "wide")
 #: At most this many held addresses are listed in a title.
 HELD = 3
 
@@ -128,6 +130,7 @@ def diff(
     ulps: float | None = None,
     attribute: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     bound: bool,
+    shape: Annotated[str | None, click.Choice(SHAPES)] = None,
     **given: Any,
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
@@ -144,6 +147,7 @@ def diff(
         ulps: Tolerance in units in the last place.
         attribute: Split the difference of this value, b minus a, exactly.
         bound: Judge by the rounding bound (the default).
+        shape: Of .csv and .parquet: a row for each value (long), or for each step, with b minus a (wide).
     """
     from ...languages.strings import words
     from ...results.difference import difference
@@ -155,6 +159,9 @@ def diff(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
+    table = click.get_current_context().meta[FORM] in ("csv", "parquet") and attribute is None
+    if shape is not None and not table:
+        raise click.UsageError("--shape is for the table of the values, -o d.csv or -o d.parquet; leave it out")
     tolerance = Tolerance(rtol, atol, ulps)
     remarks: list[str] = []
     notes: list[Remark] = []
@@ -175,7 +182,7 @@ def diff(
     else:
         comparison = compared(reference, other, tolerance)
         names = _named((a, b), (reference, other), given)
-        result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names)
+        result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names, shape=shape or "long")
         verdict = comparison.verdict
     conclude(0 if verdict == "same" else 1)
     for remark in remarks:
