@@ -39,7 +39,9 @@ conveniences.AT |= {
     "states.probe": "lstm_trace.tracking.probe:probe",
     "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }
-conveniences.AT |= dict.fromkeys(("Comparison.csv", "Comparison.parquet"), "lstm_trace.export.differences:write")
+conveniences.AT |= dict.fromkeys(
+    ("Comparison.csv", "Comparison.parquet", "Comparison.xlsx"), "lstm_trace.export.differences:write"
+)
 conveniences.READINGS |= {
     "Comparison": "lstm_trace.results.comparison",
     "Identification": "lstm_trace.results.identification",

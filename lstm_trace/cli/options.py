@@ -151,10 +151,11 @@ def default_format(output: str, otherwise: str = "md") -> str:
     return "text" if output == "-" and sys.stdout.isatty() else otherwise
 
 
-def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
+def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = SUFFIXES) -> Callable[[Command], Command]:
     """`-o`, `--format`, `--language`, `--no-picture` for a command that returns a result; they write the result.
 
-    otherwise: see `default_format`. The command finds the format in the context, under `FORM`.
+    otherwise: see `default_format`. suffixes: the format of each. The command finds the format in the context, under
+    `FORM`.
     """
 
     def decorated(command: Command) -> Command:
@@ -180,7 +181,7 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             from ..languages.strings import words
 
             default = default_format(output, otherwise)
-            chosen = form or format_of(output, SUFFIXES, "results", default, FORMAT)  # before anything is computed
+            chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
             context = click.get_current_context()
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:

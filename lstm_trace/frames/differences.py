@@ -46,7 +46,7 @@ class DifferenceTable(TraceTable):
         there = replace(
             a,
             header=replace(a.header, step_labels=labels),
-            lines={scope: {name: _values(a, scope, name) for name in names} for scope, names in common.items()},
+            lines={s: {n: v for n in names if (v := values_of(a, s, n)) is not None} for s, names in common.items()},
             sums={s: {n: v for n, v in of.items() if n in b.sums.get(s, {})} for s, of in a.sums.items()},
             lengths=None,
             mask=None if outside is None else ~outside[:, :, 0],
@@ -66,11 +66,7 @@ class DifferenceTable(TraceTable):
 
     def number_type(self, name: str) -> Any:
         """See `TraceTable.number_type`."""
-        return self._types.get(name, np.dtype(np.float64))
-
-    @property
-    def _types(self) -> dict[str, Any]:
-        return {name: np.dtype(side.header.dtype) for name, side in zip("ab", self.sides, strict=True)}
+        return np.dtype(self.sides["ab".index(name)].header.dtype if name in ("a", "b") else np.float64)
 
     def numbers(self, values: Array) -> dict[str, Array]:
         """See `TraceTable.numbers`."""
@@ -104,9 +100,3 @@ class DifferenceTable(TraceTable):
         for name, values in {"a": gap.a.value, "b": gap.b.value, **each}.items():
             found[name] = values
         return found
-
-
-def _values(trace: Trace, scope: str, name: str) -> Array:
-    values = values_of(trace, scope, name)
-    assert values is not None  # it is in both
-    return values

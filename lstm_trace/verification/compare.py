@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -85,6 +86,8 @@ class Comparison(Result):
     are called, if anything. drawing: makes its picture. sides: a and b, cut to the steps and rows that both have.
     shape: of the table of their values, if none is given.
     """
+
+    more = MappingProxyType({".xlsx": "xlsx"})
 
     lines: tuple[LineDifference, ...]
     remarks: tuple[Remark, ...]

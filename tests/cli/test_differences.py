@@ -58,7 +58,28 @@ def test_the_wide_shape(here: Path) -> None:
         assert table[["c_t[0]", "c_t[1]", "c_t[2]"]].to_numpy().tolist() == (two - one)[:, 0].tolist()
 
 
-@pytest.mark.parametrize("more", [(), ("-o", "d.md"), ("--format", "json"), ("-o", "d.csv", "--attribute", "4/h_t[0]")])
+def test_the_workbook_is_named_after_the_files(here: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    pytest.importorskip("xlsxwriter")
+    assert diff("a.yaml", "b.yaml", "-o", "d.xlsx").exit_code == 1
+    sheet = openpyxl.load_workbook("d.xlsx")["Difference"]
+    assert sheet["A1"].value == "Difference of a.yaml and b.yaml"
+    assert [cell.value for cell in sheet[5]][:3] == ["0/forward/W_xf[1,0]", WEIGHTS["W_xf"][1, 0], 0.75]
+    CliRunner().invoke(main, ["run", "a.yaml", "-o", "t.json"])
+    for said, *other in (
+        ("results are written as .md, ", "verify", "t.json"),
+        ("results are written as .md, ", "explain", "gates", "a.yaml"),
+        ("write .csv for its rows", "diff", "a.yaml", "b.yaml", "--attribute", "4/h_t[0]"),
+    ):
+        found = CliRunner().invoke(main, [*other, "-o", "x.xlsx"])
+        assert (found.exit_code, found.stderr.count("\n")) == (2, 1), found.output
+        assert said in found.stderr
+        assert not Path("x.xlsx").exists()
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("-o", "d.xlsx"), ("-o", "d.md"), ("--format", "json"), ("-o", "d.csv", "--attribute", "4/h_t[0]")]
+)
 def test_a_shape_without_a_table_is_refused(here: Path, more: tuple[str, ...]) -> None:
     found = diff("a.yaml", "b.yaml", "--shape", "wide", *more)
     assert found.exit_code == 2

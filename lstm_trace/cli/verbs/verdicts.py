@@ -11,6 +11,7 @@ import click
 
 from ...base.option import Option
 from ...base.remark import Remark
+from ...documents.formats import SUFFIXES
 from .. import model_options
 from ..commands import FILE, FORM, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
@@ -119,7 +120,7 @@ HELD = 3
 
 
 @command("diff", epilog=MODELS)
-@result_options()
+@result_options(suffixes=SUFFIXES | {".xlsx": "xlsx"})
 @partial(model_options.model_options, layouts=model_options.layout_options_of_two)
 def diff(
     a: Annotated[str, FILE],
@@ -159,8 +160,10 @@ def diff(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
-    table = click.get_current_context().meta[FORM] in ("csv", "parquet") and attribute is None
-    if shape is not None and not table:
+    form = click.get_current_context().meta[FORM]
+    if form == "xlsx" and attribute is not None:
+        raise click.UsageError("a workbook has both runs, and --attribute splits one value: write .csv for its rows")
+    if shape is not None and (form not in ("csv", "parquet") or attribute is not None):
         raise click.UsageError("--shape is for the table of the values, -o d.csv or -o d.parquet; leave it out")
     tolerance = Tolerance(rtol, atol, ulps)
     remarks: list[str] = []
