@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
@@ -31,6 +31,7 @@ from .model.model import Model
 from .model.problem import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens import with_tokens
+from .results.comparisons import Comparisons, compared_with
 from .results.divergence import compared
 from .results.inspection import ModelInspection
 from .trace.argument_types import checked
@@ -115,15 +116,26 @@ def identify(
     return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
 
 
+@overload
+def diff(
+    a: Trace, b: Trace, *, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
+) -> Comparison: ...
+@overload
+def diff(
+    a: Trace, b: Trace, c: Trace, /, *more: Trace,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None,
+) -> Comparisons: ...  # fmt: skip
 @checked
 def diff(
-    a: Trace, b: Trace, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
-) -> Comparison:
+    a: Trace, b: Trace, *more: Trace,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None,
+) -> Comparison | Comparisons:  # fmt: skip
     """Compare b with a, the reference, aligned by address (docs/diff.md).
 
     Args:
         a: the reference.
         b: the trace to compare with it.
+        more: further traces to compare with it.
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
@@ -131,13 +143,15 @@ def diff(
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
         `lines`, `units` (those that differ, most different first), `output` (how the output is affected, and whose
-        weights explain it), `to_frame()` and `units_frame()`.
+        weights explain it), `to_frame()`, `lines_frame()` and `units_frame()`. With further traces a sequence of these,
+        one for each, with a `verdict` about all, a report, a picture and `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite.
         ShapeError: if the traces have no value in common.
     """
-    return compared(a, b, Tolerance(rtol, atol, ulps))
+    found = [compared(a, other, Tolerance(rtol, atol, ulps)) for other in (b, *more)]
+    return compared_with((a, b, *more), found) if more else found[0]
 
 
 @checked

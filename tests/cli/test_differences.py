@@ -85,3 +85,44 @@ def test_a_shape_without_a_table_is_refused(here: Path, more: tuple[str, ...]) -
     assert found.exit_code == 2
     assert "--shape is for the table of the values, -o d.csv or -o d.parquet; leave it out" in found.stderr
     assert not Path("d.csv").exists()
+
+
+def test_several_are_compared_with_the_first(here: Path) -> None:
+    problem("c.yaml", W_ho=-2.0)
+    found = diff("a.yaml", "b.yaml", "c.yaml", "a.yaml", "--format", "text")
+    assert found.exit_code == 1
+    assert "- different: b.yaml, c.yaml\n- same: a.yaml\n" in found.stdout
+    assert diff("a.yaml", "a.yaml", "a.yaml").exit_code == 0
+    assert diff("b.yaml", "a.yaml", "b.yaml").exit_code == 1
+    assert diff("a.yaml", "b.yaml", "c.yaml", "-o", "m.csv").exit_code == 1
+    table = pd.read_csv("m.csv")
+    assert table["set"].unique().tolist() == ["b.yaml", "c.yaml"]
+    for name, here_ in table.groupby("set"):
+        alone = lt.diff(lt.run("a.yaml"), lt.run(str(name))).to_frame()
+        assert here_["difference"].tolist() == alone["difference"].tolist()
+
+
+def test_the_first_is_opened_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Path("a.yaml").read_text()
+    found = CliRunner().invoke(main, ["diff", "-", "b.yaml", "a.yaml", "--format", "text"], input=text)
+    assert "- different: b.yaml\n- same: a.yaml\n" in found.stdout
+    CliRunner().invoke(main, ["run", "b.yaml", "-o", "b.json"])
+    CliRunner().invoke(main, ["export", "b.yaml", "-o", "other.csv"])
+    found = diff("a.yaml", "other.csv", "b.json", "a.yaml", "--format", "text")
+    assert "- different: other.csv, b.json\n- same: a.yaml\n" in found.stdout
+
+
+def test_sets_of_one_name_have_their_paths(here: Path) -> None:
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        problem(f"{folder}/w.yaml", W_xf=1.0 if folder == "one" else 2.0)
+    assert "- different: one/w.yaml, two/w.yaml\n" in diff("a.yaml", "one/w.yaml", "two/w.yaml").stdout
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    (("-o", "d.xlsx"), "a workbook has two runs, and here are 3: give one B at a time"),
+    (("--attribute", "4/h_t[0]"), "--attribute splits the difference of two, and here are 3: give one B at a time"),
+])  # fmt: skip
+def test_what_needs_a_pair_is_refused(here: Path, more: tuple[str, ...], said: str) -> None:
+    found = diff("a.yaml", "b.yaml", "a.yaml", *more)
+    assert (found.exit_code, found.stderr) == (2, f"error: {said}\n")

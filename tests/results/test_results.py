@@ -56,6 +56,7 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "failed": (lambda: lt.verify(damaged()), "Verification", "Verifikation"),
     "diff": (lambda: lt.diff(traced(), traced(1.5)), "Difference", "Unterschied"),
     "same": (lambda: lt.diff(traced(), traced()), "Difference", "Unterschied"),
+    "several": (lambda: lt.diff(traced(), traced(), traced(1.5)), "Compared with a", "Verglichen mit a"),
     "identify": (lambda: lt.identify(WEIGHTS, X, traced().output), "Identification", "Identifikation"),
     "inspect": (lambda: ModelInspection("w.npz", tuple(find(WEIGHTS, None))), "w.npz: 1 LSTM", "w.npz: 1 LSTM"),
     "number": (

@@ -124,7 +124,7 @@ HELD = 3
 @partial(model_options.model_options, layouts=model_options.layout_options_of_two)
 def diff(
     a: Annotated[str, FILE],
-    b: Annotated[str, FILE],
+    others: Annotated[tuple[str, ...], Option(metavar="B..."), FILE],
     *,
     rtol: float | None = None,
     atol: float | None = None,
@@ -136,8 +136,9 @@ def diff(
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
-    B may also be values that another program printed (.csv with our columns, .jsonl). Options that describe stored
-    weights can be given for one side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B.
+    Several B are each compared with A. B may also be values that another program printed (.csv with our columns,
+    .jsonl). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
+    named by --hold are held in B.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -151,12 +152,10 @@ def diff(
         shape: Of .csv and .parquet: a row for each value (long), or for each step, with b minus a (wide).
     """
     from ...languages.strings import words
+    from ...results.comparisons import Comparisons
     from ...results.difference import difference
     from ...results.divergence import compared
-    from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
-    from ...weights.formats.arrays import told_apart
-    from ...weights.read import is_model
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
@@ -165,32 +164,54 @@ def diff(
         raise click.UsageError("a workbook has both runs, and --attribute splits one value: write .csv for its rows")
     if shape is not None and (form not in ("csv", "parquet") or attribute is not None):
         raise click.UsageError("--shape is for the table of the values, -o d.csv or -o d.parquet; leave it out")
-    tolerance = Tolerance(rtol, atol, ulps)
-    remarks: list[str] = []
-    notes: list[Remark] = []
+    if len(others) > 1 and (form == "xlsx" or attribute is not None):
+        what = "a workbook has two runs" if form == "xlsx" else "--attribute splits the difference of two"
+        raise click.UsageError(f"{what}, and here are {1 + len(others)}: give one B at a time")
+    tolerance, reference = Tolerance(rtol, atol, ulps), None
+    found: list[Any] = []
+    said: list[str] = []
+    for b in others:
+        reference, other, remarks, notes = _opened(a, b, given, reference)
+        said += remarks
+        if attribute is not None:
+            verdict = judge(reference, other, tolerance)
+            found.append(difference(reference, other, attribute))
+            said += (note.said(words()) for note in notes)
+        else:
+            one, names = compared(reference, other, tolerance), _named((a, b), (reference, other), given)
+            found.append(replace(one, remarks=(*notes, *one.remarks), names=names, shape=shape or "long"))
+            verdict = one.verdict
+    result = found[0]
+    if len(found) > 1:
+        short = tuple(Path(path).name for path in others)
+        result = Comparisons(Path(a).name, short if len({*short}) == len(short) else others, (*found,), shape or "long")
+        verdict = result.verdict
+    conclude(0 if verdict == "same" else 1)
+    for remark in said:
+        echo(f"note: {remark}", err=True)
+    return result
+
+
+def _opened(
+    a: str, b: str, given: dict[str, Any], reference: Trace | None
+) -> tuple[Trace, Trace, list[str], list[Remark]]:
+    """The traces of A and of one of the others; what its reader noted, and what is noted about the two.
+
+    reference: that of A, if it was opened already.
+    """
+    from ...trace.files.external_values import is_external, read_external
+    from ...weights.formats.arrays import told_apart
+    from ...weights.read import is_model
+
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
         of_side((a, b), given, 1)  # rejects options given for b alone
-        reference = opened_with(a, of_side((a, b), given, 0))
-        other, remarks = read_external(b, reference)
-    else:
-        reference, other = opened_two(a, b, given)
-        if is_model(a) and is_model(b):  # with one x for both
-            notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
-    result: Any
-    if attribute is not None:
-        verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
-        remarks += (note.said(words()) for note in notes)
-    else:
-        comparison = compared(reference, other, tolerance)
-        names = _named((a, b), (reference, other), given)
-        result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names, shape=shape or "long")
-        verdict = comparison.verdict
-    conclude(0 if verdict == "same" else 1)
-    for remark in remarks:
-        echo(f"note: {remark}", err=True)
-    return result
+        reference = opened_with(a, of_side((a, b), given, 0)) if reference is None else reference
+        return (reference, *read_external(b, reference), [])
+    reference, other = opened_two(a, b, given, reference)
+    both = is_model(a) and is_model(b)  # with one x for both
+    return reference, other, [], told_apart(Path(a), Path(b), reference["x_t"].shape[-1]) if both else []
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:
