@@ -156,13 +156,11 @@ class Comparison(Result):
         Raises:
             OptionError: for another shape.
         """
-        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self, shape or self.shape)
-        return frame
+        return conveniences.call("comparison.to_frame", self, shape or self.shape)  # type: ignore[no-any-return]
 
     def lines_frame(self) -> pd.DataFrame:
         """One row for each line, with its measures: see `results.comparison.COLUMNS`."""
-        frame: pd.DataFrame = conveniences.call("comparison.lines_frame", self)
-        return frame
+        return conveniences.call("comparison.lines_frame", self)  # type: ignore[no-any-return]
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""

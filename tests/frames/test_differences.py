@@ -150,6 +150,20 @@ def test_operands_that_are_missing_leave_the_parts_empty(tmp_path: Path) -> None
     assert [row.endswith(",,") for row in rows] == [False, False, True, True]
 
 
+def test_of_two_equations_the_own_part_is_that_of_the_equation() -> None:
+    """b's value against a's equation over b's operands, with a's parameters, which may mean something else in b."""
+    weights, x = {"w": [0.75]}, [[1.0], [-2.0], [0.5]]
+    text = "s_t = {} * s_prev + w * x_t\ncarry: s_prev <- s_t\noutput: s_t"
+    a, b = (lt.run(weights, x, cell={"equations": text.format(n)}, initial={"s_prev": [0.3]}) for n in (0.5, 0.3))
+    found = lt.diff(a, b).to_frame()
+    found = found[found["line"] == "s_t"]
+    before = np.array([0.3, *b["s_t"].ravel()[:-1]])
+    derived = 0.5 * before + 0.75 * np.ravel(x)
+    assert found["own"].tolist() == (b["s_t"].ravel() - derived).tolist()
+    assert found["inherited"].tolist() == (derived - a["s_t"].ravel()).tolist()
+    assert (found["own"] != 0).all()
+
+
 def hard() -> tuple[Trace, Trace]:
     """A pair of which some values are NaN or infinite, in one or in both."""
     a = stacked(3, 1, 1, 3, ("forward",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
@@ -113,8 +113,6 @@ def identify(
     return result
 
 
-#: Shapes of the table of a comparison; a copy of `frames.differences.SHAPES`, which imports numpy.
-SHAPES = ("long", "wide")
 #: At most this many held addresses are listed in a title.
 HELD = 3
 
@@ -131,14 +129,14 @@ def diff(
     ulps: float | None = None,
     attribute: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     bound: bool,
-    shape: Annotated[str | None, click.Choice(SHAPES)] = None,
+    shape: Literal["long", "wide"] | None = None,
     **given: Any,
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     Several B are each compared with A. B may also be values that another program printed (.csv with our columns,
     .jsonl). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
-    named by --hold are held in B.
+    named by --hold are held in B. Besides the formats of -o below, .xlsx has both runs as a live spreadsheet.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
