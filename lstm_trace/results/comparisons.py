@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
 from ..base.remark import in_words
@@ -73,14 +74,17 @@ class Comparisons(Finding, Sequence[Comparison]):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each set; and a row for each line, with the largest |b - a| in each set."""
         columns = ("set", "verdict", "changed", "first", "largest_change", "where", "at_end")
-        said = {"verdict": lambda verdict, words: words.word(f"diff.verdict.{verdict}")}
+        said: dict[str, Callable[[Any, Words], Any]] = dict.fromkeys(("largest_change", "at_end", *self.names), _finite)
+        said["verdict"] = lambda verdict, words: words.word(f"diff.verdict.{verdict}")
         sizes = [{f"{line.scope}/{line.line}": line.max_abs for line in one.lines} for one in self.found]
         rows = [
             (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
         ]
         return (
             LongTable(columns, [*self._sets(words)], words.word("diff.several.each"), columns[:-1], said=said),
-            LongTable(("line", *self.names), rows, words.word("diff.several.where"), ranked=self.names, adds=False),
+            LongTable(
+                ("line", *self.names), rows, words.word("diff.several.where"), ranked=self.names, adds=False, said=said
+            ),
         )
 
     def _sets(self, words: Words) -> Iterator[tuple[str | float | None, ...]]:
@@ -118,6 +122,10 @@ class Comparisons(Finding, Sequence[Comparison]):
         }
         title = strings(language).word("diff.several.picture", line=place)
         return several(Options(count_from=0).counted(self.found[0].sides[0]), place, sizes, title, language)
+
+
+def _finite(value: float, words: Words) -> float | str:
+    return value if math.isfinite(value) else words.word("diff.several.infinite")
 
 
 def compared_with(traces: Sequence[Trace], found: Sequence[Comparison]) -> Comparisons:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,19 @@ def test_the_second_table_says_who_differs_where(found: Comparisons) -> None:
     for line in A:
         for name, other in SETS.items():
             assert rows[f"0/forward/{line}"][name] == np.abs(other[line] - A[line][: other.steps]).max()
+
+
+def test_what_is_not_finite_is_said_in_words() -> None:
+    broken = run(W_xf=2.0)
+    broken["h_t"][2, 0, 1] = np.nan
+    broken["c_t"][3, 0, 1] = -np.inf
+    several = lt.diff(A, broken, run())
+    for format in ("text", "md", "html"):
+        assert not re.search(r"\b(inf|nan)\b", str(several.report(format)), re.IGNORECASE)
+    rows = [line for line in str(several.report("md")).splitlines() if line.startswith("| 0/forward/h_t ")]
+    assert re.search(r"not finite|[\d.]+", rows[0])
+    ((image, _),) = images(several.plot().svg())
+    assert image[0, 2] == 1
 
 
 def test_the_rows_are_the_values_of_all_sets(found: Comparisons, tmp_path: Path) -> None:
