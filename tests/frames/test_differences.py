@@ -187,7 +187,7 @@ def test_what_is_not_finite_is_an_empty_cell() -> None:
 
 
 @pytest.mark.parametrize("shape", ["long", "wide"])
-def test_files_hold_the_frame(tmp_path: Path, shape: str) -> None:
+def test_files_hold_the_frame(pair: tuple[Trace, Trace], tmp_path: Path, shape: str) -> None:
     found = replace(lt.diff(*hard()), shape=shape)
     for suffix in ("csv", "parquet"):
         found.save(tmp_path / f"d.{suffix}")
@@ -201,6 +201,12 @@ def test_files_hold_the_frame(tmp_path: Path, shape: str) -> None:
     assert table.column_names == whole.columns.tolist()
     empties = whole["difference"].isna().sum() if shape == "long" else whole["c_t[1]"].isna().sum()
     assert table["difference" if shape == "long" else "c_t[1]"].null_count == empties > 0
+    two = replace(lt.diff(*pair), shape=shape)
+    two.save(tmp_path / "two.csv")  # in the shape wide some columns belong to some layers
+    csv, frame = exact(tmp_path / "two.csv"), two.frame()
+    for name in frame.select_dtypes("float").columns:
+        assert same(csv[name].to_numpy(np.float64), frame[name].to_numpy())
+    assert frame.isna().any().any() == (shape == "wide")
     if shape == "long":
         assert table["a"].null_count == 0
         assert table["b"].to_pandas().isna().sum() == 2
