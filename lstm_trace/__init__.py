@@ -30,6 +30,8 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",
     "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",
     "trace.html": "lstm_trace.results.overview:html",
+    "comparison.to_frame": "lstm_trace.results.comparison:to_frame",
+    "comparison.lines_frame": "lstm_trace.results.comparison:lines_frame",
     "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "states.units": "lstm_trace.tracking.units:units",
     "states.top": "lstm_trace.tracking.contexts:top",
@@ -38,6 +40,9 @@ conveniences.AT |= {
     "states.probe": "lstm_trace.tracking.probe:probe",
     "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }
+conveniences.AT |= dict.fromkeys(
+    ("Comparison.csv", "Comparison.parquet", "Comparison.xlsx"), "lstm_trace.export.differences:write"
+)
 conveniences.READINGS |= {
     "Comparison": "lstm_trace.results.comparison",
     "Identification": "lstm_trace.results.identification",

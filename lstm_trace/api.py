@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, overload
 
 from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
@@ -32,6 +32,7 @@ from .model.model import Model
 from .model.problem import problem
 from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
+from .results.comparisons import Comparisons, compared_with
 from .results.divergence import compared
 from .results.inspection import ModelInspection
 from .trace.argument_types import checked
@@ -116,17 +117,28 @@ def identify(
     return search_readings(one, as_array(x), as_array(y), as_array(h0), as_array(c0), atol, clips)
 
 
+@overload
+def diff(
+    a: Any, b: Any, /, *, x: Any = None,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+) -> Comparison: ...  # fmt: skip
+@overload
+def diff(
+    a: Any, b: Any, c: Any, /, *more: Any, x: Any = None,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+) -> Comparisons: ...  # fmt: skip
 @checked
 def diff(
-    a: Any, b: Any, *, x: Any = None, rtol: float | None = None, atol: float | None = None, ulps: float | None = None,
-    **arguments: Any,
-) -> Comparison:  # fmt: skip
+    a: Any, b: Any, *more: Any, x: Any = None,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+) -> Comparison | Comparisons:  # fmt: skip
     """Compare b with a, the reference, aligned by address (docs/diff.md).
 
     Args:
         a: the reference: a trace, the path of a trace, or anything that `run` accepts (a problem, a model).
         b: what to compare with it: the same, or the path of values that another program printed.
-        x: the input, as for `run`, or the path of a file; for each of the two that is no trace.
+        more: further ones to compare with it.
+        x: the input, as for `run`, or the path of a file; for each of them that is no trace.
         rtol: relative tolerance.
         atol: absolute tolerance.
         ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
@@ -136,7 +148,9 @@ def diff(
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
         `changes` (what was changed, and its share of the change of the output), `lines`, `units` (those that differ,
-        most different first), `output` (how the output is affected), `to_frame()` and `units_frame()`.
+        most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and `units_frame()`.
+        With further sources a sequence of these, one for each, with a `verdict` about all, a report, a picture and
+        `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
@@ -147,11 +161,21 @@ def diff(
     >>> [(change.place, change.a, change.b, change.share) for change in diff(one, two).changes.most]
     [('0/forward/W[0,0]', 2.0, 5.0, 3.0)]
     """
-    one, two, remarks = as_traces(a, b, x, **arguments)
-    found = compared(one, two, Tolerance(rtol, atol, ulps))
-    names = [Path(source).name for source in (a, b) if isinstance(source, str | Path)]
-    called = Remark("diff.names", dict(zip("ab", names, strict=True))) if len(set(names)) == 2 else None
-    return replace(found, remarks=(*remarks, *found.remarks), names=called)
+    tolerance, reference, found = Tolerance(rtol, atol, ulps), a, list[Comparison]()
+    traces: list[Trace] = []
+    for other in (b, *more):
+        one, two, remarks = as_traces(reference, other, x, **arguments)
+        if x is None and not arguments:  # which would be for neither, if both were traces
+            reference = one
+        traces = [*(traces or [one]), two]
+        comparison = compared(one, two, tolerance)
+        found.append(replace(comparison, remarks=(*remarks, *comparison.remarks)))
+    names = [Path(source).name for source in (a, b, *more) if isinstance(source, str | Path)]
+    named = names if len(names) == len({*names}) == len(traces) else None
+    if more:
+        return compared_with(traces, found, named)
+    called = Remark("diff.names", dict(zip("ab", named, strict=True))) if named else None
+    return replace(found[0], names=called)
 
 
 @checked

@@ -22,7 +22,7 @@ ONE = {name.split("/")[-1]: array for name, array in weights(1, both=False).item
 X = np.arange(6.0).reshape(2, 1, 3)
 T = lt.run(ONE, X)
 #: Of the classes with methods that take an argument, one.
-INSTANCES = {"Model": lt.prepare(ONE), "Trace": T, "Traces": lt.Traces([T])}
+INSTANCES = {"Model": lt.prepare(ONE), "Trace": T, "Traces": lt.Traces([T]), "Comparison": lt.diff(T, T)}
 #: Where the `**options` of a function go.
 PASSED: dict[str, tuple[Callable[..., Any], ...]] = {
     "run": (lt.prepare, lt.Model.run),

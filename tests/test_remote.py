@@ -98,7 +98,7 @@ def test_a_result_of_a_server_is_a_result(service: lt.api.Client, tmp_path: Path
         found.save(tmp_path / f"d.{suffix}")
     assert (tmp_path / "d.md").read_text("utf-8").startswith("# Unterschied")
     assert json.loads(found.as_json()) == {name: value for name, value in found.items() if name != "document"}
-    assert found.to_frame()["line"].tolist() == local.to_frame()["line"].tolist()
+    assert found.to_frame()["line"].tolist() == local.lines_frame()["line"].tolist()
     memory = b.explain("memory", "2/c_t[1]")
     assert memory.to_frame().equals(lt.explain(b.trace(), "2/c_t[1]", "memory").to_frame())
     memory["left_out"] = 7

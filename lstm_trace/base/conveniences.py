@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-#: `module:function` by the name of the convenience.
+#: `module:function` by the name of the convenience; `Class.format` writes a result of that class to a file.
 AT: dict[str, str] = {}
 #: The module with the readings (blocks, frame, panels, facts) of a record of a lower room, by the record's class.
 READINGS: dict[str, str] = {}

@@ -23,6 +23,8 @@ from ..errors import nearest
 Command = Callable[..., Any]
 #: Key of `Context.meta` for the exit code that a command has determined before it prints.
 VERDICT = "lstm_trace.verdict"
+#: The key of the context that has the format of the result, which is known before the command runs.
+FORM = "lstm_trace.form"
 
 
 class OutputPath(click.Path):

@@ -209,10 +209,10 @@ def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = Fals
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
 
 
-def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
+def opened_two(a: str, b: str, given: dict[str, Any], reference: Trace | None = None) -> Iterator[Trace]:
     """The traces of two sources with one x for both; an option applies to every source that accepts it, or to one side.
 
-    Lines are held in the second source: the first is the reference.
+    Lines are held in the second source: the first is the reference. reference: its trace, if it was opened already.
     """
     from ..errors import ChoiceError
     from ..weights.read import is_model
@@ -227,7 +227,10 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
         hint = f" ({both})" if all(map(is_model, pair)) else ""
         raise ChoiceError(*(f"{problem}{hint}" for problem in error.problems)) from None
     _one_layout(pair, [found for found in ready if found is not None])
-    for source, found, mine in zip(pair, ready, sides, strict=True):
+    known = reference is not None
+    if reference is not None:
+        yield reference
+    for source, found, mine in zip(pair[known:], ready[known:], sides[known:], strict=True):
         given = {"tokens": mine.get("tokens"), "hold": mine.get("hold")}
         yield opened(source, **given) if found is None else with_bar(*found)
 

@@ -15,7 +15,7 @@ from ..base.option import Option
 from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from ..printable import printable
-from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
+from .commands import FILE, FORM, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
 from .terminal import in_colours
 
 if TYPE_CHECKING:
@@ -151,10 +151,11 @@ def default_format(output: str, otherwise: str = "md") -> str:
     return "text" if output == "-" and sys.stdout.isatty() else otherwise
 
 
-def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
+def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = SUFFIXES) -> Callable[[Command], Command]:
     """`-o`, `--format`, `--language`, `--no-picture` for a command that returns a result; they write the result.
 
-    otherwise: see `default_format`.
+    otherwise: see `default_format`. suffixes: the format of each. The command finds the format in the context, under
+    `FORM`.
     """
 
     def decorated(command: Command) -> Command:
@@ -180,9 +181,10 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
             from ..languages.strings import words
 
             default = default_format(output, otherwise)
-            chosen = form or format_of(output, SUFFIXES, "results", default, FORMAT)  # before anything is computed
+            chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
+            context = click.get_current_context()
+            context.meta[FORM] = chosen
             if (result := command(**given)) is not None:
-                context = click.get_current_context()
                 inputs, _ = inputs_and_outputs(context.command, context.params)
                 screen = partial(result.terminal, words(language))
                 if chosen == "text" and output == "-" and (text := in_colours(screen)):

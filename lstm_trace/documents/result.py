@@ -48,6 +48,8 @@ class Result:
     own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     #: The most columns of its text on a terminal.
     widest: ClassVar[int] = 100
+    #: Further formats, by suffix.
+    more: ClassVar[Mapping[str, str]] = MappingProxyType({})
     #: The language of a reading for which none is given.
     language: str = "en"
 
@@ -95,8 +97,8 @@ class Result:
 
         Args:
             path: the suffix determines what is written: a document (`.md`, `.txt`, `.html`, `.tex`, `.typ`, `.pdf`),
-                the facts (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). The picture of
-                `x.md` is written next to it as `x.svg`. An open stream needs `format`.
+                the facts (`.json`), the rows (`.csv`, `.parquet`; of a comparison also `.xlsx`) or the picture (`.svg`,
+                `.png`). The picture of `x.md` is written next to it as `x.svg`. An open stream needs `format`.
             format: the format, if the suffix does not determine it.
             language: language of the document and of the picture; as for `report`.
 
@@ -184,7 +186,7 @@ class Result:
         """The rows as CSV, with enough digits to read back equal."""
         from .rows import frame_as_csv
 
-        yield frame_as_csv(self.to_frame())
+        yield frame_as_csv(self.frame())
 
     def __str__(self) -> str:
         return str(self.report("text")).rstrip("\n")
@@ -317,10 +319,12 @@ def save(
 
     picture: whether one goes next to Markdown. spared: files never replaced. width: of text, in columns.
     """
-    chosen = format or format_of(path, SUFFIXES, "results", "md")
-    if chosen not in FORMATS:
-        raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
-    if chosen in ("svg", "png"):
+    chosen = format or format_of(path, {**SUFFIXES, **result.more}, "results", "md")
+    if chosen not in (known := (*FORMATS, *result.more.values())):
+        raise OptionError(f"there is no format {chosen!r}{nearest(chosen, known, 'expected')}")
+    if (writer := f"{type(result).__name__}.{chosen}") in conveniences.AT:
+        conveniences.call(writer, result, path, chosen)
+    elif chosen in ("svg", "png"):
         result.plot(language).save(path, chosen)
     elif chosen in BINARY:
         with written(path, "wb") as file:

@@ -91,7 +91,8 @@ def write(job: ExportJob, path: Target) -> None:
         sep, newline, text = dialect.separator, dialect.newline, partial(_csv_text, dialect=dialect)
         how = RowText(newline, sep, newline, lambda name: "", text, "", "constants", dialect.decimal == ",")
         head = "\ufeff" * dialect.bom + sep.join(map(text, names))
-    rows = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, how)
+    shape = "worked" if job.blank else job.shape
+    rows = {"long": _long, "wide": _wide, "worked": _by_column}[shape](job, how)
     count, first = next(rows)
     with written(path, "wb") as file:
         for number, piece in chain([(count, (head + first).removeprefix(how.end))], rows):
@@ -145,16 +146,24 @@ def _heads(job: ExportJob, how: RowText, piece: TracePart) -> list[str]:
     return [*map(head.__mod__, zip(*columns, strict=True))]
 
 
-def _worked(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
-    """(rows, text) of each piece of the worked shape."""
-    *names, last = job.columns
-    row = how.begin + how.between.join(how.named(name) + "%s" for name in job.columns)
-    for columns in pieces(job, worked=WORKED_PIECE, style=replace(job.digits, comma=how.comma)):
-        lines, values = columns["line"], np.asarray(columns[last])
-        assert isinstance(lines, Coded)
-        numbers = how.numbers(values, job.digits, (lines.texts[code] for code in lines.codes.tolist()))
-        cells = (how.cells(columns[name]) for name in names)
-        yield len(values), "".join(map(row.__mod__, zip(*cells, numbers, strict=True)))
+def _by_column(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of a table with any columns: of the worked shape, or with empty cells."""
+    row = how.begin + how.between.join(how.named(name).replace("%", "%%") + "%s" for name in job.columns)
+    for columns in pieces(job, PIECE, WORKED_PIECE, style=replace(job.digits, comma=how.comma)):
+        lines, count = columns.get("line"), len(columns["t"])
+        named = [lines.texts[code] for code in lines.codes.tolist()] if isinstance(lines, Coded) else ()
+        cells: list[list[str]] = []
+        for name in job.columns:
+            column = columns.get(name)
+            if column is None:
+                cells.append([how.empty] * count)
+            elif isinstance(column, Coded | tuple) or column.dtype.kind != "f":
+                cells.append(how.cells(column))
+            else:
+                cells.append(how.numbers(column, job.digits, named))
+                for at in np.flatnonzero(np.isnan(column)) if name in job.blank else ():
+                    cells[-1][at] = how.empty
+        yield count, "".join(map(row.__mod__, zip(*cells, strict=True)))
 
 
 def _csv_text(cell: str, dialect: TextDialect) -> str:

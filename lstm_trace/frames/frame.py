@@ -105,23 +105,24 @@ def arrow(table: TraceTable, what: str, instead: str = "write .csv") -> tuple[An
         import pyarrow as pa
     except ImportError:
         raise OptionError(missing(what, "pyarrow", instead)) from None
-    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
     types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
     types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
     for name, texts in table.texts.items():  # ordered dictionaries, as in pandas
         types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
     about = manifest(table.trace).model_dump_json().encode()
-    schema = pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
+    types = {name: types.get(name) or pa.from_numpy_dtype(table.number_type(name)) for name in table.columns}
+    schema, blank = pa.schema(list(types.items()), metadata={MANIFEST: about}), table.blank
 
     def printed(columns: Mapping[str, Column]) -> Any:
-        found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
+        count = len(columns["t"])
+        found = [_column(pa, columns.get(field.name), field.type, count, field.name in blank) for field in schema]
         return pa.table(found, schema=schema)
 
     return schema, map(printed, pieces(table, PIECE, WORKED_PIECE))
 
 
-def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
-    """A column as an Arrow array; a column missing from this piece is all null."""
+def _column(pa: Any, column: Column | None, kind: Any, rows: int, blank: bool) -> Any:
+    """A column as an Arrow array; a column missing from this piece is all null. blank: NaN is null too."""
     if column is None:
         return pa.nulls(rows, kind)
     if isinstance(column, Coded):
@@ -129,7 +130,7 @@ def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
         return pa.DictionaryArray.from_arrays(codes, pa.array(column.texts, pa.string()), ordered=column.ordered)
     if isinstance(column, tuple):
         return pa.array(column, kind)
-    empty = column < 0 if column.dtype.kind == "i" else None
+    empty = column < 0 if column.dtype.kind == "i" else np.isnan(column) if blank else None
     values = column > 0 if pa.types.is_boolean(kind) else column
     return pa.array(values, kind, mask=empty if empty is not None and empty.any() else None)  # no copy without a mask
 

@@ -189,6 +189,23 @@ class TraceTable:
             named |= dict.fromkeys(name.partition("[:,")[0] for name in read)
         return replace(self.selection, only=tuple(named)) if named else self.selection
 
+    def filled(self) -> Iterator[TracePart]:
+        """The parts with the numbers of the table; those of `parts` have its rows."""
+        return self.parts()
+
+    def numbers(self, values: Array) -> dict[str, Array]:
+        """The columns of numbers of the shape long, from what the parts have in each row."""
+        return {"value": values}
+
+    def number_type(self, name: str) -> Any:
+        """The type of a column of numbers."""
+        return np.dtype(self.trace.header.dtype)
+
+    @property
+    def blank(self) -> frozenset[str]:
+        """The columns of numbers in which NaN is an empty cell."""
+        return frozenset()
+
     @property
     def rows(self) -> int:
         """Number of rows of the table, without its header. Raises MissingError for an empty selection."""
@@ -338,7 +355,7 @@ def pieces(
         while some := list(islice(rows, worked)):
             yield _worked(table, some)
     else:
-        for piece in (piece for part in table.parts() for piece in part.pieces(values)):
+        for piece in (piece for part in table.filled() for piece in part.pieces(values)):
             if table.shape == "long":
                 yield _long(table, piece)
             else:  # one row per place, one column per line and unit
@@ -350,7 +367,7 @@ def joined(table: TraceTable) -> dict[str, Column]:
     """The whole table as columns; NaN for empty cells in the shape wide."""
     found = list(pieces(table))
     if len(found) == 1:
-        return found[0]
+        return {name: found[0][name] for name in table.columns}
     rows = [len(piece["t"]) for piece in found]
     return {name: _joined([piece.get(name) for piece in found], rows) for name in table.columns}
 
@@ -422,7 +439,7 @@ def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
         "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
         **_unit_name(table, chain(*table.unit_names(part)), part.count),
-        "value": np.array(part.values).reshape(-1),
+        **table.numbers(np.array(part.values).reshape(-1)),
     }
 
 

@@ -134,7 +134,7 @@ class Cells:
     Attributes:
         values: (rows, columns), from top to bottom.
         scale: from values to colours.
-        valid: (columns,), False for padding.
+        valid: (columns,) or (rows, columns), False for padding.
         size: how many rows and columns share a pixel.
         note: how a caption describes a magnitude.
         attributes: SVG attributes of the image.

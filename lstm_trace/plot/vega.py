@@ -127,10 +127,11 @@ def _plain(value: float) -> float | None:
 
 def _fields(panel: Panel, cells: Cells, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
     """The value of each block that is furthest from the middle of the scale; none for padding."""
-    middle, valid = 0.5 if cells.scale.gate else 0.0, np.broadcast_to(cells.valid, cells.values.shape[1])
+    middle, valid = 0.5 if cells.scale.gate else 0.0, np.broadcast_to(cells.valid, cells.values.shape)
     for j in range(0, cells.values.shape[0], size[0]):
         for k in range(0, cells.values.shape[1], size[1]):
-            block = cells.values[j : j + size[0], k : k + size[1]][:, valid[k : k + size[1]]]
+            here = slice(j, j + size[0]), slice(k, k + size[1])
+            block = cells.values[here][valid[here]]
             if block.size:
                 far = np.where(np.isfinite(block), np.abs(block / 2 - middle / 2), np.inf)
                 value = _plain(float(block.flat[int(far.argmax())]))

@@ -19,6 +19,8 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
+from ..frames.differences import DifferenceTable
+from ..frames.frame import frame as table_frame
 from ..languages.strings import Words, words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
@@ -87,7 +89,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=words.number(left))
-            yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
+            yield Para((f"{told}{words.word('stop')} {words.word('rows.all.json')}",))
         yield Para(marked(words.word("diff.meaning")))
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
@@ -95,6 +97,16 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
 
 
 def frame(result: Comparison) -> pd.DataFrame:
+    """The values that both have, in the shape of the comparison, with their places as columns."""
+    return table_frame(DifferenceTable.between(*result.sides, shape=result.shape), flat=True)
+
+
+def to_frame(result: Comparison, shape: str) -> pd.DataFrame:
+    """The values that both have."""
+    return table_frame(DifferenceTable.between(*result.sides, shape=shape))
+
+
+def lines_frame(result: Comparison) -> pd.DataFrame:
     """One row of `COLUMNS` for each line."""
     return _lines(result).to_frame()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,8 +83,11 @@ class Comparison(Result):
     it that no value differs, where steps are padding: see `alignment.undecided`.
     changes, units, output: what was changed, which units differ, the furthest first, and what becomes of the output;
     `lt.diff` and `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names:
-    what the two are called, if anything. drawing: makes its picture.
+    what the two are called, if anything. drawing: makes its picture. sides: a and b, cut to the steps and rows that
+    both have. shape: of the table of their values, if none is given.
     """
+
+    more = MappingProxyType({".xlsx": "xlsx"})
 
     lines: tuple[LineDifference, ...]
     remarks: tuple[Remark, ...]
@@ -103,6 +107,8 @@ class Comparison(Result):
     undecided: Remark | None = None
     names: Remark | None = None
     drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
+    sides: tuple[Trace, ...] = field(default=(), compare=False)
+    shape: str = "long"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -135,6 +141,27 @@ class Comparison(Result):
             return f"<Comparison {self.verdict}: {lines}>"
         differing = sum(line.differing > 0 for line in self.lines)
         return f"<Comparison different: {differing} of {lines} differ, first at {self.first.first}; print(…) has all>"
+
+    def to_frame(self, shape: str | None = None) -> pd.DataFrame:
+        """The values that both have as a table.
+
+        Args:
+            shape: `long`, one row per value: layer, direction, t, batch, line, unit, a, b, difference (b - a), own (the
+                part of it that is b's own), inherited (the part that comes from its operands); or `wide`, one row per
+                step, with a column per line and unit, which holds b - a. By default that of the comparison.
+
+        Returns:
+            The frame; a difference that is not finite is NaN, and so are its parts, which are NaN as well if an operand
+            was not recorded.
+
+        Raises:
+            OptionError: for another shape.
+        """
+        return conveniences.call("comparison.to_frame", self, shape or self.shape)  # type: ignore[no-any-return]
+
+    def lines_frame(self) -> pd.DataFrame:
+        """One row for each line, with its measures: see `results.comparison.COLUMNS`."""
+        return conveniences.call("comparison.lines_frame", self)  # type: ignore[no-any-return]
 
     def units_frame(self) -> pd.DataFrame:
         """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
@@ -184,6 +211,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         first_held=() if first is None else tuple(_held(a, b, first)),
         rows=a.batch,
         undecided=undecided(a, b),
+        sides=(a, b),
     )
 
 

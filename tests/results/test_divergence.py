@@ -165,7 +165,7 @@ def test_units_as_a_frame_and_as_json() -> None:
     assert data["units"][0]["unit"] == UNIT
     assert found.output is not None
     assert data["output"]["address"] == str(found.output.address)
-    assert "line" in found.to_frame().columns
+    assert "line" in found.lines_frame().columns
 
 
 def test_the_command(tmp_path: Path) -> None:

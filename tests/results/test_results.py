@@ -56,6 +56,7 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "failed": (lambda: lt.verify(damaged()), "Verification", "Verifikation"),
     "diff": (lambda: lt.diff(traced(), traced(1.5)), "Difference", "Unterschied"),
     "same": (lambda: lt.diff(traced(), traced()), "Difference", "Unterschied"),
+    "several": (lambda: lt.diff(traced(), traced(), traced(1.5)), "Compared with a", "Verglichen mit a"),
     "identify": (lambda: lt.identify(WEIGHTS, X, traced().output), "Identification", "Identifikation"),
     "inspect": (lambda: ModelInspection("w.npz", tuple(find(WEIGHTS, None))), "w.npz: 1 LSTM", "w.npz: 1 LSTM"),
     "number": (
@@ -113,7 +114,7 @@ def test_a_result_is_saved_by_its_suffix(tmp_path: Path) -> None:
     assert (tmp_path / "d.md").read_text().startswith("# Unterschied\n")
     assert "](d.svg)" in (tmp_path / "d.md").read_text()
     assert (tmp_path / "d.svg").read_text().startswith("<svg")
-    assert (tmp_path / "d.csv").read_text().startswith("layer,direction,line,op,")
+    assert (tmp_path / "d.csv").read_text().startswith("layer,direction,t,batch,line,unit,a,b,difference,own,")
     with pytest.raises(FileError, match=r"results are written as \.md, .*, and this name has no suffix"):
         result.save(tmp_path / "d")
 

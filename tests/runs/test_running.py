@@ -93,7 +93,7 @@ def test_the_spec_of_a_run_makes_it_again(kept: Kept, tmp_path: Path) -> None:
     there = Kept(tmp_path / "elsewhere")
     again = there.make(**kept.spec(run))
     assert again["id"] == run["id"]
-    assert lt.diff(loaded(kept, run), loaded(there, again)).to_frame()["max_abs"].max() == 0
+    assert lt.diff(loaded(kept, run), loaded(there, again)).lines_frame()["max_abs"].max() == 0
     assert [edit["address"] for edit in kept.spec(run)["edits"]] == ["x", "W_xi[0,0]", "c0[1]"]
 
 

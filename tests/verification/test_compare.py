@@ -119,7 +119,7 @@ def test_nan_on_one_side_differs() -> None:
 def test_views_agree() -> None:
     a = traced({})
     found = compare(a, changed(a, "1/reverse", "o_t", 1e-3))
-    frame = found.to_frame()
+    frame = found.lines_frame()
     assert list(frame.columns) == list(COLUMNS)
     assert frame.loc[frame.differing > 0, "line"].tolist() == ["o_t"]
     data = json.loads(found.as_json())

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
 from ...base.option import Option
 from ...base.remark import Remark
+from ...documents.formats import SUFFIXES
 from .. import model_options
-from ..commands import FILE, command
+from ..commands import FILE, FORM, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
 from ..options import conclude, echo, result_options
 
@@ -117,23 +118,25 @@ HELD = 3
 
 
 @command("diff", epilog=MODELS)
-@result_options()
+@result_options(suffixes=SUFFIXES | {".xlsx": "xlsx"})
 @partial(model_options.model_options, layouts=model_options.layout_options_of_two)
 def diff(
     a: Annotated[str, FILE],
-    b: Annotated[str, FILE],
+    others: Annotated[tuple[str, ...], Option(metavar="B..."), FILE],
     *,
     rtol: float | None = None,
     atol: float | None = None,
     ulps: float | None = None,
     attribute: Annotated[str | None, Option(metavar="ADDRESS")] = None,
     bound: bool,
+    shape: Literal["long", "wide"] | None = None,
     **given: Any,
 ) -> Any:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
-    B may also be values that another program printed (.csv with our columns, .jsonl). Options that describe stored
-    weights can be given for one side: --name-a, --layout-b, --option-b. Lines named by --hold are held in B.
+    Several B are each compared with A. B may also be values that another program printed (.csv with our columns,
+    .jsonl). Options that describe stored weights can be given for one side: --name-a, --layout-b, --option-b. Lines
+    named by --hold are held in B. Besides the formats of -o below, .xlsx has both runs as a live spreadsheet.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
@@ -144,41 +147,64 @@ def diff(
         ulps: Tolerance in units in the last place.
         attribute: Split the difference of this value, b minus a, exactly.
         bound: Judge by the rounding bound (the default).
+        shape: Of .csv and .parquet: a row for each value (long), or for each step, with b minus a (wide).
     """
     from ...languages.strings import words
+    from ...results.comparisons import Comparisons
     from ...results.difference import difference
     from ...results.divergence import compared
-    from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
-    from ...weights.formats.arrays import told_apart
-    from ...weights.read import is_model
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
-    tolerance = Tolerance(rtol, atol, ulps)
-    notes: list[Remark] = []
+    form = click.get_current_context().meta[FORM]
+    if form == "xlsx" and attribute is not None:
+        raise click.UsageError("a workbook has both runs, and --attribute splits one value: write .csv for its rows")
+    if shape is not None and (form not in ("csv", "parquet") or attribute is not None):
+        raise click.UsageError("--shape is for the table of the values, -o d.csv or -o d.parquet; leave it out")
+    if len(others) > 1 and (form == "xlsx" or attribute is not None):
+        what = "a workbook has two runs" if form == "xlsx" else "--attribute splits the difference of two"
+        raise click.UsageError(f"{what}, and here are {1 + len(others)}: give one B at a time")
+    tolerance, reference = Tolerance(rtol, atol, ulps), None
+    found: list[Any] = []
+    for b in others:
+        reference, other, notes = _opened(a, b, given, reference)
+        if attribute is not None:
+            verdict = judge(reference, other, tolerance)
+            found.append(difference(reference, other, attribute))
+            for note in notes:
+                echo(f"note: {note.said(words())}", err=True)
+        else:
+            one, names = compared(reference, other, tolerance), _named((a, b), (reference, other), given)
+            found.append(replace(one, remarks=(*notes, *one.remarks), names=names, shape=shape or "long"))
+            verdict = one.verdict
+    result = found[0]
+    if len(found) > 1:
+        short = tuple(Path(path).name for path in others)
+        result = Comparisons(Path(a).name, short if len({*short}) == len(short) else others, (*found,), shape or "long")
+        verdict = result.verdict
+    conclude(0 if verdict == "same" else 1)
+    return result
+
+
+def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> tuple[Trace, Trace, list[Remark]]:
+    """The traces of A and of one of the others, and what is noted about the two.
+
+    reference: that of A, if it was opened already.
+    """
+    from ...trace.files.external_values import is_external, read_external
+    from ...weights.formats.arrays import told_apart
+    from ...weights.read import is_model
+
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
         of_side((a, b), given, 1)  # rejects options given for b alone
-        reference = opened_with(a, of_side((a, b), given, 0))
-        other, notes = read_external(b, reference)
-    else:
-        reference, other = opened_two(a, b, given)
-        if is_model(a) and is_model(b):  # with one x for both
-            notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
-    result: Any
-    if attribute is not None:
-        verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
-        for note in notes:
-            echo(f"note: {note.said(words())}", err=True)
-    else:
-        comparison = compared(reference, other, tolerance)
-        names = _named((a, b), (reference, other), given)
-        result = replace(comparison, remarks=(*notes, *comparison.remarks), names=names)
-        verdict = comparison.verdict
-    conclude(0 if verdict == "same" else 1)
-    return result
+        reference = opened_with(a, of_side((a, b), given, 0)) if reference is None else reference
+        return (reference, *read_external(b, reference))
+    reference, other = opened_two(a, b, given, reference)
+    both = is_model(a) and is_model(b)  # with one x for both
+    return reference, other, told_apart(Path(a), Path(b), reference["x_t"].shape[-1]) if both else []
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:

@@ -234,11 +234,12 @@ def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
     """The same row of the inputs, or of the layer below."""
     source = grid.stage.sources[block.name]
     if source == X:
-        return [f"{INPUTS}!{column(left(book.trace) + j)}{{r}}" for j in range(block.width)]
+        sheet = f"'{book.named(INPUTS)}'" if book.side else INPUTS
+        return [f"{sheet}!{column(left(book.trace) + j)}{{r}}" for j in range(block.width)]
     if source == VALID:
         edited = mask_at(book.grids)
         if edited is None:
-            return ["IF(B{r}<INDEX(lengths,{b}),1,0)"]
+            return [f"IF(B{{r}}<INDEX({book.starts[0].range},{{b}}),1,0)"]
         return [f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}"]
     scope, line = scope_and_name(source)
     below = book.grids[scope]

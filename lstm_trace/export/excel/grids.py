@@ -135,7 +135,7 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     values = x[book.window, book.batch]
     note = _NOTES["inputs" if found is NONE else "by_hand"]
     write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
-    page.named("x_t", TOP, block.first, book.height - TOP, block.width)
+    page.named(book.named("x_t").replace(" ", "_"), TOP, block.first, book.height - TOP, block.width)
 
 
 def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
@@ -193,7 +193,8 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
 def title(grid: StepGrid) -> str:
     """A layer and direction in words."""
     layer, direction = layer_and_direction(grid.stage.owner)
-    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}"
+    side = grid.side and f" ({grid.side})"
+    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}{side}"
 
 
 def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:

@@ -54,10 +54,11 @@ def _inputs(book: Book) -> int:
     return 0 if book.trace.x is None or not book.reads_x else int(book.trace.x.shape[-1])
 
 
-def faults(book: Book) -> list[str]:
-    """What does not fit, in words."""
-    each, fixed = cells(book)
-    counts = (*size(book), each * (book.height - TOP) + fixed)
+def faults(*books: Book) -> list[str]:
+    """What does not fit into one workbook, in words."""
+    rows, columns, count = zip(*map(size, books), strict=True)
+    filled = [each * (book.height - TOP) + fixed for book in books for each, fixed in [cells(book)]]
+    counts = (max(rows), max(columns), sum(count), sum(filled))
     limits = (
         (ROWS, "{:,} rows (a sheet has {:,})"),
         (COLUMNS, "{:,} columns (a sheet has {:,})"),

@@ -84,12 +84,12 @@ def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple
     """
     grids = list(book.grids.items())
     checked = [grid for _, grid in grids if grid.lines]
-    lengths = bool(book.starts) and book.starts[0].range == "lengths"
+    lengths = bool(book.starts) and not book.starts[0].scope
     found = [
         *([(BY_HAND, BY_HAND, 0, "")] if by_hand else []),
         (README, README, 0, ""),
-        *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
-        *([(START, START, lengths, "")] if book.starts else []),
+        *([(book.named(INPUTS), INPUTS, 0, "")] if book.live and book.reads_x else []),
+        *([(book.named(START), START, lengths, "")] if book.starts else []),
         *((grid.named("Weights"), "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
         *((grid.sheet, grid.kind, book.live, "") for _, grid in grids),
         *((name, "Unit", 0, "") for name in units),
@@ -174,6 +174,7 @@ class Styles:
         self.link = made(base, font_color="#1F3FBF", underline=1)
         self.rules = {name: made(look) for name, look in TEXTS["rules"].items()}
         self.sheet = _sheet_class()
+        self.names: set[str] = set()  # of the ranges so far
 
 
 def safe(text: str) -> str:
@@ -290,10 +291,17 @@ class Page:
         self.worksheet.conditional_format(areas[0], how)
 
     def named(self, name: str, top: int, left: int, height: int, width: int) -> None:
-        """Give a range of this sheet a name."""
+        """Give a range of this sheet a name; mark what differs from the range of that name of the other side."""
         from xlsxwriter.utility import xl_range_abs
 
-        self.workbook.define_name(name, f"='{self.name}'!{xl_range_abs(top, left, top + height - 1, left + width - 1)}")
+        place = top, left, top + height - 1, left + width - 1
+        self.workbook.define_name(name, f"='{self.name}'!{xl_range_abs(*place)}")
+        self.styles.names.add(name)
+        if name.endswith("_B") and (other := f"{name[:-1]}A") in self.styles.names:
+            # by name: before Excel 2010 a rule could not refer to another sheet
+            unlike = f"{address(top, left)}<>INDEX({other},ROW()-{top},COLUMN()-{left})"
+            how = {"type": "formula", "criteria": unlike, "format": self.styles.rules["alarm"]}
+            self.worksheet.conditional_format(*place, how)
 
     def titled(self, title: str, note: str) -> None:
         """The first two rows."""

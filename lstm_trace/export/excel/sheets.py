@@ -57,10 +57,11 @@ class StepGrid:
 
     stage: Stage
     blocks: dict[str, ValueBlock]
+    side: str = ""
 
     def named(self, what: str) -> str:
         """The name of a sheet of this stage: it contains no text of the user's, so every character is allowed."""
-        return f"{what} {self.stage.owner.replace('/', ' ')}"
+        return f"{what} {self.stage.owner.replace('/', ' ')} {self.side}".rstrip()
 
     @property
     def sheet(self) -> str:
@@ -118,7 +119,8 @@ class Book:
 
     live: formulas; otherwise plain numbers. kept: (steps, rows), which of them have a row on the sheets of steps: all
     if these are live, as the lengths can be changed. padded: whether some of those are padding, which is marked.
-    totals: what is summed over all steps, if all of them are shown.
+    totals: what is summed over all steps, if all of them are shown. side: `A` or `B` if the workbook has two traces;
+    the names of sheets and ranges end in it.
     """
 
     trace: Trace
@@ -133,6 +135,11 @@ class Book:
     padded: bool
     ranges: dict[tuple[str, str], str] = field(default_factory=dict)
     totals: dict[str, tuple[WeightTable, ...]] = field(default_factory=dict)
+    side: str = ""
+
+    def named(self, what: str) -> str:
+        """The name of a sheet that does not belong to a stage."""
+        return f"{what} {self.side}".rstrip()
 
     @property
     def height(self) -> int:
@@ -206,6 +213,23 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     ranges = {place: _new_name(names, *place) for place in given} if live else {}
     reads_x = any(grid.stage.sources.get(block.name) == X for _, grid, block in every)
     return Book(trace, steps, rows, live, grids, tables, starts, reads_x, kept, padded, ranges, totals)
+
+
+def sided(book: Book, side: str) -> Book:
+    """The book as one of two in a workbook."""
+
+    def tables(found: dict[str, tuple[WeightTable, ...]]) -> dict[str, tuple[WeightTable, ...]]:
+        return {scope: tuple(t._replace(range=f"{t.range}_{side}") for t in here) for scope, here in found.items()}
+
+    return replace(
+        book,
+        grids={scope: replace(grid, side=side) for scope, grid in book.grids.items()},
+        tables=tables(book.tables),
+        totals=tables(book.totals),
+        starts=tuple(start._replace(range=f"{start.range}_{side}") for start in book.starts),
+        ranges={place: f"{name}_{side}" for place, name in book.ranges.items()},
+        side=side,
+    )
 
 
 def _new_name(taken: set[str], scope: str, name: str) -> str:

@@ -5,7 +5,7 @@ Rows are written in order and put on disk at once (XlsxWriter's `constant_memory
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -49,22 +49,26 @@ def write(job: ExportJob, path: str | Path) -> None:
         if not isinstance(hand, str):
             write_by_hand(hand, pages[BY_HAND])
         _read_me(book, pages[README], hand if isinstance(hand, str) else "", units)
-        if INPUTS in pages:
-            grids.inputs(book, pages[INPUTS], elsewhere)
-        if START in pages:
-            grids.initial(book, pages[START], elsewhere)
-        for scope, grid in book.grids.items():
-            if book.tables.get(scope):
-                grids.weights(book, grid, pages[grid.named("Weights")], elsewhere)
-            _layer(book, grid, pages[grid.sheet], job, elsewhere)
-            if book.totals.get(scope):
-                grids.write_totals(book, grid, book.totals[scope], pages[grid.named(TOTALS)])
-            if grid.recorded in pages:
-                _recorded(book, grid, pages[grid.recorded])
+        write_book(book, pages, job, elsewhere)
         for name, grid in units.items():
             write_unit(book, grid, pages[name])
         if CHECK in pages:
             grids.write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
+
+
+def write_book(book: Book, pages: Mapping[str, Page], job: ExportJob, elsewhere: Elsewhere) -> None:
+    """The sheets of a trace, those of them that have a page: what can be changed, and what is computed from it."""
+    for name, sheet in ((INPUTS, grids.inputs), (START, grids.initial)):
+        if book.named(name) in pages:
+            sheet(book, pages[book.named(name)], elsewhere)
+    for scope, grid in book.grids.items():
+        if book.tables.get(scope):
+            grids.weights(book, grid, pages[grid.named("Weights")], elsewhere)
+        _layer(book, grid, pages[grid.sheet], job, elsewhere)
+        if book.totals.get(scope):
+            grids.write_totals(book, grid, book.totals[scope], pages[grid.named(TOTALS)])
+        if grid.recorded in pages:
+            _recorded(book, grid, pages[grid.recorded])
 
 
 def _layer(book: Book, grid: StepGrid, page: Page, job: ExportJob, elsewhere: Elsewhere) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.lines import Line
-from ...cell.network import Stage
+from ...cell.network import Stage, scope_and_name
 from ...engine.plan_choice import pieces
 from ...errors import MissingError, OptionError, nearest
 from ...explanation.activity import halvings, keeping
@@ -37,6 +37,8 @@ FEW = 16
 _NARROW = 11.0
 #: Maximum height of a row; approximate height of all rows if each has less than a pixel; maximum width of a column.
 _ROW, _ROWS, _COLUMN = 18.0, 240.0, 40.0
+#: Characters of the name of a set beside its row; names of checkpoints differ at their end.
+_NAME = 11
 
 
 class Map(NamedTuple):
@@ -319,6 +321,39 @@ def _where(found: Subject, one: Map, at: int) -> str:
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
     unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
     return found.words.comma_list(found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
+
+
+def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], title: str, language: str) -> Figure:
+    """How far several sets are from one: a row of pixels for each, a column for each step.
+
+    Args:
+        trace: has the steps.
+        place: the line, `0/forward/h_t`.
+        sets: by name, its largest difference at each step; a step that a set does not have is left empty.
+        title: of the picture.
+        language: of the text.
+    """
+    scope, line = scope_and_name(place)
+    found = subject(trace, lines=line, language=language)
+    words, names, stage, n = found.words, [*sets], found.trace.stage(scope), len(found.steps)
+    values = np.array([[each.get(t, np.nan) for t in found.steps] for each in sets.values()])
+    there = np.array([[t in each for t in found.steps] for each in sets.values()])
+    size, scale, wide = room(len(values), n, 1), from_zero(values), min(ROOM, n * _COLUMN)
+    high = -(-n // size[1]) - 0.5
+    x = step_axis(words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=high)
+    ticks = tuple(Tick(k, name if len(name) <= _NAME else f"…{name[1 - _NAME :]}") for k, name in enumerate(names))
+    y = Axis(len(names) - 0.5, -0.5, ticks, field="set", kind="nominal", key=lambda k: names[int(k)])
+    live = {"line": line, "place": found.shown.place(stage), "stage": scope, "units": names}
+    cells = Cells(values, scale, there, size, partial(_blocks, found), live=live)
+    symbol = found.symbol(stage, stage.cell.by_name[line])
+    panel = Panel(
+        x, y, (cells,), title, wide, _ROW * len(names), symbol, "label",
+        above=22.0, room=max(wide, 260.0), frame="", said=title,
+    )  # fmt: skip
+    notes = [words.word("plot.logarithmic", low=shown_number(scale.low, 3))] if scale.logarithmic else []
+    notes += [*remarks(words, {"plot.diff.broken": not np.isfinite(values[there]).all()}), *_blocks(found, size)]
+    frame = partial(found.frame, dict(zip(names, values, strict=True)))
+    return Figure("diff", title, " ".join(notes), (Grid([Column([panel], wide=wide)]),), frame, words)
 
 
 # -- the grids of both -----------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""Two traces in one live workbook: all sheets of both, and before them sheets with b - a, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array, by_key
+from ...errors import TooLargeError
+from ...trace.labels import axis, labels
+from ...trace.rows import Selection
+from ...verification.alignment import padding
+from ..differences import DifferenceJob
+from .formulas import address, area, recorded
+from .grids import BlockColumns, title, write_steps
+from .limits import faults
+from .page import DIGITS, TEXTS, Page, Styles, sheets, workbook
+from .sheets import CHECK, README, TOP, Book, StepGrid, ValueBlock, lay_out, left, sided
+from .workbook import write_book
+
+_NOTES = TEXTS["notes"]
+DIFFERENCE = "Difference"
+#: What the names of sheets begin with that only a workbook of a single trace has.
+_ALONE = (README, CHECK, "Recorded")
+
+
+class _Line(NamedTuple):
+    """A line that both have: a block on a sheet of differences, the sheet and block of each side, and b - a.
+
+    apart: (steps, batch, width), NaN where it is not finite, and at steps that are padding in both. alone: how many
+    values are finite on one side only.
+    """
+
+    sheet: str
+    block: ValueBlock
+    sides: tuple[tuple[StepGrid, ValueBlock], ...]
+    apart: Array
+    alone: int
+
+    @property
+    def most(self) -> float:
+        """The largest difference."""
+        return float(np.nanmax(np.abs(self.apart), initial=0.0))
+
+
+def write(job: DifferenceJob, path: str | Path) -> None:
+    """Write the workbook; nothing appears under `path` unless it is complete.
+
+    Raises OptionError if XlsxWriter is missing, TooLargeError if it does not fit, FileError if the disk is full.
+    """
+    a, b = (sided(lay_out(trace, Selection()), side) for trace, side in zip(job.sides, "AB", strict=True))
+    if wrong := faults(a, b, b):  # the differences have no more cells than one of the two
+        raise TooLargeError(f"the spreadsheet would need {' and '.join(wrong)}; .csv and .parquet have no limit")
+    lines = list(_lines(a, b))
+    by_sheet = by_key((line.sheet, line) for line in lines)
+    with workbook(path) as made:
+        styles, tab = Styles(made, DIGITS), TEXTS["tabs"][CHECK][0]
+        first, *others = (Page(made, name, styles, tab) for name in (DIFFERENCE, *by_sheet))
+        there = [(name, tab) for book in (b, a) for name, tab, _ in sheets(book, False) if not name.startswith(_ALONE)]
+        pages = {name: Page(made, name, styles, tab) for name, tab in there}
+        _summary(job, lines, a.height - 1, first)
+        for page, here in zip(others, by_sheet.values(), strict=True):
+            _differences(job, a, here, page)
+        for book in (a, b):
+            write_book(book, pages, job, lambda key, j, k: "")
+
+
+def _lines(a: Book, b: Book) -> Iterator[_Line]:
+    """The lines that both have in the same width, in the order of a."""
+    outside = padding(a.trace, b.trace)
+    for scope, one in a.grids.items():
+        at, two = left(a.trace), b.grids.get(scope)
+        sheet = f"{DIFFERENCE}{' gradient' * one.stage.is_adjoint} {one.stage.owner.replace('/', ' ')}"
+        for block in one.blocks.values():
+            other = None if two is None else two.blocks.get(block.name)
+            if two is None or other is None or (block.kind, other.kind, other.width) != ("line", "line", block.width):
+                continue
+            values = recorded(a, one, block), recorded(b, two, other)
+            known = [np.isfinite(side) for side in values]
+            inside = (known[0] & known[1]) if outside is None else known[0] & known[1] & ~outside
+            apart = np.subtract(values[1], values[0], out=np.full(inside.shape, np.nan), where=inside, dtype=np.float64)
+            alone = int((known[0] != known[1]).sum())
+            yield _Line(sheet, block._replace(first=at), ((one, block), (two, other)), apart, alone)
+            at += block.width
+
+
+def _differences(job: DifferenceJob, a: Book, lines: Sequence[_Line], page: Page) -> None:
+    """A sheet of differences, in the rows of the sheets of both; the colours of a line go up to its largest."""
+    outside, found, (grid, _) = padding(*job.sides), [], lines[0].sides[0]
+
+    def formulas(line: _Line, row: int, i: int, k: int) -> list[str] | None:
+        if outside is not None and outside[k, i, 0]:
+            return None
+        cells = ([f"'{grid.sheet}'!{address(row, at)}" for at in block.columns] for grid, block in line.sides)
+        return [f'IFERROR({theirs}-{ours},"")' for ours, theirs in zip(*cells, strict=True)]
+
+    for line in lines:
+        named = labels(a.trace, axis(a.trace, grid.stage, line.block.name), line.block.width)
+        texts = np.where(np.isnan(line.apart), "", line.apart.astype(object))
+        found.append(BlockColumns(line.block, named, texts, "part", "part", partial(formulas, line)))
+    write_steps(a, page, f"{title(replace(grid, side=''))}: b − a", _NOTES["differences"], found, job.progress)
+    for line in lines:
+        cells = area(TOP, line.block.first, a.height - 1, line.block.columns[-1])
+        page.scaled([cells], TEXTS["scales"]["signed"], -(line.most or 1.0), line.most or 1.0)
+
+
+def _summary(job: DifferenceJob, lines: Sequence[_Line], bottom: int, page: Page) -> None:
+    """What was changed, and the largest difference of each line. bottom: the last row of the sheets of steps."""
+
+    def cells(sheet: str, block: ValueBlock) -> str:
+        return f"'{sheet}'!{area(TOP, block.first, bottom, block.columns[-1])}"
+
+    def head(row: int, *texts: str) -> None:
+        for at, text in enumerate(texts):
+            page.write(row, at, text, "column" if text in ("what was changed", "sheet", "line") else "unit")
+
+    page.titled(job.called, _NOTES["difference"])
+    head(3, "what was changed", "a", "b", "share")
+    for row, known in enumerate(job.changed or [(_NOTES["unchanged"], None, None, None)], 4):
+        for at, cell in enumerate(known):
+            page.write(row, at, "" if cell is None else cell, "text")
+    begin = 6 + max(len(job.changed), 1)
+    head(begin, "sheet", "line", "values", "largest |b − a|", "finite in one alone")
+    for row, line in enumerate(lines, begin + 1):
+        of, (one, two) = cells(line.sheet, line.block), (cells(grid.sheet, block) for grid, block in line.sides)
+        page.link(row, 0, line.sheet)
+        page.write(row, 1, line.block.name, "text")
+        page.write(row, 2, line.apart.size, "count")
+        page.write(row, 3, line.most, "difference", formula=f"MAX(MAX({of}),-MIN({of}))")
+        page.write(row, 4, line.alone, "count", formula=f"SUMPRODUCT(--(ISNUMBER({one})<>ISNUMBER({two})))")
+    for kind, look in (("==", "zero"), (">", "alarm")):
+        rule = {"type": "cell", "criteria": kind, "value": 0, "format": page.styles.rules[look]}
+        page.worksheet.conditional_format(begin + 1, 3, begin + len(lines), 4, rule)
+    page.worksheet.set_column(0, 4, 22)
+    page.printed()

@@ -1,0 +1,139 @@
+"""Several traces compared with one: which of them differ, in which lines, and at which steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..base.arrays import by_key
+from ..base.remark import in_words
+from ..documents.result import Finding, Result
+from ..documents.tables import LongTable
+from ..frames.differences import DifferenceTable
+from ..frames.frame import frame as table_frame
+from ..frames.table import TITLE
+from ..languages.strings import Words, words as strings
+from ..report.options import Options
+from ..trace.trace import Trace
+from ..verification.compare import Comparison
+from ..verification.measures import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..plot.figure import Figure
+
+#: So many changed arrays are named in a row.
+NAMED = 2
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparisons(Finding, Sequence[Comparison]):
+    """A comparison of each trace with the reference, a sequence of them.
+
+    reference: its name; names: those of the others, in the same order. shape: of the table of their values.
+    """
+
+    reference: str
+    names: tuple[str, ...]
+    found: tuple[Comparison, ...]
+    shape: str = "long"
+    _csv = Result._csv
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __getitem__(self, at: int) -> Comparison:  # type: ignore[override]
+        return self.found[at]
+
+    @property
+    def verdict(self) -> Verdict:
+        """`same` if all are, `different` if one is, otherwise inconclusive."""
+        verdicts = [one.verdict for one in self.found]
+        return next((verdict for verdict in ("different", "inconclusive") if verdict in verdicts), "same")
+
+    @property
+    def same(self) -> bool:
+        """Whether all are the same."""
+        return self.verdict == "same"
+
+    def title(self, words: Words) -> str:
+        """The title, which names the reference."""
+        return words.word("diff.several", a=self.reference)
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The names of those that differ, of those that do not, and of those of which it cannot be said."""
+        there = by_key((one.verdict, name) for name, one in zip(self.names, self.found, strict=True))
+        for verdict in ("different", "same", "inconclusive"):
+            if verdict in there:
+                said = words.word(f"diff.verdict.{verdict}")
+                yield words.word("diff.several.those", verdict=said, names=words.comma_list(*there[verdict]))
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """A row for each set; and a row for each line, with the largest |b - a| in each set."""
+        columns = ("set", "verdict", "changed", "first", "largest_change", "where", "at_end")
+        said: dict[str, Callable[[Any, Words], Any]] = dict.fromkeys(("largest_change", "at_end", *self.names), _finite)
+        said["verdict"] = lambda verdict, words: words.word(f"diff.verdict.{verdict}")
+        sizes = [{f"{line.scope}/{line.line}": line.max_abs for line in one.lines} for one in self.found]
+        rows = [
+            (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
+        ]
+        return (
+            LongTable(columns, [*self._sets(words)], words.word("diff.several.each"), columns[:-1], said=said),
+            LongTable(
+                ("line", *self.names), rows, words.word("diff.several.where"), ranked=self.names, adds=False, said=said
+            ),
+        )
+
+    def _sets(self, words: Words) -> Iterator[tuple[str | float | None, ...]]:
+        for name, one in zip(self.names, self.found, strict=True):
+            changed = [str(in_words(remark.fields["place"], words)) for remark in one.of_premises]
+            first = None if one.first is None else str(one.first.first)
+            row = name, one.verdict, words.some(changed, NAMED), first
+            output = one.output
+            if output is None or not output.most:
+                yield (*row, None, None, None)
+            else:
+                yield (*row, output.values[1] - output.values[0], str(output.address), output.at_end)
+
+    def frame(self) -> pd.DataFrame:
+        """The values of all, one set below the other, with the name of the set as first column."""
+        import pandas as pd
+
+        pairs = zip(self.names, self.found, strict=True)
+        tables = (DifferenceTable.between(*one.sides, shape=self.shape, title=name) for name, one in pairs)
+        whole = pd.concat([table_frame(table, flat=True) for table in tables], ignore_index=True)
+        return whole.rename(columns={TITLE: "set"})
+
+    def panels(self, language: str = "en") -> Figure | None:
+        """Where each set differs: the largest |b - a| of the output at each step; None if none differs in it."""
+        from ..plot.kinds.maps import several
+
+        place = next((f"{o.address.scope}/{o.address.line}" for one in self.found if (o := one.output)), None)
+        if place is None:
+            return None
+        sizes = {
+            name: dict(zip(one.sides[0].span, line.by_step, strict=True))
+            for name, one in zip(self.names, self.found, strict=True)
+            for line in one.lines
+            if f"{line.scope}/{line.line}" == place
+        }
+        title = strings(language).word("diff.several.picture", line=place)
+        return several(Options(count_from=0).counted(self.found[0].sides[0]), place, sizes, title, language)
+
+
+def _finite(value: float, words: Words) -> float | str:
+    return value if math.isfinite(value) else words.word("diff.several.infinite")
+
+
+def compared_with(
+    traces: Sequence[Trace], found: Sequence[Comparison], named: Sequence[str] | None = None
+) -> Comparisons:
+    """The comparisons with the first of the traces, under names, or their titles if these differ, or as b, c, …"""
+    titles = [trace.header.title for trace in traces]
+    known = all(titles) and len({*titles}) == len(titles)
+    letters = [chr(97 + k) if k < 26 else str(k) for k in range(len(traces))]
+    reference, *names = named or (titles if known else letters)
+    return Comparisons(reference, tuple(names), tuple(found))

@@ -1,0 +1,158 @@
+"""The workbook of two runs without a spreadsheet program: what is stored, where, and the rules that colour it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import FileError, TooLargeError
+from lstm_trace.export.excel import limits
+from lstm_trace.trace.trace import Trace
+
+from ...support.sheet_cases import columns_of
+from ...support.table_cases import stacked
+
+openpyxl = pytest.importorskip("openpyxl")
+pytest.importorskip("xlsxwriter")
+
+
+def pair(**changed: Any) -> tuple[Trace, Trace]:
+    a = stacked(**changed)
+    weights = {f"{s}/{n}": w.copy() for s, here in a.parameters.items() for n, w in here.items()}
+    weights["0/forward/W_xf"][1, 0] += 0.5
+    weights["1/reverse/b_o"][2] = -1.5
+    x = a.x.copy()  # type: ignore[union-attr]
+    x[2, 1, 3] = 4.0
+    return a, lt.run(weights, x, lengths=a.lengths)
+
+
+@pytest.fixture(scope="module")
+def traces() -> tuple[Trace, Trace]:
+    return pair(lengths=[4, 3])
+
+
+def opened(folder: Path, a: Trace, b: Trace, stored: bool = True) -> Any:
+    lt.diff(a, b).save(folder / "d.xlsx")
+    return openpyxl.load_workbook(folder / "d.xlsx", data_only=stored)
+
+
+def test_the_sheets_of_both_follow_those_of_the_differences(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    book = opened(tmp_path, *traces)
+    places = [f"{layer} {way}" for layer in (0, 1) for way in ("forward", "reverse", "joined")]
+    weighted = [place for place in places if "joined" not in place]
+    sides = [
+        [
+            f"Inputs {s}",
+            f"Initial states {s}",
+            *(f"Weights {p} {s}" for p in weighted),
+            *(f"Layer {p} {s}" for p in places),
+        ]
+        for s in "BA"
+    ]
+    assert book.sheetnames == ["Difference", *(f"Difference {place}" for place in places), *sides[0], *sides[1]]
+    assert max(map(len, book.sheetnames)) <= 31
+    names = [*book.defined_names]
+    assert {name[-2:] for name in names} == {"_A", "_B"}
+    assert {name[:-1] for name in names if name[-1] == "A"} == {name[:-1] for name in names if name[-1] == "B"}
+
+
+def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    a, b = traces
+    book = opened(tmp_path, a, b)
+    for scope in ("0/forward", "1/reverse"):
+        sheet = book[f"Difference {scope.replace('/', ' ')}"]
+        for name, first in columns_of(book, sheet.title).items():
+            one, two = a.lines[scope][name], b.lines[scope][name]
+            for i, t, j in np.ndindex(2, 4, 3):
+                cell = sheet.cell(6 + 4 * i + t, first + j).value
+                assert cell == (None if (i, t) == (1, 3) else two[t, i, j] - one[t, i, j])
+    summary = {(row[0], row[1]): row[2:5] for row in book["Difference"].iter_rows(values_only=True)}
+    size = np.abs(b.lines["1/forward"]["h_t"] - a.lines["1/forward"]["h_t"])
+    size[3, 1] = 0.0
+    assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0)
+
+
+def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    a, b = traces
+    book = opened(tmp_path, a, b)
+    rows = [row[:4] for row in book["Difference"].iter_rows(min_row=4, max_row=8, values_only=True)]
+    one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
+    assert rows[0] == ("what was changed", "a", "b", "share")
+    assert ("0/forward/W_xf[1,0]", one, two, None) in rows
+    assert ("1/reverse/b_o[2]", a.parameters["1/reverse"]["b_o"][2], -1.5, None) in rows
+    assert any(row[0].startswith("x") and row[2] == 4.0 for row in rows[1:4])
+    assert rows[4][0] is None
+    same = openpyxl.load_workbook(_saved(lt.diff(a, a), tmp_path / "same.xlsx"))
+    assert same["Difference"]["A5"].value == "no weight, input or initial state"
+
+
+def _saved(found: Any, path: Path) -> Path:
+    found.save(path)
+    return path
+
+
+def test_what_differs_is_marked_where_it_can_be_changed(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    book = opened(tmp_path, *traces, stored=False)
+    rules = {
+        (sheet.title, str(ranges.sqref)): rule.formula[0]
+        for sheet in book
+        for ranges in sheet.conditional_formatting
+        for rule in ranges.rules
+        if rule.formula and "INDEX(" in rule.formula[0]
+    }
+    areas = {n: d.attr_text.replace("$", "").replace("'", "") for n, d in book.defined_names.items()}
+    assert {f"{sheet}!{area}" for sheet, area in rules} == {area for n, area in areas.items() if n.endswith("_B")}
+    sheet, _, area = areas["W_xf_0f_B"].rpartition("!")
+    top = int(area.partition(":")[0][1:])
+    assert rules[sheet, area] == f"B{top}<>INDEX(W_xf_0f_A,ROW()-{top - 1},COLUMN()-1)"
+    scales = [
+        rule.colorScale.cfvo for r in book["Difference 0 forward"].conditional_formatting for rule in r.rules
+        if rule.colorScale
+    ]  # fmt: skip
+    assert len(scales) == len(columns_of(book, "Difference 0 forward"))
+    assert all(float(c[0].val) == -float(c[2].val) < 0 == float(c[1].val) for c in scales)
+
+
+def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
+    a = stacked(3, 1, 1, 3, ("forward",))
+    b = replace(a, lines={s: {n: v.copy() for n, v in here.items()} for s, here in a.lines.items()})
+    b["i_t"][1, 0] = [np.nan, np.inf, 0.5]
+    book = opened(tmp_path, a, b)
+    sheet, first = book["Difference 0 forward"], columns_of(book, "Difference 0 forward")["i_t"]
+    assert [sheet.cell(7, first + j).value for j in range(3)] == [None, None, 0.5 - a["i_t"][1, 0, 2]]
+    summary = {row[1]: row[2:5] for row in book["Difference"].iter_rows(values_only=True)}
+    assert summary["i_t"] == (9, abs(0.5 - a["i_t"][1, 0, 2]), 2)
+    letter = openpyxl.utils.get_column_letter(columns_of(book, "Layer 0 forward A")["i_t"])
+    formula = openpyxl.load_workbook(tmp_path / "d.xlsx")["Difference 0 forward"].cell(7, first).value
+    assert formula == f"=IFERROR('Layer 0 forward B'!{letter}7-'Layer 0 forward A'!{letter}7,\"\")"
+
+
+def test_of_two_cells_the_lines_that_both_have_are_compared(tmp_path: Path) -> None:
+    a = stacked(3, 1, 1, 3, ("forward",))
+    weights = {n: w for n, w in a.parameters["0/forward"].items() if n[-1] != "f"}
+    b = lt.run(weights, a.x, cell={"kind": "lstm", "coupled": True})
+    book = opened(tmp_path, a, b)
+    names = columns_of(book, "Difference 0 forward")
+    assert "z_f" not in names
+    sheet = book["Difference 0 forward"]
+    for t, j in np.ndindex(3, 3):
+        assert sheet.cell(6 + t, names["c_t"] + j).value == b["c_t"][t, 0, j] - a["c_t"][t, 0, j]
+
+
+def test_what_does_not_fit_is_refused(
+    traces: tuple[Trace, Trace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CELLS", 3000)
+    with pytest.raises(TooLargeError, match=r"cells \(no spreadsheet .*; \.csv and \.parquet have no limit"):
+        lt.diff(*traces).save(tmp_path / "d.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_results_have_no_workbook(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"results are written as .*, not \.xlsx"):
+        lt.verify(stacked(2, 1, 1, 2)).save(tmp_path / "v.xlsx")
