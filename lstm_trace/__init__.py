@@ -29,6 +29,7 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.frame:dataset",
     "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",
     "trace.html": "lstm_trace.results.overview:html",
+    "trace.not_finite": "lstm_trace.trace.not_finite:first_not_finite",
     "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "states.units": "lstm_trace.tracking.units:units",
     "states.top": "lstm_trace.tracking.contexts:top",

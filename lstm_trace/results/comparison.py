@@ -111,6 +111,7 @@ def facts(result: Comparison) -> dict[str, Any]:
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
     found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
     units = _unit_table(result).facts()["rows"]
+    found["not_finite"] = [first and first.facts() for first in result.not_finite]
     return {**found, "notes": list(result.notes), "units": units, "output": output, "lines": lines}
 
 
@@ -135,6 +136,7 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
     first = result.first
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
+        yield from _not_finite(result, words)
     else:
         a, b = first.first_values
         t, row = first.first.t, first.first.b
@@ -142,12 +144,21 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
         called = words.word("diff.step", t=t, label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
+        yield from _not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=one.said(words)) for one in result.of_premises[:PREMISES])
     if (more := len(result.of_premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
     yield from (words.word("diff.note", note=remark.said(words)) for remark in result.remarks)
+
+
+def _not_finite(result: Comparison, words: Words) -> Iterator[str]:
+    """The first value of each side that is NaN or infinite, and what made it so."""
+    one, other = (first and first.said(words) for first in result.not_finite)
+    for side, what in (("both", one),) if one == other else (("a", one), ("b", other)):
+        if what:
+            yield words.word(f"diff.in.{side}", what=what)
 
 
 def _agreement(result: Comparison, words: Words) -> str:

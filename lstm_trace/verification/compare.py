@@ -28,6 +28,7 @@ from ..trace.address import Address
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
+from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
 from ..trace.window import arrays
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
@@ -82,7 +83,7 @@ class Comparison(Result):
     it that no value differs, where steps are padding: see `alignment.undecided`.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names: what the two
-    are called, if anything. drawing: makes its picture.
+    are called, if anything. drawing: makes its picture. not_finite: the first value of each that is NaN or infinite.
     """
 
     lines: tuple[LineDifference, ...]
@@ -102,6 +103,7 @@ class Comparison(Result):
     undecided: Remark | None = None
     names: Remark | None = None
     drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
+    not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
 
     @property
     def notes(self) -> tuple[str, ...]:
