@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any, NamedTuple, SupportsIndex
@@ -202,12 +201,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     for name in arguments:
         if name not in _PASSED:
             raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
-    kind = framework(model)
-    if not kind:
-        raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
-    names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
-    if not names:
-        raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
+    names, watching = watchable(model)
     traces = Traces()
     wrong: list[tuple[str, type[UserWarning]]] = []
 
@@ -220,18 +214,24 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
             wrong.append((f"{call.name or 'the LSTM'}: {first.said(words())}", NonFiniteWarning))
 
     watched = Watch(take)
-    with (watch_keras if kind == "keras" else watch_torch)(names, watched):
+    with watching(names, watched):
         yield traces
     try:
         for said, category in wrong:
             warnings.warn(said, category, stacklevel=3)
     finally:  # warnings may be turned into errors
-        watched.tell()
-    if not traces:
-        there = ", ".join(filter(None, names)) or "it"
-        compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
-        said = f"call the model itself within the block ({there} would be traced){compiled}"
-        raise MissingError(f"no LSTM was called: {said}")
+        watched.tell(names)
+
+
+def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], Watch], AbstractContextManager[None]]]:
+    """The LSTMs of a live model by name, and the function that watches them. Raises OptionError, MissingError."""
+    kind = framework(model)
+    if not kind:
+        raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
+    names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
+    if not names:
+        raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
+    return names, watch_keras if kind == "keras" else watch_torch
 
 
 #: Arguments of `Model.run` that `capture` passes on.

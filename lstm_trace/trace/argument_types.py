@@ -43,7 +43,10 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
         ("Callable[[Model], None] | None", "Progress | None", "Check | None"), ((Callable, NoneType), "a function")
     ),
 }
-KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in ("bool", "float", "int", "str")}
+KINDS |= {
+    f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1])
+    for name in ("bool", "float", "int", "str", "str | Path")
+}
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:

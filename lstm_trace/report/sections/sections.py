@@ -91,7 +91,7 @@ def blocks(shown: View) -> Iterator[Block]:
 def not_finite(shown: View) -> Iterator[Block]:
     """The first value that is NaN or infinite, and what made it so."""
     if (found := shown.trace.not_finite) is not None:
-        yield Para(marked(found.said(shown.words, "`")))
+        yield Para((*marked(found.said(shown.words, "`")), shown.words.table["stop"]))
 
 
 _BULLETS = ("- ", "* ")
