@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ..documents.formats import Report
     from ..documents.tables import LongTable
     from ..plot.figure import Figure
-    from ..trace.not_finite import NotFinite
     from ..view.view import View
 
 #: Maximum number of lines or units named in a sentence.
@@ -91,7 +89,7 @@ class Explanation(Finding):
         """The holds of the trace, its first value that is not finite, the findings, and whether the step is padding."""
         if held := remark_on_holds(self.trace, "explanation.held"):
             yield held.said(words)
-        if (first := self.not_finite) is not None:
+        if (first := self.trace.not_finite) is not None:
             yield first.said(words)
         yield from self.found(words)
         with suppress(MissingError):  # a sum, which excludes padding
@@ -101,13 +99,9 @@ class Explanation(Finding):
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
                     yield words.word("explanation.padding", t=t, b=b)
 
-    @cached_property
-    def not_finite(self) -> NotFinite | None:
-        """The first value of the trace that is NaN or infinite; None if all are finite."""
-        return self.trace.not_finite
-
     def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
-        return {**super()._facts(tables), "not_finite": self.not_finite and self.not_finite.facts()}
+        first = self.trace.not_finite
+        return {**super()._facts(tables), "not_finite": first and first.facts()}
 
     def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
         """The picture, drawn once per language. first: the number of the first step; 0 as in addresses."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array, word
+from ..base.arrays import Array, as_plain
 from ..cell.arithmetic import FORMATS, find
 from ..cell.lines import GatheredSum, Line, Operand, number
 from ..cell.network import GIVEN, Stage, X, counted_at_padding, forward_stages
 from ..cell.ops import OPS
 from .address import INITIAL, Address
-from .derived import GATHERED, term
+from .derived import GATHERED, derived_sums, held_throughout, term
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -86,9 +86,10 @@ class NotFinite(NamedTuple):
 
     def facts(self) -> dict[str, Any]:
         """The record as JSON holds it."""
-        operands = [{"name": name, "value": word(value)} for name, value in self.operands]
-        changed = {"address": str(self.address), "value": word(self.value), "operands": operands}
-        return {**self._asdict(), **changed, "missing": list(self.missing)}
+        found: dict[str, Any] = as_plain(
+            {**self._asdict(), "address": str(self.address), "operands": dict(self.operands)}
+        )
+        return found
 
 
 @np.errstate(all="ignore")
@@ -218,19 +219,18 @@ def _places(line: Line, rows: dict[Operand, Array], j: int) -> dict[Operand, tup
 
 
 def _of_sum(trace: Trace, stage: Stage, one: GatheredSum, counts: _Counts) -> NotFinite:
-    """The record of the first entry of a sum over steps; all lines are finite. operands: of the largest term."""
+    """The record of the first entry of a sum over steps; all lines are finite. operands: the largest of each factor."""
     values, dtype = trace.sums[stage.scope][one.name], trace.header.dtype
     entry = tuple(np.argwhere(~np.isfinite(values))[0].tolist())
     address, value = Address(one.name, stage.layer, stage.direction, unit=entry), float(values[entry])
     found = NotFinite(address, value, GATHERED, "unrecorded", (), (), None, dtype, *counts)
-    factors: dict[str, Any] = {name: term(trace, stage.scope, name, slice(None)) for name in one.reads}
-    if missing := tuple(name for name, factor in factors.items() if factor is None):
+    if missing := tuple(name for name in one.reads if not held_throughout(trace, stage.scope, name)):
         return found._replace(missing=missing)
-    columns = [[factors[name][..., i] for name, i in zip(names, entry, strict=False)] for names in one.terms]
-    products = np.stack([np.multiply.reduce(column) for column in columns])
-    if math.isfinite(total := float(products.sum(dtype=dtype))):
-        return found._replace(cause="foreign", expected=total)
-    n, t, b = np.unravel_index(int(np.argmax(np.nan_to_num(np.abs(products)))), products.shape)
-    named = zip(one.terms[n], entry, columns[n], strict=False)
-    operands = tuple((f"{trace.span[t]}/{b}/{name}[{i}]", float(column[t, b])) for name, i, column in named)
-    return found._replace(cause="cancelled" if math.isnan(total) else "overflow", operands=operands)
+    again = float(derived_sums(trace, stage.scope, [one])[one.name].value[entry])
+    if math.isfinite(again):
+        return found._replace(cause="foreign", expected=again)
+    places = [place for names in one.terms for place in zip(names, entry, strict=False)]
+    factors = [np.asarray(term(trace, stage.scope, name, slice(None)))[..., i].ravel() for name, i in places]
+    largest = (float(factor[np.argmax(np.abs(factor))]) for factor in factors)
+    operands = tuple((f"{name}[{i}]", size) for (name, i), size in zip(places, largest, strict=True))
+    return found._replace(cause="cancelled" if math.isnan(again) else "overflow", operands=operands)

@@ -197,11 +197,11 @@ def test_partial_sums_that_overflow_both_ways() -> None:
 
 
 def test_a_gradient_that_overflows_as_a_sum() -> None:
-    """Each term is 1e308; that of step 1, which is the largest, is named."""
+    """Each term is 1e308; the largest of each factor is named."""
     trace = lt.run({"W": [[1.0]]}, [[1e150], [1.5e150], [1e150]], cell={"equations": "y_t = W @ x_t\noutput: y_t"})
     found = known(lt.backward(trace, output=[[1e158], [1e158], [1e158]]))
     assert (str(found.address), found.op, found.cause) == ("0/adjoint-forward/d_W[0,0]", "gathered", "overflow")
-    assert found.operands == (("1/0/d_y_t[0]", 1e158), ("1/0/x_t[0]", 1.5e150))
+    assert found.operands == (("d_y_t[0]", 1e158), ("x_t[0]", 1.5e150))
     assert (found.bad, found.output) == (1, "finite")
     changed = lt.backward(lt.run({"W": [[1.0]]}, [[2.0]], cell={"equations": "y_t = W @ x_t"}), of="y_t[0]")
     changed.sums["0/adjoint-forward"]["d_W"][:] = np.nan
