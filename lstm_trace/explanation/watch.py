@@ -88,8 +88,6 @@ class Watching(Watch):
         """Keep a call by reference, and have PyTorch add the gradients of what it returned."""
         kept = _Kept(call, _version(call), {})
         for at, one in enumerate(_tensors(call.returned)):
-            if getattr(one, "is_meta", False):  # Keras only infers shapes
-                return
             if call.end is None and getattr(one, "requires_grad", False):
                 one.register_hook(partial(kept.gradients.__setitem__, at))
         most = CALLS if call.end is None else CELL_CALLS
@@ -172,21 +170,22 @@ class Watching(Watch):
                 trace = backward(trace, **{name: as_array(one) for name, one in weights if one is not None})
         except (LstmTraceError, KeyError) as error:
             parts += [f"its call cannot be replayed: {error}"] if trace is None else []
-        if trace is not None and (first := trace.not_finite) is not None:
+        first = None if trace is None else trace.not_finite
+        if first is not None:
             parts.append(first.said(words()))
         parts = parts or ["a value that it returned is not finite"]
         if trace is not None and self._save is not None:
             path = Path(self._save)
             path = path.with_stem(f"{path.stem}-{len(self.alarms) + 1}") if self.alarms else path
             trace.save(path)
-            parts.append(f"saved to {path} (lstm-trace report {path})")
+            steps = "" if first is None or first.address.t is None else f" --steps {first.address.t}"
+            parts.append(f"saved to {path} (lstm-trace report {path}{steps})")
         alarm = Alarm(kind, self.steps, module, "; ".join(parts), trace, path)
         self.alarms.append(alarm)
         text = f"step {self.steps} of training, {module or 'the LSTM'}: {alarm.sentence}"
         if not self._stop:
             warnings.warn(text, WatchWarning, stacklevel=2)
             return
-        self._calls.clear()
         stopped = StoppedError(text)
         stopped.alarm = alarm
         raise stopped

@@ -174,6 +174,34 @@ def test_bounds_that_are_not_reached() -> None:
     assert not list(Path().iterdir())
 
 
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_squares_that_overflow_or_vanish_are_no_alarm(scale: float) -> None:
+    """In float32 the norm of such a gradient, whose squares are summed, is inf or 0."""
+    with lt.watch(model := Model()) as found:
+        train(model, steps=1, lr=0.0, scale=scale)
+    assert not found.alarms
+
+
+def test_a_sample_is_one_sequence_without_its_padding() -> None:
+    """Of step 4 of training sequence 1 of 3, of at most 256 steps."""
+    draw = np.random.default_rng(0)
+    x, h0, c0 = draw.normal(size=(300, 3, 2)), draw.normal(size=(2, 3, 4)), draw.normal(size=(2, 3, 5))
+    mask = draw.uniform(size=(3, 300)) < 0.5
+    states = {"h0": h0, "c0": c0}
+    for more, expected in (
+        ({"x": x}, x[:256, 1]), ({"x": x.swapaxes(0, 1), "batch_first": True}, x[:256, 1]),
+        ({"x": x, "lengths": [300, 7, 9]}, x[:7, 1]),
+        ({"x": x.swapaxes(0, 1), "batch_first": True, "mask": mask}, x[mask[1], 1][:256]),
+    ):  # fmt: skip
+        found = watching._one({**states, **more}, 4)  # type: ignore[arg-type, dict-item]
+        np.testing.assert_array_equal(found["x"], expected)
+        np.testing.assert_array_equal(found["h0"], h0[:, 1])
+        np.testing.assert_array_equal(found["c0"], c0[:, 1])
+    alone = watching._one({"x": x[:, 0], "h0": h0[:, 0], "c0": None}, 4)
+    np.testing.assert_array_equal(alone["x"], x[:256, 0])
+    assert alone.keys() == {"x", "h0"}
+
+
 @pytest.mark.parametrize(("plant", "line"), [("bias", "f_t"), ("weights", "i_t")])
 def test_units_that_are_all_saturated(plant: str, line: str) -> None:
     def planted(n: int, model: Any, _: Any) -> None:
