@@ -89,6 +89,7 @@ docs: .venv/docs ## the documentation as a site, in build/docs
 bench: .venv/frameworks ## speed against the peers, as ratios
 	$(BIN)/python benchmarks/lstm.py
 	$(BIN)/python benchmarks/figures.py
+	$(BIN)/python benchmarks/watch.py
 
 .venv/core: pyproject.toml
 	@echo 'Installing into .venv: numpy, pandas and a few smaller packages; usually less than a minute.' >&2

@@ -32,6 +32,7 @@ conveniences.AT |= {
     "trace.html": "lstm_trace.results.overview:html",
     "comparison.to_frame": "lstm_trace.results.comparison:to_frame",
     "comparison.lines_frame": "lstm_trace.results.comparison:lines_frame",
+    "trace.not_finite": "lstm_trace.trace.not_finite:first_not_finite",
     "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "states.units": "lstm_trace.tracking.units:units",
     "states.top": "lstm_trace.tracking.contexts:top",

@@ -16,6 +16,7 @@ from .base.arrays import describe
 from .base.remark import Remark
 from .errors import LstmTraceError, OptionError
 from .explanation.profile import profile
+from .explanation.watch import watch
 from .languages.strings import words
 from .mistakes.identify import Identification, identify as search_readings
 from .model.capture import Traces, capture
@@ -369,5 +370,5 @@ __all__ = [
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
     "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
     "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem",
-    "profile", "run", "secants", "sheet", "train", "verify", "with_tokens",
+    "profile", "run", "secants", "sheet", "train", "verify", "watch", "with_tokens",
 ]  # fmt: skip

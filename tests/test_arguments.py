@@ -34,7 +34,7 @@ PASSED: dict[str, tuple[Callable[..., Any], ...]] = {
 FITTING: dict[str, Any] = {
     **ONE, "trace": T, "a": T, "b": T, "of": "1/h_t[0]", "source": ONE, "weights": ONE, "x": X, "y": T.output,
     "edits": {"0/forward/W_xi[0,0]": 0.5}, "traces": [T], "cell": "lstm", "name": "h_t", "scope": "0/forward", "t": 0,
-    "text": "1/h_t[0]", "address": "1/h_t[0]", "line": "h_t", "values": X, "x_t": [1.0, 2.0, 3.0],
+    "text": "1/h_t[0]", "address": "1/h_t[0]", "line": "h_t", "values": X, "model": object(), "x_t": [1.0, 2.0, 3.0],
     **{name: [0.5, 0.5] for name in ("f_t", "i_t", "o_t", "c_t", "c_tilde", "h_prev", "c_prev")},
 }  # fmt: skip
 #: What no argument can be.

@@ -1,4 +1,4 @@
-"""The activity of units over a whole trace: saturation, half-life, statistics, and the first non-finite value.
+"""The activity of units over a whole trace: saturation, half-life, statistics.
 
 Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
 above `high`; tanh, which ranges from -1 to 1, is first rescaled to the range from 0 to 1.
@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line
 from ..cell.network import Stage, layer_and_direction
-from ..cell.ops import OPS
 from ..engine.plan_choice import pieces
 from ..errors import MissingError, OptionError
-from ..trace.address import Address
 from ..trace.held import plain
 from ..trace.trace import Trace
 from .memory import Recurrence, kept as kept_at, recurrences, values_of
@@ -119,22 +116,11 @@ class Activity(NamedTuple):
 COLUMNS = ("layer", "direction", *Activity._fields[1:])
 
 
-class NotFinite(NamedTuple):
-    """The first value, in order of computation, that is NaN or infinite, and its operands."""
-
-    address: Address
-    value: float
-    op: str
-    operands: tuple[tuple[str, float], ...]
-    premise: bool  # whether an operand that is a premise is itself not finite
-
-
 @dataclass(frozen=True)
 class Behaviour:
-    """Every unit's activity, and the first value that is not finite, if any."""
+    """Every unit's activity."""
 
     units: tuple[Activity, ...]
-    not_finite: NotFinite | None
     low: float
     high: float
 
@@ -152,7 +138,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
     if not 0 <= low < high <= 1:
         raise OptionError(f"the thresholds must satisfy 0 <= low < high <= 1; found {low} and {high}")
     units = tuple(_activities(trace, low, high, slice(None) if batch is None else slice(batch, batch + 1)))
-    return Behaviour(units, first_not_finite(trace), low, high)
+    return Behaviour(units, low, high)
 
 
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
@@ -178,40 +164,6 @@ def keeping(stage: Stage) -> set[str]:
     """Names of the lines that multiply a carried state in the sum that replaces it."""
     rules = recurrences(stage, stage.cell.by_name)
     return {gate for _, rule in rules for _, gate in rule.keeps if isinstance(gate, str)}
-
-
-def first_not_finite(trace: Trace) -> NotFinite | None:
-    """The first value, in order of computation, that is NaN or infinite; None if all are finite."""
-    for stage in trace.stages:
-        recorded = trace.lines.get(stage.scope, {})
-        bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
-        steps = np.flatnonzero(np.any(list(bad.values()), axis=0)) if bad else np.empty(0, int)
-        if steps.size:
-            t = int(steps[-1] if stage.backwards else steps[0])
-            line = next(line for line in stage.cell.lines if line.name in bad and bad[line.name][t])
-            return _described(trace, stage, line, t)
-    return None
-
-
-def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
-    values = trace.lines[stage.scope][line.name][t]
-    b, j = np.argwhere(~np.isfinite(values))[0].tolist()
-    found: dict[str, float] = {}
-    for name in line.reads:
-        operand = trace.operand(stage.scope, name, slice(t, t + 1))
-        if operand is None:
-            continue
-        row = operand[0, b] if np.ndim(operand) == 3 else operand
-        if np.ndim(row) == 2:
-            row = row[j] if line.op == "matvec" else row[:, j]
-        if line.op == "slice":
-            row = OPS["slice"].array([row], line.constants)
-        whole = OPS[line.op].width not in ("same", "slice") or row.shape[0] == 1
-        at = np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)) if whole else j
-        found[name] = float(row[at])
-    premise = any(name not in stage.cell.by_name and not np.isfinite(worst) for name, worst in found.items())
-    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
-    return NotFinite(address, float(values[b, j]), line.op, tuple(found.items()), premise)
 
 
 class LineStatistics(NamedTuple):

@@ -23,7 +23,8 @@ from .memory import Recurrence, recurrences
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .activity import Activity, Kept, LineStatistics, Moves, NotFinite
+    from ..trace.not_finite import NotFinite
+    from .activity import Activity, Kept, LineStatistics, Moves
 
 #: Minimum number of steps per different token: with fewer, tokens seem to determine values by chance.
 SPARE = 10
@@ -263,7 +264,7 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     parts = tuple(_part(whole, stage, rows, found.units) for stage in stages)
     lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
     longest, batch_rows = foreseen(trace.valid[:, rows]), range(trace.batch)[rows]
-    return Profile(trace, parts, batch_rows, int(valid.sum()), longest, lacking, found.not_finite)
+    return Profile(trace, parts, batch_rows, int(valid.sum()), longest, lacking, whole.not_finite)
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from inspect import signature
 from threading import Lock, RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import Faults, LstmTraceError, OptionError, counted
+from ..errors import Faults, LstmTraceError, MissingError, OptionError, counted
 from ..weights.live_modules import as_array, from_live, halves, lstm_cells, precision, unpacked, weights_of
 from ..weights.read import Found
 
@@ -38,11 +39,27 @@ class NoNumbersError(OptionError):
     """A tensor has no numbers yet: the call only infers shapes, or is being compiled."""
 
 
+class WatchedCall(NamedTuple):
+    """One call as it happens, by reference.
+
+    process: makes it a `ModuleCall`, or a step of one, which `end` completes (an LSTMCell in a loop).
+    """
+
+    name: str
+    module: Any
+    read: Any
+    returned: Any
+    process: Callable[[], None]
+    end: Callable[[], None] | None = None
+
+
 class Watch:
     """Receives the calls, from any thread. Errors on our side are noted and raised at the end of the block.
 
-    The model's own forward pass is not interrupted.
+    The model's own forward pass is not interrupted, except by the errors that `passes` names.
     """
+
+    passes: tuple[type[Exception], ...] = ()
 
     def __init__(self, take: Callable[[ModuleCall], None]) -> None:
         self._take = take
@@ -52,8 +69,12 @@ class Watch:
         self._taken: set[str] = set()
         self._empty: dict[str, NoNumbersError] = {}
 
+    def receive(self, watched: WatchedCall) -> None:
+        """Process one call now, while its tensors are as the module left them."""
+        watched.process()
+
     def take(self, call: ModuleCall) -> None:
-        """Receive one call."""
+        """Receive one call that was processed."""
         self._take(call)
         self._taken.add(call.name)
 
@@ -63,6 +84,8 @@ class Watch:
         with self._lock:
             try:
                 yield
+            except self.passes:
+                raise
             except NoNumbersError as error:
                 self._empty[name] = error
             except Exception as error:
@@ -76,8 +99,8 @@ class Watch:
         with self.faults.gather():  # each only once, however many calls
             raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
 
-    def tell(self) -> None:
-        """Raise the noted errors, or do nothing.
+    def tell(self, names: Collection[str]) -> None:
+        """Raise the noted errors, or MissingError if no module, of these names, was called; or do nothing.
 
         Calls without numbers are reported only if there was no other call: Keras makes some when a model is built.
         """
@@ -85,12 +108,22 @@ class Watch:
             if name not in self._taken:
                 self._note(name, OptionError(*error.problems))
         self.faults.tell(self.cause)
+        if not self._taken:
+            there = ", ".join(filter(None, names)) or "it"
+            compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
+            said = f"call the model itself within the block ({there} would be traced){compiled}"
+            raise MissingError(f"no LSTM was called: {said}")
+
+
+def outside(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of ours that torch.compile must leave alone, if it is active around us."""
+    dynamo = sys.modules.get("torch._dynamo")
+    return function if dynamo is None else dynamo.disable(function)
 
 
 def aside(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a function of ours that torch.compile must leave alone, if it is active around us."""
-    dynamo = sys.modules.get("torch._dynamo")
-    return (function if dynamo is None else dynamo.disable(function))(*args)
+    """Call such a function."""
+    return outside(function)(*args)
 
 
 def uncompiled(function: Any) -> None:
@@ -100,7 +133,7 @@ def uncompiled(function: Any) -> None:
     """
     frames = sys.modules.get("torch._dynamo.eval_frame")
     if frames is not None:
-        for one in (function, aside):
+        for one in (function, aside, outside):
             frames.skip_code(one.__code__)
 
 
@@ -121,30 +154,38 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
         name = names[id(module)]
         with watched.noting(name):
             if loop := loops.get(id(module)):
-                loop.take(*call)
+                watched.receive(WatchedCall(name, module, call[:-1], call[-1], partial(loop.take, *call), loop.end))
             else:
-                watched.take(_sequence(module, name, *call))
+                process = partial(_taken, watched, _sequence, module, name, *call)
+                watched.receive(WatchedCall(name, module, call[:-1], call[-1], process))
+
+    # made once, as it takes as long as all that a watch does in a small call: 30 µs
+    quiet = cache(lambda loaded: outside(take))
 
     def hook(module: Any, args: Any, *more: Any) -> None:
         if id(module) not in names or len(more) < 2:  # kwargs are missing if another thread has just ended this block
             return
         if not torch.compiler.is_compiling():  # while compiling there are no numbers
-            aside(take, module, args, *more)
+            quiet("torch._dynamo" in sys.modules)(module, args, *more)
 
     uncompiled(hook)
     handle = torch.nn.modules.module.register_module_forward_hook(hook, with_kwargs=True)
     # torch.compile warns that such hooks are called once more for wrapped modules; none of ours reacts to that
     about = f"Using `torch.compile.module.` when there are global hooks(?#{id(names)})"  # one filter per block
     warnings.filterwarnings("ignore", about)
-    quiet = warnings.filters[0]
+    silent = warnings.filters[0]
     try:
         yield
         for loop in loops.values():
             loop.end()
     finally:
         handle.remove()
-        if quiet in warnings.filters:
-            warnings.filters.remove(quiet)  # type: ignore[attr-defined]
+        if silent in warnings.filters:
+            warnings.filters.remove(silent)  # type: ignore[attr-defined]
+
+
+def _taken(watched: Watch, make: Callable[..., ModuleCall], *call: Any) -> None:
+    watched.take(make(*call))
 
 
 def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -311,7 +352,8 @@ class _Watched:
         """Process the returned values."""
         for name, watched, given, states in seen:
             with watched.noting(name):
-                watched.take(_call(self._layer, name, given, states, output))
+                process = partial(_taken, watched, _call, self._layer, name, given, states, output)
+                watched.receive(WatchedCall(name, self._layer, list(given.values()), output, process))
 
 
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
@@ -319,7 +361,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     states = given.get("initial_state")
     if states is None:
         states = [half.states for half in halves(layer).values() if half.stateful and half.states]
-    return [_numbers(state, layer).copy() for state in _flat(states)] or None
+    return [numbers_in(state, layer.name).copy() for state in _flat(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> ModuleCall:
@@ -327,10 +369,10 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     cells = [cell for half in parts.values() for cell in lstm_cells(half)]
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
-    x = _numbers(next(iter(given.values())), layer)
+    x = numbers_in(next(iter(given.values())), layer.name)
     mask, *_ = _flat(given.get("mask")) or [None]
     if mask is not None:  # (B, T); Keras also accepts (B, T, 1), and any nonzero value as true
-        mask = _numbers(mask, layer).astype(bool)
+        mask = numbers_in(mask, layer.name).astype(bool)
         mask = mask[..., 0] if mask.ndim == 3 else mask
     arguments = {"x": x, "mask": mask, "batch_first": True}
     if states is not None:  # h and c of each cell or direction
@@ -346,7 +388,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """The values that the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(value, layer) for value in _flat(output)]
+    values = [numbers_in(value, layer.name) for value in _flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two separate outputs
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     name = "h" if first.return_sequences else "last h"
@@ -366,11 +408,11 @@ def _flat(values: Any) -> list[Any]:
     return found
 
 
-def _numbers(value: Any, layer: Any) -> Any:
+def numbers_in(value: Any, name: str) -> Any:
     """The numbers of a tensor. Raises OptionError if it has none yet, in a compiled call."""
     try:
         return np.asarray(as_array(value))
     except Exception as error:
-        said = f"{layer.name}: its input has no numbers yet ({type(error).__name__})"
+        said = f"{name}: its input has no numbers yet ({type(error).__name__})"
         instead = "call the model itself, model(x), not model.predict(x) or a compiled function"
         raise NoNumbersError(f"{said}; {instead}") from None

@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from ..base.arrays import describe
 from ..errors import MissingError, OptionError, nearest
+from ..languages.strings import words
 from ..trace.trace import Trace
 from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .build import prepare_found
@@ -150,6 +150,10 @@ class DisagreementWarning(UserWarning):
     """A trace and the framework's own result differ by more than rounding explains."""
 
 
+class NonFiniteWarning(UserWarning):
+    """A value of a trace is NaN or infinite."""
+
+
 class Traces(list[Trace]):
     """The traces in the order of the calls; `traces["encoder"]` is that of the module with this name."""
 
@@ -188,7 +192,7 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
         MissingError: if the model has no LSTM, or none was called.
         OptionError: for other arguments; at the end of the block, for calls that could not be traced (active dropout,
             compiled calls). The traces of all other calls are available. A difference that rounding does not explain
-            issues a DisagreementWarning.
+            issues a DisagreementWarning, a value that is NaN or infinite a NonFiniteWarning.
 
         with lt.capture(model) as traces:
             model(batch)
@@ -197,34 +201,37 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
     for name in arguments:
         if name not in _PASSED:
             raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
+    names, watching = watchable(model)
+    traces = Traces()
+    wrong: list[tuple[str, type[UserWarning]]] = []
+
+    def take(call: ModuleCall) -> None:
+        trace, found = traced(call, arguments)
+        traces.append(trace)
+        if found.agrees is False:
+            wrong.append((f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning))
+        if (first := trace.not_finite) is not None:
+            wrong.append((f"{call.name or 'the LSTM'}: {first.said(words())}", NonFiniteWarning))
+
+    watched = Watch(take)
+    with watching(names, watched):
+        yield traces
+    try:
+        for said, category in wrong:
+            warnings.warn(said, category, stacklevel=3)
+    finally:  # warnings may be turned into errors
+        watched.tell(names)
+
+
+def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], Watch], AbstractContextManager[None]]]:
+    """The LSTMs of a live model by name, and the function that watches them. Raises OptionError, MissingError."""
     kind = framework(model)
     if not kind:
         raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
     names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
     if not names:
         raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
-    traces = Traces()
-    wrong: list[str] = []
-
-    def take(call: ModuleCall) -> None:
-        trace, found = traced(call, arguments)
-        traces.append(trace)
-        if found.agrees is False:
-            wrong.append(f"{call.name or 'the LSTM'}: {found.sentence}")
-
-    watched = Watch(take)
-    with (watch_keras if kind == "keras" else watch_torch)(names, watched):
-        yield traces
-    try:
-        for said in wrong:
-            warnings.warn(said, DisagreementWarning, stacklevel=3)
-    finally:  # warnings may be turned into errors
-        watched.tell()
-    if not traces:
-        there = ", ".join(filter(None, names)) or "it"
-        compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
-        said = f"call the model itself within the block ({there} would be traced){compiled}"
-        raise MissingError(f"no LSTM was called: {said}")
+    return names, watch_keras if kind == "keras" else watch_torch
 
 
 #: Arguments of `Model.run` that `capture` passes on.
@@ -234,11 +241,13 @@ _PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
 def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     """The trace of one call, with the agreement in its header."""
     given = {key: value for key, value in call.arguments.items() if value is not None}
-    trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
+    prepared = partial(
+        prepare_found, options=call.options, allow_nonfinite=True
+    )  # the module itself accepts such weights
+    trace = prepared(call.found, title=call.name).run(**given, **arguments)
     runs = {} if arguments else {trace.header.dtype: results(trace, call.returned)}
     for dtype in {"float32", "float64"} - runs.keys():
-        again = prepare_found(call.found, options=call.options, dtype=dtype)
-        runs[dtype] = results(again.run(**given), call.returned)
+        runs[dtype] = results(prepared(call.found, dtype=dtype).run(**given), call.returned)
     axis = 1 if trace.header.batched and trace.header.batch_first else 0
     timed = {name for name in call.returned if name in ("h", "h forward", "h reverse")}
 
@@ -269,7 +278,8 @@ def _rounded(call: ModuleCall, given: Mapping[str, Any], rng: np.random.Generato
 
     found = replace(call.found, weights={name: off(values) for name, values in call.found.weights.items()})
     run = {name: off(value) if name in ("x", "h0", "c0") else value for name, value in given.items()}
-    return results(prepare_found(found, options=call.options, dtype="float64").run(**run), call.returned)
+    again = prepare_found(found, options=call.options, dtype="float64", allow_nonfinite=True)
+    return results(again.run(**run), call.returned)
 
 
 _MERGED: dict[str, Callable[[Any, Any], Any]] = {

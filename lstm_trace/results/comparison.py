@@ -137,6 +137,7 @@ def facts(result: Comparison) -> dict[str, Any]:
     found = {"same": result.same, "verdict": result.verdict, "sentences": list(sentences(result, strings()))}
     units = _unit_table(result).facts()["rows"]
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
+    found["not_finite"] = [first and first.facts() for first in result.not_finite]
     premises, notes = list(result.premises), list(result.notes)
     return {**found, "premises": premises, "notes": notes, "units": units, "output": output, "lines": lines}
 
@@ -165,6 +166,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     first, premises, remarks = result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
+        yield from _not_finite(result, words)
     else:
         a, b = first.first_values
         t, row = first.first.t, first.first.b
@@ -172,6 +174,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         called = words.word("diff.step", t=t, label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
+        yield from _not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         if result.changes is not None and result.changes.differences:
             if changed:
@@ -183,6 +186,14 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     if (more := len(premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
     yield from (words.word("diff.note", note=remark.said(words)) for remark in remarks)
+
+
+def _not_finite(result: Comparison, words: Words) -> Iterator[str]:
+    """The first value of each side that is NaN or infinite, and what made it so."""
+    one, other = (first and first.said(words) for first in result.not_finite)
+    for side, what in (("both", one),) if one == other else (("a", one), ("b", other)):
+        if what:
+            yield words.word(f"diff.in.{side}", what=what)
 
 
 def _agreement(result: Comparison, words: Words) -> str:

@@ -31,7 +31,7 @@ FROM = 0.01
 
 def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     """`verification.compare`, extended by the units that differ and the effect on the output."""
-    found = compare(a, b, tolerance)
+    found = replace(compare(a, b, tolerance), not_finite=(a.not_finite, b.not_finite))
     if found.first is None:
         return found
     a, b = side_by_side(a, b)

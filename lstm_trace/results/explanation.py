@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..documents.formats import Report
+    from ..documents.tables import LongTable
     from ..plot.figure import Figure
     from ..view.view import View
 
@@ -87,9 +88,11 @@ class Explanation(Finding):
         return None
 
     def sentences(self, words: Words) -> Iterator[str]:
-        """The holds of the trace, the findings, and whether the value is at a padded step."""
+        """The holds of the trace, its first value that is not finite, the findings, and whether the step is padding."""
         if held := remark_on_holds(self.trace, "explanation.held"):
             yield held.said(words)
+        if (first := self.trace.not_finite) is not None:
+            yield first.said(words)
         yield from self.found(words)
         with suppress(MissingError):  # a sum, which excludes padding
             if self.of is not None and self.trace.padded:
@@ -97,6 +100,10 @@ class Explanation(Finding):
                 t, b = address.t, address.b
                 if t is not None and b is not None and not self.trace.valid[self.trace.index(t), b, 0]:
                     yield words.word("explanation.padding", t=t, b=b)
+
+    def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
+        first = self.trace.not_finite
+        return {**super()._facts(tables), "not_finite": first and first.facts()}
 
     def panels(self, language: str = "en", first: Literal[0, 1] = 0) -> Figure | None:
         """The picture, drawn once per language. first: the number of the first step; 0 as in addresses."""

@@ -1,4 +1,4 @@
-"""Behaviour of gates: saturation, units that are always saturated, half-lives, and the first non-finite value."""
+"""Behaviour of gates: saturation, units that are always saturated, half-lives."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def gates(
     low: Annotated[float, Option(least=0, most=1)] = LOW,
     high: Annotated[float, Option(least=0, most=1)] = HIGH,
 ) -> GatesExplanation:
-    """Saturation and half-life of every gate, units that are always saturated, and the first non-finite value.
+    """Saturation and half-life of every gate, and units that are always saturated.
 
     Args:
         low: Values below this are left-saturated (0.1).
@@ -55,11 +55,7 @@ class GatesExplanation(Explanation):
         return words.word("gates.title")
 
     def found(self, words: Words) -> Iterator[str]:
-        """The first value that is not finite; for each gate its saturation, and how long it keeps its state."""
-        if (first := self.behaviour.not_finite) is not None:
-            operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
-            facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands, "op": first.op}
-            yield words.word("gates.infinite" if first.premise else "gates.overflow", **facts)
+        """For each gate its saturation, and how long it keeps its state."""
         for (scope, line), units in by_key(((unit.scope, unit.line), unit) for unit in self.behaviour.units).items():
             names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
             left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))

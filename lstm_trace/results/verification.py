@@ -43,7 +43,8 @@ def facts(result: Verification) -> dict[str, Any]:
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
     unsure = [{**one._asdict(), "what": in_words(one.what, strings())} for one in result.unknown]
     rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
-    return {"verdict": result.verdict, "sentences": list(sentences(result, strings())), **counts, **rest}
+    first = {"not_finite": result.not_finite and result.not_finite.facts()}
+    return {"verdict": result.verdict, "sentences": list(sentences(result, strings())), **counts, **rest, **first}
 
 
 def _failures(result: Verification) -> LongTable:
@@ -64,6 +65,9 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     """
     values = words.count("counted.values", result.verified)
     yield words.word(f"verification.{result.verdict}", values=values, n=words.number(result.failed))
+    first = result.not_finite
+    if first is not None and first.address not in [failure.address for failure in result.failures]:
+        yield first.said(words)
     for failure in result.failures[:most]:
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=words.number(failure.values - 1))
@@ -77,9 +81,14 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         yield words.word("verification.more")
     if said := hint(result.suspects, words):
         yield words.word("verification.hint", hint=said)
-    for one in result.unknown[:LISTED]:
+    unbounded, rest = ([one for one in result.unknown if (one.kind == "bound") is kind] for kind in (True, False))
+    for one in unbounded[:1]:
+        several = ".several" if len(unbounded) > 1 else ""
+        count = words.number(len(unbounded))
+        yield words.word(f"verification.unknown{several}", place=one.place, reason=one.why(words), n=count)
+    for one in rest[:LISTED]:
         yield words.word("verification.unknown", place=one.place, reason=one.why(words))
-    if (more := len(result.unknown) - LISTED) > 0:
+    if (more := len(rest) - LISTED) > 0:
         yield words.word("verification.unknown.more", n=words.number(more))
     for scope, some in by_key(map(scope_and_name, result.premises or [words.word("none")])).items():
         names = ", ".join(some).replace(SUPPLIED, words.word("verification.supplied"))

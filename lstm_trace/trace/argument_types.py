@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
 }
 KINDS |= {
     f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1])
-    for name in ("bool", "float", "int", "str", "str | Path | IO[Any]")
+    for name in ("bool", "float", "int", "str", "str | Path", "str | Path | IO[Any]")
 }
 
 

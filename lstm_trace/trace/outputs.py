@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ..documents.formats import Report
     from ..plot.plots import Plots
+    from .not_finite import NotFinite
 
 
 @checked
@@ -70,6 +71,12 @@ class TraceOutputs:
     def plot(self) -> Plots:
         """Draw pictures: `trace.plot()` shows gates and states over time (see `plot.plots.Plots`)."""
         found: Plots = conveniences.call("trace.plot", self)
+        return found
+
+    @property
+    def not_finite(self) -> NotFinite | None:
+        """The first value that is NaN or infinite, and what made it so; None if all are finite (docs/nonfinite.md)."""
+        found: NotFinite | None = conveniences.call("trace.not_finite", self)
         return found
 
     def to_frame(

@@ -29,6 +29,7 @@ from ..trace.address import Address
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
+from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
 from ..trace.window import arrays
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
@@ -84,7 +85,8 @@ class Comparison(Result):
     changes, units, output: what was changed, which units differ, the furthest first, and what becomes of the output;
     `lt.diff` and `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names:
     what the two are called, if anything. drawing: makes its picture. sides: a and b, cut to the steps and rows that
-    both have. shape: of the table of their values, if none is given.
+    both have. shape: of the table of their values, if none is given. not_finite: the first value of each that is NaN or
+    infinite.
     """
 
     more = MappingProxyType({".xlsx": "xlsx"})
@@ -109,6 +111,7 @@ class Comparison(Result):
     drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
     sides: tuple[Trace, ...] = field(default=(), compare=False)
     shape: str = "long"
+    not_finite: tuple[NotFinite | None, NotFinite | None] = (None, None)
 
     @property
     def notes(self) -> tuple[str, ...]:

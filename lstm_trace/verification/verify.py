@@ -29,6 +29,7 @@ from ..languages.strings import Words, words
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import held_throughout, on_one_thread, sizes
+from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
 from ..trace.window import arrays, beside, between, names, rows
 from .culprits import Failing, Failure, culprits, recorded_sums, suspects
@@ -74,7 +75,7 @@ def hint(suspects: Sequence[str], words: Words) -> str:
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 
-    suspects: the premises shared by several failing lines.
+    suspects: the premises shared by several failing lines. not_finite: the first value that is NaN or infinite.
     """
 
     verified: int
@@ -83,6 +84,7 @@ class Verification(Result):
     unknown: tuple[Unknown, ...]
     premises: tuple[str, ...]
     suspects: tuple[str, ...] = ()
+    not_finite: NotFinite | None = None
 
     @property
     def hint(self) -> str:
@@ -140,7 +142,8 @@ def verify(trace: Trace) -> Verification:
     judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
     failures = tuple(culprits(trace, judged.failing))
     counts = judged.verified, judged.failed
-    return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), suspects(trace, failures))
+    shared, given = suspects(trace, failures), tuple(premises(trace))
+    return Verification(*counts, failures, tuple(judged.unknown), given, shared, first_not_finite(trace))
 
 
 def first_failure(trace: Trace) -> Failure | None:

@@ -115,12 +115,12 @@ def test_gate_statistics_by_hand() -> None:
 
 def test_the_first_value_that_is_not_finite() -> None:
     weights = {f"W_{a}{g}": np.full((2, 2), 1e200) for a in "xh" for g in "ifco"}
-    found = behaviour(lt.run(weights, [[1.0, 0.0], [1e200, 1e200]])).not_finite
+    found = lt.run(weights, [[1.0, 0.0], [1e200, 1e200]]).not_finite
     assert found is not None
     assert str(found.address) == "0/forward/1/0/W_xi @ x_t[0]"
-    assert found.operands == (("W_xi", 1e200), ("x_t", 1e200))
-    assert not found.premise
-    assert behaviour(traced({})).not_finite is None
+    assert found.operands == (("W_xi[0,0]", 1e200), ("x_t[0]", 1e200))
+    assert found.cause == "overflow"
+    assert traced({}).not_finite is None
 
 
 #: Row 0: padding in front and a gap; row 1: no valid step.

@@ -138,7 +138,7 @@ def test_what_is_missing_is_said() -> None:
     assert "half-life" not in report
     assert all(row[2].endswith("]") for row in table(CASES["hidden"]().report("text"), "change"))
     broken = " ".join(CASES["broken"]().report("text").split())
-    assert "forward/5/1/c_t[0] is nan: the first value that is not a finite number." in broken
+    assert "forward/5/1/c_t[0] is nan, the first value that is not finite: its operands give" in broken
 
 
 def test_too_few_repeated_tokens_are_said() -> None:

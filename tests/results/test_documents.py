@@ -102,6 +102,7 @@ def test_files_of_values_have_the_rows(results: dict[str, Explanation], name: st
         "notes",
         "rows",
         *(["more"] if len(result.tables(words())) > 1 else []),
+        "not_finite",
     ]
     assert facts["sentences"] == [*result.sentences(words())]
     assert [list(row) for row in facts["rows"][:1]] == [list(table.columns)][: len(table.rows)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.languages.strings import words
 
 RNG = np.random.default_rng(33)
 WEIGHTS = {f"W_x{g}": RNG.normal(size=(2, 3)) for g in "ifco"} | {f"W_h{g}": RNG.normal(size=(2, 2)) for g in "ifco"}
@@ -137,3 +140,24 @@ def test_an_input_that_differs_in_one_row_leaves_the_others_to_rounding() -> Non
     assert found.differing == 14 - 3, "row 1, from the step of the other x on"
     assert found.first is not None
     assert (found.first.t, found.first.b) == (3, 1)
+
+
+def test_each_side_says_what_is_not_finite() -> None:
+    """Directly below the verdict; once if both say the same."""
+    cell = {"equations": "u_t = exp(x_t)\ns_t = 0.5 * s_prev + u_t\ncarry: s_prev <- s_t\noutput: s_t"}
+    fine, early, late = (lt.run({}, x, cell=cell) for x in ([[1.0], [2.0]], [[800.0], [2.0]], [[1.0], [900.0]]))
+
+    def said(a: lt.Trace, b: lt.Trace) -> list[str]:
+        lines = lt.diff(a, b).report("text", width=1000).splitlines()
+        found = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+        assert "not finite" not in found[0]
+        return [line for line in found[1:] if re.match(r"in (a|b|both): ", line)]
+
+    sentences = {id(t): t.not_finite.said(words()) for t in (early, late) if t.not_finite}
+    assert said(fine, fine) == []
+    assert said(fine, early) == [f"in b: {sentences[id(early)]}"]
+    assert said(late, fine) == [f"in a: {sentences[id(late)]}"]
+    assert said(late, early) == [f"in a: {sentences[id(late)]}", f"in b: {sentences[id(early)]}"]
+    assert said(late, late) == [f"in both: {sentences[id(late)]}"]
+    facts = json.loads(lt.diff(fine, early).as_json())["not_finite"]
+    assert [one and one["address"] for one in facts] == [None, "0/forward/0/0/u_t[0]"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import main
+from lstm_trace.languages.strings import words
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.rounding import derive
 
@@ -221,3 +223,21 @@ def test_a_comparison_that_says_otherwise_is_found_however_close_the_two_are(dty
         (failure,) = lt.verify(trace).failures
         assert (str(failure.address), failure.bound) == (f"0/forward/0/0/m_t[{unit}]", 0)
         trace.lines["0/forward"]["m_t"][0, 0, unit] = 1 - trace["m_t"][0, 0, unit]
+
+
+def test_lines_without_a_finite_bound_are_one_sentence() -> None:
+    """Each is still in the facts; the sentence below the verdict says where the first came from."""
+    weights = {f"W_{a}{g}": np.full((2, 2), 1e200) for a in "xh" for g in "ifco"}
+    trace = lt.run(weights, [[1.0, 0.0], [1e200, 1e200]])
+    result = lt.verify(trace)
+    assert result.status == "inconclusive"
+    assert [one.kind for one in result.unknown] == ["bound"] * 4
+    assert trace.not_finite is not None
+    text = result.report("text", width=1000)
+    said = [line.removeprefix("- ") for line in text.splitlines() if line.startswith("- ")]
+    assert said[1] == trace.not_finite.said(words())
+    (bounds,) = [line for line in said if "rounding bound" in line]
+    count = 4
+    assert bounds.startswith(f"inconclusive: {count} lines, the first 0/forward/W_xi @ x_t: the rounding bound")
+    assert len(json.loads(result.as_json())["inconclusive"]) == len(result.unknown)
+    assert json.loads(result.as_json())["not_finite"]["address"] == "0/forward/1/0/W_xi @ x_t[0]"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
@@ -10,6 +10,9 @@ from ...base.option import Option
 from ..commands import NAMES, STEPS, command
 from ..model_options import input_options, layout_options, opened_with, prepared, with_bar
 from ..options import AllowNonfinite, OfFile, Source, arithmetic_options, echo
+
+if TYPE_CHECKING:
+    from ...trace.trace import Trace
 
 
 @command("run")
@@ -56,7 +59,7 @@ def run(
     if given["hold"] and is_trace(source):
         if plan or record or layers or steps or by_plan or plan_of or arithmetic:
             raise click.UsageError(f"{source} is a trace; --hold runs it again as it was: leave the other options out")
-        save(opened_with(source, given, allow_nonfinite), output, kind)
+        save(_noted(opened_with(source, given, allow_nonfinite)), output, kind)
         return
     model, arguments = prepared(source, given, allow_nonfinite)
     other = named(model.defaults.arithmetic if arithmetic is None else arithmetic)
@@ -76,6 +79,15 @@ def run(
         chosen["plan"] = by_plan
     if kind == "safetensors" and other is None:
         with tensors_for(output) as file:
-            with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen)
+            _noted(with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen))
     else:
-        save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output, kind)
+        save(_noted(with_bar(model, arguments, arithmetic=arithmetic, **chosen)), output, kind)
+
+
+def _noted(trace: Trace) -> Trace:
+    """The trace; its first value that is NaN or infinite is noted on standard error."""
+    from ...languages.strings import words
+
+    if (first := trace.not_finite) is not None:
+        echo(f"note: {first.said(words())}", err=True)
+    return trace

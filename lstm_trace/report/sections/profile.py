@@ -145,8 +145,8 @@ def model(c: ProfileCells) -> Iterator[Block]:
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if trace.header.agreement:
         yield Para(words.text("profile.agreement"))
-    if (bad := found.not_finite) is not None:
-        yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
+    if found.not_finite is not None:
+        yield Para(words.text("profile.infinite"))
     if found.missing:
         yield Para(words.text("profile.missing", lines=c.units([(Code(name),) for name in found.missing])))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from ...documents.blocks import Block, Heading, Items, Para
+from ...documents.blocks import Block, Heading, Items, Para, marked
 from ...view.hand_size import with_comma
 from ...view.line_groups import interventions
 from ...view.view import View
@@ -30,6 +30,7 @@ def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[Vi
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "author_notes": lambda shown: author_notes(shown.trace.header.notes),
     "introduction": introduction,
+    "not_finite": lambda shown: not_finite(shown),
     "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
@@ -48,8 +49,8 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
 }
 #: Those of a profile, of the backward pass alone, and of its equations.
 ALONE = {
-    "profile": ("author_notes", "introduction", "profile"),
-    "back": ("pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
+    "profile": ("author_notes", "introduction", "not_finite", "profile"),
+    "back": ("not_finite", "pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
 
@@ -85,6 +86,12 @@ def blocks(shown: View) -> Iterator[Block]:
     for part in parts(shown):
         yield part.heading
         yield from part.blocks
+
+
+def not_finite(shown: View) -> Iterator[Block]:
+    """The first value that is NaN or infinite, and what made it so."""
+    if (found := shown.trace.not_finite) is not None:
+        yield Para((*marked(found.said(shown.words, "`")), shown.words.table["stop"]))
 
 
 _BULLETS = ("- ", "* ")

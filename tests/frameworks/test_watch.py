@@ -1,0 +1,438 @@
+"""Training loops that go wrong at a known step, watched: the alarm, the trace that replays it, and that nothing else
+changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.engine.run import rerun
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.explanation import watch as watching
+from lstm_trace.explanation.watch import Alarm, StoppedError, WatchWarning
+from lstm_trace.languages.strings import words
+from lstm_trace.trace.trace import Trace
+
+torch = pytest.importorskip("torch")
+
+Plant = Callable[[int, Any, Any], None]
+T, B, X, H = 7, 2, 3, 5
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # with more, steps of microseconds wait for each other
+    yield
+    torch.set_num_threads(threads)
+    from torch.nn.modules.module import _global_forward_hooks
+    from torch.optim.optimizer import _global_optimizer_pre_hooks
+
+    assert not _global_forward_hooks, "a hook is left"
+    assert not _global_optimizer_pre_hooks, "a hook is left"
+
+
+class Model(torch.nn.Module):  # type: ignore[misc,name-defined]
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.encoder = torch.nn.LSTM(X, H, **options)
+        self.out = torch.nn.Linear(H * (1 + bool(options.get("bidirectional"))), 1)
+
+    def forward(self, x: Any) -> Any:
+        return self.out(self.encoder(x)[0])
+
+
+def batches(count: int) -> Iterator[tuple[int, Any, Any]]:
+    draw = torch.Generator().manual_seed(1)
+    for n in range(count):
+        yield n, torch.randn(T, B, X, generator=draw), torch.randn(T, B, 1, generator=draw)
+
+
+def train(
+    model: Any, plant: Plant | None = None, steps: int = 10, lr: float = 0.01, scale: float = 1.0, accumulate: int = 1
+) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    for n, x, y in batches(steps * accumulate):
+        if plant is not None:
+            plant(n, model, x)
+        loss = ((model(x) - y) ** 2).mean() * scale
+        loss.backward()
+        if n % accumulate == accumulate - 1:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def halted(call: Callable[[], object]) -> Alarm:
+    """The alarm with which a loop is stopped."""
+    with pytest.raises(StoppedError) as caught:
+        call()
+    assert caught.value.alarm is not None
+    return caught.value.alarm
+
+
+def stopped(model: Any, options: dict[str, Any] | None = None, **training: Any) -> Alarm:
+    def loop() -> None:
+        with lt.watch(model, **(options or {})):
+            train(model, **training)
+
+    return halted(loop)
+
+
+def replayed(alarm: Alarm) -> Trace:
+    """The saved trace, which computed again has its first bad value at the same place."""
+    assert alarm.path is not None
+    trace, again = lt.load(alarm.path), rerun(lt.load(alarm.path))
+    assert alarm.trace is not None
+    first = trace.not_finite
+    if first is not None:
+        assert again.not_finite is not None
+        assert again.not_finite.address == first.address == alarm.trace.not_finite.address  # type: ignore[union-attr]
+        assert first.said(words()) in alarm.sentence
+    return trace
+
+
+def nan_at(step: int, t: int = 3, b: int = 1, i: int = 2) -> Plant:
+    def plant(n: int, _: Any, x: Any) -> None:
+        if n == step:
+            x[t, b, i] = math.nan
+
+    return plant
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"batch_first": True}])
+def test_an_input_that_is_nan(options: dict[str, Any]) -> None:
+    alarm = stopped(Model(**options), plant=nan_at(4))
+    assert (alarm.kind, alarm.step, alarm.module) == ("not finite", 4, "encoder")
+    trace = replayed(alarm)
+    first = trace.not_finite
+    assert first is not None
+    t, b = (1, 3) if options.get("batch_first") else (3, 1)
+    assert (first.cause, first.address.t, first.address.b) == ("input", t, b)
+    assert first.operands[1][0] == "x_t[2]"
+    assert trace.header.agreement[0].startswith("agrees with what the PyTorch module returned")
+
+
+def test_a_learning_rate_that_is_too_large() -> None:
+    """Everything is finite at step 0; the weights are not, or their gradient is not, from step 1 on."""
+    alarm = stopped(Model(), lr=1e30)
+    assert (alarm.kind, alarm.step) in (("exploded", 1), ("not finite", 1))
+    replayed(alarm)
+
+
+def test_a_weight_that_is_infinite() -> None:
+    def plant(n: int, model: Any, _: Any) -> None:
+        if n == 6:
+            model.encoder.weight_hh_l0.data[6, 2] = math.inf
+
+    alarm = stopped(Model(), plant=plant, options={"saturated": None})
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.step, first.cause) == (6, "weight")
+    assert first.operands[0] == ("W_hf[1,2]", math.inf)
+
+
+def test_a_loss_that_is_zero() -> None:
+    alarm = stopped(Model(), scale=0.0)
+    assert (alarm.kind, alarm.step) == ("vanished", 0)
+    trace = replayed(alarm)
+    assert trace.scopes == ("0/forward", "0/adjoint-forward")
+    assert not any(values.any() for values in trace.sums["0/adjoint-forward"].values())
+
+
+def test_gradients_beyond_bounds() -> None:
+    """The norm is that of all weights of the module, as PyTorch computes it; the trace has the gradients."""
+    plain = Model()
+    _, x, y = next(batches(1))
+    ((plain(x) - y) ** 2).mean().backward()
+    norm = torch.nn.utils.clip_grad_norm_(plain.encoder.parameters(), math.inf).item()
+    alarm = stopped(Model(), {"explodes": norm * 0.999}, steps=1)
+    assert alarm.kind == "exploded"
+    largest = max(plain.encoder.named_parameters(), key=lambda pair: pair[1].grad.norm().item())[0]
+    assert f"the gradient of its weights has the norm {norm:.3g}, most of it in {largest}" in alarm.sentence
+    ours = sum(float((values**2).sum()) for values in replayed(alarm).sums["0/adjoint-forward"].values())
+    np.testing.assert_allclose(ours, norm**2, rtol=1e-5)
+    assert stopped(Model(), {"vanishes": norm * 1.001}, steps=1).kind == "vanished"
+    with lt.watch(model := Model(), explodes=norm * 1.001, vanishes=norm * 0.999) as found:
+        train(model, steps=1)
+    assert not found.alarms
+
+
+@pytest.mark.filterwarnings("error")
+def test_bounds_that_are_not_reached() -> None:
+    model = Model()
+    with lt.watch(model, explodes=1e6, vanishes=1e-9) as found:
+        train(model)
+    assert (found.steps, found.alarms) == (10, [])
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("scale", [1e25, 1e-25])
+def test_squares_that_overflow_or_vanish_are_no_alarm(scale: float) -> None:
+    """In float32 the norm of such a gradient, whose squares are summed, is inf or 0."""
+    with lt.watch(model := Model()) as found:
+        train(model, steps=1, lr=0.0, scale=scale)
+    assert not found.alarms
+
+
+def test_a_sample_is_one_sequence_without_its_padding() -> None:
+    """Of step 4 of training sequence 1 of 3, of at most 256 steps."""
+    draw = np.random.default_rng(0)
+    x, h0, c0 = draw.normal(size=(300, 3, 2)), draw.normal(size=(2, 3, 4)), draw.normal(size=(2, 3, 5))
+    mask = draw.uniform(size=(3, 300)) < 0.5
+    states = {"h0": h0, "c0": c0}
+    for more, expected in (
+        ({"x": x}, x[:256, 1]), ({"x": x.swapaxes(0, 1), "batch_first": True}, x[:256, 1]),
+        ({"x": x, "lengths": [300, 7, 9]}, x[:7, 1]),
+        ({"x": x.swapaxes(0, 1), "batch_first": True, "mask": mask}, x[mask[1], 1][:256]),
+    ):  # fmt: skip
+        found = watching._one({**states, **more}, 4)  # type: ignore[arg-type, dict-item]
+        np.testing.assert_array_equal(found["x"], expected)
+        np.testing.assert_array_equal(found["h0"], h0[:, 1])
+        np.testing.assert_array_equal(found["c0"], c0[:, 1])
+    alone = watching._one({"x": x[:, 0], "h0": h0[:, 0], "c0": None}, 4)
+    np.testing.assert_array_equal(alone["x"], x[:256, 0])
+    assert alone.keys() == {"x", "h0"}
+
+
+@pytest.mark.parametrize(("plant", "line"), [("bias", "f_t"), ("weights", "i_t")])
+def test_units_that_are_all_saturated(plant: str, line: str) -> None:
+    def planted(n: int, model: Any, _: Any) -> None:
+        if n == 4 and plant == "bias":
+            model.encoder.bias_ih_l0.data[H : 2 * H] = 50.0
+        elif n == 4:
+            model.encoder.weight_ih_l0.data *= 1e4
+
+    alarm = stopped(Model(), plant=planted, options={"share": 1e9})
+    assert (alarm.kind, alarm.step) == ("saturated", 4)
+    assert f"every unit of 0/forward/{line} is saturated at every step" in alarm.sentence
+    with lt.watch(model := Model(), saturated=None, vanishes=-1.0) as found:
+        train(model, planted)
+    assert not found.alarms
+
+
+def test_an_infinity_that_the_output_does_not_show() -> None:
+    """A weight of the input gate: the gate is 1 or 0, and all that the module returns is finite."""
+
+    def planted(n: int, model: Any, x: Any) -> None:
+        if n == 2:
+            model.encoder.weight_ih_l0.data[0, 0] = math.inf
+
+    alarm = stopped(Model(), plant=planted, options={"share": 1e9})
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.kind, alarm.step, first.operands[0][0]) == ("not finite", 2, "W_xi[0,0]")
+    assert first.output == "finite"
+
+
+def test_a_warning_does_not_stop() -> None:
+    model = Model()
+    with pytest.warns(WatchWarning) as caught, lt.watch(model, action="warn") as found:
+        train(model, nan_at(4))
+    assert [(alarm.kind, alarm.step) for alarm in found.alarms][:2] == [("not finite", 4), ("exploded", 4)]
+    assert len(found.alarms) == len({(alarm.kind, alarm.module) for alarm in found.alarms}), "of each kind one"
+    assert [str(one.message) for one in caught if one.category is WatchWarning] == [
+        f"step {alarm.step} of training, encoder: {alarm.sentence}" for alarm in found.alarms
+    ]
+    assert len({alarm.path for alarm in found.alarms}) == len(found.alarms)
+    assert found.steps == 10
+
+
+def test_the_weights_are_those_of_a_run_without_a_watch() -> None:
+    plain, model = Model(num_layers=2), Model(num_layers=2)
+    train(plain)
+    with lt.watch(model, share=1e9):
+        train(model)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), model.parameters(), strict=True))
+    other = Model()
+    before = [weight.clone() for weight in other.parameters()]
+    stopped(other, plant=nan_at(0))
+    assert all(torch.equal(a, b) for a, b in zip(before, other.parameters(), strict=True)), "stopped before the step"
+
+
+def test_several_calls_for_one_step() -> None:
+    alarm = stopped(Model(), plant=nan_at(7), accumulate=3, steps=4)
+    assert alarm.step == 2, "calls 6, 7 and 8"
+    trace = replayed(alarm)
+    assert trace.x is not None
+    assert np.isnan(trace.x[3, 1, 2])
+
+
+def test_a_loop_that_ends_at_a_loss_that_is_nan() -> None:
+    """Because it checks its loss, or because there is no optimizer: what was called last is looked at in the end."""
+
+    def loop(check: bool) -> None:
+        model = Model()
+        with lt.watch(model):
+            for n, x, _ in batches(5):
+                nan_at(3)(n, model, x)
+                finite = torch.isfinite(model(x).mean())
+                if check:
+                    assert finite
+                if not finite:
+                    break
+
+    for check in (True, False):
+        replayed(halted(lambda check=check: loop(check)))  # type: ignore[misc]
+
+
+def test_an_error_of_the_loop_is_passed_on() -> None:
+    def loop() -> None:
+        with lt.watch(model := Model()):
+            train(model, steps=2)
+            raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        loop()
+
+
+class Decoder(torch.nn.Module):  # type: ignore[misc,name-defined]
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.cell, self.out = torch.nn.LSTMCell(X, H), torch.nn.Linear(H, 1)
+
+    def forward(self, x: Any) -> Any:
+        states = torch.zeros(B, H), torch.zeros(B, H)
+        outputs = []
+        for step in x:
+            states = self.cell(step, states)
+            outputs.append(self.out(states[0]))
+        return torch.stack(outputs)
+
+
+def test_a_cell_in_a_loop_is_one_sequence() -> None:
+    alarm = stopped(Decoder(), plant=nan_at(5))
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.module, alarm.step, first.address.t, first.address.b) == ("cell", 5, 3, 1)
+    plain, model = Decoder(), Decoder()
+    train(plain)
+    with lt.watch(model, share=1e9):
+        train(model)
+    assert all(torch.equal(a, b) for a, b in zip(plain.parameters(), model.parameters(), strict=True))
+
+
+def test_a_packed_sequence() -> None:
+    class Packed(Model):
+        def forward(self, x: Any) -> Any:
+            packed = torch.nn.utils.rnn.pack_padded_sequence(x, [T, T - 2])
+            output, _ = torch.nn.utils.rnn.pad_packed_sequence(self.encoder(packed)[0])
+            return self.out(output)
+
+    alarm = stopped(Packed(), plant=nan_at(2))
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.step, first.address.t, first.address.b) == (2, 3, 1)
+    with lt.watch(model := Packed(), share=1e9) as found:
+        train(model)
+    assert not found.alarms
+
+
+def test_two_models_with_an_optimizer_each() -> None:
+    """The step of another model's optimizer is none of the watched one."""
+
+    def loop() -> None:
+        one, other = Model(), Model(1)
+        optimizers = [torch.optim.Adam(model.parameters()) for model in (other, one)]
+        with lt.watch(one):
+            for n, x, y in batches(6):
+                for model, optimizer in zip((other, one), optimizers, strict=True):
+                    optimizer.zero_grad()
+                    ((model(x) - y) ** 2).mean().backward()
+                    optimizer.step()
+                    nan_at(4)(n, one, x)
+
+    assert halted(loop).step == 4
+
+
+def test_a_step_that_a_scaler_leaves_out_is_no_alarm() -> None:
+    """GradScaler finds the infinite gradient itself, halves its scale, and does not call the optimizer."""
+    model = Model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, enabled=True)
+    with lt.watch(model) as found:
+        for _, x, y in batches(20):
+            optimizer.zero_grad()
+            scaler.scale(((model(x) - y) ** 2).mean() * 1e3).backward()
+            scaler.step(optimizer)
+            scaler.update()
+    assert not found.alarms
+    assert 0 < found.steps < 20
+
+
+def test_what_cannot_be_replayed_says_why() -> None:
+    class Overwrites(Model):
+        def forward(self, x: Any) -> Any:
+            buffer = x.clone()
+            output = super().forward(buffer)
+            buffer.zero_()
+            return output
+
+    def loop() -> None:
+        with torch.no_grad(), lt.watch(model := Overwrites()):
+            for n, x, _ in batches(3):
+                nan_at(2)(n, model, x)
+                model(x)
+
+    alarm = halted(loop)
+    assert (alarm.trace, alarm.path) == (None, None)
+    assert "cannot be replayed: its input or its weights were changed in place since" in alarm.sentence
+    alarm = stopped(Model(num_layers=2, dropout=0.5), plant=nan_at(3))
+    assert (alarm.step, alarm.trace) == (3, None)
+    assert "dropout" in alarm.sentence
+    assert not list(Path().iterdir())
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(MissingError, match="has no LSTM"), lt.watch(torch.nn.Linear(1, 1)):
+        pass
+    with pytest.raises(OptionError, match="'stop' or 'warn'"), lt.watch(Model(), action="halt"):  # type: ignore[arg-type]
+        pass
+    with pytest.raises(MissingError, match="no LSTM was called"), lt.watch(Model()):
+        pass
+    assert issubclass(StoppedError, LstmTraceError)
+
+
+def test_nothing_is_converted_while_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transfer a step; no tensor becomes an array."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("a tensor was converted")
+
+    monkeypatch.setattr(watching, "as_array", refuse)
+    monkeypatch.setattr(watching, "numbers_in", refuse)
+    monkeypatch.setattr("lstm_trace.model.calls.as_array", refuse)
+    transfers: list[int] = []
+    original = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda self: (transfers.append(len(self)), original(self))[1])
+    model = Model(num_layers=2)
+    with lt.watch(model, saturated=None) as found:
+        train(model, steps=5)
+    assert found.steps == 5
+    assert transfers == [8] * 5, "the norms of the gradients of 8 weights"
+
+
+def test_samples_keep_within_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock of ours: a step takes 1 s, a sample 3 s; a tenth of the time is sampled."""
+    clock = [0.0]
+    monkeypatch.setattr(watching, "perf_counter", lambda: clock[0])
+    count = []
+
+    def sampled(self: Any, *_: Any) -> None:
+        count.append(clock[0])
+        clock[0] += 3.0
+
+    monkeypatch.setattr(watching.Watching, "_sample", sampled)
+    model = Model()
+    with lt.watch(model, share=0.1):
+        train(model, lambda *_: clock.__setitem__(0, clock[0] + 1.0), steps=100)
+    assert count[0] == 1.0, "the first at the first step"
+    assert 0.08 < 3 * len(count) / clock[0] <= 0.1 + 3 / clock[0]
