@@ -98,20 +98,15 @@ def commands() -> str:
 
 def python() -> str:
     """The public names, for autodoc."""
-    names = sorted(api.__all__, key=str.lower)
-    exercises = [name for name in names if name.startswith("calc_")]
-    classes = [name for name in names if isinstance(getattr(api, name), type)]
-    functions = [name for name in names if name not in exercises and name not in classes]
+    listed = inspect.getsource(api).partition("__all__ = [")[2]
     rows = ["Python", "======", "", "What ``import lstm_trace as lt`` offers.", ""]
-    for title, kind, group in (
-        ("Functions", "function", functions),
-        ("Classes", "class", classes),
-        ("The functions of the exercises", "function", exercises),
-    ):
+    for title, names in re.findall(r"^    # (.*)\n((?:    \".*\n)+)", listed, re.M):
         rows += [title, "-" * len(title), ""]
-        for name in group:
+        for name in re.findall(r"\w+", names):
+            thing = getattr(api, name)
+            kind = "class" if isinstance(thing, type) else "function" if inspect.isfunction(thing) else "data"
             rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else [])]
-            bases = getattr(getattr(api, name), "__bases__", ())
+            bases = getattr(thing, "__bases__", ())
             rows += ["   :inherited-members:"] if any(b.__module__.startswith("lstm_trace") for b in bases) else []
             rows += [""]
     return "\n".join(rows)

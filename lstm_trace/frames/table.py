@@ -31,7 +31,8 @@ from ..view.hand_size import WorkedRow, worked_rows
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
 #: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that accept only letters and digits.
-NAMES = ("plain", "safe")
+NameStyle = Literal["plain", "safe"]
+NAMES: tuple[str, ...] = get_args(NameStyle)
 
 
 def check(

@@ -5,18 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage
+from ..cell.network import Direction, Stage
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
 from .derived import GATHERED
 from .trace import Trace
 from .window import names
+
+
+class Selected(TypedDict, total=False):
+    """The options that select a part of a trace, where they are passed on; see `Selection`.
+
+    Attributes:
+        only: names of lines.
+        layer: from 0.
+        direction: `forward`, `reverse`, `joined`, or that of a gradient, `adjoint-forward`, ….
+        steps: a step, or a slice of steps.
+        batch: the sequence of the batch, from 0.
+        unit: from 0.
+    """
+
+    only: Sequence[str] | str | None
+    layer: int | None
+    direction: Direction | None
+    steps: slice | int | None
+    batch: int | None
+    unit: int | None
 
 
 @checked

@@ -384,7 +384,7 @@ def ablate(
     model: Annotated[str, click.Path()],
     *,
     inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
-    units: Annotated[tuple[str, ...] | None, NAMES],
+    units: Annotated[tuple[str, ...], NAMES],
     metric: Annotated[str, Option(metavar="COLUMN")] = "output",
     to: str = "0",
     readout: Annotated[str | None, Option(metavar="LINE")] = None,

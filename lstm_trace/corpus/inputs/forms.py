@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypedDict
 from uuid import uuid4
 
 import numpy as np
@@ -199,6 +199,19 @@ FOLDERS = (".parquet", ".npz", ".txt")
 
 
 @checked
+class SequenceReading(TypedDict, total=False):
+    """How sequences are read, where it is passed on; see `opened`."""
+
+    id: str
+    x: str
+    ids: str | None
+    vocabulary: Any
+    embedding: Any
+    unknown: str | None
+    sequences: Literal["lines", "paragraphs", "files"] | None
+    tokens: Literal["characters", "words"] | None
+
+
 def opened(
     inputs: Any, model: Model | int | None, folder: Path, *, id: str = "seq_id", x: str = "x", ids: str | None = None,
     vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, sequences: str | None = None,
