@@ -17,6 +17,7 @@ _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (C
 
 
 @command("show")
+@result_options("text")
 @selection_options
 def show(
     source: Source,
@@ -27,11 +28,11 @@ def show(
     tokens: Tokens = None,
     allow_nonfinite: AllowNonfinite,
     **selection: Any,
-) -> None:
+) -> Any:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     One row per line and step, one column per unit; if the units do not fit, their min, mean and max. By default at most
-    one screenful is shown, with a note of what is left out.
+    one screenful is shown, with a note of what is left out; JSON and CSV have every value.
 
     Args:
         digits: Decimals (display only).
@@ -39,14 +40,11 @@ def show(
     """
     import shutil
 
-    from ...frames.terminal import draw, table
+    from ...frames.terminal import ValueTable
     from ...trace.rows import Selection
-    from .. import terminal
 
-    width, height = shutil.get_terminal_size()
     trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
-    found = table(trace, Selection(**selection), width, None if everything else height, digits)
-    terminal.show(draw(found), width)
+    return ValueTable(trace, Selection(**selection), digits, None if everything else shutil.get_terminal_size().lines)
 
 
 @command("export")
