@@ -19,7 +19,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import accumulate, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,10 +28,13 @@ from ..base.arrays import Array
 from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
+from ..documents.result import Finding, Result
+from ..documents.tables import LongTable
 from ..engine.jit.machine import VARIABLE, cache_directory, host, installed
 from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import Choice
 from ..errors import counted
+from ..languages.strings import Words, words as strings
 from ..model.build import build
 from ..trace.trace import Trace
 from .rounding import bound
@@ -326,8 +329,8 @@ _COMPILED = 3
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Finding):
     """machine: the software and hardware, by name. checks: the finding for each plan. faults: some for each plan.
     right:
     the plans that agree with the operations."""
@@ -336,6 +339,40 @@ class Diagnosis:
     checks: tuple[tuple[str, str], ...]
     faults: tuple[Fault, ...]
     right: tuple[str, ...]
+
+    def title(self, words: Words) -> str:
+        """What was examined."""
+        return words.word("doctor.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The verdict; of wrong values the operation, the place and what to do."""
+        if not self.faults:
+            yield words.word("doctor.right")
+            return
+        yield from map(str, self.faults)
+        yield words.word("doctor.wrong")
+        if self.right:
+            yield words.word("doctor.instead", plan=self.right[0])
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The machine, and the finding for each plan."""
+        heads = words.word("doctor.machine"), words.word("doctor.plans")
+        columns = ("name", "value"), ("plan", "result")
+        return tuple(map(LongTable, columns, (self.machine, self.checks), heads))
+
+    def facts(self) -> dict[str, Any]:
+        """The verdict, the machine and each plan by name, and the faults."""
+        plans = {plan: {"agrees": plan in self.right, "result": result} for plan, result in self.checks}
+        verdict = {"verdict": "failed" if self.faults else "verified", "sentences": [*self.sentences(strings())]}
+        return {**verdict, "machine": dict(self.machine), "plans": plans, "faults": [*map(str, self.faults)]}
+
+    def _json(self) -> Iterator[str]:
+        return Result._json(self)
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """Both tables as lines that can be searched, then the verdict."""
+        parts = ["".join(f"{name:13}  {text}\n" for name, text in rows) for rows in (self.machine, self.checks)]
+        return "\n".join([*parts, "".join(f"{one}\n" for one in self.sentences(words))])
 
 
 def examine(

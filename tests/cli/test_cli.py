@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import click
 import pytest
@@ -123,6 +123,11 @@ def test_example_lists_and_prints() -> None:
     titles = examples.examples()
     assert {row.index(titles[row.split()[0]]) for row in listed} == {max(map(len, titles)) + 2}
     assert invoke("example", "q22").stdout == Q22
+    rows = json.loads(invoke("example", "--format", "json").stdout)["rows"]
+    assert {row["name"]: row["title"] for row in rows} == titles
+    refused = invoke("example", "q22", "-o", "q22.md")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "write the example with > q22.yaml" in refused.stderr
     wrong = invoke("example", "q2")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("error: there is no example 'q2'; did you mean 'q2")
@@ -285,9 +290,9 @@ def test_the_package_offers_its_own_names_only() -> None:
     assert all(
         getattr(lt, name).__module__.startswith("lstm_trace")
         for name in dir(lt)
-        if name not in ("__version__", "corpus")
+        if name not in ("__version__", "corpus") and get_origin(getattr(lt, name)) is not Literal
     )
-    assert all(getattr(lt, name).__doc__ for name in dir(lt))
+    assert all(getattr(lt, name).__doc__ for name in dir(lt) if get_origin(getattr(lt, name)) is not Literal)
 
 
 @pytest.mark.parametrize(

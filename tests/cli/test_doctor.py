@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from functools import partial
@@ -68,3 +69,18 @@ def test_a_wrong_plan_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     assert "plan planned, float64, width 2 of 2 columns: softplus of a is " in result.stdout
     assert "please report it with this output" in result.stdout
     assert result.stdout.endswith("Until this is fixed, --by-plan lines computes correct values.\n")
+
+
+def test_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(invoke("doctor", "--format", "json").stdout)
+    assert (found["verdict"], found["faults"]) == ("verified", [])
+    assert found["machine"]["lstm-trace"] == __version__
+    assert all(one["agrees"] for one in found["plans"].values())
+    monkeypatch.setitem(numpy_plan.KERNELS, "softplus", numpy_plan.KERNELS["relu"])
+    result = invoke("doctor", "--format", "json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["verdict"], found["plans"]["planned"]["agrees"]) == (1, "failed", False)
+    assert found["faults"]
+    assert found["plans"]["lines"]["agrees"]
+    page = invoke("doctor", "--format", "md", "--language", "fr").stdout
+    assert "Des valeurs peuvent être fausses sur cette machine" in page

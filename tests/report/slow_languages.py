@@ -42,7 +42,7 @@ OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
     "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "counted.", "some.", "or", "none", "plot.section",
-    "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
+    "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip
 
 

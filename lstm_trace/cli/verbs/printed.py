@@ -142,11 +142,18 @@ def schema(name: Literal["problem", "trace"]) -> None:
 
 
 @command("example")
-def example(name: str | None = None) -> None:
+@result_options("text")
+def example(name: str | None = None) -> Any:
     """List the example problems, or print the one called NAME."""
     from ...examples import examples, text
 
-    found = examples()
-    wide = max(map(len, found))
-    listed = "\n".join(f"{key:<{wide}}  {title}" for key, title in found.items())
-    echo(listed if name is None else text(name).removesuffix("\n"))
+    if name is None:
+        from ...results.examples import ExampleList
+
+        return ExampleList(examples())
+    if click.core.ParameterSource.COMMANDLINE in map(
+        click.get_current_context().get_parameter_source, ("form", "output")
+    ):
+        raise click.UsageError(f"options are for the list; write the example with > {name}.yaml")
+    echo(text(name).removesuffix("\n"))
+    return None
