@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ..base.arrays import runs
 from ..base.remark import Remark, in_words
-from ..documents.result import Finding, Result
+from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from .part_file import damaged
+from .rows import Span
 from .states import States
 
 
@@ -33,20 +33,17 @@ class CorpusStatus(Finding):
         there = {span.number: "damaged" if span.number in self.faults else "done" for span in self.states.spans}
         return {span.number: there.get(span.number, "missing") for span in self.states.manifest.parts}
 
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """What is done: parts, sequences, steps, bytes."""
-        manifest = self.states.manifest
-        done = [span for span in manifest.parts if self.parts[span.number] == "done"]
-        files = [self.states.folder / name for span in done for name in manifest.files_of(span.number)]
-        sums = {name: sum(getattr(span, name) for span in done) for name in ("sequences", "steps")}
-        return {"done": len(done), **sums, "bytes": sum(file.stat().st_size for file in files)}
+    @property
+    def done(self) -> list[Span]:
+        """The parts that are done."""
+        return [span for span in self.states.manifest.parts if self.parts[span.number] == "done"]
 
     def summary(self, words: Words) -> str:
         """The folder, and how much of it is done, in a line."""
-        fields = {name: words.number(count) for name, count in self.counts.items()}
-        size = f"{self.counts['bytes'] / 1e6:,.1f}"
-        return words.count("corpus.done", len(self.parts), folder=self.states.folder, size=size, **fields)
+        files = [self.states.folder / n for span in self.done for n in self.states.manifest.files_of(span.number)]
+        fields = {name: words.number(sum(getattr(s, name) for s in self.done)) for name in ("sequences", "steps")}
+        fields |= {"done": words.number(len(self.done)), "size": f"{sum(f.stat().st_size for f in files) / 1e6:,.1f}"}
+        return words.count("corpus.done", len(self.parts), folder=self.states.folder, **fields)
 
     def title(self, words: Words) -> str:
         """What is listed."""
@@ -78,13 +75,3 @@ class CorpusStatus(Finding):
     def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
         """None: there may be thousands of parts, and the sentences name those that are not done."""
         return ()
-
-    def facts(self) -> dict[str, Any]:
-        """Also the counts of what is done, and the model, lines and inputs."""
-        manifest = self.states.manifest
-        lines = [{"line": f"{block.scope}/{block.line}", "width": block.width} for block in manifest.blocks]
-        source = {"model": manifest.title, "cell": manifest.cell, "lines": lines, "dtype": manifest.dtype}
-        return {**super().facts(), **self.counts, **source, "inputs": str(manifest.source.path)}
-
-    def _json(self) -> Iterator[str]:
-        return Result._json(self)

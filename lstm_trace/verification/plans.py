@@ -19,7 +19,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import accumulate, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,13 +28,13 @@ from ..base.arrays import Array
 from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
-from ..documents.result import Finding, Result
+from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..engine.jit.machine import VARIABLE, cache_directory, host, installed
 from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import Choice
 from ..errors import counted
-from ..languages.strings import Words, words as strings
+from ..languages.strings import Words
 from ..model.build import build
 from ..trace.trace import Trace
 from .rounding import bound
@@ -356,18 +356,11 @@ class Diagnosis(Finding):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The machine, and the finding for each plan."""
-        heads = words.word("doctor.machine"), words.word("doctor.plans")
-        columns = ("name", "value"), ("plan", "result")
-        return tuple(map(LongTable, columns, (self.machine, self.checks), heads))
-
-    def facts(self) -> dict[str, Any]:
-        """The verdict, the machine and each plan by name, and the faults."""
-        plans = {plan: {"agrees": plan in self.right, "result": result} for plan, result in self.checks}
-        verdict = {"verdict": "failed" if self.faults else "verified", "sentences": [*self.sentences(strings())]}
-        return {**verdict, "machine": dict(self.machine), "plans": plans, "faults": [*map(str, self.faults)]}
-
-    def _json(self) -> Iterator[str]:
-        return Result._json(self)
+        checks = [(plan, plan in self.right, result) for plan, result in self.checks]
+        return (
+            LongTable(("name", "value"), self.machine, words.word("doctor.machine")),
+            LongTable(("plan", "agrees", "result"), checks, words.word("doctor.plans"), shown=("plan", "result")),
+        )
 
     def terminal(self, words: Words, columns: int, colours: bool) -> str:
         """Both tables as lines that can be searched, then the verdict."""

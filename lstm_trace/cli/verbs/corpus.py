@@ -202,7 +202,7 @@ def status(states: Folder) -> Any:
     from ...corpus.status import CorpusStatus
 
     found = CorpusStatus(open(states))
-    conclude(0 if found.counts["done"] == len(found.parts) else 1)
+    conclude(0 if len(found.done) == len(found.parts) else 1)
     return found
 
 
