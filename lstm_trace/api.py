@@ -262,19 +262,11 @@ def client(url: str, token: str | None = None) -> Client:
 
 @checked
 def derivation(
-    trace: Trace,
-    address: str,
-    *,
-    of: str | None = None,
-    notation: NotationName = "exercise",
-    language: Language = "en",
-    digits: int | Style | None = None,
-    count_from: Literal[0, 1] | None = None,
-    significant: int | None = None,
-    digits_of: Mapping[str, int] | None = None,
-    trim: bool | None = None,
+    trace: Trace, address: str, *, of: str | None = None, notation: NotationName = "exercise",
+    language: Language = "en", digits: int | Style | None = None, count_from: Literal[0, 1] | None = None,
+    significant: int | None = None, digits_of: Mapping[str, int] | None = None, trim: bool | None = None,
     decimal_comma: bool | None = None,
-) -> ValueDerivation:
+) -> ValueDerivation:  # fmt: skip
     """Explain one number: what it is, what it was computed from, where it is used, and whether it is correct.
 
     Args:

@@ -19,7 +19,6 @@ from lstm_trace.documents.markdown import MATH, MathName
 from lstm_trace.explanation.ablation import Over
 from lstm_trace.explanation.contribution import Baseline
 from lstm_trace.explanation.trials import Runs
-from lstm_trace.export.writers import DIALECTS, Dialect
 from lstm_trace.languages import Language, languages
 from lstm_trace.report.content.notations import NOTATIONS
 from lstm_trace.report.options import STYLE, NotationName, Options, ReportOptions
@@ -34,7 +33,6 @@ from lstm_trace.trace.rows import Selected, Selection
     ("words", "table"),
     [
         (CellName, KINDS),
-        (Dialect, DIALECTS),
         (FileFormat, FORMATS),
         (Format, OF_REPORTS),
         (Format, [name for name in dict.fromkeys(DOCUMENTS.values()) if name not in BINARY]),

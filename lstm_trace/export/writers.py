@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 from ..base.writing import format_of
 from ..errors import OptionError, nearest
@@ -31,8 +30,7 @@ class TextDialect:
 
 #: `plain` is exact in every reader; the others are what Excel opens on a double click, with English settings and with
 #: those of most of continental Europe.
-Dialect = Literal["plain", "excel", "excel-eu"]
-DIALECTS: dict[str, TextDialect] = {
+DIALECTS = {
     "plain": TextDialect(),
     "excel": TextDialect(newline="\r\n", bom=True),
     "excel-eu": TextDialect(separator=";", decimal=",", newline="\r\n", bom=True),

@@ -382,13 +382,9 @@ class RemoteRun:
         return self._result("/diffs", {"a": self.id, "b": _run_id("other", other), "language": language, **tolerance})
 
     def explain(
-        self,
-        how: How | Literal["attribution"],
-        of: str | None = None,
-        language: Language = "en",
-        against: RemoteRun | str | None = None,
-        **options: Unpack[ExplainOptions],
-    ) -> RemoteResult:
+        self, how: How | Literal["attribution"], of: str | None = None, language: Language = "en",
+        against: RemoteRun | str | None = None, **options: Unpack[ExplainOptions],
+    ) -> RemoteResult:  # fmt: skip
         """Explain a value.
 
         Args:

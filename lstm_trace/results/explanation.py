@@ -259,9 +259,8 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def report(  # type: ignore[override]  # its language and width are among the options
-        self, format: Format = "md", **worked: Unpack[ReportOptions]
-    ) -> Report:
+    # its language and width are among the options
+    def report(self, format: Format = "md", **worked: Unpack[ReportOptions]) -> Report:  # type: ignore[override]
         """The worked solution; see `Result.report`. worked: options of the solution, in addition to its own."""
         language, width = worked.pop("language", None), worked.pop("width", None)
         solved = replace(self, worked={**self.worked, **worked})
