@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
 from lstm_trace import examples
+from lstm_trace.base.extras import NEEDED
 from lstm_trace.cli import VERBS, main
 
 from ..support.tiers import some
@@ -77,7 +79,16 @@ def test_help_lists_every_verb_and_the_exit_codes() -> None:
         assert f"\n  {verb:9} {line}\n" in result.stdout
     said = "Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error."
     assert said in " ".join(result.stdout.split())
-    assert invoke("--version").stdout.startswith("lstm-trace ")
+
+
+def test_the_version_has_what_a_report_of_a_fault_needs() -> None:
+    first, python, needed, optional, place = invoke("--version").stdout.splitlines()
+    assert first == f"lstm-trace {lt.__version__}"
+    assert python.startswith(f"Python {sys.version.split()[0]} ({sys.implementation.name.replace('cp', 'CP')}, ")
+    assert f"numpy {np.__version__}, " in needed
+    assert [part.split()[0] for part in needed.split(", ")] == list(NEEDED)
+    assert optional.startswith("optional: ")
+    assert (Path(place) / "cli" / "__init__.py").exists()
 
 
 # -- run, show, example, schema --------------------------------------------------------------------------------------
@@ -290,7 +301,7 @@ def test_the_package_offers_its_own_names_only() -> None:
     assert all(
         getattr(lt, name).__module__.startswith("lstm_trace")
         for name in dir(lt)
-        if name not in ("__version__", "corpus") and get_origin(getattr(lt, name)) is not Literal
+        if name not in ("__version__", "corpus", "testing") and get_origin(getattr(lt, name)) is not Literal
     )
     assert all(getattr(lt, name).__doc__ for name in dir(lt) if get_origin(getattr(lt, name)) is not Literal)
 
@@ -329,3 +340,17 @@ def test_a_server_without_its_packages_names_all_of_them(monkeypatch: pytest.Mon
     found = invoke("serve")
     assert found.exit_code == 2
     assert "needs the packages fastapi, uvicorn and SQLAlchemy, which are not installed" in found.output
+
+
+@pytest.mark.parametrize(("words", "found"), [
+    ("lstm-trace exp", {"export", "explain"}),
+    ("lstm-trace explain mem", {"memory"}),
+    ("lstm-trace corpus st", {"status"}),
+    ("lstm-trace plot x.yaml --kind stat", {"states"}),
+    ("lstm-trace report x.yaml --language f", {"fr"}),
+    ("lstm-trace explain gradient x --not", {"--notation"}),
+])  # fmt: skip
+def test_a_shell_completes(words: str, found: set[str]) -> None:
+    asked = {"_LSTM_TRACE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    result = program(env={**os.environ, **asked}, code="from lstm_trace.cli import main; main(prog_name='lstm-trace')")
+    assert {row.partition(",")[2] for row in result.stdout.splitlines()} == found
