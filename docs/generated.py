@@ -143,6 +143,18 @@ def _commands(group: click.Group = main, path: str = "lstm-trace") -> Iterator[l
             yield [f"`{' '.join([path, name, *(word for word in words if word != '[OPTIONS]')])}`", about]
 
 
+def _json() -> str:
+    """The keys of each JSON Schema of a result, with their descriptions."""
+    rows = []
+    for path in sorted((PACKAGE / "results" / "schemas").glob("*.json")):
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        part = schema["items"]["anyOf"][0] if schema["type"] == "array" else schema
+        said = ((f"`{key}`", one.get("description")) for key, one in part["properties"].items())
+        keys = "; ".join(f"{key}: {meaning}" if meaning else key for key, meaning in said)
+        rows.append([f"`{path.stem}`", schema["description"].replace(" with --format json", ""), keys])
+    return table(["schema", "what it describes", "keys"], rows)
+
+
 def _functions() -> str:
     rows = [[f"`{one.signature}`", f"`{one.body}`"] for name, one in BUILT_IN.items() if name != "quotient"]
     return table(["function", "definition"], rows)
@@ -175,7 +187,7 @@ def _routes() -> str:
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
-    "functions": _functions, "commands": lambda: table(["command", "what it does"], list(_commands())),
+    "functions": _functions, "json": _json, "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
 

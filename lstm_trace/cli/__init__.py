@@ -35,7 +35,7 @@ VERBS = {
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",
-    "schema": "Print the JSON Schema of a problem or trace file.",
+    "schema": "Print the JSON Schema of a file or of JSON output.",
     "example": "List the example problems, or print one.",
 }
 #: The module in `verbs/` of a verb that shares its module with others.

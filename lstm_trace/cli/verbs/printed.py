@@ -132,13 +132,22 @@ def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
 
 
 @command("schema")
-def schema(name: Literal["problem", "trace"]) -> None:
-    """Print the JSON Schema of a problem or trace file."""
+def schema(
+    name: Literal["problem", "trace", "verify", "diff", "identify", "inspect", "show", "finding"],
+) -> None:
+    """Print the JSON Schema of a problem or trace file, or of what a command writes with --format json.
+
+    `finding` is that of every command that has no schema of its own: explain, corpus, doctor, example.
+    """
     import json
+    from importlib.resources import files
 
-    from ...trace.files.schema import json_schema
+    from ...trace.files.schema import MODELS, json_schema
 
-    echo(json.dumps(json_schema(name), indent=2))
+    if name in MODELS:
+        echo(json.dumps(json_schema(name), indent=2))
+    else:
+        echo((files("lstm_trace.results") / "schemas" / f"{name}.json").read_text("utf-8").removesuffix("\n"))
 
 
 @command("example")
