@@ -198,7 +198,6 @@ READ = "expected .parquet, .jsonl, .ndjson, .txt, or a folder of .parquet, .npz 
 FOLDERS = (".parquet", ".npz", ".txt")
 
 
-@checked
 class SequenceReading(TypedDict, total=False):
     """How sequences are read, where it is passed on; see `opened`."""
 
@@ -212,6 +211,7 @@ class SequenceReading(TypedDict, total=False):
     tokens: Literal["characters", "words"] | None
 
 
+@checked
 def opened(
     inputs: Any, model: Model | int | None, folder: Path, *, id: str = "seq_id", x: str = "x", ids: str | None = None,
     vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, sequences: str | None = None,
