@@ -49,7 +49,7 @@ def assert_same(
     AssertionError: ...
     """
     __tracebackhide__ = True
-    found = diff(a, b, rtol, atol, ulps)
+    found = diff(a, b, rtol=rtol, atol=atol, ulps=ulps)
     if found.verdict != "same":
         raise AssertionError("\n".join(str(found).partition("\n\n")[2].splitlines()[:LINES]))
 
