@@ -100,6 +100,7 @@ def test_verdicts_that_are_not_verified(tmp_path: Path) -> None:
     one.save(tmp_path / "part.json")
     assert valid("verify", "verify", tmp_path / "part.json")["inconclusive"]
     valid("show", "show", tmp_path / "broken.json")
+    valid("finding", "explain", "gates", tmp_path / "broken.json")
     valid("diff", "diff", tmp_path / "broken.json", tmp_path / "part.json")
     stacked(lengths=[4, 2], tokens=[list("abcd"), list("ef")]).save(tmp_path / "whole.json")
     for file in (tmp_path / "whole.json", tmp_path / "part.json"):
