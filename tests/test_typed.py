@@ -91,6 +91,7 @@ def test_each_explanation_is_a_method_that_an_editor_knows() -> None:
     for how in EXPLANATIONS:
         assert getattr(lt.explain, how) is explaining(how)
     assert set(EXPLANATIONS) <= set(dir(lt.explain))
+    assert repr(lt.explain).startswith("<lt.explain: memory, gradient, ")
 
 
 #: Annotations whose values are not checked by their class, and the reason.

@@ -210,6 +210,9 @@ class Explain:
             warnings.warn(f"the table is empty: {said}", stacklevel=2)
         return explained
 
+    def __repr__(self) -> str:
+        return f"<lt.explain: {', '.join(EXPLANATIONS)}>"
+
     if TYPE_CHECKING:  # imported on use, below
         ablation = staticmethod(ablation.ablation)
         contribution = staticmethod(contribution.contribution)
