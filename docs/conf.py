@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from lstm_trace import __version__, api  # noqa: E402
 from lstm_trace.cli import VERBS, main  # noqa: E402
+from lstm_trace.results import EXPLANATIONS  # noqa: E402
 
 project, release = "lstm-trace", __version__
 copyright = "the lstm-trace developers"
@@ -98,21 +99,19 @@ def commands() -> str:
 
 def python() -> str:
     """The public names, for autodoc."""
-    names = sorted(api.__all__, key=str.lower)
-    exercises = [name for name in names if name.startswith("calc_")]
-    classes = [name for name in names if isinstance(getattr(api, name), type)]
-    functions = [name for name in names if name not in exercises and name not in classes]
+    listed = inspect.getsource(api).partition("__all__ = [")[2]
     rows = ["Python", "======", "", "What ``import lstm_trace as lt`` offers.", ""]
-    for title, kind, group in (
-        ("Functions", "function", functions),
-        ("Classes", "class", classes),
-        ("The functions of the exercises", "function", exercises),
-    ):
+    for title, names in re.findall(r"^    # (.*)\n((?:    \".*\n)+)", listed, re.M):
         rows += [title, "-" * len(title), ""]
-        for name in group:
-            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" else [])]
-            bases = getattr(getattr(api, name), "__bases__", ())
+        for name in re.findall(r"\w+", names):
+            thing = getattr(api, name)
+            kind = "class" if isinstance(thing, type) else "function" if inspect.isfunction(thing) else "data"
+            fault = kind == "class" and issubclass(thing, Exception)
+            rows += [f".. auto{kind}:: lstm_trace.{name}", *(["   :members:"] if kind == "class" and not fault else [])]
+            bases = () if fault else getattr(thing, "__bases__", ())
             rows += ["   :inherited-members:"] if any(b.__module__.startswith("lstm_trace") for b in bases) else []
+            if thing is api.explain:
+                rows += ["", *(f".. autofunction:: lstm_trace.explain.{how}" for how in ("__call__", *EXPLANATIONS))]
             rows += [""]
     return "\n".join(rows)
 
@@ -145,6 +144,15 @@ def output(found: dict[str, Any]) -> str:
     return f'`````{{raw}} html\n<div class="shown">{shown}</div>\n`````'
 
 
+def without_options(
+    app: Any, what: str, name: str, item: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """A signature without what its annotations say to the command line."""
+    option = r"~?[\w.]*Option\((?:[^()]|\([^()]*\))*\)"
+    said = re.sub(rf"~?(?:typ(?:ing|es)\.)?Annotated\[(.+?), {option}\]", r"\1", signature or "")
+    return said or signature, returned
+
+
 def plain(app: Any, what: str, name: str, item: Any, options: Any, lines: list[str]) -> None:
     """Docstrings are text, code in backticks and indented examples: no other markup of reStructuredText."""
     found: list[str] = []
@@ -174,3 +182,4 @@ def setup(app: Any) -> None:
             (MADE / name).write_text(text, encoding="utf-8")
     app.connect("source-read", read_page)
     app.connect("autodoc-process-docstring", plain, priority=100)  # before napoleon
+    app.connect("autodoc-process-signature", without_options)

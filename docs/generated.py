@@ -76,8 +76,8 @@ def _kinds_json() -> str:
 #: How the stub writes the type of an option, by its control.
 _TYPES = {
     "units": "int | Sequence[int] | None", "lines": "Sequence[str] | str | None", "gates": "Sequence[str] | str | None",
-    "number": "int | None", "direction": "str | None", "steps": "slice | int | None", "share": "float",
-    "language": "str", "source": "Trace | Model", "baseline": "Trace | str | int", "runs": "str | int",
+    "number": "int | None", "direction": "Direction | None", "steps": "slice | int | None", "share": "float",
+    "language": "Language", "source": "Trace | Model", "baseline": "Trace | str | int", "runs": "str | int",
 }  # fmt: skip
 
 
@@ -85,7 +85,8 @@ def _stub() -> str:
     """The methods of `trace.plot` for editors."""
     lines = [
         '"""The methods of `trace.plot`, made from the functions of `kinds/` by `make golden`."""', "",
-        "from collections.abc import Sequence", "", "from ..model.model import Model",
+        "from collections.abc import Sequence", "from typing import Literal", "",
+        "from ..cell.network import Direction", "from ..languages import Language", "from ..model.model import Model",
         "from ..trace.trace import Trace", "from .figure import Figure", "", "class Plots:",
         "    trace: Trace", "    def __init__(self, trace: Trace) -> None: ...",
     ]  # fmt: skip
@@ -93,7 +94,8 @@ def _stub() -> str:
     for name, made in (("__call__", pictures[kinds.USUAL][1]), *((name, made) for name, (_, made) in pictures.items())):
         options = []
         for one in kinds.described(made.__wrapped__):  # type: ignore[attr-defined]
-            kind = _TYPES.get(one["control"], "str") + (
+            words = f"Literal[{', '.join(map(json.dumps, one['choices']))}]" if one["control"] == "choice" else "str"
+            kind = _TYPES.get(one["control"], words) + (
                 "" if one["required"] or one["default"] is not None else " | None"
             )
             kind = kind.replace("| None | None", "| None")
@@ -141,6 +143,18 @@ def _commands(group: click.Group = main, path: str = "lstm-trace") -> Iterator[l
             yield [f"`{' '.join([path, name, *(word for word in words if word != '[OPTIONS]')])}`", about]
 
 
+def _json() -> str:
+    """The keys of each JSON Schema of a result, with their descriptions."""
+    rows = []
+    for path in sorted((PACKAGE / "results" / "schemas").glob("*.json")):
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        part = schema["items"]["anyOf"][0] if schema["type"] == "array" else schema
+        said = ((f"`{key}`", one.get("description")) for key, one in part["properties"].items())
+        keys = "; ".join(f"{key}: {meaning}" if meaning else key for key, meaning in said)
+        rows.append([f"`{path.stem}`", schema["description"].replace(" with --format json", ""), keys])
+    return table(["schema", "what it describes", "keys"], rows)
+
+
 def _functions() -> str:
     rows = [[f"`{one.signature}`", f"`{one.body}`"] for name, one in BUILT_IN.items() if name != "quotient"]
     return table(["function", "definition"], rows)
@@ -173,7 +187,7 @@ def _routes() -> str:
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
-    "functions": _functions, "commands": lambda: table(["command", "what it does"], list(_commands())),
+    "functions": _functions, "json": _json, "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
 

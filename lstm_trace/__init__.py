@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .base import conveniences
 
 if TYPE_CHECKING:
-    from . import corpus  # noqa: F401
+    from . import corpus as corpus, testing as testing
     from .api import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -56,13 +56,15 @@ def _api() -> Any:
     return import_module(".api", __name__)
 
 
-def __getattr__(name: str) -> Any:
-    if name == "corpus":  # needs pyarrow
-        return import_module(".corpus", __name__)
-    if name == "api" or name.startswith("__") or name not in _api().__all__:
-        raise AttributeError(f"module 'lstm_trace' has no attribute {name!r}")
-    return getattr(_api(), name)
+if not TYPE_CHECKING:  # a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        if name in ("corpus", "testing"):  # corpus needs pyarrow
+            return import_module(f".{name}", __name__)
+        if name != "__all__" and (name == "api" or name.startswith("__") or name not in _api().__all__):
+            raise AttributeError(f"module 'lstm_trace' has no attribute {name!r}")
+        return getattr(_api(), name)
 
 
 def __dir__() -> list[str]:
-    return [*_api().__all__, "corpus", "__version__"]
+    return [*_api().__all__, "corpus", "testing", "__version__"]

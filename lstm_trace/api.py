@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
@@ -14,10 +13,23 @@ from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .base.remark import Remark
-from .errors import LstmTraceError, OptionError
+from .cell.named_cells import CellName
+from .cell.variants import cell_name as named_cell
+from .documents.formats import FileFormat, Format
+from .errors import (
+    CellError,
+    FileError,
+    LstmTraceError,
+    MissingError,
+    NotFoundError,
+    OptionError,
+    ShapeError,
+    TooLargeError,
+)
 from .explanation.profile import profile
-from .explanation.watch import watch
-from .languages.strings import words
+from .explanation.watch import StoppedError, WatchWarning, watch
+from .formulas.numbers import Style
+from .languages import Language
 from .mistakes.identify import Identification, identify as search_readings
 from .model.capture import Traces, capture
 from .model.edit import edit
@@ -33,11 +45,15 @@ from .model.model import Model
 from .model.problem import problem
 from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
+from .report.options import NotationName, ReportOptions
+from .results import How
 from .results.comparisons import Comparisons, compared_with
 from .results.divergence import compared
+from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
 from .trace.argument_types import checked
 from .trace.files import trace_file
+from .trace.rows import Selected
 from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, changes, gap
 from .verification.verify import Verification, verify
@@ -51,7 +67,6 @@ if TYPE_CHECKING:
     from .remote import Client
     from .report.report import Sheet
     from .results.difference import DifferenceExplanation
-    from .results.explanation import Explanation
 
 
 @checked
@@ -179,44 +194,24 @@ def diff(
     return replace(found[0], names=called)
 
 
+#: The interface of all explanations: `explain(trace, of, how)`, or `explain.memory(trace, of)`.
+explain = Explain()
+
+
 @checked
-def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> Explanation:
-    """Explain a value of a trace, or the trace as a whole (docs/explain.md).
+def cell_name(text: str) -> CellName:
+    """Return the name of a cell as such, for type checkers: `prepare(…, cell=cell_name(text))`.
 
     Args:
-        trace: the trace.
-        of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
-        how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of the output weighted
-            by `seed`), `contribution` (relative to a `baseline`, split exactly), `gates` (saturation and memory of
-            every unit), `ablation` (the value after holding each unit, step or line: `over`, `only`, `to`), `training`
-            (`updates` of the weights for a loss) or `padding` (which steps are valid).
-        options: options of that explanation.
+        text: `lstm`, `slstm`, `gru` or `rnn` (docs/options.md).
 
     Returns:
-        A result with `report(format, language=…)`, `save(path)`, `to_frame()` (one row per step, entry or unit),
-        `plot()` and `as_json()`; notebooks display it. If nothing differs from the baseline, a contribution has no
-        rows, and a warning is issued.
+        The same text.
 
     Raises:
-        OptionError: if the explanation or an option does not exist.
-        MissingError: if the trace does not have the address.
-
-    >>> cell = {"equations": "c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
-    >>> memory = explain(run({}, [[1.0], [2.0], [4.0]], cell=cell), "2/c_t[0]", "memory")
-    >>> memory.to_frame()[["step", "source", "part"]]
-       step source  part
-    0   NaN     c0  0.00
-    1   0.0    x_t  0.25
-    2   1.0    x_t  1.00
-    3   2.0    x_t  4.00
+        OptionError: if there is no such cell.
     """
-    from .results.explanation import explanation
-
-    explained = explanation(trace, of, how, **options)
-    if getattr(explained, "nothing", False):  # a cell may have no gates, but a value always comes from something
-        said = "; ".join(explained.sentences(words()))
-        warnings.warn(f"the table is empty: {said}", stacklevel=3)  # `checked`
-    return explained
+    return named_cell(text)
 
 
 @checked
@@ -320,16 +315,11 @@ def client(url: str, token: str | None = None) -> Client:
 
 @checked
 def derivation(
-    trace: Trace,
-    address: str,
-    *,
-    of: str | None = None,
-    notation: str = "exercise",
-    language: str = "en",
-    digits: Any = None,
-    count_from: int | None = None,
-    **options: Any,
-) -> ValueDerivation:
+    trace: Trace, address: str, *, of: str | None = None, notation: NotationName = "exercise",
+    language: Language = "en", digits: int | Style | None = None, count_from: Literal[0, 1] | None = None,
+    significant: int | None = None, digits_of: Mapping[str, int] | None = None, trim: bool | None = None,
+    decimal_comma: bool | None = None,
+) -> ValueDerivation:  # fmt: skip
     """Explain one number: what it is, what it was computed from, where it is used, and whether it is correct.
 
     Args:
@@ -342,7 +332,10 @@ def derivation(
         language: language of the text.
         digits: decimals shown; as in a report if None.
         count_from: 0 or 1, the number of the first step and unit; as in the problem if None.
-        options: significant, digits_of, trim and decimal_comma, as in a report.
+        significant: significant digits instead of decimals.
+        digits_of: decimals of single lines, by name.
+        trim: whether trailing zeros are dropped.
+        decimal_comma: whether numbers have a decimal comma.
 
     Returns:
         A `ValueDerivation`; its `facts()` returns a mapping of plain values.
@@ -359,16 +352,30 @@ def derivation(
     >>> [one.address for one in found.operands], found.verified.verdict, found.gradient.value
     (['0/forward/0/0/z_i[0]'], 'verified', 1.0)
     """
+    options = dict(locals())
     from .one_value import derivation as found
 
-    chosen: dict[str, Any] = {"notation": notation, "language": language, "digits": digits, "count_from": count_from}
-    return found.derivation(trace, address, of=of, **chosen, **options)
+    return found.derivation(**options)
 
 
-__all__ = [
-    "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
-    "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
-    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
-    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem",
-    "profile", "run", "secants", "sheet", "train", "verify", "watch", "with_tokens",
+#: All public names: `lstm_trace.__all__`. The comments are the headings of the documentation.
+__all__ = [  # noqa: RUF022
+    # Run, read and write
+    "prepare", "run", "load", "open_source", "problem", "edit", "with_tokens", "capture", "client", "cell_name",
+    # Verify and compare
+    "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
+    # Explain
+    "explain", "derivation", "profile", "sheet",
+    # Gradients and training
+    "adjoint", "backward", "gradients", "train", "watch",
+    # The functions of the exercises
+    "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
+    "calc_output_gate",
+    # Records
+    "Comparison", "Comparisons", "Found", "Identification", "Model", "Trace", "Traces", "Verification",
+    # Types of arguments
+    "CellName", "ExplainOptions", "FileFormat", "Format", "How", "Language", "ReportOptions", "Selected",
+    # Errors and warnings
+    "CellError", "FileError", "LstmTraceError", "MissingError", "NotFoundError", "OptionError", "ShapeError",
+    "StoppedError", "TooLargeError", "WatchWarning",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +29,23 @@ REQUIREMENTS = {
     "SQLAlchemy": "SQLAlchemy>=2.0.30",
     "psycopg": "psycopg[binary]>=3.2.1",
 }
+
+
+#: The packages that are always installed.
+NEEDED = ("numpy", "pydantic", "click", "pandas", "PyYAML", "rich", "safetensors", "threadpoolctl")
+
+
+def versions(packages: Iterable[str]) -> str:
+    """The versions of those packages that are installed; nothing is imported.
+
+    >>> versions(["click", "no such package"]).startswith("click 8")
+    True
+    """
+    found = []
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found.append(f"{package} {version(package)}")
+    return ", ".join(found)
 
 
 #: Who reads the messages: someone who installs packages here, or the client of a server.

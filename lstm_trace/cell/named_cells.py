@@ -370,4 +370,6 @@ class RNN(Kind):
         return "\n".join([*rows, "carry: h_prev <- h_t", "output: h_t"])
 
 
+#: A name in `KINDS`, for type checkers.
+CellName = Literal["lstm", "slstm", "gru", "rnn"]
 KINDS: dict[str, type[Kind]] = {"lstm": LSTM, "slstm": SLSTM, "gru": GRU, "rnn": RNN}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal, get_args
 
 from ..errors import MissingError, OptionError, nearest
 from .lines import Cell, Line
@@ -21,7 +22,8 @@ SEED = "seed_"  # prefix of an adjoint's inputs that hold weights
 FORWARDS = ("forward", "reverse", "joined")
 #: The stage in which the two directions of a layer are merged.
 MEET = "joined"
-DIRECTIONS = (*FORWARDS, *(f"{ADJOINT}{direction}" for direction in FORWARDS))
+Direction = Literal["forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined"]
+DIRECTIONS: tuple[str, ...] = get_args(Direction)
 
 
 def scope_and_name(text: str) -> tuple[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
 from .lines import Cell, Line
-from .named_cells import KINDS, is_number, meant
+from .named_cells import KINDS, CellName, is_number, meant
 from .parse import parse
 
 Padding = Literal["zero", "repeat", "carry"]
@@ -37,15 +37,21 @@ def unread(name: str, kind: str, options: Mapping[str, Any], known: Iterable[str
     return nearest(name, known)
 
 
+def cell_name(text: str) -> CellName:
+    """The name of a cell. Raises OptionError if there is no such cell."""
+    if text not in KINDS:
+        said = nearest(text, KINDS, "there are")
+        stop = "" if said.endswith("?") else "."
+        raise OptionError(f"unknown cell {text!r}{said}{stop} A custom cell is given as {{equations: …}}")
+    return cast(CellName, text)
+
+
 def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) -> tuple[Cell, dict[str, Any]]:
     """The cell `kind` with `options`, and the full options; without `bias` the names of the weights determine it.
 
     Raises OptionError for a kind or option that does not exist, or a value that an option does not accept.
     """
-    if kind not in KINDS:
-        said = nearest(kind, KINDS, "there are")
-        stop = "" if said.endswith("?") else "."
-        raise OptionError(f"unknown cell {kind!r}{said}{stop} A custom cell is given as {{equations: …}}")
+    kind = cell_name(kind)
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:

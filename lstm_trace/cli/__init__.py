@@ -35,7 +35,7 @@ VERBS = {
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",
     "serve": "Open the bench in the browser, and serve the API.",
-    "schema": "Print the JSON Schema of a problem or trace file.",
+    "schema": "Print the JSON Schema of a file or of JSON output.",
     "example": "List the example problems, or print one.",
 }
 #: The module in `verbs/` of a verb that shares its module with others.
@@ -108,7 +108,6 @@ def _reader_may_go(ctx: click.Context | None = None) -> Iterator[None]:
 
 def _unexpected(error: Exception) -> str:
     """The message for an unforeseen error, with everything that a bug report needs."""
-    import platform
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -119,9 +118,23 @@ def _unexpected(error: Exception) -> str:
     said = " ".join(str(error).split())[:300]
     return (
         f"unexpected {type(error).__name__} ({where}): {said or 'no message'}. This is a bug in lstm-trace: please "
-        f"report it with this message, the command and, if you can, its files; this is lstm-trace {__version__} on "
-        f"Python {platform.python_version()}, and with {DEBUG}=1 the command prints all details"
+        "report it with this message, the command, the output of `lstm-trace --version` and, if you can, its files; "
+        f"this is lstm-trace {__version__} on Python {sys.version.split()[0]}, and with {DEBUG}=1 the command prints "
+        "all details"
     )
+
+
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    """Print everything about the installation that a report of a fault needs; nothing is imported for it."""
+    if wanted:
+        import platform
+
+        from ..base.extras import NEEDED, REQUIREMENTS, versions
+
+        python = f"{platform.python_version()} ({platform.python_implementation()}, {platform.platform()})"
+        click.echo(f"lstm-trace {__version__}\nPython {python}\n{versions(NEEDED)}")
+        click.echo(f"optional: {versions(REQUIREMENTS) or 'none'}\n{os.path.dirname(os.path.dirname(__file__))}")
+        ctx.exit()
 
 
 def fail(*problems: str) -> NoReturn:
@@ -147,7 +160,7 @@ def _command(verb: str) -> click.Command:
     load=_command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="lstm-trace", message="%(prog)s %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show versions.")
 def main() -> None:
     """See inside an LSTM: trace, verify, explain and export every value that the cell computes.
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -68,19 +68,6 @@ def in_colours(drawn: Callable[[int, bool], str]) -> str:
     """What is drawn for a given width, in colours if the terminal supports them."""
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return drawn(shutil.get_terminal_size().columns, bool(colours))
-
-
-def show(parts: Iterable[Any], width: int) -> None:
-    """Print rich renderables on standard output."""
-    from rich.console import Console
-
-    class Screen(Console):
-        def on_broken_pipe(self) -> None:  # rich would end with exit code 1
-            raise BrokenPipeError
-
-    console = Screen(width=width, highlight=False)
-    for part in parts:
-        console.print(part)
 
 
 #: Seconds before a bar is shown, and between updates.

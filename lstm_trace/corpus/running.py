@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, Unpack, cast, get_args
 
 from ..base.writing import alone, sweep_folder
 from ..errors import FileError, OptionError, reason, some
@@ -17,7 +17,7 @@ from ..model.sources import prepare
 from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
-from .inputs import opened
+from .inputs import SequenceReading, opened
 from .job import CorpusJob, Files, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
 from .manifest import BESIDE, FAILED, MANIFEST, Manifest, failed_lists, meant, read_manifest, write_beside, write_json
 from .part_file import Done, by_loop
@@ -36,7 +36,7 @@ def run(
     layers: Sequence[int] | None = None, dtype: Stored | None = None, format: Files = "parquet",
     steps_per_part: int = 50_000, batch: int = 64, workers: int = 0, scheduler: str | None = None,
     share: tuple[int, int] | None = None, fresh: bool = False, progress: Callable[[int, int], None] | None = None,
-    tell: Callable[[str], None] | None = None, **reading: Any,
+    tell: Callable[[str], None] | None = None, **reading: Unpack[SequenceReading],
 ) -> States:  # fmt: skip
     """Compute the states of a model over many sequences, into a folder; parts that the same run left there are kept.
 
@@ -101,7 +101,7 @@ def run(
 
 def laid_out(
     model: Model, inputs: Any, out: str | Path, record: Sequence[str] | None, layers: Sequence[int] | None,
-    dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
+    dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: SequenceReading,
 ) -> tuple[CorpusJob, SequenceIndex]:  # fmt: skip
     """The job of `run`, whose arguments these are, and the sequences. Only inputs that are not Parquet are written."""
     source = opened(inputs, model, Path(out), **reading)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from .blocks import Body
 
+#: The formats of a text, and all formats of a file, for type checkers.
+Format = Literal["md", "text", "html", "tex", "typ"]
+FileFormat = Literal["md", "text", "html", "tex", "typ", "pdf", "json", "csv", "parquet", "svg", "png"]
 #: The formats of a document, by suffix.
 DOCUMENTS = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
 DOCUMENTS |= {".typ": "typ", ".pdf": "pdf"}

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Literal
 from urllib.parse import quote
 
 from ..base.display import cells
@@ -51,7 +52,9 @@ class Dialect:
 
 #: Characters alone in an element: MathJax finds no formula there in the rendered page.
 _ALONE = {"$": "<span>&#36;</span>", "\\": "<span>&#92;</span>"}
-MATH = {
+#: How formulas are marked.
+MathName = Literal["github", "dollars", "none"]
+MATH: dict[str, Dialect] = {
     "github": Dialect("$`{}`$", "```math\n{}\n```"),
     "dollars": Dialect("${}$", "$$\n{}\n$$", "<!-- -->", _ALONE),
     "none": Dialect(),

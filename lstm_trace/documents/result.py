@@ -24,11 +24,12 @@ from ..base import conveniences
 from ..base.display import escape
 from ..base.writing import Target, format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
+from ..languages import Language
 from ..languages.strings import Words, words as strings
 from ..printable import json_text, message
 from ..trace.argument_types import checked
 from .blocks import Block, Body, Heading, Items, Picture, marked
-from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered
+from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, FileFormat, Format, Report, Show, rendered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ class Result:
     # -- from here on the same for every result --
 
     @checked
-    def report(self, format: str = "md", *, language: str | None = None, width: int | None = None) -> Report:
+    def report(self, format: Format = "md", *, language: Language | None = None, width: int | None = None) -> Report:
         """Return the result as a document.
 
         Args:
@@ -87,12 +88,14 @@ class Result:
         Raises:
             OptionError: if the format or language does not exist.
         """
-        if format == "pdf":
+        if str(format) == "pdf":  # a type checker knows that it is not
             raise OptionError("a PDF is not text: save('x.pdf') writes it")
         text = "".join(self.pieces(format, language=language, width=width))
         return Report(text, lambda kind: self._rendered(kind, language))
 
-    def save(self, path: str | Path | IO[Any], format: str | None = None, *, language: str | None = None) -> None:
+    def save(
+        self, path: str | Path | IO[Any], format: FileFormat | None = None, *, language: Language | None = None
+    ) -> None:
         """Write the result to a file, atomically, or to an open stream.
 
         Args:
@@ -113,7 +116,7 @@ class Result:
         """Return the rows as a pandas frame."""
         return self.frame()
 
-    def plot(self, language: str = "en") -> Figure:
+    def plot(self, language: Language = "en") -> Figure:
         """Return the picture, with its text in a language. Raises MissingError if there is none."""
         figure = self.panels(language)
         if figure is None:
@@ -325,7 +328,7 @@ def save(
     if (writer := f"{type(result).__name__}.{chosen}") in conveniences.AT:
         conveniences.call(writer, result, path, chosen)
     elif chosen in ("svg", "png"):
-        result.plot(language).save(path, chosen)
+        result.plot(language).save(path, chosen)  # type: ignore[arg-type]  # a text from the command line
     elif chosen in BINARY:
         with written(path, "wb") as file:
             file.write(content_of(result, chosen, language))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, forward_stages
+from ..cell.network import Direction, Stage, forward_stages
 from ..errors import MissingError
 from ..trace.argument_types import checked
 from ..trace.held import plain
@@ -228,7 +228,9 @@ class Profile:
 
 
 @checked
-def profile(trace: Trace, layer: int | None = None, direction: str | None = None, batch: int | None = None) -> Profile:
+def profile(
+    trace: Trace, layer: int | None = None, direction: Direction | None = None, batch: int | None = None
+) -> Profile:
     """Summarize the trace of a trained model, unit by unit and step by step (docs/report.md).
 
     Args:

@@ -32,7 +32,8 @@ Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
 #: How the columns of the wide shape are named: `c_t[0]`; `c_t_0` for programs that accept only letters and digits;
 #: `c_t[rain]` with the problem's label of the unit.
-NAMES = ("plain", "safe", "labels")
+NameStyle = Literal["plain", "safe", "labels"]
+NAMES: tuple[str, ...] = get_args(NameStyle)
 
 
 def check(

@@ -1,26 +1,34 @@
-"""A trace as a compact table for the terminal: what fits on a screen, and a line about what does not."""
+"""Values of a trace as a result; for the terminal as a compact table: what fits on a screen, and what does not."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, to_list
 from ..base.display import cells as columns
 from ..cell.network import layer_and_direction
-from ..errors import counted
+from ..documents.blocks import Block, Heading, Para, Table
+from ..documents.formats import Show
+from ..documents.result import Result
 from ..formulas.numbers import show
-from ..languages.strings import words
+from ..languages.strings import Words, words as strings
 from ..printable import printable
 from ..trace.address import line_name
 from ..trace.held import remark_on_holds
-from ..trace.labels import axis, step_label
+from ..trace.labels import axis, step_label, step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
+from .frame import frame
+from .table import TraceTable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: More units than this never get a column each, however wide the terminal.
 MANY = 16
@@ -62,16 +70,66 @@ class TerminalTable:
     texts: tuple[str, ...] = ("direction", "token")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class ValueTable(Result):
+    """Selected values of a trace. JSON and CSV have all of them, with all digits.
+
+    digits: decimals in text. height: lines of the screen that text must fit; None for all rows.
+    """
+
+    trace: Trace
+    selection: Selection
+    digits: int = 6
+    height: int | None = None
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """As many rows as fit, or all."""
+        from rich.console import Console
+
+        screen = io.StringIO()
+        console = Console(file=screen, width=columns, highlight=False, force_terminal=colours)
+        for part in draw(table(self.trace, self.selection, columns, self.height, self.digits, words)):
+            console.print(part)
+        return screen.getvalue()
+
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """The table with as many rows as a document shows, and what was left out."""
+        height = None if self.height is None else show.rows + AROUND
+        found = table(self.trace, self.selection, 10 * show.rows, height, self.digits, words)
+        yield Heading(1, (found.title,))
+        texts = frozenset(at for at, name in enumerate(found.head) if name in found.texts or at == found.places)
+        rows = tuple(tuple((cell.strip(),) for cell in row) for row in found.rows)
+        yield Table(tuple((name,) for name in found.head), rows, found.places + 1, texts)
+        if found.left_out:
+            yield Para((found.left_out,))
+
+    def frame(self) -> pd.DataFrame:
+        """The long shape: one row per value."""
+        return frame(TraceTable(self.trace, selection=self.selection))
+
+    def facts(self) -> dict[str, Any]:
+        """Every line at every place, with its values from the unit `unit` on."""
+        trace, rows = self.trace, []
+        labels = [step_labels(trace, b) for b in range(trace.batch)] if trace.header.step_labels else []
+        for place, line, units, values in _rows([_by_line(part) for part in parts(trace, self.selection)], None):
+            layer, direction, t, b = place or (0, "", None, None)
+            token = labels[b or 0][trace.index(t)] if labels and t is not None else None
+            here = {"layer": layer, "direction": direction, "t": t, "batch": b, "token": token, "line": line}
+            rows.append({**here, "unit": units.start, "values": to_list(values)})
+        return {"title": _title(trace, strings()), "rows": rows}
+
+
 def table(
-    trace: Trace, selection: Selection | None = None, width: int = 80, height: int | None = 24, digits: int = 6
-) -> TerminalTable:
+    trace: Trace, selection: Selection | None = None, width: int = 80, height: int | None = 24, digits: int = 6,
+    words: Words | None = None,
+) -> TerminalTable:  # fmt: skip
     """The selection as a table that fits into `height` lines of `width` characters (None: all rows).
 
     One row per line and step, one column per unit; if the units do not fit, their min, mean and max. If the rows do not
     fit, unnamed lines are left out first, then all but the carried ones, then steps.
     Raises MissingError if the trace does not contain the selection.
     """
-    there = [_by_line(part) for part in parts(trace, selection)]
+    words, there = words or strings(), [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None
@@ -88,15 +146,15 @@ def table(
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
             # a cut name is still recognisable, a cut number is not
             if digits > _DECIMALS and _over(width, names, left, head, cells) > 0:
-                return table(trace, selection, width, height, digits - 1)
+                return table(trace, selection, width, height, digits - 1, words)
     held = remark_on_holds(trace, "explanation.held")
     return TerminalTable(
-        _cut(_title(trace), width),
+        _cut(_title(trace, words), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
         len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
-        " ".join(filter(None, [held and held.said(words()), _left_out(there, rows)])),
+        " ".join(filter(None, [held and held.said(words), _left_out(there, rows, words)])),
     )
 
 
@@ -191,18 +249,22 @@ def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
     )
 
 
-def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow]) -> str:
+def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow], words: Words) -> str:
     """What did not fit, and how to see it; empty if everything is shown."""
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)
-    told = "Padding is omitted; export --padding has it." if padding else ""
+    told = words.word("show.padding") if padding else ""
     if len(shown) == sum(len(part.lines) * part.count for part in there):
         return told
     counts = {"line": (len({entry.line for part in there for entry in part.lines}), len({row.line for row in shown}))}
-    for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
+    for k, (what, numbers) in enumerate(zip(PLACES, _numbers(there), strict=True)):
         counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place} - {None}))
-    gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
-    left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
+    gone = [
+        words.word(f"show.left.{what}", n=words.number(of - seen), all=words.number(of))
+        for what, (of, seen) in counts.items()
+        if of > seen
+    ]
+    left = words.word("show.left", what=words.comma_list(*gone) or words.word("show.left.rows"))
     return f"{left} {told}".rstrip()
 
 
@@ -263,11 +325,11 @@ def _over(
     return sum(max(map(columns, column)) + 2 for column in zip(*rows, strict=True)) - 2 - width
 
 
-def _title(trace: Trace) -> str:
+def _title(trace: Trace, words: Words) -> str:
     header = trace.header
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
-    stack = f"{counted(len({stage.layer for stage in trace.stages}), 'layer')} {directions}"
-    window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
+    stack = words.count("show.layers", len({stage.layer for stage in trace.stages}), directions=directions)
+    window = words.word("show.window", first=trace.first, last=trace.span[-1]) if trace.first else ""
     sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes
 

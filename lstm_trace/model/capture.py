@@ -10,13 +10,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial, reduce
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex, cast
 
 import numpy as np
 
 from ..base.arrays import describe
+from ..cell.network import Direction
+from ..engine.plan_choice import Choice
+from ..engine.run import Progress
 from ..errors import MissingError, OptionError, nearest
 from ..languages.strings import words
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .build import prepare_found
@@ -172,8 +176,12 @@ class Traces(list[Trace]):
         raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
 
 
+@checked
 @contextmanager
-def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
+def capture(
+    model: Any, *, ask: Sequence[str] | str | None = None, record: Any = None, given: Mapping[str, Any] | None = None,
+    tokens: Any = None, plan: Choice = "auto", arithmetic: str | None = None, progress: Progress | None = None,
+) -> Iterator[Traces]:  # fmt: skip
     """Trace every LSTM of `model` that is called within the block, over the inputs that it actually receives.
 
     An nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call receives the states that the
@@ -181,8 +189,14 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 
     Args:
         model: a PyTorch or Keras model, or one LSTM.
-        arguments: arguments of `Model.run`, applied to every trace: `ask`, `record`, `given`, `tokens`, `plan`,
-            `arithmetic`, `progress`; the others are taken from each call.
+        ask: the requested lines, as for `Model.run`, like the following ones; they apply to every trace, and the other
+            arguments are taken from each call.
+        record: the part of the values to store.
+        given: lines supplied instead of computed.
+        tokens: labels of the steps.
+        plan: `lines`, `planned`, `compiled` or `auto`.
+        arithmetic: an arithmetic other than that of the weights' dtype.
+        progress: called with (steps done, total steps).
 
     Returns:
         The traces, filled when the block ends. Each is compared with the values that the module returned;
@@ -198,9 +212,9 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
             model(batch)
         traces["encoder"]["f_t"]
     """
-    for name in arguments:
-        if name not in _PASSED:
-            raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
+    arguments = {name: value for name, value in dict(locals()).items() if value is not None and name != "model"}
+    if plan == "auto":
+        del arguments["plan"]
     names, watching = watchable(model)
     traces = Traces()
     wrong: list[tuple[str, type[UserWarning]]] = []
@@ -232,10 +246,6 @@ def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], 
     if not names:
         raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
     return names, watch_keras if kind == "keras" else watch_torch
-
-
-#: Arguments of `Model.run` that `capture` passes on.
-_PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
 
 
 def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
@@ -303,7 +313,7 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
             return getattr(trace.at(layer=int(layer)) if layer else trace, state)
         direction = name.removeprefix("last ").removeprefix("h").strip()
         if not name.startswith("last"):
-            return (trace.at(direction=direction) if direction else trace).output
+            return (trace.at(direction=cast(Direction, direction)) if direction else trace).output
         top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
         ends = [slice(0, 1) if stage.backwards else slice(trace.steps - 1, None) for stage in top]
         outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]

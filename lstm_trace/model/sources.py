@@ -20,8 +20,10 @@ from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
 from ..base.remark import Remark
 from ..base.writing import read_from
+from ..cell.named_cells import CellName
 from ..engine.inputs import common_dtype, numbers
-from ..engine.run import Check, with_holds
+from ..engine.plan_choice import Choice
+from ..engine.run import Check, Progress, with_holds
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, some, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
@@ -248,8 +250,8 @@ Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module
 
 @checked
 def prepare(
-    source: Source, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, name: str = "",
-    layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
+    source: Source, cell: CellName | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None,
+    name: str = "", layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
 ) -> Model:  # fmt: skip
     """Check and copy the weights once, and plan the network.
 
@@ -301,15 +303,50 @@ def prepare(
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
+#: The arguments of `run` that are those of `prepare`.
+_PREPARED = ("source", "cell", "options", "name", "layout", "dtype", "allow_nonfinite")
+
+
 @checked
-def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
+def run(
+    source: Source, x: Any = None, h0: Any = None, c0: Any = None, *, cell: CellName | Mapping[str, Any] = "lstm",
+    options: Mapping[str, Any] | None = None, name: str = "", layout: Any = None, dtype: Any = None,
+    allow_nonfinite: bool = False, initial: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None,
+    hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
+    batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
+    out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
+    progress: Progress | None = None, check: Check | None = None,
+) -> Trace:  # fmt: skip
     """Trace `source` over `x`: `prepare` and `Model.run` in one call.
 
     Args:
-        source: as for `prepare`.
-        x: the input, as for `Model.run`; a problem contains its own.
-        arguments: those of `prepare` and of `Model.run`. dtype: None means the result type of the weights and x, if
-            they are arrays; half types compute in float32.
+        source: weights, a live module, or the path of a model or problem, as for `prepare`.
+        x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,); a problem contains its own.
+        h0: initial hidden states, (L·D, B, H); zeros if None.
+        c0: initial cell states, like h0.
+        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md).
+        options: options of the cell and the network (docs/options.md).
+        name: name of the LSTM, if the source has several; otherwise a title.
+        layout: how the arrays are stored, by name or by properties (docs/layouts.md).
+        dtype: float32 or float64; None means the result type of the weights and x, if they are arrays; half types
+            compute in float32.
+        allow_nonfinite: accept NaN and infinity in the weights.
+        initial: initial values of other carried states, by name.
+        given: lines supplied instead of computed, by name or `layer/direction/name`.
+        hold: lines held at other values, by address (docs/interventions.md).
+        lengths: (B,) lengths of the sequences.
+        mask: True (or 1) at the valid steps, (T, B); give lengths or mask, not both.
+        tokens: labels of the steps (docs/labels.md).
+        batch_first: x is (B, T, I).
+        ask: names or addresses of the requested lines; all lines if empty.
+        record: the part of the computed values to store; everything if None.
+        out: a trace to reuse, or the path of a .safetensors file into which the trace is streamed.
+        plan: `lines`, `planned`, `compiled` or `auto`.
+        arithmetic: an arithmetic other than that of the weights' dtype (docs/arithmetic.md).
+        progress: called with (steps done, total steps).
+        check: called with the trace before it is returned; it may raise to reject the trace.
+
+    The arguments from `initial` on, and h0 and c0, are described in full at `Model.run`.
 
     Returns:
         The trace of every requested line.
@@ -322,15 +359,14 @@ def run(source: Source, x: Any = None, **arguments: Any) -> Trace:
     ...
     lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; ...
     """
-    known = ("cell", "options", "name", "layout", "dtype", "allow_nonfinite")
-    chosen = {key: arguments.pop(key) for key in known if key in arguments}
-    x, lengths = unpacked(x)  # accepts tensors and packed sequences of a framework
-    if chosen.get("dtype") is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
-        chosen["dtype"] = common_dtype(*map(as_array, source.values()), x)
-    model = prepare(source, **chosen)
-    if lengths is not None:
-        arguments |= {"lengths": lengths, "batch_first": False}
-    return model.run(x, **{key: as_array(value) for key, value in arguments.items()})
+    arguments = {key: as_array(value) for key, value in dict(locals()).items() if key not in _PREPARED}
+    x, packed = unpacked(x)  # accepts tensors and packed sequences of a framework
+    if dtype is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
+        dtype = common_dtype(*map(as_array, source.values()), x)
+    model = prepare(source, cell, options, name, layout, dtype, allow_nonfinite)
+    if packed is not None:
+        arguments |= {"lengths": packed, "batch_first": False}
+    return model.run(**{**arguments, "x": x})
 
 
 @checked

@@ -1,7 +1,10 @@
 """The methods of `trace.plot`, made from the functions of `kinds/` by `make golden`."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from ..cell.network import Direction
+from ..languages import Language
 from ..model.model import Model
 from ..trace.trace import Trace
 from .figure import Figure
@@ -14,10 +17,10 @@ class Plots:
         unit: int | Sequence[int] | None = None,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """Gates, candidate and states of one or several units over time.
 
@@ -42,11 +45,11 @@ class Plots:
         unit: int | Sequence[int] | None = None,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        order: str | None = None,
-        language: str = "en",
+        order: Literal["index", "cluster", "memory", "activity"] | None = None,
+        language: Language = "en",
     ) -> Figure:
         """Gates and states of every unit over time: one row of pixels per unit, one column per step.
 
@@ -74,10 +77,10 @@ class Plots:
         unit: int | Sequence[int] | None = None,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """Gates, candidate and states of one or several units over time.
 
@@ -102,10 +105,10 @@ class Plots:
         unit: int | Sequence[int] | None = None,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """The text of the steps, coloured by the value of a unit; for several units, one text below the other.
 
@@ -129,7 +132,7 @@ class Plots:
     def memory(
         self,
         of: str,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """The memory of a carried value: bars for what each step wrote, and for what the gates since have kept of it.
 
@@ -151,8 +154,8 @@ class Plots:
         high: float = 0.9,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
-        language: str = "en",
+        direction: Direction | None = None,
+        language: Language = "en",
     ) -> Figure:
         """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): one point per unit.
 
@@ -176,7 +179,7 @@ class Plots:
         self,
         of: str | None = None,
         batch: int | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """How far a gradient reaches back: its norm with respect to the values that each layer carries, at each step.
 
@@ -200,7 +203,7 @@ class Plots:
         of: str,
         baseline: Trace | str | int = "zero-input",
         occlusion: str | int = "auto",
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """Contribution of each step to a value: its share of the exact split, next to the exact occlusion of the step.
 
@@ -223,9 +226,9 @@ class Plots:
         self,
         of: str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         against: Trace | Model | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
@@ -250,10 +253,10 @@ class Plots:
         unit: int | Sequence[int] | None = None,
         lines: Sequence[str] | str | None = None,
         layer: int | None = None,
-        direction: str | None = None,
+        direction: Direction | None = None,
         batch: int | None = None,
         steps: slice | int | None = None,
-        language: str = "en",
+        language: Language = "en",
     ) -> Figure:
         """Where this trace and another differ: the magnitude of each difference, by unit and step.
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -26,10 +26,15 @@ from ..documents.formats import Show
 from ..documents.result import Result
 from ..documents.wire import decoded
 from ..errors import LstmTraceError, MissingError, OptionError, reading
+from ..languages import Language
 from ..languages.strings import Words
+from ..results import How
 from ..trace.argument_types import checked, misfit
 from ..trace.files import trace_file
 from ..trace.trace import Trace
+
+if TYPE_CHECKING:
+    from ..results.explanation import ExplainOptions
 
 #: Seconds to wait for a reply, or for more of one. A computation of more than a second is a job, which is polled;
 #: only an upload waits as long as the server may take to read the file (10 s, or its `--seconds`).
@@ -347,34 +352,39 @@ class RemoteRun:
         """
         return self.client._json("GET", f"/runs/{self.id}/at/{quoted(address)}", query={"of": of})
 
-    def edit(self, edits: Mapping[str, Any], **changes: Any) -> RemoteRun:
+    def edit(self, edits: Mapping[str, Any], **changes: str | None) -> RemoteRun:
         """Make a new run with changed inputs or weights; this one stays as it is.
 
         Args:
             edits: maps an address to a number or a whole array.
-            changes: `equations` or `arithmetic`.
+            changes: other `equations` or another `arithmetic`; None for those of the source.
         """
-        body = {"edits": [{"address": name, "value": value} for name, value in edits.items()], **changes}
+        body: dict[str, Any] = {
+            "edits": [{"address": name, "value": value} for name, value in edits.items()],
+            **changes,
+        }
         return RemoteRun(self.client, self.client._json("POST", f"/runs/{self.id}/edits", body))
 
-    def diff(self, other: RemoteRun | str, language: str = "en", **tolerance: Any) -> RemoteResult:
+    def diff(
+        self, other: RemoteRun | str, language: Language = "en", *, rtol: float | None = None,
+        atol: float | None = None, ulps: float | None = None,
+    ) -> RemoteResult:  # fmt: skip
         """Compare another run with this one.
 
         Args:
             other: a run on the same server, or its id.
             language: language of the report.
-            tolerance: rtol, atol or ulps.
+            rtol: relative tolerance.
+            atol: absolute tolerance.
+            ulps: tolerance in units in the last place.
         """
+        tolerance = {"rtol": rtol, "atol": atol, "ulps": ulps}
         return self._result("/diffs", {"a": self.id, "b": _run_id("other", other), "language": language, **tolerance})
 
     def explain(
-        self,
-        how: str,
-        of: str | None = None,
-        language: str = "en",
-        against: RemoteRun | str | None = None,
-        **options: Any,
-    ) -> RemoteResult:
+        self, how: How | Literal["attribution"], of: str | None = None, language: Language = "en",
+        against: RemoteRun | str | None = None, **options: Unpack[ExplainOptions],
+    ) -> RemoteResult:  # fmt: skip
         """Explain a value.
 
         Args:
@@ -390,7 +400,7 @@ class RemoteRun:
         body = {"run": self.id, "how": how, "of": of, "against": other, "language": language, **options}
         return self._result("/explanations", body)
 
-    def verify(self, language: str = "en") -> RemoteResult:
+    def verify(self, language: Language = "en") -> RemoteResult:
         """Verify every line by deriving it again from its operands.
 
         Args:

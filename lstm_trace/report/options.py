@@ -8,11 +8,12 @@ from typing import Any, Literal, get_args
 
 from ..base.arrays import describe
 from ..documents.layout import Level, level_of
-from ..documents.markdown import MATH
+from ..documents.markdown import MATH, MathName
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
+from ..languages import Language
 from ..trace.argument_types import checked
-from ..trace.rows import Selection, renamed
+from ..trace.rows import Selected, Selection, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import usual_style
 from ..view.view import Detail
@@ -20,7 +21,39 @@ from ..view.view import Detail
 #: The option of a report for each field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}
 #: The kinds of report: a profile, or worked steps in some detail.
-DETAILS = ("profile", "worked", *get_args(Detail))
+DetailName = Literal["profile", "worked", "scalar", "compact", "vector", "summary"]
+DETAILS = get_args(DetailName)
+#: The names of `content.notations.NOTATIONS`.
+NotationName = Literal["exercise", "joined", "pytorch", "keras"]
+
+
+class ReportOptions(Selected, total=False):
+    """The options of a report, where they are passed on; see `Options` for those without a description.
+
+    Attributes:
+        significant: significant digits instead of decimals.
+        digits_of: decimals of single lines, by name.
+        trim: whether trailing zeros are dropped.
+        decimal_comma: whether numbers have a decimal comma.
+    """
+
+    detail: DetailName | None
+    digits: int | Style | None
+    significant: int | None
+    digits_of: Mapping[str, int] | None
+    trim: bool | None
+    decimal_comma: bool | None
+    everything: bool
+    width: int | None
+    language: Language
+    notation: NotationName
+    alone: Literal["", "back", "equations"]
+    title: str | None
+    fragment: bool
+    heading: int | str | None
+    count_from: Literal[0, 1] | None
+    math: MathName | None
+    file: str
 
 
 @checked
@@ -42,7 +75,7 @@ class Options:
     document refers to the file of its picture in the same directory; empty if there is none.
     """
 
-    detail: Detail | Literal["profile", "worked"] | None = None
+    detail: DetailName | None = None
     digits: int | Style | None = None
     style: Mapping[str, Any] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
@@ -94,6 +127,8 @@ def options_of(format: str, **given: Any) -> Options:
 
     Raises OptionError for an unknown detail, and for a detail that the format does not have.
     """
+    for name in given.keys() - ReportOptions.__annotations__.keys() - Options.__dataclass_fields__.keys():
+        raise OptionError(f"there is no argument {name!r}{nearest(name, ReportOptions.__annotations__, 'there are')}")
     for name, known in (("detail", DETAILS), ("math", tuple(MATH))):
         if given.get(name) is not None:
             check(name, given[name], known)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 from ..cell.network import forward_stages
 from ..documents import latex, typst
 from ..documents.blocks import Body, Heading, Picture
-from ..documents.formats import Report, rendered
+from ..documents.formats import Format, Report, rendered
 from ..documents.layout import FULL, lowered
 from ..errors import Faults, MissingError, OptionError, within
 from ..explanation.profile import profile
@@ -21,7 +21,7 @@ from ..view.view import UNNAMED, Source, View, view
 from .content.backward import backward, with_symbols
 from .content.notations import applied
 from .diagram.diagram import caption, diagram
-from .options import Options, check, options_of
+from .options import Options, ReportOptions, check, options_of
 from .sections.sections import blocks
 
 #: The formats of a report that are text; those that can be part of another author's document.
@@ -98,7 +98,7 @@ class Sheet:
     title: str | None = None
     sources: Sequence[str] = ()
 
-    def report(self, format: str = "md", **options: Any) -> str:
+    def report(self, format: Format = "md", **options: Unpack[ReportOptions]) -> str:
         """The worked solutions, one after the other, each with its title as its heading.
 
         Args:
@@ -110,9 +110,9 @@ class Sheet:
             OptionError: for a format or option that does not exist.
             MissingError: for a selection that one of the traces does not have.
         """
-        return report(self.traces, format, self.sources, title=self.title, **options)
+        return report(self.traces, format, self.sources, **{"title": self.title, **options})
 
-    def pdf(self, **options: Any) -> bytes:
+    def pdf(self, **options: Unpack[ReportOptions]) -> bytes:
         """The worked solutions as a PDF; needs the extra `[pdf]`.
 
         Args:
@@ -122,7 +122,7 @@ class Sheet:
             OptionError: for an option that does not exist, or without the extra.
             MissingError: for a selection that one of the traces does not have.
         """
-        return pdf(self.traces, self.sources, title=self.title, **options)
+        return pdf(self.traces, self.sources, **{"title": self.title, **options})
 
 
 def check_part(format: str, chosen: Options) -> None:
@@ -183,7 +183,8 @@ def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> Vie
             "steps: leave them out, or choose another detail"
         )
     part, trace = chosen.selection, chosen.counted(trace)
-    found, style = profile(trace, part.layer, part.direction, part.batch), chosen.numbers([trace])
+    found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
+    style = chosen.numbers([trace])
     if chosen.digits is None:
         style = replace(style, digits=None, significant=SIGNIFICANT)
     shown = view(trace, "summary", style, part, chosen.everything, chosen.language, paper=format in PAPER)

@@ -5,6 +5,10 @@ An explanation is a file `NAME.py` with a function `NAME(trace, …)` that retur
 
 from __future__ import annotations
 
+from typing import Literal
+
+#: The name of an explanation, for type checkers.
+How = Literal["memory", "gradient", "contribution", "gates", "ablation", "training", "padding"]
 #: The explanations by name, each with its line of `lstm-trace explain --help`.
 EXPLANATIONS = {
     "memory": "What each step wrote into a carried value.",

@@ -25,6 +25,7 @@ from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture
 from ..report.options import Options
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
@@ -38,6 +39,7 @@ PAST = 0.1
 _BASELINE = "zero-input (default), zero-state, a batch element, or a file."
 
 
+@checked
 def contribution(
     trace: Trace,
     of: Annotated[str, Option()],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 from ..base.display import visible
 from ..base.option import Option, parameters
@@ -15,25 +17,31 @@ from ..documents.formats import Show
 from ..documents.result import Finding
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..languages.strings import Words, words as strings
-from ..report.options import Options
+from ..report.options import Options, ReportOptions
 from ..report.report import FORMATS, document, shown
+from ..trace.argument_types import checked
 from ..trace.held import remark_on_holds
-from ..trace.rows import renamed
+from ..trace.rows import Selected, renamed
 from ..trace.trace import Trace
-from . import EXPLANATIONS
+from . import EXPLANATIONS, How
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..documents.formats import Report
+    from ..documents.formats import Format, Report
     from ..documents.tables import LongTable
+    from ..explanation.ablation import Over
+    from ..explanation.contribution import Baseline
+    from ..explanation.trials import Runs
     from ..plot.figure import Figure
     from ..view.view import View
+    from . import ablation, contribution, gates, gradient, memory, padding, training
 
 #: Maximum number of lines or units named in a sentence.
 NAMED = 12
 
 
+@checked
 def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
     """One of the `EXPLANATIONS`. of: the value's address, for those that explain one.
 
@@ -121,7 +129,7 @@ class Explanation(Finding):
 # -- worked solutions ------------------------------------------------------------------------------------------------
 
 
-class Worked(TypedDict, total=False):
+class Worked(Selected, total=False):
     """Options of a worked solution: how it is shown, and which part of it; see `report.options.Options`.
 
     Attributes:
@@ -142,12 +150,89 @@ class Worked(TypedDict, total=False):
     digits_of: Mapping[str, int] | None
     decimal_comma: bool | None
     trim: bool | None
-    only: Sequence[str] | None
-    layer: int | None
-    direction: str | None
-    steps: Any
-    batch: int | None
-    unit: int | None
+
+
+class ExplainOptions(Worked, total=False):
+    """The options of all explanations; each has its own, which are those of `lstm_trace.explain.memory` and so on."""
+
+    baseline: Baseline
+    points: int | Literal["auto"]
+    occlusion: Runs
+    seed: Any
+    equations: bool
+    low: float
+    high: float
+    over: Over
+    to: Any
+    rate: float | None
+    updates: int
+    optimizer: str
+    parameters: tuple[str, ...] | None
+    constants: Mapping[str, float] | None
+    arithmetic: str | None
+
+
+class Explain:
+    """Explain a value of a trace, or the trace as a whole (docs/explain.md).
+
+    `explain(trace, of, how)` gives one of the explanations by name; each is also a method with its own options:
+    `explain.memory(trace, of)`, `explain.gates(trace, low=0.05)`.
+
+    >>> import lstm_trace as lt
+    >>> cell = {"equations": "c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
+    >>> trace = lt.run({}, [[1.0], [2.0], [4.0]], cell=cell)
+    >>> lt.explain.memory(trace, "2/c_t[0]").to_frame()[["step", "source", "part"]]
+       step source  part
+    0   NaN     c0  0.00
+    1   0.0    x_t  0.25
+    2   1.0    x_t  1.00
+    3   2.0    x_t  4.00
+    """
+
+    def __call__(
+        self, trace: Trace, of: str | None = None, how: How = "contribution", **options: Unpack[ExplainOptions]
+    ) -> Explanation:
+        """Explain a value of a trace, or the trace as a whole.
+
+        Args:
+            trace: the trace.
+            of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
+            how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of the output
+                weighted by `seed`), `contribution` (relative to a `baseline`, split exactly), `gates` (saturation and
+                memory of every unit), `ablation` (the value after holding each unit, step or line: `over`, `only`,
+                `to`), `training` (`updates` of the weights for a loss) or `padding` (which steps are valid).
+            options: options of that explanation.
+
+        Returns:
+            A result with `report(format, language=…)`, `save(path)`, `to_frame()` (one row per step, entry or unit),
+            `plot()` and `as_json()`; notebooks display it. If nothing differs from the baseline, a contribution has no
+            rows, and a warning is issued.
+
+        Raises:
+            OptionError: if the explanation or an option does not exist.
+            MissingError: if the trace does not have the address.
+        """
+        explained = explanation(trace, of, how, **options)
+        if getattr(explained, "nothing", False):  # a cell may have no gates, but a value always comes from something
+            said = "; ".join(explained.sentences(strings()))
+            warnings.warn(f"the table is empty: {said}", stacklevel=2)
+        return explained
+
+    def __repr__(self) -> str:
+        return f"<lt.explain: {', '.join(EXPLANATIONS)}>"
+
+    if TYPE_CHECKING:  # imported on use, below
+        ablation = staticmethod(ablation.ablation)
+        contribution = staticmethod(contribution.contribution)
+        gates = staticmethod(gates.gates)
+        gradient = staticmethod(gradient.gradient)
+        memory = staticmethod(memory.memory)
+        padding = staticmethod(padding.padding)
+        training = staticmethod(training.training)
+
+
+for _how in EXPLANATIONS:
+    setattr(Explain, _how, property(partial(lambda how, _: explaining(how), _how)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,14 +270,15 @@ class Solved(Explanation):
         """
         return format in FORMATS
 
-    def report(
-        self, format: str = "md", *, language: str | None = None, width: int | None = None, **worked: Any
-    ) -> Report:
+    # its language and width are among the options
+    def report(self, format: Format = "md", **worked: Unpack[ReportOptions]) -> Report:  # type: ignore[override]
         """The worked solution; see `Result.report`. worked: options of the solution, in addition to its own."""
+        language, width = worked.pop("language", None), worked.pop("width", None)
         solved = replace(self, worked={**self.worked, **worked})
         if solved.is_worked(format):
             return solved._solution(strings(language or self.language), Show(format), width, None)
-        return super().report(format, language=language, width=width, **worked)  # tables, which have none of these
+        tables: Any = super().report  # these have no options of a worked solution
+        return tables(format, language=language, width=width, **worked)  # type: ignore[no-any-return]
 
     def pieces(self, format: str, **given: Any) -> Iterator[str]:
         """The text in a format; see `Result.pieces`. Options that the worked solution does not have are rejected."""

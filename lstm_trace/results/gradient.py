@@ -22,12 +22,14 @@ from ..errors import OptionError
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.curves import gradient_figure as picture
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .explanation import Solved, Worked
 
 _COLUMNS = ("address", "kind", "gradient")
 
 
+@checked
 def gradient(
     trace: Trace,
     of: Annotated[str | None, Option()] = None,

@@ -21,6 +21,7 @@ from ..model.problem import with_weights
 from ..report.options import Options
 from ..report.report import shown
 from ..report.sections.training import symbols
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from ..view.view import View
 from .explanation import Solved, Worked
@@ -29,6 +30,7 @@ from .gradient import grid_of
 _COLUMNS = ("address", "before", "after")
 
 
+@checked
 def training(
     trace: Trace,
     of: Annotated[str, Option()],

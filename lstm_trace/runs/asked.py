@@ -173,7 +173,7 @@ class NamedRun(Documented):
     run: str = Field(max_length=100)
 
 
-class ReportOptions(BaseModel):
+class DownloadOptions(BaseModel):
     """The options of a report; None means the default. Other files read some of them."""
 
     title: str | None = Field(None, max_length=400)

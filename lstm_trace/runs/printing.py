@@ -21,7 +21,7 @@ from ..report.options import options_of
 from ..report.report import pdf, report
 from ..trace.files import trace_file
 from ..trace.trace import Trace
-from .asked import ReportOptions
+from .asked import DownloadOptions
 from .kept import opened
 
 Options = Mapping[str, Any]
@@ -48,7 +48,7 @@ MEDIA = {
     **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
 }
 #: Options that become part of a problem, and those of a report. A workbook is in English, as on the command line.
-HEADED, REPORT = ("title", "count_from"), tuple(ReportOptions.model_fields)
+HEADED, REPORT = ("title", "count_from"), tuple(DownloadOptions.model_fields)
 
 
 class File(NamedTuple):

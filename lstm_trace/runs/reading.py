@@ -177,13 +177,13 @@ def span(given: str | None, what: str, there: range) -> range:
 
 def place(trace: Trace, layer: int | None, direction: str | None) -> Stage:
     """The stage of a layer and direction; the first that matches. Raises MissingError."""
-    return forward_stages(trace.at(layer, direction).stages)[0]
+    return forward_stages(trace.at(layer, direction).stages)[0]  # type: ignore[arg-type]  # a text from a request
 
 
 def values(path: str, part: ValueSelection, most: int) -> bytes:
     """The values of some lines, up to a number of values; what is left out is counted."""
     trace = opened(path)
-    stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
+    stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0  # type: ignore[arg-type]
     steps, rows = span(part.t, "t", trace.span), _rows(trace, part.batch)
     known = dict.fromkeys(name for stage in stages for name in trace.lines.get(stage.scope, {}))
     for name in part.line or ():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from inspect import isfunction, signature
 from numbers import Integral, Real
@@ -64,10 +65,14 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
         ("Callable[[Model], None] | None", "Progress | None", "Check | None"), ((Callable, NoneType), "a function")
     ),
 }
-KINDS |= {
-    f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1])
-    for name in ("bool", "float", "int", "str", "str | Path", "str | Path | IO[Any]")
-}
+#: Words: names of which each is a text, listed for type checkers.
+WORDS = (
+    "CellName", "Dialect", "Direction", "FileFormat", "Format", "How", "Language", "NameStyle", "NotationName", "Shape",
+)  # fmt: skip
+KINDS |= dict.fromkeys(WORDS, KINDS["str"])
+KINDS["CellName | Mapping[str, Any]"] = KINDS["str | Mapping[str, Any]"]
+_OPTIONAL = ("bool", "float", "int", "str", "str | Path", "str | Path | IO[Any]", *WORDS)
+KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in _OPTIONAL}
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
@@ -102,7 +107,7 @@ def checked(target: F) -> F:
     ]
     while kinds and kinds[-1] is object:
         kinds.pop()
-    closed = len(known) == len(parameters)
+    rest = next((str(p.annotation) for p in parameters.values() if p.kind is p.VAR_KEYWORD), "")
 
     @wraps(target)
     def told(*values: Any, **named: Any) -> Any:
@@ -112,12 +117,20 @@ def checked(target: F) -> F:
             kind = known.get(name)
             if kind is not None and not isinstance(value, kind[0]):
                 raise misfit(name, kind[1], value)
-            if closed and name not in known:
-                there = [other for other in known if other != "self"]
+            if name not in known and (there := _passed(target, rest)) is not None and name not in there:
+                there = [*(other for other in known if other != "self"), *there]
                 raise OptionError(f"there is no argument {name!r}{nearest(name, there, 'there are')}")
         return target(*values, **named)
 
     return cast(F, told)
+
+
+def _passed(target: Callable[..., Any], rest: str) -> Collection[str] | None:
+    """The names in `**options: Unpack[…]`; None for other `**options`, whose reader knows their names."""
+    if not rest.startswith("Unpack["):
+        return None if rest else ()
+    typed = vars(sys.modules[target.__module__]).get(rest[len("Unpack[") : -1])
+    return getattr(typed, "__annotations__", None)
 
 
 def misfit(name: str, expected: str, value: Any) -> OptionError:

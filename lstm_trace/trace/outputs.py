@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Unpack
 
 from ..base import conveniences
 from .argument_types import checked
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
-    from ..documents.formats import Report
+    from ..documents.formats import Format, Report
+    from ..frames.table import NameStyle, Shape
     from ..plot.plots import Plots
+    from ..report.options import ReportOptions
     from .not_finite import NotFinite
+    from .rows import Selected
 
 
 @checked
@@ -40,14 +43,12 @@ class TraceOutputs:
         """The view in a notebook."""
         return str(conveniences.call("trace.html", self))
 
-    def report(self, format: str = "md", **options: Any) -> Report:
+    def report(self, format: Format = "md", **options: Unpack[ReportOptions]) -> Report:
         """Return the worked solution as text; notebooks display it rendered, whatever its format.
 
         Args:
             format: `md`, `text`, `html`, `tex` or `typ`.
-            options: detail (`scalar`, `compact`, `vector`, `summary`), digits, width, everything, language, notation,
-                math (in Markdown: `github`, `dollars`, `none`), and a selection: only (or line), layer, direction,
-                steps (or t), batch, unit; see `report.options.Options`.
+            options: how it is shown, and which part of the trace; see `report.options.Options`.
 
         Raises:
             OptionError: if the format or an option does not exist.
@@ -56,7 +57,7 @@ class TraceOutputs:
         report: Report = conveniences.call("trace.report", self, format, **options)
         return report
 
-    def pdf(self, **options: Any) -> bytes:
+    def pdf(self, **options: Unpack[ReportOptions]) -> bytes:
         """Return the worked solution as a PDF; needs the extra `[pdf]`.
 
         Args:
@@ -80,8 +81,8 @@ class TraceOutputs:
         return found
 
     def to_frame(
-        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, flat: bool = False,
-        all_lines: bool = False, names: str = "plain", title: bool | str = False, **selection: Any,
+        self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, flat: bool = False,
+        all_lines: bool = False, names: NameStyle = "plain", title: bool | str = False, **selection: Unpack[Selected],
     ) -> pd.DataFrame:  # fmt: skip
         """Return the values as a pandas frame of ordered categoricals and small integers (see `frames.frame.frame`).
 
@@ -131,8 +132,8 @@ class TraceOutputs:
         return text
 
     def to_arrow(
-        self, shape: str = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
-        names: str = "plain", title: bool | str = False, **selection: Any,
+        self, shape: Shape = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
+        names: NameStyle = "plain", title: bool | str = False, **selection: Unpack[Selected],
     ) -> pa.Table:  # fmt: skip
         """Return the values as an Arrow table, with the columns and types of `to_frame`; needs the extra `[parquet]`.
 
@@ -155,7 +156,7 @@ class TraceOutputs:
         """
         return _named("trace.to_arrow", locals())
 
-    def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
+    def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Unpack[Selected]) -> xr.Dataset:
         """Return an xarray Dataset with one variable per line, by t, batch and unit; needs the extra `[xarray]`.
 
         Args:

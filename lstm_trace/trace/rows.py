@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, VALID, Stage
+from ..cell.network import GIVEN, VALID, Direction, Stage
 from ..errors import MissingError, OptionError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
@@ -34,6 +34,30 @@ def renamed(given: Mapping[str, Any], takes: Container[str] = ()) -> dict[str, A
                 raise OptionError(f"{alias} is another name for {name}: give only one of them")
             found[name] = given[alias]
     return found
+
+
+class Selected(TypedDict, total=False):
+    """The options that select a part of a trace, where they are passed on; see `Selection`.
+
+    Attributes:
+        only: names of lines.
+        line: another name of `only`.
+        layer: from 0.
+        direction: `forward`, `reverse`, `joined`, or that of a gradient, `adjoint-forward`, ….
+        steps: a step, or a slice of steps.
+        t: another name of `steps`.
+        batch: the sequence of the batch, from 0.
+        unit: from 0.
+    """
+
+    only: Sequence[str] | str | None
+    line: Sequence[str] | str | None
+    layer: int | None
+    direction: Direction | None
+    steps: slice | int | None
+    t: slice | int | None
+    batch: int | None
+    unit: int | None
 
 
 @checked

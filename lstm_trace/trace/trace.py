@@ -14,7 +14,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, MEET, VALID, Scope, Stage, X, find, forward_stages, scope_and_name
+from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, OptionError, counted, nearest
@@ -321,7 +321,7 @@ class Trace(TraceOutputs):
         return ((name, self[name]) for name in self)
 
     def at(
-        self, layer: int | None = None, direction: str | None = None, steps: slice | range | int | None = None
+        self, layer: int | None = None, direction: Direction | None = None, steps: slice | range | int | None = None
     ) -> Trace:
         """Return the trace of one layer, one direction, some steps, or all of these: a view of the same arrays.
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.inputs import opened as opened_inputs
+from ..corpus.inputs import SequenceReading, opened as opened_inputs
 from ..corpus.inputs.columns import first
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.manifest import MANIFEST
@@ -120,7 +120,7 @@ def _some(units: str, words: Words) -> str:
 def ablate(
     model: Any, inputs: Any, units: Sequence[str] | str, metric: str = "output", *, to: float | str = 0.0,
     readout: str | None = None, controls: int = 5, max_steps: int = 50_000, batch: int = 64, seed: int = 0,
-    **reading: Any,
+    **reading: Unpack[SequenceReading],
 ) -> Ablation:  # fmt: skip
     """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
 

@@ -28,11 +28,14 @@ from ..base.arrays import Array
 from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
+from ..documents.result import Finding
+from ..documents.tables import LongTable
 from ..engine.jit import installed
 from ..engine.jit.machine import VARIABLE, cache_directory, host
 from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import Choice
 from ..errors import counted
+from ..languages.strings import Words
 from ..model.build import build
 from ..trace.trace import Trace
 from .rounding import bound
@@ -327,8 +330,8 @@ _COMPILED = 3
 _SHOWN = 3
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Finding):
     """machine: the software and hardware, by name. checks: the finding for each plan. faults: some for each plan.
     right:
     the plans that agree with the operations."""
@@ -337,6 +340,33 @@ class Diagnosis:
     checks: tuple[tuple[str, str], ...]
     faults: tuple[Fault, ...]
     right: tuple[str, ...]
+
+    def title(self, words: Words) -> str:
+        """What was examined."""
+        return words.word("doctor.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The verdict; of wrong values the operation, the place and what to do."""
+        if not self.faults:
+            yield words.word("doctor.right")
+            return
+        yield from map(str, self.faults)
+        yield words.word("doctor.wrong")
+        if self.right:
+            yield words.word("doctor.instead", plan=self.right[0])
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The machine, and the finding for each plan."""
+        checks = [(plan, plan in self.right, result) for plan, result in self.checks]
+        return (
+            LongTable(("name", "value"), self.machine, words.word("doctor.machine")),
+            LongTable(("plan", "agrees", "result"), checks, words.word("doctor.plans"), shown=("plan", "result")),
+        )
+
+    def terminal(self, words: Words, columns: int, colours: bool) -> str:
+        """Both tables as lines that can be searched, then the verdict."""
+        parts = ["".join(f"{name:13}  {text}\n" for name, text in rows) for rows in (self.machine, self.checks)]
+        return "\n".join([*parts, "".join(f"{one}\n" for one in self.sentences(words))])
 
 
 def examine(

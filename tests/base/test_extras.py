@@ -36,6 +36,8 @@ def test_what_is_asked_for_is_what_the_project_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = {requirement for extra in USERS for requirement in declared[extra]}
     assert asked == set(extras.REQUIREMENTS.values())
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    assert tuple(text.partition(">=")[0] for text in needed) == extras.NEEDED
     assert all(re.match(r"[\w-]+", text)[0] == name for name, text in extras.REQUIREMENTS.items())  # type: ignore[index]
 
 

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
 from lstm_trace import examples
+from lstm_trace.base.extras import NEEDED
 from lstm_trace.cli import VERBS, main
 
 from ..support.tiers import some
@@ -77,7 +79,16 @@ def test_help_lists_every_verb_and_the_exit_codes() -> None:
         assert f"\n  {verb:9} {line}\n" in result.stdout
     said = "Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error."
     assert said in " ".join(result.stdout.split())
-    assert invoke("--version").stdout.startswith("lstm-trace ")
+
+
+def test_the_version_has_what_a_report_of_a_fault_needs() -> None:
+    first, python, needed, optional, place = invoke("--version").stdout.splitlines()
+    assert first == f"lstm-trace {lt.__version__}"
+    assert python.startswith(f"Python {sys.version.split()[0]} ({sys.implementation.name.replace('cp', 'CP')}, ")
+    assert f"numpy {np.__version__}, " in needed
+    assert [part.split()[0] for part in needed.split(", ")] == list(NEEDED)
+    assert optional.startswith("optional: ")
+    assert (Path(place) / "cli" / "__init__.py").exists()
 
 
 # -- run, show, example, schema --------------------------------------------------------------------------------------
@@ -123,6 +134,11 @@ def test_example_lists_and_prints() -> None:
     titles = examples.examples()
     assert {row.index(titles[row.split()[0]]) for row in listed} == {max(map(len, titles)) + 2}
     assert invoke("example", "q22").stdout == Q22
+    rows = json.loads(invoke("example", "--format", "json").stdout)["rows"]
+    assert {row["name"]: row["title"] for row in rows} == titles
+    refused = invoke("example", "q22", "-o", "q22.md")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "write the example with > q22.yaml" in refused.stderr
     wrong = invoke("example", "q2")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert wrong.stderr.startswith("error: there is no example 'q2'; did you mean 'q2")
@@ -285,9 +301,9 @@ def test_the_package_offers_its_own_names_only() -> None:
     assert all(
         getattr(lt, name).__module__.startswith("lstm_trace")
         for name in dir(lt)
-        if name not in ("__version__", "corpus")
+        if name not in ("__version__", "corpus", "testing") and get_origin(getattr(lt, name)) is not Literal
     )
-    assert all(getattr(lt, name).__doc__ for name in dir(lt))
+    assert all(getattr(lt, name).__doc__ for name in dir(lt) if get_origin(getattr(lt, name)) is not Literal)
 
 
 @pytest.mark.parametrize(
@@ -324,3 +340,17 @@ def test_a_server_without_its_packages_names_all_of_them(monkeypatch: pytest.Mon
     found = invoke("serve")
     assert found.exit_code == 2
     assert "needs the packages fastapi, uvicorn and SQLAlchemy, which are not installed" in found.output
+
+
+@pytest.mark.parametrize(("words", "found"), [
+    ("lstm-trace exp", {"export", "explain"}),
+    ("lstm-trace explain mem", {"memory"}),
+    ("lstm-trace corpus st", {"status"}),
+    ("lstm-trace plot x.yaml --kind stat", {"states"}),
+    ("lstm-trace report x.yaml --language f", {"fr"}),
+    ("lstm-trace explain gradient x --not", {"--notation"}),
+])  # fmt: skip
+def test_a_shell_completes(words: str, found: set[str]) -> None:
+    asked = {"_LSTM_TRACE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    result = program(env={**os.environ, **asked}, code="from lstm_trace.cli import main; main(prog_name='lstm-trace')")
+    assert {row.partition(",")[2] for row in result.stdout.splitlines()} == found

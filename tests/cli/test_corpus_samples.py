@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -213,6 +214,8 @@ def test_of_numbers_the_control_is_their_mean(folder: Path) -> None:
 
 
 def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
     from lstm_trace.corpus import run
 
     states = tmp_path / "states"
@@ -221,12 +224,18 @@ def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> No
         (states / f"part-{number:05}.parquet").unlink()
     found = invoke("status", states)
     assert found.exit_code == 1
-    assert found.stdout.splitlines()[1] == "missing   parts 1, 3-5"
-    lines = found.stdout.splitlines()[2:]
-    assert sum(line.startswith("lines ") for line in lines) == 1
-    assert max(len(line) for line in lines if not line.startswith("inputs")) <= 80
+    text = " ".join(found.stdout.split())
+    assert text.count("- missing: parts 1, 3-5 - ") == 1
     title = "A unit that counts quotation marks"
-    assert " ".join(found.stdout.split()).count(f"model {title}, lstm, ") == 1
+    assert text.count(f"- model: {title}, lstm, ") == 1
+    facts = json.loads(invoke("status", states, "--format", "json").stdout)
+    there = [(row["part"], row["state"]) for row in facts["rows"]]
+    assert there[:7] == [(number, "missing" if number in (1, 3, 4, 5) else "done") for number in range(7)]
+    part = parquet.read_table(states / "part-00000.parquet")
+    first = facts["rows"][0]
+    assert (first["steps"], first["sequences"]) == (part.num_rows, len(set(part["seq_id"].to_pylist())))
+    size = sum(path.stat().st_size for path in states.glob("part-*"))
+    assert f"{size / 1e6:.1f} MB" in text
 
 
 @pytest.mark.few(0)
@@ -240,10 +249,11 @@ def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path)
     damaged = f"{part.name} is damaged: run the corpus again, which makes it"
     found = invoke("status", states)
     assert found.exit_code == 1
-    assert ": 3 of 4 parts, " in found.stdout.splitlines()[0]
-    assert found.stdout.splitlines()[1] == f"damaged   {damaged}"
+    assert ": 3 of 4 parts, " in " ".join(found.stdout.split())
+    assert f"- damaged: {damaged}" in " ".join(found.stdout.split())
     part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
-    assert "The contents of the parts were not read; lstm-trace corpus verify reads" in invoke("status", states).stdout
+    said = " ".join(invoke("status", states).stdout.split())
+    assert "The contents of the parts were not read; lstm-trace corpus verify reads them." in said
     for arguments in (("--sample", 1), ("--sample", "all")):
         found = invoke("verify", states, *arguments)
         assert found.exit_code == 1

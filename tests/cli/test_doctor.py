@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 from functools import partial
@@ -68,3 +69,19 @@ def test_a_wrong_plan_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     assert "plan planned, float64, width 2 of 2 columns: softplus of a is " in result.stdout
     assert "please report it with this output" in result.stdout
     assert result.stdout.endswith("Until this is fixed, --by-plan lines computes correct values.\n")
+
+
+def test_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(invoke("doctor", "--format", "json").stdout)
+    machine = {row["name"]: row["value"] for row in found["more"][0]["rows"]}
+    assert machine["lstm-trace"] == __version__
+    assert found["sentences"] == ["Every plan that runs here computes what the operations define."]
+    assert all(row["agrees"] is True for row in found["rows"])
+    monkeypatch.setitem(numpy_plan.KERNELS, "softplus", numpy_plan.KERNELS["relu"])
+    result = invoke("doctor", "--format", "json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert [row["agrees"] for row in found["rows"]][:2] == [True, False]
+    assert any("softplus of a is " in said for said in found["sentences"])
+    page = invoke("doctor", "--format", "md", "--language", "fr").stdout
+    assert "Des valeurs peuvent être fausses sur cette machine" in page

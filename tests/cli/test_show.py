@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -16,7 +17,7 @@ from lstm_trace.cli import main
 from lstm_trace.frames.terminal import STATISTICS, table
 from lstm_trace.trace.rows import Selection
 
-from ..support.table_cases import QUESTION_19, filled, stacked
+from ..support.table_cases import QUESTION_19, expected, filled, stacked
 from ..support.tiers import some
 
 
@@ -166,3 +167,39 @@ def test_selection_and_faults(tmp_path: Path) -> None:
         result = cli(tmp_path / "t.json", *arguments)
         assert result.exit_code == 2
         assert message in result.output
+
+
+def test_json_and_csv_have_every_value(tmp_path: Path) -> None:
+    tokens = [["a b", "", "\x1b[2J", "d" * 40], ["e", "f"]]
+    trace = stacked(lengths=[4, 2], tokens=tokens)
+    trace = filled(trace, np.array([0.1, np.nan, -np.inf, -0.0, 1e-300]))
+    trace.save(tmp_path / "t.json")
+    found = json.loads(cli(tmp_path / "t.json", "--format", "json").output)
+    said = [
+        (row["layer"], row["direction"], row["t"], row["batch"], row["line"], row["unit"] + k, float(value))
+        for row in found["rows"]
+        for k, value in enumerate(row["values"])
+    ]
+    rows = [(*row[:5], *row[6:]) for row in expected(trace)]
+    assert [row[:-1] for row in said] == [row[:-1] for row in rows]
+    np.testing.assert_array_equal([row[-1] for row in said], [row[-1] for row in rows])
+    for row in found["rows"]:
+        assert row["token"] == tokens[row["batch"]][row["t"]]
+    assert found["title"].endswith("lstm, float64, 2 layers forward + reverse, T = 4, B = 2")
+    cli(tmp_path / "t.json", "-o", tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
+        values = [float(row["value"] or "nan") for row in csv.DictReader(file)]
+    np.testing.assert_array_equal(values, [row[-1] for row in rows])
+    one = json.loads(cli(tmp_path / "t.json", "--format", "json", "--line", "c_t", "--unit", 2, "--t", 1).output)
+    assert [(row["unit"], len(row["values"])) for row in one["rows"]] == [(2, 1)] * 8
+
+
+def test_a_document_says_what_it_leaves_out_in_its_language(tmp_path: Path) -> None:
+    stacked(50, 1, 1, 2, ("forward",)).save(tmp_path / "t.json")
+    text = cli(tmp_path / "t.json", "--format", "md", "--language", "de").output
+    assert "1 Schicht forward" in text
+    assert "Ausgelassen: 11 von 21 Zeilen, 47 von 50 Schritten. Alles: --all;" in text
+    assert "| c_t" in text
+    whole = cli(tmp_path / "t.json", "--format", "md", "--all").output
+    assert whole.count("|") > 50 * 21
+    assert "Left out" not in whole

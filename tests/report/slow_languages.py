@@ -42,7 +42,7 @@ OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
     "padding.", "overview.", "diff.", "holds", "adjoint.", "identify.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "notfinite", "counted.", "some.", "or", "none", "plot.section",
-    "inspect.", "units.", "contexts.", "kind.", "quoted",
+    "doctor.", "examples.", "inspect.", "show.", "units.", "contexts.", "kind.", "quoted",
 )  # fmt: skip
 
 
@@ -275,6 +275,7 @@ def test_every_string_is_shown_somewhere() -> None:
 #: Where results are said, and where the remarks in them are made.
 ROOMS_OF_RESULTS = (
     "results",
+    "frames",
     "documents",
     "corpus",
     "tracking",

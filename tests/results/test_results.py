@@ -12,14 +12,18 @@ import pandas as pd
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cell.lines import Line
 from lstm_trace.documents import terminal, wire
 from lstm_trace.documents.blocks import Body
 from lstm_trace.documents.formats import Show
 from lstm_trace.documents.result import Result
 from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.frames.terminal import ValueTable
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.results.inspection import ModelInspection
+from lstm_trace.trace.rows import Selection
+from lstm_trace.verification.plans import Diagnosis, Fault
 from lstm_trace.weights.find import find
 
 DRAW = np.random.default_rng(8)
@@ -50,6 +54,7 @@ def units() -> Result:
     return Units(frame.assign(**numbers, sd=[0.25, 0.0], not_finite=[0, 3], moves_at=["a", ""]), 7)
 
 
+FAULT = Fault("planned", Line("", "mul", ("a", "b")), "float64", "width 2", (0, 1), 1.0, 2.0)
 #: A result, and what the title of its document is in English and in German.
 RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "verify": (lambda: lt.verify(traced()), "Verification", "Verifikation"),
@@ -65,6 +70,22 @@ RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
         "0/forward/2/0/c_t[1]",
     ),
     "units": (lambda: units(), "Units of a corpus", "Einheiten eines Korpus"),
+    "show": (
+        lambda: ValueTable(traced(), Selection(), height=24),
+        "lstm, float64, 1 layer forward, T = 4, B = 1",
+        "lstm, float64, 1 Schicht forward, T = 4, B = 1",
+    ),
+    "doctor": (
+        lambda: Diagnosis((("numpy", "2"),), (("lines", "agrees"), ("planned", "WRONG")), (FAULT,), ("lines",)),
+        "Plans on this machine",
+        "Pläne auf diesem Rechner",
+    ),
+}
+#: How text begins that is not the document.
+OWN = {
+    "units": "7 steps\nunit ",
+    "show": "lstm, float64, 1 layer forward, T = 4, B = 1\nt  line ",
+    "doctor": "numpy    ",
 }
 FORMATS = {"md": "# {}\n", "text": "{}\n═", "html": "<h1>{}</h1>", "tex": "{}", "typ": "{}"}
 
@@ -76,8 +97,8 @@ def test_every_result_has_every_format(name: str, format: str) -> None:
     make, title, _ = RESULTS[name]
     text = str(make().report(format)).replace(r"\_", "_")
     text = re.sub(r"\{([-*\[\]])\}", r"\1", text) if format == "tex" else text  # LaTeX keeps these from acting
-    if (name, format) == ("units", "text"):  # the table that a terminal shows
-        assert text.startswith("7 steps\nunit ")
+    if name in OWN and format == "text":  # the table that a terminal shows
+        assert text.startswith(OWN[name])
     else:
         assert FORMATS[format].format(title) in text
     assert not re.search(r"None|<lstm_trace|_t \{|\{names\}", text)

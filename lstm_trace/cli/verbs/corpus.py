@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
 from ...base.option import Option
-from ...base.remark import in_words
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
@@ -176,7 +174,8 @@ def run(
     if not output:
         raise click.UsageError("--output: the name of the folder is empty")
     from ...corpus import run
-    from ...corpus.part_file import damaged
+    from ...corpus.status import CorpusStatus
+    from ...languages.strings import words
 
     reading = read_as(given)
     with _interruption_said(output), ProgressBar("computing") as bar:
@@ -188,54 +187,23 @@ def run(
     conclude(1 if states.failed else 0)
     for number, error in states.failed.items():
         echo(f"part {number} could not be computed: {error}", err=True)
-    echo(summary(states, damaged(states)))
+    echo(CorpusStatus(states).summary(words()))
 
 
 @command("status")
-def status(states: Folder) -> None:
+@result_options("text")
+def status(states: Folder) -> Any:
     """Show which parts of STATES are done, missing, damaged or failed.
 
     A part counts as done if its file has the length with which it was written; corpus run and corpus verify also read
-    its bytes. The exit code is 1 if any part is not done.
+    its bytes. A table (.csv, .parquet) lists the parts. The exit code is 1 if any part is not done.
     """
-    from ...base.arrays import runs
     from ...corpus import open
-    from ...corpus.part_file import damaged as of_states
-    from ...languages.strings import words
+    from ...corpus.status import CorpusStatus
 
-    found = open(states)
-    there, manifest, damaged = found.spans, found.manifest, of_states(found)
-    conclude(0 if len(there) - len(damaged) == len(manifest.parts) else 1)
-    lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
-    done = {span.number for span in there}
-    lost = [span.number for span in manifest.parts if span.number not in done]
-    names = ", ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
-    echo(summary(found, damaged))
-    for said in damaged.values():
-        echo("\n".join(f"damaged   {in_words(one, words())}" for one in said))
-    if lost:
-        ranges = ", ".join("-".join(dict.fromkeys((str(one[0]), str(one[-1])))) for one in runs(lost))
-        echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges}"))
-    echo(_entry("model", f"{names}, {str(manifest.premises.get('model', ''))[:12]}"))
-    echo(_entry("lines", f"{lines}, as {manifest.dtype}"))
-    echo(_entry("inputs", manifest.source.path))
-    for number, error in found.failed.items():
-        echo(f"failed    part {number}: {error}")
-    echo("The contents of the parts were not read; lstm-trace corpus verify reads them.")
-
-
-def _entry(name: str, text: str) -> str:
-    """A name and a text, wrapped with a hanging indent."""
-    return fill(f"{name:10}{text}", 80, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False)
-
-
-def summary(states: States, damaged: Collection[int]) -> str:
-    """A one-line summary of how much is done. damaged: numbers of parts that do not count."""
-    there, every = [span for span in states.spans if span.number not in damaged], states.manifest.parts
-    steps, sequences = sum(span.steps for span in there), sum(span.sequences for span in there)
-    size = sum((states.folder / n).stat().st_size for s in there for n in states.manifest.files_of(s.number))
-    parts = f"{len(there):,} of {counted(len(every), 'part')}"
-    return f"{states.folder}: {parts}, {sequences:,} sequences, {steps:,} steps, {size / 1e6:,.1f} MB"
+    found = CorpusStatus(open(states))
+    conclude(0 if len(found.done) == len(found.parts) else 1)
+    return found
 
 
 def _sample(text: str) -> int | str:
@@ -384,7 +352,7 @@ def ablate(
     model: Annotated[str, click.Path()],
     *,
     inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
-    units: Annotated[tuple[str, ...] | None, NAMES],
+    units: Annotated[tuple[str, ...], NAMES],
     metric: Annotated[str, Option(metavar="COLUMN")] = "output",
     to: str = "0",
     readout: Annotated[str | None, Option(metavar="LINE")] = None,

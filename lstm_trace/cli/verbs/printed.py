@@ -17,6 +17,7 @@ _SUFFIXES = f"Write to this file: {', '.join(TABLE_FORMATS)}. Standard output (C
 
 
 @command("show")
+@result_options("text")
 @selection_options
 def show(
     source: Source,
@@ -27,11 +28,11 @@ def show(
     tokens: Tokens = None,
     allow_nonfinite: AllowNonfinite,
     **selection: Any,
-) -> None:
+) -> Any:
     """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
 
     One row per line and step, one column per unit; if the units do not fit, their min, mean and max. By default at most
-    one screenful is shown, with a note of what is left out.
+    one screenful is shown, with a note of what is left out; JSON and CSV have every value.
 
     Args:
         digits: Decimals (display only).
@@ -39,14 +40,11 @@ def show(
     """
     import shutil
 
-    from ...frames.terminal import draw, table
+    from ...frames.terminal import ValueTable
     from ...trace.rows import Selection
-    from .. import terminal
 
-    width, height = shutil.get_terminal_size()
     trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
-    found = table(trace, Selection(**selection), width, None if everything else height, digits)
-    terminal.show(draw(found), width)
+    return ValueTable(trace, Selection(**selection), digits, None if everything else shutil.get_terminal_size().lines)
 
 
 @command("export")
@@ -136,21 +134,37 @@ def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
 
 
 @command("schema")
-def schema(name: Literal["problem", "trace"]) -> None:
-    """Print the JSON Schema of a problem or trace file."""
+def schema(
+    name: Literal["problem", "trace", "verify", "diff", "identify", "inspect", "show", "finding"],
+) -> None:
+    """Print the JSON Schema of a problem or trace file, or of what a command writes with --format json.
+
+    `finding` is that of every command that has no schema of its own: explain, corpus, doctor, example.
+    """
     import json
+    from importlib.resources import files
 
-    from ...trace.files.schema import json_schema
+    from ...trace.files.schema import MODELS, json_schema
 
-    echo(json.dumps(json_schema(name), indent=2))
+    if name in MODELS:
+        echo(json.dumps(json_schema(name), indent=2))
+    else:
+        echo((files("lstm_trace.results") / "schemas" / f"{name}.json").read_text("utf-8").removesuffix("\n"))
 
 
 @command("example")
-def example(name: str | None = None) -> None:
+@result_options("text")
+def example(name: str | None = None) -> Any:
     """List the example problems, or print the one called NAME."""
     from ...examples import examples, text
 
-    found = examples()
-    wide = max(map(len, found))
-    listed = "\n".join(f"{key:<{wide}}  {title}" for key, title in found.items())
-    echo(listed if name is None else text(name).removesuffix("\n"))
+    if name is None:
+        from ...results.examples import ExampleList
+
+        return ExampleList(examples())
+    if click.core.ParameterSource.COMMANDLINE in map(
+        click.get_current_context().get_parameter_source, ("form", "output")
+    ):
+        raise click.UsageError(f"options are for the list; write the example with > {name}.yaml")
+    echo(text(name).removesuffix("\n"))
+    return None

@@ -37,7 +37,8 @@ def verify(trace: Annotated[str, FILE]) -> Any:
 
 
 @command("doctor")
-def doctor() -> None:
+@result_options("text")
+def doctor() -> Any:
     """Check that every execution plan computes on this machine what the operations define.
 
     Prints the software and hardware used (numpy, CPU, BLAS, the compiled plan and its cache), and whether each plan
@@ -52,14 +53,7 @@ def doctor() -> None:
     with ProgressBar("checking", "sizes") as bar:
         found = examine(progress=bar)
     conclude(1 if found.faults else 0)
-    for rows in (found.machine, found.checks):
-        echo("\n".join([*(f"{name:13}  {text}" for name, text in rows), ""]))
-    if not found.faults:
-        echo("Every plan that runs here computes what the operations define.")
-        return
-    echo("\n".join(map(str, found.faults)))
-    instead = f" Until this is fixed, --by-plan {found.right[0]} computes correct values." if found.right else ""
-    echo(f"Values can be wrong on this machine: please report it with this output.{instead}")
+    return found
 
 
 class _Expected(click.Path):
@@ -81,7 +75,6 @@ def identify(
     c0: Annotated[str | None, FILE] = None,
     atol: Annotated[float | None, Option(least=0)] = None,
     clips: Annotated[tuple[float, ...], Option(flag="--clip", least=0, above=True)],
-    as_json: Annotated[bool, Option(help="Earlier form of --format json.", flag="--json", hidden=True)],
     **given: Any,
 ) -> Any:
     """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
@@ -103,8 +96,6 @@ def identify(
     from ... import api
     from ...model.sources import read_input
 
-    if as_json:
-        raise click.UsageError("--json is now --format json")
     states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
     said: dict[str, Any] = {**states, **stored(given), "atol": atol, "clips": clips}
     result = api.identify(weights, read_input(x).values, read_input(y).values, **said)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .forms import opened
+from .forms import SequenceReading, opened
 
-__all__ = ["opened"]
+__all__ = ["SequenceReading", "opened"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, TypedDict
 from uuid import uuid4
 
 import numpy as np
@@ -196,6 +196,19 @@ SEQUENCES = ("lines", "paragraphs", "files")
 #: What can be read, for messages.
 READ = "expected .parquet, .jsonl, .ndjson, .txt, or a folder of .parquet, .npz or .txt"
 FOLDERS = (".parquet", ".npz", ".txt")
+
+
+class SequenceReading(TypedDict, total=False):
+    """How sequences are read, where it is passed on; see `opened`."""
+
+    id: str
+    x: str
+    ids: str | None
+    vocabulary: Any
+    embedding: Any
+    unknown: str | None
+    sequences: Literal["lines", "paragraphs", "files"] | None
+    tokens: Literal["characters", "words"] | None
 
 
 @checked

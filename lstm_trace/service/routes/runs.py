@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from ...runs import comparing, corpus_states, plotting, printing, reading, running
-from ...runs.asked import Edits, NamedRun, Pair, Question, ReportOptions, Spec
+from ...runs.asked import DownloadOptions, Edits, NamedRun, Pair, Question, Spec
 from ...runs.describing import RunReply
 from ...runs.plotting import PlotOptions
 from ...runs.reading import Batch, Direction, Layer, ValueSelection
@@ -103,7 +103,7 @@ PICTURE: dict[int | str, dict[str, Any]] = {
 
 @router.get("/runs/{id}/download/{file}", response_class=Response)
 async def download(
-    service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()], prefer: Prefer = ""
+    service: Service, id: str, file: str, options: Annotated[DownloadOptions, Query()], prefer: Prefer = ""
 ) -> Response:
     """Return a file of a run, named after its title; `/choices` lists the files and the options that each accepts.
 

@@ -1,0 +1,102 @@
+"""Assertions for tests of other programs: the same numbers, or an AssertionError that says where they begin to differ.
+
+Needs no test framework; in pytest the traceback ends at the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .api import diff, run
+from .base.arrays import Array
+from .cell.network import forward_stages
+from .trace.argument_types import checked
+from .trace.trace import Trace
+from .weights.live_modules import as_array
+
+#: Maximum number of lines of a comparison in a message.
+LINES = 12
+
+
+@checked
+def assert_same(
+    a: Any, b: Any, *, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
+) -> None:
+    """Assert that b has the same values as a, as `lt.diff` compares them.
+
+    Args:
+        a: the reference, as for `lt.diff`.
+        b: what is compared with it.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
+
+    Raises:
+        AssertionError: with the beginning of the comparison: what was changed, and where it shows first; also if the
+            rounding bound decides nothing.
+
+    >>> import lstm_trace as lt
+    >>> weights = {"W_x": [[0.5]], "b": [0.0]}
+    >>> a, b = (lt.run(weights, [[x]], cell={"equations": "h_t = tanh(W_x @ x_t + b)"}) for x in (1.0, 2.0))
+    >>> assert_same(a, a)
+    >>> assert_same(a, b)
+    Traceback (most recent call last):
+    ...
+    AssertionError: ...
+    """
+    __tracebackhide__ = True
+    found = diff(a, b, rtol=rtol, atol=atol, ulps=ulps)
+    if found.verdict != "same":
+        raise AssertionError("\n".join(str(found).partition("\n\n")[2].splitlines()[:LINES]))
+
+
+@checked
+def assert_matches(
+    values: Any, model: Any, x: Any = None, *, rtol: float | None = None, atol: float | None = None,
+    ulps: float | None = None, **arguments: Any,
+) -> None:  # fmt: skip
+    """Assert that another program's values are those of a model.
+
+    Args:
+        values: the output of the other program, or its values by line, `{"c_t": …, "1/reverse/h_t": …}`; all in the
+            layout of x: (T, width) for x (T, I), (B, T, width) with `batch_first`.
+        model: a prepared model, or anything that `lt.run` takes.
+        x: the input.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        ulps: tolerance in units in the last place. If no tolerance is given, the rounding bound decides.
+        arguments: further ones of `lt.run`: h0, lengths, batch_first, ….
+
+    Raises:
+        AssertionError: with the beginning of the comparison, or the shape that was expected.
+        LstmTraceError: if the model cannot be run, or does not have a line.
+
+    >>> import lstm_trace as lt
+    >>> weights = {"W_x": [[0.5]], "b": [0.0]}
+    >>> model = lt.prepare(weights, cell={"equations": "h_t = tanh(W_x @ x_t + b)"})
+    >>> assert_matches(np.tanh([[0.5], [1.0]]), model, [[1.0], [2.0]])
+    """
+    __tracebackhide__ = True
+    trace = run(model, x, **arguments)
+    last = forward_stages(trace.stages)[-1]
+    lines: dict[str, dict[str, Array]] = {}
+    named = values if isinstance(values, Mapping) else {f"{last.scope}/{last.cell.output}": values}
+    for name, array in named.items():
+        place = trace.locate(name, every=True)
+        ours = trace.at(place.layer, place.direction)[place.line]  # type: ignore[arg-type]
+        theirs, shape = np.asarray(as_array(array), trace.header.dtype), trace.outward(ours).shape
+        if theirs.shape != shape:
+            raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {theirs.shape}")
+        lines.setdefault(place.scope, {})[place.line] = _inward(theirs, trace)
+    assert_same(trace, replace(trace, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps)
+
+
+def _inward(values: Array, trace: Trace) -> Array:
+    """Values in the layout of x as (T, B, width)."""
+    if not trace.header.batched:
+        return values[:, None]
+    return np.swapaxes(values, 0, 1) if trace.header.batch_first else values
