@@ -134,13 +134,13 @@ def identify(
 
 
 @overload
-def diff(
-    a: Any, b: Any, /, *, x: Any = None,
+def diff(  # type: ignore[overload-overlap]  # two are the first case, and more the second
+    a: Any, b: Any, *, x: Any = None,
     rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
 ) -> Comparison: ...  # fmt: skip
 @overload
 def diff(
-    a: Any, b: Any, c: Any, /, *more: Any, x: Any = None,
+    a: Any, b: Any, *more: Any, x: Any = None,
     rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
 ) -> Comparisons: ...  # fmt: skip
 @checked

@@ -134,7 +134,8 @@ def facts(result: Comparison) -> dict[str, Any]:
         output["nonfinite"] = there.nonfinite and str(there.nonfinite)
     rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
     lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
-    found = {"same": result.same, "verdict": result.verdict, "sentences": list(sentences(result, strings()))}
+    found: dict[str, Any] = {"same": result.same, "verdict": result.verdict}
+    found |= {"sentences": list(sentences(result, strings()))}
     units = _unit_table(result).facts()["rows"]
     found["changes"] = None if result.changes is None else changes.facts(result.changes)
     found["not_finite"] = [first and first.facts() for first in result.not_finite]

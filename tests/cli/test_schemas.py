@@ -85,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.few(3)
 @pytest.mark.parametrize("name", examples.examples())
 def test_examples(folder: Path, name: str) -> None:
-    assert valid("verify", "verify", folder / f"{name}.json")["status"] == "verified"
+    assert valid("verify", "verify", folder / f"{name}.json")["verdict"] == "verified"
     valid("show", "show", folder / f"{name}.yaml")
     valid("diff", "diff", folder / f"{name}.yaml", folder / f"{name}.json")
     valid("finding", "explain", "padding", folder / f"{name}.json")
@@ -114,8 +114,9 @@ def test_differences(tmp_path: Path) -> None:
     lt.run({**weights, "W_xf": weights["W_xf"] * 1.5}, x).save(tmp_path / "b.json")
     found = valid("diff", "diff", tmp_path / "a.json", tmp_path / "b.json")
     assert found["units"]
-    assert found["output"]["shares"]
+    assert found["changes"]["most"]
     both = tmp_path / "a.json", tmp_path / "b.json"
+    valid("finding", "diff", *both, tmp_path / "a.json")
     assert valid("finding", "diff", *both, "--attribute", "5/0/h_t[1]")["more"]
 
 
