@@ -134,7 +134,7 @@ def identify(
 
 
 @overload
-def diff(  # type: ignore[overload-overlap]  # two are the first case, and more the second
+def diff(
     a: Any, b: Any, *, x: Any = None,
     rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
 ) -> Comparison: ...  # fmt: skip
