@@ -28,10 +28,13 @@ MATRIX_ROWS = 150
 
 
 def introduction(shown: View) -> Iterator[Block]:
-    """What kind of problem it is, and what was done to its weights at import."""
+    """What kind of problem it is, what was done to its weights at import, and what its values were compared with."""
     yield Para(_intro(shown))
     if notes := shown.trace.header.imported:
         yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
+    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in shown.trace.header.agreement)
+    if shown.trace.header.agreement:
+        yield Para(shown.words.text("profile.agreement"))
 
 
 def given(shown: View) -> Iterator[Block]:

@@ -142,9 +142,6 @@ def model(c: ProfileCells) -> Iterator[Block]:
         text = (*text, *c.shown.said(key, row=row, steps=words.count("steps", found.counted), rows=len(found.rows)))
     yield Para(text)
     yield from interventions(c.shown)
-    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
-    if trace.header.agreement:
-        yield Para(words.text("profile.agreement"))
     if (bad := found.not_finite) is not None:
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
     if found.missing:
