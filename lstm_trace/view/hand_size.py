@@ -72,14 +72,22 @@ def usual_style(traces: Sequence[Trace]) -> Style:
     """
     if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
         return Style(noted, given=max(DIGITS, noted))
-    if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
+    if not all(map(_few_decimals, traces)):
         return Style(DIGITS)
+    if not all(hand_size(trace, Selection()) for trace in traces):
+        return Style(FEW[0])
     astray = []
     for digits in FEW:
         astray.append(sum(_astray(trace, digits) for trace in traces))
         if not astray[-1]:
             break
     return Style(FEW[astray.index(min(astray))])
+
+
+def _few_decimals(trace: Trace) -> bool:
+    """Whether few decimals are enough: at hand size, and for such a cell over many steps, but not for its gradients."""
+    back = any(stage.is_adjoint for stage in trace.stages)
+    return trace.header.arithmetic is None and (hand_size(trace, Selection()) if back else matrices_fit(trace))
 
 
 def _astray(trace: Trace, digits: int) -> int:

@@ -119,9 +119,9 @@ def report(
     text = report(traces, chosen, named, **options)
     svg = ""
     if illustrate:
-        from ...report.report import of_cell, of_gates
+        from ...report.report import of_gates, of_steps
 
-        drawn = (of_gates if is_profile(traces[0], asked) else of_cell)(traces[0], asked)
+        drawn = (of_gates if is_profile(traces[0], asked) else of_steps)(traces[0], asked)
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
     with written(output) as file:
         file.write(text)

@@ -19,7 +19,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import UNITS, View
 from ..compact.plan import written
-from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
+from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, state_columns, vectors, wanted
 
 #: How many characters fit side by side.
 ROOM = 95
@@ -167,6 +167,9 @@ def _states(shown: View) -> Iterator[Block]:
 def _input(shown: View) -> Iterator[Block]:
     fed = (stage for stage in shown.stages if X in stage.sources.values() and shown.trace.x is not None)
     for stage in [stage for stage in fed if "x_t" in read(shown, stage, written(shown, stage))][:1]:
+        if shown.tabled and "x_t" in state_columns(shown, stage):
+            yield Para(shown.said("over.input"))
+            continue
         yield Para(shown.said("input"))
         yield _by_step(shown, stage, "x_t")
 
