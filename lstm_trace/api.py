@@ -34,6 +34,7 @@ from .model.tokens import with_tokens
 from .results.divergence import compared
 from .results.inspection import ModelInspection
 from .trace.argument_types import checked
+from .trace.chunks import concat
 from .trace.files import trace_file
 from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, changes, gap
@@ -324,7 +325,7 @@ def derivation(
 __all__ = [
     "Comparison", "Found", "Identification", "LstmTraceError", "Model", "Trace", "Traces", "Verification",
     "adjoint", "attribute", "backward", "calc_candidate_state", "calc_cell_state", "calc_forget_gate",
-    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "derivation", "diff",
-    "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem",
+    "calc_hidden_state", "calc_input_gate", "calc_output_gate", "capture", "changes", "client", "concat", "derivation",
+    "diff", "edit", "explain", "gap", "gradients", "identify", "inspect", "load", "open_source", "prepare", "problem",
     "profile", "run", "secants", "sheet", "train", "verify", "with_tokens",
 ]  # fmt: skip
