@@ -292,8 +292,13 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside Markdown and on paper: the gate that keeps, c_t and h_t over time; of few steps the cell."""
     monkeypatch.chdir(tmp_path)
-    for steps, title in ((40, "every unit"), (3, "step t = 0")):
-        traced(problem(steps)).save("t.json")
+    long, short = traced(problem(40)), traced(problem(3))
+    for trace, title in (
+        (long, "every unit"),
+        (short, "step t = 0"),
+        (lt.backward(long, of="39/h_t[0]"), "step t = 0"),
+    ):
+        trace.save("t.json")
         assert CliRunner().invoke(main, ["report", "t.json", "-o", "t.md"]).exit_code == 0
         assert title in Path("t.svg").read_text().partition("</title>")[0]
         assert len(re.findall(r"!\[.*\]\(t\.svg\)", Path("t.md").read_text())) == 1
@@ -302,8 +307,10 @@ def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     given = problem(40, forgets=21)
+    given["c0"] = np.zeros(3)
     page = str(traced(given).report("html"))
     eventful = full(str(traced(given).report("text")))
+    assert eventful[0] > 0
     folded = re.findall(r'<details class="step" data-t="(\d+)"[^>]*?( open)?>', page)
     assert [int(t) for t, _ in folded] == [*range(40)]
     assert [int(t) for t, is_open in folded if is_open] == eventful[:1]
