@@ -52,6 +52,7 @@ from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
 from .trace.argument_types import checked
+from .trace.chunks import concat
 from .trace.files import trace_file
 from .trace.rows import Selected
 from .trace.trace import Trace
@@ -361,7 +362,8 @@ def derivation(
 #: All public names: `lstm_trace.__all__`. The comments are the headings of the documentation.
 __all__ = [  # noqa: RUF022
     # Run, read and write
-    "prepare", "run", "load", "open_source", "problem", "edit", "with_tokens", "capture", "client", "cell_name",
+    "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "client",
+    "cell_name",
     # Verify and compare
     "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
     # Explain

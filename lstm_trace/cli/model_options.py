@@ -24,6 +24,7 @@ class _Inputs(TypedDict):
         key: Name of the array, or columns, to read from --input.
         h0: Initial hidden states (L·D, B, H).
         c0: Initial cell states (L·D, B, H).
+        state_from: Continue from the last states of this trace.
         lengths: Length of each sequence in the batch.
         mask: 1 at valid steps, 0 at padding: (T, B), or (B, T) as x.
         batch_first: x is (B, T, I), or (T, B, I).
@@ -34,6 +35,7 @@ class _Inputs(TypedDict):
     key: str
     h0: Annotated[str, FILE]
     c0: Annotated[str, FILE]
+    state_from: Annotated[str, FILE]
     lengths: Annotated[str, FILE]
     mask: Annotated[str, FILE]
     batch_first: Annotated[bool, Option(flag="--batch-first/--time-first")]
@@ -177,7 +179,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
             values = read_input(given[name], role=name).values
             column_alone = name == "mask" and getattr(arguments.get("x"), "ndim", 3) < 3 and values.shape[1:] == (1,)
             arguments[name] = values[:, 0] if column_alone else values
-    for name, read in (("hold", read_holds), ("tokens", read_tokens), ("batch_first", bool)):
+    for name, read in (("state_from", str), ("hold", read_holds), ("tokens", read_tokens), ("batch_first", bool)):
         if given.get(name) not in (None, {}):
             arguments[name] = read(given[name])
     marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask

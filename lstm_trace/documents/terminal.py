@@ -108,10 +108,10 @@ class TerminalPrinter(blocks.BlockPrinter):
             head = [self.text(block.head[k])] if block.head else []
             texts, words = [self.text(row[k]) for row in block.rows], k in block.texts
             columns.append(padded([*head, *(texts if words else _aligned(texts))], words))
-        rows = [*zip(*columns, strict=True)]
+        rows, room = [*zip(*columns, strict=True)], self.width - len(_INDENT)
         return "\n\n".join(
-            "\n".join((_INDENT + "  ".join(row[k] for k in shown)).rstrip() for row in rows)
-            for shown in fitting([*map(cells, rows[0])], block.places, self.width - len(_INDENT))
+            "\n".join(line for row in rows for line in _beside([row[k] for k in shown], room))
+            for shown in fitting([*map(cells, rows[0])], block.places, room)
         )
 
     def chains(self, block: blocks.Chains) -> str:
@@ -199,3 +199,13 @@ def _pieces(text: str, room: int) -> list[str]:
     first = min(mark[:2] for mark in marks)
     places = [0, *(at for *kind, at in marks if tuple(kind) == first), len(text)]
     return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
+
+
+def _beside(row: Sequence[str], room: int) -> list[str]:
+    """The cells of a row next to each other; if they are wider than `room`, the last one goes on below itself."""
+    line = (_INDENT + "  ".join(row)).rstrip()
+    if cells(line) <= room + len(_INDENT):
+        return [line]
+    start = _INDENT + "".join(f"{cell}  " for cell in row[:-1])
+    first, *more = wrapped(row[-1].strip(), max(room + len(_INDENT) - cells(start), room // 3))
+    return [start + first, *(" " * cells(start) + part for part in more)]

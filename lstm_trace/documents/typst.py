@@ -24,8 +24,10 @@ ROOM, WIDE = 88, 84
 
 #: Maximum width and height, in centimetres, of a picture next to a table.
 BESIDE = 11.0, 8.5
-#: Padding of a table cell, normally and in a document set in small type.
-INSET, SMALL_INSET = "4pt", "2.6pt"
+#: Padding of a table cell, normally and in small type: of a document of one page, and of a table with more rows than
+#: LONG, which may continue on the next page.
+INSET, SMALL_INSET, LONG = "4pt", "2.6pt", 15
+BREAKS = "set text(size: 0.9em)\nshow table: set block(breakable: true)"
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,11 @@ class TypstPrinter(PaperPrinter):
             head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
             inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
             align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
-            how = f"columns: {len(shown)}, align: {align}, stroke: none, inset: {self.inset}"
-            tables.append(f"#table({how},\n  {inner},\n)")
+            long = len(rows) > LONG
+            inset = SMALL_INSET if long else self.inset
+            how = f"columns: {len(shown)}, align: {align}, stroke: none, inset: {inset}"
+            table = f"table({how},\n  {inner},\n)"
+            tables.append(f"#{{\n{BREAKS}\n{table}\n}}" if long else f"#{table}")
         return "\n\n".join(tables)
 
     def picture(self, block: blocks.Picture) -> str:

@@ -84,6 +84,17 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
 
 
+@np.errstate(all="ignore")
+def kept_by_step(trace: Trace, stage: Stage, rule: Recurrence, b: int, units: list[int]) -> Array:
+    """The size of the share that some units keep at each step of sequence `b`, (T, units); 1 if they held nothing."""
+    found = []
+    for steps in pieces(trace.steps, trace.lines[stage.scope][rule.carried].shape[-1]):
+        read = partial(values_of, trace, stage, steps, slice(b, b + 1))
+        keep = np.where(read(rule.state) == 0, 1.0, np.abs(kept_at(trace, stage, rule, read)))
+        found.append(keep[:, 0, units])
+    return np.concatenate(found)
+
+
 LOW, HIGH = 0.1, 0.9
 
 

@@ -21,9 +21,11 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, within
-from ..trace.address import STATE
+from ..errors import Faults, OptionError, within
+from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
+from ..trace.chunks import last_states
+from ..trace.files.trace_file import load
 from ..trace.holding import layers, resolved
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
@@ -84,10 +86,11 @@ class Model:
 
     def run(
         self, x: Any = None, h0: Any = None, c0: Any = None, *, initial: Mapping[str, Any] | None = None,
-        given: Mapping[str, Any] | None = None, hold: Mapping[str, Any] | None = None, lengths: Any = None,
-        mask: Any = None, tokens: Any = None, batch_first: bool | None = None, ask: Sequence[str] | str | None = None,
-        record: Any = None, out: Trace | str | Path | None = None, plan: Choice = "auto",
-        arithmetic: str | None = None, progress: Progress | None = None, check: Check | None = None,
+        state_from: Trace | str | Path | None = None, given: Mapping[str, Any] | None = None,
+        hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
+        batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
+        out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
+        progress: Progress | None = None, check: Check | None = None,
     ) -> Trace:  # fmt: skip
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
@@ -97,6 +100,8 @@ class Model:
                 list of arrays (B, width) if the layers differ in width; zeros if None.
             c0: initial cell states, like h0.
             initial: initial values of other carried states, by name.
+            state_from: a trace, or its file, whose last states are the initial ones: the run continues it. `initial`
+                overrides single states. The steps are counted from 0 again; `lt.concat` joins the chunks.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
             hold: lines held at other values, by address (docs/interventions.md), such as `c_t` or `5..9/f_t[3]`: a
                 number, `"*0.5"` for a multiple, an array, or a trace to take the values from; None releases a hold of
@@ -140,7 +145,7 @@ class Model:
             defaults = replace(self.defaults, arithmetic=None)
             model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
         call = None
-        others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens, check)
+        others = (h0, c0, initial, state_from, given, hold, lengths, mask, ask, record, tokens, check)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
         if plain and plan != "lines" and model._alone:
@@ -150,7 +155,7 @@ class Model:
                 with WriteLock(out):
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where):
-            fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens)
+            fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens, state_from)
             asked = model.defaults.ask if ask is None else listed("ask", ask)
             fed = model._holding(fed, asked, hold)
             job = model._job(fed, asked, read_record(record), batch_first, plan, call)
@@ -236,15 +241,22 @@ class Model:
     def _fed(
         self, x: Any = None, h0: Any = None, c0: Any = None, initial: Mapping[str, Any] | None = None,
         given: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None,
-        batch_first: bool | None = None, tokens: Any = None,
+        batch_first: bool | None = None, tokens: Any = None, state_from: Trace | str | Path | None = None,
     ) -> RunInputs:  # fmt: skip
         """The arrays of a run; those of the problem if the caller gives none; see `engine.inputs.fed`."""
         base, faults, found = self.defaults, Faults(), None
         states = {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
-        with faults.gather():
-            starts, supplied = {**base.initial, **(initial or {}), **states}, {**base.given, **(given or {})}
+        if state_from is not None and states:
+            raise OptionError(f"state_from sets {INITIAL[next(iter(states))]} already; leave one of the two out")
+        before: dict[str, Any] = {}
+        said = "continued from " + ("a trace" if isinstance(state_from, Trace) else str(state_from))
+        if state_from is not None:
+            before = last_states(state_from if isinstance(state_from, Trace) else load(state_from))
+        with faults.gather(), within(said if before else ""):
+            starts = {**base.initial, **before, **(initial or {}), **states}
+            supplied = {**base.given, **(given or {})}
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)
             network = self.input_width, self.stages(), self._scopes(), self.cell.states
             found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)

@@ -29,7 +29,7 @@ from ..trace.labels import readout
 from ..trace.trace import Trace
 from ..view.hand_size import with_comma
 from ..view.line_groups import held_at, with_held
-from ..view.view import Naming
+from ..view.naming import Naming
 from .location import Location, location_of
 
 XMLNS = "http://www.w3.org/1998/Math/MathML"

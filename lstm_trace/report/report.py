@@ -32,6 +32,8 @@ PAPER = frozenset({"tex", "typ", "pdf"})
 SIGNIFICANT = 3
 #: The number of layers and directions up to which gates are drawn.
 PICTURED = 2
+#: The most eventful steps of a long run, which are worked in full.
+EVENTFUL = 3
 
 
 def report(
@@ -152,7 +154,8 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
     for trace, name, source in zip(traces, names, named or [UNNAMED] * len(traces), strict=True):
         with faults.gather(), within(name if len(names) > 1 else ""):
             profiled = is_profile(trace, chosen)
-            views.append(_profiled(trace, chosen, source, format) if profiled else shown(trace, alike, format))
+            one = _profiled(trace, chosen, format) if profiled else shown(trace, alike, format)
+            views.append(replace(one, source=source))
     faults.tell()
     return views
 
@@ -171,8 +174,8 @@ def is_profile(trace: Trace, chosen: Options) -> bool:
     return not (chosen.of_steps or chosen.alone or by_hand or asks) and trained(trace)
 
 
-def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> View:
-    """What is shown of a profile, with few digits unless decimals are requested. source: of the trace, in commands.
+def _profiled(trace: Trace, chosen: Options, format: str) -> View:
+    """What is shown of a profile, with few digits unless decimals are requested.
 
     Raises OptionError for an option of worked steps, MissingError if no cell carries a state.
     """
@@ -188,28 +191,47 @@ def _profiled(trace: Trace, chosen: Options, source: Source, format: str) -> Vie
     if chosen.digits is None:
         style = replace(style, digits=None, significant=SIGNIFICANT)
     shown = view(trace, "summary", style, part, chosen.everything, chosen.language, paper=format in PAPER)
-    shown = replace(shown, profile=found, source=source, cut=frozenset(), illustration=of_gates(trace, chosen))
+    shown = replace(shown, profile=found, cut=frozenset(), illustration=of_gates(trace, chosen))
     return replace(shown, printed=replace(shown, paper=True))
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, including its backward pass if it has one. Raises OptionError, MissingError."""
-    drawn = of_cell(trace, chosen) if chosen.file and format == "md" else None
+    drawn = of_steps(trace, chosen) if chosen.file and format == "md" else None
     trace, notes = applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
-    found = view(trace, *parts, paper=format in PAPER and not back)
+    found = _whole(view(trace, *parts, paper=format in PAPER and not back), chosen, format)
     if back:
         found = replace(
             view(with_symbols(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured)
         )
     elif format == "html" and chosen.steps_in is None:
-        found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
-    found = replace(found, notes=notes, illustration=drawn)
+        found = replace(found, printed=replace(_whole(view(trace, *parts, paper=True), chosen, format), notes=notes))
+    found = replace(found, notes=notes, illustration=drawn or found.illustration)
     if back:
         return replace(found, back=backward(found, chosen.steps_in))
     width = (chosen.width or latex.NARROW) * latex.SPARE if format == "tex" else chosen.width or FULL
     return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of an A4 line for a formula
+
+
+def _is_long(found: View, chosen: Options) -> bool:
+    """Whether states are a table over all steps, since a summary was asked for, or is all that fits.
+
+    A backward pass reads the gates of every step, which are therefore listed step by step.
+    """
+    back = any(stage.is_adjoint for stage in found.trace.stages)
+    return found.detail == "summary" and not back and len(found.every_step) > (1 if chosen.steps_in else EVENTFUL)
+
+
+def _whole(found: View, chosen: Options, format: str) -> View:
+    """The view; of a run of more steps than can be worked, with a table of all of them."""
+    if not _is_long(found, chosen):
+        return found
+    from .sections.long_run import long_run, of_states
+
+    picture = of_states(found, "") if format == "typ" else None
+    return replace(long_run(found, EVENTFUL if chosen.steps_in is None else 0), illustration=picture)
 
 
 # -- pictures ----------------------------------------------------------------------------------------------------------
@@ -226,6 +248,17 @@ def of_gates(trace: Trace, chosen: Options) -> Picture | None:
     except MissingError:  # no gate lies between 0 and 1
         return None
     return Picture(figure.svg, figure.title, figure.caption, chosen.file)
+
+
+def of_steps(trace: Trace, chosen: Options) -> Picture | None:
+    """The gates that keep and the states over all steps, where these are a table; else the cell."""
+    part = chosen.selection
+    found = view(chosen.counted(trace), chosen.steps_in, chosen.numbers([trace]), part, chosen.everything)
+    if not _is_long(found, chosen):
+        return of_cell(trace, chosen)
+    from .sections.long_run import of_states
+
+    return of_states(found, chosen.file)
 
 
 def of_cell(trace: Trace, chosen: Options) -> Picture | None:

@@ -27,7 +27,7 @@ from ..trace.window import arrays
 MATRIX, SCALARS = (4, 6), 400
 #: Maximum number of vectors shown individually; of rows of a calculation, whatever the detail (a page has 50).
 VECTORS, ROWS = 300, 600
-#: A model with more units per cell, or more steps, counts as trained, and is not worked out by hand.
+#: A model with more units per cell counts as trained, wherever its weights come from.
 TRAINED = 16
 #: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed
 #: numbers, or else the one with which most do.
@@ -50,9 +50,13 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
 
 
 def trained(trace: Trace) -> bool:
-    """Whether a trace counts as that of a trained model: cells with more than 16 units, or more than 16 steps."""
+    """Whether a trace counts as that of a trained model, by its weights alone and not by the number of its steps.
+
+    Cells with more than 16 units, or more than 400 weights that were imported from a model.
+    """
     widths = [units(trace, stage) for stage in forward_stages(trace.stages) if stage.cell.carry]
-    return bool(widths) and max(trace.steps, *widths) > TRAINED
+    weights = sum(array.size for *_, array in arrays(trace, "parameters")) if trace.header.imported else 0
+    return bool(widths) and (max(widths) > TRAINED or weights > SCALARS)
 
 
 def matrices_fit(trace: Trace) -> bool:
@@ -68,14 +72,22 @@ def usual_style(traces: Sequence[Trace]) -> Style:
     """
     if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
         return Style(noted, given=max(DIGITS, noted))
-    if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
+    if not all(map(_few_decimals, traces)):
         return Style(DIGITS)
+    if not all(hand_size(trace, Selection()) for trace in traces):
+        return Style(FEW[0])
     astray = []
     for digits in FEW:
         astray.append(sum(_astray(trace, digits) for trace in traces))
         if not astray[-1]:
             break
     return Style(FEW[astray.index(min(astray))])
+
+
+def _few_decimals(trace: Trace) -> bool:
+    """Whether few decimals are enough: at hand size, and for such a cell over many steps, but not for its gradients."""
+    back = any(stage.is_adjoint for stage in trace.stages)
+    return trace.header.arithmetic is None and (hand_size(trace, Selection()) if back else matrices_fit(trace))
 
 
 def _astray(trace: Trace, digits: int) -> int:

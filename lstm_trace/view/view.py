@@ -6,27 +6,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
-from ..base.arrays import Array, by_key
+from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import ADJOINT, VALID, Stage, forward_stages
+from ..cell.network import VALID, Stage, forward_stages
 from ..cell.ops import OPS
-from ..documents.blocks import Block, Picture, Text
+from ..documents.blocks import Block, Picture
 from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
-from ..formulas.tree import HELD, SYMBOLIC, Call, Num, Sym, at_step, formula, kept, written_out
+from ..formulas.tree import HELD, SYMBOLIC, Call, Num, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address
 from ..trace.held import plain_stage
-from ..trace.labels import Axis, axis, labels, step_label, vectors
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
 from ..trace.window import names
 from .hand_size import ROWS, SCALARS, TERMS, VECTORS, hand_size, matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
+from .naming import Naming
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
@@ -34,82 +33,6 @@ if TYPE_CHECKING:
     from ..formulas.tree import Node
 
 T = TypeVar("T")
-
-
-class Naming:
-    """The names of the places of a trace in a language, as used by a `View`."""
-
-    trace: Trace
-    words: Words
-
-    def unit(self, j: int, width: int, of: Axis = "h") -> str:
-        """A unit in words, with its label if the problem has this many labels (see `trace.labels`)."""
-        key = {"x": "entry", "y": "output"}.get(of, "unit")
-        if named := labels(self.trace, of, width):
-            return self.words.word(f"{key}.named", j=self.words.nth(j), name=named[j])
-        return self.words.word(key, j=self.words.nth(j))
-
-    def label(self, stage: Stage, name: str, j: int, width: int) -> str:
-        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
-
-        In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
-        """
-        parts, at = vectors(self.trace, stage, name, width), j
-        for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
-            if at < size:
-                return self.unit(at, size, of)
-            at -= size
-        return self.unit(j, width, axis(self.trace, stage, name))  # also if an operand was not recorded
-
-    def step(self, t: int, short: bool = False, b: int | None = None) -> str:
-        """A step in words, with its label if there is one. b: the sequence of the label; None for all sequences."""
-        text = self.words.word("step.short" if short else "step", t=self.words.nth(t))
-        label = step_label(self.trace, t, b)
-        return self.words.word("step.named", step=text, name=label) if label else text
-
-    def place_columns(self) -> list[Text]:
-        """The heads of a table's columns for step and sequence, if there are several."""
-        return self._there((Sym("t"),), self.said("column.label"), self.said("column.row"))
-
-    def place_cells(self, t: int, b: int) -> list[Text]:
-        """Step and sequence in the columns of `place_columns`."""
-        return self._there((str(self.words.nth(t)),), (step_label(self.trace, t, b),), (str(self.words.nth(b)),))
-
-    def _there(self, step: Text, label: Text, row: Text) -> list[Text]:
-        """Those of a step, its label and a sequence that distinguish places."""
-        there = self.trace.steps > 1, bool(self.trace.header.step_labels), self.trace.batch > 1
-        return list(compress((step, label, row), there))
-
-    def row(self, b: int) -> str:
-        """A sequence of the batch in words."""
-        return self.words.word("row", b=self.words.nth(b))
-
-    def at(self, stage: Stage, t: int, node: Node) -> Node:
-        """A formula at a step: with step numbers for the indices t and t - 1, if the first step has number 1.
-
-        If steps are counted from 0, the indices stay: the state before the first step would be h_-1.
-        """
-        if self.words.count_from == 0:
-            return node
-        owner, now = self.trace.stage(stage.owner), self.words.nth(t)
-        return at_step(node, owner.cell.parameters, (now, now + (1 if owner.backwards else -1)))
-
-    def place(self, *stages: Stage) -> str:
-        """Layers and directions in words; empty if there is only one."""
-        return place_in_words(self.words, stages, forward_stages(self.trace.stages))
-
-    def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
-        """Layer, direction, step and sequence in words, those of which there are several."""
-        found = [self.place(stage)] if stage is not None else []
-        if t is not None and (self.trace.span != range(1) or step_label(self.trace, t, b)):
-            found.append(self.step(t, b=b))
-        if b is not None and self.trace.batch > 1:
-            found.append(self.row(b))
-        return self.words.comma_list(*found)
-
-    def said(self, key: str, **fields: object) -> Text:
-        """The string of `key` if all of its fields are text."""
-        return (self.words.word(key, **fields),)
 
 
 Detail = Literal["scalar", "compact", "vector", "summary"]
@@ -149,6 +72,8 @@ class View(Naming):
     stages, steps, rows: the shown ones; everything: whether no limit applies. cut: parts left out because of limits, as
     keys of the table of words. notes: remarks about the notation, after the equations. back: the backward pass, if the
     trace has one; alone: the part of it that is shown exclusively (`back`, or its `equations`), empty for the whole.
+    tabled: whether states are a table over all steps, as in a long run; overview: what its units and steps did;
+    eventful: the steps of it that are worked in full.
     course: some updates of the weights, with a view of each of their traces. experiments: blocks that check a split.
     paper: whether it is for pages of paper. printed: what a page on the screen prints, if that is another view.
     profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
@@ -170,6 +95,9 @@ class View(Naming):
     notes: tuple[Block, ...] = ()
     back: View | None = None
     alone: str = ""
+    tabled: bool = False
+    overview: Profile | None = None
+    eventful: View | None = None
     course: tuple[Training, tuple[View, ...]] | None = None
     experiments: tuple[Block, ...] = ()
     paper: bool = False
@@ -195,6 +123,23 @@ class View(Naming):
     def single(self) -> bool:
         """Whether there is one layer, direction, step and sequence, so that all given values are in one place."""
         return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1
+
+    @cached_property
+    def every_step(self) -> tuple[int, ...]:
+        """The steps that were chosen, including those that are left out."""
+        return tuple(self.trace.span[self.chosen.window(self.trace)])
+
+    @property
+    def brief(self) -> bool:
+        """Whether nothing is worked, and the table is all that is shown."""
+        return self.tabled and self.eventful is None
+
+    @property
+    def worked(self) -> tuple[Place, ...]:
+        """The places that are worked: below a table the eventful ones, on a page on which they fold all."""
+        if self.eventful is not None and self.printed is None:
+            return self.eventful.places
+        return () if self.brief else self.places
 
     #: Whether unnamed values are written within the lines that use them, and not as separate lines.
     whole = False
@@ -342,23 +287,6 @@ class View(Naming):
     @cached_property
     def _valid(self) -> Array:
         return self.trace.valid
-
-
-def place_in_words(words: Words, stages: Sequence[Stage], every: Sequence[Stage]) -> str:
-    """Layers and directions of stages in words; empty if there is only one. every: the existing forward stages."""
-    if len(every) == 1:
-        return ""
-    found = []
-    for direction, numbers in by_key((stage.direction.removeprefix(ADJOINT), stage.layer) for stage in stages).items():
-        if len(numbers) == 1:
-            place = words.word("layer", n=words.nth(numbers[0]))
-        else:
-            listed = words.listed([(str(words.nth(n)),) for n in sorted(numbers)])
-            place = words.word("layer.many", n="".join(map(str, listed)))
-        if any(stage.direction != "forward" for stage in every):
-            place = words.word("place", layer=place, direction=words.word(f"direction.{direction}"))
-        found.append(place)
-    return words.word("semicolon").join(found)
 
 
 def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:

@@ -47,7 +47,7 @@ def test_the_commands_that_write_are_known_by_their_options() -> None:
     writing |= {f"explain {name}" for name in EXPLANATIONS}
     assert {verb for verb, _, _ in PAIRS} == writing
     assert {name for verb, name, _ in PAIRS if verb.startswith("explain")} == {
-        "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask", "tokens",
+        "source", "seed", "baseline", "input", "h0", "c0", "state_from", "lengths", "mask", "tokens",
     }  # fmt: skip
     for verb in COMMANDS:
         for parameter in command(verb).params:  # what is called a file, and is no path, would not be looked at

@@ -254,7 +254,7 @@ def test_the_picture_is_counted_as_the_report_is(tmp_path: Path) -> None:
 
 def test_a_profile_has_its_picture_before_the_table_of_gates(tmp_path: Path) -> None:
     CASES["gru"]().save(tmp_path / "t.json")
-    assert cli(tmp_path / "t.json", "-o", tmp_path / "t.md").exit_code == 0
+    assert cli(tmp_path / "t.json", "--detail", "profile", "-o", tmp_path / "t.md").exit_code == 0
     found = (tmp_path / "t.md").read_text(encoding="utf-8")
     gates = found.partition("## Gates\n")[2].partition("\n## ")[0]
     assert re.search(r"\.\n\n!\[How often gates are saturated\]\(t\.svg\)\n\n\|", gates)

@@ -13,7 +13,7 @@ from lstm_trace.results.explanation import explanation
 
 def test_of_a_trained_model_the_worked_steps_are_written_on_request() -> None:
     rng = np.random.default_rng(4)
-    weights = {f"W_{s}{g}": rng.normal(size=(3, 2 if s == "x" else 3)) for s in "xh" for g in "ifco"}
+    weights = {f"W_{s}{g}": rng.normal(size=(17, 2 if s == "x" else 17)) for s in "xh" for g in "ifco"}
     trace = lt.run(weights, rng.normal(size=(20, 2)))
     short = explanation(trace, "19/h_t[1]", "contribution")
     worked = explanation(trace, "19/h_t[1]", "contribution", detail="vector")

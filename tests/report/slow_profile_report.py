@@ -36,7 +36,7 @@ def test_its_commands_open_what_was_opened(tmp_path: Path, monkeypatch: pytest.M
     model = ["model.npz", "--input", "the input.npy", "--batch-first", "--tokens", "tokens.txt", "--option", both]
     held = ["--hold", "c_t[1]=0", "--hold", "5..9/f_t[0]=*0.5"]
     for opened in ([*model, *held], [*model, "--layout", "transposed=false"], ["run.json", *held], ["problem.json"]):
-        found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
+        found = CliRunner().invoke(main, ["report", *opened, "--format", "text", "--detail", "profile"])
         asked = commands(found.output)
         assert "SOURCE" not in found.output
         assert len(asked) == (7 if "--tokens" in opened else 6), found.output
@@ -63,13 +63,13 @@ def test_its_commands_open_what_was_opened(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_worked_steps_of_other_traces() -> None:
-    trace = stacked(18, 1, 1, 3, ("forward",))
-    assert not is_profile(in_arithmetic(trace, "bfloat16").report("text"))
-    assert not is_profile(lt.backward(trace, of="17/h_t[0]").report("text"))
-    assert not is_profile(cell("lstm", "ifco", ask="5/0/h_t[0]").report("text"))
-    assert not is_profile(cell("lstm", "ifco", ask="c_t").report("text"))
-    assert is_profile(cell("lstm", "ifco", ask="h_t").report("text"))
+    trace = stacked(18, 1, 1, 17, ("forward",))
+    assert not is_profile(in_arithmetic(trace, "bfloat16"))
+    assert not is_profile(lt.backward(trace, of="17/h_t[0]"))
+    assert not is_profile(cell("lstm", "ifco", 17, ask="5/0/h_t[0]"))
+    assert not is_profile(cell("lstm", "ifco", 17, ask="c_t"))
+    assert is_profile(cell("lstm", "ifco", 17, ask="h_t"))
     still = lt.run({"W": np.ones((20, 2))}, np.ones((20, 2)), cell={"equations": "y_t = W @ x_t\noutput: y_t"})
-    assert not is_profile(still.report("text"))
+    assert not is_profile(still)
     with pytest.raises(MissingError, match="a profile describes cells that carry a state"):
         still.report(detail="profile")

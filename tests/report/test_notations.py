@@ -113,7 +113,7 @@ def test_joined_shows_recorded_numbers() -> None:
     for name in ("z_i", "i_t", "c_t", "h_t"):
         np.testing.assert_array_equal(joined[name], trace[name])
     vector = joined["concat(h_prev, x_t)"]
-    report = trace.report("text", notation="joined", everything=True, steps=1, batch=1, width=300)
+    report = trace.report("text", notation="joined", everything=True, steps=1, batch=1, width=300, digits=8)
     rows = report.partition("  W_o [h_{t-1}; x_t]\n")[2].splitlines()[:4]
     for unit, row in enumerate(rows):
         body, sign, value = re.fullmatch(rf" *unit {unit}: (.*) ([=≈]) (.*)", row).groups()  # type: ignore[union-attr]

@@ -137,7 +137,9 @@ def test_fits_and_is_well_formed(case: str, detail: str) -> None:
         for line in trace.report("text", detail=detail, width=width).splitlines():
             assert len(line.replace("\u0303", "")) <= width, line
     markdown = trace.report(detail=detail)
-    assert markdown.count("```math\n") == markdown.count("\n```\n") > 3
+    shown = markdown.count("```math\n")
+    assert shown == markdown.count("\n```\n")
+    assert shown > 3 or detail == "summary"  # a table over several steps has no formulas
     inside = "".join(re.findall(r"```math\n(.*?)\n```", markdown, re.DOTALL))
     outside = re.sub(r"```math\n.*?\n```", "", markdown, flags=re.DOTALL)
     assert "$" not in re.sub(r"\$`[^`]*`\$", "", outside)

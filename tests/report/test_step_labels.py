@@ -33,21 +33,21 @@ PLAIN = lt.run(WEIGHTS, X[:, 0])
 
 
 def test_a_report_has_the_word_beside_the_step() -> None:
-    text = str(ONE.report("text", detail="summary"))
+    text = str(ONE.report("text", detail="vector"))
     assert "── Step t = 0 (‘the’) ──" in text
     assert "── Step t = 1 (‘␣cat’) ──" in text
     assert re.search(r"^  t +label +x_t\[0\] +x_t\[1\]$", text, re.M)
     assert re.search(r"^  1 +␣cat +-?\d", text, re.M)
     assert "Step 1 (‘␣cat’) wrote" in text[text.index("In words") :]
-    assert "label" not in str(PLAIN.report("text", detail="summary"))
+    assert "label" not in str(PLAIN.report("text", detail="vector"))
 
 
 def test_each_row_has_its_own() -> None:
-    text = str(TWO.report("text", detail="summary"))
+    text = str(TWO.report("text", detail="vector"))
     assert "── Step t = 1 (‘␣cat’), sequence 0 ──" in text
     assert "── Step t = 1 (‘is’), sequence 1 ──" in text
     assert "── Step t = 2, sequence 1 ──" in text
-    one = str(TWO.report("text", detail="summary", batch=1))
+    one = str(TWO.report("text", detail="vector", batch=1))
     assert "(‘is’)" in one[one.index("In words") :]
     assert "cat" not in one
 
@@ -58,13 +58,13 @@ def test_each_row_has_its_own() -> None:
      ("zh", "时间步 t = 1（“␣cat”）")],
 )  # fmt: skip
 def test_languages(language: str, step: str) -> None:
-    assert step in str(ONE.report("text", detail="summary", language=language))
+    assert step in str(ONE.report("text", detail="vector", language=language))
 
 
 def test_other_formats_escape_it() -> None:
-    assert "### Step t = 2 (‘&lt;b&gt;" in str(ONE.report("md", detail="summary"))
-    assert r"Step t = 2 (‘\textless{}b\textgreater{}" in str(ONE.report("tex", detail="summary"))
-    assert '#"Step t = 2 (‘<b>|x_1|</b>’)"' in str(ONE.report("typ", detail="summary"))
+    assert "### Step t = 2 (‘&lt;b&gt;" in str(ONE.report("md", detail="vector"))
+    assert r"Step t = 2 (‘\textless{}b\textgreater{}" in str(ONE.report("tex", detail="vector"))
+    assert '#"Step t = 2 (‘<b>|x_1|</b>’)"' in str(ONE.report("typ", detail="vector"))
     html = str(ONE.report("html"))
     assert "<b>|x_1|" not in html
     assert "Step t = 2 (‘&lt;b&gt;|x_1|&lt;/b&gt;’)" in html
@@ -169,5 +169,5 @@ def test_one_number_and_its_picture() -> None:
 
 def test_counting_from_one() -> None:
     trace = replace(ONE, header=replace(ONE.header, count_from=1))
-    text = str(trace.report("text", detail="summary"))
+    text = str(trace.report("text", detail="vector"))
     assert "── Step t = 2 (‘␣cat’) ──" in text

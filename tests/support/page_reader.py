@@ -71,16 +71,16 @@ class Page(HTMLParser):
         return [e for e in self.elements if e.tag == tag]
 
 
-NUMBER = re.compile(r"(−?)(\d+)\.(\d+)(?:×10\^(−?\d+))?")
+NUMBER = re.compile(r"(−?)(\d+)(?:\.(\d+))?(?:×10\^(−?\d+))?")
 
 
 def number(text: str) -> tuple[Fraction, Fraction]:
-    """A printed number exactly, and half a unit of its last shown digit."""
+    """A printed number exactly, and half a unit of its last shown digit; a given one without decimals is exact."""
     found = NUMBER.fullmatch(text)
     assert found, text
     scale = Fraction(10) ** int((found[4] or "0").replace("−", "-"))
-    value = Fraction(f"{found[2]}.{found[3]}") * scale
-    return (-value if found[1] else value), scale / 10 ** len(found[3]) / 2
+    value = Fraction(f"{found[2]}.{found[3] or 0}") * scale
+    return (-value if found[1] else value), scale / 10 ** len(found[3]) / 2 if found[3] else Fraction(0)
 
 
 def numbers(page: Page) -> list[tuple[str, str]]:

@@ -75,6 +75,8 @@ CASES: dict[str, Callable[[], Trace]] = {
 def shown() -> Iterator[str]:
     """Profiles in which every string of theirs is shown."""
     yield from (case().report("md", detail="profile", batch=0) for case in CASES.values())
-    yield from (CASES[case]().report("md") for case in ("deep", "stack"))
+    yield from (CASES[case]().report("md", detail="profile") for case in ("deep", "stack"))
     trace = CASES["stack"]()
-    yield replace(trace, header=replace(trace.header, agreement=("agrees with what a file says",))).report("md")
+    yield replace(trace, header=replace(trace.header, agreement=("agrees with what a file says",))).report(
+        "md", detail="profile"
+    )

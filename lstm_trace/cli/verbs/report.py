@@ -50,8 +50,8 @@ def report(
     rounded ones. The requested answers follow, and one sentence per gate. With --by-hand or --arithmetic everything is
     recomputed in that arithmetic, and each answer is shown next to its value in full precision.
 
-    A trained model with more than 16 units or steps gets a profile instead: what its gates and units do, the most
-    eventful steps, and commands that open each of them.
+    A trained model (a cell of more than 16 units, or a model file of more than 400 weights) gets a profile instead:
+    what its gates and units do, the most eventful steps, and commands that open each of them.
 
     Args:
         output: Write to this file; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.
@@ -59,7 +59,7 @@ def report(
         detail: profile: what matters in a trained model; worked: worked steps, as many as fit; scalar: every term of
             every unit; compact: one chain per gate with the matrices filled in; vector: vectors; summary: gates and
             states only.
-            Default: profile for more than 16 units or steps, else worked.
+            Default: profile for more than 16 units, or more than 400 weights of a model file; else worked.
         math: Formulas in Markdown: for GitHub (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), or as
             plain text.
         notation: Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.
@@ -119,9 +119,9 @@ def report(
     text = report(traces, chosen, named, **options)
     svg = ""
     if illustrate:
-        from ...report.report import of_cell, of_gates
+        from ...report.report import of_gates, of_steps
 
-        drawn = (of_gates if is_profile(traces[0], asked) else of_cell)(traces[0], asked)
+        drawn = (of_gates if is_profile(traces[0], asked) else of_steps)(traces[0], asked)
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
     with written(output) as file:
         file.write(text)

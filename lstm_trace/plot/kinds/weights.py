@@ -20,7 +20,7 @@ from ...languages.strings import Words, words
 from ...model.model import Model
 from ...trace.labels import readout
 from ...trace.trace import Trace
-from ...view.view import place_in_words
+from ...view.naming import place_in_words
 from ..coloured_text import Scale, room, symmetric
 from ..figure import Figure
 from ..furniture import LABEL, MarkedPlain, reach, remarks, shown_number

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ...cell.lines import Line, Operand
-from ...cell.network import Stage
-from ...documents.blocks import Para, Premises, Row, Table, Text
+from ...cell.network import Stage, X
+from ...documents.blocks import Code, Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
@@ -15,6 +15,9 @@ from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.hand_size import TABLE
 from ...view.view import Place, View
+
+#: Up to this many inputs, a table of states has them too.
+NARROW = 3
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:
@@ -82,36 +85,65 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
 
     For a line the steps of padding are left out, unless everything is shown.
     """
-    values = shown.values.array(stage.scope, name)
-    assert values is not None
-    width = values.shape[-1]
-    of = axis(shown.trace, stage, name)
-    named = labels(shown.trace, of, width) if of != "h" else ()
-    columns = shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units)
-    head = shown.place_columns()
-    places = len(head)
-    for k in columns:
-        if k is None:
-            head.append(("…",))
-        elif name in stage.cell.inputs:
-            head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
-        else:
-            head.append((shown.label(stage, name, k, width) if width > 1 else value(name, stage.cell),))
-    rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
-    dots, before = tuple((Dots("down"),) for _ in head), None
+    places: list[tuple[int, int] | None] = []
     for at in kept(len(pairs), None if shown.everything else TABLE):
-        if at is None:
-            rows.append(dots)
-            before = None
-            continue
-        t, b = pairs[at]
-        if "steps" in shown.cut and before is not None and t > before + 1:
-            rows.append(dots)
-        before = t
-        cells = ((Dots() if k is None else shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns)
-        rows.append((*shown.place_cells(t, b), *cells))
-    return Table(tuple(head), tuple(rows), places)
+        gap = at is not None and places and (last := places[-1]) is not None and pairs[at][0] > last[0] + 1
+        places += [None] if gap and "steps" in shown.cut else []
+        places.append(None if at is None else pairs[at])
+    return over_steps(shown, stage, [name], places)
+
+
+def state_columns(shown: View, stage: Stage) -> list[str]:
+    """What the table over all steps has of a stage: a narrow input, then what was asked for, or states and output."""
+    inputs = [n for n in read(shown, stage) if stage.sources.get(n) == X and shown.width(stage, n) <= NARROW]
+    lines = [line.name for line in shown.lines(stage)]
+    asked = {address.line for address in shown.asked if address.scope == stage.scope}
+    states = {*stage.carried, stage.unpadded(stage.cell.output)}
+    some = asked if asked - states - {stage.cell.output} else states
+    found = lines if shown.chosen.names is not None else [name for name in lines if name in some]
+    return [*inputs, *(found or lines)]
+
+
+def over_steps(shown: View, stage: Stage, names: Sequence[str], places: Sequence[tuple[int, int] | None]) -> Table:
+    """The values of lines and inputs as a table, a row for each place (step and sequence), dots for None."""
+    head = shown.place_columns()
+    first = len(head)
+    columns: list[tuple[str, int | None]] = []
+    for name in names:
+        width, of = shown.width(stage, name), axis(shown.trace, stage, name)
+        named = labels(shown.trace, of, width) if of != "h" else ()
+        for k in shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units):
+            columns.append((name, k))
+            if k is None:
+                head.append(("…",))
+            elif name in stage.cell.inputs and named:
+                head.append((named[k],))
+            elif name in stage.cell.inputs or (width > 1 and len(names) > 1):
+                head.append((value(name, stage.cell), f"[{shown.words.nth(k)}]"))
+            else:
+                head.append((shown.label(stage, name, k, width) if width > 1 else value(name, stage.cell),))
+
+    def cells(t: int, b: int) -> tuple[Text, ...]:
+        return tuple((Dots() if k is None else shown.values.num(stage.scope, x, t, b, (k,)),) for x, k in columns)
+
+    dots: tuple[Text, ...] = tuple((Dots("down"),) for _ in head)
+    rows = (dots if place is None else (*shown.place_cells(*place), *cells(*place)) for place in places)
+    return Table(tuple(head), tuple(rows), first)
+
+
+#: What a long run leaves out is not said as if it were missing: its table has all steps.
+LONG = {"steps", "detail"}
+
+
+def shortened(shown: View) -> Text:
+    """What was left out, and which option shows it."""
+    words = shown.words
+    options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
+    options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
+    cut = shown.cut - (LONG if shown.tabled else set())
+    what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in cut]
+    return words.text("short", what=words.listed(what), all=Code("--all"))
 
 
 def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:

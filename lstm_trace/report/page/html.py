@@ -83,7 +83,13 @@ class ReportPage:
     @property
     def places(self) -> tuple[Place, ...]:
         """Where the cell is shown with its values."""
-        return self.back_places if self.shown.alone else self.shown.places
+        return self.back_places if self.shown.alone else self.shown.worked
+
+    @property
+    def start(self) -> Place:
+        """The place at which the slider stands at first: in a long run the first eventful one."""
+        full = self.shown.eventful
+        return self.places[0] if full is None or not full.places else full.places[0]
 
     def where(self, place: Place) -> str:
         """A place in words."""
@@ -157,7 +163,11 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> tuple[str, str, str]:
     top = f"{found.printer(first.heading)}\n{found.text(first.blocks)}"
     main: list[str] = []
     links: list[str] = []
-    for head, body in (*(section for part in rest for section in _sections(found, part)), *_maps(found)):
+    sections = [section for part in rest for section in _sections(found, part)]
+    if not shown.tabled and (maps := _maps(found)):
+        head = escape(shown.words.word("over.time"))
+        sections.append((head, f"{found.printer.head(2, head)}\n{maps}"))
+    for head, body in sections:
         if head:  # the bar has no heading
             main.append(f'<section id="s{mark}{len(links)}">{body}</section>')
             links.append(f'<li><a href="#s{mark}{len(links)}">{head}</a></li>')
@@ -180,11 +190,12 @@ def _longer(shown: View, times: int) -> View:
     """The view with more steps than a page of paper would have, since they fold."""
     if "steps" not in shown.cut:
         return shown
-    steps = shown_steps(shown)
+    steps = shown.every_step
     room = times * len(shown.steps)
     if room >= len(steps):
         return replace(shown, steps=steps, cut=shown.cut - {"steps"})
-    return replace(shown, steps=(*steps[: room - 1], steps[-1]))
+    full = () if shown.eventful is None else shown.eventful.steps
+    return replace(shown, steps=tuple(sorted({*steps[: room - 1], steps[-1], *full})))
 
 
 # -- a part of a notebook ----------------------------------------------------------------------------------------------
@@ -193,6 +204,11 @@ def _longer(shown: View, times: int) -> View:
 def fragment(shown: View, plain: str) -> str:
     """The worked solution as part of a page. plain: the same as text, in case style sheets are removed."""
     while len(text := _part(shown)) > LARGEST_PART and len(shown.steps) > 1 and not shown.everything:
+        if shown.tabled:
+            if shown.eventful is None or len(shown.eventful.steps) == 1:
+                break
+            shown = replace(shown, eventful=replace(shown.eventful, steps=shown.eventful.steps[:-1]))
+            continue
         first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
         shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
     body = f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n'
@@ -229,6 +245,9 @@ def _sections(found: ReportPage, part: Chapter) -> Iterator[Section]:
             yield "", _step_bar(found)  # it stays in sight from here on
         yield _cell(found)
     head = found.printer.text(part.heading.text)
+    if part.section == "over_time":
+        yield head, f"{found.text((part.heading,))}{_maps(found)}{found.text(part.blocks)}"
+        return
     yield head, _steps(found, part) if folds else found.text((part.heading, *part.blocks))
 
 
@@ -259,12 +278,13 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     shown = found.shown
     (before, *chunks), tail = _stepped(shown, part)
     first = part.section == "solution" or bool(shown.alone)
-    places = shown.places if part.section == "solution" else found.back_places
+    places = shown.worked if part.section == "solution" else found.back_places
     few = len(places) <= STILLS
     body = found.text(before)
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
-        body += _folded(found, chunk, n == 0, at, still(found, place) if few and first else "")
+        is_open = place == found.start if first else n == 0
+        body += _folded(found, chunk, is_open, at, still(found, place) if few and first else "")
     if not few:
         body += f'<p class="paper-only">{escape(shown.words.word("fold.print"))}</p>'
     if first:
@@ -272,11 +292,11 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
 
 
-def _maps(found: ReportPage) -> Iterator[Section]:
+def _maps(found: ReportPage) -> str:
     """Gates and states of every unit over all steps, for the first row that is shown: the picture `states`."""
     shown, words = found.shown, found.shown.words
     if shown.trace.steps < 2 or not shown.rows:
-        return
+        return ""
     subject = Subject(shown, shown.rows[0], True)
     counts = [len(subject.lines(stage, candidates=False)) for stage in shown.stages]
     kept = [stage for stage, so_far in zip(shown.stages, accumulate(counts), strict=True) if so_far <= MAPS]
@@ -285,12 +305,10 @@ def _maps(found: ReportPage) -> Iterator[Section]:
     try:
         drawn = states_figure(Subject(few, shown.rows[0], True), most=PIXELS)
     except MissingError:  # nothing that is a finite number
-        return
+        return ""
     more = f" {words.count('map.more', left)}" if left and kept else ""
-    head = escape(words.word("over.time"))
     caption = escape(f"{words.word('map.axes')} {drawn.caption}{more}".strip())
-    figure = f"<figure>{drawn.interactive()}<figcaption>{caption}</figcaption></figure>"
-    yield head, f"{found.printer.head(2, head)}\n{figure}"
+    return f"<figure>{drawn.interactive()}<figcaption>{caption}</figcaption></figure>"
 
 
 # -- pictures of the cell ----------------------------------------------------------------------------------------------
@@ -306,7 +324,7 @@ def _cell(found: ReportPage) -> Section:
     """The pictures, with the values of the first step; the slider has texts for the others."""
     said = found.shown.words
     first: dict[str, Place] = {}
-    for place in found.places:
+    for place in (found.start, *found.places):
         first.setdefault(found.pictures[place.stage.scope][0], place)
     figures = "".join(_figure(found, place) for place in first.values())
     head, hint = escape(said.word("diagram")), f"<p>{escape(said.word('diagram.hint'))}</p>"
@@ -339,7 +357,7 @@ def still(found: ReportPage, place: Place, alone: bool = False) -> str:
 def _step_bar(found: ReportPage) -> str:
     """Slider and choices, shown if scripts run, with the texts that they put into the pictures."""
     shown, said = found.shown, found.shown.words
-    steps = shown_steps(shown)
+    steps = shown.every_step
     spots = {stage.scope: found.pictures[stage.scope][1].flow.spots for stage in shown.stages}
     if len(steps) * len(shown.rows) * sum(map(len, spots.values())) > TEXTS:
         steps = shown.steps
@@ -356,7 +374,7 @@ def _step_bar(found: ReportPage) -> str:
     text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     places = [(stage.scope, shown.place(stage)) for stage in shown.stages]
     rows = [(str(b), shown.row(b)) for b in shown.rows]
-    first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
+    first = steps.index(found.start.t) if found.start.t in steps else 0
     told = (str(said.nth(steps[first])), step_label(shown.trace, steps[first], shown.rows[0]))
     choose, last, step = escape(said.word("step.choose")), len(steps) - 1, ""
     if last:
@@ -374,8 +392,3 @@ def _select(key: str, said: Words, name: str, choices: Sequence[tuple[str, str]]
         return ""
     options = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in choices)
     return f'<label>{escape(said.word(f"step.{key}"))} <select name="{name}">{options}</select></label>'
-
-
-def shown_steps(shown: View) -> tuple[int, ...]:
-    """The steps that were chosen, including those that are left out."""
-    return tuple(shown.trace.span[shown.chosen.window(shown.trace)])

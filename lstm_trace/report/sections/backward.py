@@ -22,9 +22,9 @@ from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, minus
+from ..content.value_blocks import column, exact, excerpted, matrix, minus, shortened
 from .equations import passed_back
-from .solution import by_unit, rounding, shortened, steps
+from .solution import by_unit, rounding, steps
 
 
 def backward_pass(back: Backward) -> Iterator[Block]:

@@ -19,7 +19,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import UNITS, View
 from ..compact.plan import written
-from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
+from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, state_columns, vectors, wanted
 
 #: How many characters fit side by side.
 ROOM = 95
@@ -28,10 +28,13 @@ MATRIX_ROWS = 150
 
 
 def introduction(shown: View) -> Iterator[Block]:
-    """What kind of problem it is, and what was done to its weights at import."""
+    """What kind of problem it is, what was done to its weights at import, and what its values were compared with."""
     yield Para(_intro(shown))
     if notes := shown.trace.header.imported:
         yield Para(shown.said("imported", what=shown.words.word("semicolon").join(notes)))
+    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in shown.trace.header.agreement)
+    if shown.trace.header.agreement:
+        yield Para(shown.words.text("profile.agreement"))
 
 
 def given(shown: View) -> Iterator[Block]:
@@ -164,6 +167,9 @@ def _states(shown: View) -> Iterator[Block]:
 def _input(shown: View) -> Iterator[Block]:
     fed = (stage for stage in shown.stages if X in stage.sources.values() and shown.trace.x is not None)
     for stage in [stage for stage in fed if "x_t" in read(shown, stage, written(shown, stage))][:1]:
+        if shown.tabled and "x_t" in state_columns(shown, stage):
+            yield Para(shown.said("over.input"))
+            continue
         yield Para(shown.said("input"))
         yield _by_step(shown, stage, "x_t")
 

@@ -142,9 +142,6 @@ def model(c: ProfileCells) -> Iterator[Block]:
         text = (*text, *c.shown.said(key, row=row, steps=words.count("steps", found.counted), rows=len(found.rows)))
     yield Para(text)
     yield from interventions(c.shown)
-    yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
-    if trace.header.agreement:
-        yield Para(words.text("profile.agreement"))
     if found.not_finite is not None:
         yield Para(words.text("profile.infinite"))
     if found.missing:
@@ -338,23 +335,28 @@ def events(found: Profile, most: int) -> list[Event]:
 #: A command continues on the next line if it would be longer.
 WIDTH = 78
 #: The trace of the previous command is passed to the next one.
-_PIPE = "| lstm-trace"
+PIPE = "| lstm-trace"
 
 
 #: What a command shows, as the key of its words, its arguments, and the unit that it names, if any.
-_Command = tuple[str, list[str], str]
+Command = tuple[str, list[str], str]
 
 
 def closer(c: ProfileCells) -> Iterator[Block]:
     """A command for each thing to look at, each below a comment that says what it shows."""
-    rows = [f"# {c.shown.words.word('profile.command.source')}"] if c.shown.source == UNNAMED else []
-    for key, arguments, unit in _commands(c):
-        rows += [f"# {c.shown.words.word(f'profile.command.{key}', unit=unit)}", *_wrapped(arguments)]
-    yield Heading(2, c.shown.said("profile.closer"))
+    yield from listing(c.shown, _commands(c))
+
+
+def listing(shown: View, commands: Iterable[Command]) -> Iterator[Block]:
+    """Commands below a heading."""
+    rows = [f"# {shown.words.word('profile.command.source')}"] if shown.source == UNNAMED else []
+    for key, arguments, unit in commands:
+        rows += [f"# {shown.words.word(f'profile.command.{key}', unit=unit)}", *_wrapped(arguments)]
+    yield Heading(2, shown.said("profile.closer"))
     yield Listing(tuple(rows))
 
 
-def _commands(c: ProfileCells) -> Iterator[_Command]:
+def _commands(c: ProfileCells) -> Iterator[Command]:
     """The commands in order; only those whose data the trace has."""
     source, options, run = c.shown.source
     opened = [source, *options]
@@ -375,7 +377,7 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
         row = ["--batch", str(b)] if c.found.trace.batch > 1 else []
         yield "step", ["report", *opened, *row, "--steps", str(c.found.trace.span[t])], ""
     yield "gates", ["explain", "gates", *opened], ""
-    yield "verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source], ""
+    yield "verify", ["run", *opened, PIPE, "verify", "-"] if run else ["verify", source], ""
 
 
 def _place(c: ProfileCells, unit: Unit) -> list[str]:
@@ -394,8 +396,8 @@ def _wrapped(arguments: list[str]) -> Iterator[str]:
     """A command as a shell reads it, over several lines if it is long."""
     line, *options = ["lstm-trace"]
     for text in arguments:
-        if text.startswith(("-", _PIPE)):
-            options.append(text if text == _PIPE else shlex.quote(text))
+        if text.startswith(("-", PIPE)):
+            options.append(text if text == PIPE else shlex.quote(text))
         elif options:  # an option and its value stay together
             options[-1] += f" {shlex.quote(text)}"
         else:

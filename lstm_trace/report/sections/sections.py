@@ -26,6 +26,24 @@ def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[Vi
     return lambda shown: section(shown.back) if isinstance(shown.back, Backward) else ()
 
 
+def _over_time(shown: View) -> Iterable[Block]:
+    """The table over all steps, if there is one."""
+    if not shown.tabled:
+        return ()
+    from .long_run import over_time
+
+    return over_time(shown)
+
+
+def _closer(shown: View) -> Iterable[Block]:
+    """Commands that show more of a long run, which no other report of worked steps needs."""
+    if not shown.tabled:
+        return ()
+    from .long_run import closer
+
+    return closer(shown)
+
+
 #: The blocks of each section, by name. A format recognizes by name what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "author_notes": lambda shown: author_notes(shown.trace.header.notes),
@@ -34,10 +52,14 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
-    "cell": lambda shown: [Heading(2, shown.said("diagram")), shown.illustration] if shown.illustration else [],
+    "cell": lambda shown: (
+        [Heading(2, shown.said("diagram")), shown.illustration] if shown.illustration and not shown.tabled else []
+    ),
+    "over_time": _over_time,
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
+    "closer": _closer,
     "backward_pass": _of_backward(backward_pass),
     "adjoint": _of_backward(adjoint),
     "gradients": _of_backward(gradients),
@@ -47,9 +69,10 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "training": training,
     "profile": profile,
 }
-#: Those of a profile, of the backward pass alone, and of its equations.
+#: Those of a profile, of a table over all steps without worked ones, of the backward pass alone, and of its equations.
 ALONE = {
     "profile": ("author_notes", "introduction", "not_finite", "profile"),
+    "brief": ("author_notes", "introduction", "not_finite", "pictured", "over_time", "answers", "in_words"),
     "back": ("not_finite", "pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
@@ -69,7 +92,7 @@ def parts(shown: View) -> list[Chapter]:
     found = [Chapter("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Backward):
         found = [Chapter("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
-    alone = "profile" if shown.profile is not None else shown.alone
+    alone = "profile" if shown.profile is not None else shown.alone or ("brief" if shown.brief else "")
     for name, section in SECTIONS.items():
         if alone and name not in ALONE[alone]:
             continue

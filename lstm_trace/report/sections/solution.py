@@ -25,6 +25,7 @@ from ...view.view import Place, View
 from ..compact.plan import opening, worked
 from ..content.backward import Backward
 from ..content.value_blocks import (
+    LONG,
     beside,
     by_step,
     chain,
@@ -32,6 +33,8 @@ from ..content.value_blocks import (
     name_of,
     read,
     result,
+    shortened,
+    state_columns,
     symbol,
     units_beside,
     vectors,
@@ -41,13 +44,20 @@ from ..content.value_blocks import (
 
 def solution(shown: View) -> Iterator[Block]:
     """A part for each shown place; what the bounds left out is stated first."""
+    if shown.brief:
+        return
     yield Heading(2, shown.said("solution"))
     if shown.trace.header.arithmetic is not None:
         yield Para(rounding(shown, shown.trace.header.arithmetic))
-    if shown.cut:
+    full = shown.eventful or shown
+    if full is not shown:
+        from .long_run import in_full
+
+        yield Para(in_full(shown, full))
+    if shown.cut - (LONG if shown.tabled else set()):
         yield Para(shortened(shown))
-    if shown.detail == "compact":
-        yield from opening(shown)
+    if full.detail == "compact":
+        yield from opening(full)
     yield from steps(shown)
     reads = {(p.stage.scope, name) for p in shown.places for line in shown.lines(p.stage) for name in line.operands}
     if any(shown.values.array(*read) is None for read in reads):
@@ -56,13 +66,15 @@ def solution(shown: View) -> Iterator[Block]:
 
 def steps(shown: View) -> Iterator[Block]:
     """The shown places in computing order, each in the chosen detail, in the forward pass or in the backward pass."""
-    for place in shown.places:
+    full = shown.eventful
+    for place in shown.worked:
+        one = full if full is not None and place.t in full.steps and place.b in full.rows else shown
         level, where = 3, shown.where(place.stage, place.t, place.b)
         if where and not shown.single:
             level = 4
             yield Heading(3, capital((where,)))
-        yield from _start(shown, place)
-        yield from _DETAIL[shown.detail](shown, place, level)
+        yield from _start(one, place)
+        yield from _DETAIL[one.detail](one, place, level)
 
 
 def _start(shown: View, place: Place) -> Iterator[Block]:
@@ -188,22 +200,14 @@ def rounding(shown: View, name: str) -> Text:
     return shown.said("arithmetic.fixed", name=name, bits=whole + part, part=part)
 
 
-def shortened(shown: View) -> Text:
-    """What was left out, and which option shows it."""
-    words = shown.words
-    options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
-    options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
-    what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in shown.cut]
-    return words.text("short", what=words.listed(what), all=Code("--all"))
-
-
 def answers(shown: View) -> Iterator[Block]:
-    """Every asked line: a vector if it is one step, a table if there are more."""
-    found = wanted(shown)
+    """Every asked line: a vector if it is one step, a table if there are more, unless the states' table has it."""
+    others, found = _in_full(shown), wanted(shown)
+    if shown.tabled and not others:
+        found = [(s, a) for s, a in found if a.t is not None or a.line not in state_columns(shown, s)]
     if not found:
         return
     yield Heading(2, shown.said("answers"))
-    others = _in_full(shown)
     if shown.detail != "compact":
         yield from _values(shown, found, others)
     elif there := tuple(_values(shown, found)):  # the answers in a box, and what they are in full below it

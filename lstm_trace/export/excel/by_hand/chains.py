@@ -26,7 +26,7 @@ from ....printable import printable
 from ....trace.labels import axis, labels
 from ....trace.trace import Trace
 from ....view.line_groups import groups
-from ....view.view import Naming
+from ....view.naming import Naming
 from ..sheets import Book, StepGrid
 
 #: Texts, and whether each is a subscript.

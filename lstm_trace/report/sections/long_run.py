@@ -1,0 +1,193 @@
+"""A run of many steps: its states as a table, where its units forget, and its most eventful steps worked in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from heapq import nsmallest
+from operator import itemgetter
+
+import numpy as np
+
+from ...base.arrays import Array, by_key
+from ...cell.network import Stage
+from ...documents.blocks import Block, Code, Heading, Para, Picture, Text
+from ...documents.excerpt import excerpt, largest
+from ...errors import MissingError
+from ...explanation.activity import LineStatistics, keeping, kept_by_step
+from ...explanation.memory import recurrence
+from ...explanation.profile import StageProfile, profile
+from ...formulas.tree import Sym, kept
+from ...formulas.values import Values
+from ...languages.strings import capital
+from ...plot.kinds.maps import states
+from ...view.hand_size import TABLE
+from ...view.line_groups import interventions
+from ...view.view import MORE, View, fitted
+from ..content.value_blocks import LONG, over_steps, shortened, state_columns
+from .profile import PIPE, Command, ProfileCells, listing
+
+#: How many rows all tables have together, if there are many layers and sequences.
+EVERY = 400
+#: How many rows a table has; at how many steps a unit is said to forget; digits of half-lives.
+ROWS, FORGETS, SIGNIFICANT = 60, 6, 3
+#: Of more layers and directions, only the most eventful step is worked.
+PLACES = 2
+
+
+def long_run(shown: View, full: int) -> View:
+    """The view of a long run with what its units and steps did. full: how many of its steps are worked in full.
+
+    On paper they are worked as compactly as in a report of few steps.
+    """
+    trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
+    with suppress(MissingError):  # no cell carries a state
+        shown = replace(shown, overview=profile(trace, part.layer, part.direction, part.batch))
+    if not full:
+        return shown
+    moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}
+    row = next((b for b, sizes in moved.items() if sizes.any()), shown.rows[0])  # the first may be all padding
+    most = full if len(shown.stages) <= PLACES else 1
+    steps = sorted(shown.every_step[k] for k in largest(moved[row], most).tolist() if moved[row][k])
+    if not steps:  # nothing moved, or it is not known: the first, the last, and one between them
+        steps = sorted({shown.every_step[k] for k in (0, len(moved[row]) // 2, -1)})
+    few = replace(shown, steps=tuple(steps), rows=(row,), detail="scalar", cut=frozenset(), tabled=False)
+    eventful = fitted(few, "compact" if shown.paper and shown.filled else None)
+    there = tuple(sorted({*shown.steps, *steps}))
+    return replace(shown, eventful=eventful, steps=there, cut=shown.cut | (eventful.cut - {"steps", "detail"}))
+
+
+def of_states(shown: View, file: str) -> Picture | None:
+    """The picture of the gates that keep and of the states, over all steps. file: its name, if it is one of its own."""
+    part = shown.chosen
+    lines = [name for stage in shown.stages for name in (*sorted(keeping(stage)), *_lines(shown, stage))]
+    try:
+        figure = states(
+            shown.trace, part.unit, [*dict.fromkeys(lines)], part.layer, part.direction, shown.rows[0], part.steps,
+            language=shown.words.language,
+        )  # fmt: skip
+    except MissingError:  # nothing that is a finite number
+        return None
+    return Picture(figure.svg, figure.title, figure.caption, file)
+
+
+def changes(shown: View, parts: Sequence[StageProfile], row: int) -> Array:
+    """How far the states of layers and directions moved at each chosen step, as a multiple of their typical change."""
+    window, sizes = shown.chosen.window(shown.trace), np.zeros(len(shown.every_step))
+    for part in parts:
+        if shown.overview is not None and part.moves is not None and part.moves.typical > 0:
+            times = part.moves.times[window, row - shown.overview.rows.start]
+            sizes = np.maximum(sizes, np.where(np.isfinite(times), times, 0.0))
+    return sizes
+
+
+def in_full(shown: View, full: View) -> Text:
+    """Which steps of a long run are worked, and why these."""
+    row = full.rows[0]
+    names = dict.fromkeys(part.moves.name for part in _parts(shown) if part.moves is not None)
+    steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
+    lines = shown.words.listed([(Sym(name),) for name in names])
+    of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
+    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
+
+
+def over_time(shown: View) -> Iterator[Block]:
+    """The picture, and for each layer and direction the table of its states, and of what its units keep."""
+    yield Heading(2, shown.said("over.time"))
+    if shown.brief:
+        yield from interventions(shown)
+        yield from [Para(shortened(shown))] if shown.cut - LONG else ()
+    if shown.illustration is not None:
+        yield shown.illustration
+    most = 0 if shown.everything else max(min(ROWS, EVERY // (len(shown.stages) * len(shown.rows))), TABLE)
+    for stage in shown.stages:
+        part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
+        names = state_columns(shown, stage)
+        places = [place for b in shown.rows for place in _places(shown, part, b, most)]
+        if not places:  # everything is padding
+            continue
+        lines = shown.words.listed([(Sym(name),) for name in names])
+        key = "over.some" if None in places else "over.rows"
+        text = shown.words.text(key, lines=lines, all=Code("--detail summary --all"))
+        place = shown.place(stage)
+        yield Para((*capital(shown.said("prefix", what=place)), *text) if place else capital(text), leads=True)
+        yield over_steps(shown, stage, names, places)
+        if part is not None:
+            for state in part.states:
+                yield from _units(shown, part, state) if state.kept is not None else ()
+
+
+def _parts(shown: View) -> Sequence[StageProfile]:
+    return () if shown.overview is None else shown.overview.parts
+
+
+def _places(shown: View, part: StageProfile | None, b: int, most: int) -> Iterator[tuple[int, int] | None]:
+    """The steps of a sequence that have a row: those around which states moved furthest, or all of them if few."""
+    there = [k for k, t in enumerate(shown.every_step) if shown.counts(t, b)]
+    sizes = changes(shown, () if part is None else (part,), b)
+    near = np.maximum(sizes, np.append(sizes[1:], 0.0))[there]  # the step before shows where a state came from
+    for entry in excerpt(near, most or len(there), timed=True, adds=False):
+        yield None if isinstance(entry, range) else (shown.every_step[there[entry]], b)
+
+
+def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[Block]:
+    """A table of the units of a state: what they keep, and at which steps they forget."""
+    assert shown.overview is not None
+    style = replace(shown.values.style, digits=None, significant=SIGNIFICANT)
+    c = ProfileCells(replace(shown, values=Values(shown.trace, style)), shown.overview)
+    words, width = shown.words, len(state.mean)
+    units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, None if shown.everything else MORE)
+    lost: dict[int, list[tuple[float, int, int]]] = {j: [] for j in units if j is not None and j < width}
+    for b in shown.rows:
+        keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*lost])
+        keeps = keeps[shown.chosen.window(shown.trace)]
+        for k, unit in np.argwhere(keeps < 0.5).tolist():
+            if shown.counts(t := shown.every_step[k], b):
+                lost[[*lost][unit]].append((float(keeps[k, unit]), b, t))
+    rows: list[tuple[Text, ...]] = []
+    for j, every in lost.items():
+        few = sorted(nsmallest(FORGETS, every), key=itemgetter(1, 2))
+        texts = by_key((b, f"{words.nth(t)}{words.aside(c.share(share))}") for share, b, t in few)
+        if len(every) > len(few):
+            texts[few[-1][1]].append(words.word("profile.more", n=len(every) - len(few)))
+        lists = {b: words.word("list").join(there) for b, there in texts.items()}
+        if len(shown.rows) > 1:
+            lists = {b: words.word("prefix", what=shown.row(b)) + there for b, there in lists.items()}
+        at = words.word("semicolon").join(lists.values()) or words.word("over.none")
+        assert state.kept is not None
+        half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
+        name = shown.label(part.stage, state.name, j, width)
+        rows.append(((name,), (at,), half, c.number(float(state.largest[j])), largest_at))
+    yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
+    yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
+
+
+def closer(shown: View) -> Iterator[Block]:
+    """Commands for another step, for all of them, for the table as a file and for a picture of one unit."""
+    yield from listing(shown, _commands(shown))
+
+
+def _commands(shown: View) -> Iterator[Command]:
+    source, options, _ = shown.source
+    opened, lines = [source, *options], dict.fromkeys(n for stage in shown.stages for n in _lines(shown, stage))
+    part = shown.chosen
+    place = [
+        text
+        for option, value in (("--layer", part.layer), ("--direction", part.direction), ("--batch", part.batch))
+        if value is not None
+        for text in (option, str(value))
+    ]
+    full = shown.eventful.steps if shown.eventful is not None else ()
+    other = next((t for t in shown.every_step[len(shown.every_step) // 2 :] if t not in full), shown.every_step[0])
+    yield "other", ["report", *opened, *place, "--steps", str(other)], ""
+    yield "every", ["report", *opened, *place, "--detail", "scalar", "--all"], ""
+    table = ["--line", ",".join(lines), *place, "--shape", "wide", "-o", "states.csv"]
+    yield "table", ["run", *opened, PIPE, "export", "-", *table] if options else ["export", source, *table], ""
+    yield "states", ["plot", *opened, "--kind", "states", *place, "-o", "states.svg"], ""
+
+
+def _lines(shown: View, stage: Stage) -> list[str]:
+    """The lines of a stage that its table has, without the input."""
+    return [name for name in state_columns(shown, stage) if name in stage.cell.by_name]

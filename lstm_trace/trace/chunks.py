@@ -1,0 +1,162 @@
+"""A run in chunks: the states that continue one, and the chunks joined into one trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import Stage
+from ..errors import MissingError, OptionError, raise_all
+from .address import Address
+from .argument_types import checked
+from .labels import step_labels
+from .trace import Trace
+from .window import arrays
+
+
+def last_states(trace: Trace) -> dict[str, list[Array]]:
+    """The last value of each state that the trace carries: (B, width) for each layer and direction, in order.
+
+    Raises OptionError for a direction that runs backwards in time, MissingError if a carried line was not recorded.
+    """
+    found: dict[str, list[Array]] = {}
+    for stage, state in _states(trace):
+        if stage.backwards:
+            said = "ends at its first step, and cannot be continued forward in time; run the whole input"
+            raise OptionError(f"the direction {stage.scope} {said}")
+        found.setdefault(state, []).append(_end(trace, stage, state))
+    return found
+
+
+@checked
+def concat(traces: Sequence[Trace]) -> Trace:
+    """Join chunks of one sequence, or of one batch of sequences, into the trace of the whole.
+
+    Each chunk continues the one before: it was run with `state_from`, or both are windows of one trace (`trace.at`).
+    Labels and padding are joined too; gradients are not, since those of chunks are not those of the whole.
+
+    Args:
+        traces: the chunks in order of time, with the same cell, weights and recorded lines.
+
+    Returns:
+        A new trace over all their steps. Its header is that of the first chunk.
+
+    Raises:
+        OptionError: if a chunk has other weights, lines or sequences than the first, or has gradients; if a chunk does
+            not start from the states with which its neighbour ends, exactly: the first such place is named.
+        MissingError: if a carried line was not recorded.
+    """
+    if isinstance(traces, Trace) or not traces or not all(isinstance(part, Trace) for part in traces):
+        raise OptionError("concat joins the traces of a list, at least one: lt.concat([a, b])")
+    first, last = traces[0], traces[-1]
+    if any(stage.is_adjoint for part in traces for stage in part.stages):
+        raise OptionError("gradients of chunks are not those of the whole: join the chunks, then call lt.backward")
+    raise_all(OptionError, (said for n, part in enumerate(traces[1:], 2) for said in _unlike(first, part, n)))
+    raise_all(OptionError, (said for n, (a, b) in enumerate(pairwise(traces), 1) for said in _apart(a, b, n)))
+    initial = {s.scope: (last if s.backwards else first).initial.get(s.scope, {}) for s in first.stages}
+    valid = np.concatenate([part.valid[:, :, 0] != 0 for part in traces])
+    lengths = first.first + valid.sum(axis=0)
+    at_end = bool((valid == (np.arange(len(valid))[:, None] + first.first < lengths)).all())
+    labels = first.header.step_labels
+    if any(part.header.step_labels for part in traces):
+        labels = tuple(tuple(name for part in traces for name in _labels(part, b)) for b in range(first.batch))
+        labels = tuple(("",) * first.first + row for row in labels)
+    return replace(
+        first,
+        header=replace(first.header, step_labels=labels, agreement=()),
+        steps=len(valid),
+        x=None if first.x is None else np.concatenate([part.x for part in traces if part.x is not None]),
+        lengths=lengths if first.padded and at_end else None,
+        mask=valid if first.padded and not at_end else None,
+        initial={scope: here for scope, here in initial.items() if here},
+        given=_joined([part.given for part in traces]),
+        lines=_joined([part.lines for part in traces]),
+        sums={},
+        memory=None,
+    )
+
+
+def _joined(parts: Sequence[dict[str, dict[str, Array]]]) -> dict[str, dict[str, Array]]:
+    """Arrays over time, by scope and name, one after the other."""
+    return {
+        scope: {name: np.concatenate([part[scope][name] for part in parts]) for name in here}
+        for scope, here in parts[0].items()
+    }
+
+
+def _labels(part: Trace, b: int) -> tuple[str, ...]:
+    """A label for each step of a chunk; empty where it has none."""
+    known = tuple(step_labels(part, b))
+    return known + ("",) * (part.steps - len(known))
+
+
+def _states(trace: Trace) -> Iterator[tuple[Stage, str]]:
+    """Each state that a stage reads, and so carries."""
+    for stage in trace.stages:
+        yield from ((stage, state) for state in stage.cell.states if state in trace.initial.get(stage.scope, {}))
+
+
+def _end(trace: Trace, stage: Stage, state: str) -> Array:
+    """The value of a state after the last step that the stage visits, (B, width)."""
+    line = stage.cell.states[state]
+    values = trace.operand(stage.scope, line)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{line} was not recorded, so the run cannot be continued; record it too")
+    return values[0 if stage.backwards else -1]
+
+
+def _unlike(first: Trace, part: Trace, n: int) -> Iterator[str]:
+    """What makes a chunk unlike the first."""
+    for what in ("dtype", "arithmetic", "batched", "batch_first"):
+        one, other = getattr(first.header, what), getattr(part.header, what)
+        if one != other:
+            yield f"{what} is {one} in chunk 1 and {other} in chunk {n}"
+            return
+    if first.batch != part.batch:
+        yield f"chunk 1 has {first.batch} sequences and chunk {n} has {part.batch}"
+    elif first.stages != part.stages:
+        said = "run them alike, with lengths in both or in neither"
+        yield f"chunks 1 and {n} differ in equations, layers or padding: {said}"
+    elif (known := _named(first)) != (there := _named(part)):
+        lacks = sorted(known.symmetric_difference(there))
+        yield f"only one of chunks 1 and {n} has {', '.join(lacks[:5])}: record the same lines in each"
+    else:
+        for _, scope, name, array in arrays(first, "parameters"):
+            other = part.parameters[scope][name]
+            for at in map(tuple, _differ(array, other)[:1].tolist()):
+                place = f"{scope}/{name}[{','.join(map(str, at))}]"
+                yield f"{place} is {array[at]!s} in chunk 1 and {other[at]!s} in chunk {n}"
+                return
+
+
+def _named(trace: Trace) -> set[str]:
+    """The lines, supplied lines and parameters of a trace, and its input."""
+    every = {f"{scope}/{name}" for _, scope, name, _ in arrays(trace, "lines", "given", "parameters")}
+    return every | ({"x"} if trace.x is not None else set())
+
+
+def _differ(a: Array, b: Array) -> Array:
+    """The places at which two arrays differ; NaN is equal to NaN."""
+    return np.argwhere(~((a == b) | (np.isnan(a) & np.isnan(b))))
+
+
+def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
+    """Where chunk `n`, `a`, and the next one, `b`, do not join: the first such state."""
+    if b.first not in (0, a.span.stop):
+        yield f"chunk {n + 1} begins at step {b.first}, and chunk {n} ends at step {a.span[-1]}"
+        return
+    for stage, state in _states(a):
+        earlier, later = (b, a) if stage.backwards else (a, b)
+        end, start = _end(earlier, stage, state), later.initial[stage.scope][state]
+        for row, j in _differ(end, start)[:1].tolist():
+            t = earlier.span[0 if stage.backwards else -1]
+            last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, (j,))
+            yield (
+                f"chunks {n} and {n + 1} do not join: {state}[{j}] of {stage.scope}, sequence {row}, starts at "
+                f"{start[row, j]!s}, and {last} is {end[row, j]!s}; run chunk {n + 1} with state_from=chunk {n}"
+            )
+            return

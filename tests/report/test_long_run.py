@@ -1,0 +1,381 @@
+"""Runs of many steps: one page with a table of the states, where units forget, and the most eventful steps in full."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import lstm_trace as lt
+from lstm_trace.base.display import cells
+from lstm_trace.cli import main
+from lstm_trace.engine.run import in_arithmetic
+from lstm_trace.trace.trace import Trace
+
+from ..support.profile_cases import cell
+from ..support.table_cases import stacked
+from ..support.tiers import some
+from .test_profile_report import commands
+
+Array = np.ndarray[Any, Any]
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def problem(steps: int, forgets: int = -1, units: int = 3) -> dict[str, Any]:
+    """A problem of two inputs, typed by hand. forgets: the step at which unit 2 loses what it holds."""
+    draw = np.random.default_rng(steps)
+    weights: dict[str, Any] = {}
+    for gate in "ifco":
+        weights[f"W_x{gate}"] = np.round(draw.normal(0, 0.5, (units, 2)), 2)
+        weights[f"W_h{gate}"] = np.round(draw.normal(0, 0.3, (units, units)), 2)
+        weights[f"b_{gate}"] = np.round(draw.normal(3 if gate == "f" else 0, 0.2, units), 2)
+    weights["W_xf"][2] = [0, 4]
+    x = np.round(draw.normal(0, 0.3, (steps, 2)), 1)
+    x[:, 1] = np.abs(x[:, 1])
+    if forgets >= 0:
+        x[forgets] = [0.3, -1.8]
+    return {"weights": weights, "x": x, "h0": np.linspace(-0.5, 0.4, units), "c0": np.linspace(0.8, -0.3, units)}
+
+
+def computed(given: dict[str, Any]) -> dict[str, Array]:
+    """The lines f_t, c_t and h_t of the problem, by a loop over numpy arrays that knows nothing of the package."""
+    h, c, found = given["h0"], given["c0"], {"f_t": [], "c_t": [], "h_t": []}
+    for x in given["x"]:
+        z = {g: given["weights"][f"W_x{g}"] @ x + given["weights"][f"W_h{g}"] @ h + given["weights"][f"b_{g}"]
+             for g in "ifco"}  # fmt: skip
+        f = sigmoid(z["f"])
+        c = f * c + sigmoid(z["i"]) * np.tanh(z["c"])
+        h = sigmoid(z["o"]) * np.tanh(c)
+        for name, value in (("f_t", f), ("c_t", c), ("h_t", h)):
+            found[name].append(value)
+    return {name: np.array(values) for name, values in found.items()}
+
+
+def traced(given: dict[str, Any], **arguments: Any) -> Trace:
+    return lt.run(given["weights"], given["x"], h0=given["h0"], c0=given["c0"], **arguments)
+
+
+def over_time(report: str) -> str:
+    """The section with the table and the units, in a text report."""
+    return re.split(r"\n[^\n]+\n─+\n", report.partition("\nOver time\n─────────\n\n")[2])[0]
+
+
+def rows(report: str) -> list[list[str]]:
+    """The rows of the table over all steps, without its head: cells by white space."""
+    found = over_time(report).partition("Where units forget")[0].partition(":\n\n")[2]
+    return [line.split() for line in found.splitlines()[1:] if line.strip()]
+
+
+def forgets(report: str) -> dict[str, dict[int, str]]:
+    """By unit the steps at which it forgets, with the share that it keeps."""
+    found = over_time(report).partition("keeps less than half at step")[2]
+    each = (re.match(r"  (unit \d+(?: \(.*?\))?)  +(.*?)(?:  |$)", line) for line in found.splitlines())
+    return {m[1]: {int(t): share for t, share in re.findall(r"(\d+) \((.*?)\)", m[2])} for m in each if m}
+
+
+def full(report: str) -> list[int]:
+    """The steps that are worked in full."""
+    return [int(t) for t in re.findall(r"^── Step t = (\d+)", report, re.M)]
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [17, 50])
+def test_the_table_has_every_step(steps: int) -> None:
+    given = problem(steps)
+    report = str(traced(given).report("text"))
+    lines = computed(given)
+    expected = np.column_stack([np.arange(steps), given["x"], lines["c_t"], lines["h_t"]])
+    np.testing.assert_allclose(np.array(rows(report), float), expected, rtol=0, atol=0.5e-4)
+    assert "x_t, c_t and h_t at every step:" in report
+
+
+def test_of_many_steps_the_table_has_those_at_which_the_states_moved() -> None:
+    given = problem(500, forgets=317)
+    report = str(traced(given).report("text"))
+    assert all(len(line) <= 80 for line in report.splitlines())
+    c = np.vstack([given["c0"], computed(given)["c_t"]])
+    moved = np.sqrt((np.diff(c, axis=0) ** 2).sum(axis=1))
+    there = [int(row[0]) for row in rows(report) if row[0] != "⋮"]
+    assert len(rows(report)) < 100
+    assert there[:6] == [0, 1, 2, 3, 4, 5]
+    assert there[-6:] == [494, 495, 496, 497, 498, 499]
+    furthest = np.argsort(-moved)[:15]
+    assert {*furthest.tolist(), *(furthest[furthest > 0] - 1).tolist()} <= {*there}
+    values = np.array([row for row in rows(report) if row[0] != "⋮"], float)
+    np.testing.assert_allclose(values[:, 3:6], c[1:][there], rtol=0, atol=0.5e-4)
+    whole = str(traced(given).report("text", detail="summary", everything=True))
+    assert [int(row[0]) for row in rows(whole)] == [*range(500)]
+
+
+def test_what_was_asked_for_is_in_the_table() -> None:
+    given = problem(40)
+    assert over_time(str(traced(given, ask="h_t").report("text"))).startswith("x_t, c_t and h_t at every step:")
+    assert over_time(str(traced(given, ask="f_t").report("text"))).startswith("x_t and f_t at every step:")
+    report = str(traced(given, ask="f_t").report("text"))
+    np.testing.assert_allclose(np.array(rows(report), float)[:, 3:], computed(given)["f_t"], rtol=0, atol=0.5e-4)
+    assert "\nAnswers\n" not in report, "the table has them at every step"
+    at = str(traced(given, ask="17/h_t[1]").report("text"))
+    assert float(re.search(r"h_t \(.*\) ≈ (\S+)", at.partition("\nAnswers\n")[2])[1]) == pytest.approx(  # type: ignore[index]
+        computed(given)["h_t"][17, 1], abs=0.5e-4
+    )
+    by_hand = str(in_arithmetic(traced(given, ask="h_t"), "by-hand-4").report("text"))
+    assert "in full precision" in by_hand.lower().partition("\nanswers\n")[2], "and each answer is compared with it"
+
+
+def test_a_wide_input_stays_with_what_is_given() -> None:
+    wide, narrow = (str(t.report("text")) for t in (stacked(40, 1, 1, 3, ("forward",)), traced(problem(40))))
+    assert "\nThe input:\n" in wide
+    assert over_time(wide).startswith("c_t and h_t at every step:")
+    assert "The input is in the table below." in narrow
+    assert "\nThe input:\n" not in narrow
+
+
+# -- where units forget ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("steps", "step"), [(50, 33), (500, 317)])
+@pytest.mark.parametrize("format", ["text", "md", "html"])
+def test_a_reader_finds_the_step_at_which_unit_2_forgets(steps: int, step: int, format: str) -> None:
+    given = problem(steps, forgets=step)
+    report = str(traced(given).report(format))
+    kept = computed(given)["f_t"][:, 2]
+    assert np.flatnonzero(kept < 0.5).tolist() == [step]
+    share = f"{step} ({100 * kept[step]:.0f}\u00a0%)" if kept[step] > 0.01 else f"{step} (<1\u00a0%)"
+    row = report.partition("Where units forget")[2].partition("unit 2")[2]
+    assert share in re.split("</tr>|\n", row.replace("&lt;", "<"))[0]
+    if format == "text":
+        assert step in full(report), "the step moved the state furthest and is worked"
+
+
+def test_units_forget_where_their_gate_says_so() -> None:
+    """Of many steps those at which a unit keeps least; not those at which it holds nothing."""
+    draw = np.random.default_rng(5)
+    given = problem(60)
+    given["weights"]["b_f"] = np.array([0.3, 0.3, 3.0])
+    given["weights"]["W_xf"] = draw.normal(0, 3, (3, 2))
+    given["c0"] = np.zeros(3)
+    given["x"][0] = -10 * given["weights"]["W_xf"][0]  # unit 0 forgets everything, but it holds nothing yet
+    found, f = forgets(str(traced(given).report("text", width=120))), computed(given)["f_t"]
+    assert f[0, 0] < 0.01
+    for unit in range(3):
+        there = [t for t in range(1, 60) if f[t, unit] < 0.5]
+        expected = sorted(sorted(there, key=lambda t: f[t, unit])[:6])
+        assert [*found[f"unit {unit}"]] == expected, unit
+        for t, share in found[f"unit {unit}"].items():
+            assert share == (f"{100 * f[t, unit]:.0f}\u00a0%" if f[t, unit] >= 0.01 else "<1\u00a0%")
+    assert any(len([t for t in range(1, 60) if f[t, unit] < 0.5]) > 6 for unit in range(2))
+
+
+def test_what_is_held_counts_and_padding_does_not() -> None:
+    """A state that is held at another value keeps nothing of its own; padding keeps all."""
+    given = problem(40)
+    held = traced(given, hold={"20/c_t[1]": 0.5})
+    assert forgets(str(held.report("text")))["unit 1"] == {20: "0\u00a0%"}
+    padded = stacked(40, 2, 1, 3, ("forward",), lengths=[40, 12])
+    report = str(padded.report("text", width=200))
+    f = padded["f_t"]
+    line = next(x for x in over_time(report).splitlines() if x.startswith("  unit 0  sequence 0"))
+    found = re.findall(r"sequence (\d): ([^;]*)", re.split(r"\s{2,}", line.strip())[1])
+    steps = [(int(b), int(t)) for b, part in found for t in re.findall(r"(\d+) \(", part)]
+    every = [(f[t, b, 0], b, t) for b, n in ((0, 40), (1, 12)) for t in range(1, n) if f[t, b, 0] < 0.5]
+    assert steps == sorted((b, t) for _, b, t in sorted(every)[:6])
+    there = [(int(row[0]), int(row[1])) for row in rows(report)]
+    assert there == [(t, b) for b, n in ((0, 40), (1, 12)) for t in range(n)]
+
+
+# -- the steps that are worked -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("steps", "seed"), some([(50, -1), (50, 33), (30, 4), (500, 317), (200, 0)], 3))
+def test_the_three_steps_that_move_furthest_are_worked_in_full(steps: int, seed: int) -> None:
+    given = problem(steps, forgets=seed)
+    report = str(traced(given).report("text"))
+    c = np.vstack([given["c0"], computed(given)["c_t"]])
+    moved = np.sqrt((np.diff(c, axis=0) ** 2).sum(axis=1))
+    furthest = sorted(np.argsort(-moved, kind="stable")[:3].tolist())
+    assert full(report) == furthest
+    named = f"t = {furthest[0]}, {furthest[1]} and {furthest[2]}, where c_t moved furthest in the {steps} steps."
+    assert f"Worked in full: {named}" in " ".join(report.split())
+    for t in furthest:
+        step = report.partition(f"── Step t = {t} ──")[2].partition("── Step")[0]
+        for unit in range(3):
+            value = re.search(rf"c_t = f_t ⊙.*\n(?:.*\n){{{unit}}} +unit {unit}: .* [=≈] (\S+)", step)
+            assert value is not None
+            assert float(value[1]) == pytest.approx(c[t + 1, unit], abs=0.5e-4)
+
+
+def test_a_run_in_which_nothing_moves_has_its_first_last_and_middle_step() -> None:
+    still = lt.run({f"W_{s}{g}": np.zeros((2, 2)) for s in "xh" for g in "ifco"}, np.zeros((60, 2)))
+    report = str(still.report("text"))
+    assert full(report) == [0, 30, 59]
+    assert "Worked in full: t = 0, 30 and 59, of 60 steps. The commands" in " ".join(report.split())
+
+
+def test_chosen_steps_are_the_run() -> None:
+    given = problem(500, forgets=317)
+    report = str(traced(given).report("text", steps=slice(20, 80)))
+    assert [int(row[0]) for row in rows(report)] == [*range(20, 80)]
+    assert all(20 <= t < 80 for t in full(report))
+
+
+def test_a_page_is_short() -> None:
+    """50 steps were 752 lines of Markdown, and a summary was no shorter than a solution."""
+    trace = traced(problem(50))
+    assert len(str(trace.report("md", detail="worked")).splitlines()) < 560
+    assert len(str(trace.report("md", detail="summary")).splitlines()) < 110
+    for steps in (8, 16):
+        trace = traced(problem(steps))
+        summary, scalar = (len(str(trace.report("md", detail=d)).splitlines()) for d in ("summary", "scalar"))
+        assert summary * 10 < scalar
+
+
+def test_a_summary_has_no_weights_and_no_worked_step() -> None:
+    report = str(traced(problem(30), hold={"3/i_t[1]": 0.25}).report("text", detail="summary"))
+    assert not {"Given", "Equations", "Solution", "Answers"} & {*report.splitlines()}
+    assert len(rows(report)) == 30
+    assert "Held instead of computed: i_t[1] = 0.25" in report
+    assert "Solution" in str(traced(problem(30)).report("text", detail="summary", steps=3))
+
+
+def test_decimals_follow_from_the_matrices_and_not_from_the_number_of_steps() -> None:
+    """Few for a cell of hand size, but not for its gradients, which vanish over many steps."""
+    trace = traced(problem(40))
+    wide, back = stacked(40, 1, 1, 7, ("forward",)), lt.backward(trace, of="39/h_t[0]")
+    for report, decimals in ((trace.report("text"), 4), (wide.report("text"), 8), (back.report("text"), 8)):
+        numbers = re.findall(r"≈ \[?-?\d\.(\d+)", str(report))
+        assert max(map(len, numbers)) == decimals
+
+
+# -- the page, the commands and every other case -----------------------------------------------------------------------
+
+
+def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a problem, and from a model that is opened with options."""
+    monkeypatch.chdir(tmp_path)
+    given = problem(30, forgets=11)
+    plain = {name: value.tolist() for name, value in given["weights"].items()}
+    Path("p.yaml").write_text(yaml.safe_dump({"cell": "lstm", "weights": plain, "x": given["x"].tolist()}))
+    np.savez("model.npz", **given["weights"])
+    np.savetxt("x.csv", given["x"], delimiter=",")
+    for opened in (["p.yaml"], ["model.npz", "--input", "x.csv"]):
+        found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
+        assert found.exit_code == 0, found.output
+        asked = commands(found.output)
+        assert [words[1] for words in asked] == ["report", "report", "run" if len(opened) > 1 else "export", "plot"]
+        for words in asked:
+            first, _, second = shlex.join(words).partition(" '|' ")
+            result = CliRunner().invoke(main, shlex.split(first)[1:])
+            assert result.exit_code == 0, (words, result.output)
+            if second:
+                result = CliRunner().invoke(main, shlex.split(second)[1:], input=result.stdout)
+                assert result.exit_code == 0, (words, result.output)
+        assert "── Step" not in CliRunner().invoke(main, asked[0][1:]).output.replace("── Step t = 15 ──", "")
+        table = np.genfromtxt("states.csv", delimiter=",", names=True)
+        assert len(table) == 30
+        Path("states.csv").unlink()
+        assert Path("states.svg").read_text().startswith("<svg")
+
+
+def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside Markdown and on paper: the gate that keeps, c_t and h_t over time; of few steps the cell."""
+    monkeypatch.chdir(tmp_path)
+    long, short = traced(problem(40)), traced(problem(3))
+    for trace, title in (
+        (long, "every unit"),
+        (short, "step t = 0"),
+        (lt.backward(long, of="39/h_t[0]"), "step t = 0"),
+    ):
+        trace.save("t.json")
+        assert CliRunner().invoke(main, ["report", "t.json", "-o", "t.md"]).exit_code == 0
+        assert title in Path("t.svg").read_text().partition("</title>")[0]
+        assert len(re.findall(r"!\[.*\]\(t\.svg\)", Path("t.md").read_text())) == 1
+    assert "image(" in str(traced(problem(40)).report("typ"))
+
+
+def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
+    given = problem(40, forgets=21)
+    given["c0"] = np.zeros(3)
+    page = str(traced(given).report("html"))
+    eventful = full(str(traced(given).report("text")))
+    assert eventful[0] > 0
+    folded = re.findall(r'<details class="step" data-t="(\d+)"[^>]*?( open)?>', page)
+    assert [int(t) for t, _ in folded] == [*range(40)]
+    assert [int(t) for t, is_open in folded if is_open] == eventful[:1]
+    assert f'value="{eventful[0]}"' in page
+    for t in (eventful[1], next(k for k in range(40) if k not in eventful)):
+        step = page.partition(f'data-t="{t}"')[2].partition("</details>")[0]
+        assert ("unit 2:" in step) == (t in eventful)
+    assert page.count("<h2>Over time") == 2, "on the screen and on paper, and the maps are part of it"
+    assert page.count('class="heat"') >= 5
+    summary = str(traced(given).report("html", detail="summary"))
+    assert "<details" not in summary
+    assert 'class="bar"' not in summary
+
+
+def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
+    typst = pytest.importorskip("typst")
+    report = str(traced(problem(50)).report("typ"))
+    pages = typst.compile(report.encode(), format="svg")
+    assert isinstance(pages, list)
+    assert len(pages) <= 5
+
+
+CASES: dict[str, Callable[[], Trace]] = {
+    "two layers": lambda: stacked(40, 1, 2, 3, ("forward",)),
+    "both directions": lambda: stacked(40, 1, 1, 3),
+    "a batch": lambda: stacked(40, 3, 1, 3, ("forward",), lengths=[40, 10, 0]),
+    "20 units": lambda: stacked(40, 1, 1, 20, ("forward",)),
+    "gru": lambda: cell("gru", "ruh", steps=40),
+    "rnn": lambda: cell("rnn", "h", steps=40),
+    "no carry": lambda: lt.run(
+        {"W": np.ones((5, 2))}, np.ones((200, 2)), cell={"equations": "y_t = W @ x_t\noutput: y_t"}
+    ),
+    "nothing recorded": lambda: cell("lstm", "ifco", steps=60, record=["z_i", "z_f", "z_o", "c_tilde"]),
+    "labels": lambda: lt.with_tokens(traced(problem(30)), ["<b>", "$x$ `a` | \\", "字" * 20] * 10),
+    "all padding": lambda: stacked(20, 2, 1, 3, lengths=[0, 0]),
+    "from 1": lambda: replace(traced(problem(30)), header=replace(traced(problem(30)).header, count_from=1)),
+}
+
+
+@pytest.mark.few(4)
+@pytest.mark.parametrize("format", ["text", "md", "tex", "typ", "html"])
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_in_every_format(case: str, format: str) -> None:
+    trace = CASES[case]()
+    for detail in ("worked", "summary"):
+        report = str(trace.report(format, detail=detail))
+        assert len(report) < 1_900_000
+        assert "<b>" not in report or format in ("text", "typ")
+        if format == "text":
+            assert all(cells(line) <= 80 for line in report.splitlines() if case != "labels"), case
+
+
+def test_the_steps_of_each_layer_direction_and_sequence() -> None:
+    """A table for each layer and direction; the worked steps are those of the first sequence that has any."""
+    report = str(stacked(40, 1, 2, 3).report("text"))
+    found = over_time(report)
+    places = re.findall(r"^(Layer \d, \w+): c_t and h_t", found, re.M)
+    assert places == ["Layer 0, forward", "Layer 0, reverse", "Layer 1, forward", "Layer 1, reverse"]
+    padded = " ".join(str(stacked(40, 2, 1, 3, ("forward",), lengths=[0, 40]).report("text")).split())
+    assert re.search(r"Worked in full: t = \d+, \d+ and \d+ \(sequence 1\), where c_t", padded)
+    assert len({*re.findall(r"^── Layer \d, \w+, step t = (\d+)", report, re.M)}) == 1
+
+
+def test_a_backward_pass_lists_its_gates_step_by_step() -> None:
+    """Its gradients read the gates of every step."""
+    report = str(lt.backward(traced(problem(40)), of="39/h_t[0]").report("text"))
+    assert "\nOver time\n" not in report
+    assert len(full(report)) > 3
