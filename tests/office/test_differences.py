@@ -162,8 +162,8 @@ def test_with_a_weight_typed_back_it_shows_what_the_other_changes_do(recalculate
 def test_the_csv_adds_up(converted: Callable[[list[Path], str], list[Path]], tmp_path: Path) -> None:
     """Sums of b - a by line, of the table as LibreOffice reads it, with a NaN and an infinity in it."""
     a, b = (lt.run(w, X, h0=H0, c0=C0) for w in (lstm(), lstm(W_xf=2.0, b_o=-1.0)))
-    a["i_t"][2, 0] = [np.nan, 1.0, np.inf]
-    b["i_t"][2, 0] = [np.nan, np.nan, np.inf]
+    a.lines["0/forward"]["i_t"][2, 0] = [np.nan, 1.0, np.inf]
+    b.lines["0/forward"]["i_t"][2, 0] = [np.nan, np.nan, np.inf]
     found = lt.diff(a, b)
     found.save(tmp_path / "d.csv")
     book = openpyxl.load_workbook(converted([tmp_path / "d.csv"], "xlsx")[0])

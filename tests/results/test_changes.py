@@ -294,7 +294,7 @@ def test_a_float32_copy_of_the_weights_is_no_change_of_them() -> None:
     weights = {n: v for n, v in values.items() if n[0] in "Wb"}
     a, b = (lt.run(weights, values["x"], dtype=dtype) for dtype in ("float64", "float32"))
     assert lt.diff(a, b).verdict == "same"
-    b["h_t"][3, 0, 1] += 0.25
+    b.lines["0/forward"]["h_t"][3, 0, 1] += 0.25
     found = lt.diff(a, b)
     (one,) = changes(found).most
     assert (one.place, one.a, one.b) == ("dtype", "float64", "float32")

@@ -65,7 +65,7 @@ def test_every_cell_can_be_continued_and_joined(name: str) -> None:
         first = lt.run(x=x[:cut], initial=initial, **told)
         joined = lt.concat([first, lt.run(x=x[cut:], state_from=first, **told)])
         assert lt.diff(joined, whole).verdict == "same"
-        assert lt.verify(joined).status == "verified"
+        assert lt.verify(joined).verdict == "verified"
 
 
 def test_padding_keeps_the_state_of_the_last_valid_step() -> None:
@@ -77,7 +77,7 @@ def test_padding_keeps_the_state_of_the_last_valid_step() -> None:
     assert joined.lengths is not None
     assert joined.lengths.tolist() == [9, 3, 6]
     assert lt.diff(joined, whole).verdict == "same"
-    assert lt.verify(joined).status == "verified"
+    assert lt.verify(joined).verdict == "verified"
 
 
 def test_the_command_continues_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,10 +142,10 @@ def test_windows_of_a_trace_join_to_that_trace(whole: Any) -> None:
             np.testing.assert_array_equal(joined.initial[scope][name], values)
     np.testing.assert_array_equal(joined.valid, trace.valid)
     assert joined.header.step_labels == trace.header.step_labels
-    assert lt.verify(joined).status == "verified"
+    assert lt.verify(joined).verdict == "verified"
     part = lt.concat([trace.at(steps=slice(a, b)) for a, b in ((2, 5), (5, 9))])
     assert (part.first, part.steps) == (2, 7)
-    assert lt.verify(part).status == "verified"
+    assert lt.verify(part).verdict == "verified"
 
 
 def test_labels_of_chunks_are_joined() -> None:

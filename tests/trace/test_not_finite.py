@@ -136,7 +136,7 @@ def test_a_reverse_direction_begins_at_the_last_step() -> None:
     found = known(lt.run(weights, bad, cell=cell, allow_nonfinite=True))
     assert (str(found.address), found.output) == ("0/reverse/3/1/w * x_t[0]", 3)
     trace = lt.run(weights, X, cell=cell)
-    trace["w * x_t"][1], trace["s_t"][2] = np.nan, np.nan
+    trace.lines["0/forward"]["w * x_t"][1], trace.lines["0/forward"]["s_t"][2] = np.nan, np.nan
     assert str(known(trace).address) == "0/reverse/2/0/s_t[0]", "of two lines that which is visited first"
     initial = {"s_prev": [[[0.0], [np.nan]]]}
     found = known(lt.run(weights, X, cell=cell, initial=initial, allow_nonfinite=True))
@@ -156,11 +156,11 @@ def test_a_long_trace_is_read_in_pieces(scope: str, monkeypatch: pytest.MonkeyPa
 
 def test_a_value_that_was_written_into_the_trace() -> None:
     trace = lt.run({}, X, cell=SUM)
-    trace["s_t"][2, 1, 0] = np.nan
+    trace.lines["0/forward"]["s_t"][2, 1, 0] = np.nan
     found = known(trace)
     assert (found.cause, found.expected) == ("foreign", 3.0)
     result = lt.verify(trace)
-    assert (result.status, result.failures[0].address) == ("failed", found.address)
+    assert (result.verdict, result.failures[0].address) == ("failed", found.address)
     assert found.said(words()) not in result.report("text", width=1000), "verify names the place already"
     assert "its operands give 3" in lt.diff(trace, trace).report("text", width=1000)
 

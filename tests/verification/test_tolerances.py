@@ -75,9 +75,9 @@ def overflowed(less: float = 0.0) -> lt.Trace:
     V = np.array([[1.5e308, -1.5e308]])
     cell = {"equations": "p = W @ x_t\nq = V @ p\nh_t = tanh(q)\noutput: h_t"}
     trace = lt.run({"W": [[1.0], [1.0]], "V": V}, [[0.1], [0.9]], cell=cell)
-    trace["p"][1, 0, 0] -= less
-    trace["q"][:] = OPS["matvec"].array([V, trace["p"]], ())
-    trace["h_t"][:] = np.tanh(trace["q"])
+    trace.lines["0/forward"]["p"][1, 0, 0] -= less
+    trace.lines["0/forward"]["q"][:] = OPS["matvec"].array([V, trace["p"]], ())
+    trace.lines["0/forward"]["h_t"][:] = np.tanh(trace["q"])
     return trace
 
 
@@ -100,13 +100,13 @@ def test_a_bound_that_is_not_finite_is_inconclusive() -> None:
 def test_the_bound_of_equal_values_decides_nothing() -> None:
     """The value 4e600 is infinite in both, hence equal; the other one is within its own bound."""
     a, b = (lt.run({"W": [[2e300]]}, [[2e300], [1.0]], cell={"equations": "p = W @ x_t"}) for _ in range(2))
-    b["p"][1] = np.nextafter(b["p"][1], 0)
+    b.lines["0/forward"]["p"][1] = np.nextafter(b["p"][1], 0)
     found = lt.diff(a, b)
     assert found.verdict == judge(a, b) == "same"
     assert found.lines[0].bound == pytest.approx(np.finfo(float).eps * 2e300)
     (note,) = found.notes
     assert note.endswith("and counts as equal: 0/forward/0/0/p[0]")
-    b["p"][1] = np.nextafter(b["p"][1], 0)
+    b.lines["0/forward"]["p"][1] = np.nextafter(b["p"][1], 0)
     assert lt.diff(a, b).verdict == judge(a, b) == "different"
 
 

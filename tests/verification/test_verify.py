@@ -230,7 +230,7 @@ def test_lines_without_a_finite_bound_are_one_sentence() -> None:
     weights = {f"W_{a}{g}": np.full((2, 2), 1e200) for a in "xh" for g in "ifco"}
     trace = lt.run(weights, [[1.0, 0.0], [1e200, 1e200]])
     result = lt.verify(trace)
-    assert result.status == "inconclusive"
+    assert result.verdict == "inconclusive"
     assert [one.kind for one in result.unknown] == ["bound"] * 4
     assert trace.not_finite is not None
     text = result.report("text", width=1000)

@@ -43,7 +43,8 @@ def long_run(shown: View, full: int) -> View:
     """
     trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
     with suppress(MissingError):  # no cell carries a state
-        shown = replace(shown, overview=profile(trace, part.layer, part.direction, part.batch))
+        found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
+        shown = replace(shown, overview=found)
     if not full:
         return shown
     moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}

@@ -121,7 +121,7 @@ def test_what_differs_is_marked_where_it_can_be_changed(traces: tuple[Trace, Tra
 def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
     a = stacked(3, 1, 1, 3, ("forward",))
     b = replace(a, lines={s: {n: v.copy() for n, v in here.items()} for s, here in a.lines.items()})
-    b["i_t"][1, 0] = [np.nan, np.inf, 0.5]
+    b.lines["0/forward"]["i_t"][1, 0] = [np.nan, np.inf, 0.5]
     book = opened(tmp_path, a, b)
     sheet, first = book["Difference 0 forward"], columns_of(book, "Difference 0 forward")["i_t"]
     assert [sheet.cell(7, first + j).value for j in range(3)] == [None, None, 0.5 - a["i_t"][1, 0, 2]]
