@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 
@@ -45,4 +43,7 @@ def asset(name: str) -> str:
 
 def _hash(text: str) -> str:
     """The hash by which a policy permits a style or script."""
+    import base64
+    import hashlib
+
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -31,7 +31,6 @@ from ..trace.files.problem_file import Problem
 from ..trace.files.safetensors import is_tensors
 from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
-from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
 from .model import Model
@@ -289,6 +288,8 @@ def prepare(
         return replace(model, sources=(str(source), *model.sources))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
+    from ..weights.live_modules import as_array, framework, from_live  # an exercise needs none of it
+
     if framework(source):
         return prepare_found(from_live(source, name), cell, options, dtype, allow_nonfinite, name)
     if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
@@ -359,7 +360,10 @@ def run(
     ...
     lstm_trace.errors.MissingError: line `W_xf @ x_t` needs W_xf, which the weights do not have; ...
     """
-    arguments = {key: as_array(value) for key, value in dict(locals()).items() if key not in _PREPARED}
+    given = dict(locals())
+    from ..weights.live_modules import as_array, unpacked
+
+    arguments = {key: as_array(value) for key, value in given.items() if key not in _PREPARED}
     x, packed = unpacked(x)  # accepts tensors and packed sequences of a framework
     if dtype is None and hasattr(x, "dtype") and isinstance(source, Mapping) and "weights" not in source:
         dtype = common_dtype(*map(as_array, source.values()), x)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Unpack
 
 from ..cell.network import forward_stages
-from ..documents import latex, typst
 from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import Format, Report, rendered
 from ..documents.layout import FULL, lowered
 from ..errors import Faults, MissingError, OptionError, within
-from ..explanation.profile import profile
 from ..languages.strings import words
-from ..plot.kinds.saturation import saturation
 from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import UNNAMED, Source, View, view
@@ -84,6 +82,8 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
 
 def pdf(traces: Trace | Sequence[Trace], sources: Sequence[str | Source] = (), **options: Any) -> bytes:
     """The worked solutions as a PDF; arguments are those of `report`. Raises OptionError without the extra `[pdf]`."""
+    from ..documents import typst
+
     check_part("pdf", options_of("pdf", **options))
     return typst.pdf(report(traces, "typ", sources, **options))
 
@@ -186,6 +186,8 @@ def _profiled(trace: Trace, chosen: Options, format: str) -> View:
             "steps: leave them out, or choose another detail"
         )
     part, trace = chosen.selection, chosen.counted(trace)
+    from ..explanation.profile import profile
+
     found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
     style = chosen.numbers([trace])
     if chosen.digits is None:
@@ -211,7 +213,11 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     found = replace(found, notes=notes, illustration=drawn or found.illustration)
     if back:
         return replace(found, back=backward(found, chosen.steps_in))
-    width = (chosen.width or latex.NARROW) * latex.SPARE if format == "tex" else chosen.width or FULL
+    width: float = chosen.width or FULL
+    if format == "tex":
+        from ..documents.latex import NARROW, SPARE
+
+        width = (chosen.width or NARROW) * SPARE
     return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of an A4 line for a formula
 
 
@@ -243,6 +249,8 @@ def of_gates(trace: Trace, chosen: Options) -> Picture | None:
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and part.places(stage)]
     if len(stages) > PICTURED or (part.batch is not None and trace.batch > 1):
         return None
+    from ..plot.kinds.saturation import saturation
+
     try:
         figure = saturation(trace, layer=part.layer, direction=part.direction, language=chosen.language)
     except MissingError:  # no gate lies between 0 and 1
@@ -293,8 +301,9 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
         return page(views, _title(views, chosen))
     made = _bodies(views, chosen)
     if chosen.fragment and format != "md":
-        part = latex.fragment if format == "tex" else typst.fragment
-        return part(made, chosen.level, chosen.width)
+        part = import_module(f"..documents.{'latex' if format == 'tex' else 'typst'}", __package__).fragment
+        text: str = part(made, chosen.level, chosen.width)
+        return text
     return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
 
 

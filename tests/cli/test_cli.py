@@ -58,6 +58,27 @@ def test_nothing_heavy_is_imported_for_help(arguments: list[str]) -> None:
     assert program(code=code).stdout.splitlines()[-1] == "HEAVY []"
 
 
+#: What a report of an exercise does not need; each takes some milliseconds of its start (tests/cli/slow_cli.py).
+UNUSED = (
+    "pydantic.main", "pandas", "csv", "email", "hashlib", "concurrent.futures",
+    "lstm_trace.engine.jit.machine", "lstm_trace.engine.stream", "lstm_trace.backpropagation.gradients",
+    "lstm_trace.plot.panels", "lstm_trace.report.sections.training", "lstm_trace.report.sections.profile",
+    "lstm_trace.report.sections.long_run", "lstm_trace.documents.latex", "lstm_trace.documents.typst",
+)  # fmt: skip
+
+
+def test_a_report_imports_only_what_it_shows(tmp_path: Path) -> None:
+    path = tmp_path / "q22.yaml"
+    path.write_text(examples.text("q22"), encoding="utf-8")
+    code = (
+        f"import sys; sys.argv = ['lstm-trace', 'report', {str(path)!r}]\n"
+        "from lstm_trace.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('UNUSED', [m for m in {UNUSED!r} if m in sys.modules])"
+    )
+    assert program(code=code).stdout.splitlines()[-1] == "UNUSED []"
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_and_option_has_help(verb: str) -> None:
     command = main.load(verb)  # type: ignore[attr-defined]

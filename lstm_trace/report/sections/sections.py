@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from ...documents.blocks import Block, Heading, Items, Para, marked
 from ...view.hand_size import with_comma
@@ -13,35 +16,28 @@ from ...view.line_groups import interventions
 from ...view.view import View
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
-from .backward import adjoint, backward_pass, by_size, gradients, opening, shares, title
 from .equations import equations
 from .given_section import given, introduction
-from .profile import profile
 from .solution import answers, solution
-from .training import training
 
 
-def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[View], Iterable[Block]]:
-    """A section of the backward pass, for a report that may have none."""
-    return lambda shown: section(shown.back) if isinstance(shown.back, Backward) else ()
+def _part(of: Callable[[View], Any], name: str) -> Callable[[View], Iterable[Block]]:
+    """A section of what few reports have, in a module that is imported only for those: each takes 2 to 10 ms.
+
+    of: what the section shows of a view; None if it has no such part. name: `module.function` in this folder.
+    """
+    module, _, function = name.partition(".")
+
+    def section(shown: View) -> Iterable[Block]:
+        part = of(shown)
+        found: Iterable[Block] = ()
+        return found if part is None else getattr(import_module(f".{module}", __package__), function)(part)
+
+    return section
 
 
-def _over_time(shown: View) -> Iterable[Block]:
-    """The table over all steps, if there is one."""
-    if not shown.tabled:
-        return ()
-    from .long_run import over_time
-
-    return over_time(shown)
-
-
-def _closer(shown: View) -> Iterable[Block]:
-    """Commands that show more of a long run, which no other report of worked steps needs."""
-    if not shown.tabled:
-        return ()
-    from .long_run import closer
-
-    return closer(shown)
+_backward = partial(_part, attrgetter("back"))
+_long_run = partial(_part, lambda shown: shown if shown.tabled else None)
 
 
 #: The blocks of each section, by name. A format recognizes by name what it arranges in its own way, as the page does.
@@ -55,19 +51,19 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "cell": lambda shown: (
         [Heading(2, shown.said("diagram")), shown.illustration] if shown.illustration and not shown.tabled else []
     ),
-    "over_time": _over_time,
+    "over_time": _long_run("long_run.over_time"),
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
-    "closer": _closer,
-    "backward_pass": _of_backward(backward_pass),
-    "adjoint": _of_backward(adjoint),
-    "gradients": _of_backward(gradients),
-    "by_size": _of_backward(by_size),
-    "shares": _of_backward(shares),
+    "closer": _long_run("long_run.closer"),
+    "backward_pass": _backward("backward.backward_pass"),
+    "adjoint": _backward("backward.adjoint"),
+    "gradients": _backward("backward.gradients"),
+    "by_size": _backward("backward.by_size"),
+    "shares": _backward("backward.shares"),
     "experiments": lambda shown: shown.experiments,
-    "training": training,
-    "profile": profile,
+    "training": _part(lambda shown: None if shown.course is None else shown, "training.training"),
+    "profile": _part(lambda shown: None if shown.profile is None else shown, "profile.profile"),
 }
 #: Those of a profile, of a table over all steps without worked ones, of the backward pass alone, and of its equations.
 ALONE = {
@@ -91,6 +87,8 @@ def parts(shown: View) -> list[Chapter]:
     """The report from heading to heading; the first part has the title, and what precedes the first section."""
     found = [Chapter("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Backward):
+        from .backward import opening, title
+
         found = [Chapter("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
     alone = "profile" if shown.profile is not None else shown.alone or ("brief" if shown.brief else "")
     for name, section in SECTIONS.items():
