@@ -224,10 +224,12 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
 def _is_long(found: View, chosen: Options) -> bool:
     """Whether states are a table over all steps, since a summary was asked for, or is all that fits.
 
-    A backward pass reads the gates of every step, which are therefore listed step by step.
+    A backward pass reads the gates of every step, which are therefore listed step by step. So are those of a cell that
+    is too wide to be worked on paper.
     """
     back = any(stage.is_adjoint for stage in found.trace.stages)
-    return found.detail == "summary" and not back and len(found.every_step) > (1 if chosen.steps_in else EVENTFUL)
+    most = 1 if chosen.steps_in else EVENTFUL if found.filled or not found.paper else len(found.every_step)
+    return found.detail == "summary" and not back and len(found.every_step) > most
 
 
 def _whole(found: View, chosen: Options, format: str) -> View:

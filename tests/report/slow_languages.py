@@ -146,6 +146,8 @@ def explained() -> Iterator[object]:
 
 def shown() -> Iterator[object]:
     """Reports in every way in which one is made, and the name of their language."""
+    still = {f"W_{side}{gate}": np.zeros((2, 2)) for side in "xh" for gate in "ifco"}
+    yield lt.run(still, np.zeros((70, 2))).report("md")  # a long run in which nothing moves
     yield words("en", 0).word("language")
     for trace in traces():
         yield trace.report("html")

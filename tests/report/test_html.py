@@ -96,7 +96,8 @@ def check_numbers(trace: Trace, page: Page, least: int) -> None:
 @pytest.mark.parametrize("digits", [2, 8, 17])
 def test_every_number_reads_back(detail: str, digits: int) -> None:
     trace = small()
-    check_numbers(trace, Page(trace.report("html", detail=detail, digits=digits)), 100)
+    least = 25 if detail == "summary" else 100  # a summary is a table of the states
+    check_numbers(trace, Page(trace.report("html", detail=detail, digits=digits)), least)
 
 
 def test_every_operand_is_a_link_to_where_it_was_made() -> None:
