@@ -178,6 +178,8 @@ def diff(
     >>> [(change.place, change.a, change.b, change.share) for change in diff(one, two).changes.most]
     [('0/forward/W[0,0]', 2.0, 5.0, 3.0)]
     """
+    for number in (one for one in more if isinstance(one, int | float)):
+        raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, reference, found = Tolerance(rtol, atol, ulps), a, list[Comparison]()
     traces: list[Trace] = []
     for other in (b, *more):
@@ -374,7 +376,7 @@ __all__ = [  # noqa: RUF022
     "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
     "calc_output_gate",
     # Records
-    "Comparison", "Comparisons", "Found", "Identification", "Model", "Trace", "Traces", "Verification",
+    "Comparison", "Found", "Identification", "Model", "Trace", "Traces", "Verification",
     # Types of arguments
     "CellName", "ExplainOptions", "FileFormat", "Format", "How", "Language", "ReportOptions", "Selected",
     # Errors and warnings

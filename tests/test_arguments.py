@@ -45,6 +45,8 @@ CALLED = {
     "model": "expected a PyTorch module or a Keras model",
     "scope": "there are 0/forward",
 }
+#: Arguments of which each traced call is the first reader.
+LATER = {f"capture.{name}" for name in ("ask", "record", "tokens", "plan")}
 #: What a report's options hold beside what a caller may say.
 OWN = ("self", "notes", "selection")
 
@@ -71,7 +73,7 @@ CASES = [
         parameter
         for one in (function, *PASSED.get(name, ()))
         for parameter, p in inspect.signature(one).parameters.items()
-        if p.kind is not p.VAR_KEYWORD and parameter not in OWN
+        if p.kind is not p.VAR_KEYWORD and parameter not in OWN and f"{name}.{parameter}" not in LATER
     )
 ]
 

@@ -312,7 +312,8 @@ _PREPARED = ("source", "cell", "options", "name", "layout", "dtype", "allow_nonf
 def run(
     source: Source, x: Any = None, h0: Any = None, c0: Any = None, *, cell: CellName | Mapping[str, Any] = "lstm",
     options: Mapping[str, Any] | None = None, name: str = "", layout: Any = None, dtype: Any = None,
-    allow_nonfinite: bool = False, initial: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None,
+    allow_nonfinite: bool = False, initial: Mapping[str, Any] | None = None,
+    state_from: Trace | str | Path | None = None, given: Mapping[str, Any] | None = None,
     hold: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None, tokens: Any = None,
     batch_first: bool | None = None, ask: Sequence[str] | str | None = None, record: Any = None,
     out: Trace | str | Path | None = None, plan: Choice = "auto", arithmetic: str | None = None,
@@ -333,6 +334,7 @@ def run(
             compute in float32.
         allow_nonfinite: accept NaN and infinity in the weights.
         initial: initial values of other carried states, by name.
+        state_from: a trace, or its file, which the run continues from its last states.
         given: lines supplied instead of computed, by name or `layer/direction/name`.
         hold: lines held at other values, by address (docs/interventions.md).
         lengths: (B,) lengths of the sequences.

@@ -10,7 +10,7 @@ from ..documents.tables import LongTable
 from ..languages.strings import Words
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExampleList(Finding):
     """The examples: their titles by name."""
 

@@ -330,7 +330,7 @@ _COMPILED = 3
 _SHOWN = 3
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Diagnosis(Finding):
     """machine: the software and hardware, by name. checks: the finding for each plan. faults: some for each plan.
     right:

@@ -237,7 +237,7 @@ def test_at_the_command_line(tmp_path: Path) -> None:
 
 def test_what_a_report_shows_of_padding() -> None:
     trace = lt.run(PROBLEM)
-    text = " ".join(trace.report("text").split())
+    text = " ".join(trace.report("text", detail="vector").split())
     assert "Valid steps: sequence 0: 2–5; sequence 1: 0, 2, 5; sequence 2: none; sequence 3: 0–5." in text
     assert "Padding step of sequence 1: its states are kept." in text
     padding, valid = (" ".join(trace.report("text", batch=0, steps=t).split()) for t in (1, 2))

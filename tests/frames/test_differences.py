@@ -170,11 +170,8 @@ def hard() -> tuple[Trace, Trace]:
     b = replace(a, lines={s: {n: v.copy() for n, v in here.items()} for s, here in a.lines.items()})
     a = replace(a, lines={s: {n: v.copy() for n, v in here.items()} for s, here in a.lines.items()})
     one, two = (trace.lines["0/forward"] for trace in (a, b))
-    one.lines["0/forward"]["i_t"][1, 0], two.lines["0/forward"]["i_t"][1, 0] = (
-        [np.nan, 1.0, np.inf],
-        [np.nan, np.nan, np.inf],
-    )
-    two.lines["0/forward"]["c_t"][2, 0] += [0.25, np.inf, -1e300]
+    one["i_t"][1, 0], two["i_t"][1, 0] = [np.nan, 1.0, np.inf], [np.nan, np.nan, np.inf]
+    two["c_t"][2, 0] += [0.25, np.inf, -1e300]
     return a, b
 
 

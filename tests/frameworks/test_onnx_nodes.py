@@ -117,7 +117,7 @@ def test_a_trace_of_directions_that_differ_is_whole(tmp_path: Path) -> None:
         assert again.header.options["reverse"] == other
         assert lt.verify(again).verdict == "verified"
         assert lt.diff(trace, again).same
-    assert "Further equations of layer 0, reverse" in trace.report()
+    assert "Further equations of layer 0, reverse" in trace.report(detail="vector")
 
 
 @pytest.mark.parametrize("seed", range(16))

@@ -146,5 +146,5 @@ def test_arguments_of_a_run(tmp_path: Path) -> None:
         lt.diff(single, 1e-5)
     with pytest.raises(LstmTraceError):
         lt.diff(plain(0.0), plain(0.5))  # without an input
-    with pytest.raises(TypeError):
-        lt.diff(single, single, 1e-5)  # type: ignore[misc]
+    with pytest.raises(OptionError, match="a tolerance is a keyword, as in rtol=1e-05"):
+        lt.diff(single, single, 1e-5)

@@ -136,7 +136,7 @@ def test_a_reverse_direction_begins_at_the_last_step() -> None:
     found = known(lt.run(weights, bad, cell=cell, allow_nonfinite=True))
     assert (str(found.address), found.output) == ("0/reverse/3/1/w * x_t[0]", 3)
     trace = lt.run(weights, X, cell=cell)
-    trace.lines["0/forward"]["w * x_t"][1], trace.lines["0/forward"]["s_t"][2] = np.nan, np.nan
+    trace.lines["0/reverse"]["w * x_t"][1], trace.lines["0/reverse"]["s_t"][2] = np.nan, np.nan
     assert str(known(trace).address) == "0/reverse/2/0/s_t[0]", "of two lines that which is visited first"
     initial = {"s_prev": [[[0.0], [np.nan]]]}
     found = known(lt.run(weights, X, cell=cell, initial=initial, allow_nonfinite=True))
@@ -176,7 +176,7 @@ def test_an_overflow_in_each_format() -> None:
         assert (found.cause, found.format) == ("overflow", form)
         assert f"its magnitude exceeds {limit}, the largest {form} number (x_t[0] = " in found.said(words())
     ones = lt.run({}, [[1.0]], cell=square, arithmetic="by-hand-2")
-    ones["y_t"][0, 0, 0] = np.nan
+    ones.lines["0/forward"]["y_t"][0, 0, 0] = np.nan
     assert (known(ones).cause, known(ones).expected) == ("foreign", 1.0)
 
 

@@ -63,7 +63,7 @@ class Problem:
         """The fields with a value that is not their default."""
         usual = Problem()
         found = {name: value for name, value in vars(self).items() if value is not getattr(usual, name)}
-        return {name: value for name, value in found.items() if value or not isinstance(value, dict | list)}
+        return {name: value for name, value in found.items() if not isinstance(value, dict | list) or value}
 
 
 def faultless(data: Mapping[Any, Any]) -> Problem | None:

@@ -83,9 +83,13 @@ def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Pa
     rows = [row[:4] for row in book["Difference"].iter_rows(min_row=4, max_row=8, values_only=True)]
     one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
     assert rows[0] == ("what was changed", "a", "b", "share")
-    assert ("0/forward/W_xf[1,0]", one, two, None) in rows
-    assert ("1/reverse/b_o[2]", a.parameters["1/reverse"]["b_o"][2], -1.5, None) in rows
-    assert any(row[0].startswith("x") and row[2] == 4.0 for row in rows[1:4])
+    named = {row[0]: row[1:3] for row in rows[1:4]}
+    assert named["0/forward/W_xf[1,0]"] == (one, two)
+    assert named["1/reverse/b_o[2]"] == (a.parameters["1/reverse"]["b_o"][2], -1.5)
+    assert any("x_t" in place and values[1] == 4.0 for place, values in named.items())
+    output = lt.diff(a, b).output
+    assert output is not None
+    assert sum(row[3] for row in rows[1:4]) == pytest.approx(output.values[1] - output.values[0], abs=1e-12)
     assert rows[4][0] is None
     same = openpyxl.load_workbook(_saved(lt.diff(a, a), tmp_path / "same.xlsx"))
     assert same["Difference"]["A5"].value == "no weight, input or initial state"
