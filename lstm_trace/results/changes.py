@@ -197,11 +197,22 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
 
 def sentence(result: Comparison, found: Modifications, words: Words) -> str:
     """The rows of the table in one sentence: `changed: W_xf[1,0]: -0.43 → 0.07 (-0.156, 98.8 %)`."""
-    said = []
-    for what, a, b, *shares in _rows(result, found, words):
-        values = f": {a or words.word('none')} → {b or words.word('none')}" if a or b else ""
-        said.append(f"{what}{values}" + words.aside(words.comma_list(*shares)))
+    rows = _rows(result, found, words)
+    said = [_said(*row[:3], words) + words.aside(words.comma_list(*row[3:])) for row in rows]
     return words.word("diff.changed.said", rows=words.word("list").join(said))
+
+
+def first(result: Comparison, words: Words) -> str:
+    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
+    if (found := result.changes) is None or not found.most:
+        return ""
+    others = found.differences - found.most[0].entries
+    more = words.word("some.more", n=words.number(others)) if others else ""
+    return _said(*_rows(result, found, words)[0][:3], words) + more
+
+
+def _said(what: str, a: str, b: str, words: Words) -> str:
+    return f"{what}: {a or words.word('none')} → {b or words.word('none')}" if a or b else what
 
 
 def facts(found: Modifications) -> dict[str, Any]:

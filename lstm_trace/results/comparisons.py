@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
-from ..base.remark import in_words
 from ..documents.result import Finding, Result
 from ..documents.tables import LongTable
 from ..frames.differences import DifferenceTable
@@ -19,14 +18,12 @@ from ..report.options import Options
 from ..trace.trace import Trace
 from ..verification.compare import Comparison
 from ..verification.measures import Verdict
+from . import changes
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
-
-#: So many changed arrays are named in a row.
-NAMED = 2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,9 +86,8 @@ class Comparisons(Finding, Sequence[Comparison]):
 
     def _sets(self, words: Words) -> Iterator[tuple[str | float | None, ...]]:
         for name, one in zip(self.names, self.found, strict=True):
-            changed = [str(in_words(remark.fields["place"], words)) for remark in one.of_premises]
             first = None if one.first is None else str(one.first.first)
-            row = name, one.verdict, words.some(changed, NAMED), first
+            row = name, one.verdict, changes.first(one, words), first
             output = one.output
             if output is None or not output.most:
                 yield (*row, None, None, None)
