@@ -57,10 +57,12 @@ def batches(count: int) -> Iterator[tuple[int, Any, Any]]:
 
 
 def train(
-    model: Any, plant: Plant | None = None, steps: int = 10, lr: float = 0.01, scale: float = 1.0, accumulate: int = 1
-) -> None:
+    model: Any, plant: Plant | None = None, steps: int = 10, lr: float = 0.01, scale: float = 1.0, accumulate: int = 1,
+    dtype: Any = torch.float32,
+) -> None:  # fmt: skip
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    for n, x, y in batches(steps * accumulate):
+    for n, *batch in batches(steps * accumulate):
+        x, y = (one.to(dtype) for one in batch)
         if plant is not None:
             plant(n, model, x)
         loss = ((model(x) - y) ** 2).mean() * scale
@@ -401,8 +403,11 @@ def test_what_is_refused() -> None:
     assert issubclass(StoppedError, LstmTraceError)
 
 
-def test_nothing_is_converted_while_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One transfer a step; no tensor becomes an array."""
+@pytest.mark.parametrize(("dtype", "expected"), [(torch.float32, []), (torch.bfloat16, [8] * 5)])
+def test_nothing_is_converted_while_nothing_happens(
+    dtype: Any, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No tensor becomes an array of ours; the norms of 8 gradients are one transfer, or none where numpy reads them."""
 
     def refuse(*_: Any) -> None:
         raise AssertionError("a tensor was converted")
@@ -413,11 +418,11 @@ def test_nothing_is_converted_while_nothing_happens(monkeypatch: pytest.MonkeyPa
     transfers: list[int] = []
     original = torch.Tensor.tolist
     monkeypatch.setattr(torch.Tensor, "tolist", lambda self: (transfers.append(len(self)), original(self))[1])
-    model = Model(num_layers=2)
+    model = Model(num_layers=2).to(dtype)
     with lt.watch(model, saturated=None) as found:
-        train(model, steps=5)
+        train(model, steps=5, dtype=dtype)
     assert found.steps == 5
-    assert transfers == [8] * 5, "the norms of the gradients of 8 weights"
+    assert transfers == expected
 
 
 def test_samples_keep_within_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
