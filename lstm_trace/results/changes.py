@@ -198,7 +198,7 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
 def sentence(result: Comparison, found: Modifications, words: Words) -> str:
     """The rows of the table in one sentence: `changed: W_xf[1,0]: -0.43 → 0.07 (-0.156, 98.8 %)`."""
     rows = _rows(result, found, words)
-    said = [_said(*row[:3], words) + words.aside(words.comma_list(*row[3:])) for row in rows]
+    said = [_said(row, words) + words.aside(words.comma_list(*row[3:])) for row in rows]
     return words.word("diff.changed.said", rows=words.word("list").join(said))
 
 
@@ -208,10 +208,11 @@ def first(result: Comparison, words: Words) -> str:
         return ""
     others = found.differences - found.most[0].entries
     more = words.word("some.more", n=words.number(others)) if others else ""
-    return _said(*_rows(result, found, words)[0][:3], words) + more
+    return _said(_rows(result, found, words)[0], words) + more
 
 
-def _said(what: str, a: str, b: str, words: Words) -> str:
+def _said(row: Sequence[str], words: Words) -> str:
+    what, a, b, *_ = row
     return f"{what}: {a or words.word('none')} → {b or words.word('none')}" if a or b else what
 
 
