@@ -16,7 +16,7 @@ from .rows import Span
 from .states import States
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CorpusStatus(Finding):
     """How much of a corpus is done. states: its folder. The bytes of the parts are not read."""
 

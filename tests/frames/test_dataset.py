@@ -92,6 +92,7 @@ def test_parts_keep_their_coordinates() -> None:
         "t": [2, 3, 4], "batch": [1], "unit": [3]
     }  # fmt: skip
     assert list(found.data_vars) == ["f_t", "c_t"]
+    assert stacked().to_xarray(line="c_t", t=2).equals(stacked().to_xarray(only=["c_t"], steps=2))
     with pytest.raises(MissingError, match="no line 'c_tt'"):
         stacked().to_xarray(only="c_tt")
 

@@ -99,7 +99,6 @@ def test_a_selection_may_be_given_as_the_command_gives_it() -> None:
     for call in (trace.to_frame, trace.to_csv, trace.report):
         named = call(line="c_t, h_t", t=2, layer=1)
         assert str(named) == str(call(only=["c_t", "h_t"], steps=2, layer=1))
-    assert trace.to_xarray(line="c_t", t=2).equals(trace.to_xarray(only=["c_t"], steps=2))
     one = trace.at(layer=0, direction="forward")
     held = [lt.explain(one, "3/0/h_t[0]", "ablation", **{name: "1/c_t[0],h_t"}) for name in ("only", "line")]
     assert held[0].to_frame().equals(held[1].to_frame())
