@@ -96,6 +96,8 @@ def test_a_line_is_read_only_and_its_storage_is_not() -> None:
         with pytest.raises(ValueError, match="read-only"):
             trace[write] *= 2
     with pytest.raises(ValueError, match="read-only"):
+        trace.output[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
         next(iter(dict(trace.items()).values()))[0] = 1
     np.testing.assert_array_equal(trace["h_t"], before)
     assert np.shares_memory(trace["h_t"], trace.lines["0/forward"]["h_t"])

@@ -22,12 +22,14 @@ import numpy as np
 
 from ..backpropagation.gradients import backward
 from ..base.arrays import by_key, describe
-from ..errors import Faults, LstmTraceError, OptionError
+from ..base.writing import format_of
+from ..errors import Faults, FileError, LstmTraceError, OptionError
 from ..languages.strings import words
 from ..model.build import prepare_found
 from ..model.calls import ModuleCall, NoNumbersError, Watch, WatchedCall, numbers_in, watch_keras
 from ..model.capture import traced, watchable
 from ..trace.argument_types import checked
+from ..trace.files.trace_file import SUFFIXES
 from ..trace.trace import Trace
 from ..weights.live_modules import as_array
 from .activity import behaviour
@@ -71,7 +73,7 @@ class _Kept(NamedTuple):
 class Watching(Watch):
     """A watch in progress. alarms: what it has found; steps: how many steps of training are done."""
 
-    passes = (StoppedError,)
+    passes = (StoppedError, WatchWarning)  # the latter where warnings are errors
 
     def __init__(
         self, limits: tuple[float, float], saturated: float | None, stop: bool, save: str | Path | None, share: float
@@ -94,26 +96,36 @@ class Watching(Watch):
             calls = self._calls[call.name] = deque(maxlen=CALLS if call.end is None else CELL_CALLS)
         calls.append(_Kept(call, _version(call), _versions(returned)))
 
-    def judge(self, gradients: Sequence[tuple[str, str, Any]]) -> None:
-        """Look at a step before the weights are changed. gradients: module, weight, and its gradient; none at the end.
+    def judge(self, gradients: Sequence[tuple[str, str, Any]], step: bool = True) -> None:
+        """Look at a step before the weights are changed; not `step`: at what follows the last one.
 
-        What is not finite in the forward pass makes gradients NaN: only then what was returned is looked at.
+        gradients: module, weight, and its gradient; none if the weights of the LSTMs are frozen.
+        What is not finite in a forward pass makes its gradients NaN. What it returned is looked at only if they are,
+        or if it has none: a call for validation, or one whose loss was left out.
         Raises StoppedError for an alarm, NoNumbersError if the calls were compiled.
         """
+        try:
+            self._judge(gradients)
+        finally:
+            self.steps += step
+            self._calls.clear()
+
+    def _judge(self, gradients: Sequence[tuple[str, str, Any]]) -> None:
         norms = _norms([one for *_, one in gradients])
         self._taken.update(self._calls if gradients else ())
         kept = [one for calls in self._calls.values() for one in calls]
-        for one in () if gradients and math.isfinite(sum(norms)) else kept:
+        finite = bool(gradients) and math.isfinite(sum(norms))
+        for one in [one for one in kept if not (finite and _has_gradient(one))]:
             module, values = one.call.name, _tensors(one.call.returned)
             with suppress(NoNumbersError):  # JAX computes gradients of a forward pass that it has compiled
-                finite = all(np.isfinite(numbers_in(value, module)).all() for value in values)
+                good = all(np.isfinite(numbers_in(value, module)).all() for value in values)
                 self._taken.add(module)
-                if not finite:
+                if not good:
                     self._alarm("not finite", module, one)
         each = ((module, (norm, name)) for (module, name, _), norm in zip(gradients, norms, strict=True))
         for module, those in by_key(each).items():
             norm, (vanishes, explodes) = math.hypot(*(one for one, _ in those)), self._limits
-            if norm <= vanishes or not norm < explodes:
+            if (norm <= vanishes and module in self._calls) or not norm < explodes:  # without a call it is not new
                 largest = max(those, key=lambda pair: (not math.isfinite(pair[0]), pair[0]))[1]
                 said = f"the gradient of its weights has the norm {norm:.3g}"
                 said += f", most of it in {largest}" if norm else ""
@@ -125,8 +137,6 @@ class Watching(Watch):
                 self._sample(module, self._saturated)
             self._last = perf_counter() - begun
             self._spent += self._last
-        self.steps += bool(gradients)
-        self._calls.clear()
 
     def _sample(self, module: str, low: float) -> None:
         """Trace one sequence of the last call, another one at each step."""
@@ -149,20 +159,22 @@ class Watching(Watch):
         if any(one.version != _version(one.call) for one in calls):
             raise OptionError("its input or its weights were changed in place since")
         self._found.clear()
-        for one in calls:
-            one.call.process()
-        if kept.call.end is not None:
-            kept.call.end()
-        faults, self.faults = self.faults, Faults()
-        faults.tell()
+        before, self.faults = self.faults, Faults()
+        try:
+            for one in calls:
+                one.call.process()
+            if kept.call.end is not None:
+                kept.call.end()
+            self.faults.tell()
+        finally:
+            self.faults = before
         return self._found[-1]
 
     def _alarm(self, kind: Kind, module: str, kept: _Kept | None, said: str = "") -> None:
         """Replay a call, the last one if None, save its trace, and stop or warn; once for each kind and module."""
         if (kind, module) in ((alarm.kind, alarm.module) for alarm in self.alarms):
             return
-        trace, path = None, None
-        parts = [said] if said else []
+        trace, path, lost = None, None, ""
         try:
             kept = self._calls[module][-1] if kept is None else kept
             trace, _ = traced(self._replayed(kept), {})
@@ -172,18 +184,24 @@ class Watching(Watch):
                 each = zip(("output", "h_n", "c_n"), returned, strict=False)
                 weights = {name: one.grad for name, one in each if getattr(one, "retains_grad", False)}
                 trace = backward(trace, **{name: as_array(one) for name, one in weights.items() if one is not None})
-        except (LstmTraceError, KeyError) as error:
-            parts += [f"its call cannot be replayed: {error}"] if trace is None else []
+        except KeyError:
+            lost = "it was not called in this step"
+        except LstmTraceError as error:
+            lost = f"its call cannot be replayed: {error}" if trace is None else ""
         first = None if trace is None else trace.not_finite
-        if first is not None:
-            parts.append(first.said(words()))
-        parts = parts or ["a value that it returned is not finite"]
+        seen = "" if first is None else first.said(words())
+        parts = [*filter(None, (said, seen))] or ["a value that it returned is not finite"]
+        parts += [lost] if lost else []
         if trace is not None and self._save is not None:
             path = Path(self._save)
             path = path.with_stem(f"{path.stem}-{len(self.alarms) + 1}") if self.alarms else path
-            trace.save(path)
             steps = "" if first is None or first.address.t is None else f" --steps {first.address.t}"
-            parts.append(f"saved to {path} (lstm-trace report {path}{steps})")
+            try:
+                trace.save(path)
+                parts.append(f"saved to {path} (lstm-trace report {path}{steps})")
+            except FileError as error:  # the training stops all the same
+                parts.append(f"its trace cannot be saved: {error}")
+                path = None
         alarm = Alarm(kind, self.steps, module, "; ".join(parts), trace, path)
         self.alarms.append(alarm)
         text = f"step {self.steps} of training, {module or 'the LSTM'}: {alarm.sentence}"
@@ -193,6 +211,15 @@ class Watching(Watch):
         stopped = StoppedError(text)
         stopped.alarm = alarm
         raise stopped
+
+
+def _has_gradient(kept: _Kept) -> bool:
+    """Whether the gradients of this step say what a call returned. Only PyTorch's tensors tell whether they do not."""
+    returned = [one for one in _tensors(kept.call.returned) if hasattr(one, "requires_grad")]
+    if not any(one.requires_grad for one in returned):
+        return not returned
+    retained = [one for one in returned if getattr(one, "retains_grad", False)]
+    return not retained or any(one.grad is not None for one in retained)
 
 
 def _tensors(values: Any) -> list[Any]:
@@ -263,7 +290,7 @@ def watch(
 
     Args:
         model: a PyTorch or Keras model, or one LSTM.
-        vanishes: the norm of a module's gradient at or below which it has vanished.
+        vanishes: the norm of a module's gradient at or below which it has vanished; never if negative.
         explodes: the norm at or above which it has exploded; NaN always has.
         saturated: values below this, or above 1 minus this, are saturated (tanh is rescaled to 0 to 1); None: nothing
             is sampled.
@@ -288,18 +315,32 @@ def watch(
     """
     if action not in ("stop", "warn"):
         raise OptionError(f"action is 'stop' or 'warn', not {describe(action)}")
-    if optimizer is not None and not hasattr(optimizer, "apply"):
-        raise OptionError(f"optimizer: expected that of a Keras model, found {describe(optimizer)}")
+    if math.isnan(vanishes) or not explodes > 0 or not share >= 0:
+        raise OptionError("expected numbers: vanishes (negative: never), explodes above 0, share of at least 0")
+    if saturated is not None and not 0 < saturated < 0.5:
+        raise OptionError(f"saturated: expected a number between 0 and 0.5, or None; found {describe(saturated)}")
+    if save is not None:
+        format_of(save, SUFFIXES, "traces", "json")
     names, watching = watchable(model)
     found = Watching((vanishes, explodes), saturated, action == "stop", save, share)
-    keras = watching is watch_keras
-    stepping = partial(_keras_steps, optimizer or model.optimizer) if keras else _torch_steps
+    stepping = _torch_steps
+    if watching is watch_keras:
+        optimizer = getattr(model, "optimizer", None) if optimizer is None else optimizer
+        if not hasattr(optimizer, "apply"):
+            said = "that of a Keras model; compile the model first, or give it as optimizer="
+            raise OptionError(f"optimizer: expected {said}; found {describe(optimizer)}")
+        stepping = partial(_keras_steps, optimizer)
     with watching(names, found), stepping(names, found):
+        ended: type[BaseException] = Exception
         try:
             yield found
+        except BaseException as error:
+            ended = type(error)
+            raise
         finally:  # a loop may end before the optimizer's step, because its loss is NaN
-            with found.noting(""):
-                found.judge(())
+            if issubclass(ended, Exception) and not issubclass(ended, StoppedError):
+                with found.noting(""):
+                    found.judge((), step=False)
     found.tell(names)
 
 
@@ -309,10 +350,10 @@ def _torch_steps(names: Mapping[str, Any], found: Watching) -> Iterator[None]:
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     weights = [(name, *pair) for name, module in names.items() for pair in module.named_parameters()]
-    own = {id(weight) for *_, weight in weights}
+    own = {id(weight) for *_, weight in weights if weight.requires_grad}
 
     def before(optimizer: Any, *_: Any) -> None:
-        if any(id(weight) in own for group in optimizer.param_groups for weight in group["params"]):
+        if not own or any(id(weight) in own for group in optimizer.param_groups for weight in group["params"]):
             with found.noting(""):
                 found.judge([(module, name, one.grad) for module, name, one in weights if one.grad is not None])
 
@@ -327,7 +368,7 @@ def _torch_steps(names: Mapping[str, Any], found: Watching) -> Iterator[None]:
 def _keras_steps(optimizer: Any, names: Mapping[str, Any], found: Watching) -> Iterator[None]:
     """The same for Keras, whose optimizer's `apply` receives the gradients, beside the weights or in their order."""
     own = {id(weight): (name, weight.path) for name, layer in names.items() for weight in layer.trainable_weights}
-    original = optimizer.apply
+    original, before = optimizer.apply, vars(optimizer).get("apply")
 
     def apply(gradients: Any, trainable_variables: Any = None) -> Any:
         weights = optimizer._trainable_variables if trainable_variables is None else trainable_variables
@@ -339,5 +380,7 @@ def _keras_steps(optimizer: Any, names: Mapping[str, Any], found: Watching) -> I
     object.__setattr__(optimizer, "apply", apply)
     try:
         yield
-    finally:
+    finally:  # blocks that watch one optimizer end in the reverse order, as `with` does
         object.__delattr__(optimizer, "apply")
+        if before is not None:
+            object.__setattr__(optimizer, "apply", before)

@@ -168,7 +168,8 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
             again = find(arithmetic).compute(line, [find(arithmetic).read(operand) for operand in given])
         expected = float(np.broadcast_to(again, (1, *values.shape)).astype(trace.header.dtype)[0, b, j])
     cause: Cause
-    if math.isfinite(expected):
+    ours = trace.header.plan != "foreign"
+    if math.isfinite(expected) and not (ours and _overflows(line, known, j, trace.header.dtype)):
         cause = "foreign"
     elif bad in stage.cell.states:  # at a later step the line that it carries would be the first
         cause = "initial"
@@ -191,6 +192,15 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
     form = arithmetic if arithmetic in FORMATS else trace.header.dtype
     found = NotFinite(address, float(values[b, j]), line.op, cause, named, missing, None, form, *counts)
     return found._replace(expected=expected) if cause == "foreign" else found
+
+
+def _overflows(line: Line, rows: dict[Operand, Array], j: int, dtype: str) -> bool:
+    """Whether a sum of products overflows in some order of its terms, of which each plan has its own."""
+    if not line.product:
+        return False
+    matrix, vector = (np.asarray(rows[name], np.float64) for name in line.product)
+    terms = (matrix[j] if line.op == "matvec" else matrix[:, j]) * vector
+    return bool(np.abs(terms).sum() > np.finfo(dtype).max)
 
 
 def _places(line: Line, rows: dict[Operand, Array], j: int) -> dict[Operand, tuple[int, ...]]:

@@ -348,7 +348,9 @@ class Trace(TraceOutputs):
         values = self.operand(last.scope, last.cell.output)
         if values is None:
             raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
-        return self.outward(values)
+        view = self.outward(values)[...]
+        view.flags.writeable = False
+        return view
 
     def outward(self, values: Array) -> Array:
         """Return an array in the layout of the given x.

@@ -4,6 +4,7 @@ changes."""
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine.run import rerun
-from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 from lstm_trace.explanation import watch as watching
 from lstm_trace.explanation.watch import Alarm, StoppedError, WatchWarning
 from lstm_trace.languages.strings import words
@@ -441,3 +442,102 @@ def test_samples_keep_within_their_share(monkeypatch: pytest.MonkeyPatch) -> Non
         train(model, lambda *_: clock.__setitem__(0, clock[0] + 1.0), steps=100)
     assert count[0] == 1.0, "the first at the first step"
     assert 0.08 < 3 * len(count) / clock[0] <= 0.1 + 3 / clock[0]
+
+
+# -- what others had run into ------------------------------------------------------------------------------------------
+
+
+def test_a_trace_that_cannot_be_saved_stops_the_training_too() -> None:
+    model = Model()
+    alarm = stopped(model, {"save": "nowhere/t.json"}, plant=nan_at(2))
+    assert (alarm.step, alarm.path) == (2, None)
+    assert "its trace cannot be saved: nowhere/t.json: no such file or directory" in alarm.sentence
+    assert all(torch.isfinite(weight).all() for weight in model.parameters())
+    with pytest.raises(FileError, match="traces are written as"), lt.watch(model, save="t.txt"):
+        pass
+
+
+def test_a_forward_pass_without_a_step_of_its_own() -> None:
+    """Validation without gradients, and a batch whose loss is left out."""
+
+    def validating(model: Any, x: Any) -> None:
+        with torch.no_grad():
+            model(x)
+
+    for between in (validating, lambda model, x: model(x)):
+
+        def loop(between: Any = between) -> None:
+            model = Model()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+            with lt.watch(model, saturated=None):
+                for n, x, y in batches(4):
+                    bad = x.clone()
+                    nan_at(2)(n, model, bad)
+                    between(model, bad)
+                    ((model(x) - y) ** 2).mean().backward()
+                    optimizer.step()
+                    optimizer.zero_grad()
+
+        alarm = halted(loop)
+        assert (alarm.kind, alarm.step) == ("not finite", 2)
+
+
+def test_a_frozen_lstm_below_a_head_that_is_trained() -> None:
+    model = Model()
+    for weight in model.encoder.parameters():
+        weight.requires_grad = False
+    alarm = stopped(model, plant=nan_at(3))
+    assert (alarm.kind, alarm.step) == ("not finite", 3)
+
+
+def test_a_module_that_is_not_called_has_no_new_gradient() -> None:
+    pair = torch.nn.ModuleList([torch.nn.LSTM(X, 2), torch.nn.LSTM(X, 2)])
+    optimizer = torch.optim.SGD(pair.parameters(), lr=0.01)
+    with lt.watch(pair, saturated=None) as found:
+        for n, x, _ in batches(4):
+            optimizer.zero_grad(set_to_none=False)
+            pair[n % 2](x)[0].sum().backward()
+            optimizer.step()
+    assert (found.steps, found.alarms) == (4, [])
+
+
+def test_the_reason_comes_first_where_there_is_no_trace() -> None:
+    alarm = stopped(Model(num_layers=2, dropout=0.5), plant=nan_at(3))
+    assert alarm.sentence.startswith("a value that it returned is not finite; its call cannot be replayed: ")
+
+
+def test_warnings_that_are_errors_and_errors_of_others() -> None:
+    def warned() -> None:
+        with warnings.catch_warnings(), lt.watch(model := Model(), action="warn", save=None):
+            warnings.simplefilter("error")
+            train(model, plant=nan_at(1))
+
+    with pytest.raises(WatchWarning, match="step 1 of training"):
+        warned()
+
+    def interrupted() -> None:
+        with lt.watch(model := Model()):
+            model(torch.full((T, B, X), math.nan))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    for bad in ({"vanishes": math.nan}, {"explodes": -1.0}, {"share": math.nan}, {"saturated": 0.5}):
+        with pytest.raises(OptionError), lt.watch(Model(), **bad):  # type: ignore[arg-type]
+            pass
+
+
+def test_earlier_faults_are_not_those_of_a_replay() -> None:
+    found = None
+
+    def loop() -> None:
+        nonlocal found
+        with lt.watch(model := Model(), share=math.inf) as found:
+            with found.noting("encoder"):
+                raise OptionError("told at the end")
+            train(model, steps=2)
+
+    with pytest.raises(LstmTraceError, match="told at the end"):
+        loop()
+    assert found is not None
+    assert found.steps == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -163,6 +164,16 @@ def test_a_value_that_was_written_into_the_trace() -> None:
     assert (result.verdict, result.failures[0].address) == ("failed", found.address)
     assert found.said(words()) not in result.report("text", width=1000), "verify names the place already"
     assert "its operands give 3" in lt.diff(trace, trace).report("text", width=1000)
+
+
+def test_a_sum_that_overflows_in_another_order_of_its_terms() -> None:
+    """3e38 - 3e38 + 3e38 is finite from left to right, and a plan of ours may add the last two numbers first."""
+    cell = {"equations": "y_t = W @ x_t\noutput: y_t"}
+    trace = lt.run({"W": np.array([[3e38, -3e38, 3e38]])}, [[1.0, 1.0, 1.0]], cell=cell, dtype="float32")
+    trace.lines["0/forward"]["y_t"][0] = np.inf
+    assert known(trace).cause == "overflow"
+    other = replace(trace, header=replace(trace.header, plan="foreign"))
+    assert known(other).cause == "foreign"
 
 
 def test_an_overflow_in_each_format() -> None:
