@@ -186,8 +186,9 @@ class _Panel:
         bars.
         """
         panel, body, front = self.panel, "", ""
+        first, second, *_ = (*(tick.at for tick in panel.y.ticks), 0.0, 1.0)  # one row has one tick
         for at, label in panel.y.ticks:
-            y, is_zero = self.y(at), abs(at) < (panel.y.ticks[1].at - panel.y.ticks[0].at) / 2
+            y, is_zero = self.y(at), abs(at) < abs(second - first) / 2
             rule = f'<path class="{"zero" if is_zero else "rule"}" d="M{self.left:.1f} {y:.1f}h{panel.wide:.1f}"/>'
             if bars and is_zero:
                 front += rule
