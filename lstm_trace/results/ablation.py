@@ -16,7 +16,7 @@ from ..languages.strings import Words
 from ..trace.argument_types import checked
 from ..trace.holding import read_value, said_of
 from ..trace.trace import Trace
-from .explanation import Explanation, some_of
+from .explanation import Explanation, require_finite, some_of
 
 
 @checked
@@ -44,6 +44,7 @@ def ablation(
     Raises:
         OptionError, MissingError, ShapeError, TooLargeError: see `explanation.ablation.ablation`.
     """
+    require_finite(trace, of)
     return AblationExplanation(trace, of, ablated(trace, of, over, only, to), read_value("to", to))
 
 

@@ -30,7 +30,7 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
-from .explanation import Worked, step_named
+from .explanation import Worked, require_finite, step_named
 
 #: The columns whose numbers a worked solution shows with its own digits.
 _NUMBERS = {"parameters", "inputs", "together", "occlusion", *FaithfulnessScore._fields}
@@ -61,6 +61,7 @@ def contribution(
     Raises:
         OptionError, MissingError, ShapeError: see `explanation.account`.
     """
+    require_finite(trace, of)
     told = account(trace, of, baseline, points, occlusion)
     return ContributionExplanation(trace, of, worked, told.split, told, baseline, points == "auto")
 

@@ -19,7 +19,7 @@ from ..trace.argument_types import checked
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .explanation import Explanation, in_steps, step_named
+from .explanation import Explanation, in_steps, require_finite, step_named
 
 
 @checked
@@ -34,6 +34,7 @@ def memory(trace: Trace, of: Annotated[str, Option()]) -> MemoryExplanation:
     Raises:
         OptionError: if the carry is not a sum of (gate * previous) and other terms.
     """
+    require_finite(trace, of)
     book = ledger(trace, of)
     stage = recurrent_stage(trace.stage(book.address.scope))
     width = trace.lines[stage.scope][book.address.line].shape[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.cell.lines import Line, expression
 from lstm_trace.cell.ops import OPS
+from lstm_trace.errors import OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.trace import not_finite
@@ -287,3 +288,14 @@ def test_every_cause_has_words(cause: str, language: str) -> None:
         assert part in said
     assert not re.search(r"[{}]", said)
     assert language == "en" or said != found._replace(cause=cause).said(words("en"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", ["memory", "contribution", "ablation"])
+def test_a_value_that_is_not_finite_is_not_explained_by_its_parts(how: Any) -> None:
+    """It has a cause instead; the values before it are explained as before."""
+    cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, [[1.0], [2.0], [np.nan]], cell=cell)
+    cause = re.escape(known(trace).said(words()))
+    with pytest.raises(OptionError, match=r"2/c_t\[0\] is nan, and only a finite value can be explained: " + cause):
+        lt.explain(trace, "2/c_t[0]", how)
+    assert "nan" not in lt.explain.memory(trace, "1/c_t[0]").to_frame().to_csv()
