@@ -38,6 +38,9 @@ from ..verification.rederive import Rederivation, coarse, differing, values_of
 NAMED, TOGETHER = 10, 3
 #: So many arrays are listed with the sum of the changes that are not named.
 ARRAYS = 8
+#: What a sum loses, of the sum of magnitudes, to rounding: numpy adds n numbers in pairs, through 16 + log2(n / 128)
+#: additions, each of which rounds by half an epsilon.
+ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
 OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
 
@@ -59,8 +62,12 @@ def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
     for place, n in counts.items():
         named = [change for change in most if change.array == place]
         if left := n - sum(change.entries for change in named):
-            rest = -sum(change.share or 0.0 for change in named) + total([found.parts.get(place, 0.0)] if found else ())
+            part = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1))
+            rest = total([part]) - total(change.share or 0.0 for change in named)
+            if abs(rest) <= ROUNDED * total([np.abs(part)]):
+                rest = 0.0
             others.append((place, left, rest if found else None))
+    others += [(one.place, 1, one.share) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
     n = sum(counts.values()) + sum(not change.array for _, change in every)
     if found is None:
@@ -187,10 +194,11 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
     if found.arrays:
-        others = []
+        others, scope = [], _scope(result)
         for place, n, share in found.arrays[:ARRAYS]:
-            part = "" if share is None else f"{share:+.3g} "
-            others.append(words.word("diff.others.array", place=place, n=words.number(n), share=part))
+            part = f"{share:+.3g} " if share else ""
+            said = {"place": place.removeprefix(scope), "n": words.number(n), "share": part}
+            others.append(words.word("diff.others.array", **said))
         listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
         yield Para((words.word("diff.others", n=words.number(sum(n for _, n, _ in found.arrays)), arrays=listed),))
 
@@ -227,8 +235,7 @@ def facts(found: Modifications) -> dict[str, Any]:
 
 def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
     """Each change: what, in a, in b, its share, and that in percent; then all else, if it explains something."""
-    scopes = {line.scope for line in result.lines}
-    scope = f"{scopes.pop()}/" if len(scopes) == 1 else ""
+    scope = _scope(result)
     whole = 0.0 if result.output is None else result.output.values[1] - result.output.values[0]
 
     def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
@@ -252,6 +259,12 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
     if found.rest is not None and abs(found.rest) > 5e-4 * largest:
         rows.append(row(words.word("diff.rest"), "", "", found.rest))
     return rows
+
+
+def _scope(result: Comparison) -> str:
+    """What names of arrays begin with, if there is one layer and direction."""
+    scopes = {line.scope for line in result.lines}
+    return f"{scopes.pop()}/" if len(scopes) == 1 else ""
 
 
 def _numbers(a: Any, b: Any) -> tuple[str, str] | None:

@@ -73,9 +73,9 @@ class Modifications(NamedTuple):
     """What was changed from a to b.
 
     most: the changes that explain most of the largest change of the output. differences: how many values, options and
-    equations differ in all. arrays: of those that are not in `most`, by array: its place, how many entries, the sum of
-    their shares. rest: the sum of all shares that are not in `most`, rounding included; None without shares. residual:
-    by how much all shares miss the change. why: the reason why there are no shares.
+    equations differ in all. arrays: of those that are not in `most`, by array, option, equation or line: its place, how
+    many entries, the sum of their shares. rest: the sum of all shares that are not in `most`, rounding included; None
+    without shares. residual: by how much all shares miss the change. why: the reason why there are no shares.
     """
 
     most: tuple[Modification, ...]

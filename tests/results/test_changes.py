@@ -157,8 +157,34 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert sum(n for _, n, _ in made.arrays) == made.differences - 10
     assert sum(share or 0.0 for *_, share in made.arrays) == pytest.approx(made.rest, abs=1e-14)
     text = " ".join(found.report("text").split())
-    assert f"The other {made.differences - 10}, by array: " in text
+    assert f"The other {made.differences - 10}, by array or equation: " in text
     assert "all else" in text
+
+
+def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
+    """A cell with other equations, of which ten differences are listed; and x, whose other entries come too late to
+    have a share, although sums of the others round.
+    """
+    values, draw = drawn(3), np.random.default_rng(2)
+    gru = {f"W_x{g}": draw.normal(size=(H, WIDTH)) for g in "ruh"} | {
+        f"W_h{g}": draw.normal(size=(H, H)) for g in "ruh"
+    }
+    other = lt.run(gru, values["x"][:6] + 0.25, cell={"kind": "gru"})
+    found = lt.diff(run(values | {"x": values["x"][:6]}), other)
+    made = changes(found)
+    equations = {place for place, *_ in made.arrays if place != "x"}
+    assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
+    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, _ in made.arrays)
+    text = " ".join(found.report("text").split())
+    assert f"The other {made.differences - 10}, by array or equation: " in text
+
+    for values in map(drawn, (2, 7, 9, 12, 15, 22)):
+        step = values["x"] + np.where(np.arange(T) < 4, 1.0, 1e-3)[:, None]
+        found = lt.diff(run(values), run(values | {"x": step, "b_o": values["b_o"] + 0.1}))
+        assert found.output is not None
+        assert 2 * ((found.output.address.t or 0) + 1) < 10, "all entries until then are named"
+        assert changes(found).arrays == (("x", 33, 0.0),)
+        assert "by array or equation: x (33)." in " ".join(found.report("text").split())
 
 
 def test_a_token_is_one_change() -> None:
