@@ -193,6 +193,8 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
+    if any(one.share == 0 for one in found.most):
+        yield Para((words.word("diff.shares.none"),))
     if found.arrays:
         others, scope = [], _scope(result)
         for place, n, share in found.arrays[:ARRAYS]:
@@ -241,8 +243,11 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
     def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
         if share is None:
             return name, a, b, "", ""
-        percent = words.word("profile.share", n=f"{100 * share / whole + 0.0:.3g}")
-        return name, a, b, f"{share:+.3g}" if share else "0", percent
+        if not share:
+            return name, a, b, "0", ""
+        part = 100 * share / whole
+        digits = f"{part:.3g}" if abs(part) < 100 else f"{part:.1f}".removesuffix(".0")  # of 100.3 % too
+        return name, a, b, f"{share:+.3g}", words.word("profile.share", n=digits)
 
     rows = []
     for one in found.most:

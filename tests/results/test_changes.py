@@ -187,6 +187,35 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
         assert "by array or equation: x (33)." in " ".join(found.report("text").split())
 
 
+def test_a_share_of_0_is_of_one_value() -> None:
+    """x at the last step has no effect on the value, which is before it; the output changes there all the same."""
+    values = drawn(3)
+    step = values["x"].copy()
+    step[2] += 2.0
+    step[T - 1, 0] += 0.125
+    found = lt.diff(run(values), run(values | {"x": step}))
+    assert found.output is not None
+    assert (found.output.address.t or 0) < T - 1
+    assert found.output.at_end > 0
+    page = found.report("text").splitlines()
+    (row,) = (line.split() for line in page if line.startswith(f"  {T - 1}/0/x_t[0]"))
+    assert row[-1] == "0"
+    assert len(row) == 4, "no 0 %"
+    assert "0: no effect on this one value, but perhaps on others." in page
+    step[T - 1, 0] -= 0.125
+    assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
+
+
+def test_parts_above_all_of_it_have_a_decimal() -> None:
+    """Printed percentages add up to 100, as far as three digits of the others go."""
+    for seed in range(12):
+        values = drawn(seed)
+        other, _ = changed(values, 3)
+        text = lt.diff(run(values), run(other)).report("text")
+        parts = [row.split()[-2] for row in text.split("\n- ")[0].splitlines() if row.endswith("%")]
+        assert sum(map(float, parts)) == pytest.approx(100, abs=0.051 * len(parts)), parts
+
+
 def test_a_token_is_one_change() -> None:
     """x is a row of an embedding: its entries are changed together, and the step has a label on each side."""
     draw = np.random.default_rng(5)
