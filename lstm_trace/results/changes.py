@@ -27,11 +27,13 @@ from ..formulas.numbers import shortest
 from ..languages.strings import Words, words as strings
 from ..trace.address import address
 from ..trace.derived import total
+from ..trace.held import entries as holds
+from ..trace.holding import said_of
 from ..trace.labels import step_label
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, pairs, unlike_equations
 from ..verification.compare import Comparison
-from ..verification.measures import ChangeKind, Modification, Modifications, OutputDifference
+from ..verification.measures import ChangeKind, LineDifference, Modification, Modifications, OutputDifference
 from ..verification.rederive import Rederivation, coarse, differing, values_of
 
 #: So many changes are named; and more entries of x than this that differ at one step are one change.
@@ -45,13 +47,13 @@ ROUNDED = 16 * float(np.finfo(np.float64).eps)
 OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
 
 
-def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
+def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
-    share of the largest change of the output if that can be split.
+    share of the largest change of the output if that can be split. lines: how far their lines differ.
     """
     shared = _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
-    every, counts = list(_equations(a, b, found)), dict[str, int]()
+    every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
             off = differing(one, two, coarse(a, b))
@@ -152,11 +154,29 @@ def _entries(
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
 
-def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float, Modification]]:
-    """The options and the equations that differ, and the lines whose values do not follow from their operands, each
-    after its rank.
+def _equations(
+    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference]
+) -> Iterator[tuple[float, Modification]]:
+    """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
+    do not follow from their operands, each after its rank.
     """
-    local = {} if found is None else {place: total([part]) for place, part in found.local.items()}
+    parts = {} if found is None else {place: part.copy() for place, part in found.local.items()}
+    for side, (trace, other) in enumerate(((a, b), (b, a))):
+        for block in holds(trace):
+            place, share = f"{block.scope}/{block.line}", 0.0
+            if block.scope in other.scopes and block.line in names_of(other.stage(block.scope).cell):
+                continue  # held in both: the values are premises
+            if found is not None and place in parts and (block.rows is None or found.row in block.rows):
+                steps = trace.span if block.steps is None else block.steps
+                part = parts[place][steps.start - trace.first : steps.stop - trace.first, 0]
+                units = slice(None) if block.units is None else list(block.units)
+                share = total([part[:, units]])
+                part[:, units] = 0.0
+            sides: list[Any] = [Remark("diff.computed")] * 2
+            sides[side] = block.value if isinstance(block.value, float) else said_of(block.value)
+            size, known = (np.inf, None) if found is None else (abs(share), share)
+            yield size, Modification("given", block.address, sides[0], sides[1], share=known)
+    local = {place: total([part]) for place, part in parts.items()}
     both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
     equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
     names = OPTIONS[not equations :]
@@ -171,8 +191,13 @@ def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float,
         share = local.pop(f"{scope}/{name}", 0.0)
         explained = None if found is None else share
         yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, share=explained)
-    for place, share in local.items() if not rounding else ():
-        yield abs(share), Modification("line", place, None, None, share=share)
+    for line in lines if not rounding else ():
+        place, pair = f"{line.scope}/{line.line}", line.first_values
+        if line.differing and (own := local.get(place)):
+            if line.differing == 1 and pair is not None:
+                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], share=own)
+            else:
+                yield abs(own), Modification("line", place, None, None, line.differing, own)
 
 
 # -- as a document -----------------------------------------------------------------------------------------------------
@@ -216,7 +241,7 @@ def first(result: Comparison, words: Words) -> str:
     """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
     if (found := result.changes) is None or not found.most:
         return ""
-    others = found.differences - found.most[0].entries
+    others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
     return _said(_rows(result, found, words)[0], words) + more
 
@@ -252,9 +277,9 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
     rows = []
     for one in found.most:
         name, values = one.place.removeprefix(scope), _numbers(one.a, one.b)
-        a, b = values or ("" if side is None else str(in_words(side, words)) for side in (one.a, one.b))
+        a, b = values or ("" if side is None else _side(side, words) for side in (one.a, one.b))
         if one.kind == "line":
-            name = words.word("diff.changed.line", line=name)
+            name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
         if values and one.b == -one.a != 0:  # type: ignore[operator]
@@ -264,6 +289,10 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
     if found.rest is not None and abs(found.rest) > 5e-4 * largest:
         rows.append(row(words.word("diff.rest"), "", "", found.rest))
     return rows
+
+
+def _side(side: float | str | Remark, words: Words) -> str:
+    return f"{side:.6g}" if isinstance(side, float) else str(in_words(side, words))
 
 
 def _scope(result: Comparison) -> str:

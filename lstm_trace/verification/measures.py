@@ -52,12 +52,12 @@ class UnitDifference(NamedTuple):
 class Modification(NamedTuple):
     """One thing in which the premises, options or equations of two traces differ.
 
-    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, or
-    of an equation (`0/forward/z_i`), or the name of an option; of kind `line`, a line whose values do not follow from
-    its operands: they are held, edited, or those of another program. a, b: the number or text of each side; None if
-    there is none, or if several `entries` differ at once. share: of the largest change of the output, in the exact
-    split; None if it is not split, or if the shares of an option are those of its equations. array: of an entry, the
-    place of its array.
+    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, of
+    what one side alone holds (`0/forward/f_t[0]`), or of an equation (`0/forward/z_i`), or the name of an option; of
+    kind `line`, a line whose values do not follow from its operands, or its only value that differs: they are edited,
+    or those of another program. a, b: the number or text of each side; None if there is none, or if several `entries`
+    differ at once. share: of the largest change of the output, in the exact split; None if it is not split, or if the
+    shares of an option are those of its equations. array: of an entry, the place of its array.
     """
 
     kind: ChangeKind
