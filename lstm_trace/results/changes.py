@@ -27,28 +27,33 @@ from ..formulas.numbers import shortest
 from ..languages.strings import Words, words as strings
 from ..trace.address import address
 from ..trace.derived import total
+from ..trace.held import entries as holds
+from ..trace.holding import said_of
 from ..trace.labels import step_label
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, pairs, unlike_equations
 from ..verification.compare import Comparison
-from ..verification.measures import ChangeKind, Modification, Modifications, OutputDifference
+from ..verification.measures import ChangeKind, LineDifference, Modification, Modifications, OutputDifference
 from ..verification.rederive import Rederivation, coarse, differing, values_of
 
 #: So many changes are named; and more entries of x than this that differ at one step are one change.
 NAMED, TOGETHER = 10, 3
 #: So many arrays are listed with the sum of the changes that are not named.
 ARRAYS = 8
+#: What a sum loses, of the sum of magnitudes, to rounding: numpy adds n numbers in pairs, through 16 + log2(n / 128)
+#: additions, each of which rounds by half an epsilon.
+ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
 OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
 
 
-def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
+def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
-    share of the largest change of the output if that can be split.
+    share of the largest change of the output if that can be split. lines: how far their lines differ.
     """
     shared = _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
-    every, counts = list(_equations(a, b, found)), dict[str, int]()
+    every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
             off = differing(one, two, coarse(a, b))
@@ -59,8 +64,12 @@ def find(a: Trace, b: Trace, output: OutputDifference | None) -> Modifications:
     for place, n in counts.items():
         named = [change for change in most if change.array == place]
         if left := n - sum(change.entries for change in named):
-            rest = -sum(change.share or 0.0 for change in named) + total([found.parts.get(place, 0.0)] if found else ())
+            part = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1))
+            rest = total([part]) - total(change.share or 0.0 for change in named)
+            if abs(rest) <= ROUNDED * total([np.abs(part)]):
+                rest = 0.0
             others.append((place, left, rest if found else None))
+    others += [(one.place, 1, one.share) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
     n = sum(counts.values()) + sum(not change.array for _, change in every)
     if found is None:
@@ -145,11 +154,29 @@ def _entries(
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
 
-def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float, Modification]]:
-    """The options and the equations that differ, and the lines whose values do not follow from their operands, each
-    after its rank.
+def _equations(
+    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference]
+) -> Iterator[tuple[float, Modification]]:
+    """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
+    do not follow from their operands, each after its rank.
     """
-    local = {} if found is None else {place: total([part]) for place, part in found.local.items()}
+    parts = {} if found is None else {place: part.copy() for place, part in found.local.items()}
+    for side, (trace, other) in enumerate(((a, b), (b, a))):
+        for block in holds(trace):
+            place, share = f"{block.scope}/{block.line}", 0.0
+            if block.scope in other.scopes and block.line in names_of(other.stage(block.scope).cell):
+                continue  # held in both: the values are premises
+            if found is not None and place in parts and (block.rows is None or found.row in block.rows):
+                steps = trace.span if block.steps is None else block.steps
+                part = parts[place][steps.start - trace.first : steps.stop - trace.first, 0]
+                units = slice(None) if block.units is None else list(block.units)
+                share = total([part[:, units]])
+                part[:, units] = 0.0
+            sides: list[Any] = [Remark("diff.computed")] * 2
+            sides[side] = block.value if isinstance(block.value, float) else said_of(block.value)
+            size, known = (np.inf, None) if found is None else (abs(share), share)
+            yield size, Modification("given", block.address, sides[0], sides[1], share=known)
+    local = {place: total([part]) for place, part in parts.items()}
     both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
     equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
     names = OPTIONS[not equations :]
@@ -164,8 +191,13 @@ def _equations(a: Trace, b: Trace, found: Split | None) -> Iterator[tuple[float,
         share = local.pop(f"{scope}/{name}", 0.0)
         explained = None if found is None else share
         yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, share=explained)
-    for place, share in local.items() if not rounding else ():
-        yield abs(share), Modification("line", place, None, None, share=share)
+    for line in lines if not rounding else ():
+        place, pair = f"{line.scope}/{line.line}", line.first_values
+        if line.differing and (own := local.get(place)):
+            if line.differing == 1 and pair is not None:
+                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], share=own)
+            else:
+                yield abs(own), Modification("line", place, None, None, line.differing, own)
 
 
 # -- as a document -----------------------------------------------------------------------------------------------------
@@ -186,11 +218,14 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
+    if any(one.share == 0 for one in found.most):
+        yield Para((words.word("diff.shares.none"),))
     if found.arrays:
-        others = []
+        others, scope = [], _scope(result)
         for place, n, share in found.arrays[:ARRAYS]:
-            part = "" if share is None else f"{share:+.3g} "
-            others.append(words.word("diff.others.array", place=place, n=words.number(n), share=part))
+            part = f"{share:+.3g} " if share else ""
+            said = {"place": place.removeprefix(scope), "n": words.number(n), "share": part}
+            others.append(words.word("diff.others.array", **said))
         listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
         yield Para((words.word("diff.others", n=words.number(sum(n for _, n, _ in found.arrays)), arrays=listed),))
 
@@ -206,7 +241,7 @@ def first(result: Comparison, words: Words) -> str:
     """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
     if (found := result.changes) is None or not found.most:
         return ""
-    others = found.differences - found.most[0].entries
+    others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
     return _said(_rows(result, found, words)[0], words) + more
 
@@ -227,22 +262,24 @@ def facts(found: Modifications) -> dict[str, Any]:
 
 def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
     """Each change: what, in a, in b, its share, and that in percent; then all else, if it explains something."""
-    scopes = {line.scope for line in result.lines}
-    scope = f"{scopes.pop()}/" if len(scopes) == 1 else ""
+    scope = _scope(result)
     whole = 0.0 if result.output is None else result.output.values[1] - result.output.values[0]
 
     def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
         if share is None:
             return name, a, b, "", ""
-        percent = words.word("profile.share", n=f"{100 * share / whole + 0.0:.3g}")
-        return name, a, b, f"{share:+.3g}" if share else "0", percent
+        if not share:
+            return name, a, b, "0", ""
+        part = 100 * share / whole
+        digits = f"{part:.3g}" if abs(part) < 100 else f"{part:.1f}".removesuffix(".0")  # of 100.3 % too
+        return name, a, b, f"{share:+.3g}", words.word("profile.share", n=digits)
 
     rows = []
     for one in found.most:
         name, values = one.place.removeprefix(scope), _numbers(one.a, one.b)
-        a, b = values or ("" if side is None else str(in_words(side, words)) for side in (one.a, one.b))
+        a, b = values or ("" if side is None else _side(side, words) for side in (one.a, one.b))
         if one.kind == "line":
-            name = words.word("diff.changed.line", line=name)
+            name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
         if values and one.b == -one.a != 0:  # type: ignore[operator]
@@ -252,6 +289,16 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
     if found.rest is not None and abs(found.rest) > 5e-4 * largest:
         rows.append(row(words.word("diff.rest"), "", "", found.rest))
     return rows
+
+
+def _side(side: float | str | Remark, words: Words) -> str:
+    return f"{side:.6g}" if isinstance(side, float) else str(in_words(side, words))
+
+
+def _scope(result: Comparison) -> str:
+    """What names of arrays begin with, if there is one layer and direction."""
+    scopes = {line.scope for line in result.lines}
+    return f"{scopes.pop()}/" if len(scopes) == 1 else ""
 
 
 def _numbers(a: Any, b: Any) -> tuple[str, str] | None:

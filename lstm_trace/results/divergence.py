@@ -47,7 +47,11 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 
     every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
     end = output(a, b)
-    made: dict[str, Any] = {"changes": find(a, b, end), "output": end, "drawing": drawing if apart else None}
+    made: dict[str, Any] = {
+        "changes": find(a, b, end, found.lines),
+        "output": end,
+        "drawing": drawing if apart else None,
+    }
     return replace(found, units=apart, every_unit=every, **made)
 
 

@@ -52,12 +52,12 @@ class UnitDifference(NamedTuple):
 class Modification(NamedTuple):
     """One thing in which the premises, options or equations of two traces differ.
 
-    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, or
-    of an equation (`0/forward/z_i`), or the name of an option; of kind `line`, a line whose values do not follow from
-    its operands: they are held, edited, or those of another program. a, b: the number or text of each side; None if
-    there is none, or if several `entries` differ at once. share: of the largest change of the output, in the exact
-    split; None if it is not split, or if the shares of an option are those of its equations. array: of an entry, the
-    place of its array.
+    place: the full address of an entry (`0/forward/W_xf[1,0]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`), of a step of x, of
+    what one side alone holds (`0/forward/f_t[0]`), or of an equation (`0/forward/z_i`), or the name of an option; of
+    kind `line`, a line whose values do not follow from its operands, or its only value that differs: they are edited,
+    or those of another program. a, b: the number or text of each side; None if there is none, or if several `entries`
+    differ at once. share: of the largest change of the output, in the exact split; None if it is not split, or if the
+    shares of an option are those of its equations. array: of an entry, the place of its array.
     """
 
     kind: ChangeKind
@@ -73,9 +73,9 @@ class Modifications(NamedTuple):
     """What was changed from a to b.
 
     most: the changes that explain most of the largest change of the output. differences: how many values, options and
-    equations differ in all. arrays: of those that are not in `most`, by array: its place, how many entries, the sum of
-    their shares. rest: the sum of all shares that are not in `most`, rounding included; None without shares. residual:
-    by how much all shares miss the change. why: the reason why there are no shares.
+    equations differ in all. arrays: of those that are not in `most`, by array, option, equation or line: its place, how
+    many entries, the sum of their shares. rest: the sum of all shares that are not in `most`, rounding included; None
+    without shares. residual: by how much all shares miss the change. why: the reason why there are no shares.
     """
 
     most: tuple[Modification, ...]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.languages.strings import words
+from lstm_trace.results.changes import first
 from lstm_trace.results.comparison import sentences
 from lstm_trace.verification.compare import Comparison
 from lstm_trace.verification.measures import Modifications
@@ -157,8 +159,63 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert sum(n for _, n, _ in made.arrays) == made.differences - 10
     assert sum(share or 0.0 for *_, share in made.arrays) == pytest.approx(made.rest, abs=1e-14)
     text = " ".join(found.report("text").split())
-    assert f"The other {made.differences - 10}, by array: " in text
+    assert f"The other {made.differences - 10}, by array or equation: " in text
     assert "all else" in text
+
+
+def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
+    """A cell with other equations, of which ten differences are listed; and x, whose other entries come too late to
+    have a share, although sums of the others round.
+    """
+    values, draw = drawn(3), np.random.default_rng(2)
+    gru = {f"W_x{g}": draw.normal(size=(H, WIDTH)) for g in "ruh"} | {
+        f"W_h{g}": draw.normal(size=(H, H)) for g in "ruh"
+    }
+    other = lt.run(gru, values["x"][:6] + 0.25, cell={"kind": "gru"})
+    found = lt.diff(run(values | {"x": values["x"][:6]}), other)
+    made = changes(found)
+    equations = {place for place, *_ in made.arrays if place != "x"}
+    assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
+    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, _ in made.arrays)
+    text = " ".join(found.report("text").split())
+    assert f"The other {made.differences - 10}, by array or equation: " in text
+
+    for values in map(drawn, (2, 7, 9, 12, 15, 22)):
+        step = values["x"] + np.where(np.arange(T) < 4, 1.0, 1e-3)[:, None]
+        found = lt.diff(run(values), run(values | {"x": step, "b_o": values["b_o"] + 0.1}))
+        assert found.output is not None
+        assert 2 * ((found.output.address.t or 0) + 1) < 10, "all entries until then are named"
+        assert changes(found).arrays == (("x", 33, 0.0),)
+        assert "by array or equation: x (33)." in " ".join(found.report("text").split())
+
+
+def test_a_share_of_0_is_of_one_value() -> None:
+    """x at the last step has no effect on the value, which is before it; the output changes there all the same."""
+    values = drawn(3)
+    step = values["x"].copy()
+    step[2] += 2.0
+    step[T - 1, 0] += 0.125
+    found = lt.diff(run(values), run(values | {"x": step}))
+    assert found.output is not None
+    assert (found.output.address.t or 0) < T - 1
+    assert found.output.at_end > 0
+    page = found.report("text").splitlines()
+    (row,) = (line.split() for line in page if line.startswith(f"  {T - 1}/0/x_t[0]"))
+    assert row[-1] == "0"
+    assert len(row) == 4, "no 0 %"
+    assert "0: no effect on this one value, but perhaps on others." in page
+    step[T - 1, 0] -= 0.125
+    assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
+
+
+def test_parts_above_all_of_it_have_a_decimal() -> None:
+    """Printed percentages add up to 100, as far as three digits of the others go."""
+    for seed in range(12):
+        values = drawn(seed)
+        other, _ = changed(values, 3)
+        text = lt.diff(run(values), run(other)).report("text")
+        parts = [row.split()[-2] for row in text.split("\n- ")[0].splitlines() if row.endswith("%")]
+        assert sum(map(float, parts)) == pytest.approx(100, abs=0.051 * len(parts)), parts
 
 
 def test_a_token_is_one_change() -> None:
@@ -309,9 +366,66 @@ def test_values_of_another_program_explain_themselves() -> None:
     found = lt.diff(a, replace(a, lines={"0/forward": {"h_t": h}}))
     adds_up(found)
     (one,) = changes(found).most
-    assert (one.kind, one.place) == ("line", "0/forward/h_t")
+    assert (one.kind, one.place, one.a, one.b) == ("line", "0/forward/5/0/h_t[1]", a["h_t"][5, 0, 1], h[5, 0, 1])
     assert one.share == pytest.approx(0.01, rel=1e-12)
-    assert "h_t (set, not computed)" in found.report("text")
+    assert "5/0/h_t[1] (set, not computed)" in found.report("text")
+
+
+def test_a_line_that_does_not_differ_was_not_changed() -> None:
+    """c of each step is a's own, though it does not follow from the other program's h; h is off at three steps."""
+    values = drawn(1)
+    a = run(values)
+    h = a["h_t"].copy()
+    h[[4, 5, 6], 0, 1] += [0.01, 0.02, 0.03]
+    found = lt.diff(a, replace(a, lines={"0/forward": {"c_t": a["c_t"], "h_t": h}}))
+    made = changes(found)
+    (one,) = made.most
+    assert (one.kind, one.place, one.entries, made.differences) == ("line", "0/forward/h_t", 3, 1)
+    assert "h_t (set, not computed; 3 values differ)" in found.report("text")
+    assert first(found, words()) == "h_t (set, not computed; 3 values differ)", "and no others"
+
+
+def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
+    """Two lines held at one step each; what is held after the value has no share in it."""
+    values = drawn(1)
+    model = lt.prepare({n: v for n, v in values.items() if n[0] in "Wb"})
+    fed = {"x": values["x"], "h0": values["h0"], "c0": values["c0"]}
+    plain, held = model.run(**fed), model.run(**fed, hold={"2/f_t[0]": 0.125, "15/c_t[1]": "*0.5"})
+    found = lt.diff(plain, held)
+    adds_up(found)
+    assert found.output is not None
+    there = ("computed", 0.125), ("computed", "0.5 times its own value")
+    data = {one["place"]: (one["a"], one["b"]) for one in json.loads(found.as_json())["changes"]["most"]}
+    assert data == dict(zip(("0/forward/2/0/f_t[0]", "0/forward/15/0/c_t[1]"), there, strict=True))
+    assert {one.kind for one in changes(found).most} == {"given"}
+    t = found.output.address.t or 0
+    shares = {one.place: one.share for one in changes(found).most}
+    assert (shares["0/forward/15/0/c_t[1]"] == 0) == (t < 15)
+    assert sum(share or 0.0 for share in shares.values()) == pytest.approx(
+        float(np.subtract(*found.output.values[::-1])), abs=1e-13
+    )
+    text = lt.diff(held, plain).report("text")
+    assert re.search(r"2/0/f_t\[0\] +0.125 +computed ", text)
+    assert changes(found).differences == 2
+
+
+def test_what_is_held_in_one_sequence_has_no_share_in_another() -> None:
+    values = drawn(2)
+    model = lt.prepare({n: v for n, v in values.items() if n[0] in "Wb"})
+    x = np.stack([values["x"], values["x"][::-1]], axis=1)
+    rows = set()
+    for one, two in ((0.0, 0.9), (0.9, 0.0)):  # the lower value is the first, in either sequence
+        for inputs in (x, x[:, ::-1]):
+            held = model.run(inputs, hold={"3/0/f_t[2]": one, "3/1/f_t[2]": two})
+            found = lt.diff(model.run(inputs), held)
+            assert found.output is not None
+            adds_up(found)
+            row = found.output.address.b
+            rows.add((row, one))
+            shares = {change.place: change.share for change in changes(found).most}
+            assert shares[f"0/forward/3/{1 - (row or 0)}/f_t[2]"] == 0
+            assert shares[f"0/forward/3/{row}/f_t[2]"]
+    assert len(rows) > 1
 
 
 def test_lengths_without_effect_on_the_valid_steps() -> None:
