@@ -196,6 +196,44 @@ def test_what_is_held_counts_and_padding_does_not() -> None:
     assert there == [(t, b) for b, n in ((0, 40), (1, 12)) for t in range(n)]
 
 
+def test_every_sequence_is_in_the_tables_and_among_the_units_that_forget() -> None:
+    """Also one between the first and the last: the largest value of a unit was said to be in a row that was nowhere."""
+    trace = stacked(20, 3, 2, 3)
+    for detail in ("summary", "worked"):
+        report = str(trace.report("text", detail=detail, width=200))
+        tables = [text for text in over_time(report).split(" at every step:\n\n") if "Where units forget" in text]
+        parts = [(layer, way) for layer in (0, 1) for way in ("forward", "reverse")]
+        for table, part in zip(tables, parts, strict=True):
+            body = table.partition("Where units forget")[0].splitlines()[1:]
+            there = [tuple(map(int, line.split()[:2])) for line in body if line.strip()]
+            assert there == [(t, b) for b in range(3) for t in range(20)], part
+            f = trace[f"{part[0]}/{part[1]}/f_t"].copy()
+            f[-1 if part[1] == "reverse" else 0] = 1  # it holds nothing yet
+            for unit in range(3):
+                row = next(line for line in table.splitlines() if re.match(rf"  unit {unit}  (seq|none)", line))
+                text = re.split(r"\s{2,}", row.strip())[1]
+                listed = len(re.findall(r"\d+ \(", text))
+                more = re.search(r"; (\d+) more$", text)
+                expected = (f[:, :, unit] < 0.5).sum()
+                assert listed == min(6, expected)
+                assert listed + int(more[1] if more else 0) == expected
+    assert "some sequences" not in str(trace.report("text", detail="summary"))
+
+
+def test_of_a_large_batch_some_sequences_are_left_out_and_this_is_said() -> None:
+    report = " ".join(str(stacked(20, 60, 1, 3, ("forward",)).report("text", detail="summary")).split())
+    assert "Left out here: some sequences of the batch (--batch B shows one)." in report
+
+
+def test_only_lines_of_which_units_are_left_out_are_said_to_lack_some() -> None:
+    """The joined output has the units of both directions, and the second layer reads as many."""
+    joined, narrow = (
+        " ".join(str(stacked(20, 1, 2, width).report("text", detail="summary")).split()) for width in (3, 2)
+    )
+    assert "Left out here: some units of y_t (--unit J shows one). --all" in joined
+    assert "Left out here" not in narrow
+
+
 # -- the steps that are worked -----------------------------------------------------------------------------------------
 
 

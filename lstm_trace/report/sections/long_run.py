@@ -24,8 +24,8 @@ from ...languages.strings import capital
 from ...plot.kinds.maps import states
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
-from ...view.view import MORE, View, fitted
-from ..content.value_blocks import LONG, over_steps, shortened, state_columns
+from ...view.view import MORE, View, first, fitted
+from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
 from .profile import PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
@@ -42,11 +42,14 @@ def long_run(shown: View, full: int) -> View:
     On paper they are worked as compactly as in a report of few steps.
     """
     trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
+    if not wide_columns(shown):
+        shown = replace(shown, cut=shown.cut - {"units"})
     with suppress(MissingError):  # no cell carries a state
         found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
         shown = replace(shown, overview=found)
     if not full:
-        return shown
+        rows = {"rows"} if len(_rows(shown)) < len(shown.every_row) else set()
+        return replace(shown, cut=(shown.cut - {"rows"}) | rows)
     moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}
     row = next((b for b, sizes in moved.items() if sizes.any()), shown.rows[0])  # the first may be all padding
     most = full if len(shown.stages) <= PLACES else 1
@@ -102,11 +105,12 @@ def over_time(shown: View) -> Iterator[Block]:
         yield from [Para(shortened(shown))] if shown.cut - LONG else ()
     if shown.illustration is not None:
         yield shown.illustration
-    most = 0 if shown.everything else max(min(ROWS, EVERY // (len(shown.stages) * len(shown.rows))), TABLE)
+    tabled = _rows(shown)
+    most = 0 if shown.everything else max(min(ROWS, EVERY // (len(shown.stages) * len(tabled))), TABLE)
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
         names = state_columns(shown, stage)
-        places = [place for b in shown.rows for place in _places(shown, part, b, most)]
+        places = [place for b in tabled for place in _places(shown, part, b, most)]
         if not places:  # everything is padding
             continue
         lines = shown.words.listed([(Sym(name),) for name in names])
@@ -118,6 +122,12 @@ def over_time(shown: View) -> Iterator[Block]:
         if part is not None:
             for state in part.states:
                 yield from _units(shown, part, state) if state.kept is not None else ()
+
+
+def _rows(shown: View) -> tuple[int, ...]:
+    """The sequences whose states are in the table, more than are worked: as many as there is room for."""
+    room = EVERY // (len(shown.stages) * min(TABLE, len(shown.every_step)))
+    return shown.every_row if shown.everything else first(shown.every_row, max(room, 2))
 
 
 def _parts(shown: View) -> Sequence[StageProfile]:
@@ -140,27 +150,30 @@ def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[B
     c = ProfileCells(replace(shown, values=Values(shown.trace, style)), shown.overview)
     words, width = shown.words, len(state.mean)
     units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, None if shown.everything else MORE)
-    lost: dict[int, list[tuple[float, int, int]]] = {j: [] for j in units if j is not None and j < width}
-    for b in shown.rows:
-        keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*lost])
+    few: dict[int, list[tuple[float, int, int]]] = {j: [] for j in units if j is not None and j < width}
+    lost = dict.fromkeys(few, 0)
+    for b in shown.every_row:  # also those without a row in the table: the other columns are of all of them
+        keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*few])
         keeps = keeps[shown.chosen.window(shown.trace)]
-        for k, unit in np.argwhere(keeps < 0.5).tolist():
-            if shown.counts(t := shown.every_step[k], b):
-                lost[[*lost][unit]].append((float(keeps[k, unit]), b, t))
+        keeps[[not shown.counts(t, b) for t in shown.every_step]] = 1
+        for n, j in enumerate(few):
+            steps = np.flatnonzero(keeps[:, n] < 0.5).tolist()
+            lost[j] += len(steps)
+            few[j] = nsmallest(FORGETS, [*few[j], *((float(keeps[k, n]), b, shown.every_step[k]) for k in steps)])
     rows: list[tuple[Text, ...]] = []
-    for j, every in lost.items():
-        few = sorted(nsmallest(FORGETS, every), key=itemgetter(1, 2))
-        texts = by_key((b, f"{words.nth(t)}{words.aside(c.share(share))}") for share, b, t in few)
-        if len(every) > len(few):
-            texts[few[-1][1]].append(words.word("profile.more", n=len(every) - len(few)))
-        lists = {b: words.word("list").join(there) for b, there in texts.items()}
-        if len(shown.rows) > 1:
-            lists = {b: words.word("prefix", what=shown.row(b)) + there for b, there in lists.items()}
-        at = words.word("semicolon").join(lists.values()) or words.word("over.none")
+    for j, least in few.items():
+        least.sort(key=itemgetter(1, 2))
+        texts = by_key((b, f"{words.nth(t)}{words.aside(c.share(share))}") for share, b, t in least)
+        lists = [words.word("list").join(there) for there in texts.values()]
+        if len(shown.every_row) > 1:
+            heads = [words.word("prefix", what=shown.row(b)) for b in texts]
+            lists = [head + there for head, there in zip(heads, lists, strict=True)]
+        more = [words.word("profile.more", n=lost[j] - len(least))] if lost[j] > len(least) else []
+        at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
         assert state.kept is not None
         half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
         name = shown.label(part.stage, state.name, j, width)
-        rows.append(((name,), (at,), half, c.number(float(state.largest[j])), largest_at))
+        rows.append(((name,), (at or words.word("over.none"),), half, c.number(float(state.largest[j])), largest_at))
     yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
 
