@@ -175,7 +175,8 @@ def test_units_forget_where_their_gate_says_so() -> None:
         expected = sorted(sorted(there, key=lambda t: f[t, unit])[:6])
         assert [*found[f"unit {unit}"]] == expected, unit
         for t, share in found[f"unit {unit}"].items():
-            assert share == (f"{100 * f[t, unit]:.0f}\u00a0%" if f[t, unit] >= 0.01 else "<1\u00a0%")
+            rounded = f"{100 * f[t, unit]:.0f}\u00a0%" if f[t, unit] >= 0.01 else "<1\u00a0%"
+            assert share == rounded.replace("50", "<50"), "less than one half"
     assert any(len([t for t in range(1, 60) if f[t, unit] < 0.5]) > 6 for unit in range(2))
 
 
@@ -232,6 +233,26 @@ def test_only_lines_of_which_units_are_left_out_are_said_to_lack_some() -> None:
     )
     assert "Left out here: some units of y_t (--unit J shows one). --all" in joined
     assert "Left out here" not in narrow
+
+
+def test_a_share_below_one_half_is_not_printed_as_one_half() -> None:
+    given = problem(20)
+    given["weights"]["W_xf"][0] = given["weights"]["W_hf"][0] = 0
+    given["weights"]["b_f"][0] = -0.01
+    assert 0.495 < sigmoid(-0.01) < 0.5
+    found = forgets(str(traced(given).report("text", width=120)))["unit 0"]
+    assert len(found) == 6
+    assert {*found.values()} == {"<50\u00a0%"}
+
+
+def test_a_half_life_says_that_a_step_halves_at_most_once() -> None:
+    """A unit that keeps 20 % at every step was given a half-life of 1, as the number of steps in which it halves."""
+    given = problem(20)
+    given["weights"]["W_xf"][0] = given["weights"]["W_hf"][0] = 0
+    given["weights"]["b_f"][0] = np.log(0.25)
+    report = str(traced(given).report("text"))
+    assert re.search(r"unit 0 .* 1\.00 ", report)
+    assert "where a step counts as at most one halving, so that 1 is the least." in " ".join(report.split())
 
 
 # -- the steps that are worked -----------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[B
     rows: list[tuple[Text, ...]] = []
     for j, least in few.items():
         least.sort(key=itemgetter(1, 2))
-        texts = by_key((b, f"{words.nth(t)}{words.aside(c.share(share))}") for share, b, t in least)
+        texts = by_key((b, f"{words.nth(t)}{words.aside(_below_half(c, share))}") for share, b, t in least)
         lists = [words.word("list").join(there) for there in texts.values()]
         if len(shown.every_row) > 1:
             heads = [words.word("prefix", what=shown.row(b)) for b in texts]
@@ -176,6 +176,11 @@ def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[B
         rows.append(((name,), (at or words.word("over.none"),), half, c.number(float(state.largest[j])), largest_at))
     yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
+
+
+def _below_half(c: ProfileCells, share: float) -> str:
+    """A share of less than one half in percent, which is not rounded to one half."""
+    return c.share(share) if share < 0.495 else f"<{c.share(0.5)}"
 
 
 def closer(shown: View) -> Iterator[Block]:
