@@ -392,6 +392,23 @@ def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     assert len(pages) <= 5
 
 
+def test_on_paper_a_cell_of_five_units_has_its_weights_its_picture_and_its_table() -> None:
+    """It had the sizes of its weights, the input of 7 steps and the gates of 8, whatever happened in the others."""
+    given = problem(500, forgets=317, units=5)
+    report = str(traced(given).report("typ"))
+    for value in given["weights"]["W_hf"].ravel():
+        assert f"{abs(value):g}" in report
+    assert "by their sizes" not in report
+    assert report.count("image(") == 1
+    assert "keeps less than half at step" in report
+    c = np.vstack([given["c0"], computed(given)["c_t"]])
+    furthest = sorted(np.argsort(-np.sqrt((np.diff(c, axis=0) ** 2).sum(axis=1)))[:3].tolist())
+    text = f"Gates and states at t = {furthest[0]}, {furthest[1]} and {furthest[2]}, the most eventful of 500 steps."
+    assert text in re.sub('#"|";', "", report)
+    pages = pytest.importorskip("typst").compile(report.encode(), format="svg")
+    assert len(pages) <= 4
+
+
 CASES: dict[str, Callable[[], Trace]] = {
     "two layers": lambda: stacked(40, 1, 2, 3, ("forward",)),
     "both directions": lambda: stacked(40, 1, 1, 3),

@@ -93,7 +93,13 @@ def in_full(shown: View, full: View) -> Text:
     steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    key = (
+        "over.gates"
+        if full.detail == "summary"
+        else "over.full"
+        if changes(shown, _parts(shown), row).any()
+        else "over.few"
+    )
     return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
 
 
@@ -106,7 +112,8 @@ def over_time(shown: View) -> Iterator[Block]:
     if shown.illustration is not None:
         yield shown.illustration
     tabled = _rows(shown)
-    most = 0 if shown.everything else max(min(ROWS, EVERY // (len(shown.stages) * len(tabled))), TABLE)
+    high = TABLE if _is_wide(shown) else ROWS
+    most = 0 if shown.everything else max(min(high, EVERY // (len(shown.stages) * len(tabled))), TABLE)
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
         names = state_columns(shown, stage)
@@ -122,6 +129,11 @@ def over_time(shown: View) -> Iterator[Block]:
         if part is not None:
             for state in part.states:
                 yield from _units(shown, part, state) if state.kept is not None else ()
+
+
+def _is_wide(shown: View) -> bool:
+    """Whether a cell is too wide to be worked on paper, where tables are shorter so that four pages are enough."""
+    return shown.paper and not shown.filled
 
 
 def _rows(shown: View) -> tuple[int, ...]:
@@ -149,7 +161,8 @@ def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[B
     style = replace(shown.values.style, digits=None, significant=SIGNIFICANT)
     c = ProfileCells(replace(shown, values=Values(shown.trace, style)), shown.overview)
     words, width = shown.words, len(state.mean)
-    units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, None if shown.everything else MORE)
+    most = None if shown.everything else shown.units if _is_wide(shown) else MORE
+    units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, most)
     few: dict[int, list[tuple[float, int, int]]] = {j: [] for j in units if j is not None and j < width}
     lost = dict.fromkeys(few, 0)
     for b in shown.every_row:  # also those without a row in the table: the other columns are of all of them
