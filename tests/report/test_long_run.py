@@ -384,6 +384,18 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
+def test_a_web_page_says_which_steps_it_can_unfold() -> None:
+    """Of 500 steps of 5 units the slider led to 185 that the page did not have, and nothing said so before."""
+    page = str(traced(problem(500, forgets=317, units=5)).report("html"))
+    folded = [int(t) for t in re.findall(r'<details class="step" data-t="(\d+)"', page)]
+    said = re.search(r"On this page (\d+) of 500 steps can be unfolded: t = (.*?)\. The", page)
+    assert said is not None
+    ends = [[int(t) for t in part.split("–")] for part in said[2].split(", ")]
+    assert [t for part in ends for t in range(part[0], part[-1] + 1)] == folded
+    assert int(said[1]) == len(folded) < 500
+    assert "can be unfolded" not in str(traced(problem(50)).report("html"))
+
+
 def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     typst = pytest.importorskip("typst")
     report = str(traced(problem(50)).report("typ"))

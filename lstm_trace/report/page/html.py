@@ -18,7 +18,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from ...base.arrays import by_key
+from ...base.arrays import by_key, runs
 from ...base.display import escape
 from ...base.page import whole
 from ...cell.network import Stage
@@ -280,7 +280,7 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     first = part.section == "solution" or bool(shown.alone)
     places = shown.worked if part.section == "solution" else found.back_places
     few = len(places) <= STILLS
-    body = found.text(before)
+    body = found.text(before) + (_unfolding(shown) if part.section == "solution" else "")
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
         is_open = place == found.start if first else n == 0
@@ -290,6 +290,15 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     if first:
         body += f'<p class="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>'
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
+
+
+def _unfolding(shown: View) -> str:
+    """Which steps of a long run can be unfolded, if not all of them are on the page."""
+    if not shown.tabled or "steps" not in shown.cut:
+        return ""
+    words, spans = shown.words, [shown.words.span(range(run[0], run[-1] + 1)) for run in runs(shown.steps)]
+    steps, n, every = words.word("list").join(spans), len(shown.steps), len(shown.every_step)
+    return f"<p>{escape(words.word('step.some', steps=steps, n=words.number(n), all=words.number(every)))}</p>"
 
 
 def _maps(found: ReportPage) -> str:
