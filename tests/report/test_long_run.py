@@ -120,6 +120,30 @@ def test_of_many_steps_the_table_has_those_at_which_the_states_moved() -> None:
     assert [int(row[0]) for row in rows(whole)] == [*range(500)]
 
 
+def test_a_step_named_below_the_table_has_a_row_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the file that a command writes has the gate, so that steps of which there are more can be looked up."""
+    given = problem(500, forgets=317, units=5)
+    given["weights"]["b_f"] = np.array([0.1, 0.2, 0.4, 0.3, 0.1])
+    trace = traced(given)
+    report = str(trace.report("text", width=200))
+    there = {int(row[0]) for row in rows(report) if row[0] != "⋮"}
+    named = {int(t) for t in re.findall(r"(\d+) \(", over_time(report).partition("at step\n")[2])}
+    f, c = computed(given)["f_t"], computed(given)["c_t"]
+    for unit in range(5):
+        assert {t for t in np.argsort(f[:, unit])[:6].tolist() if f[t, unit] < 0.5} <= named
+        assert np.abs(c[:, unit]).argmax() in there
+    assert named <= there
+    assert len(named) > 15
+    monkeypatch.chdir(tmp_path)
+    trace.save("t.json")
+    written = CliRunner().invoke(main, ["report", "t.json", "--format", "text"]).output
+    export = next(words for words in commands(written) if "export" in words)
+    assert CliRunner().invoke(main, export[1:]).exit_code == 0
+    table = np.genfromtxt("states.csv", delimiter=",", names=True)
+    column = next(name for name in table.dtype.names if name.startswith("f_t") and name.endswith("0"))
+    assert (table[column] < 0.5).sum() == (f[:, 0] < 0.5).sum()
+
+
 def test_what_was_asked_for_is_in_the_table() -> None:
     given = problem(40)
     assert over_time(str(traced(given, ask="h_t").report("text"))).startswith("x_t, c_t and h_t at every step:")
