@@ -224,11 +224,14 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
 def _is_long(found: View, chosen: Options) -> bool:
     """Whether states are a table over all steps, since a summary was asked for, or is all that fits.
 
-    A backward pass reads the gates of every step, which are therefore listed step by step. So are those of a cell that
-    is too wide to be worked on paper.
+    A backward pass reads the gates of every step, which are therefore listed step by step. So are those of a
+    cell too wide to be worked on paper, if it is that of a trained model, or one of several layers, directions or
+    sequences: its three pages would become eight.
     """
     back = any(stage.is_adjoint for stage in found.trace.stages)
-    most = 1 if chosen.steps_in else EVENTFUL if found.filled or not found.paper else len(found.every_step)
+    wide = found.paper and not found.filled
+    many = wide and (trained(found.trace) or len(found.stages) * len(found.every_row) > 1)
+    most = 1 if chosen.steps_in else len(found.every_step) if many else EVENTFUL
     return found.detail == "summary" and not back and len(found.every_step) > most
 
 

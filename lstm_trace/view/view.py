@@ -129,6 +129,11 @@ class View(Naming):
         """The steps that were chosen, including those that are left out."""
         return tuple(self.trace.span[self.chosen.window(self.trace)])
 
+    @cached_property
+    def every_row(self) -> tuple[int, ...]:
+        """The sequences that were chosen, including those that are left out."""
+        return tuple(range(self.trace.batch)[self.chosen.rows(self.trace)])
+
     @property
     def brief(self) -> bool:
         """Whether nothing is worked, and the table is all that is shown."""

@@ -51,10 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     trace = lt.run(weights, rng.normal(size=(50, 3)), name="Two layers")
     (found / "stack.html").write_text(trace.report("html"), encoding="utf-8")
+    small = {f"W_{side}{g}": rng.normal(size=(2, n)).round(1) for side, n in (("x", 3), ("h", 2)) for g in "ifco"}
+    (found / "long.html").write_text(lt.run(small, rng.normal(size=(30, 3))).report("html"), encoding="utf-8")
     return found
 
 
-@pytest.mark.parametrize("name", ["q22", "three-steps", "stack"])
+@pytest.mark.parametrize("name", ["q22", "three-steps", "stack", "long"])
 @pytest.mark.parametrize("scripts", [True, False])
 def test_quiet_and_alone(driver: Browser, folder: Path, name: str, scripts: bool) -> None:
     driver.requests.clear()
@@ -150,6 +152,25 @@ def test_a_value_tells_its_equation(driver: Browser, folder: Path) -> None:
     assert "f_t ⊙ c_{t-1} + i_t ⊙ c̃_t" in driver.run("document.querySelector('#pop').textContent")
     edges = driver.run("[...document.querySelectorAll('.edge.hit')].map(e => e.dataset.from)")
     assert sorted(edges) == ["f_t * c_prev", "i_t * c_tilde"]
+
+
+def test_the_steps_that_are_worked_in_full_are_linked(driver: Browser, folder: Path) -> None:
+    """Only the first of them is shown at first; a link also leads back after the slider was moved."""
+    driver.open(folder / "long.html", 1280)
+    shown = "[...document.querySelectorAll('.screen .step')].filter((e) => !e.hidden).map((e) => [e.dataset.t, e.open])"
+    links = driver.run("[...document.querySelectorAll('.jumps a')].map((e) => e.textContent)")
+    steps = [link.removeprefix("Step t = ") for link in links]
+    assert len(steps) == 3
+    assert driver.run(shown) == [[steps[0], True]]
+    for k in (2, 1, 1):
+        driver.run(f"document.querySelectorAll('.jumps a')[{k}].click()")
+        assert driver.run(shown) == [[steps[k], True]]
+        assert driver.run("document.querySelector('.bar output').textContent") == steps[k]
+        top = "document.querySelector('.screen .step:not([hidden])').getBoundingClientRect().top"
+        assert 0 <= driver.run(top) < 800, "in sight"
+        driver.run("{ const t = document.querySelector('[name=t]'); t.value = 0; "
+                   "t.dispatchEvent(new Event('input', {bubbles: true})); }")  # fmt: skip
+        assert driver.run(shown) == [["0", True]]
 
 
 def test_a_link_opens_the_step_that_it_leads_to(driver: Browser, folder: Path) -> None:

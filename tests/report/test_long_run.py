@@ -120,6 +120,30 @@ def test_of_many_steps_the_table_has_those_at_which_the_states_moved() -> None:
     assert [int(row[0]) for row in rows(whole)] == [*range(500)]
 
 
+def test_a_step_named_below_the_table_has_a_row_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the file that a command writes has the gate, so that steps of which there are more can be looked up."""
+    given = problem(500, forgets=317, units=5)
+    given["weights"]["b_f"] = np.array([0.1, 0.2, 0.4, 0.3, 0.1])
+    trace = traced(given)
+    report = str(trace.report("text", width=200))
+    there = {int(row[0]) for row in rows(report) if row[0] != "⋮"}
+    named = {int(t) for t in re.findall(r"(\d+) \(", over_time(report).partition("at step\n")[2])}
+    f, c = computed(given)["f_t"], computed(given)["c_t"]
+    for unit in range(5):
+        assert {t for t in np.argsort(f[:, unit])[:6].tolist() if f[t, unit] < 0.5} <= named
+        assert np.abs(c[:, unit]).argmax() in there
+    assert named <= there
+    assert len(named) > 15
+    monkeypatch.chdir(tmp_path)
+    trace.save("t.json")
+    written = CliRunner().invoke(main, ["report", "t.json", "--format", "text"]).output
+    export = next(words for words in commands(written) if "export" in words)
+    assert CliRunner().invoke(main, export[1:]).exit_code == 0
+    table = np.genfromtxt("states.csv", delimiter=",", names=True)
+    column = next(name for name in table.dtype.names if name.startswith("f_t") and name.endswith("0"))
+    assert (table[column] < 0.5).sum() == (f[:, 0] < 0.5).sum()
+
+
 def test_what_was_asked_for_is_in_the_table() -> None:
     given = problem(40)
     assert over_time(str(traced(given, ask="h_t").report("text"))).startswith("x_t, c_t and h_t at every step:")
@@ -175,7 +199,8 @@ def test_units_forget_where_their_gate_says_so() -> None:
         expected = sorted(sorted(there, key=lambda t: f[t, unit])[:6])
         assert [*found[f"unit {unit}"]] == expected, unit
         for t, share in found[f"unit {unit}"].items():
-            assert share == (f"{100 * f[t, unit]:.0f}\u00a0%" if f[t, unit] >= 0.01 else "<1\u00a0%")
+            rounded = f"{100 * f[t, unit]:.0f}\u00a0%" if f[t, unit] >= 0.01 else "<1\u00a0%"
+            assert share == rounded.replace("50", "<50"), "less than one half"
     assert any(len([t for t in range(1, 60) if f[t, unit] < 0.5]) > 6 for unit in range(2))
 
 
@@ -194,6 +219,64 @@ def test_what_is_held_counts_and_padding_does_not() -> None:
     assert steps == sorted((b, t) for _, b, t in sorted(every)[:6])
     there = [(int(row[0]), int(row[1])) for row in rows(report)]
     assert there == [(t, b) for b, n in ((0, 40), (1, 12)) for t in range(n)]
+
+
+def test_every_sequence_is_in_the_tables_and_among_the_units_that_forget() -> None:
+    """Also one between the first and the last: the largest value of a unit was said to be in a row that was nowhere."""
+    trace = stacked(20, 3, 2, 3)
+    for detail in ("summary", "worked"):
+        report = str(trace.report("text", detail=detail, width=200))
+        tables = [text for text in over_time(report).split(" at every step:\n\n") if "Where units forget" in text]
+        parts = [(layer, way) for layer in (0, 1) for way in ("forward", "reverse")]
+        for table, part in zip(tables, parts, strict=True):
+            body = table.partition("Where units forget")[0].splitlines()[1:]
+            there = [tuple(map(int, line.split()[:2])) for line in body if line.strip()]
+            assert there == [(t, b) for b in range(3) for t in range(20)], part
+            f = trace[f"{part[0]}/{part[1]}/f_t"].copy()
+            f[-1 if part[1] == "reverse" else 0] = 1  # it holds nothing yet
+            for unit in range(3):
+                row = next(line for line in table.splitlines() if re.match(rf"  unit {unit}  (seq|none)", line))
+                text = re.split(r"\s{2,}", row.strip())[1]
+                listed = len(re.findall(r"\d+ \(", text))
+                more = re.search(r"; (\d+) more$", text)
+                expected = (f[:, :, unit] < 0.5).sum()
+                assert listed == min(6, expected)
+                assert listed + int(more[1] if more else 0) == expected
+    assert "some sequences" not in str(trace.report("text", detail="summary"))
+
+
+def test_of_a_large_batch_some_sequences_are_left_out_and_this_is_said() -> None:
+    report = " ".join(str(stacked(20, 60, 1, 3, ("forward",)).report("text", detail="summary")).split())
+    assert "Left out here: some sequences of the batch (--batch B shows one)." in report
+
+
+def test_only_lines_of_which_units_are_left_out_are_said_to_lack_some() -> None:
+    """The joined output has the units of both directions, and the second layer reads as many."""
+    joined, narrow = (
+        " ".join(str(stacked(20, 1, 2, width).report("text", detail="summary")).split()) for width in (3, 2)
+    )
+    assert "Left out here: some units of y_t (--unit J shows one). --all" in joined
+    assert "Left out here" not in narrow
+
+
+def test_a_share_below_one_half_is_not_printed_as_one_half() -> None:
+    given = problem(20)
+    given["weights"]["W_xf"][0] = given["weights"]["W_hf"][0] = 0
+    given["weights"]["b_f"][0] = -0.01
+    assert 0.495 < sigmoid(-0.01) < 0.5
+    found = forgets(str(traced(given).report("text", width=120)))["unit 0"]
+    assert len(found) == 6
+    assert {*found.values()} == {"<50\u00a0%"}
+
+
+def test_a_half_life_says_that_a_step_halves_at_most_once() -> None:
+    """A unit that keeps 20 % at every step was given a half-life of 1, as the number of steps in which it halves."""
+    given = problem(20)
+    given["weights"]["W_xf"][0] = given["weights"]["W_hf"][0] = 0
+    given["weights"]["b_f"][0] = np.log(0.25)
+    report = str(traced(given).report("text"))
+    assert re.search(r"unit 0 .* 1\.00 ", report)
+    assert "where a step counts as at most one halving, so that 1 is the least." in " ".join(report.split())
 
 
 # -- the steps that are worked -----------------------------------------------------------------------------------------
@@ -325,12 +408,41 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
+def test_a_web_page_says_which_steps_it_can_unfold() -> None:
+    """Of 500 steps of 5 units the slider led to 185 that the page did not have, and nothing said so before."""
+    page = str(traced(problem(500, forgets=317, units=5)).report("html"))
+    folded = [int(t) for t in re.findall(r'<details class="step" data-t="(\d+)"', page)]
+    said = re.search(r"On this page (\d+) of 500 steps can be unfolded: t = (.*?)\. The", page)
+    assert said is not None
+    ends = [[int(t) for t in part.split("–")] for part in said[2].split(", ")]
+    assert [t for part in ends for t in range(part[0], part[-1] + 1)] == folded
+    assert int(said[1]) == len(folded) < 500
+    assert "can be unfolded" not in str(traced(problem(50)).report("html"))
+
+
 def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     typst = pytest.importorskip("typst")
     report = str(traced(problem(50)).report("typ"))
     pages = typst.compile(report.encode(), format="svg")
     assert isinstance(pages, list)
     assert len(pages) <= 5
+
+
+def test_on_paper_a_cell_of_five_units_has_its_weights_its_picture_and_its_table() -> None:
+    """It had the sizes of its weights, the input of 7 steps and the gates of 8, whatever happened in the others."""
+    given = problem(500, forgets=317, units=5)
+    report = str(traced(given).report("typ"))
+    for value in given["weights"]["W_hf"].ravel():
+        assert f"{abs(value):g}" in report
+    assert "by their sizes" not in report
+    assert report.count("image(") == 1
+    assert "keeps less than half at step" in report
+    c = np.vstack([given["c0"], computed(given)["c_t"]])
+    furthest = sorted(np.argsort(-np.sqrt((np.diff(c, axis=0) ** 2).sum(axis=1)))[:3].tolist())
+    text = f"Gates and states at t = {furthest[0]}, {furthest[1]} and {furthest[2]}, the most eventful of 500 steps."
+    assert text in re.sub('#"|";', "", report)
+    pages = pytest.importorskip("typst").compile(report.encode(), format="svg")
+    assert len(pages) <= 4
 
 
 CASES: dict[str, Callable[[], Trace]] = {

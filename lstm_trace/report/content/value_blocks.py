@@ -105,6 +105,14 @@ def state_columns(shown: View, stage: Stage) -> list[str]:
     return [*inputs, *(found or lines)]
 
 
+def wide_columns(shown: View) -> list[str]:
+    """The lines in the tables over all steps of which some units are left out."""
+    if shown.chosen.unit is not None or shown.units is None:
+        return []
+    each = ((stage, name) for stage in shown.stages for name in state_columns(shown, stage))
+    return [*dict.fromkeys(name for stage, name in each if shown.width(stage, name) > shown.units)]
+
+
 def over_steps(shown: View, stage: Stage, names: Sequence[str], places: Sequence[tuple[int, int] | None]) -> Table:
     """The values of lines and inputs as a table, a row for each place (step and sequence), dots for None."""
     head = shown.place_columns()
@@ -143,6 +151,11 @@ def shortened(shown: View) -> Text:
     options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
     cut = shown.cut - (LONG if shown.tabled else set())
     what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in cut]
+    if shown.tabled and "units" in cut and (shown.eventful is None or "units" not in shown.eventful.cut):
+        names = [(Sym(name),) for name in wide_columns(shown)]
+        what[[key for key in options if key in cut].index("units")] = words.text(
+            "short.units.of", lines=words.listed(names), option=Code("--unit J")
+        )
     return words.text("short", what=words.listed(what), all=Code("--all"))
 
 

@@ -18,7 +18,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from ...base.arrays import by_key
+from ...base.arrays import by_key, runs
 from ...base.display import escape
 from ...base.page import whole
 from ...cell.network import Stage
@@ -280,9 +280,11 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     first = part.section == "solution" or bool(shown.alone)
     places = shown.worked if part.section == "solution" else found.back_places
     few = len(places) <= STILLS
-    body = found.text(before)
+    full = shown.eventful.places if first and shown.eventful is not None else ()
+    body = found.text(before) + (f"{_links(found, full)}{_unfolding(shown)}" if part.section == "solution" else "")
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
+        at += f' id="{_ident(found, place)}"' if place in full else ""
         is_open = place == found.start if first else n == 0
         body += _folded(found, chunk, is_open, at, still(found, place) if few and first else "")
     if not few:
@@ -290,6 +292,27 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     if first:
         body += f'<p class="no-step" hidden>{escape(shown.words.word("step.missing"))}</p>'
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
+
+
+def _ident(found: ReportPage, place: Place) -> str:
+    """The id of a step."""
+    return f"t{found.printer.mark}{found.shown.eventful.places.index(place)}" if found.shown.eventful else ""
+
+
+def _links(found: ReportPage, places: Sequence[Place]) -> str:
+    """Links to steps, each of which a script shows instead of the one that is shown."""
+    names = ((_ident(found, place), found.where(place)) for place in places)
+    links = " · ".join(f'<a href="#{ident}">{escape(where[:1].upper() + where[1:])}</a>' for ident, where in names)
+    return f'<p class="jumps">{links}</p>' if len(places) > 1 else ""
+
+
+def _unfolding(shown: View) -> str:
+    """Which steps of a long run can be unfolded, if not all of them are on the page."""
+    if not shown.tabled or "steps" not in shown.cut:
+        return ""
+    words, spans = shown.words, [shown.words.span(range(run[0], run[-1] + 1)) for run in runs(shown.steps)]
+    steps, n, every = words.word("list").join(spans), len(shown.steps), len(shown.every_step)
+    return f"<p>{escape(words.word('step.some', steps=steps, n=words.number(n), all=words.number(every)))}</p>"
 
 
 def _maps(found: ReportPage) -> str:

@@ -58,6 +58,8 @@
     const link = event.target.closest("a[href^='#n']");
     if (link && event.pointerType === "touch" && tapped !== link) { event.preventDefault(); pointed(event); }
     tapped = link;
+    const jump = event.target.closest("a[href^='#t']"); // also to the step of the address, which is no new one
+    if (jump) reveal(target(jump));
     if (link && !event.defaultPrevented) reveal(target(link));
   });
   document.addEventListener("pointerover", (event) => { if (event.pointerType !== "touch") pointed(event); });
@@ -157,8 +159,8 @@
     if (step) sliders.get(step.closest("article, main"))(step);
   };
   const arrived = () => {
-    const element = /^#n/.test(location.hash) && document.getElementById(location.hash.slice(1));
-    if (element) { reveal(element); element.scrollIntoView({ block: "center" }); }
+    const element = /^#[nt]/.test(location.hash) && document.getElementById(location.hash.slice(1));
+    if (element) { reveal(element); element.scrollIntoView({ block: element.matches(".step") ? "start" : "center" }); }
   };
   addEventListener("hashchange", arrived);
   arrived();

@@ -78,7 +78,8 @@ def _parameters(shown: View) -> Iterator[Block]:
     if not arrays:
         return
     heights = sum(a.shape[0] if shown.everything else min(a.shape[0], UNITS) for a in arrays)
-    whole = shown.everything or (heights <= MATRIX_ROWS and not (shown.tight and not shown.filled))
+    small = shown.filled or (shown.tabled and all(size <= (shown.units or size) for a in arrays for size in a.shape))
+    whole = shown.everything or (heights <= MATRIX_ROWS and (small or not shown.tight))
     vectors_too = ".vectors" if any(a.ndim == 1 for a in arrays) else ""
     if shown.detail != "compact" or not whole:  # the symbols say it
         yield Para(shown.said(f"weights{'' if whole else '.long'}{vectors_too}"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from heapq import nsmallest
+from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -24,14 +25,16 @@ from ...languages.strings import capital
 from ...plot.kinds.maps import states
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
-from ...view.view import MORE, View, fitted
-from ..content.value_blocks import LONG, over_steps, shortened, state_columns
+from ...view.view import MORE, View, first, fitted
+from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
 from .profile import PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
 EVERY = 400
 #: How many rows a table has; at how many steps a unit is said to forget; digits of half-lives.
 ROWS, FORGETS, SIGNIFICANT = 60, 6, 3
+#: By unit shares, with their sequences and steps.
+Forgotten = dict[int, list[tuple[float, int, int]]]
 #: Of more layers and directions, only the most eventful step is worked.
 PLACES = 2
 
@@ -42,11 +45,14 @@ def long_run(shown: View, full: int) -> View:
     On paper they are worked as compactly as in a report of few steps.
     """
     trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
+    if not wide_columns(shown):
+        shown = replace(shown, cut=shown.cut - {"units"})
     with suppress(MissingError):  # no cell carries a state
         found = profile(trace, part.layer, part.direction, part.batch)  # type: ignore[arg-type]
         shown = replace(shown, overview=found)
     if not full:
-        return shown
+        rows = {"rows"} if len(_rows(shown)) < len(shown.every_row) else set()
+        return replace(shown, cut=(shown.cut - {"rows"}) | rows)
     moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}
     row = next((b for b, sizes in moved.items() if sizes.any()), shown.rows[0])  # the first may be all padding
     most = full if len(shown.stages) <= PLACES else 1
@@ -90,7 +96,13 @@ def in_full(shown: View, full: View) -> Text:
     steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    key = (
+        "over.gates"
+        if full.detail == "summary"
+        else "over.full"
+        if changes(shown, _parts(shown), row).any()
+        else "over.few"
+    )
     return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
 
 
@@ -102,67 +114,109 @@ def over_time(shown: View) -> Iterator[Block]:
         yield from [Para(shortened(shown))] if shown.cut - LONG else ()
     if shown.illustration is not None:
         yield shown.illustration
-    most = 0 if shown.everything else max(min(ROWS, EVERY // (len(shown.stages) * len(shown.rows))), TABLE)
+    tabled = _rows(shown)
+    high = TABLE if _is_wide(shown) else ROWS
+    most = 0 if shown.everything else max(min(high, EVERY // (len(shown.stages) * len(tabled))), TABLE)
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
         names = state_columns(shown, stage)
-        places = [place for b in shown.rows for place in _places(shown, part, b, most)]
+        kept_by = [] if part is None else [(s, *_forgotten(shown, part, s)) for s in part.states if s.kept is not None]
+        named = {(b, t) for _, few, _ in kept_by for least in few.values() for _, b, t in least}
+        for state, few, _ in kept_by:
+            named |= {(b, shown.trace.span[t]) for t, b in state.at[[*few]].tolist()}
+        if any(3 * sum(b == row for b, _ in named) > 2 * most for row in tabled):
+            named = set()  # too many: those at which the states moved say more
+        places = [place for b in tabled for place in _places(shown, part, b, most, named)]
         if not places:  # everything is padding
             continue
         lines = shown.words.listed([(Sym(name),) for name in names])
-        key = "over.some" if None in places else "over.rows"
+        key = ("over.named" if named else "over.some") if None in places else "over.rows"
         text = shown.words.text(key, lines=lines, all=Code("--detail summary --all"))
         place = shown.place(stage)
         yield Para((*capital(shown.said("prefix", what=place)), *text) if place else capital(text), leads=True)
         yield over_steps(shown, stage, names, places)
-        if part is not None:
-            for state in part.states:
-                yield from _units(shown, part, state) if state.kept is not None else ()
+        for state, few, lost in kept_by:
+            assert part is not None
+            yield from _units(shown, part, state, few, lost)
+
+
+def _is_wide(shown: View) -> bool:
+    """Whether a cell is too wide to be worked on paper, where tables are shorter so that four pages are enough."""
+    return shown.paper and not shown.filled
+
+
+def _rows(shown: View) -> tuple[int, ...]:
+    """The sequences whose states are in the table, more than are worked: as many as there is room for."""
+    room = EVERY // (len(shown.stages) * min(TABLE, len(shown.every_step)))
+    return shown.every_row if shown.everything else first(shown.every_row, max(room, 2))
 
 
 def _parts(shown: View) -> Sequence[StageProfile]:
     return () if shown.overview is None else shown.overview.parts
 
 
-def _places(shown: View, part: StageProfile | None, b: int, most: int) -> Iterator[tuple[int, int] | None]:
-    """The steps of a sequence that have a row: those around which states moved furthest, or all of them if few."""
+def _places(
+    shown: View, part: StageProfile | None, b: int, most: int, named: set[tuple[int, int]]
+) -> Iterator[tuple[int, int] | None]:
+    """The steps of a sequence that have a row: those around which states moved furthest, or all of them if few.
+
+    named: sequences and steps that have one in any case, since the table of the units names them.
+    """
     there = [k for k, t in enumerate(shown.every_step) if shown.counts(t, b)]
     sizes = changes(shown, () if part is None else (part,), b)
     near = np.maximum(sizes, np.append(sizes[1:], 0.0))[there]  # the step before shows where a state came from
+    near[[(b, shown.every_step[k]) in named for k in there]] += near.max(initial=0.0) + 1
     for entry in excerpt(near, most or len(there), timed=True, adds=False):
         yield None if isinstance(entry, range) else (shown.every_step[there[entry]], b)
 
 
-def _units(shown: View, part: StageProfile, state: LineStatistics) -> Iterator[Block]:
+def _forgotten(shown: View, part: StageProfile, state: LineStatistics) -> tuple[Forgotten, dict[int, int]]:
+    """By unit where it keeps least, as share, sequence and step, and at how many steps it keeps less than half."""
+    width = len(state.mean)
+    most = None if shown.everything else shown.units if _is_wide(shown) else MORE
+    units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, most)
+    few: Forgotten = {j: [] for j in units if j is not None and j < width}
+    lost = dict.fromkeys(few, 0)
+    for b in shown.every_row:  # also those without a row in the table: the other columns are of all of them
+        keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*few])
+        keeps = keeps[shown.chosen.window(shown.trace)]
+        keeps[[not shown.counts(t, b) for t in shown.every_step]] = 1
+        for n, j in enumerate(few):
+            steps = np.flatnonzero(keeps[:, n] < 0.5).tolist()
+            lost[j] += len(steps)
+            few[j] = nsmallest(FORGETS, [*few[j], *((float(keeps[k, n]), b, shown.every_step[k]) for k in steps)])
+    return few, lost
+
+
+def _units(
+    shown: View, part: StageProfile, state: LineStatistics, few: Forgotten, lost: dict[int, int]
+) -> Iterator[Block]:
     """A table of the units of a state: what they keep, and at which steps they forget."""
     assert shown.overview is not None
     style = replace(shown.values.style, digits=None, significant=SIGNIFICANT)
     c = ProfileCells(replace(shown, values=Values(shown.trace, style)), shown.overview)
     words, width = shown.words, len(state.mean)
-    units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, None if shown.everything else MORE)
-    lost: dict[int, list[tuple[float, int, int]]] = {j: [] for j in units if j is not None and j < width}
-    for b in shown.rows:
-        keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*lost])
-        keeps = keeps[shown.chosen.window(shown.trace)]
-        for k, unit in np.argwhere(keeps < 0.5).tolist():
-            if shown.counts(t := shown.every_step[k], b):
-                lost[[*lost][unit]].append((float(keeps[k, unit]), b, t))
     rows: list[tuple[Text, ...]] = []
-    for j, every in lost.items():
-        few = sorted(nsmallest(FORGETS, every), key=itemgetter(1, 2))
-        texts = by_key((b, f"{words.nth(t)}{words.aside(c.share(share))}") for share, b, t in few)
-        if len(every) > len(few):
-            texts[few[-1][1]].append(words.word("profile.more", n=len(every) - len(few)))
-        lists = {b: words.word("list").join(there) for b, there in texts.items()}
-        if len(shown.rows) > 1:
-            lists = {b: words.word("prefix", what=shown.row(b)) + there for b, there in lists.items()}
-        at = words.word("semicolon").join(lists.values()) or words.word("over.none")
+    for j, least in few.items():
+        least = sorted(least, key=itemgetter(1, 2))
+        texts = by_key((b, f"{words.nth(t)}{words.aside(_below_half(c, share))}") for share, b, t in least)
+        lists = [words.word("list").join(there) for there in texts.values()]
+        if len(shown.every_row) > 1:
+            heads = [words.word("prefix", what=shown.row(b)) for b in texts]
+            lists = [head + there for head, there in zip(heads, lists, strict=True)]
+        more = [words.word("profile.more", n=lost[j] - len(least))] if lost[j] > len(least) else []
+        at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
         assert state.kept is not None
         half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
         name = shown.label(part.stage, state.name, j, width)
-        rows.append(((name,), (at,), half, c.number(float(state.largest[j])), largest_at))
+        rows.append(((name,), (at or words.word("over.none"),), half, c.number(float(state.largest[j])), largest_at))
     yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
+
+
+def _below_half(c: ProfileCells, share: float) -> str:
+    """A share of less than one half in percent, which is not rounded to one half."""
+    return c.share(share) if share < 0.495 else f"<{c.share(0.5)}"
 
 
 def closer(shown: View) -> Iterator[Block]:
@@ -172,7 +226,8 @@ def closer(shown: View) -> Iterator[Block]:
 
 def _commands(shown: View) -> Iterator[Command]:
     source, options, _ = shown.source
-    opened, lines = [source, *options], dict.fromkeys(n for stage in shown.stages for n in _lines(shown, stage))
+    each = ((*_gates(shown, stage), *_lines(shown, stage)) for stage in shown.stages)
+    opened, lines = [source, *options], dict.fromkeys(chain.from_iterable(each))
     part = shown.chosen
     place = [
         text
@@ -187,6 +242,11 @@ def _commands(shown: View) -> Iterator[Command]:
     table = ["--line", ",".join(lines), *place, "--shape", "wide", "-o", "states.csv"]
     yield "table", ["run", *opened, PIPE, "export", "-", *table] if options else ["export", source, *table], ""
     yield "states", ["plot", *opened, "--kind", "states", *place, "-o", "states.svg"], ""
+
+
+def _gates(shown: View, stage: Stage) -> list[str]:
+    """The recorded gates that keep a state, whose values are the shares that its units keep."""
+    return sorted(name for name in keeping(stage) if name in shown.trace.lines.get(stage.scope, {}))
 
 
 def _lines(shown: View, stage: Stage) -> list[str]:
