@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
@@ -93,6 +93,10 @@ class Comparisons(Finding, Sequence[Comparison]):
                 yield (*row, None, None, None)
             else:
                 yield (*row, output.values[1] - output.values[0], str(output.address), output.at_end)
+
+    def to_frame(self, shape: str | None = None) -> pd.DataFrame:
+        """The values of all as a table, with the name of the set as first column; see `Comparison.to_frame`."""
+        return replace(self, shape=shape or self.shape).frame()
 
     def frame(self) -> pd.DataFrame:
         """The values of all, one set below the other, with the name of the set as first column."""
