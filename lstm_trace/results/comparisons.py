@@ -14,7 +14,6 @@ from ..frames.differences import DifferenceTable
 from ..frames.frame import frame as table_frame
 from ..frames.table import TITLE
 from ..languages.strings import Words, words as strings
-from ..report.options import Options
 from ..trace.trace import Trace
 from ..verification.compare import Comparison
 from ..verification.measures import Verdict
@@ -121,7 +120,7 @@ class Comparisons(Finding, Sequence[Comparison]):
             if f"{line.scope}/{line.line}" == place
         }
         title = strings(language).word("diff.several.picture", line=place)
-        return several(Options(count_from=0).counted(self.found[0].sides[0]), place, sizes, title, language)
+        return several(self.found[0].sides[0], place, sizes, title, language)
 
 
 def _finite(value: float, words: Words) -> float | str:
