@@ -63,7 +63,8 @@ def assert_matches(
 
     Args:
         values: the output of the other program, or its values by line, `{"c_t": …, "1/reverse/h_t": …}`; all in the
-            layout of x: (T, width) for x (T, I), (B, T, width) with `batch_first`.
+            layout of x: (T, width) for x (T, I), (B, T, width) with `batch_first`. If one is in float32, all are
+            compared with the precision of float32, whatever that of the model.
         model: a prepared model, or anything that `lt.run` takes.
         x: the input.
         rtol: relative tolerance.
@@ -85,14 +86,18 @@ def assert_matches(
     last = forward_stages(trace.stages)[-1]
     lines: dict[str, dict[str, Array]] = {}
     named = values if isinstance(values, Mapping) else {f"{last.scope}/{last.cell.output}": values}
+    named = {name: np.asarray(as_array(array)) for name, array in named.items()}
+    single = any(array.dtype in (np.float16, np.float32) for array in named.values())
+    dtype = "float32" if single else trace.header.dtype  # another program's values are as exact as their own dtype
     for name, array in named.items():
         place = trace.locate(name, every=True)
-        ours = trace.at(place.layer, place.direction)[place.line]  # type: ignore[arg-type]
-        theirs, shape = np.asarray(as_array(array), trace.header.dtype), trace.outward(ours).shape
+        computed = trace.at(place.layer, place.direction)[place.line]  # type: ignore[arg-type]
+        theirs, shape = np.asarray(array, dtype), trace.outward(computed).shape
         if theirs.shape != shape:
             raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {theirs.shape}")
         lines.setdefault(place.scope, {})[place.line] = _inward(theirs, trace)
-    assert_same(trace, replace(trace, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps)
+    ours = replace(trace, header=replace(trace.header, dtype=dtype))
+    assert_same(ours, replace(ours, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps)
 
 
 def _inward(values: Array, trace: Trace) -> Array:

@@ -68,6 +68,26 @@ def test_the_first_value_that_differs_is_named(t: int, j: int) -> None:
             lt.testing.assert_matches({wrong: X}, lt.prepare(WEIGHTS), X, h0=H0, c0=C0)
 
 
+@pytest.mark.parametrize("name", ["h_t", "c_t"])
+def test_float32_values_are_as_exact_as_float32(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    module = torch.nn.LSTM(INPUTS, H)
+    for part, kind in (("ih", "W_x"), ("hh", "W_h"), ("ih", "b_")):
+        stored = getattr(module, f"{'bias' if kind == 'b_' else 'weight'}_{part}_l0")
+        stored.data = torch.tensor(np.concatenate([WEIGHTS[f"{kind}{gate}"] for gate in "ifco"])).float()
+    module.bias_hh_l0.data *= 0
+    x, state = torch.tensor(X).float(), tuple(torch.tensor(each)[None].float() for each in (H0, C0))
+    output, (_, c) = module(x, state)
+    theirs = output if name == "h_t" else {"h_t": np.array(loop(X)["h_t"]), "c_t": torch.stack([c[0]] * T)}
+    if name == "c_t":  # one array in float32 among several: the module returns c of the last step alone
+        theirs["c_t"][:-1] = torch.tensor(loop(X)["c_t"][:-1]).float()
+    lt.testing.assert_matches(theirs, WEIGHTS, X, h0=H0, c0=C0)
+    wrong = output.detach().clone()
+    wrong[2, 1] += 1e-4  # 0 .. 1 in float32 is exact to 6e-8
+    with pytest.raises(AssertionError, match=r"different: first at 0/forward/2/0/h_t\[1\]"):
+        lt.testing.assert_matches(wrong, WEIGHTS, X, h0=H0, c0=C0)
+
+
 def test_traces_are_the_same_or_it_says_where_not() -> None:
     a, b = (lt.run({**WEIGHTS, "b_f": bias}, X, h0=H0, c0=C0) for bias in (WEIGHTS["b_f"], WEIGHTS["b_f"] + [0.0, 0.5]))
     lt.testing.assert_same(a, lt.run(WEIGHTS, X, h0=H0, c0=C0, plan="lines"))

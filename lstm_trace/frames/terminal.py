@@ -25,7 +25,7 @@ from ..trace.labels import axis, step_label, step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
 from .frame import frame
-from .table import TraceTable
+from .table import STEP, TraceTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,14 +108,22 @@ class ValueTable(Result):
         return frame(TraceTable(self.trace, selection=self.selection))
 
     def facts(self) -> dict[str, Any]:
-        """Every line at every place, with its values from the unit `unit` on."""
-        trace, rows = self.trace, []
+        """Every line at every place, with its values from the unit `unit` on; step and units also as the problem counts
+        and names them.
+        """
+        trace, rows, there = self.trace, [], [_by_line(part) for part in parts(self.trace, self.selection)]
+        of_part, names = TraceTable(trace, selection=self.selection).unit_names, dict[tuple[Any, ...], list[str]]()
+        for part in there:
+            for entry, units in zip(part.lines, of_part(part), strict=False):  # no names if they are numbers from 0
+                names[part.layer or 0, part.direction or "", entry.line] = units
         labels = [step_labels(trace, b) for b in range(trace.batch)] if trace.header.step_labels else []
-        for place, line, units, values in _rows([_by_line(part) for part in parts(trace, self.selection)], None):
+        for place, line, units, values in _rows(there, None):
             layer, direction, t, b = place or (0, "", None, None)
             token = labels[b or 0][trace.index(t)] if labels and t is not None else None
-            here = {"layer": layer, "direction": direction, "t": t, "batch": b, "token": token, "line": line}
-            rows.append({**here, "unit": units.start, "values": to_list(values)})
+            step = None if t is None else t + trace.header.count_from
+            here = {"layer": layer, "direction": direction, "t": t, STEP: step, "batch": b, "token": token}
+            named = {"line": line, "unit": units.start, "unit_names": names.get((layer, direction, line))}
+            rows.append({**here, **named, "values": to_list(values)})
         return {"title": _title(trace, strings()), "rows": rows}
 
 
@@ -134,9 +142,11 @@ def table(
     asked = {line_name(name) for name in trace.header.ask}
     may_drop = selection is None or selection.names is None
     rows = list(_rows(there if room is None else _lines_that_fit(trace, there, asked, room, may_drop), room))
-    places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
+    places = [(PLACES[k], k, 0) for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
+    if (first := trace.header.count_from) and (steps := ("t", 2, 0)) in places:
+        places.insert(places.index(steps) + 1, (STEP, 2, first))
     labels = ["token"] if trace.header.step_labels else []
-    names = (*(PLACES[k] for k in places), *labels, "line")
+    names = (*(name for name, *_ in places), *labels, "line")
     left = [(*_left(trace, rows, at, places), _cut(row.line, _NAME)) for at, row in enumerate(rows)]
     head, cells = _by_unit(trace, rows, digits)
     if not head or _over(width, names, left, head, cells) > 0:
@@ -271,13 +281,17 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[TerminalRow], words: Wo
 # -- which columns -----------------------------------------------------------------------------------------------------
 
 
-def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[int]) -> list[str]:
-    """The place of a row, with the label of its step if steps have labels; empty if the row above has the same."""
+def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[tuple[str, int, int]]) -> list[str]:
+    """The place of a row, with the label of its step if steps have labels; empty if the row above has the same.
+
+    places: of each column its name, which of `PLACES` it has, and what is added to it.
+    """
     here, labels = rows[at].place, bool(trace.header.step_labels)
     if here is None or (at and here == rows[at - 1].place):
         return [""] * (len(places) + labels)
     token = "" if here[2] is None else step_label(trace, here[2], here[3], _TOKEN)
-    return ["" if here[k] is None else str(here[k]) for k in places] + [token] * labels
+    told = (here[k] if isinstance(here[k], str | None) else int(here[k]) + first for _, k, first in places)
+    return ["" if one is None else str(one) for one in told] + [token] * labels
 
 
 def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

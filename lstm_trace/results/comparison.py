@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     """What was changed, the verdict and its cause, the units that differ, the picture, the measures of each line, and a
     map by line and step.
     """
+    words = _counting(result, words)
     yield Heading(1, (Remark("diff.title.of" if result.names else "diff.title", {"names": result.names}).said(words),))
     if result.changes is not None and result.changes.differences:
         yield from changes.blocks(result, result.changes, words)
@@ -94,6 +96,11 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
         yield from _map(result, lines, words)
+
+
+def _counting(result: Comparison, words: Words) -> Words:
+    """The strings, with steps, units and sequences counted as in the problem of a; addresses count from 0."""
+    return replace(words, count_from=result.sides[0].header.count_from) if result.sides else words
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -164,7 +171,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     """The verdict; the first value that differs and its cause; what was changed, if `changed`; the output and the
     units; the other premises, and notes.
     """
-    first, premises, remarks = result.first, result.of_premises, result.remarks
+    words, first, premises, remarks = _counting(result, words), result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
         yield from _not_finite(result, words)
@@ -172,7 +179,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         a, b = first.first_values
         t, row = first.first.t, first.first.b
         label = "" if t is None else label_at(result.step_labels, t, row)
-        called = words.word("diff.step", t=t, label=label) if label else ""
+        called = words.word("diff.step", t=words.nth(t or 0), label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
         yield from _not_finite(result, words)
@@ -269,7 +276,7 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
 
 def _called(unit: UnitDifference, words: Words) -> str:
     name = f" ({visible(unit.name)})" if unit.name else ""
-    return words.word("diff.unit.name", unit=f"{unit.unit}{name}", scope=unit.scope)
+    return words.word("diff.unit.name", unit=f"{words.nth(unit.unit)}{name}", scope=unit.scope)
 
 
 def _since(result: Comparison, unit: UnitDifference, words: Words) -> str:
@@ -277,9 +284,9 @@ def _since(result: Comparison, unit: UnitDifference, words: Words) -> str:
 
 
 def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
-    label = label_at(result.step_labels, t, b)
-    row = words.aside(words.word("diff.sequence", b=b)) if result.rows > 1 else ""
-    return (f"t = {t} {words.word('quoted', text=label)}" if label else f"t = {t}") + row
+    label, step = label_at(result.step_labels, t, b), f"t = {words.nth(t)}"
+    row = words.aside(words.word("diff.sequence", b=words.nth(b or 0))) if result.rows > 1 else ""
+    return (f"{step} {words.word('quoted', text=label)}" if label else step) + row
 
 
 def _share(share: float, words: Words, digits: int = 2) -> str:
@@ -316,7 +323,7 @@ def _units(result: Comparison, words: Words) -> Table:
             cells = [size, _share(unit.share, words), at, _since(result, unit, words)]
             if unit.nonfinite is not None:
                 others = cells[1:3] if unit.most else ["", ""]
-                cells[:3] = [words.word("diff.unit.nonfinite", t=unit.nonfinite), *others]
+                cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]
             rows.append((_called(unit, words), unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
@@ -340,15 +347,15 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     heads = [
-        f"{begin + g[0]} {label_at(result.step_labels, begin + g[0], None)}".strip()
+        f"{words.nth(begin + g[0])} {label_at(result.step_labels, begin + g[0], None)}".strip()
         if len(g) == 1
-        else f"{begin + g[0]}–{begin + g[-1]}"
+        else words.span(range(begin + g[0], begin + g[-1] + 1))
         for g in groups
     ]
     rows: list[list[str | Code]] = []
     for d in lines:
         if any(d.by_step):
-            cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
+            cells = [str(words.nth(begin + int(np.argmax(d.by_step))))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
             rows.append([Code(f"{d.scope}/{d.line}"), *cells])
     if not rows:

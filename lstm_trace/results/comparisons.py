@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
@@ -14,7 +14,6 @@ from ..frames.differences import DifferenceTable
 from ..frames.frame import frame as table_frame
 from ..frames.table import TITLE
 from ..languages.strings import Words, words as strings
-from ..report.options import Options
 from ..trace.trace import Trace
 from ..verification.compare import Comparison
 from ..verification.measures import Verdict
@@ -94,6 +93,10 @@ class Comparisons(Finding, Sequence[Comparison]):
             else:
                 yield (*row, output.values[1] - output.values[0], str(output.address), output.at_end)
 
+    def to_frame(self, shape: str | None = None) -> pd.DataFrame:
+        """The values of all as a table, with the name of the set as first column; see `Comparison.to_frame`."""
+        return replace(self, shape=shape or self.shape).frame()
+
     def frame(self) -> pd.DataFrame:
         """The values of all, one set below the other, with the name of the set as first column."""
         import pandas as pd
@@ -117,7 +120,7 @@ class Comparisons(Finding, Sequence[Comparison]):
             if f"{line.scope}/{line.line}" == place
         }
         title = strings(language).word("diff.several.picture", line=place)
-        return several(Options(count_from=0).counted(self.found[0].sides[0]), place, sizes, title, language)
+        return several(self.found[0].sides[0], place, sizes, title, language)
 
 
 def _finite(value: float, words: Words) -> float | str:

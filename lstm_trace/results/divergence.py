@@ -40,10 +40,8 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     @cache
     def drawing(language: str) -> Figure:
         from ..plot.kinds.maps import diff  # only if a picture is requested
-        from ..report.options import Options
 
-        first = Options(count_from=0).counted(a)  # as the sentences and the tables beside it
-        return diff(first, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
+        return diff(a, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
 
     every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
     end = output(a, b)

@@ -79,8 +79,10 @@ class NotFinite(NamedTuple):
             format=self.format,
         )
         counted = words.count("notfinite.count", self.bad, of=words.number(self.of))
-        if self.output is not None:
-            counted += words.word("notfinite.stays" if self.output == "finite" else "notfinite.output", t=self.output)
+        if self.output == "finite":
+            counted += words.word("notfinite.stays")
+        elif self.output is not None:
+            counted += words.word("notfinite.output", t=words.nth(int(self.output)))
         address = f"{mark}{self.address}{mark}"
         return words.word("notfinite", address=address, value=f"{self.value:g}", why=why, counted=counted)
 

@@ -67,8 +67,9 @@ def undecided(a: Trace, b: Trace) -> Remark | None:
 
 
 def _step(a: Trace, t: int, row: int) -> Remark:
-    """A step of a row."""
-    return Remark("diff.at.row" if a.batch > 1 else "diff.at", {"t": a.first + t, "row": row})
+    """A step of a row, counted as in a."""
+    begin = a.header.count_from
+    return Remark("diff.at.row" if a.batch > 1 else "diff.at", {"t": begin + a.first + t, "row": begin + row})
 
 
 def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[Remark, ...]:
@@ -162,8 +163,9 @@ def _reads(cell: Cell, name: str) -> tuple[str, ...]:
 
 
 def _spans(a: Trace, b: Trace) -> Remark:
-    ends = {f"{end}_{side}": t.span[at] for side, t in (("a", a), ("b", b)) for end, at in (("first", 0), ("last", -1))}
-    return Remark("diff.spans", ends)
+    begin, ends = a.header.count_from, (("first", 0), ("last", -1))
+    sides = (("a", a.span), ("b", b.span))
+    return Remark("diff.spans", {f"{end}_{side}": begin + of[at] for side, of in sides for end, at in ends})
 
 
 def notes(a: Trace, b: Trace) -> Iterator[Remark]:

@@ -118,6 +118,8 @@ def test_differences(tmp_path: Path) -> None:
     both = tmp_path / "a.json", tmp_path / "b.json"
     valid("finding", "diff", *both, tmp_path / "a.json")
     assert valid("finding", "diff", *both, "--attribute", "5/0/h_t[1]")["more"]
+    assert "of several, and with --attribute: finding" in schema("diff")["description"]  # where a reader looks
+    assert "diff of several, diff --attribute" in schema("finding")["description"]
 
 
 def test_layouts(tmp_path: Path) -> None:

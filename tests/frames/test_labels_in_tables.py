@@ -16,6 +16,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
+from lstm_trace.frames.terminal import ValueTable, table
+from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
 RNG = np.random.default_rng(28)
@@ -104,6 +106,18 @@ def test_steps_and_units_are_those_of_the_report(case: str, count_from: int, tok
         assert ("unit_name" in rows[0]) == bool(trace.header.names or count_from)
         assert [(row.get("step", row["t"]), row.get("unit_name", row["unit"])) for row in rows] == expected
         assert all(int(row["t"]) == int(row.get("step", row["t"])) - count_from for row in rows)
+    shown = ValueTable(trace, Selection()).facts()["rows"]
+    numbered = [row["unit_names"] or [str(j) for j in range(len(row["values"]))] for row in shown]
+    steps = [str(row["step"]) for row in shown]
+    assert [pair for step, units in zip(steps, numbered, strict=True) for pair in product([step], units)] == expected
+    drawn = table(trace, height=None)
+    assert ("step" in drawn.head) == bool(count_from)
+    if count_from:
+        at = drawn.head.index("t")
+        assert drawn.head[at + 1] == "step"
+        assert [int(row[at + 1]) for row in drawn.rows if row[at]] == [
+            int(row[at]) + 1 for row in drawn.rows if row[at]
+        ]
 
 
 def named() -> Trace:

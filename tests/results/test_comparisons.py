@@ -114,6 +114,10 @@ def test_the_rows_are_the_values_of_all_sets(found: Comparisons, tmp_path: Path)
     wide = replace(found, shape="wide").to_frame()
     assert list(wide.columns[:6]) == ["set", "layer", "direction", "t", "batch", "z_i[0]"]
     assert len(wide) == 6 + 6 + 6 + 4
+    pd.testing.assert_frame_equal(found.to_frame("wide"), wide)
+    pd.testing.assert_frame_equal(found.to_frame(shape="wide"), wide)
+    with pytest.raises(OptionError, match="there is no shape 'wild'; did you mean 'wide'"):
+        found.to_frame("wild")
 
 
 def test_the_picture_has_the_largest_difference_of_the_output_at_each_step(found: Comparisons) -> None:

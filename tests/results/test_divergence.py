@@ -50,10 +50,11 @@ def planted(model: dict[str, Any], key: str = "0/forward/W_xc", by: float = 2.0)
     return changed
 
 
-def test_the_unit_that_was_changed_is_found_by_name() -> None:
-    names = {"h": [f"u{j}" for j in range(H)]}
+@pytest.mark.parametrize("start", [0, 1])
+def test_the_unit_that_was_changed_is_found_by_name(start: int) -> None:
+    names, counted = {"h": [f"u{j}" for j in range(H)]}, {"count_from": start} if start else {}
     a, b = (
-        lt.run({"weights": {k: v.tolist() for k, v in w.items()}, "x": X[:, 0].tolist(), "names": names})
+        lt.run({"weights": {k: v.tolist() for k, v in w.items()}, "x": X[:, 0].tolist(), "names": names} | counted)
         for w in (weights(), planted(weights()))
     )
     labels = (tuple(f"w{t}" for t in range(T)),)
@@ -65,12 +66,18 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     assert all(unit.since is None or unit.since > FROM for unit in found.units[1:])
     assert found.output is not None
     text = found.report()
-    (row,) = (line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| unit 4 "))
+    (row,) = (line.split("|")[1:-1] for line in text.splitlines() if line.startswith(f"| unit {4 + start} "))
     change = f"{first.other - first.value:+.3g}"
-    place = f"t = {first.t} ‘w{first.t}’"
+    place = f"t = {first.t + start} ‘w{first.t}’"
     cells = [cell.strip() for cell in row]
-    assert cells[:3] == ["unit 4 (u4) of 0/forward", first.line, change]
-    assert cells[4:] == [place, "t = 7 ‘w7’"]
+    assert cells[:3] == [f"unit {4 + start} (u4) of 0/forward", first.line, change]
+    assert cells[4:] == [place, f"t = {7 + start} ‘w7’"]
+    assert f"first at 0/forward/7/0/W_xc @ x_t[4] (in computing order; step {7 + start} is ‘w7’)" in text
+    assert f"step {7 + start} is ‘w7’" in json.loads(found.as_json())["sentences"][0]
+    (head,) = (line for line in text.splitlines() if f" {13 + start} w13 " in line)
+    assert [cell.split()[0] for cell in head.split("|")[2:-1]] == [str(t + start) for t in range(T)]
+    assert found.units[0].t == first.t
+    assert f"unit {4 + start} (u4), step {7 + start} (‘w7’)" in found.plot().caption
 
 
 def by_loops(a: lt.Trace, b: lt.Trace, inside: Any) -> dict[tuple[str, int], tuple[Any, ...]]:

@@ -139,7 +139,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a problem or trace file, or of what a command writes with --format json.
 
-    `finding` is that of every command that has no schema of its own: explain, corpus, doctor, example.
+    `finding` is that of every command that has no schema of its own: explain, corpus, doctor, example;
+    and of diff with several B or with --attribute.
     """
     import json
     from importlib.resources import files
