@@ -108,6 +108,7 @@ UNCHECKED = {
     "slice": "called for every line",
     "slice | range | int | None": "a position, which `positions` describes",
     "int | Style | None": "`Style` has its message",
+    "Iterable[Trace]": "`concat` has its message",
     "Literal['stop', 'warn']": "`watch` has its message",
     "Literal[0, 1] | None": "a report's options have its message",
     "Mapping[str, int] | None": "a mapping",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from ..base.remark import Remark
+from ..base.writing import Target
 from ..frames.differences import DifferenceTable
 from ..languages.strings import words
 from ..verification.compare import Comparison
@@ -28,7 +28,7 @@ class DifferenceJob(ExportJob, DifferenceTable):
     changed: tuple[Changed, ...] = ()
 
 
-def write(found: Comparison, path: str | Path, format: str) -> None:
+def write(found: Comparison, path: Target, format: str) -> None:
     """Write the table of a comparison; nothing appears under `path` unless it is complete.
 
     Raises OptionError if the extra that the format needs is not installed, TooLargeError if a workbook cannot hold it,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ..base.writing import written
+from ..base.writing import Target, written
 from ..frames.frame import arrow
 from .writers import ExportJob
 
 
-def write(job: ExportJob, path: str | Path) -> None:
+def write(job: ExportJob, path: Target) -> None:
     """Write the table, a row group for each piece; nothing appears under `path` unless it is complete.
 
     Numbers rarely repeat, so a dictionary of them would only enlarge the file; their bytes are split into streams by

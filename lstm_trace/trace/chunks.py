@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ def last_states(trace: Trace) -> dict[str, list[Array]]:
 
 
 @checked
-def concat(traces: Sequence[Trace]) -> Trace:
+def concat(traces: Iterable[Trace]) -> Trace:
     """Join chunks of one sequence, or of one batch of sequences, into the trace of the whole.
 
     Each chunk continues the one before: it was run with `state_from`, or both are windows of one trace (`trace.at`).
@@ -50,6 +50,7 @@ def concat(traces: Sequence[Trace]) -> Trace:
             not start from the states with which its neighbour ends, exactly: the first such place is named.
         MissingError: if a carried line was not recorded.
     """
+    traces = traces if isinstance(traces, Trace) else tuple(traces)
     if isinstance(traces, Trace) or not traces or not all(isinstance(part, Trace) for part in traces):
         raise OptionError("concat joins the traces of a list, at least one: lt.concat([a, b])")
     first, last = traces[0], traces[-1]

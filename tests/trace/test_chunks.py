@@ -148,6 +148,11 @@ def test_windows_of_a_trace_join_to_that_trace(whole: Any) -> None:
     assert lt.verify(part).verdict == "verified"
 
 
+def test_chunks_may_come_one_after_the_other() -> None:
+    trace = stacked()
+    assert lt.concat(trace.at(steps=slice(a, b)) for a, b in ((0, 1), (1, 4))).equals(lt.concat([trace]))
+
+
 def test_labels_of_chunks_are_joined() -> None:
     first, second = chunks()
     joined = lt.concat([lt.with_tokens(first, list("abcde")), second])

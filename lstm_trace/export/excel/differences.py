@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array, by_key
+from ...base.writing import Target
 from ...errors import TooLargeError
 from ...trace.labels import axis, labels
 from ...trace.rows import Selection
@@ -48,7 +48,7 @@ class _Line(NamedTuple):
         return float(np.nanmax(np.abs(self.apart), initial=0.0))
 
 
-def write(job: DifferenceJob, path: str | Path) -> None:
+def write(job: DifferenceJob, path: Target) -> None:
     """Write the workbook; nothing appears under `path` unless it is complete.
 
     Raises OptionError if XlsxWriter is missing, TooLargeError if it does not fit, FileError if the disk is full.

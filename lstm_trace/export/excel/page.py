@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from tempfile import gettempdir
 from typing import IO, Any
 
 from ...base.arrays import by_key
 from ...base.extras import missing
-from ...base.writing import destination, folder, written
+from ...base.writing import Target, destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
@@ -43,10 +44,11 @@ class _Target:
 
 
 @contextmanager
-def workbook(path: str | Path) -> Iterator[Any]:
+def workbook(path: Target) -> Iterator[Any]:
     """An XlsxWriter workbook whose rows go to disk at once; it appears under `path` when all of it is written.
 
-    The rows wait in files next to `path`, where there must be room for the workbook anyway, and are removed at the end.
+    The rows wait in files next to `path`, where there must be room for the workbook anyway, and are removed at the end;
+    those of an open stream where temporary files are.
     Raises OptionError if XlsxWriter is missing, FileError if `path` cannot be written, TooLargeError.
     """
     try:
@@ -55,7 +57,8 @@ def workbook(path: str | Path) -> Iterator[Any]:
     except ImportError:
         raise OptionError(missing(".xlsx", "XlsxWriter", "write .csv")) from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with written(path, "wb") as file, folder(destination(path), ".rows") as rows:
+    beside = destination(path) if isinstance(path, str | Path) else Path(gettempdir(), "stream")
+    with written(path, "wb") as file, folder(beside, ".rows") as rows:
         target = _Target(file)
         made = xlsxwriter.Workbook(target, {**options, "tmpdir": rows})
         try:

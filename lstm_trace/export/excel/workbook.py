@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from pathlib import Path
 
+from ...base.writing import Target
 from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
@@ -26,7 +26,7 @@ from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, TOTALS, Book, St
 _NOTES = TEXTS["notes"]
 
 
-def write(job: ExportJob, path: str | Path) -> None:
+def write(job: ExportJob, path: Target) -> None:
     """Write the workbook; nothing appears under `path` unless it is complete.
 
     Raises OptionError if XlsxWriter is missing or an option is only for tables, TooLargeError if it does not fit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,15 @@ def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, 
     size = np.abs(b.lines["1/forward"]["h_t"] - a.lines["1/forward"]["h_t"])
     size[3, 1] = 0.0
     assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0)
+
+
+def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    lt.diff(*traces).save(stream, format="xlsx")
+    book, of_file = openpyxl.load_workbook(stream), opened(tmp_path, *traces, stored=False)
+    assert book.sheetnames == of_file.sheetnames
+    rows = [[*sheet.iter_rows(values_only=True)] for sheet in (book["Difference"], of_file["Difference"])]
+    assert rows[0] == rows[1]
 
 
 def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
