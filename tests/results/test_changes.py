@@ -135,6 +135,8 @@ def test_the_page_begins_with_what_was_changed() -> None:
     assert [row[-3] for row in rows] == [f"{share:+.3g}" for share in shares]
     assert float(rows[0][-2]) + float(rows[1][-2]) == pytest.approx(100, abs=0.5)
     assert "input or weight" not in text, "they are in the table"
+    assert re.search(r"changed +a +b +contribution +of the change", text), "a share is a fraction (--attribute)"
+    assert "2 differences and their exact contributions to the largest change" in " ".join(text.split())
     assert "most of all" not in text
     said = list(sentences(found, words()))
     assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
