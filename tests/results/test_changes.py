@@ -220,6 +220,19 @@ def test_parts_above_all_of_it_have_a_decimal() -> None:
         assert sum(map(float, parts)) == pytest.approx(100, abs=0.051 * len(parts)), parts
 
 
+def test_the_picture_has_the_line_that_the_page_is_about() -> None:
+    """c of every unit moves furthest, and what is split is a value of h."""
+    values = drawn(3)
+    other = values | {"c0": values["c0"] + 3.0}
+    found = lt.diff(run(values), run(other))
+    assert {unit.line for unit in found.units} == {"c_t"}
+    picture = found.picture("en")
+    assert picture is not None
+    assert [*dict.fromkeys(name.split("[")[0] for name in picture.data.columns)][-2:] == ["c_t", "h_t"]
+    gap = np.abs(by_hand(other) - by_hand(values))
+    assert picture.data[[f"h_t[{j}]" for j in range(H)]].to_numpy() == pytest.approx(gap, abs=1e-14)
+
+
 def test_a_token_is_one_change() -> None:
     """x is a row of an embedding: its entries are changed together, and the step has a label on each side."""
     draw = np.random.default_rng(5)
