@@ -51,7 +51,9 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
     share of the largest change of the output if that can be split. lines: how far their lines differ.
     """
-    shared = _split(a, b, output)
+    alike = {f"{line.scope}/{line.line}" for line in lines if not line.differing}
+    same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
+    shared = None if same else _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
     every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
     outside = padding(a, b)
