@@ -31,7 +31,7 @@ from ..trace.held import entries as holds
 from ..trace.holding import said_of
 from ..trace.labels import step_label
 from ..trace.trace import Trace
-from ..verification.alignment import in_both, pairs, unlike_equations
+from ..verification.alignment import in_both, padding, pairs, unlike_equations
 from ..verification.compare import Comparison
 from ..verification.measures import ChangeKind, LineDifference, Modification, Modifications, OutputDifference
 from ..verification.rederive import Rederivation, coarse, differing, values_of
@@ -51,12 +51,17 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
     share of the largest change of the output if that can be split. lines: how far their lines differ.
     """
-    shared = _split(a, b, output)
+    alike = {f"{line.scope}/{line.line}" for line in lines if not line.differing}
+    same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
+    shared = None if same else _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
     every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
+    outside = padding(a, b)
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
             off = differing(one, two, coarse(a, b))
+            if outside is not None and kind in ("input", "given"):  # neither of the two reads them
+                off &= ~outside
             counts[place] = int(off.sum())
             every += _entries(a, b, kind, place, (one, two), off, found) if counts[place] else ()
     every.sort(key=lambda one: (-one[0], one[1].place))
@@ -126,8 +131,8 @@ def _entries(
         return Modification(kind, where, one, two, int(entries), None if found is None else float(share), place)
 
     if kind == "valid":
-        texts = [str(int(values[off][0])) if off.sum() == 1 else None for values in pair]
-        yield abs(total([part])), change(place, texts, off.sum(), part.sum())
+        sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
+        yield abs(total([part])), change(place, sides, off.sum(), part.sum())
         return
     shares = np.zeros(off.shape)
     if kind == "parameter":
@@ -149,7 +154,7 @@ def _entries(
             t, row = (None, None, *index[:lead])[-2:]
             t = None if t is None else b.first + t
             where = address(b, (scope, "x_t" if kind == "input" else name, t, row, index[lead:])).removesuffix("[]")
-            sides: list[Any] = [float(array[index]) for array in pair] if index[lead:] else []
+            sides = [float(array[index]) for array in pair] if index[lead:] else []
             sides = sides or [step_label(trace, t or 0, row) or None for trace in (a, b)]
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
@@ -213,7 +218,7 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
-        head += ["share", "of_change"]
+        head += ["contribution", "of_change"]
     else:
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
@@ -276,14 +281,17 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
 
     rows = []
     for one in found.most:
-        name, values = one.place.removeprefix(scope), _numbers(one.a, one.b)
-        a, b = values or ("" if side is None else _side(side, words) for side in (one.a, one.b))
+        name = one.place.removeprefix(scope)
+        if isinstance(one.a, float) and isinstance(one.b, float):
+            a, b = numbers(one.a, one.b)
+            if one.b == -one.a != 0:
+                b = words.word("diff.changed.sign", value=b)
+        else:
+            a, b = ("" if side is None else _side(side, words) for side in (one.a, one.b))
         if one.kind == "line":
             name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
-        if values and one.b == -one.a != 0:  # type: ignore[operator]
-            b = words.word("diff.changed.sign", value=b)
         rows.append(row(name, a, b, one.share))
     largest = max((abs(one.share or 0.0) for one in found.most), default=0.0)
     if found.rest is not None and abs(found.rest) > 5e-4 * largest:
@@ -301,10 +309,9 @@ def _scope(result: Comparison) -> str:
     return f"{scopes.pop()}/" if len(scopes) == 1 else ""
 
 
-def _numbers(a: Any, b: Any) -> tuple[str, str] | None:
+def numbers(a: float, b: float) -> tuple[str, str]:
     """Two numbers as they were written, or in six digits if these are many and six distinguish the two."""
-    if not isinstance(a, float) or not isinstance(b, float):
-        return None
+    a, b = a + 0.0, b + 0.0  # -0 is 0
     short, whole = (f"{a:.6g}", f"{b:.6g}"), (shortest(a), shortest(b))
     if short[0] == short[1]:
         return whole

@@ -176,12 +176,12 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         yield _agreement(result, words)
         yield from _not_finite(result, words)
     else:
-        a, b = first.first_values
+        (a, b), (one, two) = first.first_values, changes.numbers(*first.first_values)
         t, row = first.first.t, first.first.b
         label = "" if t is None else label_at(result.step_labels, t, row)
         called = words.word("diff.step", t=words.nth(t or 0), label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
-        yield words.word("diff.different", address=first.first, called=called, a=shortest(a), b=shortest(b))
+        yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
         yield from _not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         if result.changes is not None and result.changes.differences:

@@ -36,20 +36,20 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         return found
     a, b = side_by_side(a, b)
     apart = tuple(units(a, b))
+    every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
+    end = output(a, b)
 
     @cache
     def drawing(language: str) -> Figure:
         from ..plot.kinds.maps import diff  # only if a picture is requested
 
-        return diff(a, b, lines=list(dict.fromkeys(unit.line for unit in apart)), language=language)
+        lines = dict.fromkeys(unit.line for unit in apart)
+        if end is not None and end.most and any(unit.scope == end.address.scope for unit in apart):
+            lines |= {end.address.line: None}  # of which the page speaks first
+        return diff(a, b, lines=list(lines), language=language)
 
-    every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
-    end = output(a, b)
-    made: dict[str, Any] = {
-        "changes": find(a, b, end, found.lines),
-        "output": end,
-        "drawing": drawing if apart else None,
-    }
+    changes = find(a, b, end, found.lines)
+    made: dict[str, Any] = {"changes": changes, "output": end, "drawing": drawing if apart else None}
     return replace(found, units=apart, every_unit=every, **made)
 
 

@@ -135,6 +135,8 @@ def test_the_page_begins_with_what_was_changed() -> None:
     assert [row[-3] for row in rows] == [f"{share:+.3g}" for share in shares]
     assert float(rows[0][-2]) + float(rows[1][-2]) == pytest.approx(100, abs=0.5)
     assert "input or weight" not in text, "they are in the table"
+    assert re.search(r"changed +a +b +contribution +of the change", text), "a share is a fraction (--attribute)"
+    assert "2 differences and their exact contributions to the largest change" in " ".join(text.split())
     assert "most of all" not in text
     said = list(sentences(found, words()))
     assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
@@ -216,6 +218,19 @@ def test_parts_above_all_of_it_have_a_decimal() -> None:
         text = lt.diff(run(values), run(other)).report("text")
         parts = [row.split()[-2] for row in text.split("\n- ")[0].splitlines() if row.endswith("%")]
         assert sum(map(float, parts)) == pytest.approx(100, abs=0.051 * len(parts)), parts
+
+
+def test_the_picture_has_the_line_that_the_page_is_about() -> None:
+    """c of every unit moves furthest, and what is split is a value of h."""
+    values = drawn(3)
+    other = values | {"c0": values["c0"] + 3.0}
+    found = lt.diff(run(values), run(other))
+    assert {unit.line for unit in found.units} == {"c_t"}
+    picture = found.picture("en")
+    assert picture is not None
+    assert [*dict.fromkeys(name.split("[")[0] for name in picture.data.columns)][-2:] == ["c_t", "h_t"]
+    gap = np.abs(by_hand(other) - by_hand(values))
+    assert picture.data[[f"h_t[{j}]" for j in range(H)]].to_numpy() == pytest.approx(gap, abs=1e-14)
 
 
 def test_a_token_is_one_change() -> None:
@@ -433,8 +448,37 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
     found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
     (one,) = changes(found).most
-    assert (one.kind, one.place, one.a, one.b, one.share) == ("valid", "lengths", "20", "12", None)
+    assert (one.kind, one.place, one.a, one.b, one.share) == ("valid", "lengths", 20.0, 12.0, None)
     assert "the same at every valid step" in found.report("text")
+
+
+def test_what_is_padding_in_both_is_never_read() -> None:
+    """x at such a step is no difference; in the sequence that is longer, it is."""
+    values = drawn(1)
+    weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
+    other = x.copy()
+    other[15, :, 0] += 0.25
+    a, b = (lt.run(weights, each, lengths=[T, 12]) for each in (x, other))
+    (one,) = changes(lt.diff(a, b)).most
+    assert (one.place, changes(lt.diff(a, b)).differences) == ("15/0/x_t[0]", 1)
+    read = lt.run(weights, other, lengths=[T, 17])
+    places = {change.place for change in changes(lt.diff(a, read)).most}
+    assert places == {"lengths", "15/0/x_t[0]", "15/1/x_t[0]"}
+    other[15, 0, 0] -= 0.25
+    assert lt.diff(a, lt.run(weights, other, lengths=[T, 12])).verdict == "same"
+
+
+def test_numbers_have_the_digits_that_distinguish_them() -> None:
+    """-0.1 - 0.2 has 17 digits, and six are enough; a weight of -0 is 0."""
+    a, b = (
+        lt.run({"W_x": [[w]], "b": [-0.2]}, [[1.0]], cell={"equations": "h_t = W_x @ x_t + b"}) for w in (-0.0, -0.1)
+    )
+    text = lt.diff(a, b).report("text")
+    assert float(b["h_t"].item()) == -0.1 - 0.2 != -0.3
+    assert re.search(r"W_x\[0,0\] +0 +-0\.1 ", text)
+    assert "W_x @ x_t[0] (in computing order): a has 0, b has -0.1" in " ".join(text.split())
+    h = [replace(trace, lines={"0/forward": {"h_t": trace["h_t"]}}) for trace in (a, b)]
+    assert "a has -0.2, b has -0.3" in " ".join(lt.diff(*h).report("text").split())
 
 
 def test_lengths_that_the_output_depends_on() -> None:
@@ -445,7 +489,7 @@ def test_lengths_that_the_output_depends_on() -> None:
     found = lt.diff(*(lt.run(weights, x, lengths=[6, n], options={"direction": "reverse"}) for n in (6, 4)))
     adds_up(found)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b) == ("lengths", "6", "4")
+    assert (one.place, one.a, one.b) == ("lengths", 6.0, 4.0)
     assert found.output is not None
     assert one.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
 

@@ -132,8 +132,9 @@ def test_what_a_port_is_told(tmp_path: Path, value: float, code: int) -> None:
     done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "port.csv")])
     assert done.exit_code == code, done.output
     if code:
-        assert "different: first at 1/joined/0/0/y_t[0] (in computing order; a step of padding in both): a has 0.0" in (
-            done.stdout
+        assert (
+            "different: first at 1/joined/0/0/y_t[0] (in computing order; a step of padding in both): a has 0, b"
+            in (done.stdout)
         )
 
 

@@ -219,7 +219,10 @@ def diff(
     scale = from_zero(np.concatenate([one.values[:, found.valid].ravel() for one in maps]))
     maps = [one._replace(scale=scale) for one in maps]
     size = room(max(len(one.units) for one in maps), len(found.steps), len(maps))
-    return _figure("diff", found, maps, size, found.titled("plot.diff"), _diff_notes(found, against, maps))
+    named = list(dict.fromkeys(filter(None, (trace.header.title, against.header.title))))
+    what = found.words.word("plot.diff")
+    title = found.words.comma_list(*named) + found.words.aside(what) if named else what
+    return _figure("diff", found, maps, size, title, _diff_notes(found, against, maps))
 
 
 def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:

@@ -55,7 +55,8 @@ def test_the_first_step_is_marked_and_told() -> None:
     trace = lstm(9, 3)
     figure = trace.plot.diff(changed(trace, 4, 0.125))
     assert (
-        "Marks are at the first difference of each line; the first of all is in f_t, unit 1, step 4." in figure.caption
+        "Marks are at the first difference of each line; the first of these is in f_t, unit 1, step 4."
+        in figure.caption
     )
     svg = figure.svg()
     marks = re.findall(r'<path class="first" d="M([\d.]+) ', svg)
@@ -68,6 +69,14 @@ def test_the_first_step_is_marked_and_told() -> None:
     assert figure.data["f_t[1]"].tolist() == pytest.approx([0, 0, 0, 0, 0.125, 0, 0, 0, 0])
 
 
+def test_the_title_names_both() -> None:
+    trace = lstm(4, 3)
+    a, b = (replace(trace, header=replace(trace.header, title=title)) for title in ("a8", "b8"))
+    other = replace(changed(trace, 2, 0.125), header=b.header)
+    assert a.plot.diff(other).title == "a8, b8 (Size of the differences)"
+    assert a.plot.diff(replace(other, header=a.header)).title == "a8 (Size of the differences)"
+
+
 def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -> None:
     a = stacked(steps=6, lengths=[6, 4])
     b = stacked(steps=6, lengths=[6, 4])
@@ -75,7 +84,7 @@ def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -
         b.lines["1/reverse"]["c_t"][t, 1, 2] += 1.0
     b.lines["1/reverse"]["c_t"][5, 1, 2] += 1.0  # padding
     figure = a.plot.diff(b, batch=1, layer=1, direction="reverse")
-    assert "the first of all is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
+    assert "the first of these is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
     assert "Grey: padding." in figure.caption
     assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
 
@@ -176,7 +185,7 @@ def test_of_both_directions_the_first_of_all_is_the_earliest_of_the_first_stage(
         b.lines[scope][line][t, 0, 1] += 0.5
     figure = a.plot.diff(b, layer=1)
     assert len(re.findall('class="first"', figure.svg())) == 3
-    assert "the first of all is in c_t, layer 1, forward, unit 1, step 2." in figure.caption
+    assert "the first of these is in c_t, layer 1, forward, unit 1, step 2." in figure.caption
 
 
 def test_the_largest_difference_is_none_of_what_is_held() -> None:
