@@ -310,9 +310,9 @@ def _unfolding(shown: View) -> str:
     """Which steps of a long run can be unfolded, if not all of them are on the page."""
     if not shown.tabled or "steps" not in shown.cut:
         return ""
-    words, spans = shown.words, [shown.words.span(range(run[0], run[-1] + 1)) for run in runs(shown.steps)]
-    steps, n, every = words.word("list").join(spans), len(shown.steps), len(shown.every_step)
-    return f"<p>{escape(words.word('step.some', steps=steps, n=words.number(n), all=words.number(every)))}</p>"
+    words, steps = shown.words, ", ".join(map(shown.words.span, runs(shown.steps)))
+    numbers = {"n": words.number(len(shown.steps)), "all": words.number(len(shown.every_step))}
+    return f"<p>{escape(words.word('step.some', steps=steps, **numbers))}</p>"
 
 
 def _maps(found: ReportPage) -> str:
