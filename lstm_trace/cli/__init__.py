@@ -112,12 +112,11 @@ def _no_option(error: click.NoSuchOption) -> str:
     """The message for an unknown option; for one of a run, how to give it to a run whose trace the command reads."""
     from .model_options import INPUTS, STORED
 
-    name = error.ctx.command.name if error.ctx is not None else None
-    of_run = error.option_name.removeprefix("--").replace("-", "_") in (*INPUTS, *STORED)
-    if not of_run or name not in ("export", "show", "verify"):
+    name, option = error.ctx.command.name if error.ctx is not None else None, error.option_name
+    if name not in ("export", "show", "verify") or option[2:].replace("-", "_") not in (*INPUTS, *STORED):
         return error.format_message()
-    run = f"lstm-trace run SOURCE {error.option_name} … | lstm-trace {name} -"
-    return f"{error.option_name} is an option of a run, and {name} reads its trace: {run}"
+    run = f"lstm-trace run SOURCE {option} … | lstm-trace {name} -"
+    return f"{option} is an option of a run, and {name} reads its trace: {run}"
 
 
 def _unexpected(error: Exception) -> str:

@@ -284,7 +284,7 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     body = found.text(before) + (f"{_links(found, full)}{_unfolding(shown)}" if part.section == "solution" else "")
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
-        at += f' id="{_ident(found, place)}"' if place in full else ""
+        at += f' id="t{found.printer.mark}{full.index(place)}"' if place in full else ""
         is_open = place == found.start if first else n == 0
         body += _folded(found, chunk, is_open, at, still(found, place) if few and first else "")
     if not few:
@@ -294,16 +294,11 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
 
 
-def _ident(found: ReportPage, place: Place) -> str:
-    """The id of a step."""
-    return f"t{found.printer.mark}{found.shown.eventful.places.index(place)}" if found.shown.eventful else ""
-
-
 def _links(found: ReportPage, places: Sequence[Place]) -> str:
     """Links to steps, each of which a script shows instead of the one that is shown."""
-    names = ((_ident(found, place), found.where(place)) for place in places)
-    links = " · ".join(f'<a href="#{ident}">{escape(where[:1].upper() + where[1:])}</a>' for ident, where in names)
-    return f'<p class="jumps">{links}</p>' if len(places) > 1 else ""
+    names = (f"{where[:1].upper()}{where[1:]}" for where in map(found.where, places))
+    links = (f'<a href="#t{found.printer.mark}{n}">{escape(name)}</a>' for n, name in enumerate(names))
+    return f'<p class="jumps">{" · ".join(links)}</p>' if len(places) > 1 else ""
 
 
 def _unfolding(shown: View) -> str:
