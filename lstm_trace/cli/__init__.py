@@ -78,6 +78,8 @@ class _Commands(Verbs):
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         try:
             code = super().main(*args, **kwargs)
+        except click.NoSuchOption as error:
+            fail(_no_option(error))
         except click.ClickException as error:
             fail(error.format_message())
         except LstmTraceError as error:
@@ -104,6 +106,17 @@ def _reader_may_go(ctx: click.Context | None = None) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise _ReaderGoneError(ctx.meta.get(VERDICT, 0) if ctx else 0) from None
+
+
+def _no_option(error: click.NoSuchOption) -> str:
+    """The message for an unknown option; for one of a run, how to give it to a run whose trace the command reads."""
+    from .model_options import INPUTS, STORED
+
+    name, option = error.ctx.command.name if error.ctx is not None else None, error.option_name
+    if name not in ("export", "show", "verify") or option[2:].replace("-", "_") not in (*INPUTS, *STORED):
+        return error.format_message()
+    run = f"lstm-trace run SOURCE {option} … | lstm-trace {name} -"
+    return f"{option} is an option of a run, and {name} reads its trace: {run}"
 
 
 def _unexpected(error: Exception) -> str:

@@ -117,7 +117,10 @@ def layout_options_of_two(command: Command) -> Command:
 
 
 #: Last paragraph of the help of a command that accepts a model as its source.
-MODELS = "SOURCE may also be a model; its options (--input, --hold, --layout, …) are listed by lstm-trace run --help."
+MODELS = (
+    "SOURCE may also be a model. Its options (--input, --state-from, --hold, --layout, …) are listed by lstm-trace run "
+    "--help; a problem takes those of the input too."
+)
 
 
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:

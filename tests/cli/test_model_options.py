@@ -137,3 +137,19 @@ def test_what_was_written_before_gets_the_new_form(folder: Path, earlier: list[s
     assert found.exit_code == 2
     assert now in found.stderr
     assert found.stderr.count("\n") == 1
+
+
+def test_a_command_that_reads_a_trace_says_how_an_option_of_a_run_is_given(folder: Path) -> None:
+    """`export --state-from` was refused with: Did you mean '--title-column'?"""
+    for name in ("export", "show", "verify"):
+        found = CliRunner().invoke(main, [name, "p.yaml", "--state-from", "t.json"])
+        assert found.exit_code == 2
+        assert f"lstm-trace run SOURCE --state-from … | lstm-trace {name} -" in found.stderr
+        assert "Did you mean" not in found.stderr
+    assert "Did you mean '--output'?" in CliRunner().invoke(main, ["export", "p.yaml", "--outputt", "x"]).stderr
+
+
+@pytest.mark.parametrize("name", ["report", "plot", "diff", "explain memory"])
+def test_the_help_of_a_command_that_takes_a_model_names_state_from(name: str) -> None:
+    text = " ".join(CliRunner().invoke(main, [*name.split(), "--help"]).output.replace("lstm-\n", "lstm-").split())
+    assert "(--input, --state-from, --hold, --layout, …)" in text

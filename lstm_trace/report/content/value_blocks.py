@@ -150,12 +150,10 @@ def shortened(shown: View) -> Text:
     options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
     options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
     cut = shown.cut - (LONG if shown.tabled else set())
-    what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in cut]
-    if shown.tabled and "units" in cut and (shown.eventful is None or "units" not in shown.eventful.cut):
-        names = [(Sym(name),) for name in wide_columns(shown)]
-        what[[key for key in options if key in cut].index("units")] = words.text(
-            "short.units.of", lines=words.listed(names), option=Code("--unit J")
-        )
+    worked = shown.tabled and shown.eventful is not None and "units" in shown.eventful.cut
+    lines = words.listed([(Sym(name),) for name in wide_columns(shown)]) if shown.tabled and not worked else ()
+    keys = {key: f"{key}.of" if lines and key == "units" else key for key in options if key in cut}
+    what = [words.text(f"short.{keys[key]}", option=Code(options[key]), lines=lines) for key in keys]
     return words.text("short", what=words.listed(what), all=Code("--all"))
 
 

@@ -284,7 +284,7 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     body = found.text(before) + (f"{_links(found, full)}{_unfolding(shown)}" if part.section == "solution" else "")
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
-        at += f' id="{_ident(found, place)}"' if place in full else ""
+        at += f' id="t{found.printer.mark}{full.index(place)}"' if place in full else ""
         is_open = place == found.start if first else n == 0
         body += _folded(found, chunk, is_open, at, still(found, place) if few and first else "")
     if not few:
@@ -294,25 +294,20 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     return f'<div class="{"steps" if few else "steps many"}">{body}</div>{found.text(tail)}'
 
 
-def _ident(found: ReportPage, place: Place) -> str:
-    """The id of a step."""
-    return f"t{found.printer.mark}{found.shown.eventful.places.index(place)}" if found.shown.eventful else ""
-
-
 def _links(found: ReportPage, places: Sequence[Place]) -> str:
     """Links to steps, each of which a script shows instead of the one that is shown."""
-    names = ((_ident(found, place), found.where(place)) for place in places)
-    links = " · ".join(f'<a href="#{ident}">{escape(where[:1].upper() + where[1:])}</a>' for ident, where in names)
-    return f'<p class="jumps">{links}</p>' if len(places) > 1 else ""
+    names = (f"{where[:1].upper()}{where[1:]}" for where in map(found.where, places))
+    links = (f'<a href="#t{found.printer.mark}{n}">{escape(name)}</a>' for n, name in enumerate(names))
+    return f'<p class="jumps">{" · ".join(links)}</p>' if len(places) > 1 else ""
 
 
 def _unfolding(shown: View) -> str:
     """Which steps of a long run can be unfolded, if not all of them are on the page."""
     if not shown.tabled or "steps" not in shown.cut:
         return ""
-    words, spans = shown.words, [shown.words.span(range(run[0], run[-1] + 1)) for run in runs(shown.steps)]
-    steps, n, every = words.word("list").join(spans), len(shown.steps), len(shown.every_step)
-    return f"<p>{escape(words.word('step.some', steps=steps, n=words.number(n), all=words.number(every)))}</p>"
+    words, steps = shown.words, ", ".join(map(shown.words.span, runs(shown.steps)))
+    numbers = {"n": words.number(len(shown.steps)), "all": words.number(len(shown.every_step))}
+    return f"<p>{escape(words.word('step.some', steps=steps, **numbers))}</p>"
 
 
 def _maps(found: ReportPage) -> str:

@@ -33,8 +33,8 @@ from .profile import PIPE, Command, ProfileCells, listing
 EVERY = 400
 #: How many rows a table has; at how many steps a unit is said to forget; digits of half-lives.
 ROWS, FORGETS, SIGNIFICANT = 60, 6, 3
-#: By unit shares, with their sequences and steps.
-Forgotten = dict[int, list[tuple[float, int, int]]]
+#: By unit at how many steps it keeps less than half, and the least shares, with their sequences and steps.
+Forgotten = dict[int, tuple[int, list[tuple[float, int, int]]]]
 #: Of more layers and directions, only the most eventful step is worked.
 PLACES = 2
 
@@ -96,13 +96,8 @@ def in_full(shown: View, full: View) -> Text:
     steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = (
-        "over.gates"
-        if full.detail == "summary"
-        else "over.full"
-        if changes(shown, _parts(shown), row).any()
-        else "over.few"
-    )
+    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    key = "over.gates" if full.detail == "summary" else key
     return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
 
 
@@ -120,10 +115,10 @@ def over_time(shown: View) -> Iterator[Block]:
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
         names = state_columns(shown, stage)
-        kept_by = [] if part is None else [(s, *_forgotten(shown, part, s)) for s in part.states if s.kept is not None]
-        named = {(b, t) for _, few, _ in kept_by for least in few.values() for _, b, t in least}
-        for state, few, _ in kept_by:
-            named |= {(b, shown.trace.span[t]) for t, b in state.at[[*few]].tolist()}
+        states = () if part is None else [state for state in part.states if state.kept is not None]
+        kept_by = [(part, state, _forgotten(shown, part, state)) for state in states if part is not None]
+        named = {(b, t) for *_, few in kept_by for _, least in few.values() for _, b, t in least}
+        named |= {(b, shown.trace.span[t]) for _, state, few in kept_by for t, b in state.at[[*few]].tolist()}
         if any(3 * sum(b == row for b, _ in named) > 2 * most for row in tabled):
             named = set()  # too many: those at which the states moved say more
         places = [place for b in tabled for place in _places(shown, part, b, most, named)]
@@ -135,9 +130,8 @@ def over_time(shown: View) -> Iterator[Block]:
         place = shown.place(stage)
         yield Para((*capital(shown.said("prefix", what=place)), *text) if place else capital(text), leads=True)
         yield over_steps(shown, stage, names, places)
-        for state, few, lost in kept_by:
-            assert part is not None
-            yield from _units(shown, part, state, few, lost)
+        for each in kept_by:
+            yield from _units(shown, *each)
 
 
 def _is_wide(shown: View) -> bool:
@@ -170,41 +164,37 @@ def _places(
         yield None if isinstance(entry, range) else (shown.every_step[there[entry]], b)
 
 
-def _forgotten(shown: View, part: StageProfile, state: LineStatistics) -> tuple[Forgotten, dict[int, int]]:
-    """By unit where it keeps least, as share, sequence and step, and at how many steps it keeps less than half."""
+def _forgotten(shown: View, part: StageProfile, state: LineStatistics) -> Forgotten:
+    """Where the units of a state keep less than half of it."""
     width = len(state.mean)
     most = None if shown.everything else shown.units if _is_wide(shown) else MORE
     units = [shown.chosen.unit] if shown.chosen.unit is not None else kept(width, most)
-    few: Forgotten = {j: [] for j in units if j is not None and j < width}
-    lost = dict.fromkeys(few, 0)
+    few: Forgotten = {j: (0, []) for j in units if j is not None and j < width}
     for b in shown.every_row:  # also those without a row in the table: the other columns are of all of them
         keeps = kept_by_step(shown.trace, part.stage, recurrence(part.stage, state.name), b, [*few])
         keeps = keeps[shown.chosen.window(shown.trace)]
         keeps[[not shown.counts(t, b) for t in shown.every_step]] = 1
-        for n, j in enumerate(few):
-            steps = np.flatnonzero(keeps[:, n] < 0.5).tolist()
-            lost[j] += len(steps)
-            few[j] = nsmallest(FORGETS, [*few[j], *((float(keeps[k, n]), b, shown.every_step[k]) for k in steps)])
-    return few, lost
+        for j, share in zip(few, keeps.T, strict=True):
+            there = [(float(share[k]), b, shown.every_step[k]) for k in np.flatnonzero(share < 0.5)]
+            few[j] = few[j][0] + len(there), nsmallest(FORGETS, few[j][1] + there)
+    return few
 
 
-def _units(
-    shown: View, part: StageProfile, state: LineStatistics, few: Forgotten, lost: dict[int, int]
-) -> Iterator[Block]:
+def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotten) -> Iterator[Block]:
     """A table of the units of a state: what they keep, and at which steps they forget."""
     assert shown.overview is not None
     style = replace(shown.values.style, digits=None, significant=SIGNIFICANT)
     c = ProfileCells(replace(shown, values=Values(shown.trace, style)), shown.overview)
     words, width = shown.words, len(state.mean)
     rows: list[tuple[Text, ...]] = []
-    for j, least in few.items():
+    for j, (lost, least) in few.items():
         least = sorted(least, key=itemgetter(1, 2))
         texts = by_key((b, f"{words.nth(t)}{words.aside(_below_half(c, share))}") for share, b, t in least)
         lists = [words.word("list").join(there) for there in texts.values()]
         if len(shown.every_row) > 1:
             heads = [words.word("prefix", what=shown.row(b)) for b in texts]
             lists = [head + there for head, there in zip(heads, lists, strict=True)]
-        more = [words.word("profile.more", n=lost[j] - len(least))] if lost[j] > len(least) else []
+        more = [words.word("profile.more", n=lost - len(least))] if lost > len(least) else []
         at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
         assert state.kept is not None
         half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
@@ -226,7 +216,8 @@ def closer(shown: View) -> Iterator[Block]:
 
 def _commands(shown: View) -> Iterator[Command]:
     source, options, _ = shown.source
-    each = ((*_gates(shown, stage), *_lines(shown, stage)) for stage in shown.stages)
+    gates = ((stage, sorted(keeping(stage) & {*shown.trace.lines.get(stage.scope, {})})) for stage in shown.stages)
+    each = ((*keep, *_lines(shown, stage)) for stage, keep in gates)  # their values are the shares that units keep
     opened, lines = [source, *options], dict.fromkeys(chain.from_iterable(each))
     part = shown.chosen
     place = [
@@ -242,11 +233,6 @@ def _commands(shown: View) -> Iterator[Command]:
     table = ["--line", ",".join(lines), *place, "--shape", "wide", "-o", "states.csv"]
     yield "table", ["run", *opened, PIPE, "export", "-", *table] if options else ["export", source, *table], ""
     yield "states", ["plot", *opened, "--kind", "states", *place, "-o", "states.svg"], ""
-
-
-def _gates(shown: View, stage: Stage) -> list[str]:
-    """The recorded gates that keep a state, whose values are the shares that its units keep."""
-    return sorted(name for name in keeping(stage) if name in shown.trace.lines.get(stage.scope, {}))
 
 
 def _lines(shown: View, stage: Stage) -> list[str]:
