@@ -118,12 +118,13 @@ def _place(book: Book, change: Modification) -> str:
     if change.entries > 1 or change.kind not in ("parameter", "input", "state"):
         return ""
     at = book.trace.locate(change.place)
+    unit = at.unit or ()
     if change.kind == "parameter":
         for table in book.tables.get(scope, ()):
             if table.name == name:
-                j, k = (*at.unit, 0)[:2]
+                j, k = (*unit, 0)[:2]
                 return f"'{book.grids[scope].named('Weights')}'!{address(table.top + 2 + j, 1 + k)}"
-    row, unit = TOP + (at.b or 0) - book.rows.start, at.unit[-1:]
+    row = TOP + (at.b or 0) - book.rows.start
     if change.kind == "input" and book.reads_x and unit:
         row += (at.b or 0) * (len(book.steps) - 1) + (at.t or 0) - book.steps.start
         return f"'{book.named(INPUTS)}'!{address(row, left(book.trace) + unit[0])}"
