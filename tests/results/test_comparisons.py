@@ -125,6 +125,8 @@ def test_the_rows_are_the_values_of_all_sets(found: Comparisons, tmp_path: Path)
 def test_the_picture_has_the_largest_difference_of_the_output_at_each_step(found: Comparisons) -> None:
     figure = found.plot("de")
     assert figure.title == "Größtes |b − a| von 0/forward/h_t in jedem Schritt"
+    assert figure.caption.startswith("Farbe: das größte |b − a| von 0/forward/h_t im Satz der Reihe")
+    assert figure.caption in str(found.report("html", language="de"))
     for name, other in SETS.items():
         sizes = np.abs(other["h_t"] - A["h_t"][: other.steps]).max(axis=(1, 2))
         assert figure.data[name].tolist()[: other.steps] == sizes.tolist()
