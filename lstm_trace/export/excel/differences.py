@@ -143,19 +143,17 @@ def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
         page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
     for at, text in enumerate(("what was changed", "a", "b", f"share{of}", "% of the change")):
         page.write(3, at, text, "unit" if at else "column")
-    if not job.changed:
-        page.write(4, 0, _NOTES["unchanged"], "text")
-    for row, change in enumerate(job.changed, 4):
+    for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
         places = [_place(book, change) for book in books]
         if all(places):
             page.worksheet.write_url(row, 0, f"internal:{places[1]}", page.styles.link, change.place)
         else:
             page.write(row, 0, change.place, "text")
         for at, (value, place) in enumerate(zip((change.a, change.b), places, strict=True), 1):
-            if isinstance(value, float):
-                page.write(row, at, value, "copy", formula=place if all(places) else "")
-            else:
-                page.write(row, at, "" if value is None else str(value), "text")
+            shown = value if isinstance(value, float) else str(value or "")
+            page.write(
+                row, at, shown, "text" if isinstance(shown, str) else "copy", formula=place if all(places) else ""
+            )
         if change.share is not None and output is not None:
             page.write(row, 3, change.share, "recorded")
             page.write(row, 4, change.share / (output.values[1] - output.values[0]), "share")
