@@ -187,7 +187,7 @@ def diff(
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
         traces = [*(traces or [one]), two]
-        comparison = compared(one, two, tolerance)
+        comparison = compared(one, two, tolerance, among=bool(more))
         found.append(replace(comparison, remarks=(*remarks, *comparison.remarks)))
     names = [Path(source).name for source in (a, b, *more) if isinstance(source, str | Path)]
     named = names if len(names) == len({*names}) == len(traces) else None

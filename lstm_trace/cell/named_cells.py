@@ -104,10 +104,12 @@ class Kind:
     brings: a weight to the option, with its value, that makes the equations use it; biases need no entry.
     needs: option to the options of which at least one must be on for it to have an effect; excludes: option to one that
     it cannot be combined with. An option that would change no equation is an error, never ignored.
+    theirs: the letter of other programs and papers for a gate, to ours.
     bias: none, one or two vectors per gate.
     """
 
     gates: ClassVar[str]
+    theirs: ClassVar[Mapping[str, str]] = {}
     brings: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     needs: ClassVar[Mapping[str, Sequence[str]]] = {}
     excludes: ClassVar[Mapping[str, str]] = {}
@@ -146,6 +148,9 @@ class Kind:
         option, value = self.option_of().get(name, ("", None))
         if option and getattr(self, option) != value:
             return f": it needs the option {option}: {str(value).lower()}"
+        ours = self.theirs.get(name[-1:], "")
+        if ours and self.reads(name[:-1] + ours):
+            return f"; did you mean {name[:-1] + ours!r}? Gate {name[-1]} of other programs is {ours} here"
         return ""
 
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -182,6 +187,7 @@ class LSTM(Kind):
     """
 
     gates = "ifco"
+    theirs: ClassVar = {"g": "c"}  # PyTorch
     brings: ClassVar = {
         **{f"w_c{g}": ("peephole", True) for g in "ifo"},
         **{f"{name}_{g}": ("layer_norm", True) for name in ("gamma", "beta") for g in "ifco"},
@@ -331,6 +337,7 @@ class GRU(Kind):
     """
 
     gates = "ruh"
+    theirs: ClassVar = {"z": "u", "n": "h"}  # PyTorch; Keras: z, h
 
     reset_after: bool = False
     update: Literal["keep", "write"] = "keep"

@@ -12,20 +12,22 @@ from ..base.writing import Target
 from ..frames.differences import DifferenceTable
 from ..languages.strings import words
 from ..verification.compare import Comparison
+from ..verification.measures import Modification, OutputDifference
 from .writers import ExportJob
 
 #: The writer of each format.
 WRITERS = {"csv": "text", "parquet": "parquet", "xlsx": "excel.differences"}
-#: What was changed: its place, what it is in a and in b, and its share of the change of the output, if known.
-Changed = tuple[str, float | str | None, float | str | None, float | None]
 
 
 @dataclass(frozen=True)
 class DifferenceJob(ExportJob, DifferenceTable):
-    """What a writer writes of two traces. called: the title; changed: what differs in their premises."""
+    """What a writer writes of two traces. called: the title; changed: what differs in their premises, in numbers and
+    texts; output: the change that their shares are of, if it is known.
+    """
 
     called: str = ""
-    changed: tuple[Changed, ...] = ()
+    changed: tuple[Modification, ...] = ()
+    output: OutputDifference | None = None
 
 
 def write(found: Comparison, path: Target, format: str) -> None:
@@ -35,13 +37,17 @@ def write(found: Comparison, path: Target, format: str) -> None:
     FileError.
     """
     called = Remark("diff.title.of" if found.names else "diff.title", {"names": found.names}).said(words())
-    more: dict[str, Any] = {"called": called, "changed": tuple(_changed(found))} if format == "xlsx" else {}
+    more: dict[str, Any] = {}
+    if format == "xlsx":
+        more = {"called": called, "changed": tuple(_changed(found)), "output": found.output}
     job = DifferenceJob.between(*found.sides, shape=found.shape, **more)
     import_module(f"{__package__}.{WRITERS[format]}").write(job, path)
 
 
-def _changed(found: Comparison) -> Iterator[Changed]:
-    """What was changed, as a comparison lists it."""
+def _changed(found: Comparison) -> Iterator[Modification]:
+    """What was changed, as a comparison lists it; a length as a number."""
     for one in found.changes.most if found.changes is not None else ():
         a, b = (side.said(words()) if isinstance(side, Remark) else side for side in (one.a, one.b))
-        yield one.place, a, b, one.share
+        if one.kind == "valid" and a is not None and b is not None:
+            a, b = float(a), float(b)
+        yield one._replace(a=a, b=b)

@@ -114,8 +114,8 @@ class ValueTable(Result):
         trace, rows, there = self.trace, [], [_by_line(part) for part in parts(self.trace, self.selection)]
         of_part, names = TraceTable(trace, selection=self.selection).unit_names, dict[tuple[Any, ...], list[str]]()
         for part in there:
-            for entry, units in zip(part.lines, of_part(part), strict=False):  # no names if they are numbers from 0
-                names[part.layer or 0, part.direction or "", entry.line] = units
+            for entry, called in zip(part.lines, of_part(part), strict=False):  # no names if they are numbers from 0
+                names[part.layer or 0, part.direction or "", entry.line] = called
         labels = [step_labels(trace, b) for b in range(trace.batch)] if trace.header.step_labels else []
         for place, line, units, values in _rows(there, None):
             layer, direction, t, b = place or (0, "", None, None)
@@ -290,7 +290,8 @@ def _left(trace: Trace, rows: Sequence[TerminalRow], at: int, places: Sequence[t
     if here is None or (at and here == rows[at - 1].place):
         return [""] * (len(places) + labels)
     token = "" if here[2] is None else step_label(trace, here[2], here[3], _TOKEN)
-    told = (here[k] if isinstance(here[k], str | None) else int(here[k]) + first for _, k, first in places)
+    numbers = ((here[k], first) for _, k, first in places)
+    told = (number + first if first and isinstance(number, int) else number for number, first in numbers)
     return ["" if one is None else str(one) for one in told] + [token] * labels
 
 

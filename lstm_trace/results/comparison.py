@@ -210,6 +210,8 @@ def _agreement(result: Comparison, words: Words) -> str:
     why = result.undecided and result.undecided.said(words)
     if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):
         why = words.word("diff.not.finite", line=words.some(unsure, 1))
+    if why and not result.lines:
+        return words.word("diff.several.those", verdict=words.word("diff.verdict.inconclusive"), names=why)
     if why:
         return words.word("diff.inconclusive", those=those, why=why)
     bound = max((line.bound for line in result.lines), default=0.0)

@@ -86,7 +86,8 @@ class Comparisons(Finding, Sequence[Comparison]):
     def _sets(self, words: Words) -> Iterator[tuple[str | float | None, ...]]:
         for name, one in zip(self.names, self.found, strict=True):
             first = None if one.first is None else str(one.first.first)
-            row = name, one.verdict, changes.first(one, words), first
+            why = one.undecided.said(words) if one.undecided else ""
+            row = name, one.verdict, changes.first(one, words) or why, first
             output = one.output
             if output is None or not output.most:
                 yield (*row, None, None, None)
@@ -101,7 +102,8 @@ class Comparisons(Finding, Sequence[Comparison]):
         """The values of all, one set below the other, with the name of the set as first column."""
         import pandas as pd
 
-        pairs = zip(self.names, self.found, strict=True)
+        pairs = [*zip(self.names, self.found, strict=True)]
+        pairs = [(name, one) for name, one in pairs if one.lines] or pairs  # those with a value in common
         tables = (DifferenceTable.between(*one.sides, shape=self.shape, title=name) for name, one in pairs)
         whole = pd.concat([table_frame(table, flat=True) for table in tables], ignore_index=True)
         return whole.rename(columns={TITLE: "set"})
@@ -110,9 +112,10 @@ class Comparisons(Finding, Sequence[Comparison]):
         """Where each set differs: the largest |b - a| of the output at each step; None if none differs in it."""
         from ..plot.kinds.maps import several
 
-        place = next((f"{o.address.scope}/{o.address.line}" for one in self.found if (o := one.output)), None)
-        if place is None:
+        there = [(one.sides[0], of.address) for one in self.found if (of := one.output)]
+        if not there:
             return None
+        a, place = there[0][0], f"{there[0][1].scope}/{there[0][1].line}"
         sizes = {
             name: dict(zip(one.sides[0].span, line.by_step, strict=True))
             for name, one in zip(self.names, self.found, strict=True)
@@ -120,7 +123,7 @@ class Comparisons(Finding, Sequence[Comparison]):
             if f"{line.scope}/{line.line}" == place
         }
         title = strings(language).word("diff.several.picture", line=place)
-        return several(self.found[0].sides[0], place, sizes, title, language)
+        return several(a, place, sizes, title, language)
 
 
 def _finite(value: float, words: Words) -> float | str:

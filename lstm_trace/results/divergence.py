@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
+from ..errors import ShapeError
 from ..trace.address import Address
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
-from ..verification.alignment import in_both, side_by_side
+from ..verification.alignment import in_both, notes, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
 from ..verification.measures import OutputDifference, UnitDifference, first_index
 from ..verification.propagation import sizes_apart
@@ -29,9 +31,19 @@ if TYPE_CHECKING:
 FROM = 0.01
 
 
-def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
-    """`verification.compare`, extended by the units that differ and the effect on the output."""
-    found = replace(compare(a, b, tolerance), not_finite=(a.not_finite, b.not_finite))
+def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool = False) -> Comparison:
+    """`verification.compare`, extended by the units that differ and the effect on the output.
+
+    among: whether b is one of several; then traces without a common value are no error, but inconclusive.
+    """
+    try:
+        found = replace(compare(a, b, tolerance), not_finite=(a.not_finite, b.not_finite))
+    except ShapeError as error:
+        if not among:
+            raise
+        told = sorted(notes(a, b), key=lambda remark: remark.key != "diff.width")
+        why = Remark("diff.unsure.common", {"why": told[0] if told else str(error)})
+        return Comparison((), tuple(told[1:]), (), None, tolerance, undecided=why, sides=(a, b))
     if found.first is None:
         return found
     a, b = side_by_side(a, b)

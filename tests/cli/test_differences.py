@@ -62,7 +62,7 @@ def test_the_workbook_is_named_after_the_files(here: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     pytest.importorskip("xlsxwriter")
     assert diff("a.yaml", "b.yaml", "-o", "d.xlsx").exit_code == 1
-    sheet = openpyxl.load_workbook("d.xlsx")["Difference"]
+    sheet = openpyxl.load_workbook("d.xlsx", data_only=True)["Difference"]
     assert sheet["A1"].value == "Difference of a.yaml and b.yaml"
     assert [cell.value for cell in sheet[5]][:3] == ["0/forward/W_xf[1,0]", WEIGHTS["W_xf"][1, 0], 0.75]
     CliRunner().invoke(main, ["run", "a.yaml", "-o", "t.json"])

@@ -282,7 +282,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "option peephole must be true or false; found 'yes'"]),
     # of the arrays
     (gate(weights={"W_xi": [["NaN", 2]] * 3, "W_xg": [[1]], "W_hi": [[1] * 3] * 2}, ask=["i_t", "q"]), [
-        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xi'?",
+        "no equation of the cell reads the weight 'W_xg'; did you mean 'W_xc'? Gate g of other programs is c here",
         "W_xi[0,0] is nan (and 2 more); expected finite numbers (--allow-nonfinite, in Python allow_nonfinite=True, "
         "accepts them)"]),
     (gate(lengths=[9], h0=[[1], [2]], given={"ft": 1}, ask=["it"]), [

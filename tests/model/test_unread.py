@@ -46,6 +46,20 @@ def test_another_cell_has_no_such_option_and_a_misspelt_name_has_a_neighbour() -
 
 
 @pytest.mark.parametrize(
+    ("cell", "name", "ours"),
+    [("gru", "W_xz", "W_xu"), ("gru", "b_hn", "b_hh"), ("gru", "W_hn", "W_hh"), ("lstm", "W_hg", "W_hc")],
+)
+def test_the_letters_of_pytorch_lead_to_ours(cell: Any, name: str, ours: str) -> None:
+    gates = "ruh" if cell == "gru" else "ifco"
+    weights: dict[str, Any] = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in gates}
+    weights |= {f"b_{s}{g}": [0.5] for s in "xh" for g in gates}
+    weights[name] = weights.pop(ours)
+    said = f"{name!r}; did you mean {ours!r}\\? Gate {name[-1]} of other programs is {ours[-1]} here"
+    with pytest.raises(MissingError, match=said):
+        lt.prepare(weights, cell)
+
+
+@pytest.mark.parametrize(
     ("activation", "message"),
     [
         ("leaky_relu(0.1", "must be written leaky_relu(alpha) with numbers"),

@@ -139,6 +139,8 @@ def test_computed_again_it_is_b_minus_a(computed: dict[tuple[str, int], Path], n
         assert alone == 0
     assert other is not a or not any(row[3] for row in rows)
     assert other is not b or any(row[3] for row in rows)
+    changes = [row[1:3] for row in book["Difference"].iter_rows(min_row=5, max_row=6, values_only=True)]
+    assert sum(one != two for one, two in changes) == 2 - back  # what was typed back is the same on both sides
 
 
 def test_with_a_weight_typed_back_it_shows_what_the_other_changes_do(recalculated: Convert, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.base.remark import Remark
+from lstm_trace.cli import main
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.results.comparisons import Comparisons
 from lstm_trace.trace.trace import Trace
@@ -123,6 +125,8 @@ def test_the_rows_are_the_values_of_all_sets(found: Comparisons, tmp_path: Path)
 def test_the_picture_has_the_largest_difference_of_the_output_at_each_step(found: Comparisons) -> None:
     figure = found.plot("de")
     assert figure.title == "Größtes |b − a| von 0/forward/h_t in jedem Schritt"
+    assert figure.caption.startswith("Farbe: das größte |b − a| von 0/forward/h_t im Satz der Reihe")
+    assert figure.caption in str(found.report("html", language="de"))
     for name, other in SETS.items():
         sizes = np.abs(other["h_t"] - A["h_t"][: other.steps]).max(axis=(1, 2))
         assert figure.data[name].tolist()[: other.steps] == sizes.tolist()
@@ -144,6 +148,27 @@ def test_titles_name_the_sets_if_they_differ() -> None:
     assert str(one).startswith("Compared with at 0\n")
     assert one.names == ("at 100", "at 200")
     assert lt.diff(run(title="it"), run(title="it", W_xf=2.0), run()).names == ("b", "c")
+
+
+def test_one_of_other_sizes_does_not_stop_the_others(tmp_path: Path) -> None:
+    wider = lt.run({n: np.ones((4, 4 if n[2] == "h" else 2)) for n in WEIGHTS}, X, record=["h_t"])
+    several = lt.diff(A, wider, SETS["b"])
+    assert [one.verdict for one in several] == ["inconclusive", "different"]
+    assert several.verdict == "different"
+    (sets,) = json.loads(several.as_json())["more"]
+    assert sets["rows"][0]["changed"].startswith("no value is in common: 0/forward/h_t: a has width 3, b has width 4")
+    assert json.loads(several.as_json())["sentences"] == ["different: c", "inconclusive: b"]
+    pd.testing.assert_series_equal(several.to_frame()["difference"], lt.diff(A, SETS["b"]).to_frame()["difference"])
+    figure = several.plot()
+    assert figure.data["c"].tolist() == np.abs(SETS["b"]["h_t"] - A["h_t"]).max(axis=(1, 2)).tolist()
+    with pytest.raises(lt.ShapeError, match="no value in common"):
+        lt.diff(A, wider)
+    A.save(tmp_path / "a.json")
+    wider.save(tmp_path / "wider.json")
+    SETS["b"].save(tmp_path / "b.json")
+    written = CliRunner().invoke(main, ["diff", *(str(tmp_path / f"{name}.json") for name in ("a", "wider", "b"))])
+    assert written.exit_code == 1
+    assert "inconclusive: wider.json" in written.stdout
 
 
 def test_what_several_cannot_be(found: Comparisons, tmp_path: Path) -> None:

@@ -313,6 +313,11 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "überein, aber verglichen wird nur Padding: kein Schritt ist in einem der beiden gültig",
         "fr", "mais seul du remplissage (padding) est comparé\u00a0: aucun pas n’est valide",
     ),
+    "nothing in common": (
+        lambda: lt.diff(*(cell("h_t = b * x_t", n, x=np.ones((2, n))) for n in (1, 2)), cell("h_t = b * x_t"))[0],
+        "nicht entscheidbar: kein Wert ist in beiden: 0/forward/h_t: a hat die Breite 1, b hat die Breite 2",
+        "zh", "没有共同的值：0/forward/h_t：a 中的宽度为 1，b 中的宽度为 2",
+    ),
     "padding in one": (
         lambda: valid([4, 3], [4, 4]),
         "aber Schritt 3 von Sequenz 1 zählt in b und ist in a Padding, wo eine andere Ausgabe gegeben wird",

@@ -166,7 +166,8 @@ def diff(
             for note in notes:
                 echo(f"note: {note.said(words())}", err=True)
         else:
-            one, names = compared(reference, other, tolerance), _named((a, b), (reference, other), given)
+            one = compared(reference, other, tolerance, among=len(others) > 1)
+            names = _named((a, b), (reference, other), given)
             found.append(replace(one, remarks=(*notes, *one.remarks), names=names, shape=shape or "long"))
             verdict = one.verdict
     result = found[0]

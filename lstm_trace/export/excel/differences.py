@@ -11,16 +11,19 @@ import numpy as np
 
 from ...base.arrays import Array, by_key
 from ...base.writing import Target
+from ...cell.network import scope_and_name
 from ...errors import TooLargeError
+from ...trace.address import INITIAL
 from ...trace.labels import axis, labels
 from ...trace.rows import Selection
 from ...verification.alignment import padding
+from ...verification.measures import Modification
 from ..differences import DifferenceJob
 from .formulas import address, area, recorded
 from .grids import BlockColumns, title, write_steps
 from .limits import faults
 from .page import DIGITS, TEXTS, Page, Styles, sheets, workbook
-from .sheets import CHECK, README, TOP, Book, StepGrid, ValueBlock, lay_out, left, sided
+from .sheets import CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock, lay_out, left, sided
 from .workbook import write_book
 
 _NOTES = TEXTS["notes"]
@@ -63,7 +66,7 @@ def write(job: DifferenceJob, path: Target) -> None:
         first, *others = (Page(made, name, styles, tab) for name in (DIFFERENCE, *by_sheet))
         there = [(name, tab) for book in (b, a) for name, tab, _ in sheets(book, False) if not name.startswith(_ALONE)]
         pages = {name: Page(made, name, styles, tab) for name, tab in there}
-        _summary(job, lines, a.height - 1, first)
+        _summary(job, (a, b), lines, first)
         for page, here in zip(others, by_sheet.values(), strict=True):
             _differences(job, a, here, page)
         for book in (a, b):
@@ -109,32 +112,76 @@ def _differences(job: DifferenceJob, a: Book, lines: Sequence[_Line], page: Page
         page.scaled([cells], TEXTS["scales"]["signed"], -(line.most or 1.0), line.most or 1.0)
 
 
-def _summary(job: DifferenceJob, lines: Sequence[_Line], bottom: int, page: Page) -> None:
-    """What was changed, and the largest difference of each line. bottom: the last row of the sheets of steps."""
+def _place(book: Book, change: Modification) -> str:
+    """The cell of a single weight, input or initial state; empty if there is none."""
+    scope, name = scope_and_name(change.array)
+    if change.entries > 1 or change.kind not in ("parameter", "input", "state"):
+        return ""
+    at = book.trace.locate(change.place)
+    unit = at.unit or ()
+    if change.kind == "parameter":
+        for table in book.tables.get(scope, ()):
+            if table.name == name:
+                j, k = (*unit, 0)[:2]
+                return f"'{book.grids[scope].named('Weights')}'!{address(table.top + 2 + j, 1 + k)}"
+    row = TOP + (at.b or 0) - book.rows.start
+    if change.kind == "input" and book.reads_x and unit:
+        row += (at.b or 0) * (len(book.steps) - 1) + (at.t or 0) - book.steps.start
+        return f"'{book.named(INPUTS)}'!{address(row, left(book.trace) + unit[0])}"
+    for start in book.starts if change.kind == "state" else ():
+        if (start.scope, INITIAL.get(start.state, start.state)) == (scope, name):
+            return f"'{book.named(START)}'!{address(row, start.first + unit[0])}"
+    return ""
+
+
+def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
+    """Headings, and a row for each change: a link to the cell of b, the cells of a and b, and its share as recorded."""
+    output, of = job.output if any(change.share is not None for change in job.changed) else None, ""
+    if output is not None:
+        a, b = (f"{value:.6g}" for value in output.values)
+        of = f" of {output.address}"
+        page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
+    for at, text in enumerate(("what was changed", "a", "b", f"share{of}", "% of the change")):
+        page.write(3, at, text, "unit" if at else "column")
+    for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
+        places = [_place(book, change) for book in books]
+        if all(places):
+            page.worksheet.write_url(row, 0, f"internal:{places[1]}", page.styles.link, change.place)
+        else:
+            page.write(row, 0, change.place, "text")
+        for at, (value, place) in enumerate(zip((change.a, change.b), places, strict=True), 1):
+            shown = value if isinstance(value, float) else str(value or "")
+            page.write(
+                row, at, shown, "text" if isinstance(shown, str) else "copy", formula=place if all(places) else ""
+            )
+        if change.share is not None and output is not None:
+            page.write(row, 3, change.share, "recorded")
+            page.write(row, 4, change.share / (output.values[1] - output.values[0]), "share")
+
+
+def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line], page: Page) -> None:
+    """What was changed, and the largest difference of each line."""
+    bottom = books[0].height - 1
 
     def cells(sheet: str, block: ValueBlock) -> str:
         return f"'{sheet}'!{area(TOP, block.first, bottom, block.columns[-1])}"
 
-    def head(row: int, *texts: str) -> None:
-        for at, text in enumerate(texts):
-            page.write(row, at, text, "column" if text in ("what was changed", "sheet", "line") else "unit")
-
     page.titled(job.called, _NOTES["difference"])
-    head(3, "what was changed", "a", "b", "share")
-    for row, known in enumerate(job.changed or [(_NOTES["unchanged"], None, None, None)], 4):
-        for at, cell in enumerate(known):
-            page.write(row, at, "" if cell is None else cell, "text")
+    _changed(job, books, page)
     begin = 6 + max(len(job.changed), 1)
-    head(begin, "sheet", "line", "values", "largest |b − a|", "finite in one alone")
+    for at, text in enumerate(("sheet", "line", "values", "largest |b − a|", "finite in one alone")):
+        page.write(begin, at, text, "unit" if at > 1 else "column")
     for row, line in enumerate(lines, begin + 1):
         of, (one, two) = cells(line.sheet, line.block), (cells(grid.sheet, block) for grid, block in line.sides)
         page.link(row, 0, line.sheet)
         page.write(row, 1, line.block.name, "text")
         page.write(row, 2, line.apart.size, "count")
-        page.write(row, 3, line.most, "difference", formula=f"MAX(MAX({of}),-MIN({of}))")
+        page.write(row, 3, line.most, "part", formula=f"MAX(MAX({of}),-MIN({of}))")
         page.write(row, 4, line.alone, "count", formula=f"SUMPRODUCT(--(ISNUMBER({one})<>ISNUMBER({two})))")
     for kind, look in (("==", "zero"), (">", "alarm")):
         rule = {"type": "cell", "criteria": kind, "value": 0, "format": page.styles.rules[look]}
         page.worksheet.conditional_format(begin + 1, 3, begin + len(lines), 4, rule)
+    page.sized([area(4, 1, begin - 1, 3), area(begin + 1, 3, begin + len(lines), 3)])
     page.worksheet.set_column(0, 4, 22)
+    page.worksheet.set_column(3, 3, 36)
     page.printed()

@@ -353,7 +353,8 @@ def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], t
         x, y, (cells,), title, wide, _ROW * len(names), symbol, "label",
         above=22.0, room=max(wide, 260.0), frame="", said=title,
     )  # fmt: skip
-    notes = [words.word("plot.logarithmic", low=shown_number(scale.low, 3))] if scale.logarithmic else []
+    notes = [words.word("plot.several", line=place)]
+    notes += [words.word("plot.logarithmic", low=shown_number(scale.low, 3))] if scale.logarithmic else []
     notes += [*remarks(words, {"plot.diff.broken": not np.isfinite(values[there]).all()}), *_blocks(found, size)]
     frame = partial(found.frame, dict(zip(names, values, strict=True)))
     return Figure("diff", title, " ".join(notes), (Grid([Column([panel], wide=wide)]),), frame, words)

@@ -38,7 +38,7 @@ def test_upload_keep_edit_delete(opened: Opening, empty: str, tmp_path: Path) ->
     page.watched.expected.append(r"422 .*api/v1/inspections")  # type: ignore[attr-defined]
     page.locator("#upload").set_input_files([good, bad])
 
-    first, second = page.locator(".upload").all()
+    first, second = (page.locator(".upload", has_text=name) for name in ("steps.yaml", "onerror"))
     first.get_by_role("button", name="Keep").wait_for()
     assert "T = 3, B = 1, I = 2, H = 2" in first.locator(".upload-text").inner_text()
     assert first.get_by_label("Title").input_value() == "Three steps of two units, with biases"

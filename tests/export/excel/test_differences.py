@@ -18,6 +18,7 @@ from lstm_trace.trace.trace import Trace
 from ...support.sheet_cases import columns_of
 from ...support.table_cases import stacked
 
+WAYS = ("0/forward", "0/reverse", "1/forward", "1/reverse")
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
 
@@ -92,17 +93,48 @@ def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Pa
     book = opened(tmp_path, a, b)
     rows = [row[:4] for row in book["Difference"].iter_rows(min_row=4, max_row=8, values_only=True)]
     one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
-    assert rows[0] == ("what was changed", "a", "b", "share")
+    output = lt.diff(a, b).output
+    assert output is not None
+    assert rows[0] == ("what was changed", "a", "b", f"share of {output.address}")
+    assert str(output.address) in book["Difference"]["A3"].value
     named = {row[0]: row[1:3] for row in rows[1:4]}
     assert named["0/forward/W_xf[1,0]"] == (one, two)
     assert named["1/reverse/b_o[2]"] == (a.parameters["1/reverse"]["b_o"][2], -1.5)
     assert any("x_t" in place and values[1] == 4.0 for place, values in named.items())
-    output = lt.diff(a, b).output
-    assert output is not None
+    whole = output.values[1] - output.values[0]
+    for row in book["Difference"].iter_rows(min_row=5, max_row=7):
+        assert row[4].value == pytest.approx(row[3].value / whole, abs=1e-15)
+        assert row[4].number_format == "0.00%"
+        assert row[1].number_format == row[2].number_format == row[3].number_format
     assert sum(row[3] for row in rows[1:4]) == pytest.approx(output.values[1] - output.values[0], abs=1e-12)
     assert rows[4][0] is None
     same = openpyxl.load_workbook(_saved(lt.diff(a, a), tmp_path / "same.xlsx"))
     assert same["Difference"]["A5"].value == "no weight, input or initial state"
+
+
+@pytest.mark.parametrize("lengths", [[4, 3], None])
+def test_what_was_changed_refers_to_the_cells_of_both(lengths: Any, tmp_path: Path) -> None:
+    a, b = pair(**({"lengths": lengths} if lengths else {}), c0=np.zeros((4, 2, 3)))
+    states = {scope: {n: v.copy() for n, v in here.items()} for scope, here in a.initial.items()}
+    states["1/forward"]["c_prev"][1, 2] = 0.75
+    b = lt.run(
+        {f"{s}/{n}": w for s, here in b.parameters.items() for n, w in here.items()},
+        b.x, lengths=b.lengths, c0=np.stack([states[s]["c_prev"] for s in WAYS]), h0=np.zeros((4, 2, 3)),
+    )  # fmt: skip
+    opened(tmp_path, a, b)
+    live, stored = (openpyxl.load_workbook(tmp_path / "d.xlsx", data_only=data) for data in (False, True))
+    places = set()
+    for row, numbers in zip(
+        *(book["Difference"].iter_rows(min_row=5, max_row=8) for book in (live, stored)), strict=True
+    ):
+        places.add(row[0].value)
+        for cell, number, side in zip(row[1:3], numbers[1:3], "AB", strict=True):
+            sheet, address = cell.value.removeprefix("='").split("'!")
+            assert sheet.endswith(side)
+            assert stored[sheet][address].value == pytest.approx(number.value, rel=1e-15)  # XlsxWriter: 16 digits
+        assert row[0].hyperlink.location == row[2].value.removeprefix("=")
+        assert numbers[1].value != numbers[2].value
+    assert {"1/forward/1/c0[2]", "2/1/x_t[3]", "0/forward/W_xf[1,0]", "1/reverse/b_o[2]"} == places
 
 
 def _saved(found: Any, path: Path) -> Path:
