@@ -66,13 +66,17 @@ class Comparisons(Finding, Sequence[Comparison]):
             if verdict in there:
                 said = words.word(f"diff.verdict.{verdict}")
                 yield words.word("diff.several.those", verdict=said, names=words.comma_list(*there[verdict]))
+        for name, one in zip(self.names, self.found, strict=True):
+            of_a, of_b = one.not_finite
+            if of_b is not None and of_b != of_a:
+                yield f"{words.word('label', what=name)} {of_b.said(words)}"
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each set; and a row for each line, with the largest |b - a| in each set."""
         columns = ("set", "verdict", "changed", "first", "largest_change", "where", "at_end")
         said: dict[str, Callable[[Any, Words], Any]] = dict.fromkeys(("largest_change", "at_end", *self.names), _finite)
         said["verdict"] = lambda verdict, words: words.word(f"diff.verdict.{verdict}")
-        sizes = [{f"{line.scope}/{line.line}": line.max_abs for line in one.lines} for one in self.found]
+        sizes = [{f"{line.scope}/{line.line}": line.atol for line in one.lines} for one in self.found]
         rows = [
             (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
         ]
@@ -89,7 +93,9 @@ class Comparisons(Finding, Sequence[Comparison]):
             why = one.undecided.said(words) if one.undecided else ""
             row = name, one.verdict, changes.first(one, words) or why, first
             output = one.output
-            if output is None or not output.most:
+            if output is not None and output.nonfinite is not None:
+                yield (*row, math.inf, str(output.nonfinite), output.at_end)
+            elif output is None or not output.most:
                 yield (*row, None, None, None)
             else:
                 yield (*row, output.values[1] - output.values[0], str(output.address), output.at_end)
