@@ -31,7 +31,7 @@ REASONS = {
     ],
     "what is called raises a plain ValueError or LookupError, which is meant": [
         "base/arrays.py: to_arrays", "cell/parse.py: _sorted", "documents/wire.py: decoded",
-        "engine/inputs.py: common_dtype", "explanation/watch.py: _version", "formulas/user_tex.py: translated",
+        "engine/inputs.py: common_dtype", "formulas/user_tex.py: translated",
         "model/build.py: _unfit",
         "one_value/derivation.py: verified", "remote/client.py: _answer", "report/compact/stages.py: _of_unit",
         "weights/formats/keras.py: _one", "weights/option_text.py: _valued",

@@ -175,8 +175,10 @@ class Watching(Watch):
         if (kind, module) in ((alarm.kind, alarm.module) for alarm in self.alarms):
             return
         trace, path, lost = None, None, ""
+        kept = (self._calls.get(module) or [None])[-1] if kept is None else kept
         try:
-            kept = self._calls[module][-1] if kept is None else kept
+            if kept is None:
+                raise OptionError("it was not called in this step")
             trace, _ = traced(self._replayed(kept), {})
             if kind in ("vanished", "exploded") and kept.returned == _versions(
                 returned := _tensors(kept.call.returned)
@@ -184,8 +186,6 @@ class Watching(Watch):
                 each = zip(("output", "h_n", "c_n"), returned, strict=False)
                 weights = {name: one.grad for name, one in each if getattr(one, "retains_grad", False)}
                 trace = backward(trace, **{name: as_array(one) for name, one in weights.items() if one is not None})
-        except KeyError:
-            lost = "it was not called in this step"
         except LstmTraceError as error:
             lost = f"its call cannot be replayed: {error}" if trace is None else ""
         first = None if trace is None else trace.not_finite
@@ -319,6 +319,9 @@ def watch(
         raise OptionError("expected numbers: vanishes (negative: never), explodes above 0, share of at least 0")
     if saturated is not None and not 0 < saturated < 0.5:
         raise OptionError(f"saturated: expected a number between 0 and 0.5, or None; found {describe(saturated)}")
+    said = "optimizer: expected that of a Keras model; compile the model first, or give it as optimizer="
+    if optimizer is not None and not hasattr(optimizer, "apply"):
+        raise OptionError(f"{said}; found {describe(optimizer)}")
     if save is not None:
         format_of(save, SUFFIXES, "traces", "json")
     names, watching = watchable(model)
@@ -327,8 +330,7 @@ def watch(
     if watching is watch_keras:
         optimizer = getattr(model, "optimizer", None) if optimizer is None else optimizer
         if not hasattr(optimizer, "apply"):
-            said = "that of a Keras model; compile the model first, or give it as optimizer="
-            raise OptionError(f"optimizer: expected {said}; found {describe(optimizer)}")
+            raise OptionError(f"{said}; found {describe(optimizer)}")
         stepping = partial(_keras_steps, optimizer)
     with watching(names, found), stepping(names, found):
         ended: type[BaseException] = Exception

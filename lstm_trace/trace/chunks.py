@@ -50,10 +50,11 @@ def concat(traces: Iterable[Trace]) -> Trace:
             not start from the states with which its neighbour ends, exactly: the first such place is named.
         MissingError: if a carried line was not recorded.
     """
-    traces = traces if isinstance(traces, Trace) else tuple(traces)
-    if isinstance(traces, Trace) or not traces or not all(isinstance(part, Trace) for part in traces):
+    traces = tuple(traces) if isinstance(traces, Iterable) and not isinstance(traces, Trace) else traces
+    if not isinstance(traces, tuple) or not traces or not all(isinstance(part, Trace) for part in traces):
         raise OptionError("concat joins the traces of a list, at least one: lt.concat([a, b])")
-    first, last = traces[0], traces[-1]
+    first: Trace = traces[0]
+    last: Trace = traces[-1]
     if any(stage.is_adjoint for part in traces for stage in part.stages):
         raise OptionError("gradients of chunks are not those of the whole: join the chunks, then call lt.backward")
     raise_all(OptionError, (said for n, part in enumerate(traces[1:], 2) for said in _unlike(first, part, n)))

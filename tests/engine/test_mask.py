@@ -284,9 +284,11 @@ def test_answers_leave_padding_out_and_say_so(format: str) -> None:
     trace = lt.run({**PROBLEM, "ask": ["h_t"]})
     said = {"md": "## Answers", "text": "\nAnswers\n", "html": ">Answers</h2>"}[format]
     words = "Padding is left out."
-    answers = trace.report(format, detail="vector").partition(said)[2].partition("In words")[0]
+    answers = trace.report(format, detail="vector", digits=8).partition(said)[2].partition("In words")[0]
     assert words in answers
-    padded = trace.report(format, detail="vector", everything=True).partition(said)[2].partition("In words")[0]
+    padded = (
+        trace.report(format, detail="vector", digits=8, everything=True).partition(said)[2].partition("In words")[0]
+    )
     assert words not in padded
     value = f"{trace['h_t'][tuple(np.argwhere(~MASK.astype(bool))[0])][0]:.8f}".lstrip("-")
     assert value not in answers
