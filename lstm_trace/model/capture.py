@@ -251,9 +251,8 @@ def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], 
 def traced(call: ModuleCall, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     """The trace of one call, with the agreement in its header."""
     given = {key: value for key, value in call.arguments.items() if value is not None}
-    prepared = partial(
-        prepare_found, options=call.options, allow_nonfinite=True
-    )  # the module itself accepts such weights
+    # weights that are not finite: the module itself accepts them
+    prepared = partial(prepare_found, options=call.options, allow_nonfinite=True)
     trace = prepared(call.found, title=call.name).run(**given, **arguments)
     runs = {} if arguments else {trace.header.dtype: results(trace, call.returned)}
     for dtype in {"float32", "float64"} - runs.keys():

@@ -250,11 +250,11 @@ class Model:
             lengths, mask = base.lengths, base.mask
         if state_from is not None and states:
             raise OptionError(f"state_from sets {INITIAL[next(iter(states))]} already; leave one of the two out")
-        before: dict[str, Any] = {}
-        said = "continued from " + ("a trace" if isinstance(state_from, Trace) else str(state_from))
+        before, said = dict[str, Any](), ""
         if state_from is not None:
             before = last_states(state_from if isinstance(state_from, Trace) else load(state_from))
-        with faults.gather(), within(said if before else ""):
+            said = f"continued from {'a trace' if isinstance(state_from, Trace) else state_from}" if before else ""
+        with faults.gather(), within(said):
             starts = {**base.initial, **before, **(initial or {}), **states}
             supplied = {**base.given, **(given or {})}
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)

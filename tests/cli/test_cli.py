@@ -44,18 +44,23 @@ def program(*arguments: str, code: str = "", **options: Any) -> subprocess.Compl
 HEAVY = ("numpy", "pydantic", "pandas", "yaml", "rich", "safetensors", "torch")
 
 
+def imported(arguments: list[str], names: tuple[str, ...]) -> str:
+    """Which of these modules the program imports, as the last line of its output."""
+    code = (
+        f"import sys; sys.argv = ['lstm-trace', *{arguments!r}]\n"
+        "from lstm_trace.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print('IMPORTED', [m for m in {names!r} if m in sys.modules])"
+    )
+    return program(code=code).stdout.splitlines()[-1]
+
+
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
     "arguments", some([["--help"], ["-h"], ["--version"], ["nonsense"], *([verb, "--help"] for verb in VERBS)], 4)
 )
 def test_nothing_heavy_is_imported_for_help(arguments: list[str]) -> None:
-    code = (
-        f"import sys; sys.argv = ['lstm-trace', *{arguments!r}]\n"
-        "from lstm_trace.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print('HEAVY', [m for m in {HEAVY!r} if m in sys.modules])"
-    )
-    assert program(code=code).stdout.splitlines()[-1] == "HEAVY []"
+    assert imported(arguments, HEAVY) == "IMPORTED []"
 
 
 #: What a report of an exercise does not need; each takes some milliseconds of its start (tests/cli/slow_cli.py).
@@ -70,13 +75,7 @@ UNUSED = (
 def test_a_report_imports_only_what_it_shows(tmp_path: Path) -> None:
     path = tmp_path / "q22.yaml"
     path.write_text(examples.text("q22"), encoding="utf-8")
-    code = (
-        f"import sys; sys.argv = ['lstm-trace', 'report', {str(path)!r}]\n"
-        "from lstm_trace.cli import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print('UNUSED', [m for m in {UNUSED!r} if m in sys.modules])"
-    )
-    assert program(code=code).stdout.splitlines()[-1] == "UNUSED []"
+    assert imported(["report", str(path)], UNUSED) == "IMPORTED []"
 
 
 @pytest.mark.parametrize("verb", VERBS)
