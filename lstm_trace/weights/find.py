@@ -79,6 +79,7 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
     wide: the width of the recurrent matrix's operand, if it is not H.
     """
     found: dict[str, Any] = {}
+    count = len(layout.order)
     size = 0 if layout.separate else _size(layout, read["joined" if layout.joined else "recurrent", ""], wide, faults)
     if faults:
         return found
@@ -92,12 +93,12 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
             faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
             continue
         stack = values.T if turned else values
-        if not gate and (stack.ndim != 2 or len(stack) != 4 * size):
-            form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
-            swapped = "; it looks transposed" if stack.ndim == 2 and stack.shape[1] == 4 * size else ""
+        if not gate and (stack.ndim != 2 or len(stack) != count * size):
+            form, numbers = (f"(I, {n})" if turned else f"({n}, I)" for n in (layout.rows(), layout.rows(size)))
+            swapped = "; it looks transposed" if stack.ndim == 2 and stack.shape[1] == count * size else ""
             faults.append(f"{item.key} has shape {values.shape}; expected {form} = {numbers}{swapped}")
             continue
-        for one, block in zip(gate or layout.order, [stack] if gate else np.split(stack, 4), strict=True):
+        for one, block in zip(gate or layout.order, [stack] if gate else np.split(stack, count), strict=True):
             if layout.flat_blocks and not gate:
                 block = np.ascontiguousarray(block.T if turned else block).reshape(size, -1)
             rows.setdefault(len(block), item.key)
@@ -114,27 +115,27 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
         both = role == "bias" and layout.bias == "8H" and not gate
         gates = gate or (layout.peephole if role == "peephole" else layout.order)
         names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
-        values, count = np.atleast_1d(item.values), len(names)
-        if size and values.shape != (count * size,):
-            times = "H" if count == 1 else f"{count}H"
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
+        values, parts = np.atleast_1d(item.values), len(names)
+        if size and values.shape != (parts * size,):
+            times = "H" if parts == 1 else f"{parts}H"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({parts * size},)")
         else:
-            found |= zip(names, np.split(values, count), strict=True)
+            found |= zip(names, np.split(values, parts), strict=True)
     return found
 
 
 def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> int:
-    """H from a stacked recurrent or joined matrix; 0, with a fault, if its shape cannot belong to an LSTM."""
-    shape, turned = np.shape(main.values), layout.recurrent_transposed
+    """H from a stacked recurrent or joined matrix; 0, with a fault, if its shape cannot belong to the cell."""
+    shape, turned, count, stack = np.shape(main.values), layout.recurrent_transposed, len(layout.order), layout.rows()
     if len(shape) != 2:
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
         return 0
     rows, columns = shape[::-1] if turned else shape
-    fits = columns > (wide or rows // 4) if layout.joined else columns in (rows // 4, wide)
-    if rows % 4 == 0 and fits:
-        return int(rows // 4)
+    fits = columns > (wide or rows // count) if layout.joined else columns in (rows // count, wide)
+    if rows % count == 0 and fits:
+        return int(rows // count)
     if layout.joined:
-        expected = f"{'(I + H, 4H)' if turned else '(4H, I + H)'} with I of at least 1"
+        expected = f"{f'(I + H, {stack})' if turned else f'({stack}, I + H)'} with I of at least 1"
     elif rows in (3 * columns, columns) and wide is None:
         other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
         by = f"these are the weights of {other} ({size} by H), not of an LSTM (4H by H)"
@@ -143,8 +144,8 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
         like = some([o.name for o in others if not o.separate], 3)
-        hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
-        expected = ("(H, 4H)" if turned else "(4H, H)") + hint
+        hint = f"; it looks transposed, as the layouts {like} store it" if columns == count * rows else ""
+        expected = (f"(H, {stack})" if turned else f"({stack}, H)") + hint
     faults.append(f"{main.key} has shape {shape}; expected {expected}")
     return 0
 
@@ -187,7 +188,7 @@ def find(
             raise FileError(f"{unknown}; say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}")
         layout, groups = known
     else:
-        groups = _likely(grouped(arrays, layout.patterns), layout)
+        groups = _likely(grouped(arrays, layout.patterns, layout.cell), layout)
         if not groups:
             raise MissingError(_unnamed(layout, arrays))
     used = {item.key for group in groups.values() for item in group.arrays}
@@ -208,7 +209,7 @@ def find(
     # weights next to a single LSTM, those of a readout, belong to its top layer
     scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
-    said = (f"not part of the LSTM: {some(rest, 8)}",) if rest else ()
+    said = (f"not part of the {layout.noun}: {some(rest, 8)}",) if rest else ()
     return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
 
 

@@ -13,11 +13,14 @@ from functools import cached_property
 from typing import Any, Literal, get_type_hints
 
 from ..base.arrays import describe
+from ..cell.named_cells import KINDS
 from ..errors import OptionError, nearest, raise_all
 from .option_text import read_parts
 
-#: Other letters for the candidate gate: PyTorch's g, TensorFlow's j, Greff's z.
-CANDIDATE = str.maketrans("gjz", "ccc")
+#: Other letters for a cell's gates, to ours: an LSTM's candidate is g in PyTorch, j in TensorFlow, z in Greff et al.
+LETTERS: dict[str, Mapping[int, str]] = {"lstm": str.maketrans("gjz", "ccc")}
+#: What a cell is called in messages.
+NOUNS = {"lstm": "LSTM"}
 
 Names = tuple[tuple[str, str], ...]
 
@@ -42,10 +45,10 @@ _BIASES = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The properties of one way to store weights.
+    """The properties of one way to store the weights of one cell.
 
     order: the order in which the gates are stacked, in the letters i, f, c (or g, j, z), o.
-    separate: one array per gate instead of a stack of four.
+    separate: one array per gate instead of a stack of all.
     input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
     joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
     bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), or the kernel's last `column`; missing
@@ -84,8 +87,8 @@ class Layout:
     source: str = ""
 
     def __post_init__(self) -> None:
-        order = self.order.translate(CANDIDATE)
-        if sorted(order) != sorted("ifco"):
+        order = self.order.translate(LETTERS[self.cell])
+        if sorted(order) != sorted(self.gates):
             expected = "each of i, f, c (or g, j, z) and o once, for example ifco"
             raise OptionError(f"gate order {self.order!r}: expected {expected}")
         if sorted(self.peephole) != sorted("ifo"):
@@ -93,6 +96,26 @@ class Layout:
         if self.bias == "column" and not self.joined:
             raise OptionError("bias column: it is the last column of a joined kernel; say joined (xh or hx) as well")
         object.__setattr__(self, "order", order)
+
+    @property
+    def cell(self) -> str:
+        """The name of the cell whose weights these are."""
+        return "lstm"
+
+    @property
+    def gates(self) -> str:
+        """The letters of the cell's gates: a stack has a block for each, in another order."""
+        return KINDS[self.cell].gates
+
+    @property
+    def noun(self) -> str:
+        """What the cell is called in messages."""
+        return NOUNS[self.cell]
+
+    def rows(self, size: int | None = None) -> str:
+        """The length of a stack of all gates, in H or as a number: `4H`."""
+        count = len(self.order)
+        return f"{'' if count == 1 else count}H" if size is None else str(count * size)
 
     @cached_property
     def own(self) -> Names:

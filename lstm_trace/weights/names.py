@@ -10,7 +10,7 @@ from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from ..errors import some
-from .layouts import CANDIDATE, LAYOUTS, Layout, Names
+from .layouts import LAYOUTS, LETTERS, Layout, Names
 
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
@@ -71,11 +71,11 @@ class Group:
         return list(product(range(self.layers), sorted({direction for _, direction in self.parts})))
 
 
-def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
-    """The arrays by LSTM; those whose names match no pattern are left out."""
+def grouped(arrays: Mapping[str, Any], patterns: Names, cell: str) -> dict[str, Group]:
+    """The arrays by LSTM; those whose names match no pattern are left out. cell: see `place`."""
     found: dict[str, Group] = {}
     for key, values in arrays.items():
-        if placed := place(key, patterns):
+        if placed := place(key, patterns, cell):
             name, layer, direction, role, gate = placed
             roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
             roles.setdefault((role, gate), Array(key, values))
@@ -89,7 +89,7 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
     """
     known: list[tuple[tuple[int, int, int], Layout, dict[str, Group]]] = []
     for layout in (one for one in LAYOUTS.values() if one.detect):
-        every = grouped(arrays, layout.own)
+        every = grouped(arrays, layout.own, layout.cell)
         if layout.detect == "shapes":
             every = {name: g for name, g in every.items() if _fits(g, layout)}
         whole = [g for g in every.values() if g.complete(layout)]
@@ -99,15 +99,18 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
     return max(known, key=lambda one: one[0])[1:] if known else None
 
 
-def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
-    """(module, layer, direction, role, gate) of an array's name; None if it has no role."""
+def place(key: str, patterns: Names, cell: str) -> tuple[str, int, str, str, str] | None:
+    """(module, layer, direction, role, gate) of an array's name; None if it has no role.
+
+    cell: the cell to which the letters of gates belong.
+    """
     text = key.removesuffix(":0").replace(".", "/")
     matches = ((role, re.search(rf"(?:^|/)(?:{pattern})$", text)) for role, pattern in patterns)
     role, match = next(((role, match) for role, match in matches if match), ("", None))
     if match is None:
         return None
     groups = match.groupdict()
-    gate = (groups.get("gate") or "")[:1].translate(CANDIDATE)
+    gate = (groups.get("gate") or "")[:1].translate(LETTERS[cell])
     parts = [part for part in text[: match.start()].split("/") if part]
     layer, back = int(groups.get("layer") or 0), bool(groups.get("back"))
     kept: list[str] = []
@@ -127,7 +130,7 @@ def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
 
 
 def _fits(group: Group, layout: Layout) -> bool:
-    """Whether the shapes fit the layout: recurrent matrices 4H by H in its orientation, biases of its length."""
+    """Whether the shapes fit the layout: recurrent matrices of all gates in its orientation, biases of its length."""
     for roles in () if layout.separate else group.parts.values():
         found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
         shape = found.get("recurrent", ())
@@ -136,7 +139,7 @@ def _fits(group: Group, layout: Layout) -> bool:
             return False
         rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
         length = 2 * rows if layout.bias == "8H" else rows
-        if rows != 4 * columns or found.get("bias", (*lead, length)) != (*lead, length):
+        if rows != len(layout.order) * columns or found.get("bias", (*lead, length)) != (*lead, length):
             return False
     return True
 
@@ -170,7 +173,7 @@ def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
         return []
     shown = some(list(dict.fromkeys(item.key for item in group.arrays)), _LISTED)
     missing = f"{some(names, _LISTED)} {'is' if len(names) == 1 else 'are'} missing{why}"
-    return [f"{missing}; of this LSTM the file has {shown}"]
+    return [f"{missing}; of this {layout.noun} the file has {shown}"]
 
 
 def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:
@@ -187,7 +190,7 @@ def _narrow(layout: Layout, group: Group) -> str:
         shape = tuple(getattr(values, "shape", ()))
         if len(shape) == 2:
             rows, columns = shape[::-1] if layout.recurrent_transposed else shape
-            hidden, rest = (rows, 0) if layout.separate else divmod(rows, 4)
+            hidden, rest = (rows, 0) if layout.separate else divmod(rows, len(layout.order))
             if not rest and hidden > columns:
                 return f": {key} has shape {shape}, so H = {hidden} units are projected to P = {columns}"
     return ""
@@ -201,7 +204,7 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
     found |= {"projection"} if "projection_bias" in found else set()
     matrices = {gate for role, gate in there if role in ("input", "recurrent", "joined")}
     coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # this gate is 1 - the other
-    gates = set("ifco") & matrices if partial else set("ifco") - ({coupled} - matrices)
+    gates = set(layout.gates) & matrices if partial else set(layout.gates) - ({coupled} - matrices)
     wanted = set()
     for role in found:
         split = {gate for one, gate in there if one == role and gate}
@@ -221,11 +224,11 @@ def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, 
     """The name that an array (role, gate) would have, inferred from existing ones; in words if it is unknown."""
     others = list(_from_others(group.parts, part, one))
     for name in (*_from_part(layout, group.parts.get(part, {}), one), *others):
-        found = place(name, layout.patterns)
+        found = place(name, layout.patterns, layout.cell)
         if found is not None and found[1:] == (*part, *one):
             return name
-    if others and not any(place(item.key, layout.patterns) for item in group.arrays):  # Keras 3 uses numbers as names
-        return others[0]
+    if others and not any(place(item.key, layout.patterns, layout.cell) for item in group.arrays):
+        return others[0]  # Keras 3 uses numbers as names
     role, gate = one
     where = f" of layer {part[0]}, {part[1]}" if len(group.expected) > 1 else ""
     return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
