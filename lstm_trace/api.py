@@ -72,14 +72,14 @@ if TYPE_CHECKING:
 
 @checked
 def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
-    """List the LSTMs in a model file.
+    """List the LSTMs, GRUs and RNNs in a model file.
 
     Args:
         path: a model file (docs/models.md).
         layout: how the arrays are stored, if the file does not say (docs/layouts.md).
 
     Returns:
-        A `ModelInspection`, a result (docs/results.md) that is also a sequence with one entry per LSTM: its name, kind,
+        A `ModelInspection`, a result (docs/results.md) that is also a sequence with one entry for each: its name, kind,
         weights under canonical names, and options; see `weights.read.Found`.
 
     Raises:
@@ -108,7 +108,7 @@ def identify(
         weights: a model file, or arrays named as in a framework or stored in a `layout`.
         x: the input, (T, I), (T, B, I) or (B, T, I).
         y: the h (or c) that the other program computed for x: at every step, or at the last one.
-        name: name of the LSTM, if there are several.
+        name: name of the layer, if there are several.
         layout: how the arrays are stored, if their names do not say.
         options: options of the cell that the weights do not determine.
         h0: the initial hidden state, (B, H); zeros if None.

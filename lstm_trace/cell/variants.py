@@ -55,7 +55,8 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     known = {f.name for f in fields(KINDS[kind])}
     unknown = [name for name in options if name not in known]
     if unknown:
-        close = [f"{n}{meant(n, known)}" for n in unknown]
+        own = " and ".join(n for n in ("candidate_activation", "output_activation") if n in known)
+        close = [f"{n} (write {own})" if n == "activation" and own else f"{n}{meant(n, known)}" for n in unknown]
         there = f"Its options: {', '.join(sorted(known))}"
         raise OptionError(f"the cell {kind!r} has no option {', '.join(close)}. {there}")
     # a number of any library becomes a plain float: the equations and the trace's header are text

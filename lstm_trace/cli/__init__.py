@@ -30,7 +30,7 @@ VERBS = {
     "verify": "Derive every line of a trace again from its operands.",
     "diff": "Compare two traces, problems or models.",
     "explain": "Explain a value: what it remembers and depends on.",
-    "inspect": "List the LSTMs in a model file.",
+    "inspect": "List the LSTMs, GRUs and RNNs in a model file.",
     "identify": "Infer the layout of weights from a known output.",
     "corpus": "Compute states over many sequences; find what units track.",
     "doctor": "Check that this machine computes correct values.",

@@ -1,4 +1,4 @@
-"""Options for commands that accept a model instead of a problem: its input, which LSTM, how arrays are stored."""
+"""Options for commands that accept a model instead of a problem: its input, which layer, how arrays are stored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Stored(TypedDict):
     """Facts that a weights file does not record.
 
     Attributes:
-        name: Name of the LSTM (see lstm-trace inspect).
+        name: Name of the LSTM, GRU or RNN (see lstm-trace inspect).
         layout: How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md).
         option: Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md).
     """
@@ -133,7 +133,7 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
 
 
 def stored(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the options state about stored weights: the LSTM's name, layout, and options of cell and network."""
+    """What the options state about stored weights: the layer's name, layout, and options of cell and network."""
     from ..weights.option_text import options_of_text
 
     options = {} if given.get("option") is None else options_of_text(given["option"])

@@ -35,7 +35,7 @@ from ..weights.live_modules import as_array
 from .activity import behaviour
 
 Kind = Literal["not finite", "saturated", "vanished", "exploded"]
-#: Maximum number of calls of an LSTM, and of an LSTMCell, that are kept for one step of training.
+#: Maximum number of calls of a layer, and of a cell, that are kept for one step of training.
 CALLS, CELL_CALLS = 16, 4096
 #: Maximum number of steps of a sampled sequence.
 SAMPLED = 256
@@ -99,7 +99,7 @@ class Watching(Watch):
     def judge(self, gradients: Sequence[tuple[str, str, Any]], step: bool = True) -> None:
         """Look at a step before the weights are changed; not `step`: at what follows the last one.
 
-        gradients: module, weight, and its gradient; none if the weights of the LSTMs are frozen.
+        gradients: module, weight, and its gradient; none if the weights are frozen.
         What is not finite in a forward pass makes its gradients NaN. What it returned is looked at only if they are,
         or if it has none: a call for validation, or one whose loss was left out.
         Raises StoppedError for an alarm, NoNumbersError if the calls were compiled.
@@ -204,7 +204,7 @@ class Watching(Watch):
                 path = None
         alarm = Alarm(kind, self.steps, module, "; ".join(parts), trace, path)
         self.alarms.append(alarm)
-        text = f"step {self.steps} of training, {module or 'the LSTM'}: {alarm.sentence}"
+        text = f"step {self.steps} of training, {module or 'the model'}: {alarm.sentence}"
         if not self._stop:
             warnings.warn(text, WatchWarning, stacklevel=2)
             return
@@ -282,14 +282,14 @@ def watch(
     action: Literal["stop", "warn"] = "stop", save: str | Path | None = "watch.safetensors", optimizer: Any = None,
     share: float = 0.01,
 ) -> Iterator[Watching]:  # fmt: skip
-    """Watch the LSTMs of `model` in a training loop until something goes wrong, and save a trace of that step.
+    """Watch the LSTMs, GRUs and RNNs of `model` in a training loop until something goes wrong, and save a trace.
 
-    A step of training ends where an optimizer changes the weights of a watched LSTM; steps count from 0. An alarm is
+    A step of training ends where an optimizer changes the weights of a watched layer; steps count from 0. An alarm is
     raised if a value is NaN or infinite, if the gradient of a module's weights has vanished or exploded, or if every
     unit of a gate or of a tanh line is saturated at every step of a sampled sequence.
 
     Args:
-        model: a PyTorch or Keras model, or one LSTM.
+        model: a PyTorch or Keras model, or one layer or cell.
         vanishes: the norm of a module's gradient at or below which it has vanished; never if negative.
         explodes: the norm at or above which it has exploded; NaN always has.
         saturated: values below this, or above 1 minus this, are saturated (tanh is rescaled to 0 to 1); None: nothing
@@ -305,7 +305,7 @@ def watch(
 
     Raises:
         StoppedError: for an alarm, with the action `stop`; its `alarm` has the trace.
-        MissingError: if the model has no LSTM, or none was called.
+        MissingError: if the model has no such layer, or none was called.
         OptionError: at the end of the block, if Keras has compiled the calls (`run_eagerly=True` prevents that).
 
         with lt.watch(model):

@@ -191,7 +191,9 @@ SEARCHED = frozenset((
 
 
 def as_stored(found: Found) -> Reading:
-    """The reading defined by a model's options. Raises OptionError for options that no reading supports."""
+    """The reading defined by a model's options. Raises OptionError for a cell or options that no reading supports."""
+    if found.cell != "lstm":
+        raise OptionError(f"identify searches layouts of an LSTM, and these are the weights of a {found.noun}")
     names = {scope_and_name(key)[1] for key in found.weights}
     cell = {name: value for name, value in found.options.items() if name not in NETWORK}
     full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]

@@ -18,7 +18,7 @@ from ..cell.lines import Cell
 from ..cell.named_cells import KINDS, LSTM
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
-from ..cell.variants import Merge, Padding, directed, of_direction, unread
+from ..cell.variants import Merge, Padding, cell_name, directed, of_direction, unread
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
@@ -255,23 +255,38 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
             yield f"{name}: {error}"
 
 
+def kind_of(found: Found, cell: str | None) -> str:
+    """The cell to build for weights that were found: their own, or another one with the same gates.
+
+    Raises OptionError if the weights are those of another cell.
+    """
+    kind = found.cell if cell is None else cell_name(cell)
+    if KINDS[kind].gates != KINDS[found.cell].gates:
+        own, a = f"{found.name}: " if found.name else "", "a" if found.noun == "GRU" else "an"
+        raise OptionError(f"{own}cell is {kind!r}, and these are the weights of {a} {found.noun}; leave cell out")
+    return kind
+
+
 #: Canonical names that may accompany the arrays of a layout: parameters that the layout does not cover.
 OURS = frozenset(LSTM.brings)
 _OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
 
 
 def prepare_found(
-    found: Found, cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None, dtype: Any = None,
-    allow_nonfinite: bool = False, title: str = "",
+    found: Found, cell: str | Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
+    dtype: Any = None, allow_nonfinite: bool = False, title: str = "",
 ) -> Model:  # fmt: skip
-    """The model of an LSTM that was found; `options` override those found with it. Raises the errors of `build`."""
+    """The model of a cell that was found; `options` override those found with it. Raises the errors of `build`."""
     asked = dict(options or {})
     weights = turned(found, asked.pop("direction", None))
     own = {key: value for key, value in found.options.items() if key != "direction"}
     header = Header(title=title or found.name[:LONGEST], imported=found.imported)
-    if not isinstance(cell, str) and "equations" in cell:  # equations define everything but how directions merge
+    spec = {"kind": cell} if cell is None or isinstance(cell, str) else dict(cell)
+    if "equations" in spec:  # equations define everything but how directions merge
         own = {key: value for key, value in own.items() if key in ("merge", "padding")}
-    return build(weights, cell, {**own, **asked}, dtype, header, found.defaults, allow_nonfinite)
+    else:
+        spec["kind"] = kind_of(found, spec.get("kind"))
+    return build(weights, spec, {**own, **asked}, dtype, header, found.defaults, allow_nonfinite)
 
 
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:
@@ -283,14 +298,14 @@ def named_by_framework(arrays: Mapping[str, Any]) -> bool:
 def in_layout(
     arrays: Mapping[str, Any], stored: Any, where: str, name: str | None = None, beside: Collection[str] = ()
 ) -> Found:
-    """The LSTM called `name`, or the only one, in arrays stored in the layout `stored`; None if their names imply it.
+    """The cell called `name`, or the only one, in arrays stored in the layout `stored`; None if their names imply it.
 
     beside: names that may accompany those of the layout unchanged.
     """
     return choose(find(arrays, None if stored is None else layout(stored), keep=beside, partial=True), name, where)
 
 
-def extra_names(arrays: Iterable[str], cell: str | Mapping[str, Any], options: Mapping[str, Any] | None) -> set[str]:
+def extra_names(arrays: Iterable[str], cell: Any, options: Mapping[str, Any] | None) -> set[str]:
     """The arrays that may accompany a layout: canonical ones (`W_hr`, `gamma_i`), and those that the `extra` uses."""
     extra = {**(cell if isinstance(cell, Mapping) else {}), **(options or {})}.get("extra")
     read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()

@@ -1,4 +1,4 @@
-"""Records the calls of live modules within a block: PyTorch's nn.LSTM and nn.LSTMCell, Keras's layers.
+"""Records the calls of live modules within a block: PyTorch's LSTMs, GRUs, RNNs and cells, Keras's layers.
 
 PyTorch is only imported while one of its modules is watched.
 """
@@ -18,7 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import Faults, LstmTraceError, MissingError, OptionError, counted
-from ..weights.live_modules import as_array, from_live, halves, lstm_cells, precision, unpacked, weights_of
+from ..weights.layouts import ANY
+from ..weights.live_modules import (
+    as_array,
+    from_live,
+    halves,
+    lstm_cells,
+    one_step,
+    precision,
+    torch_cell,
+    unpacked,
+    weights_of,
+)
 from ..weights.read import Found
 
 
@@ -42,7 +53,7 @@ class NoNumbersError(OptionError):
 class WatchedCall(NamedTuple):
     """One call as it happens, by reference.
 
-    process: makes it a `ModuleCall`, or a step of one, which `end` completes (an LSTMCell in a loop).
+    process: makes it a `ModuleCall`, or a step of one, which `end` completes (a cell in a loop).
     """
 
     name: str
@@ -112,7 +123,7 @@ class Watch:
             there = ", ".join(filter(None, names)) or "it"
             compiled = "; what torch.compile has compiled cannot be watched" if "torch._dynamo" in sys.modules else ""
             said = f"call the model itself within the block ({there} would be traced){compiled}"
-            raise MissingError(f"no LSTM was called: {said}")
+            raise MissingError(f"no {ANY} was called: {said}")
 
 
 def outside(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,7 +150,7 @@ def uncompiled(function: Any) -> None:
 
 @contextmanager
 def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
-    """Let `watched` receive every call of these modules within the block; calls of an LSTMCell are joined to sequences.
+    """Let `watched` receive every call of these modules within the block; calls of a cell are joined to sequences.
 
     The hook is PyTorch's global one and not one on the modules: it runs before the user's hooks, which may return
     something else, and a module that is copied, saved or scripted within the block contains nothing of ours.
@@ -147,7 +158,7 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     import torch
 
     names = {id(module): name for name, module in modules.items()}
-    cells = {name: module for name, module in modules.items() if isinstance(module, torch.nn.LSTMCell)}
+    cells = {name: module for name, module in modules.items() if one_step(module)}
     loops = {id(module): _Loop(module, name, watched) for name, module in cells.items()}
 
     def take(module: Any, *call: Any) -> None:
@@ -189,53 +200,62 @@ def _taken(watched: Watch, make: Callable[..., ModuleCall], *call: Any) -> None:
 
 
 def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """The input and the pair of states of a call. Raises OptionError for arguments of a custom forward."""
+    """The input and the states of a call. Raises OptionError for arguments of a custom forward."""
     given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
     if "input" not in given:
-        raise OptionError(f"its forward takes {', '.join(given)}; expected input and hx, as in nn.LSTM")
+        raise OptionError(f"its forward takes {', '.join(given)}; expected input and hx, as in PyTorch's own")
     return given["input"], given.get("hx")
 
 
 def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> ModuleCall:
-    """A call of an nn.LSTM."""
+    """A call of an nn.LSTM, nn.GRU or nn.RNN."""
     sequence, states = _arguments(args, kwargs)
     x, lengths = unpacked(sequence)
+    both = torch_cell(module) == "lstm"
     try:
-        values, (h_n, c_n) = output
+        values, last = output
+        ends = dict(zip(("h_n", "c_n"), last, strict=True)) if both else {"h_n": last}
     except (TypeError, ValueError):
-        raise OptionError("it did not return (output, (h_n, c_n)): a custom forward is not supported") from None
+        form = "(output, (h_n, c_n))" if both else "(output, h_n)"
+        raise OptionError(f"it did not return {form}: a custom forward is not supported") from None
     packed = lengths is not None
-    h0, c0 = (None, None) if states is None else map(as_array, states)
-    arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": not packed and bool(module.batch_first)}
-    returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
+    arguments = {"x": x, "lengths": lengths, "batch_first": not packed and bool(module.batch_first)}
+    arguments |= {name: as_array(state) for name, state in zip(("h0", "c0"), _states(states), strict=False)}
+    returned = {"h": unpacked(values)[0], **{name: as_array(state) for name, state in ends.items()}}
     # a packed sequence has no padding; in the padded form it is zero
     options = {"padding": "zero"} if packed else {}
     # the weights that the call used: reading parametrized ones again may return others, and change the next call
     used = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
     found = from_live(module, name, used)
-    what, ulp = "what the PyTorch module returned", precision(h_n.dtype)
+    what, ulp = "what the PyTorch module returned", precision(ends["h_n"].dtype)
     return ModuleCall(name, found, arguments, returned, what, ulp, options)
 
 
+def _states(given: Any) -> tuple[Any, ...]:
+    """The states that a call takes or returns: h and c of an LSTM, h alone of a GRU or an RNN; none for None."""
+    return () if given is None else (given,) if hasattr(given, "detach") else tuple(given)
+
+
 class _Loop:
-    """The calls of one LSTMCell: a call that receives the states returned by the previous one is its next step."""
+    """The calls of one cell: a call that receives the states returned by the previous one is its next step."""
 
     def __init__(self, module: Any, name: str, watched: Watch) -> None:
         self._module, self.name, self._watched = module, name, watched
-        self._steps: list[tuple[Any, Any, Any]] = []
-        self._start: Any = None
+        self._steps: list[tuple[Any, ...]] = []
+        self._start: tuple[Any, ...] = ()
         self._found: Any = None
         self._weights: dict[str, Any] = {}
         self._last: Any = None
 
     def take(self, args: Any, kwargs: Any, output: Any) -> None:
         """Receive one call."""
-        x, states = _arguments(args, kwargs)
+        x, given = _arguments(args, kwargs)
+        states, returned = _states(given), _states(output)
         with _still(self._module):
             weights = weights_of(self._module)
         follows = (
             self._steps
-            and states is not None
+            and states
             and np.shape(x) == np.shape(self._steps[-1][0])
             and all(map(_equal, states, self._last))
             and weights.keys() == self._weights.keys()
@@ -246,9 +266,9 @@ class _Loop:
             # copies: weights and states may be modified in place before the block ends
             self._weights = {key: value.detach().clone() for key, value in weights.items()}
             self._found = from_live(self._module, self.name, self._weights)
-            self._start = None if states is None else tuple(as_array(state).copy() for state in states)
-        step = as_array(x).copy(), *(as_array(state).copy() for state in output)
-        self._last = tuple(state.detach().clone() for state in output)
+            self._start = tuple(as_array(state).copy() for state in states)
+        step = as_array(x).copy(), *(as_array(state).copy() for state in returned)
+        self._last = tuple(state.detach().clone() for state in returned)
         self._steps.append(step)
 
     def end(self) -> None:
@@ -256,10 +276,10 @@ class _Loop:
         steps, self._steps = self._steps, []
         if not steps:
             return
-        x, h, c = (np.stack(values) for values in zip(*steps, strict=True))
-        h0, c0 = (None, None) if self._start is None else (start[None] for start in self._start)
-        arguments = {"x": x, "h0": h0, "c0": c0, "batch_first": False}
-        returned = {"h": h, "c_n": c[-1:]}
+        x, h, *cells = (np.stack(values) for values in zip(*steps, strict=True))
+        arguments = {"x": x, "batch_first": False}
+        arguments |= {name: start[None] for name, start in zip(("h0", "c0"), self._start, strict=False)}
+        returned = {"h": h, **dict(zip(("c_n",), (c[-1:] for c in cells), strict=False))}
         what = f"what the PyTorch cell returned in {counted(len(x), 'call')}"
         with self._watched.noting(self.name):
             ulp = precision(self._last[0].dtype)

@@ -1,4 +1,4 @@
-"""Trace every LSTM inside a live model during its actual forward pass, and compare with the values it returned.
+"""Trace every LSTM, GRU and RNN inside a live model during its forward pass, and compare with the values it returned.
 
 `compared` decides whether the two differ by more than rounding explains, measured as described in ARCHITECTURE.md.
 """
@@ -22,6 +22,7 @@ from ..errors import MissingError, OptionError, nearest
 from ..languages.strings import words
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
+from ..weights.layouts import ANY
 from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .build import prepare_found
 from .calls import ModuleCall, Watch, watch_keras, watch_torch
@@ -182,13 +183,13 @@ def capture(
     model: Any, *, ask: Sequence[str] | str | None = None, record: Any = None, given: Mapping[str, Any] | None = None,
     tokens: Any = None, plan: Choice = "auto", arithmetic: str | None = None, progress: Progress | None = None,
 ) -> Iterator[Traces]:  # fmt: skip
-    """Trace every LSTM of `model` that is called within the block, over the inputs that it actually receives.
+    """Trace every LSTM, GRU and RNN of `model` that is called within the block, over the inputs that it receives.
 
-    An nn.LSTMCell called in a loop gives one trace of all its steps, as long as each call receives the states that the
-    previous one returned. The model's own calls return exactly what they would without tracing.
+    A cell (nn.LSTMCell) called in a loop gives one trace of all its steps, as long as each call receives the states
+    that the previous one returned. The model's own calls return exactly what they would without tracing.
 
     Args:
-        model: a PyTorch or Keras model, or one LSTM.
+        model: a PyTorch or Keras model, or one layer or cell.
         ask: the requested lines, as for `Model.run`, like the following ones; they apply to every trace, and the other
             arguments are taken from each call.
         record: the part of the values to store.
@@ -203,7 +204,7 @@ def capture(
         `header.agreement` states the deviation.
 
     Raises:
-        MissingError: if the model has no LSTM, or none was called.
+        MissingError: if the model has no such layer, or none was called.
         OptionError: for other arguments; at the end of the block, for calls that could not be traced (active dropout,
             compiled calls). The traces of all other calls are available. A difference that rounding does not explain
             issues a DisagreementWarning, a value that is NaN or infinite a NonFiniteWarning.
@@ -222,10 +223,11 @@ def capture(
     def take(call: ModuleCall) -> None:
         trace, found = traced(call, arguments)
         traces.append(trace)
+        name = call.name or f"the {call.found.noun}"
         if found.agrees is False:
-            wrong.append((f"{call.name or 'the LSTM'}: {found.sentence}", DisagreementWarning))
+            wrong.append((f"{name}: {found.sentence}", DisagreementWarning))
         if (first := trace.not_finite) is not None:
-            wrong.append((f"{call.name or 'the LSTM'}: {first.said(words())}", NonFiniteWarning))
+            wrong.append((f"{name}: {first.said(words())}", NonFiniteWarning))
 
     watched = Watch(take)
     with watching(names, watched):
@@ -238,13 +240,13 @@ def capture(
 
 
 def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], Watch], AbstractContextManager[None]]]:
-    """The LSTMs of a live model by name, and the function that watches them. Raises OptionError, MissingError."""
+    """The LSTMs, GRUs and RNNs of a live model by name, and what watches them. Raises OptionError, MissingError."""
     kind = framework(model)
     if not kind:
         raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
     names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
     if not names:
-        raise MissingError(f"{type(model).__name__} has no LSTM{_others(model)}")
+        raise MissingError(f"{type(model).__name__} has no {ANY}{_others(model)}")
     return names, watch_keras if kind == "keras" else watch_torch
 
 
@@ -323,7 +325,7 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _others(model: Any) -> str:
-    """Other recurrent modules of a model, for the message that it has no LSTM."""
+    """Other recurrent modules of a model, for the message that none is known."""
     kinds = {type(part).__name__ for part in getattr(model, "modules", list)()}
     if {"RecursiveScriptModule"} & kinds:
         return "; a TorchScript program cannot be watched: save its state dict and trace the file"

@@ -31,7 +31,7 @@ from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Header, Trace
 from ..weights.read import Defaults
-from .build import build, home_of, in_layout
+from .build import build, home_of, in_layout, kind_of
 from .model import Model
 
 NO_PROBLEM = "the trace cannot be written as a problem"
@@ -108,6 +108,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     """
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
+    own = "lstm"
     brought: dict[str, Any] = {}
     if problem.layout is not None:
         with within(where):
@@ -115,7 +116,11 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         alone = {scope_and_name(key)[0] for key in found.weights} == {"0/forward"}  # names as the author writes them
         weights = {scope_and_name(key)[1] if alone else key: values for key, values in found.weights.items()}
         brought, imported = dict(found.options), found.imported
-    cell = {"kind": problem.cell} if isinstance(problem.cell, str) else dict(problem.cell)
+        own = found.cell
+    cell = {"kind": problem.cell or own} if isinstance(problem.cell, str | None) else dict(problem.cell)
+    if problem.layout is not None and "equations" not in cell:
+        with within(where):
+            cell["kind"] = kind_of(found, cell.get("kind"))
     cell = cell if "equations" in cell else {**brought, **cell}
     if problem.extra:
         if cell.get("extra"):

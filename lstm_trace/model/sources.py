@@ -249,18 +249,19 @@ Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module
 
 @checked
 def prepare(
-    source: Source, cell: CellName | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None,
+    source: Source, cell: CellName | Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
     name: str = "", layout: Any = None, dtype: Any = None, allow_nonfinite: bool = False,
 ) -> Model:  # fmt: skip
     """Check and copy the weights once, and plan the network.
 
     Args:
         source: weights under canonical names (`W_xi` (H, I), `W_hi` (H, H), `b_i` (H,), or `1/reverse/W_xi` in a
-            stack), arrays in a framework's `layout`, a live PyTorch or Keras LSTM, the path of a model file
+            stack), arrays in a framework's `layout`, a live PyTorch or Keras layer, the path of a model file
             (docs/models.md) or problem file, or a problem as a mapping with `weights`.
-        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md).
+        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
+            file or module, and `lstm` for weights under our names.
         options: options of the cell and the network (docs/options.md).
-        name: name of the LSTM, if the source has several; otherwise a title.
+        name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
         dtype: float32 or float64; None means the result type of the weights.
         allow_nonfinite: accept NaN and infinity in the weights.
@@ -298,10 +299,10 @@ def prepare(
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(problem_of(dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
-    if layout is not None or (cell == "lstm" and named_by_framework(source)):
+    if layout is not None or (isinstance(cell, str | None) and named_by_framework(source)):
         found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))
         return prepare_found(found, cell, options, dtype, allow_nonfinite, name)
-    return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
+    return build(source, cell or "lstm", options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
 #: The arguments of `run` that are those of `prepare`.
@@ -310,7 +311,7 @@ _PREPARED = ("source", "cell", "options", "name", "layout", "dtype", "allow_nonf
 
 @checked
 def run(
-    source: Source, x: Any = None, h0: Any = None, c0: Any = None, *, cell: CellName | Mapping[str, Any] = "lstm",
+    source: Source, x: Any = None, h0: Any = None, c0: Any = None, *, cell: CellName | Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None, name: str = "", layout: Any = None, dtype: Any = None,
     allow_nonfinite: bool = False, initial: Mapping[str, Any] | None = None,
     state_from: Trace | str | Path | None = None, given: Mapping[str, Any] | None = None,
@@ -326,9 +327,10 @@ def run(
         x: the input, (T, I), (T, B, I), (B, T, I) with `batch_first`, or (I,); a problem contains its own.
         h0: initial hidden states, (L·D, B, H); zeros if None.
         c0: initial cell states, like h0.
-        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md).
+        cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
+            file or module, and `lstm` for weights under our names.
         options: options of the cell and the network (docs/options.md).
-        name: name of the LSTM, if the source has several; otherwise a title.
+        name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
         dtype: float32 or float64; None means the result type of the weights and x, if they are arrays; half types
             compute in float32.

@@ -1,7 +1,8 @@
-"""What `inspect` found in a model file: the facts of each LSTM, or the reason why it is refused."""
+"""What `inspect` found in a model file: the facts of each LSTM, GRU and RNN, or the reason why it is refused."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +17,18 @@ from ..documents.result import Finding, Result
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..printable import message
+from ..weights.layouts import STORED
 from ..weights.read import Found
 
-#: The columns of the rows, one for each LSTM.
-COLUMNS = ("name", "kind", "layers", "directions", "I", "H", "P", "bias", "options", "parameters", "dtype", "refused")
+#: The columns of the rows, one for each layer or cell.
+COLUMNS = (
+    "name", "kind", "cell", "layers", "directions", "I", "H", "P", "bias", "options", "parameters", "dtype", "refused",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ModelInspection(Finding, Sequence[Found]):
-    """The LSTMs in a model file, of which it is also a sequence. file: the file's name."""
+    """The LSTMs, GRUs and RNNs in a model file, of which it is also a sequence. file: the file's name."""
 
     file: str
     found: tuple[Found, ...]
@@ -36,11 +40,14 @@ class ModelInspection(Finding, Sequence[Found]):
         return self.found[place]
 
     def title(self, words: Words) -> str:
-        """The file, and how many of its LSTMs can be traced."""
-        return words.count("inspect.title", sum(not one.refused for one in self.found), file=self.file)
+        """The file, and how many LSTMs, GRUs and RNNs in it can be traced."""
+        usable = Counter(one.cell for one in self.found if not one.refused)
+        cells = [cell for cell in STORED if usable[cell]] or STORED[:1]
+        counts = [words.count(f"inspect.count.{cell}", usable[cell]) for cell in cells]
+        return words.word("inspect.title", file=self.file, found=words.comma_list(*counts))
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
-        """One row for each LSTM."""
+        """One row for each."""
         rows = self.facts()
         for row in rows:
             if "refused" not in row:
@@ -49,7 +56,7 @@ class ModelInspection(Finding, Sequence[Found]):
         return (LongTable(COLUMNS, [tuple(map(row.get, COLUMNS)) for row in rows]),)
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
-        """A list of facts for each LSTM."""
+        """A list of facts for each."""
         yield Heading(1, (self.title(words),))
         for facts in self.facts():
             # one word, since the second line of a name that is wrapped could pass for a line of ours
@@ -60,7 +67,7 @@ class ModelInspection(Finding, Sequence[Found]):
             yield Items(tuple((message(words.word("prefix", what=label) + said),) for label, said in labelled))
 
     def facts(self) -> list[dict[str, Any]]:
-        """Each LSTM as plain data: name, kind, sizes, biases, options, parameters, facts and import notes."""
+        """Each as plain data: name, cell, kind, sizes, biases, options, parameters, facts and import notes."""
         return [_record(one) for one in self.found]
 
     def _json(self) -> Iterator[str]:
@@ -73,12 +80,13 @@ def _record(one: Found) -> dict[str, Any]:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
     names = {scope_and_name(key)[1] for key in one.weights}
-    full = directed("lstm", cell, names)[2]
-    plain = directed("lstm", {"bias": full["bias"]})[2]
+    full = directed(one.cell, cell, names)[2]
+    plain = directed(one.cell, {"bias": full["bias"]})[2]
     arrays = {key: np.asarray(values) for key, values in one.weights.items()}
     return {
         "name": one.name,
         "kind": one.kind,
+        "cell": one.cell,
         "layers": one.layers,
         "directions": list(one.directions),
         "sizes": one.sizes(),
@@ -97,13 +105,15 @@ def _record(one: Found) -> dict[str, Any]:
 
 
 def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
-    """The facts of an LSTM, each with the keyword of its label. What a reader says of the file is English."""
+    """The facts of a layer or cell, each with the keyword of its label. What a reader says of the file is English."""
     directions = words.word("and").join(words.word(f"direction.{one}") for one in facts["directions"])
     merge = facts["network"].get("merge") if len(facts["directions"]) > 1 else None
     merged = words.word("inspect.merged", merge=merge) if merge else ""
     yield "layers", words.comma_list(str(facts["layers"]), directions, merged)
     yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
     yield "biases", words.word(f"inspect.bias.{facts['bias']}")
+    if facts["cell"] == "gru":
+        yield "reset", words.word(f"inspect.reset.{'after' if facts['options'].get('reset_after') else 'before'}")
     yield "options", options_text(facts["options"]) or words.word("inspect.plain")
     yield "x", words.word("inspect.x.batch" if facts["batch_first"] else "inspect.x")
     if facts["states"]:

@@ -96,7 +96,7 @@ class Spec(Edits):
         example: name of an example problem.
         item: id of a problem or trace in the library.
         model: id of a model in the library; it needs x.
-        name: name of the LSTM, if a model has several.
+        name: name of the LSTM, GRU or RNN, if a model has several.
         hold: lines held at other values, by address: a number, '*0.5' for a multiple, or arrays.
         holds: changes of the holds, in order.
         tokens: labels of the steps, or one such list per sequence.

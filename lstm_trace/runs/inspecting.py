@@ -51,8 +51,8 @@ def inspect(path: str, label: str) -> Facts:
         label: the client's name for it; its suffix determines how it is read.
 
     Returns:
-        kind (problem, trace, model), text (for people to read), title, cell, sizes, found (each LSTM of a model),
-        suffix (with which it must be read again).
+        kind (problem, trace, model), text (for people to read), title, cell, sizes, found (each LSTM, GRU
+        and RNN of a model), suffix (with which it must be read again).
 
     Raises:
         LstmTraceError: if it cannot be read; the reader's message, with the label as the file's name.
@@ -111,9 +111,9 @@ def _model(name: str) -> Facts:
     described = found.facts()
     usable = [facts for facts in described if "refused" not in facts]
     first = usable[0]
-    more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
+    more = f" ({len(usable)} in the file)" if len(usable) > 1 else ""
     sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}
-    cell = _cell("lstm", first["options"]) + more
+    cell = _cell(first["cell"], first["options"]) + more
     facts: Facts = {"kind": "model", "text": str(found), "title": "", "cell": cell, "sizes": sizes}
     return facts | {"found": described}
 

@@ -1,4 +1,4 @@
-"""From arrays in a framework's layout to LSTMs with canonical weights; a sentence records every conversion."""
+"""From arrays in a framework's layout to cells with canonical weights; a sentence records every conversion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.inputs import computing
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all, some
-from .layouts import LAYOUTS, Layout
+from .layouts import ANY, LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
 from .read import Found
 
@@ -138,8 +138,8 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
         expected = f"{f'(I + H, {stack})' if turned else f'({stack}, I + H)'} with I of at least 1"
     elif rows in (3 * columns, columns) and wide is None:
         other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
-        by = f"these are the weights of {other} ({size} by H), not of an LSTM (4H by H)"
-        faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
+        by = f"these are the weights of {other} ({size} by H), not of an {layout.noun} ({stack} by H)"
+        faults.append(f"{main.key} has shape {shape}: {by}, whose layout {layout.name} is")
         return 0
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
@@ -164,31 +164,31 @@ def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faul
     return {**found, first: kernel[:, :edge], second: kernel[:, edge:]}
 
 
-# -- one LSTM --------------------------------------------------------------------------------------------------------
+# -- one cell --------------------------------------------------------------------------------------------------------
 
 
 def find(
-    arrays: Mapping[str, Any], layout: Layout | None, kind: str = "LSTM", keep: Collection[str] = (),
+    arrays: Mapping[str, Any], layout: Layout | None, kind: str = "{}", keep: Collection[str] = (),
     partial: bool = False,
 ) -> list[Found]:  # fmt: skip
-    """The LSTMs among the arrays of a model.
+    """The LSTMs, GRUs and RNNs among the arrays of a model.
 
-    arrays: by their names in the file; values need only `shape` and `__array__`, and only those of LSTMs are read.
-    layout: None if the names determine it. kind: what to call them. keep: names without a role that are kept unchanged
-    (a readout's weights). partial: whether whole gates may be missing, since the request determines which are needed.
-    If one of several LSTMs does not fit, it is returned as refused. Raises FileError or MissingError if no names fit,
-    MissingError or ShapeError if the only LSTM does not fit.
+    arrays: by their names in the file; values need only `shape` and `__array__`, and only those of cells are read.
+    layout: None if the names determine it. kind: what to call them, with the cell in place of {}. keep: names without
+    a role that are kept unchanged (a readout's weights). partial: whether whole gates may be missing, since the request
+    determines which are needed. If one of several does not fit, it is returned as refused. Raises FileError or
+    MissingError if no names fit, MissingError or ShapeError if the only one does not fit.
     """
     recognised = layout is None
     if layout is None:
         known = detect(arrays)
         if known is None:
             there = some([f"{key} {tuple(np.shape(a))}" for key, a in arrays.items()], 6) or "none"
-            unknown = f"no LSTM was recognised by the names of its arrays (there are {there})"
+            unknown = f"no {ANY} was recognised by the names of its arrays (there are {there})"
             raise FileError(f"{unknown}; say how they are stored with layout= (--layout), one of {', '.join(LAYOUTS)}")
         layout, groups = known
     else:
-        groups = _likely(grouped(arrays, layout.patterns, layout.cell), layout)
+        groups = _likely(grouped(arrays, layout))
         if not groups:
             raise MissingError(_unnamed(layout, arrays))
     used = {item.key for group in groups.values() for item in group.arrays}
@@ -198,25 +198,26 @@ def find(
     found = []
     for name, group in groups.items():
         try:
-            one = one_lstm(name, group, layout, kind, recognised, partial)
+            one = one_cell(name, group, group.layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise
-            one = Found(name, "no LSTM", refused="; ".join(error.problems))
+            refused = "; ".join(error.problems)
+            one = Found(name, f"no {group.layout.noun}", cell=group.layout.cell, refused=refused)
         found.append(one)
     if len(groups) > 1:
         return found
-    # weights next to a single LSTM, those of a readout, belong to its top layer
+    # weights next to a single cell, those of a readout, belong to its top layer
     scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
-    said = (f"not part of the {layout.noun}: {some(rest, 8)}",) if rest else ()
+    said = (f"not part of the {found[0].noun}: {some(rest, 8)}",) if rest else ()
     return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
 
 
-def one_lstm(
+def one_cell(
     name: str, group: Group, layout: Layout, kind: str, recognised: bool = False, partial: bool = False
 ) -> Found:
-    """One LSTM under canonical names.
+    """One LSTM, GRU or RNN under canonical names.
 
     recognised: whether its names determined the layout. partial: see `find`. Raises MissingError if some of its arrays
     are missing, ShapeError with every fault.
@@ -240,7 +241,23 @@ def one_lstm(
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
-    return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name}, stored=layout)
+    assumed = _assumed(layout)
+    facts = {"layout": layout.name}
+    return Found(
+        name, kind.format(layout.noun), weights, options, imported=(*said, *assumed.values()), cell=layout.cell,
+        assumed=assumed, facts=facts, stored=layout,
+    )  # fmt: skip
+
+
+def _assumed(layout: Layout) -> dict[str, str]:
+    """The facts that no arrays reveal and a cell needs, by option, with what is assumed."""
+    if layout.cell == "rnn":
+        said = "the arrays do not say the activation: tanh was assumed; choose with --option activation=relu"
+        return {"activation": said}
+    if layout.cell == "gru" and "reset_after" not in dict(layout.options):
+        said = "the arrays do not say whether the reset gate multiplies h or its product with W_hh: h was assumed"
+        return {"reset_after": f"{said} (reset before the product); choose with --option reset_after=true"}
+    return {}
 
 
 def _biases(layout: Layout, roles: set[str]) -> str:
@@ -269,13 +286,17 @@ def _directions(layout: Layout, group: Group) -> Group:
     return found
 
 
-def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
-    """Groups that may be LSTMs: dense layers have kernels and biases too."""
+def _likely(groups: dict[str, Group]) -> dict[str, Group]:
+    """Groups that may be cells: dense layers have kernels and biases too."""
     if len(groups) < 2:
         return groups
-    complete = {name: group for name, group in groups.items() if group.complete(layout)} or groups
-    named = {n: g for n, g in complete.items() if any(word in n.lower() for word in ("lstm", "rnn", "cell"))}
-    return (named if layout.joined else {}) or complete
+    complete = {name: group for name, group in groups.items() if group.complete(group.layout)} or groups
+    named = {
+        name: group
+        for name, group in complete.items()
+        if group.layout.joined and any(word in name.lower() for word in ("lstm", "rnn", "gru", "cell"))
+    }
+    return named or complete
 
 
 def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""How frameworks store an LSTM's weights: one record per framework, one field per property.
+"""How frameworks store the weights of an LSTM, a GRU or a plain RNN: one record for each, one field per property.
 
 Our own form is one matrix per gate, (H, I) and (H, H), in reading order. `unpack` converts any of these layouts to it.
 Each row names its source; "not run" marks rows that were taken from the framework's source, or from a description of
@@ -17,10 +17,16 @@ from ..cell.named_cells import KINDS
 from ..errors import OptionError, nearest, raise_all
 from .option_text import read_parts
 
-#: Other letters for a cell's gates, to ours: an LSTM's candidate is g in PyTorch, j in TensorFlow, z in Greff et al.
-LETTERS: dict[str, Mapping[int, str]] = {"lstm": str.maketrans("gjz", "ccc")}
-#: What a cell is called in messages.
-NOUNS = {"lstm": "LSTM"}
+#: Other letters for a cell's gates, to ours: an LSTM's candidate is g in PyTorch, j in TensorFlow, z in Greff et al.; a
+#: GRU's update gate is z, its candidate n in PyTorch, c in Paddle, o in CoreML.
+LETTERS: dict[str, Mapping[int, str]] = {
+    "lstm": str.maketrans("gjz", "ccc"), "gru": str.maketrans("zncgo", "uhhhh"), "rnn": {},
+}  # fmt: skip
+#: What a cell is called in messages, and all of them.
+NOUNS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+ANY = "LSTM, GRU or RNN"
+#: The cells whose weights files and modules have.
+STORED = tuple(NOUNS)
 
 Names = tuple[tuple[str, str], ...]
 
@@ -47,7 +53,8 @@ _BIASES = {
 class Layout:
     """The properties of one way to store the weights of one cell.
 
-    order: the order in which the gates are stacked, in the letters i, f, c (or g, j, z), o.
+    order: the order in which the gates are stacked, in the letters i, f, c (or g, j, z), o; of a GRU r, u (or z), h (or
+    n); of a plain RNN h alone.
     separate: one array per gate instead of a stack of all.
     input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
     joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
@@ -59,7 +66,7 @@ class Layout:
     flat_blocks: each gate's block contains its (H, ·) numbers row by row, whatever its shape (CuDNNLSTM).
     direction_axis: arrays have a first axis for the directions, of length 1 or 2.
     state: the order in which the framework returns its two states. options: of the cell, if they differ from our
-    defaults.
+    defaults; of a GRU `reset_after`, unless its arrays leave that open.
     coupled_input: if the input gate has no arrays, it is 1 - f (TensorFlow Lite).
     names: (role, pattern of the array's name); the groups `gate`, `layer` and `back` are its letter, its layer and the
     part that marks the reverse direction. detect: how the layout is recognised by default: by its `names`, or also by
@@ -90,6 +97,8 @@ class Layout:
         order = self.order.translate(LETTERS[self.cell])
         if sorted(order) != sorted(self.gates):
             expected = "each of i, f, c (or g, j, z) and o once, for example ifco"
+            if self.cell != "lstm":
+                expected = f"{expected}; of a GRU each of r, u (or z) and h (or n), of an RNN h alone"
             raise OptionError(f"gate order {self.order!r}: expected {expected}")
         if sorted(self.peephole) != sorted("ifo"):
             raise OptionError(f"peephole order {self.peephole!r}: expected each of i, f and o once, for example ifo")
@@ -99,8 +108,8 @@ class Layout:
 
     @property
     def cell(self) -> str:
-        """The name of the cell whose weights these are."""
-        return "lstm"
+        """The name of the cell whose weights these are: by the number of its gates."""
+        return {3: "gru", 1: "rnn"}.get(len(self.order), "lstm")
 
     @property
     def gates(self) -> str:
@@ -116,6 +125,16 @@ class Layout:
         """The length of a stack of all gates, in H or as a number: `4H`."""
         count = len(self.order)
         return f"{'' if count == 1 else count}H" if size is None else str(count * size)
+
+    @cached_property
+    def others(self) -> tuple[Layout, ...]:
+        """The same layout for other cells, if the framework has them and the order of the gates is not given."""
+        name = self.name.removesuffix(CHANGED)
+        base = LAYOUTS.get(name)
+        if base is None or base.order != self.order:
+            return ()
+        changed = {fact: getattr(self, fact) for fact in FACTS if getattr(self, fact) != getattr(base, fact)}
+        return tuple(replace(rows[name], **changed, name=self.name) for rows in OTHERS.values() if name in rows)
 
     @cached_property
     def own(self) -> Names:
@@ -134,8 +153,8 @@ class Layout:
 
     def describe(self, biases: str = "") -> str:
         """The properties in one sentence. biases: those of the arrays, if known: none, or a value of `bias`."""
-        gates = ", ".join(self.order)
-        said = ["an array for each gate" if self.separate else f"gates stacked in the order {gates}"]
+        said = ["an array for each gate" if self.separate else f"gates stacked in the order {', '.join(self.order)}"]
+        said = ["one set of weights"] if self.cell == "rnn" else said
         if self.joined:
             said.append(f"one kernel for [{'; '.join(self.joined)}]")
         if self.input_transposed and self.recurrent_transposed:
@@ -150,6 +169,7 @@ class Layout:
         return "; ".join(said)
 
 
+CHANGED = ", changed"
 _FIXED = {"name", "names", "detect", "title", "source", "options", "coupled_input"}
 #: The properties of a layout that a user may change, in alphabetical order.
 FACTS = tuple(sorted(f.name for f in fields(Layout) if f.name not in _FIXED))
@@ -177,6 +197,9 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     facts = {key: value for key, value in given.items() if value is not None}
     name = facts.pop("name", None)
     base = Layout("parts", separate="order" not in facts) if name is None else LAYOUTS.get(str(name).lower())
+    for rows in OTHERS.values():  # an order of fewer gates is that of another cell
+        other = rows.get(str(name).lower())
+        base = other if other is not None and len(other.order) == len(str(facts.get("order", ""))) else base
     if base is None:
         raise OptionError(f"layout {name!r} is not known{nearest(name, LAYOUTS, 'there are')}")
     if "transposed" in facts:
@@ -185,13 +208,17 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     unknown, listed = (key for key in facts if key not in FACTS), ", ".join(FACTS)
     raise_all(OptionError, (f"layout: no fact {key!r}{nearest(key, FACTS)}; its facts: {listed}" for key in unknown))
     changed = {key: value for key, value in facts.items() if value != getattr(base, key)}
-    return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))
+    return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else CHANGED))
+
+
+def _parts(gates: str) -> Names:
+    """Our own names for an array for each gate."""
+    prefixes = (("input", "W_x"), ("recurrent", "W_h"), ("bias", "b_"), ("bias_x", "b_x"), ("bias_h", "b_h"))
+    return tuple((role, f"{prefix}(?P<gate>[{gates}])") for role, prefix in prefixes)
 
 
 _OURS = (
-    *((role, f"{name}(?P<gate>[ifco])") for role, name in (
-        ("input", "W_x"), ("recurrent", "W_h"), ("bias", "b_"), ("bias_x", "b_x"), ("bias_h", "b_h"))),
-    *_SEPARATE[-3:],
+    *_parts("ifco"), *_SEPARATE[-3:],
     *((f"{part}{cell}", f"{part}_{gate}") for part in ("gamma", "beta") for cell, gate in
       (("", r"(?P<gate>[ifco])"), ("_cell", "cell"))),
 )  # fmt: skip
@@ -210,7 +237,7 @@ _WEBNN = (
 _HARD = (("gate_activation", "hard_sigmoid"),)
 _TURNED: dict[str, Any] = {"input_transposed": True, "recurrent_transposed": True}
 
-#: Every layout by name.
+#: Every layout of an LSTM by name.
 LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("gates", separate=True, names=_OURS, detect="names", title="Our own names: an array for each gate",
            source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
@@ -291,3 +318,31 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
            source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
 )}  # fmt: skip
+
+
+def _rows(order: str, *rows: tuple[str, str, str, dict[str, Any]]) -> dict[str, Layout]:
+    """Layouts of another cell: names, orientation and biases are those of the LSTM's layout, unless a row changes them.
+
+    order: that of the gates, unless a row changes it. rows: name, title, source and changes.
+    """
+    common: dict[str, Any] = {"order": order, "options": (), "forget_bias": 0.0, "peephole": "ifo"}
+    return {
+        name: replace(LAYOUTS[name], **{**common, "title": title, "source": source, **changed})
+        for name, title, source, changed in rows
+    }
+
+
+_AFTER = {"options": (("reset_after", True),)}
+#: The layouts of other cells, by cell and name.
+OTHERS: dict[str, dict[str, Layout]] = {
+    "gru": _rows(
+        "rzn",
+        ("gates", "Our own names: an array for each gate", "W_xr, W_hr, b_r, …", {"names": _parts("ruh")}),
+        ("pytorch", "PyTorch nn.GRU, nn.GRUCell", "torch/nn/modules/rnn.py; compared", _AFTER),
+    ),
+    "rnn": _rows(
+        "h",
+        ("gates", "Our own names", "W_xh, W_hh, b_h, …", {"names": _parts("h")}),
+        ("pytorch", "PyTorch nn.RNN, nn.RNNCell", "torch/nn/modules/rnn.py; compared", {}),
+    ),
+}

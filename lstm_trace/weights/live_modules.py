@@ -1,4 +1,4 @@
-"""Live modules: PyTorch's nn.LSTM and nn.LSTMCell, Keras's LSTM, LSTMCell and Bidirectional.
+"""Live modules: PyTorch's nn.LSTM, nn.GRU, nn.RNN and their cells, Keras's LSTM, LSTMCell and Bidirectional.
 
 A framework is used only if it is loaded already: otherwise none of its modules can exist.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import OptionError, ShapeError, some, within
 from .find import find
 from .formats.torch import numbers_of
-from .layouts import LAYOUTS
+from .layouts import LAYOUTS, NOUNS
 from .read import Defaults, Found
 
 
@@ -31,7 +31,7 @@ def framework(source: Any) -> str:
 
 
 def from_live(source: Any, name: str = "", used: Mapping[str, Any] | None = None) -> Found:
-    """The LSTM in a live module. Raises OptionError for other modules, and for active dropout.
+    """The cell in a live module. Raises OptionError for other modules, and for active dropout.
 
     used: the weights of a PyTorch module by its own names, if they must not be read again.
     """
@@ -77,49 +77,61 @@ def unpacked(x: Any) -> tuple[Any, Any]:
 
 
 def recurrent_modules(model: Any) -> dict[str, Any]:
-    """Every nn.LSTM and nn.LSTMCell of a PyTorch model by name."""
-    import torch
+    """Every nn.LSTM, nn.GRU and nn.RNN of a PyTorch model by name, and every cell of these."""
+    return {name: module for name, module in model.named_modules() if torch_cell(module)}
 
-    kinds = torch.nn.LSTM | torch.nn.LSTMCell
-    return {name: module for name, module in model.named_modules() if isinstance(module, kinds)}
+
+def torch_cell(module: Any) -> str:
+    """Our name of the cell of a PyTorch module; empty if it has none."""
+    nn = sys.modules["torch"].nn
+    kinds = {"lstm": (nn.LSTM, nn.LSTMCell), "gru": (nn.GRU, nn.GRUCell), "rnn": (nn.RNN, nn.RNNCell)}
+    return next((cell for cell, classes in kinds.items() if isinstance(module, classes)), "")
+
+
+def one_step(module: Any) -> bool:
+    """Whether a PyTorch module with a cell computes one step in a call: nn.LSTMCell, nn.GRUCell, nn.RNNCell."""
+    return not hasattr(module, "_flat_weights_names")
 
 
 def weights_of(module: Any) -> dict[str, Any]:
-    """The weights of an nn.LSTM or nn.LSTMCell by their names."""
-    cell = not hasattr(module, "_flat_weights_names")
-    own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
+    """The weights of a PyTorch module with a cell by their names."""
+    steps = one_step(module)
+    own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if steps else module._flat_weights_names
     values = {key: getattr(module, key, None) for key in own}  # read once: reading a parametrized one computes it
     return {key: value for key, value in values.items() if value is not None}
 
 
 def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found:
-    import torch
-
-    if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
-        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{_hint(recurrent_modules(module))}")
-    cell = isinstance(module, torch.nn.LSTMCell)
-    kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
+    cell = torch_cell(module)
+    if not cell:
+        said = f"{type(module).__name__} is not an nn.LSTM, nn.GRU, nn.RNN or a cell of these"
+        raise OptionError(said + _hint(recurrent_modules(module)))
+    kind = f"PyTorch nn.{NOUNS[cell]}{'Cell' if one_step(module) else ''}"
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     with within(name or kind):
         found = find(arrays, LAYOUTS["pytorch"], kind)[0]
-    more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if cell else ()
-    defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
-    return replace(found, name=name, defaults=defaults, imported=(f"live {kind}", *found.imported, *more))
+    more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if one_step(module) else ()
+    options = {"activation": module.nonlinearity} if cell == "rnn" else {}
+    said = (f"live {kind}", *(one for one in found.imported if one not in found.assumed.values()), *more)
+    return replace(
+        found, name=name, options={**found.options, **options}, assumed={}, imported=said,
+        defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
+    )  # fmt: skip
 
 
 def _hint(inside: Iterable[str]) -> str:
-    """The LSTMs in a model that was given in place of one, for a message."""
+    """The cells in a model that was given in place of one, for a message."""
     listed = some(list(inside), 6)
     return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
 
 
 def check_dropout(module: Any, name: str) -> None:
-    """Raise OptionError if a PyTorch LSTM drops values at random."""
+    """Raise OptionError if a PyTorch module drops values at random."""
     rate = getattr(module, "dropout", 0.0)
     if module.training and rate and getattr(module, "num_layers", 1) > 1:
-        said = f"{name or 'the LSTM'} is in training mode with dropout {rate}"
+        said = f"{name or f'the {NOUNS[torch_cell(module)]}'} is in training mode with dropout {rate}"
         raise OptionError(f"{said}: its values are random, and no trace can repeat them; call model.eval() first")
 
 

@@ -1,4 +1,4 @@
-"""Which LSTM each array of a model file belongs to, judged by its name, and what missing arrays would be called."""
+"""Which cell each array of a model file belongs to, judged by its name, and what missing arrays would be called."""
 
 from __future__ import annotations
 
@@ -30,10 +30,14 @@ class Array(NamedTuple):
 
 @dataclass
 class Group:
-    """The arrays of one LSTM: by (layer, direction), then by (role, gate); gate is empty for stacked arrays."""
+    """The arrays of one LSTM, GRU or RNN: by (layer, direction), then by (role, gate); gate is empty for stacked ones.
+
+    layout: how they are stored, once it is known.
+    """
 
     name: str
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
+    layout: Layout = LAYOUTS["gates"]
 
     @property
     def arrays(self) -> list[Array]:
@@ -71,15 +75,50 @@ class Group:
         return list(product(range(self.layers), sorted({direction for _, direction in self.parts})))
 
 
-def grouped(arrays: Mapping[str, Any], patterns: Names, cell: str) -> dict[str, Group]:
-    """The arrays by LSTM; those whose names match no pattern are left out. cell: see `place`."""
+def grouped(arrays: Mapping[str, Any], layout: Layout, general: bool = True) -> dict[str, Group]:
+    """The arrays by module, each with the layout of the cell whose weights they are; those without a role are left out.
+
+    general: whether general names (`W_x`) count, and not the layout's own alone.
+    """
+    found: dict[str, Group] = {}
+    for one in (layout, *layout.others):
+        if one is layout or one.own != layout.own:  # most frameworks use the same names for every cell
+            for name, group in _grouped(arrays, one, one.patterns if general else one.own).items():
+                if name not in found or _rank(group) > _rank(found[name]):
+                    found[name] = group
+    for group in found.values():
+        group.layout = _suited(group)
+    return found
+
+
+def _grouped(arrays: Mapping[str, Any], layout: Layout, patterns: Names) -> dict[str, Group]:
     found: dict[str, Group] = {}
     for key, values in arrays.items():
-        if placed := place(key, patterns, cell):
+        if placed := place(key, patterns, layout.cell):
             name, layer, direction, role, gate = placed
-            roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
+            roles = found.setdefault(name, Group(name, layout=layout)).parts.setdefault((layer, direction), {})
             roles.setdefault((role, gate), Array(key, values))
     return found
+
+
+def _rank(group: Group) -> tuple[bool, int, int]:
+    """How well arrays agree with the cell of their layout; a plain RNN has arrays that a GRU has too."""
+    letters = {gate for roles in group.parts.values() for _, gate in roles}
+    return group.complete(group.layout), len(group.arrays), -len(set(group.layout.gates) - letters)
+
+
+def _suited(group: Group) -> Layout:
+    """The group's layout, or that of the other cell to which its recurrent matrix belongs: 3H by H, or H by H."""
+    layout = group.layout
+    for roles in group.parts.values():
+        main = roles.get(("recurrent", ""))
+        if main is not None and ("projection", "") not in roles:
+            shape = tuple(getattr(main.values, "shape", ()))
+            sides = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
+            for other in layout.others if len(sides) == 2 and all(sides) else ():
+                if other.own == layout.own and sides[0] == len(other.order) * sides[1]:
+                    return other
+    return layout
 
 
 def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
@@ -89,13 +128,13 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
     """
     known: list[tuple[tuple[int, int, int], Layout, dict[str, Group]]] = []
     for layout in (one for one in LAYOUTS.values() if one.detect):
-        every = grouped(arrays, layout.own, layout.cell)
+        every = grouped(arrays, layout, general=False)
         if layout.detect == "shapes":
-            every = {name: g for name, g in every.items() if _fits(g, layout)}
-        whole = [g for g in every.values() if g.complete(layout)]
-        groups = {name: g for name, g in every.items() if g.complete(layout) or g.partial}
+            every = {name: g for name, g in every.items() if _fits(g)}
+        whole = [g for g in every.values() if g.complete(g.layout)]
+        groups = {name: g for name, g in every.items() if g.complete(g.layout) or g.partial}
         counts = sum(len(g.arrays) for g in whole), sum(len(g.arrays) for g in groups.values())
-        known += [((*counts, sum(_fits(g, layout) for g in whole)), layout, groups)] if groups else []
+        known += [((*counts, sum(map(_fits, whole))), layout, groups)] if groups else []
     return max(known, key=lambda one: one[0])[1:] if known else None
 
 
@@ -129,8 +168,9 @@ def place(key: str, patterns: Names, cell: str) -> tuple[str, int, str, str, str
     return separator.join(kept), layer, "reverse" if back else "forward", role, gate
 
 
-def _fits(group: Group, layout: Layout) -> bool:
+def _fits(group: Group) -> bool:
     """Whether the shapes fit the layout: recurrent matrices of all gates in its orientation, biases of its length."""
+    layout = group.layout
     for roles in () if layout.separate else group.parts.values():
         found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
         shape = found.get("recurrent", ())
@@ -186,7 +226,7 @@ def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[
 def _narrow(layout: Layout, group: Group) -> str:
     """Evidence that the states are projected; empty if there is none."""
     there = [item for roles in group.parts.values() for (role, _), item in roles.items() if role == "recurrent"]
-    for key, values in there:
+    for key, values in there if layout.cell == "lstm" else ():
         shape = tuple(getattr(values, "shape", ()))
         if len(shape) == 2:
             rows, columns = shape[::-1] if layout.recurrent_transposed else shape

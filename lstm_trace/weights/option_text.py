@@ -21,7 +21,6 @@ _NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Lit
 _INSTEAD = {
     "gate_order": "order=ifco",
     "not_transposed": "transposed=false",
-    "activation": "candidate_activation=… and output_activation=…",
     "recurrent_activation": "gate_activation=…",
     "go_backwards": "direction=reverse",
     "merge_mode": "merge=…",
@@ -30,25 +29,26 @@ _INSTEAD = {
 }
 
 
-def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
+def options_of_text(text: str) -> Mapping[str, Any]:
     """The options of a cell and of its network described by a text.
 
     Args:
         text: comma-separated options (docs/options.md); `reverse.clip=1` applies to the reverse direction only.
-        kind: the name of the cell.
 
     Returns:
         A value for `options=`.
 
     Raises:
         OptionError: with every unknown option, every duplicate, and every value that is not allowed. Whether the
-            options fit each other is checked with the weights.
+            options fit each other, and the cell, is checked with the weights.
 
     >>> options_of_text("candidate_activation=leaky_relu(0.1),peephole=true,clip=3")
     {'candidate_activation': 'leaky_relu(0.1)', 'peephole': True, 'clip': 3.0}
     """
-    own = get_type_hints(KINDS[kind])
-    known = {f.name: own[f.name] for f in fields(KINDS[kind])}
+    known: dict[str, Any] = {}
+    for kind in KINDS:
+        hints = get_type_hints(KINDS[kind])
+        known |= {f.name: hints[f.name] for f in fields(KINDS[kind]) if f.name not in known}
     behind = {f"reverse.{name}": hint for name, hint in known.items()}
     found = read_parts(text, {**known, **_NETWORK}, "option", more=behind)
     reverse = {name.removeprefix("reverse."): found.pop(name) for name in behind if name in found}

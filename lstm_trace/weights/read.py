@@ -1,4 +1,4 @@
-"""From model files to canonical weights: one record for each LSTM found.
+"""From model files to canonical weights: one record for each LSTM, GRU or RNN found.
 
 The reader for each kind of file is a module that is imported only when it is needed.
 """
@@ -16,15 +16,15 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import extent, layer_and_direction, scope_and_name
-from ..errors import ChoiceError, FileError, NotFoundError, OptionError, nearest, some
+from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
-from .layouts import Layout, layout as stored_as
+from .layouts import ANY, NOUNS, Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.
 SAYING = {
     "candidate_activation": "activation", "output_activation": "activation",
     "gate_activation": "recurrent activation", "direction": "direction", "merge": "merge",
-    "padding": "output at padding",
+    "padding": "output at padding", "activation": "activation", "reset_after": "reset after the product",
 }  # fmt: skip
 
 
@@ -51,15 +51,15 @@ class Defaults:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Found:
-    """One LSTM of a model.
+    """One LSTM, GRU or RNN of a model.
 
-    name: its location in the model (`encoder.lstm`; empty if the file contains only this LSTM). kind: its framework's
+    name: its location in the model (`encoder.lstm`; empty if the file contains only this one). kind: its framework's
     name for it. weights: arrays by full canonical address (`0/forward/W_xi`). options: of the cell and the network
     (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: values that the model fixes besides its weights
     (initial states, lengths, whether x is batch first). imported: sentences about the conversions made to the weights.
     assumed: those about facts that the file lacks and the values assumed instead, by the option that sets them.
     facts: further facts for `inspect`, a keyword to a sentence (`layout`, `input`, …). stored: the layout of its
-    arrays.
+    arrays. cell: its name among ours.
     refused: the reason if it cannot be traced; then weights and options are empty.
     """
 
@@ -73,6 +73,7 @@ class Found:
     assumed: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     stored: Layout | None = None
+    cell: str = "lstm"
     refused: str = ""
 
     def __repr__(self) -> str:
@@ -82,6 +83,11 @@ class Found:
         places = ", ".join(dict.fromkeys(scope_and_name(key)[0] for key in self.weights))
         sizes = "".join(f"; {size} = {n}" for size, n in self.sizes().items())
         return f"<Found {kind}: {places}{sizes}>"
+
+    @property
+    def noun(self) -> str:
+        """What its cell is called in messages."""
+        return NOUNS[self.cell]
 
     @property
     def layers(self) -> int:
@@ -99,16 +105,17 @@ class Found:
         matrices = {name: shape for name, shape in first.items() if len(shape) == 2}
         inputs = [shape for name, shape in matrices.items() if name.startswith("W_x")]
         sizes = {"I": inputs[-1][1], "H": inputs[-1][0]} if inputs else {}
-        return sizes | ({"P": matrices["W_hr"][0]} if "W_hr" in matrices else {})
+        return sizes | ({"P": matrices["W_hr"][0]} if self.cell == "lstm" and "W_hr" in matrices else {})
 
 
 def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
-    """The LSTM with the caller's options replacing what was assumed. Raises OptionError."""
+    """The cell with the caller's options replacing what was assumed. Raises OptionError."""
     asked = {option: options[option] for option in SAYING if options.get(option) is not None}
     if found.refused or not asked:
         return found
     replaced = {found.assumed.get(option) for option in asked}
-    said = dict.fromkeys(f"{SAYING[option]} {value}, as asked" for option, value in asked.items())
+    values = {option: str(value).lower() if isinstance(value, bool) else value for option, value in asked.items()}
+    said = dict.fromkeys(f"{SAYING[option]} {value}, as asked" for option, value in values.items())
     imported = (*(sentence for sentence in found.imported if sentence not in replaced), *said)
     weights = turned(found, asked.pop("direction", None))
     return replace(found, weights=weights, options={**found.options, **asked}, imported=imported)
@@ -127,12 +134,13 @@ def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
 
 
 def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
-    """The LSTM called `name`, or the only one.
+    """The LSTM, GRU or RNN called `name`, or the only one.
 
     A part of the name that matches only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
     lists the available ones, FileError if it cannot be traced.
     """
     usable = [f for f in found if not f.refused]
+    nouns = [noun for noun in NOUNS.values() if any(f.noun == noun for f in usable or found)]
     if name:
         exact = [f for f in found if f.name == name]
         close = exact or [f for f in found if f".{name}." in f".{f.name.replace('/', '.')}."]
@@ -143,22 +151,23 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
             there = f"there are {_listed(names)}"
             if names == [""]:
                 said, there = "does not exist", "the only one has no name: leave the name out"
-            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; {there}")
+            raise ChoiceError(f"{where}: the {' or '.join(nouns) or ANY} {name!r} {said}; {there}")
         usable = close
     else:
         check_any(found, where)
     if len(usable) > 1:
-        names = [f.name for f in usable]
-        raise ChoiceError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
+        names = [f.name if len(nouns) == 1 else f"{f.name} ({f.noun})" for f in usable]
+        counts = ", ".join(counted(sum(f.noun == noun for f in usable), noun) for noun in nouns)
+        raise ChoiceError(f"{where}: there are {counts}: {_listed(names)}; choose one by name (--name)")
     if usable[0].refused:
         raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
     return usable[0]
 
 
 def check_any(found: Sequence[Found], where: str) -> None:
-    """Raise FileError if no LSTM of a model can be traced."""
+    """Raise FileError if nothing in a model can be traced."""
     if not found:
-        raise FileError(f"{where}: no LSTM was found")
+        raise FileError(f"{where}: no {ANY} was found")
     if all(f.refused for f in found):
         raise FileError(*(f"{where}: {_called(f)}{f.refused}" for f in found))
 
@@ -172,7 +181,7 @@ def _listed(names: Sequence[str], most: int = 12) -> str:
     return some([name or "''" for name in names], most) + hint
 
 
-#: Reader module by suffix: its `read(path, layout=)` returns every LSTM of a file, its `arrays(path)` all arrays by
+#: Reader module by suffix: its `read(path, layout=)` returns every cell of a file, its `arrays(path)` all arrays by
 #: name.
 READERS: dict[str, str] = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
@@ -210,7 +219,7 @@ def is_model(path: str | Path) -> bool:
 
 
 def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None = None) -> list[Found]:
-    """Every LSTM in a model file, including those that cannot be traced (see `Found.refused`).
+    """Every LSTM, GRU and RNN in a model file, including those that cannot be traced (see `Found.refused`).
 
     layout: how the arrays are stored, if the file does not say. Raises FileError, MissingError and ShapeError with
     messages that begin with the file's name.

@@ -108,12 +108,10 @@ def test_nested_checkpoint(tmp_path: Path, legacy: bool) -> None:
     torch.save(checkpoint, path, _use_new_zipfile_serialization=not legacy)
     found = {f.name: f for f in read_model(path)}
     assert set(found) == {"model.module.encoder", "model.module.step", "model.module.gru"}
-    assert found["model.module.gru"].refused.startswith(
-        "model.module.gru.weight_hh_l0 has shape (12, 4): these are the"
-    )
+    assert (found["model.module.gru"].kind, found["model.module.gru"].cell) == ("PyTorch GRU", "gru")
     assert found["model.module.step"].kind == "PyTorch LSTMCell"
     assert "model.module.embedding.weight (30, 5)" in found["model.module.encoder"].facts["input"]
-    with pytest.raises(MissingError, match="2 LSTMs"):
+    with pytest.raises(MissingError, match="2 LSTMs, 1 GRU"):
         lt.prepare(path)
     x = torch.randn(6, 3, 5)
     np.testing.assert_allclose(lt.run(path, x.numpy(), name="encoder").output, called(net.encoder, x)[0], atol=1e-6)
@@ -192,7 +190,7 @@ def test_state_dict_of_tensors(half: str) -> None:
 
 LIVE_REFUSALS: list[tuple[Callable[[], Any], str]] = [
     (lambda: nn.LSTM(3, 2, 2, dropout=0.5), r"in training mode with dropout 0\.5.*call model\.eval\(\)"),
-    (lambda: nn.GRU(3, 2), "GRU is not an nn.LSTM or nn.LSTMCell"),
+    (lambda: nn.Linear(3, 2), "Linear is not an nn.LSTM, nn.GRU, nn.RNN or a cell of these"),
     (
         lambda: nn.Sequential(nn.Linear(2, 3), nn.LSTM(3, 2)),
         r"it has 1: give one of them, or trace them all with lt\.capture",
@@ -264,10 +262,8 @@ REFUSALS: list[tuple[str, Callable[[Path], None], str]] = [
      r"class torch\.nn\.modules\.rnn\.LSTM.*torch\.save\(model\.state_dict"),
     ("TorchScript", saved(lambda: nn.LSTM(4, 3), script),
      r"a TorchScript program.*torch\.jit\.load\('model\.pt'\)\.state_dict"),
-    ("GRU", saved(lambda: nn.GRU(4, 3).state_dict(), torch.save), r"the weights of a GRU \(3H by H\)"),
-    ("RNN", saved(lambda: nn.RNN(4, 3).state_dict(), torch.save), r"the weights of a plain RNN"),
     ("no tensors", saved(lambda: {"a": 1}, torch.save), "no tensors were found"),
-    ("other names", saved(lambda: {"a": torch.zeros(2)}, torch.save), r"no LSTM was recognised.*a \(2,\)"),
+    ("other names", saved(lambda: {"a": torch.zeros(2)}, torch.save), r"no LSTM, GRU or RNN was recognised.*a \(2,\)"),
     ("cut zip", cut(0.5, False), "not a zip archive, or cut off"),
     ("cut legacy", cut(0.5, True), "not a PyTorch checkpoint, or cut off"),
     ("empty", lambda path: path.write_bytes(b""), "not a PyTorch checkpoint, or cut off"),

@@ -399,7 +399,7 @@ def test_what_is_refused() -> None:
         pass
     with pytest.raises(OptionError, match="'stop' or 'warn'"), lt.watch(Model(), action="halt"):  # type: ignore[arg-type]
         pass
-    with pytest.raises(MissingError, match="no LSTM was called"), lt.watch(Model()):
+    with pytest.raises(MissingError, match="no LSTM, GRU or RNN was called"), lt.watch(Model()):
         pass
     assert issubclass(StoppedError, LstmTraceError)
 

@@ -15,7 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
-from lstm_trace.weights.layouts import LAYOUTS, layout
+from lstm_trace.weights.layouts import LAYOUTS, OTHERS, layout
 
 from .. import ROOT
 from ..support import oracle
@@ -200,7 +200,7 @@ def test_the_docs_say_which_layouts_are_recognised(name: str, tmp_path: Path) ->
     w = weights(**kinds)
     np.savez(tmp_path / "w.npz", **{key.replace("/", "."): a for key, a in pack(w, order).items()})
     if not LAYOUTS[name].detect and name not in ("keras2", "caffe"):
-        with pytest.raises(FileError, match="no LSTM was recognised by the names of its arrays"):
+        with pytest.raises(FileError, match="no LSTM, GRU or RNN was recognised by the names of its arrays"):
             lt.prepare(tmp_path / "w.npz")
         return
     if name == "caffe":  # has our names of the candidate alone
@@ -243,7 +243,7 @@ def test_onnx_arrays_of_every_kind_are_recognised() -> None:
 )
 def test_general_names_with_other_shapes_are_not_recognised(shapes: dict[str, Any], tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **{name: np.zeros(shape) for name, shape in shapes.items()})
-    with pytest.raises(FileError, match=r"no LSTM was recognised by the names of its arrays \(there are W \("):
+    with pytest.raises(FileError, match=r"no LSTM, GRU or RNN was recognised by .* \(there are W \("):
         lt.prepare(tmp_path / "w.npz")
 
 
@@ -356,9 +356,13 @@ MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
      r"weight_hh_l0 has shape \(3, 12\); expected \(4H, H\); it looks transposed, as the layouts keras"),
     ("input transposed", {**TORCH, "weight_ih_l0": TORCH["weight_ih_l0"].T}, "pytorch", ShapeError,
      r"weight_ih_l0 has shape \(5, 12\); expected \(4H, I\) = \(12, I\); it looks transposed"),
-    ("gru", {k: a[:9] for k, a in TORCH.items()}, "pytorch", ShapeError,
-     r"weight_hh_l0 has shape \(9, 3\): these are the weights of a GRU \(3H by H\), not of an LSTM"),
-    ("rnn", {k: a[:3] for k, a in TORCH.items()}, "pytorch", ShapeError, r"the weights of a plain RNN \(H by H\)"),
+    ("gru", {"kernel": TORCH["weight_ih_l0"].T[:, :9], "recurrent_kernel": TORCH["weight_hh_l0"].T[:, :9]},
+     {"name": "keras", "order": "icfo"}, ShapeError,
+     r"recurrent_kernel has shape \(3, 9\): these are the weights of a GRU \(3H by H\), not of an LSTM"),
+    ("rnn", {k: a[:3] for k, a in TORCH.items()}, {"name": "pytorch", "order": "icfo"}, ShapeError,
+     r"the weights of a plain RNN \(H by H\), not of an LSTM \(4H by H\)"),
+    ("input of another cell", {**TORCH, "weight_hh_l0": TORCH["weight_hh_l0"][:9]}, "pytorch", ShapeError,
+     r"weight_ih_l0 has shape \(12, 5\); expected \(3H, I\) = \(9, I\)\nbias_ih_l0 has shape \(12,\)"),
     ("bias", {**TORCH, "bias_hh_l0": np.zeros(3)}, "pytorch", ShapeError,
      r"bias_hh_l0 has shape \(3,\); expected \(4H,\) = \(12,\)"),
     ("projection missing", {**TORCH, "weight_hh_l0": np.zeros((12, 2))}, "pytorch", MissingError,
@@ -435,3 +439,19 @@ def test_docs_have_every_layout() -> None:
         by = {"names": "names", "shapes": "names and shapes", "": "no"}[facts.detect]
         assert cells[7].split(":")[0] == ("`peephole`, `_back`" if name == "coreml" else by), name
         assert cells[8] == ("" if name == "gates" else "yes" if "compared" in facts.source else "no"), name
+
+
+def test_the_docs_list_the_layouts_of_other_cells() -> None:
+    """By name and cell, with the order of the gates, where the reset gate stands, and whether a framework agrees."""
+    text = (ROOT / "docs" / "layouts.md").read_text(encoding="utf-8").splitlines()
+    cells = [[part.strip() for part in line.split("|")[1:-1]] for line in text]
+    rows = [row for row in cells if row and row[0] in ("GRU", "RNN")]
+    expected = []
+    for cell, layouts in OTHERS.items():
+        for name, row in layouts.items():
+            after = {True: "after the product", False: "before the product", None: "not known"}
+            gates = "an array each" if row.separate else ", ".join(row.order)
+            own = [gates, after[dict(row.options).get("reset_after")]] if cell == "gru" else ["", ""]
+            compared = "yes" if "compared" in row.source and "not" not in row.source else "no"
+            expected.append([cell.upper(), f"`{name}`", row.title, *own, "" if name == "gates" else compared])
+    assert rows == expected

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
+from lstm_trace.errors import ChoiceError, FileError, LstmTraceError, MissingError, OptionError, ShapeError
 from lstm_trace.examples import text
 from lstm_trace.model.sources import SUFFIXES, read_input
 from lstm_trace.weights.formats.arrays import load_npy
@@ -207,10 +207,15 @@ def test_lstm_among_others(tmp_path: Path) -> None:
     gru = {k.replace("enc", "gru"): a[: 3 * H] for k, a in state_dict(W, "enc.").items()}
     path = tmp_path / "model.npz"
     np.savez(path, **gru, **state_dict(W, "enc."))
-    assert [(f.name, bool(f.refused)) for f in read_model(path)] == [("gru", True), ("enc", False)]
-    assert lt.prepare(path).header.title == "enc"
-    with pytest.raises(FileError, match=r"gru: gru\.weight_hh_l0 has shape \(9, 3\): these are the weights of a GRU"):
-        lt.prepare(path, name="gru")
+    assert [(f.name, f.cell, f.refused) for f in read_model(path)] == [("gru", "gru", ""), ("enc", "lstm", "")]
+    said = r"there are 1 LSTM, 1 GRU: gru \(GRU\), enc \(LSTM\); choose one by name"
+    with pytest.raises(ChoiceError, match=said):
+        lt.prepare(path)
+    with pytest.raises(ChoiceError, match="the LSTM or GRU 'dec' does not exist"):
+        lt.prepare(path, name="dec")
+    assert [lt.prepare(path, name=name).header.kind for name in ("enc", "gru")] == ["lstm", "gru"]
+    with pytest.raises(OptionError, match="gru: cell is 'lstm', and these are the weights of a GRU; leave cell out"):
+        lt.prepare(path, name="gru", cell="lstm")
 
 
 # -- what is refused -------------------------------------------------------------------------------------------------
@@ -297,7 +302,9 @@ def test_refused_by_name(tmp_path: Path, name: str, said: str) -> None:
 def test_unrecognised_names(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     np.savez(path, a=np.zeros((3, 4)))
-    with pytest.raises(FileError, match=r"no LSTM was recognised by the names of its arrays \(there are a \(3, 4\)\)"):
+    with pytest.raises(
+        FileError, match=r"no LSTM, GRU or RNN was recognised by the names of its arrays \(there are a \(3, 4\)\)"
+    ):
         lt.prepare(path)
 
 
@@ -429,7 +436,8 @@ def test_inspect(tmp_path: Path) -> None:
     assert max(map(len, said.splitlines()[1:])) <= 80
     for part in ("1 LSTM", "net.enc: LSTM (arrays)", "I = 5, H = 3", "two for each gate",
                  "120 numbers, float32; 16 arrays once split by gate",
-                 "net.gru: no LSTM", "these are the weights of a"):  # fmt: skip
+                 "1 LSTM, 1 GRU", "net.gru: GRU (arrays)",
+                 "reset gate: after the product: r_t * (W_hh @ h_prev)"):  # fmt: skip
         assert part in " ".join(said.split())
     code, said = told("inspect", model, "--format", "json", "--name", "enc")
     (record,) = json.loads(said)

@@ -52,7 +52,6 @@ LAYOUT_FAULTS = [
     ("", "layout: name has no value"),
 ]
 OPTION_FAULTS = [
-    ("activation=relu", "option: no part 'activation'; write candidate_activation=… and output_activation=…"),
     ("recurrent-activation=relu", "option: no part 'recurrent-activation'; write gate_activation=…"),
     ("go_backwards=true", "option: no part 'go_backwards'; write direction=reverse"),
     ("peepholes=true", "option: no part 'peepholes'; did you mean 'peephole'?; there are bias"),
@@ -101,11 +100,11 @@ def test_all_of_a_problem_file_can_be_said() -> None:
         value = values.get(name, 1.0 if name == "forget_bias" else True)
         assert layout(f"{name}={str(value).lower()}") == layout({name: value})
     assert all(layout(name) == layout(name.upper()) == known for name, known in LAYOUTS.items())
-    for kind, cell in KINDS.items():
+    for cell in KINDS.values():
         for field in fields(cell):
             name = field.name
             plain = "true" if isinstance(field.default, bool) else "3" if field.default is None else str(field.default)
-            assert name in options_of_text(f"{name}={plain}", kind)
+            assert name in options_of_text(f"{name}={plain}")
 
 
 def test_a_run_takes_what_a_text_says() -> None:
@@ -115,6 +114,14 @@ def test_a_run_takes_what_a_text_says() -> None:
     one = lt.run(arrays, x, layout="keras,order=icfo", options=options_of_text("gate_activation=relu"))
     other = lt.run(arrays, x, layout={"name": "keras", "order": "icfo"}, options={"gate_activation": "relu"})
     assert np.array_equal(one["h_t"], other["h_t"])
+
+
+def test_an_option_of_another_cell_is_refused_with_what_to_write() -> None:
+    """`activation` is an option of a plain RNN, and Keras's word for two of an LSTM's."""
+    w = {"kernel": np.zeros((5, 12)), "recurrent_kernel": np.zeros((3, 12))}
+    said = "no option activation (write candidate_activation and output_activation). Its options: bias,"
+    with pytest.raises(OptionError, match=re.escape(f"the cell 'lstm' has {said}")):
+        lt.prepare(w, layout="keras", options=options_of_text("activation=relu"))
 
 
 def test_everything_that_takes_a_layout_takes_its_text(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def export(
 @result_options("text")
 @layout_options
 def inspect(model: Annotated[str, click.Path()], **given: Any) -> Any:
-    """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
+    """List the LSTMs, GRUs and RNNs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     from ...results.inspection import ModelInspection
     from ...weights.read import as_asked, check_any, choose, read_model
 

@@ -39,7 +39,7 @@ class Problem:
 
     title: ShortText = ""
     notes: str = ""
-    cell: str | CellSpec = "lstm"
+    cell: str | CellSpec | None = None
     weights: dict[str, Numbers] = field(default_factory=dict)
     layout: str | LayoutSpec | None = None
     x: Numbers | None = None

@@ -116,8 +116,8 @@ def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
 
 
 Arrays = Mapping[str, Any]
-#: Name for the LSTMs in files that contain only arrays.
-_KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
+#: Name for the cells in files that contain only arrays.
+_KINDS = {".npz": "{} (arrays)", ".safetensors": "{} (tensors)"}
 
 
 def arrays(path: Path) -> AbstractContextManager[Arrays]:
@@ -126,7 +126,7 @@ def arrays(path: Path) -> AbstractContextManager[Arrays]:
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of an .npz or .safetensors file (see `find.find`)."""
+    """The LSTMs, GRUs and RNNs of an .npz or .safetensors file (see `find.find`)."""
     with arrays(path) as there, within(str(path)):
         return find(there, layout, _KINDS[path.suffix.lower()])
 

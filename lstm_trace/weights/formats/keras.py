@@ -18,7 +18,7 @@ from ...cell.composites import BUILT_IN
 from ...cell.named_cells import ACTIVATIONS
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
-from ..find import one_lstm
+from ..find import one_cell
 from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group, Roles, lacking
@@ -427,7 +427,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         return Found(name, kind if layer else f"Keras {other}", refused=why)
     if unlike := _unlike(unit, layer):
         return Found(name, kind, refused=unlike)
-    found = one_lstm(name, unit, stored, kind)
+    found = one_cell(name, unit, stored, kind)
     try:
         options, assumed = options_of(layer, file, stored.name, unit.both)
     except ValueError as error:

@@ -48,12 +48,12 @@ def numbers_of(tensor: Any) -> Any:
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
+    """The LSTMs, GRUs and RNNs of a checkpoint: those with PyTorch's names (`weight_ih_l0`), or in `layout`.
 
     Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
     with arrays(path) as there, within(str(path)):
-        return [_told(f, there) for f in find(there, layout or _named_by_torch(there), "PyTorch LSTM")]
+        return [_told(f, there) for f in find(there, layout or _named_by_torch(there), "PyTorch {}")]
 
 
 @contextmanager
@@ -130,12 +130,12 @@ def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
         ("_packed_params", "the weights from before the model was quantised"),
     ):
         if other := next((key for key in arrays if mark in key), None):
-            raise FileError(f"{other}: the LSTM's weights are not stored as such; save the state dict with {said}")
+            raise FileError(f"{other}: the weights are not stored as such; save the state dict with {said}")
     return None
 
 
 def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
-    """The same with a note on what a state dict does not record, and on what may be the LSTM's input."""
+    """The same with a note on what a state dict does not record, and on what may be its input."""
     if found.refused:
         return found
     width = found.sizes().get("I")
@@ -147,4 +147,4 @@ def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
     known = f"not known; rows of that width: {some(tables, 3)}"
     facts = {**found.facts, "input": known if tables else "not known: a state dict holds weights only"}
     cell = f"{found.name}.weight_ih".lstrip(".") in arrays
-    return replace(found, kind="PyTorch LSTMCell" if cell else found.kind, facts=facts)
+    return replace(found, kind=f"{found.kind}Cell" if cell else found.kind, facts=facts)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import FileError, LstmTraceError, some
-from ..find import one_lstm
+from ..find import one_cell
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group
 from ..read import Defaults, Found
@@ -217,7 +217,7 @@ def _read(name: str, reading: NodeReading) -> Node:
     arrays, layout = read_arrays(reading), LAYOUTS["onnx"]
     options = options_of(reading)
     group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
-    stored = one_lstm("", group, layout, "ONNX LSTM")
+    stored = one_cell("", group, layout, "ONNX LSTM")
     coupled = "coupled" in options  # then the forget gate's weights are not used
     weights = {key: values for key, values in stored.weights.items() if not (coupled and key.endswith("f"))}
     options |= {**stored.options, "padding": "zero"}
