@@ -21,9 +21,9 @@ from ..errors import Faults, LstmTraceError, MissingError, OptionError, counted
 from ..weights.layouts import ANY
 from ..weights.live_modules import (
     as_array,
+    cells_of,
     from_live,
     halves,
-    lstm_cells,
     one_step,
     precision,
     torch_cell,
@@ -386,7 +386,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> ModuleCall:
     parts = halves(layer)
-    cells = [cell for half in parts.values() for cell in lstm_cells(half)]
+    cells = [cell for half in parts.values() for cell in cells_of(half)]
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = numbers_in(next(iter(given.values())), layer.name)
@@ -395,18 +395,24 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
         mask = numbers_in(mask, layer.name).astype(bool)
         mask = mask[..., 0] if mask.ndim == 3 else mask
     arguments = {"x": x, "mask": mask, "batch_first": True}
-    if states is not None:  # h and c of each cell or direction
-        arguments |= {"h0": states[0::2], "c0": states[1::2]}
+    found = from_live(layer, name)
+    kept = _KEPT[found.cell]
+    for at, state in enumerate(kept if states is not None else ()):  # those of each cell or direction
+        arguments[state.replace("_n", "0")] = (states or [])[at :: len(kept)]
     first = output[0] if isinstance(output, list | tuple) else output
     backend = sys.modules["keras"].backend
     kind = backend.standardize_dtype(first.dtype)
     ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its float64 products are float32
-    returned, what = _returned(layer, parts, output), "what the Keras layer returned"
-    return ModuleCall(name, from_live(layer, name), arguments, returned, what, ulp)
+    returned, what = _returned(layer, parts, output, kept), "what the Keras layer returned"
+    return ModuleCall(name, found, arguments, returned, what, ulp)
 
 
-def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
-    """The values that the layer returned, under our names and by position in the input."""
+#: The states that Keras takes and returns for each cell.
+_KEPT = {"lstm": ("h_n", "c_n"), "gru": ("h_n",), "rnn": ("h_n",)}
+
+
+def _returned(layer: Any, parts: dict[str, Any], output: Any, kept: tuple[str, ...]) -> dict[str, Any]:
+    """The values that the layer returned, under our names and by position in the input. kept: the states of a cell."""
     first = next(iter(parts.values()))
     values = [numbers_in(value, layer.name) for value in _flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two separate outputs
@@ -416,9 +422,10 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     if name == "h" and len(parts) == 1 and first.go_backwards:
         found["h"] = outputs[0][:, ::-1]
     if len({state.shape for state in states}) == 1:
-        found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
+        found |= {name: np.stack(states[at :: len(kept)]) for at, name in enumerate(kept)}
     elif states:  # cells of different sizes
-        found |= {f"{('h_n', 'c_n')[k % 2]} of layer {k // 2}": state for k, state in enumerate(states)}
+        count = len(kept)
+        found |= {f"{kept[k % count]} of layer {k // count}": state for k, state in enumerate(states)}
     return found
 
 

@@ -48,6 +48,8 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     by_gate = sorted(blocks, key=lambda name: layout.order.index(name[-1]))
     found: dict[str, Any] = {name: np.ascontiguousarray(blocks[name]) for name in by_gate}
     options: dict[str, Any] = dict(layout.options)
+    if layout.bias == "rows" and ("bias", "") in read:
+        options["reset_after"] = np.ndim(read["bias", ""].values) == 2
     if layout.forget_bias:
         options["forget_bias"] = layout.forget_bias
     if projection is not None:
@@ -112,10 +114,11 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
     for (role, gate), item in read.items():
         if role not in _VECTORS:
             continue
-        both = role == "bias" and layout.bias == "8H" and not gate
+        pair = layout.bias == "rows" and len(item.values) == 2 and item.values.ndim == 2
+        both = role == "bias" and (layout.bias == "8H" or pair) and not gate
         gates = gate or (layout.peephole if role == "peephole" else layout.order)
         names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
-        values, parts = np.atleast_1d(item.values), len(names)
+        values, parts = np.atleast_1d(item.values.ravel() if pair else item.values), len(names)
         if size and values.shape != (parts * size,):
             times = "H" if parts == 1 else f"{parts}H"
             faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({parts * size},)")
@@ -235,13 +238,13 @@ def one_cell(
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
-    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, group.roles))}"]
+    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, group.roles, weights))}"]
     dtypes = {getattr(item.values, "dtype", None) for item in stored}
     kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
-    assumed = _assumed(layout)
+    assumed = _assumed(layout, options)
     facts = {"layout": layout.name}
     return Found(
         name, kind.format(layout.noun), weights, options, imported=(*said, *assumed.values()), cell=layout.cell,
@@ -249,21 +252,25 @@ def one_cell(
     )  # fmt: skip
 
 
-def _assumed(layout: Layout) -> dict[str, str]:
-    """The facts that no arrays reveal and a cell needs, by option, with what is assumed."""
+def _assumed(layout: Layout, options: dict[str, Any]) -> dict[str, str]:
+    """The facts that no arrays reveal and a cell needs, by option; `options` get what is assumed."""
     if layout.cell == "rnn":
         said = "the arrays do not say the activation: tanh was assumed; choose with --option activation=relu"
         return {"activation": said}
-    if layout.cell == "gru" and "reset_after" not in dict(layout.options):
-        said = "the arrays do not say whether the reset gate multiplies h or its product with W_hh: h was assumed"
-        return {"reset_after": f"{said} (reset before the product); choose with --option reset_after=true"}
+    if layout.cell == "gru" and "reset_after" not in options:
+        after = options["reset_after"] = layout.bias == "rows"  # Keras's default
+        place, other = ("after", "false") if after else ("before", "true")
+        said = "the arrays do not say whether the reset gate stands before or after the product with W_hh"
+        return {"reset_after": f"{said}: {place} was assumed; choose with --option reset_after={other}"}
     return {}
 
 
-def _biases(layout: Layout, roles: set[str]) -> str:
+def _biases(layout: Layout, roles: set[str], weights: Mapping[str, Any]) -> str:
     """The biases among the arrays, which may differ from the layout's description."""
     if roles & {"bias_x", "bias_h"}:
         return "two"
+    if layout.bias == "rows" and any("/b_x" in key for key in weights):
+        return "rows"
     if "bias" in roles:
         return "8H" if layout.bias == "8H" and not layout.separate else "one"
     return "column" if layout.bias == "column" else "none"

@@ -45,7 +45,8 @@ _SEPARATE: Names = (
 )  # fmt: skip
 _BIASES = {
     "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
-    "8H": "two biases in one array", "column": "the bias as the kernel's last column",
+    "8H": "two biases in one array", "rows": "two biases as the rows of one array",
+    "column": "the bias as the kernel's last column",
 }  # fmt: skip
 
 
@@ -58,8 +59,8 @@ class Layout:
     separate: one array per gate instead of a stack of all.
     input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
     joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
-    bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), or the kernel's last `column`; missing
-    arrays mean no biases.
+    bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), one or two as the `rows` of an array (a
+    GRU's reset gate then stands before or after the product), or the kernel's last `column`; missing arrays mean none.
     forget_bias: a number that the framework adds to the forget gate at run time; it is not in the stored bias.
     peephole: the order in which peephole vectors are stacked in one array (3H,).
     projection_transposed: (H, P) instead of (P, H).
@@ -79,7 +80,7 @@ class Layout:
     input_transposed: bool = False
     recurrent_transposed: bool = False
     joined: Literal["xh", "hx"] | None = None
-    bias: Literal["one", "two", "8H", "column"] = "one"
+    bias: Literal["one", "two", "8H", "rows", "column"] = "one"
     forget_bias: float = 0.0
     peephole: str = "ifo"
     projection_transposed: bool = False
@@ -163,7 +164,8 @@ class Layout:
             said.append(f"{'input' if self.input_transposed else 'recurrent'} matrix transposed")
         if self.flat_blocks:
             said.append("each gate's block flattened row by row")
-        said.append(_BIASES[biases or self.bias])
+        held = _BIASES[biases or self.bias]
+        said.append(held.removesuffix(" for each gate") if self.cell == "rnn" else held)
         if self.forget_bias:
             said.append(f"{self.forget_bias:g} added to the forget gate at run time")
         return "; ".join(said)
@@ -332,6 +334,7 @@ def _rows(order: str, *rows: tuple[str, str, str, dict[str, Any]]) -> dict[str, 
     }
 
 
+_BY_BIAS = {"bias": "rows"}
 _AFTER = {"options": (("reset_after", True),)}
 #: The layouts of other cells, by cell and name.
 OTHERS: dict[str, dict[str, Layout]] = {
@@ -339,10 +342,37 @@ OTHERS: dict[str, dict[str, Layout]] = {
         "rzn",
         ("gates", "Our own names: an array for each gate", "W_xr, W_hr, b_r, …", {"names": _parts("ruh")}),
         ("pytorch", "PyTorch nn.GRU, nn.GRUCell", "torch/nn/modules/rnn.py; compared", _AFTER),
+        ("keras", "Keras 3, tf.keras GRU", "keras/src/layers/rnn/gru.py; compared", {"order": "zrh", **_BY_BIAS}),
+        (
+            "keras2",
+            "stand-alone Keras 2, before 2.3",
+            "keras 2 layers/recurrent.py: hard sigmoid by default; not run",
+            {"order": "zrh", "options": _HARD, **_BY_BIAS},
+        ),
+        (
+            "keras1",
+            "Keras 1: nine arrays",
+            "keras 2 engine/saving.py, its loader of Keras 1 files; not run",
+            {
+                "order": "zrh",
+                "options": (*_HARD, ("reset_after", False)),
+                "names": tuple(
+                    (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])")
+                    for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
+                ),
+            },
+        ),
+        (
+            "cudnn",
+            "Keras CuDNNGRU",
+            "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
+            {"order": "zrh", **_AFTER},
+        ),
     ),
     "rnn": _rows(
         "h",
         ("gates", "Our own names", "W_xh, W_hh, b_h, …", {"names": _parts("h")}),
         ("pytorch", "PyTorch nn.RNN, nn.RNNCell", "torch/nn/modules/rnn.py; compared", {}),
+        ("keras", "Keras SimpleRNN", "keras/src/layers/rnn/simple_rnn.py; compared", {}),
     ),
 }

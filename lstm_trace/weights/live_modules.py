@@ -1,4 +1,4 @@
-"""Live modules: PyTorch's nn.LSTM, nn.GRU, nn.RNN and their cells, Keras's LSTM, LSTMCell and Bidirectional.
+"""Live modules: PyTorch's nn.LSTM, nn.GRU, nn.RNN and their cells, Keras's layers.
 
 A framework is used only if it is loaded already: otherwise none of its modules can exist.
 """
@@ -139,13 +139,13 @@ def check_dropout(module: Any, name: str) -> None:
 
 
 def recurrent_layers(model: Any) -> dict[str, Any]:
-    """Every LSTM, and every Bidirectional of one, in a Keras model by name; without the halves of the latter."""
+    """Every LSTM, GRU, SimpleRNN, and Bidirectional of one, in a Keras model by name; without halves of the latter."""
     keras = sys.modules["keras"]
     found: dict[str, Any] = {}
     inner: set[int] = set()
     for layer in model._flatten_layers():
         parts = list(halves(layer).values())
-        if isinstance(layer, keras.layers.Bidirectional | keras.layers.RNN) and all(map(lstm_cells, parts)):
+        if isinstance(layer, keras.layers.Bidirectional | keras.layers.RNN) and all(map(cells_of, parts)):
             inner |= {id(half) for half in parts if half is not layer}
             names = (layer.name, *(f"{layer.name}#{k}" for k in range(1, len(found) + 1)))
             found[next(name for name in names if name not in found)] = layer
@@ -160,24 +160,27 @@ def halves(layer: Any) -> dict[str, Any]:
     return {"forward": layer}
 
 
-def lstm_cells(layer: Any) -> list[Any]:
-    """The LSTM cells of a Keras layer, from the input up; empty if it also has other cells."""
+def cells_of(layer: Any) -> list[Any]:
+    """The cells of a Keras layer, from the input up; empty if one is of another kind than the first, or unknown."""
     keras = sys.modules["keras"]
     cell = layer.cell if isinstance(layer, keras.layers.RNN) else layer
     cells = list(cell.cells) if isinstance(cell, keras.layers.StackedRNNCells) else [cell]
-    return cells if all(isinstance(one, keras.layers.LSTMCell) for one in cells) else []
+    kinds = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
+    return cells if any(all(isinstance(one, kind) for one in cells) for kind in kinds) else []
 
 
 def _from_keras(layer: Any, name: str) -> Found:
-    from .formats.keras import Layer, from_layer  # readers of files, which few runs need
+    from .formats.keras import from_layer  # readers of files, which few runs need
+    from .formats.keras_config import Layer
 
     arrays: dict[tuple[int, str], dict[str, Any]] = {}
     parts = halves(layer)
     for direction, half in parts.items():
-        cells = lstm_cells(half)
+        cells = cells_of(half)
         if not cells:
             hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
-            raise OptionError(f"{type(layer).__name__} {layer.name!r} is not an LSTM or Bidirectional LSTM{hint}")
+            said = "is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"
+            raise OptionError(f"{type(layer).__name__} {layer.name!r} {said}{hint}")
         for number, cell in enumerate(cells):
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")

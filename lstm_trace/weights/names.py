@@ -179,7 +179,8 @@ def _fits(group: Group) -> bool:
             return False
         rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
         length = 2 * rows if layout.bias == "8H" else rows
-        if rows != len(layout.order) * columns or found.get("bias", (*lead, length)) != (*lead, length):
+        lengths = [(*lead, length), *([(2, length)] if layout.bias == "rows" else [])]
+        if rows != len(layout.order) * columns or found.get("bias", lengths[0]) not in lengths:
             return False
     return True
 

@@ -150,7 +150,7 @@ def test_what_is_refused() -> None:
         lt.prepare(both)
     mixed = layers.RNN(layers.StackedRNNCells([layers.LSTMCell(4), layers.GRUCell(3)]))
     mixed.build(X.shape)
-    with pytest.raises(LstmTraceError, match="is not an LSTM or Bidirectional LSTM"):
+    with pytest.raises(LstmTraceError, match="is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"):
         lt.prepare(mixed)
     halves = layers.Bidirectional(
         layers.LSTM(4), backward_layer=layers.LSTM(4, go_backwards=True, recurrent_activation="hard_sigmoid")

@@ -164,7 +164,7 @@ def by_axis(names: dict[str, Any]) -> dict[str, Any]:
 _TAKES: dict[str, Callable[[Any], Any]] = {
     "ShortText": _short,
     "str": _text,
-    "str | CellSpec": _cell,
+    "str | CellSpec | None": _cell,
     "str | LayoutSpec | None": _text,
     "dict[str, Numbers]": _by_name(to_array),
     "Numbers | None": to_array,

@@ -154,7 +154,7 @@ class LayoutSpec(Strict):
     input_transposed: bool | None = Field(None, description="the matrices of x are (columns, rows)")
     recurrent_transposed: bool | None = Field(None, description="the matrices of h are (columns, rows)")
     projection_transposed: bool | None = Field(None, description="the projection is (H, P)")
-    bias: Literal["one", "two", "8H", "column"] | None = Field(None, description="how the biases are stored")
+    bias: Literal["one", "two", "8H", "rows", "column"] | None = Field(None, description="how the biases are stored")
     forget_bias: float | None = Field(None, description="added to the forget gate at run time")
     peephole: str | None = Field(None, description="order in which the peepholes are stacked: ifo, iof")
     flat_blocks: bool | None = Field(None, description="each gate's block is flattened row by row")
