@@ -364,16 +364,18 @@ class GRU(Kind):
 class RNN(Kind):
     """Options of the cell `rnn`, which has one set of weights: `W_xh`, `W_hh`, and `b_h`, or `b_xh` and `b_hh`.
 
-    bias, activation: as for `lstm`.
+    bias, activation: as for `lstm`. clip: bound of the activation's input (ONNX).
     """
 
     gates = "h"
 
     activation: str = "tanh"
+    clip: float | None = None
 
     def equations(self) -> str:
         """The cell as text."""
-        rows = [f"z_h = {' + '.join(chain(*self.terms('h')))}", f"h_t = {apply(self.activation, 'z_h')}"]
+        activated = apply(self.activation, clipped("z_h", self.clip))
+        rows = [f"z_h = {' + '.join(chain(*self.terms('h')))}", f"h_t = {activated}"]
         return "\n".join([*rows, "carry: h_prev <- h_t", "output: h_t"])
 
 

@@ -395,8 +395,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
         mask = numbers_in(mask, layer.name).astype(bool)
         mask = mask[..., 0] if mask.ndim == 3 else mask
     arguments = {"x": x, "mask": mask, "batch_first": True}
-    found = from_live(layer, name)
-    kept = _KEPT[found.cell]
+    kept = ("h_n", "c_n") if isinstance(cells[0], sys.modules["keras"].layers.LSTMCell) else ("h_n",)
     for at, state in enumerate(kept if states is not None else ()):  # those of each cell or direction
         arguments[state.replace("_n", "0")] = (states or [])[at :: len(kept)]
     first = output[0] if isinstance(output, list | tuple) else output
@@ -404,11 +403,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     kind = backend.standardize_dtype(first.dtype)
     ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its float64 products are float32
     returned, what = _returned(layer, parts, output, kept), "what the Keras layer returned"
-    return ModuleCall(name, found, arguments, returned, what, ulp)
-
-
-#: The states that Keras takes and returns for each cell.
-_KEPT = {"lstm": ("h_n", "c_n"), "gru": ("h_n",), "rnn": ("h_n",)}
+    return ModuleCall(name, from_live(layer, name), arguments, returned, what, ulp)
 
 
 def _returned(layer: Any, parts: dict[str, Any], output: Any, kept: tuple[str, ...]) -> dict[str, Any]:

@@ -334,45 +334,31 @@ def _rows(order: str, *rows: tuple[str, str, str, dict[str, Any]]) -> dict[str, 
     }
 
 
-_BY_BIAS = {"bias": "rows"}
 _AFTER = {"options": (("reset_after", True),)}
+_ZRH = {"order": "zrh"}
+_KERAS1_GRU = tuple(
+    (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])") for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
+)
 #: The layouts of other cells, by cell and name.
 OTHERS: dict[str, dict[str, Layout]] = {
     "gru": _rows(
         "rzn",
         ("gates", "Our own names: an array for each gate", "W_xr, W_hr, b_r, …", {"names": _parts("ruh")}),
         ("pytorch", "PyTorch nn.GRU, nn.GRUCell", "torch/nn/modules/rnn.py; compared", _AFTER),
-        ("keras", "Keras 3, tf.keras GRU", "keras/src/layers/rnn/gru.py; compared", {"order": "zrh", **_BY_BIAS}),
-        (
-            "keras2",
-            "stand-alone Keras 2, before 2.3",
-            "keras 2 layers/recurrent.py: hard sigmoid by default; not run",
-            {"order": "zrh", "options": _HARD, **_BY_BIAS},
-        ),
-        (
-            "keras1",
-            "Keras 1: nine arrays",
-            "keras 2 engine/saving.py, its loader of Keras 1 files; not run",
-            {
-                "order": "zrh",
-                "options": (*_HARD, ("reset_after", False)),
-                "names": tuple(
-                    (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])")
-                    for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
-                ),
-            },
-        ),
-        (
-            "cudnn",
-            "Keras CuDNNGRU",
-            "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
-            {"order": "zrh", **_AFTER},
-        ),
+        ("keras", "Keras 3, tf.keras GRU", "keras/src/layers/rnn/gru.py; compared", {**_ZRH, "bias": "rows"}),
+        ("keras2", "stand-alone Keras 2, before 2.3", "keras 2 layers/recurrent.py: hard sigmoid by default; not run",
+         {**_ZRH, "bias": "rows", "options": _HARD}),
+        ("keras1", "Keras 1: nine arrays", "keras 2 engine/saving.py, its loader of Keras 1 files; not run",
+         {**_ZRH, "names": _KERAS1_GRU, "options": (*_HARD, ("reset_after", False))}),
+        ("cudnn", "Keras CuDNNGRU", "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
+         {**_ZRH, **_AFTER}),
+        ("onnx", "ONNX GRU", "onnx/defs/rnn/defs.cc; compared", _ZRH),
     ),
     "rnn": _rows(
         "h",
         ("gates", "Our own names", "W_xh, W_hh, b_h, …", {"names": _parts("h")}),
         ("pytorch", "PyTorch nn.RNN, nn.RNNCell", "torch/nn/modules/rnn.py; compared", {}),
         ("keras", "Keras SimpleRNN", "keras/src/layers/rnn/simple_rnn.py; compared", {}),
+        ("onnx", "ONNX RNN", "onnx/defs/rnn/defs.cc; compared", {}),
     ),
-}
+}  # fmt: skip

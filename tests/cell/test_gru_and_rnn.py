@@ -53,11 +53,11 @@ def gru(w: dict[str, Any], x: Any, h: Any, after: bool, update: str, clip: float
             "h_t": [k * old + (1 - k) * n for k, old, n in zip(share, h, new, strict=True)]}  # fmt: skip
 
 
-def rnn(w: dict[str, Any], x: Any, h: Any, activation: str = "tanh") -> dict[str, Any]:
+def rnn(w: dict[str, Any], x: Any, h: Any, activation: str = "tanh", clip: float | None = None) -> dict[str, Any]:
     """One step of Elman 1990."""
     terms = [oracle.matvec(w["W_xh"], x), oracle.matvec(w["W_hh"], h)]
     terms += [w[name] for name in ("b_h", "b_xh", "b_hh") if name in w]
-    z = [total(unit) for unit in zip(*terms, strict=True)]
+    z = [bound(total(unit), clip) for unit in zip(*terms, strict=True)]
     return {"h_t": [oracle.call("tanh", a) if activation == "tanh" else max(a, 0.0) for a in z]}
 
 
@@ -111,8 +111,10 @@ def test_activations_of_a_gru() -> None:
 def test_each_rnn_agrees_with_scalar_loops(bias: str, activation: str) -> None:
     w, (x, h0) = weights(bias, "h"), drawn()
     trace = lt.run(w, x / 2, h0=h0[0], cell={"kind": "rnn", "activation": activation})
-    assert trace.header.options == {"bias": bias, "activation": activation}
+    assert trace.header.options == {"bias": bias, "activation": activation, "clip": None}
     follows(trace, w, x / 2, h0[0], lambda *a: rnn(*a, activation))
+    clipped = lt.run(w, x / 2, h0=h0[0], cell={"kind": "rnn", "activation": activation, "clip": 0.25})
+    follows(clipped, w, x / 2, h0[0], lambda *a: rnn(*a, activation, 0.25))
 
 
 @pytest.mark.few(3)
@@ -167,7 +169,8 @@ def test_a_problem_file(tmp_path: Any) -> None:
         ({"kind": "gru", "update": "both"}, {}, "option update must be keep or write; found 'both'"),
         ({"kind": "gru", "reset_after": 1}, {}, "option reset_after must be true or false; found 1"),
         ({"kind": "rnn", "activation": "tahn"}, {}, "(did you mean tanh?); found 'tahn'"),
-        ({"kind": "rnn", "clip": 1}, {}, "the cell 'rnn' has no option clip. Its options: activation, bias"),
+        ({"kind": "rnn", "cell_clip": 1}, {}, "the cell 'rnn' has no option cell_clip"),
+        ({"kind": "rnn", "clip": 0}, {}, "option clip must be a positive number; found 0"),
         ("grru", {}, "unknown cell 'grru'; did you mean 'gru'?"),
     ],
 )

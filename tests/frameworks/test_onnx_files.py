@@ -198,8 +198,9 @@ def test_bad_nodes_get_their_own_message(tmp_path: Path, attributes: dict[str, A
 @pytest.mark.parametrize(
     ("op", "domain", "message"),
     [
-        ("GRU", "", "these are the weights of a GRU, not of an LSTM"),
-        ("RNN", "", "these are the weights of a plain RNN, not of an LSTM"),
+        ("GRU", "", "its W has shape (1, 16, 3); expected (D, 3H, I) with"),
+        ("RNN", "", "its R has shape (1, 16, 4); expected (D, H, H) with"),
+        ("GRU", "own", "an operator own.GRU that is not ONNX's own GRU"),
         ("DynamicQuantizeLSTM", "com.microsoft", "a quantised LSTM (DynamicQuantizeLSTM of com.microsoft)"),
         ("QLSTM", "com.microsoft", "a quantised LSTM (QLSTM of com.microsoft)"),
         ("PeepholeLSTM", "own", "an operator own.PeepholeLSTM that is not ONNX's own LSTM"),
@@ -246,7 +247,8 @@ def test_a_model_without_an_lstm_says_what_it_has(tmp_path: Path) -> None:
     ]
     said = refused(saved(model(nodes, outputs=[value("Z")]), tmp_path / "m.onnx"))
     assert (
-        "no LSTM node was found; its operators are MatMul, Sigmoid, Tanh; an LSTM that the exporter wrote out" in said
+        "no LSTM, GRU or RNN node was found; its operators are MatMul, Sigmoid, Tanh; an LSTM that the exporter wrote"
+        in said
     )
 
 
@@ -320,9 +322,11 @@ def test_layouts_and_activations_are_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_every_attribute_of_every_version_is_known() -> None:
-    for version, known in reader.ATTRIBUTES.items():
-        schema = onnx.defs.get_schema("LSTM", version, "")
-        assert schema.since_version == version
-        assert set(schema.attributes) == set(known)
-        assert [i.name for i in schema.inputs] == list(reader.INPUTS)
-    assert onnx.defs.get_schema("LSTM", onnx.defs.onnx_opset_version(), "").since_version == max(reader.ATTRIBUTES)
+    for operator in reader.OPERATORS.values():
+        for version, known in operator.attributes.items():
+            schema = onnx.defs.get_schema(operator.kind, version, "")
+            assert schema.since_version == version
+            assert set(schema.attributes) == set(known)
+            assert [i.name for i in schema.inputs] == list(operator.inputs)
+        newest = onnx.defs.get_schema(operator.kind, onnx.defs.onnx_opset_version(), "")
+        assert newest.since_version == max(operator.attributes)

@@ -232,7 +232,6 @@ def test_onnx_arrays_of_every_kind_are_recognised() -> None:
 @pytest.mark.parametrize(
     "shapes",
     [
-        {"W": (1, 9, 5), "R": (1, 9, 3), "B": (1, 18)},  # a GRU's
         {"W": (1, 12, 5), "R": (1, 12, 3), "B": (1, 20)},
         {"W": (1, 12, 5), "R": (1, 3, 12), "B": (1, 24)},
         {"W": (3, 12, 5), "R": (3, 12, 3), "B": (3, 24)},

@@ -1,1 +1,1 @@
-"""LSTM nodes of ONNX files: constants folded, inputs and options read, layers joined into stacks."""
+"""LSTM, GRU and RNN nodes of ONNX files: constants folded, inputs and options read, layers joined into stacks."""

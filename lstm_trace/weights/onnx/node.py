@@ -1,4 +1,4 @@
-"""One LSTM node of an ONNX file: its attributes, options and inputs, each checked against the others."""
+"""One LSTM, GRU or RNN node of an ONNX file: its attributes, options and inputs, each checked against the others."""
 
 from __future__ import annotations
 
@@ -12,26 +12,75 @@ from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
-#: The inputs, in order, and the axes of each: D directions, T steps, B sequences, I inputs, H units.
-AXES: dict[str, tuple[str, ...]] = {
-    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
-    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
-}  # fmt: skip
-INPUTS = tuple(AXES)
 _COMMON = {
     "activation_alpha": list, "activation_beta": list, "activations": list, "clip": float, "direction": str,
-    "hidden_size": int, "input_forget": int,
+    "hidden_size": int,
 }  # fmt: skip
-#: Attributes of each version of the operator, with their types.
-ATTRIBUTES: dict[int, dict[str, type]] = {
-    1: _COMMON | {"output_sequence": int}, 7: _COMMON, **dict.fromkeys((14, 22), _COMMON | {"layout": int}),
+
+
+def _axes(gates: int) -> dict[str, tuple[str, ...]]:
+    """The inputs of an operator that stacks so many gates."""
+    stack, both = f"{gates}H".removeprefix("1"), f"{2 * gates}H"
+    return {
+        "X": ("T", "B", "I"), "W": ("D", stack, "I"), "R": ("D", stack, "H"), "B": ("D", both), "sequence_lens": ("B",),
+        "initial_h": ("D", "B", "H"),
+    }  # fmt: skip
+
+
+def _attributes(**own: type) -> dict[int, dict[str, type]]:
+    """The attributes of each version of an operator that also has `own`, with their types."""
+    usual = _COMMON | own
+    return {1: usual | {"output_sequence": int}, 7: usual, **dict.fromkeys((14, 22), usual | {"layout": int})}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator of ONNX: its inputs, in order, with the axes of each, and its attributes, by version, with types.
+
+    axes: D directions, T steps, B sequences, I inputs, H units. activations: the options that its activations set, in
+    order, with the activations that are meant if a node names none.
+    """
+
+    kind: str
+    axes: Mapping[str, tuple[str, ...]]
+    attributes: Mapping[int, Mapping[str, type]]
+    activations: Mapping[str, str]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of its inputs."""
+        return tuple(self.axes)
+
+    @property
+    def states(self) -> list[str]:
+        """The inputs that are initial states."""
+        return [name for name in _STATES if name in self.axes]
+
+    def version(self, opset: int) -> int:
+        """Its version in a set of operators."""
+        return max((v for v in self.attributes if v <= max(opset, 1)), default=1)
+
+
+#: The operators by our name of the cell.
+OPERATORS = {
+    "lstm": Operator(
+        "LSTM", _axes(4) | {"initial_c": ("D", "B", "H"), "P": ("D", "3H")}, _attributes(input_forget=int),
+        {"gate_activation": "sigmoid", "candidate_activation": "tanh", "output_activation": "tanh"},
+    ),
+    "gru": Operator(
+        "GRU", _axes(3),
+        {**_attributes(linear_before_reset=int), 1: _attributes()[1],
+         3: _attributes(linear_before_reset=int)[1]},
+        {"gate_activation": "sigmoid", "candidate_activation": "tanh"},
+    ),
+    "rnn": Operator("RNN", _axes(1), _attributes(), {"activation": "tanh"}),
 }  # fmt: skip
 _KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
 class Refused(Exception):  # noqa: N818 - becomes the record's `refused`
-    """Why an LSTM node cannot be traced."""
+    """Why a node cannot be traced."""
 
 
 @dataclass
@@ -43,11 +92,19 @@ class NodeReading:
     facts: dict[str, Any]
     graphs: Graphs
     version: int
+    cell: str
     said: list[str] = field(default_factory=list)
 
+    @property
+    def operator(self) -> Operator:
+        """What the node computes."""
+        return OPERATORS[self.cell]
+
     def input(self, name: str) -> str:
-        """The value connected to an input of the operator; empty if it is omitted."""
-        at = INPUTS.index(name)
+        """The value connected to an input of the operator; empty if it is omitted, or the operator has none."""
+        if name not in self.operator.axes:
+            return ""
+        at = self.operator.inputs.index(name)
         return str(self.node.input[at]) if len(self.node.input) > at else ""
 
     def constant(self, name: str) -> Any:
@@ -66,7 +123,9 @@ class NodeReading:
 
     def shape(self, name: str) -> Shape:
         """The shape of an input, as far as the file determines it."""
-        return self.graphs.shape(self.scope, self.input(name), len(AXES[name])) if self.input(name) else None
+        return (
+            self.graphs.shape(self.scope, self.input(name), len(self.operator.axes[name])) if self.input(name) else None
+        )
 
     @property
     def directions(self) -> tuple[str, ...]:
@@ -77,16 +136,16 @@ class NodeReading:
         return _DIRECTIONS[said]
 
 
-def facts_of(node: Any, version: int) -> dict[str, Any]:
+def facts_of(node: Any, operator: Operator, version: int) -> dict[str, Any]:
     """The node's attributes, each known and of the correct type. Raises Refused."""
-    known = ATTRIBUTES[version]
+    known = operator.attributes[version]
     facts = attributes(node)
     for attribute in node.attribute:
         name = attribute.name
         if name not in known:
-            later = next((v for v, names in ATTRIBUTES.items() if name in names), None)
-            hint = f"; LSTM-{later} has it" if later else nearest(name, known)
-            raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
+            later = next((v for v, names in operator.attributes.items() if name in names), None)
+            hint = f"; {operator.kind}-{later} has it" if later else nearest(name, known)
+            raise Refused(f"the attribute {name!r} is none of {operator.kind}-{version}{hint}")
         value, inside = facts.get(name), str if name == "activations" else float
         each = value if isinstance(value, list) else ()
         if not isinstance(value, known[name]) or not all(isinstance(v, inside) for v in each):
@@ -94,7 +153,7 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             held = repr(value) if plain else f"a value of the type {attribute.type}"
             expected = "a list of names" if name == "activations" else _KINDS[known[name]]
             raise Refused(f"the attribute {name} holds {held}; expected {expected}")
-    for name in ("layout", "input_forget", "output_sequence"):
+    for name in ("layout", "input_forget", "output_sequence", "linear_before_reset"):
         if facts.get(name, 0) not in (0, 1):
             raise Refused(f"the attribute {name} is {facts[name]}; expected 0 or 1")
     return facts
@@ -109,7 +168,6 @@ ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
 }  # fmt: skip
 #: Those for which onnxruntime takes missing constants as 0, unlike our defaults.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
-_PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
 
 
 def options_of(reading: NodeReading) -> dict[str, Any]:
@@ -117,19 +175,23 @@ def options_of(reading: NodeReading) -> dict[str, Any]:
 
     Raises Refused.
     """
-    texts = _activations(reading)
-    each = [dict(zip(_PLAIN, texts[at : at + 3], strict=True)) for at in range(0, len(texts), 3)]
+    texts, plain = _activations(reading), reading.operator.activations
+    count = len(plain)
+    each = [dict(zip(plain, texts[at : at + count], strict=True)) for at in range(0, len(texts), count)]
     found, other = (
-        {f"{role}_activation": text for role, text in texts.items() if text != usual[role]}
-        for texts, usual in ((each[0], _PLAIN), (each[-1], each[0]))
+        {option: text for option, text in texts.items() if text != usual[option]}
+        for texts, usual in ((each[0], plain), (each[-1], each[0]))
     )
     options: dict[str, Any] = found | ({"reverse": other} if other else {})
     if (clip := reading.facts.get("clip")) is not None:
         if not (clip > 0 and np.isfinite(clip)):
             raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
         said = f"clip {clip:g} bounds the inputs of gates and candidate, as in onnxruntime; the ONNX text bounds the"
-        reading.said.append(f"{said} cell state before its squash as well: option output_clip")
+        if reading.cell == "lstm":
+            reading.said.append(f"{said} cell state before its squash as well: option output_clip")
         options["clip"] = _shortest(clip)
+    if reading.cell == "gru":
+        options["reset_after"] = bool(reading.facts.get("linear_before_reset"))
     if reading.facts.get("input_forget"):
         options["coupled"] = True
         reading.said.append("input_forget: f = 1 - i; the forget gate's weights are not used, as in onnxruntime")
@@ -137,11 +199,14 @@ def options_of(reading: NodeReading) -> dict[str, Any]:
 
 
 def _activations(reading: NodeReading) -> list[str]:
-    """The activations of each direction, three each, under our names. Raises Refused."""
-    count = len(reading.directions)
-    given = reading.facts.get("activations") or ["Sigmoid", "Tanh", "Tanh"] * count
-    if len(given) != 3 * count:
-        raise Refused(f"it has {len(given)} activations; expected {3 * count}, three for each direction")
+    """The activations of each direction, as many as the operator has, under our names. Raises Refused."""
+    count, plain = len(reading.directions), reading.operator.activations
+    given = reading.facts.get("activations") or [name.title() for name in plain.values()] * count
+    if reading.cell == "rnn" and len(given) == 2 and count == 1:
+        given = given[:1]  # the operator's own default names two
+    if len(given) != len(plain) * count:
+        each = {1: "one", 2: "two", 3: "three"}[len(plain)]
+        raise Refused(f"it has {len(given)} activations; expected {len(plain) * count}, {each} for each direction")
     spare = {name: list(reading.facts.get(f"activation_{name}", [])) for name in ("alpha", "beta")}
     texts = []
     for said in given:
@@ -182,7 +247,7 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
     Raises Refused with every fault: an input whose shape or type does not fit the others.
     """
     arrays: dict[str, Any] = {}
-    for name in ROLES:
+    for name in (name for name in ROLES if name in reading.operator.axes):
         array = reading.constant(name)
         if isinstance(array, NotConstant):
             raise Refused(f"its {name} is not stored in the file: {array}{_projected(reading)}")
@@ -194,14 +259,17 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
     for name, array in arrays.items():
         if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
             raise Refused(f"its {name} holds {array.dtype.name}; expected floating point numbers")
-    fixed = arrays | {name: reading.constant(name) for name in _STATES}
-    noted = {name: reading.graphs.kind(reading.scope, reading.input(name)) for name in ("X", *_STATES)}
+    fixed = arrays | {name: reading.constant(name) for name in reading.operator.states}
+    noted = {name: reading.graphs.kind(reading.scope, reading.input(name)) for name in ("X", *reading.operator.states)}
     kinds = {name: array.dtype.name for name, array in fixed.items() if isinstance(array, np.ndarray)}
     kinds |= {name: kind for name, kind in noted.items() if kind and name not in kinds}
     if len(set(kinds.values())) > 1:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
-    shapes = {name: arrays[name].shape if name in arrays else reading.shape(name) for name in (*arrays, *INPUTS)}
+    shapes = {
+        name: arrays[name].shape if name in arrays else reading.shape(name)
+        for name in (*arrays, *reading.operator.inputs)
+    }
     if faults := _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None}):
         raise Refused("; ".join(faults) + _projected(reading))
     return arrays
@@ -210,7 +278,7 @@ def read_arrays(reading: NodeReading) -> dict[str, Any]:
 def _projected(reading: NodeReading) -> str:
     """An addition to the message about a state that is wider than the node's h: the remains of a projection."""
     hidden = reading.facts.get("hidden_size", np.inf)
-    shapes = map(reading.shape, _STATES)
+    shapes = map(reading.shape, reading.operator.states if reading.cell == "lstm" else ())
     return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
 
 
@@ -220,14 +288,14 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
     problems = []
     sizes: dict[str, int] = {"D": len(reading.directions)}
     for name in ("R", "W", "X", *shapes):  # the first one that determines a size is the reference for the others
-        if len(shapes.get(name, ())) == len(AXES[name]):
+        if len(shapes.get(name, ())) == len(reading.operator.axes[name]):
             for axis, size in zip(axes[name], shapes[name], strict=True):
                 if size is not None and axis in ("H", "I", "T", "B"):
                     sizes.setdefault(axis, size)
     hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
     if given is not None and hidden is not None and given != hidden:
         problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
-    states = ((name, "row", 0 in shapes.get(name, ())) for name in _STATES)  # any batch but none
+    states = ((name, "row", 0 in shapes.get(name, ())) for name in reading.operator.states)  # any batch but none
     for name, what, none in (*states, ("R", "unit", hidden == 0), ("W", "input", sizes.get("I") == 0)):
         if none:
             problems.append(f"its {name} has shape {_shown(shapes[name])}; expected at least one {what}")
@@ -237,7 +305,7 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
             size is None or right is None or size == right for size, right in zip(shape, expected, strict=True)
         )
         # as many rows as a GRU or a simple RNN has: reported when W and R are split
-        other = name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"]
+        other = reading.cell == "lstm" and name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"]
         if fits or (other and shape[1] in (3 * sizes.get("H", 0), hidden)):
             continue
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys("".join(axes[name])) if axis in sizes)
@@ -248,7 +316,7 @@ def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
 
 def _turned(name: str, reading: NodeReading) -> tuple[str, ...]:
     """The axes of an input; with layout 1 those of x and of the states begin with the batch."""
-    axes = AXES[name]
+    axes = reading.operator.axes[name]
     first = reading.facts.get("layout") and name in ("X", *_STATES)
     return ("B", *(axis for axis in axes if axis != "B")) if first else axes
 
@@ -261,8 +329,8 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
     """Initial states fixed by the file, (D, B, H); zeros are the default anyway. Raises Refused."""
     found: dict[str, Any] = {}
-    for name, (state, short) in _STATES.items():
-        array = reading.constant(name)
+    for name in reading.operator.states:
+        (state, short), array = _STATES[name], reading.constant(name)
         if isinstance(array, NotConstant):
             facts[short] = f"{reading.source(name)}; zeros if it is not given"
         elif isinstance(array, Fill):

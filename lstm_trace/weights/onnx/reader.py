@@ -1,10 +1,10 @@
-"""ONNX files: every LSTM node, in the model's graph and in the bodies of If, Loop and Scan.
+"""ONNX files: every LSTM, GRU and RNN node, in the model's graph and in the bodies of If, Loop and Scan.
 
 The equations are those of the operator's specification, computed as in onnxruntime where the two differ: the clip
 bounds the inputs of the gates and of the candidate, not the cell state before its squash; with input_forget every
 weight of the forget gate is ignored; missing constants of Affine, ScaledTanh and ThresholdedRelu are 0.
 Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
-LSTM nodes that each read only the previous one are the layers of one stack: exporters write them this way.
+Nodes that each read only the previous one are the layers of one stack: exporters write them this way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
-from ..layouts import LAYOUTS, Layout
+from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group
 from ..read import Defaults, Found
 from .constants import (
@@ -27,11 +27,11 @@ from .constants import (
     load,
 )
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
-from .node import ATTRIBUTES, INPUTS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
+from .node import OPERATORS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
 
 class Node(NamedTuple):
-    """An LSTM node that was read. origin: where its X comes from."""
+    """A node that was read. origin: where its X comes from."""
 
     found: Found
     reading: NodeReading
@@ -39,7 +39,7 @@ class Node(NamedTuple):
 
 
 def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
-    """The LSTMs in order, with the nodes of each stack joined into one."""
+    """The cells in order, with the nodes of each stack joined into one."""
     nodes = [one for one in found if isinstance(one, Node)]
     by_output = {(n.reading.scope, *n.reading.node.output[:1]): n for n in nodes if any(n.reading.node.output[:1])}
     above: dict[int, list[Node]] = {}  # the layers that may follow a node; only one of them can
@@ -77,6 +77,7 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
     """Whether `node` is the layer above `under`: same cell, same lengths, states of one kind, and Y joined to its X."""
     pair = (under, node)
     alike = (
+        [one.reading.cell for one in pair],
         [one.reading.directions for one in pair],
         [one.found.options for one in pair],
         [one.reading.input("sequence_lens") for one in pair],
@@ -118,7 +119,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
 
 
 def _join(chain: list[Node]) -> Found:
-    """One LSTM with as many layers as the chain has nodes."""
+    """One cell with as many layers as the chain has nodes."""
     bottom = chain[0].found
     if len(chain) == 1:
         return bottom
@@ -134,7 +135,7 @@ def _join(chain: list[Node]) -> Found:
         each = [node.found.defaults.initial[state] for node in chain]
         alike = len({array.shape[2] for array in each}) == 1
         initial[state] = np.concatenate(each) if alike else [row for array in each for row in array]
-    said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
+    said = f"{len(chain)} {bottom.noun} nodes, each of which reads the one before, are the layers of one stack"
     return replace(
         bottom, name="+".join(names) if others or not folder else folder, weights=weights,
         defaults=replace(bottom.defaults, initial=initial), imported=(*bottom.imported, said),
@@ -142,42 +143,51 @@ def _join(chain: list[Node]) -> Found:
     )  # fmt: skip
 
 
-_OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
+_CELLS = {operator.kind: cell for cell, operator in OPERATORS.items()}
 
 
 def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of an ONNX file; those that cannot be traced are returned as refused.
+    """The LSTMs, GRUs and RNNs of an ONNX file; those that cannot be traced are returned as refused.
 
-    Layers of one stack (nodes that each read only the previous one) are one LSTM. layout: must be None, since the
+    Layers of one stack (nodes that each read only the previous one) are one cell. layout: must be None, since the
     operator defines how its weights are stored (`read_model` rejects others). Raises MissingError without onnx,
     FileError if the file is not an ONNX model, is truncated, or refers to unsafe external data.
     """
     model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
     number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-    version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
     nodes = [*graphs.nodes()]
-    places = [(s, n) for s, n in nodes if "LSTM" in n.op_type or (standard(n) and n.op_type in _OTHERS)]
+    places = [(s, n) for s, n in nodes if any(kind in n.op_type for kind in ("LSTM", "GRU")) or _is_known(n)]
     if not places:
-        raise FileError(f"{path}: no LSTM node was found; {_instead({node.op_type for _, node in nodes})}")
+        raise FileError(f"{path}: no {ANY} node was found; {_instead({node.op_type for _, node in nodes})}")
     found: list[Found | Node] = [
-        _one(name, scope, node, graphs, version) if standard(node) and node.op_type == "LSTM" else _other(name, node)
+        _one(name, scope, node, graphs, number) if _is_known(node) else _other(name, node)
         for name, (scope, node) in zip(_names(places), places, strict=True)
     ]
     made = " ".join(filter(None, (model.producer_name, model.producer_version)))
-    common = {"opset": f"{number} (LSTM of version {version})", **({"made by": made} if made else {})}
-    return [f if f.refused else replace(f, facts={**f.facts, **common}) for f in stacked(found, graphs)]
+    return [f if f.refused else replace(f, facts=_made(f, number, made)) for f in stacked(found, graphs)]
+
+
+def _is_known(node: Any) -> bool:
+    return standard(node) and node.op_type in _CELLS
+
+
+def _made(found: Found, opset: int, made: str) -> dict[str, str]:
+    """The facts of a cell, with the version of its operator and the program that wrote the file."""
+    operator = OPERATORS[found.cell]
+    version = f"{opset} ({operator.kind} of version {operator.version(opset)})"
+    return {**found.facts, "opset": version, **({"made by": made} if made else {})}
 
 
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
     """Names of nodes: their own if unique, otherwise with the graph that contains them, or a number."""
-    own = [str(node.name or next((o for o in node.output if o), "LSTM")) for _, node in places]
+    own = [str(node.name or next((o for o in node.output if o), node.op_type)) for _, node in places]
     full = [n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)]
     return [n if full.count(n) == 1 else f"{n}#{full[:at].count(n)}" for at, n in enumerate(full)]
 
 
 def _instead(kinds: set[str]) -> str:
-    """The operators of a model without an LSTM node, with advice if the LSTM was decomposed."""
+    """The operators of a model without a known node, with advice if an LSTM was decomposed."""
     said = f"its operators are {some(sorted(kinds), 12) or 'none'}"
     if {"Sigmoid", "Tanh"} <= kinds and kinds & {"Gemm", "MatMul"}:
         said += "; an LSTM that the exporter wrote out in Gemm, Sigmoid and Tanh is not recognised: give its arrays as "
@@ -186,42 +196,43 @@ def _instead(kinds: set[str]) -> str:
 
 
 def _other(name: str, node: Any) -> Found:
-    """A node that is not a plain LSTM, refused by name."""
-    kind = f"ONNX {node.op_type}"
-    if node.op_type in _OTHERS:
-        said = f"these are the weights of {_OTHERS[node.op_type]}, not of an LSTM; only LSTMs are read"
-    elif "quant" in node.op_type.lower() or node.op_type.startswith("Q"):
+    """A node of another operator, refused by name."""
+    kind, own = f"ONNX {node.op_type}", "LSTM" if "LSTM" in node.op_type else "GRU"
+    if "quant" in node.op_type.lower() or node.op_type.startswith("Q"):
         domain = f" of {node.domain}" if node.domain else ""
-        said = f"a quantised LSTM ({node.op_type}{domain}), which is not read; use the model before quantisation"
+        said = f"a quantised {own} ({node.op_type}{domain}), which is not read; use the model before quantisation"
     else:
-        said = f"an operator {node.domain}.{node.op_type} that is not ONNX's own LSTM; its equations are not known"
+        said = f"an operator {node.domain}.{node.op_type} that is not ONNX's own {own}; its equations are not known"
     return Found(name, kind, refused=said)
 
 
-def _one(name: str, scope: Scope, node: Any, graphs: Graphs, version: int) -> Found | Node:
-    """One LSTM node under canonical names."""
+def _one(name: str, scope: Scope, node: Any, graphs: Graphs, opset: int) -> Found | Node:
+    """One node under canonical names."""
+    cell = _CELLS[node.op_type]
+    version = OPERATORS[cell].version(opset)
     try:
-        return _read(name, NodeReading(scope, node, facts_of(node, version), graphs, version))
+        return _read(name, NodeReading(scope, node, facts_of(node, OPERATORS[cell], version), graphs, version, cell))
     except FileError:
         raise  # the file itself is at fault: truncated, or unsafe
     except (Refused, NotConstant, LstmTraceError) as reason:
-        return Found(name, "ONNX LSTM", refused="; ".join(str(reason).splitlines()))
+        return Found(name, f"ONNX {node.op_type}", cell=cell, refused="; ".join(str(reason).splitlines()))
 
 
 def _read(name: str, reading: NodeReading) -> Node:
     """The weights, options and defaults of a node. Raises Refused, NotConstant, ShapeError, FileError."""
-    if len(reading.node.input) > len(INPUTS):
-        raise Refused(f"it has {len(reading.node.input)} inputs; an LSTM has at most {len(INPUTS)}")
+    kind, most = reading.operator.kind, len(reading.operator.inputs)
+    if len(reading.node.input) > most:
+        raise Refused(f"it has {len(reading.node.input)} inputs; the operator {kind} has at most {most}")
     if {name for name in reading.node.input if name} & set(reading.node.output):
         raise Refused("it reads its own output")
-    arrays, layout = read_arrays(reading), LAYOUTS["onnx"]
+    arrays, layout = read_arrays(reading), OTHERS.get(reading.cell, LAYOUTS)["onnx"]
     options = options_of(reading)
     group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
-    stored = one_cell("", group, layout, "ONNX LSTM")
+    stored = one_cell("", group, layout, f"ONNX {kind}")
     coupled = "coupled" in options  # then the forget gate's weights are not used
     weights = {key: values for key, values in stored.weights.items() if not (coupled and key.endswith("f"))}
-    options |= {**stored.options, "padding": "zero"}
-    reading.said += stored.imported
+    options = {**stored.options, **options, "padding": "zero"}
+    reading.said += (said for said in stored.imported if said not in stored.assumed.values())
     if len(reading.directions) == 2:
         options["merge"] = "concat"
         reading.said.append("Y keeps the directions apart, (T, D, B, H); the output here joins them, (T, B, D·H)")
@@ -234,7 +245,8 @@ def _read(name: str, reading: NodeReading) -> Node:
     last = "output_sequence=0" if reading.facts.get("output_sequence", 1) == 0 and reading.version == 1 else ""
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
-    found = Found(name, "ONNX LSTM", weights, options, defaults, tuple(reading.said), facts=facts, stored=layout)
+    said = tuple(reading.said)
+    found = Found(name, f"ONNX {kind}", weights, options, defaults, said, facts=facts, stored=layout, cell=reading.cell)
     return Node(found, reading, source)
 
 
@@ -246,6 +258,7 @@ def _major(reading: NodeReading, source: Origin) -> bool:
     turns = [move for move in source.moves if move.op_type not in ("Identity", "Cast", "Dropout")]
     outer = source.node is None and source.scope.parent is None and source.name in source.scope.inputs
     if outer and len(turns) == 1 and turns[0].op_type == "Transpose" and attributes(turns[0]).get("perm") == [1, 0, 2]:
-        reading.said.append("x is (B, T, I), as the model takes it: it transposes its input before the LSTM")
+        own = reading.operator.kind
+        reading.said.append(f"x is (B, T, I), as the model takes it: it transposes its input before the {own}")
         return True
     return False
