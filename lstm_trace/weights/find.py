@@ -16,7 +16,11 @@ from .read import Found
 
 #: Prefixes of the names of a gate's matrices and vectors, before its letter.
 _MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
-_VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c"}
+_VECTORS = {
+    "bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c", "candidate_bias": "b_h",
+}  # fmt: skip
+#: Vectors that only some gates have, by role.
+_SOME = {"candidate_bias": "h"}
 
 
 def numeric(key: str, values: Any) -> Any:
@@ -45,6 +49,11 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
         wide = projection.values.shape[1 if layout.projection_transposed else 0]
     blocks = _blocks(layout, read, wide, faults)
     raise_all(ShapeError, faults)
+    if ("candidate_bias", "") in read:  # the cell has two biases for each gate, or one
+        blocks = {f"b_x{name[-1]}" if name == f"b_{name[-1]}" else name: values for name, values in blocks.items()}
+        zero = np.zeros_like(blocks["b_hh"])
+        blocks |= {f"b_h{gate}": blocks.get(f"b_h{gate}", zero) for gate in layout.order}
+        blocks |= {f"b_x{gate}": blocks.get(f"b_x{gate}", zero) for gate in layout.order}
     by_gate = sorted(blocks, key=lambda name: layout.order.index(name[-1]))
     found: dict[str, Any] = {name: np.ascontiguousarray(blocks[name]) for name in by_gate}
     options: dict[str, Any] = dict(layout.options)
@@ -116,7 +125,7 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
             continue
         pair = layout.bias == "rows" and len(item.values) == 2 and item.values.ndim == 2
         both = role == "bias" and (layout.bias == "8H" or pair) and not gate
-        gates = gate or (layout.peephole if role == "peephole" else layout.order)
+        gates = gate or (layout.peephole if role == "peephole" else _SOME.get(role, layout.order))
         names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
         values, parts = np.atleast_1d(item.values.ravel() if pair else item.values), len(names)
         if size and values.shape != (parts * size,):
@@ -242,6 +251,8 @@ def one_cell(
     dtypes = {getattr(item.values, "dtype", None) for item in stored}
     kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
+    if "candidate_bias" in group.roles:
+        said.append("the recurrent biases of r and u do not exist there: zeros")
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
     assumed = _assumed(layout, options)

@@ -19,7 +19,7 @@ from .option_text import read_parts
 
 #: Other letters for a cell's gates, to ours: an LSTM's candidate is g in PyTorch, j in TensorFlow, z in Greff et al.; a
 #: GRU's update gate is z, its candidate n in PyTorch, c in Paddle, o in CoreML.
-LETTERS: dict[str, Mapping[int, str]] = {
+LETTERS: dict[str, dict[int, int]] = {
     "lstm": str.maketrans("gjz", "ccc"), "gru": str.maketrans("zncgo", "uhhhh"), "rnn": {},
 }  # fmt: skip
 #: What a cell is called in messages, and all of them.
@@ -70,7 +70,8 @@ class Layout:
     defaults; of a GRU `reset_after`, unless its arrays leave that open.
     coupled_input: if the input gate has no arrays, it is 1 - f (TensorFlow Lite).
     names: (role, pattern of the array's name); the groups `gate`, `layer` and `back` are its letter, its layer and the
-    part that marks the reverse direction. detect: how the layout is recognised by default: by its `names`, or also by
+    part that marks the reverse direction; the role `candidate_bias` is a GRU's recurrent bias of its candidate alone.
+    detect: how the layout is recognised by default: by its `names`, or also by
     `shapes` if the names are too general; empty if another layout has the same arrays.
     """
 
@@ -284,7 +285,7 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
            detect="names", title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
            source="flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; compared"),
     Layout("flax-nnx-optimized", "ifgo", **_TURNED, state="ch",
-           names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_h/bias")),
+           names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_[ih]/bias")),
            detect="names", title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
     Layout("haiku", "igfo", joined="xh", **_TURNED, forget_bias=1.0,
            names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
@@ -336,6 +337,15 @@ def _rows(order: str, *rows: tuple[str, str, str, dict[str, Any]]) -> dict[str, 
 
 _AFTER = {"options": (("reset_after", True),)}
 _ZRH = {"order": "zrh"}
+_LINEN = (
+    ("input", r"i(?P<gate>[rzn])/kernel"), ("recurrent", r"h(?P<gate>[rzn])/kernel"),
+    ("bias", r"i(?P<gate>[rzn])/bias"), ("candidate_bias", "hn/bias"),
+)  # fmt: skip
+_MLX: dict[str, Any] = {
+    "names": (("input", "Wx"), ("recurrent", "Wh"), ("bias", "b"), ("candidate_bias", "bhn")), **_AFTER,
+}  # fmt: skip
+# a square matrix does not say whether it is transposed
+_SIMPLE_MLX = {"names": (("input", "Wxh"), ("recurrent", "Whh"), ("bias", "bias")), "detect": ""}
 _KERAS1_GRU = tuple(
     (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])") for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
 )
@@ -353,6 +363,14 @@ OTHERS: dict[str, dict[str, Layout]] = {
         ("cudnn", "Keras CuDNNGRU", "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
          {**_ZRH, **_AFTER}),
         ("onnx", "ONNX GRU", "onnx/defs/rnn/defs.cc; compared", _ZRH),
+        ("flax", "Flax linen GRUCell", "flax/linen/recurrent.py; compared", {"names": _LINEN, **_AFTER}),
+        ("flax-nnx-optimized", "Flax nnx GRUCell", "flax/nnx/nn/recurrent.py; compared", _AFTER),
+        ("equinox", "Equinox GRUCell", "equinox/nn/_rnn.py; not run",
+         {"names": (*LAYOUTS["equinox"].names, ("candidate_bias", "bias_n")), **_AFTER}),
+        ("mxnet", "MXNet Gluon GRU, GRUCell", "gluon/rnn/rnn_cell.py; not run", _AFTER),
+        ("paddle", "Paddle GRU, GRUCell", "nn/layer/rnn.py; not run", _AFTER),
+        ("mlx", "MLX GRU", "mlx/nn/layers/recurrent.py; not run", _MLX),
+        ("mlx-old", "MLX GRU, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _MLX),
     ),
     "rnn": _rows(
         "h",
@@ -360,5 +378,13 @@ OTHERS: dict[str, dict[str, Layout]] = {
         ("pytorch", "PyTorch nn.RNN, nn.RNNCell", "torch/nn/modules/rnn.py; compared", {}),
         ("keras", "Keras SimpleRNN", "keras/src/layers/rnn/simple_rnn.py; compared", {}),
         ("onnx", "ONNX RNN", "onnx/defs/rnn/defs.cc; compared", {}),
+        ("flax", "Flax linen SimpleCell", "flax/linen/recurrent.py; compared",
+         {"separate": False, "detect": "", "names": (
+             ("input", "i/kernel"), ("recurrent", "h/kernel"), ("bias", "i/bias"))}),
+        ("flax-nnx-optimized", "Flax nnx SimpleCell", "flax/nnx/nn/recurrent.py; compared", {}),
+        ("mxnet", "MXNet Gluon RNN, RNNCell", "gluon/rnn/rnn_cell.py; not run", {}),
+        ("paddle", "Paddle SimpleRNN, SimpleRNNCell", "nn/layer/rnn.py; not run", {}),
+        ("mlx", "MLX RNN", "mlx/nn/layers/recurrent.py; not run", _SIMPLE_MLX),
+        ("mlx-old", "MLX RNN, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _SIMPLE_MLX),
     ),
 }  # fmt: skip

@@ -104,8 +104,8 @@ def weights_of(module: Any) -> dict[str, Any]:
 def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found:
     cell = torch_cell(module)
     if not cell:
-        said = f"{type(module).__name__} is not an nn.LSTM, nn.GRU, nn.RNN or a cell of these"
-        raise OptionError(said + _hint(recurrent_modules(module)))
+        wrong = f"{type(module).__name__} is not an nn.LSTM, nn.GRU, nn.RNN or a cell of these"
+        raise OptionError(wrong + _hint(recurrent_modules(module)))
     kind = f"PyTorch nn.{NOUNS[cell]}{'Cell' if one_step(module) else ''}"
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
@@ -179,8 +179,8 @@ def _from_keras(layer: Any, name: str) -> Found:
         cells = cells_of(half)
         if not cells:
             hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
-            said = "is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"
-            raise OptionError(f"{type(layer).__name__} {layer.name!r} {said}{hint}")
+            wrong = "is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"
+            raise OptionError(f"{type(layer).__name__} {layer.name!r} {wrong}{hint}")
         for number, cell in enumerate(cells):
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")

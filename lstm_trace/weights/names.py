@@ -82,7 +82,8 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, general: bool = True) -> 
     """
     found: dict[str, Group] = {}
     for one in (layout, *layout.others):
-        if one is layout or one.own != layout.own:  # most frameworks use the same names for every cell
+        # most frameworks use the same names for every cell, a few such general ones that they are not detected
+        if one is layout or (one.own != layout.own and (general or one.detect)):
             for name, group in _grouped(arrays, one, one.patterns if general else one.own).items():
                 if name not in found or _rank(group) > _rank(found[name]):
                     found[name] = group
@@ -104,7 +105,8 @@ def _grouped(arrays: Mapping[str, Any], layout: Layout, patterns: Names) -> dict
 def _rank(group: Group) -> tuple[bool, int, int]:
     """How well arrays agree with the cell of their layout; a plain RNN has arrays that a GRU has too."""
     letters = {gate for roles in group.parts.values() for _, gate in roles}
-    return group.complete(group.layout), len(group.arrays), -len(set(group.layout.gates) - letters)
+    missing = len(set(group.layout.gates) - letters) if group.layout.separate else 0
+    return group.complete(group.layout), len(group.arrays), -missing
 
 
 def _suited(group: Group) -> Layout:
@@ -116,7 +118,7 @@ def _suited(group: Group) -> Layout:
             shape = tuple(getattr(main.values, "shape", ()))
             sides = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
             for other in layout.others if len(sides) == 2 and all(sides) else ():
-                if other.own == layout.own and sides[0] == len(other.order) * sides[1]:
+                if other.separate == layout.separate and sides[0] == len(other.order) * sides[1]:
                     return other
     return layout
 
@@ -160,8 +162,8 @@ def place(key: str, patterns: Names, cell: str) -> tuple[str, int, str, str, str
                 layer = int(kept.pop())
             if any(_CELL.fullmatch(later) for later in parts[at + 1 :]):
                 kept.append(part)  # two independent stacks side by side: one LSTM each
-        elif cell := _CELL.fullmatch(part):
-            layer = int(cell[1])
+        elif numbered := _CELL.fullmatch(part):
+            layer = int(numbered[1])
         else:
             kept.append(part)
     separator = "." if "." in key and "/" not in key else "/"
@@ -251,6 +253,8 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
         split = {gate for one, gate in there if one == role and gate}
         if role.startswith("peephole") and split:
             wanted |= {(role, gate) for gate in gates - {"c"}}
+        elif role == "candidate_bias":
+            wanted.add((role, ""))
         elif split or role in ("gamma", "beta") or (layout.separate and role in _GATED):
             wanted |= {(role, gate) for gate in gates}
         else:
