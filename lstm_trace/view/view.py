@@ -134,6 +134,14 @@ class View(Naming):
         """The sequences that were chosen, including those that are left out."""
         return tuple(range(self.trace.batch)[self.chosen.rows(self.trace)])
 
+    @cached_property
+    def stop(self) -> tuple[int, int] | None:
+        """The step and the sequence of the first value that is not finite, if both are among those that were chosen."""
+        found = self.trace.not_finite
+        if found is None or found.address.t not in self.every_step or found.address.b not in self.every_row:
+            return None
+        return found.address.t, found.address.b
+
     @property
     def brief(self) -> bool:
         """Whether nothing is worked, and the table is all that is shown."""
