@@ -313,6 +313,9 @@ def test_the_step_of_the_first_value_that_is_not_finite_is_worked(steps: int, ba
     assert [row for row in rows(report) if row[: len(head)] == head and "NaN" in row]
     words = f"t = {t}, which has the first value that is not finite, and t = " if at[0] else "t = 0"
     assert f"Worked in full: {words}" in " ".join(report.split())
+    if batch == 1:
+        page = str(lt.run(given["weights"], x).report("html"))
+        assert re.findall(r'<details class="step" data-t="(\d+)" data-b="\d+" data-s="[^"]+"[^>]* open>', page) == [t]
 
 
 def test_a_run_in_which_nothing_moves_has_its_first_last_and_middle_step() -> None:

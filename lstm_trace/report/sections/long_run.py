@@ -99,16 +99,16 @@ def in_full(shown: View, full: View) -> Text:
     """Which steps of a long run are worked, and why these."""
     row = full.rows[0]
     names = dict.fromkeys(part.moves.name for part in _parts(shown) if part.moves is not None)
-    others = [t for t in full.steps if (t, row) != shown.stop]
+    others = tuple(t for t in full.steps if (t, row) != shown.stop)
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = "over.full" if len(others) == len(full.steps) else "over.stop"
+    key = "over.full" if others == full.steps else "over.stop"
     key = key if others and changes(shown, _parts(shown), row).any() else "over.few"
     key = "over.gates" if full.detail == "summary" else key
-    nth = [(str(shown.words.nth(t)),) for t in (others if key == "over.stop" else full.steps)]
-    fields = {"n": str(len(shown.every_step)), "steps": (*shown.words.listed(nth), of), "lines": lines}
+    nth: list[Text] = [(str(shown.words.nth(t)),) for t in (others if key == "over.stop" else full.steps)]
+    steps, n = (*shown.words.listed(nth), of), str(len(shown.every_step))
     stop = "" if shown.stop is None else str(shown.words.nth(shown.stop[0]))
-    return shown.words.text(key, stop=stop, **fields)
+    return shown.words.text(key, n=n, stop=stop, steps=steps, lines=lines)
 
 
 def over_time(shown: View) -> Iterator[Block]:
