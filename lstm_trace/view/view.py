@@ -120,6 +120,11 @@ class View(Naming):
         return self.paper and self.detail in ("compact", "summary")
 
     @property
+    def small(self) -> bool:
+        """Whether it is set in small type, since it is a run of many steps on paper."""
+        return self.tabled and self.paper
+
+    @property
     def single(self) -> bool:
         """Whether there is one layer, direction, step and sequence, so that all given values are in one place."""
         return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1

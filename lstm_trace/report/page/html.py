@@ -185,7 +185,7 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     view = shown.printed
     printer = Printer(view.trace, view.trace.header.symbols, linked=False, lower=lower)
     paper = "".join(printer(block) for part in parts(view)[1:] for block in (part.heading, *part.blocks))
-    return f'<div class="screen">{body}</div>\n<div class="paper">{paper}</div>'
+    return f'<div class="screen">{body}</div>\n<div class="paper{" small" * view.small}">{paper}</div>'
 
 
 def _longer(shown: View, times: int) -> View:
