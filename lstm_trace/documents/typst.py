@@ -22,6 +22,8 @@ from .terminal import TerminalPrinter
 #: Maximum widths on A4: of given matrices side by side, and of table columns, normally and of a `tall` table in a
 #: document in small type.
 ROOM, WIDE, SMALL_WIDE = 88, 84, 112
+#: In small type also of one that has texts: these are wrapped.
+WRAPPED = 1000
 
 #: Maximum width and height, in centimetres, of a picture next to a table.
 BESIDE = 11.0, 8.5
@@ -65,8 +67,9 @@ class TypstPrinter(PaperPrinter):
 
     def table(self, block: blocks.Table) -> str:
         """Columns next to each other, split into several tables if they do not fit."""
-        tables, long = [], len(block.rows) > LONG or (self.small and bool(block.texts))
-        for shown, cells in self.tables(block, SMALL_WIDE if long and self.small else WIDE):
+        tables, long = [], len(block.rows) > LONG
+        room = WIDE if not self.small else WRAPPED if block.texts else SMALL_WIDE if long else WIDE
+        for shown, cells in self.tables(block, room):
             rows = [", ".join(f"[{cell}]" for cell in row) for row in cells]
             head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
             texts = block.texts.intersection(shown)
