@@ -28,7 +28,7 @@ WRAPPED = 1000
 #: Maximum width and height, in centimetres, of a picture next to a table.
 BESIDE = 11.0, 8.5
 #: Padding of a table cell, normally and in small type; a table of more rows than LONG is `tall`.
-INSET, SMALL_INSET, LONG = "4pt", "2.6pt", 15
+INSET, SMALL_INSET, LONG = "4pt", "(x: 2.6pt, y: 2pt)", 15
 
 
 @dataclass(frozen=True)
