@@ -447,6 +447,7 @@ def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     assert len(pages) <= 4
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("lines", "pieces"), [(["h_t"], 3), (["c_t", "h_t"], 1)])
 def test_on_paper_a_narrow_table_is_in_columns(lines: list[str], pieces: int) -> None:
     typst = pytest.importorskip("typst")
