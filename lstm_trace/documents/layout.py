@@ -179,13 +179,14 @@ class PaperPrinter(BlockPrinter):
 
     size: returns the width of a formula. tight: whether to save paper. part: the level of a fragment, None in a
     document.
-    room: maximum width of a formula on one row.
+    room: maximum width of a formula on one row. small: whether letters are small.
     """
 
     size: Width
     tight: bool
     part: Level | None
     room: int
+    small: bool
 
     @property
     def given(self) -> int:
@@ -229,8 +230,9 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column.
-FULL, BESIDE, HALF = 95, 0.83, 0.485
+#: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column; how much
+#: more of a formula fits on a line of small type.
+FULL, BESIDE, HALF, SMALL = 95, 0.83, 0.485, 10 / 9
 #: Minimum room next to a name.
 ROOMY = 50
 #: Width of a sign with surrounding space. Columns are used if they take at most this fraction of the height.

@@ -87,9 +87,11 @@ class ReportPage:
 
     @property
     def start(self) -> Place:
-        """The place at which the slider stands at first: in a long run the first eventful one."""
-        full = self.shown.eventful
-        return self.places[0] if full is None or not full.places else full.places[0]
+        """The place at which the slider stands at first: in a long run the first value that is not finite, or the first
+        eventful step.
+        """
+        places = self.shown.eventful.places if self.shown.eventful is not None else ()
+        return next((place for place in places if place[1:] == self.shown.stop), (*places, *self.places)[0])
 
     def where(self, place: Place) -> str:
         """A place in words."""
@@ -183,7 +185,7 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     view = shown.printed
     printer = Printer(view.trace, view.trace.header.symbols, linked=False, lower=lower)
     paper = "".join(printer(block) for part in parts(view)[1:] for block in (part.heading, *part.blocks))
-    return f'<div class="screen">{body}</div>\n<div class="paper">{paper}</div>'
+    return f'<div class="screen">{body}</div>\n<div class="paper{" small" * view.small}">{paper}</div>'
 
 
 def _longer(shown: View, times: int) -> View:

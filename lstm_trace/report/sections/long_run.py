@@ -44,7 +44,7 @@ def long_run(shown: View, full: int) -> View:
 
     On paper they are worked as compactly as in a report of few steps.
     """
-    trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
+    trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True, rows=_with_stop(shown, shown.rows))
     if not wide_columns(shown):
         shown = replace(shown, cut=shown.cut - {"units"})
     with suppress(MissingError):  # no cell carries a state
@@ -55,6 +55,7 @@ def long_run(shown: View, full: int) -> View:
         return replace(shown, cut=(shown.cut - {"rows"}) | rows)
     moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}
     row = next((b for b, sizes in moved.items() if sizes.any()), shown.rows[0])  # the first may be all padding
+    row = row if shown.stop is None else shown.stop[1]
     most = full if len(shown.stages) <= PLACES else 1
     steps = sorted(shown.every_step[k] for k in largest(moved[row], most).tolist() if moved[row][k])
     if not steps:  # nothing moved, or it is not known: the first, the last, and one between them
@@ -80,12 +81,17 @@ def of_states(shown: View, file: str) -> Picture | None:
 
 
 def changes(shown: View, parts: Sequence[StageProfile], row: int) -> Array:
-    """How far the states of layers and directions moved at each chosen step, as a multiple of their typical change."""
+    """How far the states of layers and directions moved at each chosen step, as a multiple of their typical change.
+
+    At the step of the first value that is not finite it is infinite: no other step is of more interest.
+    """
     window, sizes = shown.chosen.window(shown.trace), np.zeros(len(shown.every_step))
     for part in parts:
         if shown.overview is not None and part.moves is not None and part.moves.typical > 0:
             times = part.moves.times[window, row - shown.overview.rows.start]
             sizes = np.maximum(sizes, np.where(np.isfinite(times), times, 0.0))
+    if shown.stop is not None and shown.stop[1] == row:
+        sizes[shown.every_step.index(shown.stop[0])] = np.inf
     return sizes
 
 
@@ -93,12 +99,16 @@ def in_full(shown: View, full: View) -> Text:
     """Which steps of a long run are worked, and why these."""
     row = full.rows[0]
     names = dict.fromkeys(part.moves.name for part in _parts(shown) if part.moves is not None)
-    steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
+    others = tuple(t for t in full.steps if (t, row) != shown.stop)
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    key = "over.full" if others == full.steps else "over.stop"
+    key = key if others and changes(shown, _parts(shown), row).any() else "over.few"
     key = "over.gates" if full.detail == "summary" else key
-    return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
+    nth: list[Text] = [(str(shown.words.nth(t)),) for t in (others if key == "over.stop" else full.steps)]
+    steps, n = (*shown.words.listed(nth), of), str(len(shown.every_step))
+    stop = "" if shown.stop is None else str(shown.words.nth(shown.stop[0]))
+    return shown.words.text(key, n=n, stop=stop, steps=steps, lines=lines)
 
 
 def over_time(shown: View) -> Iterator[Block]:
@@ -142,7 +152,12 @@ def _is_wide(shown: View) -> bool:
 def _rows(shown: View) -> tuple[int, ...]:
     """The sequences whose states are in the table, more than are worked: as many as there is room for."""
     room = EVERY // (len(shown.stages) * min(TABLE, len(shown.every_step)))
-    return shown.every_row if shown.everything else first(shown.every_row, max(room, 2))
+    return shown.every_row if shown.everything else _with_stop(shown, first(shown.every_row, max(room, 2)))
+
+
+def _with_stop(shown: View, rows: tuple[int, ...]) -> tuple[int, ...]:
+    """Some sequences in order, among them that of the first value that is not finite."""
+    return rows if shown.stop is None or shown.stop[1] in rows else (*rows[:-1], shown.stop[1])
 
 
 def _parts(shown: View) -> Sequence[StageProfile]:
