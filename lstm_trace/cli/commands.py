@@ -182,6 +182,9 @@ class Verbs(click.Group):
     given name. The lines are in a table because importing all commands takes 40 ms, more than click itself needs.
     """
 
+    #: What they are called in an error, and what it says of their place.
+    noun, place = "command", ""
+
     def __init__(
         self, *args: Any, verbs: Mapping[str, str], load: Callable[[str], click.Command], **extra: Any
     ) -> None:
@@ -204,7 +207,7 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.verbs and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], self.verbs, 'there are')}")
+            raise click.UsageError(f"no {self.noun} {args[0]!r}{nearest(args[0], self.verbs, 'there are')}{self.place}")
         return super().resolve_command(ctx, args)
 
 

@@ -25,6 +25,8 @@ PROBLEMS = (".yaml", ".yml")
 class _Explanations(Verbs):
     """Finds the explanations by name; the name comes first."""
 
+    noun, place = "explanation", "; it comes before SOURCE: explain memory SOURCE"
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for at, text in enumerate(args):  # the earlier form, `--how NAME`
             flag, mark, name = text.partition("=")
@@ -35,12 +37,6 @@ class _Explanations(Verbs):
                     said = f"there is no explanation {name!r}{nearest(name, self.verbs, 'there are')}"
                 raise click.UsageError(said)
         return super().parse_args(ctx, args)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.verbs and not args[0].startswith("-"):
-            there = nearest(args[0], self.verbs, "there are")
-            raise click.UsageError(f"no explanation {args[0]!r}{there}; it comes before SOURCE: explain memory SOURCE")
-        return super().resolve_command(ctx, args)
 
 
 class _Explained(click.Command):
