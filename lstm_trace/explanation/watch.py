@@ -344,7 +344,7 @@ def watch(
     found = Watching((vanishes, explodes), saturated, action == "stop", save, share)
     if watching is watch_keras:
         optimizer = getattr(model, "optimizer", None) if optimizer is None else optimizer
-        expected = "" if hasattr(optimizer, "apply") else "that of a Keras model; compile the model first, or give it"
+        expected = "" if hasattr(optimizer, "apply") else "that of a Keras model; compile the model, or give it here"
         stepping = _keras_steps(optimizer, names, found)
     else:
         expected = "" if optimizer is None else "none for a PyTorch model: all of its optimizers are watched"
