@@ -28,8 +28,9 @@ class LstmTraceError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.problems)  # a KeyError would quote it
 
-    def __reduce__(self) -> tuple[type[LstmTraceError], tuple[str, ...]]:
-        return type(self), self.problems  # not the joined text, so that another process gets the same problems
+    def __reduce__(self) -> tuple[Any, ...]:
+        # not the joined text, so that another process gets the same problems, and what an error carries beside them
+        return type(self), self.problems, vars(self)
 
 
 class CellError(LstmTraceError, ValueError):
