@@ -13,6 +13,8 @@ from pathlib import Path
 import lstm_trace
 from lstm_trace import errors
 
+from .test_rooms import statements
+
 PACKAGE = Path(lstm_trace.__file__).parent
 OURS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 #: The exceptions of Python that errors of ours are, with their base classes.
@@ -73,16 +75,16 @@ def handlers() -> Iterator[str]:
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         own = {"self", "cls"}
-        for node in ast.walk(tree):
+        for node in statements(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 own.add(node.name)
             elif isinstance(node, ast.ImportFrom) and node.level:
                 own |= {name.asname or name.name for name in node.names}
         where = f"{path.relative_to(PACKAGE).as_posix()}: "
-        for function in ast.walk(tree):
+        for function in statements(tree):
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            for node in ast.walk(function):
+            for node in statements(function):
                 passed = False
                 for handler in node.handlers if isinstance(node, ast.Try) else ():
                     kinds = named(handler.type)

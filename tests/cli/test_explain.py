@@ -131,9 +131,9 @@ def prose(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "piped"),
     [
+        (["diff", "FILE", "FILE", "--hold", "c_t[1]=0"], "md"),
         (["explain", "contribution", "FILE", "--of", OF["contribution"]], "md"),
         (["explain", "gradient", "FILE", "--of", OF["gradient"], "--steps", "3"], "md"),  # its formulas are wide
-        (["diff", "FILE", "FILE", "--hold", "c_t[1]=0"], "md"),
         (["report", "FILE"], "md"),
         (["verify", "FILE"], "text"),
     ],

@@ -88,7 +88,7 @@ def told(trace: Trace) -> Iterator[tuple[str, str]]:
             yield step, name or number
 
 
-@pytest.mark.few(12)
+@pytest.mark.few(8)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count_from", [0, 1])
 @pytest.mark.parametrize("tokens", [False, True])

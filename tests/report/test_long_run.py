@@ -171,8 +171,9 @@ def test_a_wide_input_stays_with_what_is_given() -> None:
 # -- where units forget ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("steps", "step"), [(50, 33), (500, 317)])
-@pytest.mark.parametrize("format", ["text", "md", "html"])
+@pytest.mark.parametrize("format", ["html", "md", "text"])
 def test_a_reader_finds_the_step_at_which_unit_2_forgets(steps: int, step: int, format: str) -> None:
     given = problem(steps, forgets=step)
     report = str(traced(given).report(format))
@@ -364,7 +365,9 @@ def test_decimals_follow_from_the_matrices_and_not_from_the_number_of_steps() ->
 # -- the page, the commands and every other case -----------------------------------------------------------------------
 
 
-def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.few(1)
+@pytest.mark.parametrize("opened", [["p.yaml"], ["model.npz", "--input", "x.csv"]])
+def test_its_commands_run(opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a problem, and from a model that is opened with options."""
     monkeypatch.chdir(tmp_path)
     given = problem(30, forgets=11)
@@ -372,23 +375,21 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     Path("p.yaml").write_text(yaml.safe_dump({"cell": "lstm", "weights": plain, "x": given["x"].tolist()}))
     np.savez("model.npz", **given["weights"])
     np.savetxt("x.csv", given["x"], delimiter=",")
-    for opened in (["p.yaml"], ["model.npz", "--input", "x.csv"]):
-        found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
-        assert found.exit_code == 0, found.output
-        asked = commands(found.output)
-        assert [words[1] for words in asked] == ["report", "report", "run" if len(opened) > 1 else "export", "plot"]
-        for words in asked:
-            first, _, second = shlex.join(words).partition(" '|' ")
-            result = CliRunner().invoke(main, shlex.split(first)[1:])
+    found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
+    assert found.exit_code == 0, found.output
+    asked = commands(found.output)
+    assert [words[1] for words in asked] == ["report", "report", "run" if len(opened) > 1 else "export", "plot"]
+    for words in asked:
+        first, _, second = shlex.join(words).partition(" '|' ")
+        result = CliRunner().invoke(main, shlex.split(first)[1:])
+        assert result.exit_code == 0, (words, result.output)
+        if second:
+            result = CliRunner().invoke(main, shlex.split(second)[1:], input=result.stdout)
             assert result.exit_code == 0, (words, result.output)
-            if second:
-                result = CliRunner().invoke(main, shlex.split(second)[1:], input=result.stdout)
-                assert result.exit_code == 0, (words, result.output)
-        assert "── Step" not in CliRunner().invoke(main, asked[0][1:]).output.replace("── Step t = 15 ──", "")
-        table = np.genfromtxt("states.csv", delimiter=",", names=True)
-        assert len(table) == 30
-        Path("states.csv").unlink()
-        assert Path("states.svg").read_text().startswith("<svg")
+    assert "── Step" not in CliRunner().invoke(main, asked[0][1:]).output.replace("── Step t = 15 ──", "")
+    table = np.genfromtxt("states.csv", delimiter=",", names=True)
+    assert len(table) == 30
+    assert Path("states.svg").read_text().startswith("<svg")
 
 
 def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,7 +437,7 @@ def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     ends = [[int(t) for t in part.split("–")] for part in said[2].split(", ")]
     assert [t for part in ends for t in range(part[0], part[-1] + 1)] == folded
     assert int(said[1]) == len(folded) < 500
-    assert "can be unfolded" not in str(traced(problem(50)).report("html"))
+    assert "can be unfolded" not in str(traced(problem(20)).report("html"))
 
 
 def test_on_paper_a_long_table_goes_on_the_next_page() -> None:

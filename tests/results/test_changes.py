@@ -233,7 +233,8 @@ def test_the_picture_has_the_line_that_the_page_is_about() -> None:
     assert picture.data[[f"h_t[{j}]" for j in range(H)]].to_numpy() == pytest.approx(gap, abs=1e-14)
 
 
-def test_a_token_is_one_change() -> None:
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_token_is_one_change(at: int) -> None:
     """x is a row of an embedding: its entries are changed together, and the step has a label on each side."""
     draw = np.random.default_rng(5)
     weights = {f"W_x{g}": draw.normal(size=(H, 5)) for g in "ifco"} | {
@@ -241,21 +242,21 @@ def test_a_token_is_one_change() -> None:
     }
     x = draw.normal(size=(6, 2, 5))
     other = x.copy()
-    other[3, 1] = draw.normal(size=5)
+    other[at, 1] = draw.normal(size=5)
     other[4, 1, 2] += 0.5
     labels = [["so", "I", "did", "like", "it", "!"]] * 2
     a, b = (
         lt.run(weights, x, tokens=labels),
-        lt.run(weights, other, tokens=[labels[0], [*labels[1][:3], "hate", "it", "!"]]),
+        lt.run(weights, other, tokens=[labels[0], ["hate" if t == at else word for t, word in enumerate(labels[1])]]),
     )
     found = lt.diff(a, b)
     adds_up(found)
     (step,) = (one for one in changes(found).most if one.entries > 1)
-    assert (step.place, step.a, step.b, step.entries) == ("3/1/x_t", "like", "hate", 5)
+    assert (step.place, step.a, step.b, step.entries) == (f"{at}/1/x_t", labels[1][at], "hate", 5)
     assert found.output is not None
     frame = lt.attribute(a, b, str(found.output.address)).to_frame()
     assert step.share == pytest.approx(
-        frame[(frame["kind"] == "input") & (frame["t"] == 3)]["contribution"].sum(), abs=1e-14
+        frame[(frame["kind"] == "input") & (frame["t"] == at)]["contribution"].sum(), abs=1e-14
     )
     if len(changes(found).most) > 1:
         assert changes(found).most[1].place == "4/1/x_t[2]"

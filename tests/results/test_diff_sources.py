@@ -100,13 +100,6 @@ def test_the_command_says_the_same(one: str, two: str, tmp_path: Path) -> None:
     assert split.to_frame()["contribution"].abs().max() > 0
 
 
-def test_a_live_module() -> None:
-    torch = pytest.importorskip("torch")
-    module = torch.nn.LSTM(WIDTH, H)
-    found = lt.diff(module, lt.run(module, X), x=X)
-    assert found.verdict == "same"
-
-
 def test_values_that_another_program_printed(tmp_path: Path) -> None:
     trace = lt.run(plain(0.0), X)
     rows = [f"{t},h_t,{unit},{float(trace['h_t'][t, 0, unit])!r}" for t in range(T) for unit in range(H)]

@@ -137,6 +137,12 @@ def test_what_becomes_of_the_output() -> None:
     assert found.end.t == (13, 12)[int(np.argmax(np.max(ends, axis=1)))]
 
 
+def test_of_two_lines_that_differ_alike_the_one_that_is_carried_stands_for_the_unit() -> None:
+    cell: Any = {"equations": "s_t = s_prev + x_t\ny_t = 1 * s_t\ncarry: s_prev <- s_t\noutput: y_t"}
+    a, b = (lt.run({}, [[1.0], [last]], cell=cell) for last in (2.0, 5.0))
+    assert [(one.line, one.most, one.t) for one in lt.diff(a, b).units] == [("s_t", 3.0, 1)]
+
+
 def test_the_same_stays_short() -> None:
     trace = lt.run(weights(), X)
     found = lt.diff(trace, trace)

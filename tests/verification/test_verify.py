@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import main
+from lstm_trace.errors import OptionError
 from lstm_trace.languages.strings import words
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.rounding import derive
@@ -241,3 +242,18 @@ def test_lines_without_a_finite_bound_are_one_sentence() -> None:
     assert bounds.startswith(f"inconclusive: {count} lines, the first 0/forward/W_xi @ x_t: the rounding bound")
     assert len(json.loads(result.as_json())["inconclusive"]) == len(result.unknown)
     assert json.loads(result.as_json())["not_finite"]["address"] == "0/forward/1/0/W_xi @ x_t[0]"
+
+
+def test_an_adjoint_that_cannot_be_derived_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = lt.backward(lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = W @ x_t"}), of="0/h_t[0]")
+
+    def fails(*_: object) -> None:
+        raise OptionError("there is no rule")
+
+    monkeypatch.setattr("lstm_trace.verification.verify.adjoint", fails)
+    result = lt.verify(trace)
+    assert (result.verdict, result.failures) == ("inconclusive", ())
+    assert [one.kind for one in result.unknown] == ["adjoint"]
+    assert "the adjoint of 0/forward cannot be derived to compare with: there is no rule" in result.report(
+        "text", width=1000
+    )

@@ -38,13 +38,21 @@ def traces() -> tuple[Trace, Trace]:
     return pair(lengths=[4, 3])
 
 
-def opened(folder: Path, a: Trace, b: Trace, stored: bool = True) -> Any:
+def opened(folder: Path, a: Trace, b: Trace) -> Any:
     lt.diff(a, b).save(folder / "d.xlsx")
-    return openpyxl.load_workbook(folder / "d.xlsx", data_only=stored)
+    return openpyxl.load_workbook(folder / "d.xlsx", data_only=True)
 
 
-def test_the_sheets_of_both_follow_those_of_the_differences(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
-    book = opened(tmp_path, *traces)
+@pytest.fixture(scope="module")
+def books(traces: tuple[Trace, Trace], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """The workbook of the traces with its formulas, and with the stored numbers."""
+    folder = tmp_path_factory.mktemp("books")
+    stored = opened(folder, *traces)
+    return openpyxl.load_workbook(folder / "d.xlsx"), stored
+
+
+def test_the_sheets_of_both_follow_those_of_the_differences(books: tuple[Any, Any]) -> None:
+    _, book = books
     places = [f"{layer} {way}" for layer in (0, 1) for way in ("forward", "reverse", "joined")]
     weighted = [place for place in places if "joined" not in place]
     sides = [
@@ -63,9 +71,8 @@ def test_the_sheets_of_both_follow_those_of_the_differences(traces: tuple[Trace,
     assert {name[:-1] for name in names if name[-1] == "A"} == {name[:-1] for name in names if name[-1] == "B"}
 
 
-def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
-    a, b = traces
-    book = opened(tmp_path, a, b)
+def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, Trace], books: tuple[Any, Any]) -> None:
+    (a, b), (_, book) = traces, books
     for scope in ("0/forward", "1/reverse"):
         sheet = book[f"Difference {scope.replace('/', ' ')}"]
         for name, first in columns_of(book, sheet.title).items():
@@ -79,18 +86,17 @@ def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, 
     assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0)
 
 
-def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], books: tuple[Any, Any]) -> None:
     stream = io.BytesIO()
     lt.diff(*traces).save(stream, format="xlsx")
-    book, of_file = openpyxl.load_workbook(stream), opened(tmp_path, *traces, stored=False)
+    book, of_file = openpyxl.load_workbook(stream), books[0]
     assert book.sheetnames == of_file.sheetnames
     rows = [[*sheet.iter_rows(values_only=True)] for sheet in (book["Difference"], of_file["Difference"])]
     assert rows[0] == rows[1]
 
 
-def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
-    a, b = traces
-    book = opened(tmp_path, a, b)
+def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], books: tuple[Any, Any], tmp_path: Path) -> None:
+    (a, b), (_, book) = traces, books
     rows = [row[:4] for row in book["Difference"].iter_rows(min_row=4, max_row=8, values_only=True)]
     one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
     output = lt.diff(a, b).output
@@ -112,7 +118,8 @@ def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Pa
     assert same["Difference"]["A5"].value == "no weight, input or initial state"
 
 
-@pytest.mark.parametrize("lengths", [[4, 3], None])
+@pytest.mark.few(1)
+@pytest.mark.parametrize("lengths", [None, [4, 3]])
 def test_what_was_changed_refers_to_the_cells_of_both(lengths: Any, tmp_path: Path) -> None:
     a, b = pair(**({"lengths": lengths} if lengths else {}), c0=np.zeros((4, 2, 3)))
     states = {scope: {n: v.copy() for n, v in here.items()} for scope, here in a.initial.items()}
@@ -142,8 +149,8 @@ def _saved(found: Any, path: Path) -> Path:
     return path
 
 
-def test_what_differs_is_marked_where_it_can_be_changed(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
-    book = opened(tmp_path, *traces, stored=False)
+def test_what_differs_is_marked_where_it_can_be_changed(books: tuple[Any, Any]) -> None:
+    book, _ = books
     rules = {
         (sheet.title, str(ranges.sqref)): rule.formula[0]
         for sheet in book

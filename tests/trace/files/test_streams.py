@@ -69,10 +69,16 @@ def test_text_in_a_stream_of_text(tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "t.csv.gz").read_bytes()).decode() == stream.getvalue()
 
 
+@pytest.fixture(scope="module")
+def found() -> Any:
+    return lt.explain(small(), "2/0/h_t[1]", "gradient")
+
+
 @pytest.mark.parametrize("format", ["md", "text", "html", "tex", "typ", "json", "csv", "svg"])
-def test_a_result_in_a_stream_is_that_of_a_file(format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_in_a_stream_is_that_of_a_file(
+    found: Any, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    found = lt.explain(small(), "2/0/h_t[1]", "gradient")
     binary, text = io.BytesIO(), io.StringIO()
     found.save(binary, format)
     found.save(text, format)
