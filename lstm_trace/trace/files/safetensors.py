@@ -66,7 +66,7 @@ def holds_trace(path: str | Path) -> bool:
         with Path(path).open("rb") as file:
             head = file.read(8)
             text = file.read(min(int.from_bytes(head, "little"), 1 << 20) if len(head) == 8 else 0)
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return False
     # a trace's metadata come first in the header, the format among them
     return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]

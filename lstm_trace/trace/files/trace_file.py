@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...base.arrays import Array, cast, to_list
+from ...base.arrays import Array, cast, describe, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import Target, format_of, is_device, written
 from ...errors import FileError, LstmTraceError, reading
@@ -93,7 +93,7 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
     if not isinstance(path, str | Path):
-        found = path if isinstance(path, bytes) else path.read()
+        found = path if isinstance(path, bytes) else _read(path)
         path, content = _name(path), found.encode() if isinstance(found, str) else found
     if content is None and is_tensors(path):
         return load_mapped(path)
@@ -107,6 +107,17 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
             except LstmTraceError as error:
                 raise type(error)(*(said.replace(str(file), str(path)) for said in error.problems)) from None
     return load_json(path, content)
+
+
+def _read(stream: IO[Any]) -> Any:
+    """The text or bytes of an open stream. Raises FileError if it is closed, or not open for reading."""
+    try:
+        found = stream.read()
+    except ValueError as error:
+        raise FileError(f"the stream cannot be read ({error}): expected one that is open for reading") from None
+    if not isinstance(found, str | bytes):
+        raise FileError(f"the stream cannot be read: its read() gave {describe(found)}; expected text or bytes")
+    return found
 
 
 def is_trace(path: str | Path) -> bool:
