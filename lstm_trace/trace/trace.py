@@ -487,4 +487,4 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load return it"
 KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
-KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"
+KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace, or the path of one"
