@@ -34,12 +34,6 @@ class LstmTraceError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.problems, vars(self)  # another process gets the same problems, and what else was set
 
-    def saying(self, problems: Iterable[str]) -> LstmTraceError:
-        """The same error with other messages."""
-        made = copy(self)
-        LstmTraceError.__init__(made, *problems)
-        return made
-
 
 class CellError(LstmTraceError, ValueError):
     """A cell's equations are wrong: unknown function, second assignment, use before assignment, open carry."""
@@ -237,6 +231,13 @@ def reading(where: str, kind: type[LstmTraceError] = FileError) -> Iterator[None
         raise kind(f"{where}: {error}") from None
 
 
+def reworded(error: LstmTraceError, problems: Iterable[str]) -> LstmTraceError:
+    """The same error with other messages."""
+    made = copy(error)
+    LstmTraceError.__init__(made, *problems)
+    return made
+
+
 @contextmanager
 def within(where: str) -> Iterator[None]:
     """Put `where` (a file's name, or nothing) before the messages of an error raised within, if it is not there yet."""
@@ -246,4 +247,4 @@ def within(where: str) -> Iterator[None]:
         if not where:
             raise
         begun = f"{where}: "
-        raise error.saying(said if said.startswith(begun) else begun + said for said in error.problems) from None
+        raise reworded(error, (said if said.startswith(begun) else begun + said for said in error.problems)) from None

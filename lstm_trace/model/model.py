@@ -22,7 +22,7 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, LstmTraceError, OptionError, within
+from ..errors import Faults, LstmTraceError, OptionError, reworded, within
 from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
@@ -186,7 +186,7 @@ class Model:
             names = (INITIAL.get(state, state) for state in self.cell.states if state not in (initial or ()))
             said = {name: f"{name} of {source}" for name in names}
             problems = (_STATE.sub(lambda found: said.get(found[0], found[0]), text) for text in error.problems)
-            raise error.saying(problems) from None
+            raise reworded(error, problems) from None
 
     def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, including those that hold lines at other values."""
