@@ -99,20 +99,14 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
                 sys.stdout.reconfigure(encoding="utf-8", newline="")
             yield sys.stdout
         return
-    if is_device(path):  # a device is not replaced
-        try:
-            with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
-                yield file
-        except (BrokenPipeError, LstmTraceError):  # its reader has closed it; not about this file
-            raise
-        except OSError as error:
-            if error.errno is None or (error.filename and str(error.filename) != str(path)):
-                raise
-            raise file_error(str(path), error) from None
-        return
-    target = destination(path)  # a link is kept, and its target is written
+    device = is_device(path)
+    target = Path(path) if device else destination(path)  # a link is kept, and its target is written
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
     try:
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        if device:  # it is not replaced
+            with open(path, mode, encoding=encoding, newline=newline) as file:
+                yield file
+            return
         with part(target) as (handle, name):
             # a temporary file is private to its owner; the finished one gets the mode that open() would leave or set
             umask = os.umask(0)
@@ -127,7 +121,7 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
             if durable:
                 with suppress(OSError):
                     flush_names(target.parent)
-    except LstmTraceError:  # not about this file
+    except (BrokenPipeError, LstmTraceError):  # its reader has closed it; not about this file
         raise
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent

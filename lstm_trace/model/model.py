@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
@@ -34,8 +33,6 @@ from .tokens import step_rows
 
 #: Options of the network, in addition to those of its cell.
 NETWORK = ("merge", "padding", "direction")
-#: A state in a message about its shape or width.
-_STATE = re.compile(r"\b\w+(?= has )")
 
 
 @checked
@@ -183,10 +180,9 @@ class Model:
             if state_from is None:
                 raise
             source = "state_from" if isinstance(state_from, Trace) else state_from
-            names = (INITIAL.get(state, state) for state in self.cell.states if state not in (initial or ()))
-            said = {name: f"{name} of {source}" for name in names}
-            problems = (_STATE.sub(lambda found: said.get(found[0], found[0]), text) for text in error.problems)
-            raise reworded(error, problems) from None
+            names = {INITIAL.get(state, state) for state in self.cell.states if state not in (initial or ())}
+            about = ((said, said.partition(" has ")[0].split(" ")[-1]) for said in error.problems)
+            raise reworded(error, (f"{source}: {said}" if name in names else said for said, name in about)) from None
 
     def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, including those that hold lines at other values."""
@@ -272,9 +268,9 @@ class Model:
             trace = state_from if isinstance(state_from, Trace) else load(state_from)
             before = last_states(trace)
             both = (trace.stages, self.stages())
-            there, here = ({s: None for stage in one for s in stage.cell.states} for one in both)
-            if there.keys() != here.keys():
-                own, other = (" and ".join(s.removesuffix("_prev") for s in one) or "nothing" for one in (here, there))
+            carried = [{s.removesuffix("_prev") for stage in one for s in stage.cell.states} for one in both]
+            if carried[0] != carried[1]:
+                other, own = (" and ".join(sorted(names)) or "nothing" for names in carried)
                 said = f"state_from is a trace of {trace.header.called}, which carries {other}"
                 raise OptionError(f"{said}; {self.header.called} carries {own}: continue a trace of the same cell")
         with faults.gather():

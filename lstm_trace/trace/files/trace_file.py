@@ -19,7 +19,7 @@ import numpy as np
 from ...base.arrays import Array, cast, describe, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import Target, format_of, is_device, written
-from ...errors import FileError, LstmTraceError, reading
+from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
@@ -98,15 +98,7 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
-    if are_tensors(content):  # read from a pipe or stream
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "trace.safetensors"
-            file.write_bytes(content)
-            try:
-                return load_mapped(file, np.frombuffer(content, np.uint8))
-            except LstmTraceError as error:
-                raise type(error)(*(said.replace(str(file), str(path)) for said in error.problems)) from None
-    return load_json(path, content)
+    return load_mapped(path, content) if are_tensors(content) else load_json(path, content)
 
 
 def _read(stream: IO[Any]) -> Any:
