@@ -38,6 +38,11 @@ CASES: list[tuple[Callable[[], Any], type[LstmTraceError], type[Exception]]] = [
     (lambda: TRACE.save(GONE / "t.json"), NotFoundError, FileNotFoundError),
     (lambda: TRACE.to_csv(GONE / "t.csv"), NotFoundError, FileNotFoundError),
     (lambda: lt.corpus.open(GONE), NotFoundError, FileNotFoundError),
+    *((lambda s=s: TRACE.save(f"a\0.{s}"), FileError, ValueError) for s in ("json", "safetensors")),
+    (lambda: TRACE.to_csv("a\0.csv"), FileError, ValueError),
+    (lambda: TRACE.plot().save("a\0.svg"), FileError, ValueError),
+    (lambda: lt.diff(TRACE, TRACE).save("a\0.xlsx"), FileError, ValueError),
+    (lambda: lt.load("a\0.json"), FileError, ValueError),
 ]
 
 

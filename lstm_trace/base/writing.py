@@ -89,7 +89,7 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
     Raises FileError if the folder cannot be written, a device takes no more, or a stream is closed or of another kind.
     """
     if not isinstance(path, str | Path):
-        yield _Stream(path, "b" in mode)
+        yield _Stream(path, "b" in mode)  # type: ignore[misc]  # a file as far as writers use it
         return
     if str(path) == "-":
         if "b" in mode:

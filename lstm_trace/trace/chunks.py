@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .address import Address
 from .argument_types import checked
 from .labels import step_labels
 from .trace import Trace
-from .window import arrays
+from .window import arrays, joined
 
 
 def last_states(trace: Trace) -> dict[str, list[Array]]:
@@ -65,7 +65,7 @@ def concat(traces: Iterable[Trace]) -> Trace:
     at_end = bool((valid == (np.arange(len(valid))[:, None] + first.first < lengths)).all())
     labels = first.header.step_labels
     if any(part.header.step_labels for part in traces):
-        labels = tuple(tuple(name for part in traces for name in _labels(part, b)) for b in range(first.batch))
+        labels = tuple(tuple(chain(*(step_labels(t, b) or [""] * t.steps for t in traces))) for b in range(first.batch))
         labels = tuple(("",) * first.first + row for row in labels)
     return replace(
         first,
@@ -75,25 +75,11 @@ def concat(traces: Iterable[Trace]) -> Trace:
         lengths=lengths if first.padded and at_end else None,
         mask=valid if first.padded and not at_end else None,
         initial={scope: here for scope, here in initial.items() if here},
-        given=_joined([part.given for part in traces]),
-        lines=_joined([part.lines for part in traces]),
+        given=joined(traces, "given"),
+        lines=joined(traces, "lines"),
         sums={},
         memory=None,
     )
-
-
-def _joined(parts: Sequence[dict[str, dict[str, Array]]]) -> dict[str, dict[str, Array]]:
-    """Arrays over time, by scope and name, one after the other."""
-    return {
-        scope: {name: np.concatenate([part[scope][name] for part in parts]) for name in here}
-        for scope, here in parts[0].items()
-    }
-
-
-def _labels(part: Trace, b: int) -> tuple[str, ...]:
-    """A label for each step of a chunk; empty where it has none."""
-    known = tuple(step_labels(part, b))
-    return known + ("",) * (part.steps - len(known))
 
 
 def _states(trace: Trace) -> Iterator[tuple[Stage, str]]:
