@@ -10,12 +10,12 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..errors import MissingError, OptionError, raise_all
+from ..errors import OptionError, raise_all
 from .address import Address
 from .argument_types import checked
 from .labels import step_labels
 from .trace import Trace
-from .window import arrays, joined
+from .window import arrays, joined, last_value
 
 
 def last_states(trace: Trace) -> dict[str, list[Array]]:
@@ -28,7 +28,7 @@ def last_states(trace: Trace) -> dict[str, list[Array]]:
         if stage.backwards:
             said = "ends at its first step, and cannot be continued forward in time; run the whole input"
             raise OptionError(f"the direction {stage.scope} {said}")
-        found.setdefault(state, []).append(_end(trace, stage, state))
+        found.setdefault(state, []).append(last_value(trace, stage, state))
     return found
 
 
@@ -88,15 +88,6 @@ def _states(trace: Trace) -> Iterator[tuple[Stage, str]]:
         yield from ((stage, state) for state in stage.cell.states if state in trace.initial.get(stage.scope, {}))
 
 
-def _end(trace: Trace, stage: Stage, state: str) -> Array:
-    """The value of a state after the last step that the stage visits, (B, width)."""
-    line = stage.cell.states[state]
-    values = trace.operand(stage.scope, line)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{line} was not recorded, so the run cannot be continued; record it too")
-    return values[0 if stage.backwards else -1]
-
-
 def _unlike(first: Trace, part: Trace, n: int) -> Iterator[str]:
     """What makes a chunk unlike the first."""
     for what in ("dtype", "arithmetic", "batched", "batch_first"):
@@ -139,7 +130,7 @@ def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
         return
     for stage, state in _states(a):
         earlier, later = (b, a) if stage.backwards else (a, b)
-        end, start = _end(earlier, stage, state), later.initial[stage.scope][state]
+        end, start = last_value(earlier, stage, state), later.initial[stage.scope][state]
         for row, j in _differ(end, start)[:1].tolist():
             t = earlier.span[0 if stage.backwards else -1]
             last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, (j,))

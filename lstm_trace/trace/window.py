@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, scope_and_name
+from ..cell.network import GIVEN, Stage, scope_and_name
 from ..errors import MissingError
 from .address import line_name
 
@@ -135,6 +135,15 @@ def beside(parts: Sequence[Trace]) -> Trace:
         given=joined(parts, "given", 1),
         lines=joined(parts, "lines", 1),
     )
+
+
+def last_value(trace: Trace, stage: Stage, state: str) -> Array:
+    """The value of a state after the last step that the stage visits, (B, width). Raises MissingError."""
+    line = stage.cell.states[state]
+    values = trace.operand(stage.scope, line)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{line} was not recorded, so that its last value is unknown; record it too")
+    return values[0 if stage.backwards else -1]
 
 
 def joined(traces: Sequence[Trace], part: str, axis: int = 0) -> Premises:
