@@ -75,20 +75,21 @@ NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
 TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 
 
-class OnceCommand(click.Command):
-    """A command in which an option is given once, under one of its names; otherwise the last one would win silently."""
+class OneNameCommand(click.Command):
+    """A command that refuses an option under two of its names, of which the last would win silently."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises click.UsageError."""
-        given = self.make_parser(ctx).parse_args([*args])[2]
-        for option in () if ctx.resilient_parsing else given:
-            if isinstance(option, click.Option) and not option.multiple and given.count(option) > 1:
-                raise click.UsageError(f"{' or '.join((*option.opts, *option.secondary_opts))} can be given only once")
+        typed = {text.partition("=")[0] for text in args}
+        for option in self.params:
+            names = [name for name in (*option.opts, *option.secondary_opts) if name in typed]
+            if len(names) > 1:
+                raise click.UsageError(f"{' and '.join(names)} set the same option: leave one of them out")
         return super().parse_args(ctx, args)
 
 
 def command(
-    name: str, more: str = "", cls: type[click.Command] = OnceCommand, **extra: Any
+    name: str, more: str = "", cls: type[click.Command] = OneNameCommand, **extra: Any
 ) -> Callable[[Command], click.Command]:
     """Make a click command from a function; its docstring becomes the help of the command and its options.
 
