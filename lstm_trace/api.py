@@ -90,18 +90,10 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
 
 @checked
 def identify(
-    weights: Mapping[str, Any] | str | Path,
-    x: Any,
-    y: Any,
-    *,
-    name: str | None = None,
-    layout: Any = None,
-    options: Mapping[str, Any] | None = None,
-    h0: Any = None,
-    c0: Any = None,
-    atol: float | None = None,
+    weights: Mapping[str, Any] | str | Path, x: Any, y: Any, *, name: str | None = None, layout: Any = None,
+    options: Mapping[str, Any] | None = None, h0: Any = None, c0: Any = None, atol: float | None = None,
     clips: Sequence[float] = (),
-) -> Identification:
+) -> Identification:  # fmt: skip
     """Infer the weight layout that reproduces another program's outputs, for porting models.
 
     Args:

@@ -183,7 +183,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: lt.run(ONE, X, batch_first=1), "batch_first: expected true or false, found 1"),
     (lambda: lt.run(ONE, X, lengths=2), "lengths is the single number 2; expected one for each of the B = 1 rows"),
     (lambda: lt.run(ONE, X, lengths=[True]), "lengths: expected a number at [0], found true"),
-    (lambda: lt.run(ONE, X, out=3), "out: expected a trace to write into, or a path, found 3"),
+    (lambda: lt.run(ONE, X, out=3), "out: expected a trace, or the path of one, found 3"),
     (lambda: lt.run(ONE, X, ask=3), "ask: expected a name, or a list of names, found 3"),
     (lambda: lt.run(ONE, X, options="peephole"), "options: expected a mapping, as in {'name': value}, found the text"),
     (lambda: lt.run(ONE, X, options={1: True}), "options have names, as in {'peephole': True}; found the key 1"),

@@ -24,7 +24,8 @@ SHARED = {
 #: Why errors of ours cannot arise within a `try`, or are meant to be handled there.
 REASONS = {
     "what is called uses the file system alone, or a pipe": [
-        "base/writing.py: _claimed", "base/writing.py: _sweep", "corpus/running.py: _folder",
+        "base/writing.py: _claimed", "base/writing.py: _sweep", "base/writing.py: written",
+        "corpus/running.py: _folder",
         "engine/jit/machine.py: _content", "engine/jit/machine.py: cache_directory",
         "engine/jit/machine.py: write_entry", "service/server.py: _free_after", "service/server.py: _listening",
         "store/files.py: as_store_error", "store/store.py: delete", "store/store.py: open",
@@ -32,15 +33,15 @@ REASONS = {
         "workers/process.py: wait_ready",
     ],
     "what is called raises a plain ValueError or LookupError, which is meant": [
-        "base/arrays.py: to_arrays", "cell/parse.py: _sorted", "documents/wire.py: decoded",
+        "base/arrays.py: to_arrays", "base/writing.py: write", "cell/parse.py: _sorted", "documents/wire.py: decoded",
         "engine/inputs.py: common_dtype", "formulas/user_tex.py: translated",
         "model/build.py: _unfit",
         "one_value/derivation.py: verified", "remote/client.py: _answer", "report/compact/stages.py: _of_unit",
         "weights/formats/keras.py: _one", "weights/option_text.py: _valued",
     ],
-    "an error of ours is raised again: it has no number, or it is of another kind": [
-        "base/writing.py: written", "tracking/probe.py: _labels", "weights/onnx/constants.py: _external",
-        "weights/onnx/constants.py: load", "corpus/cluster.py: by_cluster",
+    "an error of ours is of another kind": [
+        "tracking/probe.py: _labels", "weights/onnx/constants.py: _external", "weights/onnx/constants.py: load",
+        "corpus/cluster.py: by_cluster",
     ],
     "an error of ours is meant as well": [
         "cli/commands.py: convert", "runs/corpus_states.py: units", "runs/kept.py: opened", "runs/kept.py: record",

@@ -75,14 +75,29 @@ NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
 TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 
 
-def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], click.Command]:
+class OneNameCommand(click.Command):
+    """A command that refuses an option under two of its names, of which the last would win silently."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises click.UsageError."""
+        typed = {text.partition("=")[0] for text in args}
+        for option in self.params:
+            names = [name for name in (*option.opts, *option.secondary_opts) if name in typed]
+            if len(names) > 1:
+                raise click.UsageError(f"{' and '.join(names)} set the same option: leave one of them out")
+        return super().parse_args(ctx, args)
+
+
+def command(
+    name: str, more: str = "", cls: type[click.Command] = OneNameCommand, **extra: Any
+) -> Callable[[Command], click.Command]:
     """Make a click command from a function; its docstring becomes the help of the command and its options.
 
     more: text added at the end of the help.
     """
 
     def made(function: Command) -> click.Command:
-        decorated: Any = click.command(name, help=documented(function)[0] + more, **extra)
+        decorated: Any = click.command(name, cls, help=documented(function)[0] + more, **extra)
         found: click.Command = decorated(_with(function, annotated(function)))
         return found
 
@@ -224,14 +239,15 @@ def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tupl
 
 
 def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
-    """Call a command, unless it would overwrite one of its inputs. Raises FileError before anything is computed."""
+    """Call a command. Raises FileError first if an output is an input, or cannot be written."""
     inputs, outputs = inputs_and_outputs(command, given)
     if not outputs:
         return callback(**given)
-    from ..base.writing import spare, sparing
+    from ..base.writing import check_place, spare, sparing
 
     for output in outputs:
         spare(output, inputs)
+        check_place(output)
         for folder in inputs:  # a file in a folder of states, or one that its run has read
             if os.path.isfile(os.path.join(folder, "_manifest.json")):
                 from ..corpus.manifest import spare_states

@@ -182,6 +182,8 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = SUFFIXES
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
+            if chosen not in suffixes.values():
+                raise click.UsageError(f"there is no picture of this: leave --format {chosen} out")
             context = click.get_current_context()
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:

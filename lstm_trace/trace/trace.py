@@ -22,7 +22,7 @@ from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
 from .outputs import TraceOutputs
-from .window import before, between, every_array, stages_at
+from .window import before, between, every_array, last_value, stages_at
 
 
 @dataclass(frozen=True)
@@ -377,12 +377,7 @@ class Trace(TraceOutputs):
 
     def _last(self, state: str) -> Array:
         """The last value of `state` in every layer and direction, (L·D, B, H)."""
-        ends = []
-        for stage in (stage for stage in self.stages if state in stage.cell.states):
-            values = self.operand(stage.scope, stage.cell.states[state])
-            if values is None:
-                raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-            ends.append(values[0 if stage.backwards else -1])
+        ends = [last_value(self, stage, state) for stage in self.stages if state in stage.cell.states]
         if not ends:
             raise MissingError(f"no cell of this trace carries {state}")
         if len({values.shape for values in ends}) > 1:
@@ -487,4 +482,4 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load return it"
 KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
-KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"
+KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace, or the path of one"

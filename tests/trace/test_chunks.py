@@ -107,9 +107,11 @@ def test_the_command_continues_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ({"state_from": lambda: stacked(4, 1, 1, 4)}, OptionError, "0/reverse ends at its first step, and cannot be"),
         ({"state_from": lambda: lt.run(WEIGHTS, X, record=["h_t"])}, MissingError, "0/forward/c_t was not recorded"),
-        ({"state_from": lambda: stacked(4, 2, 1, 4, ("forward",))}, ShapeError, "h0 has shape .1, 2, 4.; expected"),
-        ({"state_from": lambda: stacked(4, 1, 1, 3, ("forward",))}, ShapeError, "h0 has width 3; .* needs H = 4"),
-        ({"state_from": lambda: stacked(4, 1, 2, 4, ("forward",))}, ShapeError, "h0 has shape .2, 1, 4.; expected"),
+        ({"state_from": lambda: stacked(4, 2, 1, 4, ("forward",))}, ShapeError, "^state_from: h0 has shape .1, 2, 4"),
+        ({"state_from": lambda: stacked(4, 1, 1, 3, ("forward",))}, ShapeError, "^state_from: h0 has width 3.* = 4"),
+        ({"state_from": lambda: stacked(4, 1, 2, 4, ("forward",))}, ShapeError, "^state_from: h0 has shape .2, 1, 4"),
+        ({"state_from": lambda: case("gru", 0, both=False)[1]}, OptionError, "gru, which carries h; lstm carries c a"),
+        ({"state_from": lambda: 3}, OptionError, "state_from: expected a trace, or the path of one, found 3"),
         ({"state_from": lambda: chunks()[0], "c0": np.zeros(4)}, OptionError, "state_from sets c0 already"),
     ],
 )

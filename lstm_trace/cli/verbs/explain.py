@@ -14,7 +14,7 @@ import click
 from ...base.option import parameters
 from ...errors import nearest
 from ...results import EXPLANATIONS
-from ..commands import Verbs, command, options_from
+from ..commands import OneNameCommand, Verbs, command, options_from
 from ..model_options import MODELS, model_options, opened_with
 from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
@@ -39,7 +39,7 @@ class _Explanations(Verbs):
         return super().parse_args(ctx, args)
 
 
-class _Explained(click.Command):
+class _Explained(OneNameCommand):
     """The command of one explanation; an option of another is rejected with the name of that explanation."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ import click
 
 from ...base.option import Option
 from ...base.remark import Remark
-from ...documents.formats import SUFFIXES
+from ...documents.formats import SUFFIXES, UNPICTURED
 from .. import model_options
 from ..commands import FILE, FORM, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
@@ -37,7 +37,7 @@ def verify(trace: Annotated[str, FILE]) -> Any:
 
 
 @command("doctor")
-@result_options("text")
+@result_options("text", UNPICTURED)
 def doctor() -> Any:
     """Check that every execution plan computes on this machine what the operations define.
 

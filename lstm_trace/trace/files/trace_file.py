@@ -16,10 +16,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...base.arrays import Array, cast, to_list
+from ...base.arrays import Array, cast, describe, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import Target, format_of, is_device, written
-from ...errors import FileError, LstmTraceError, reading
+from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
@@ -93,20 +93,23 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
     if not isinstance(path, str | Path):
-        found = path if isinstance(path, bytes) else path.read()
+        found = path if isinstance(path, bytes) else _read(path)
         path, content = _name(path), found.encode() if isinstance(found, str) else found
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
-    if are_tensors(content):  # read from a pipe or stream
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "trace.safetensors"
-            file.write_bytes(content)
-            try:
-                return load_mapped(file, np.frombuffer(content, np.uint8))
-            except LstmTraceError as error:
-                raise type(error)(*(said.replace(str(file), str(path)) for said in error.problems)) from None
-    return load_json(path, content)
+    return load_mapped(path, content) if are_tensors(content) else load_json(path, content)
+
+
+def _read(stream: IO[Any]) -> Any:
+    """The text or bytes of an open stream. Raises FileError if it is closed, or not open for reading."""
+    try:
+        found = stream.read()
+    except ValueError as error:
+        raise FileError(f"the stream cannot be read ({error}): expected one that is open for reading") from None
+    if not isinstance(found, str | bytes):
+        raise FileError(f"the stream cannot be read: its read() gave {describe(found)}; expected text or bytes")
+    return found
 
 
 def is_trace(path: str | Path) -> bool:
