@@ -91,12 +91,12 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
                 if one.unit not in best or _weight(one) > _weight(best[one.unit]):
                     best[one.unit] = one
         found += (one._replace(held=one.unit in held) for one in best.values())
-    return sorted(found, key=lambda one: (one.nonfinite is None, -one.share))
+    return sorted(found, key=lambda one: (one.nonfinite is None, -one.of_range))
 
 
 def _weight(one: UnitDifference) -> tuple[bool, float]:
     """How much a line says about its unit; values that are not finite say most."""
-    return one.nonfinite is not None, one.share
+    return one.nonfinite is not None, one.of_range
 
 
 def _valid(a: Trace, b: Trace) -> Array:

@@ -112,11 +112,11 @@ def test_every_unit_against_loops(padding: dict[str, Any], piece: int, monkeypat
     inside = a.valid[:, :, 0] != 0
     expected = by_loops(a, b, inside)
     found = lt.diff(a, b).units
-    assert [one.share for one in found] == sorted((one.share for one in found), reverse=True)
+    assert [one.of_range for one in found] == sorted((one.of_range for one in found), reverse=True)
     assert {(one.scope, one.unit) for one in found} == expected.keys()
     for one in found:
         share, line, most, began = expected[one.scope, one.unit]
-        assert (one.share, one.line, one.most) == (share, line, most)
+        assert (one.of_range, one.line, one.most) == (share, line, most)
         assert (one.since, one.since_b) == (began or (None, None))
         assert inside[one.t, one.b]
         assert abs(one.other - one.value) == most
@@ -149,7 +149,7 @@ def test_values_that_are_no_numbers() -> None:
     b.lines["0/forward"]["c_t"][5, 1, 2] = np.nan
     first = lt.diff(a, b).units[0]
     assert (first.unit, first.line, first.t, first.b, first.since) == (2, "c_t", 5, 1, 5)
-    assert (first.nonfinite, first.most, first.share) == (5, 0.0, 0.0)
+    assert (first.nonfinite, first.most, first.of_range) == (5, 0.0, 0.0)
 
 
 @pytest.mark.filterwarnings("error")

@@ -136,12 +136,10 @@ def _place(book: Book, change: Modification) -> str:
 
 def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
     """Headings, and a row for each change: a link to the cell of b, the cells of a and b, and its share as recorded."""
-    output, of = job.output if any(change.share is not None for change in job.changed) else None, ""
-    if output is not None:
+    if (output := job.output) is not None and any(change.share is not None for change in job.changed):
         a, b = (f"{value:.6g}" for value in output.values)
-        of = f" of {output.address}"
         page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
-    for at, text in enumerate(("what was changed", "a", "b", f"share{of}", "% of the change")):
+    for at, text in enumerate(("what was changed", "a", "b", "contribution", "share")):
         page.write(3, at, text, "unit" if at else "column")
     for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
         places = [_place(book, change) for book in books]
@@ -154,9 +152,9 @@ def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
             page.write(
                 row, at, shown, "text" if isinstance(shown, str) else "copy", formula=place if all(places) else ""
             )
-        if change.share is not None and output is not None:
-            page.write(row, 3, change.share, "recorded")
-            page.write(row, 4, change.share / (output.values[1] - output.values[0]), "share")
+        for at, part, style in ((3, change.contribution, "recorded"), (4, change.share, "share")):
+            if part is not None:
+                page.write(row, at, part, style)
 
 
 def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line], page: Page) -> None:

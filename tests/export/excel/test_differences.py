@@ -95,7 +95,7 @@ def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], tmp_path: Pa
     one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
     output = lt.diff(a, b).output
     assert output is not None
-    assert rows[0] == ("what was changed", "a", "b", f"share of {output.address}")
+    assert rows[0] == ("what was changed", "a", "b", "contribution")
     assert str(output.address) in book["Difference"]["A3"].value
     named = {row[0]: row[1:3] for row in rows[1:4]}
     assert named["0/forward/W_xf[1,0]"] == (one, two)
