@@ -166,8 +166,8 @@ def diff(
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
         `changes` (what was changed, and its contribution to the change of the output), `lines`, `units` (those that
         differ, most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and
-        `units_frame()`. With further sources a sequence of these, one for each, with a `verdict` about all, a report, a picture and
-        `to_frame()` of its own.
+        `units_frame()`. With further sources a sequence of these, one for each, with a `verdict` about all, a report, a
+        picture and `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
