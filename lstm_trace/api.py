@@ -156,10 +156,10 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
-        `changes` (what was changed, and its share of the change of the output), `lines`, `units` (those that differ,
-        most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and `units_frame()`.
-        With further sources a sequence of these, one for each, with a `verdict` about all, a report, a picture and
-        `to_frame()` of its own.
+        `changes` (what was changed, and its contribution to the change of the output), `lines`, `units` (those that
+        differ, most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and
+        `units_frame()`. With further sources a sequence of these, one for each, with a `verdict` about all, a report, a
+        picture and `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
@@ -167,7 +167,7 @@ def diff(
         LstmTraceError: if a source cannot be read or run.
 
     >>> one, two = ({"weights": {"W": [[w]]}, "x": [[1.0]], "cell": {"equations": "h_t = W @ x_t"}} for w in (2, 5))
-    >>> [(change.place, change.a, change.b, change.share) for change in diff(one, two).changes.most]
+    >>> [(change.place, change.a, change.b, change.contribution) for change in diff(one, two).changes.most]
     [('0/forward/W[0,0]', 2.0, 5.0, 3.0)]
     """
     for number in (one for one in more if isinstance(one, int | float)):

@@ -85,13 +85,13 @@ def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
 class Split:
     """The difference of one value, b minus a (a is the baseline), in parts that add up to it.
 
-    of: the value; `row` is the sequence that contains a's. Parts are shares by address: `0/forward/W_xi` in the
+    of: the value; `row` is the sequence that contains a's. Parts are contributions by address: `0/forward/W_xi` in the
     parameter's shape; `x` (T, 1, I), `0/forward/h0` (1, H), supplied lines `0/forward/f_t` (T, 1, ·), only for the
     sequence of the value, since no other matters; `lengths` or `mask` (T, 1, 1) if those differ.
-    kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the share of each parameter at each
-    step, (T,); they add up to the parameter's part.
-    local: the share of values that deviate from their own derivation in a or b by more than rounding (a foreign or
-    wrong trace), by line (T, 1, ·). rounding: the share due to the rounding of float32 values from their derivation; 0
+    kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the contribution of each parameter at
+    each step, (T,); they add up to the parameter's part.
+    local: that of values that deviate from their own derivation in a or b by more than rounding (a foreign or wrong
+    trace), by line (T, 1, ·). rounding: that due to the rounding of float32 values from their derivation; 0
     for float64, where it is as small as the residual. first: the position in the input of the first step.
     """
 

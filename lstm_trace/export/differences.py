@@ -22,7 +22,7 @@ WRITERS = {"csv": "text", "parquet": "parquet", "xlsx": "excel.differences"}
 @dataclass(frozen=True)
 class DifferenceJob(ExportJob, DifferenceTable):
     """What a writer writes of two traces. called: the title; changed: what differs in their premises, in numbers and
-    texts; output: the change that their shares are of, if it is known.
+    texts; output: the change that they contribute to, if it is known.
     """
 
     called: str = ""

@@ -1,13 +1,14 @@
 """What differs in the premises and equations of two traces, and how much of the output's change each explains.
 
-The shares are those of the exact split (`backpropagation.attribution`). If the equations differ, b is seen through
-those of a: every line of a has b's value, or else the one that a's equation gives for b's values. The share of an
-equation is what b's values add to a's equation.
+The contributions are those of the exact split (`backpropagation.attribution`). If the equations differ, b is seen
+through those of a: every line of a has b's value, or else the one that a's equation gives for b's values. The
+contribution of an equation is what b's values add to a's equation.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,12 +45,13 @@ ARRAYS = 8
 #: additions, each of which rounds by half an epsilon.
 ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
-OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
+NUMERIC = ("dtype", "arithmetic")
+OPTIONS = ("kind", "merge", "padding", *NUMERIC)
 
 
 def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
-    share of the largest change of the output if that can be split. lines: how far their lines differ.
+    contribution to the largest change of the output if that can be split. lines: how far their lines differ.
     """
     alike = {f"{line.scope}/{line.line}" for line in lines if not line.differing}
     same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
@@ -65,21 +67,30 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
             counts[place] = int(off.sum())
             every += _entries(a, b, kind, place, (one, two), off, found) if counts[place] else ()
     every.sort(key=lambda one: (-one[0], one[1].place))
-    most, others = tuple(change for _, change in every[:NAMED]), []
+
+    def share(part: float | None) -> float | None:
+        return None if found is None or part is None else part / found.difference
+
+    most = tuple(change._replace(share=share(change.contribution)) for _, change in every[:NAMED])
+    others = []
     for place, n in counts.items():
         named = [change for change in most if change.array == place]
         if left := n - sum(change.entries for change in named):
             part = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1))
-            rest = total([part]) - total(change.share or 0.0 for change in named)
+            rest = total([part]) - total(change.contribution or 0.0 for change in named)
             if abs(rest) <= ROUNDED * total([np.abs(part)]):
                 rest = 0.0
             others.append((place, left, rest if found else None))
-    others += [(one.place, 1, one.share) for _, one in every[NAMED:] if not one.array]
+    others += [(one.place, 1, one.contribution) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
-    n = sum(counts.values()) + sum(not change.array for _, change in every)
+    kinds = Counter(change.kind for _, change in every if not change.array)
+    options = {change.place for _, change in every if change.kind == "option" and "equations" not in change[2:4]}
+    follow = kinds["equation"] if options - {*NUMERIC} else 0
+    n, arrays = sum(counts.values()) + kinds.total() - follow, tuple((*one, share(one[2])) for one in others)
     if found is None:
-        return Modifications(most, n, tuple(others), why=shared if isinstance(shared, Remark) else None)
-    return Modifications(most, n, tuple(others), found.total - total(one.share or 0.0 for one in most), found.residual)
+        return Modifications(most, n, follow, arrays, why=shared if isinstance(shared, Remark) else None)
+    rest = found.total - total(one.contribution or 0.0 for one in most)
+    return Modifications(most, n, follow, arrays, rest, found.residual)
 
 
 def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
@@ -128,7 +139,8 @@ def _entries(
 
     def change(where: str, sides: Sequence[Any], entries: Any, share: Any) -> Modification:
         one, two = sides
-        return Modification(kind, where, one, two, int(entries), None if found is None else float(share), place)
+        known = None if found is None else float(share)
+        return Modification(kind, where, one, two, int(entries), known, array=place)
 
     if kind == "valid":
         sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
@@ -180,27 +192,27 @@ def _equations(
             sides: list[Any] = [Remark("diff.computed")] * 2
             sides[side] = block.value if isinstance(block.value, float) else said_of(block.value)
             size, known = (np.inf, None) if found is None else (abs(share), share)
-            yield size, Modification("given", block.address, sides[0], sides[1], share=known)
+            yield size, Modification("given", block.address, sides[0], sides[1], contribution=known)
     local = {place: total([part]) for place, part in parts.items()}
     both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
     equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
     names = OPTIONS[not equations :]
     one, two = ({n: getattr(t.header, n) for n in names} | dict(t.header.options) for t in (a, b))
     unlike = [name for name in one if name in two and one[name] != two[name]]
-    rounding = not equations and unlike in (["dtype"], ["arithmetic"])
+    rounding = not equations and len(unlike) == 1 and unlike[0] in NUMERIC
     whole = total([*local.values(), found.rounding]) if found and rounding else None
     for name in unlike:
         was, now = (Remark("none") if of[name] is None else str(of[name]) for of in (one, two))
-        yield np.inf, Modification("option", name, was, now, share=whole)
+        yield np.inf, Modification("option", name, was, now, contribution=whole)
     for scope, name, of_a, of_b in equations:
         share = local.pop(f"{scope}/{name}", 0.0)
         explained = None if found is None else share
-        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, share=explained)
+        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, contribution=explained)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
         if line.differing and (own := local.get(place)):
             if line.differing == 1 and pair is not None:
-                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], share=own)
+                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], contribution=own)
             else:
                 yield abs(own), Modification("line", place, None, None, line.differing, own)
 
@@ -211,6 +223,8 @@ def _equations(
 def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[Block]:
     """A table of the changes that explain most, with all else, by array, below it."""
     count, output = words.count("diff.changed.count", found.differences), result.output
+    if found.following:
+        count += words.aside(words.count("diff.changed.follow", found.following))
     head = ["changed", "in_a", "in_b"]
     if found.rest is not None and output is not None:
         a, b = output.values
@@ -218,21 +232,20 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
-        head += ["contribution", "of_change"]
+        head += ["contribution", "share"]
     else:
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
-    if any(one.share == 0 for one in found.most):
+    if any(one.contribution == 0 for one in found.most):
         yield Para((words.word("diff.shares.none"),))
     if found.arrays:
-        others, scope = [], _scope(result)
-        for place, n, share in found.arrays[:ARRAYS]:
-            part = f"{share:+.3g} " if share else ""
-            said = {"place": place.removeprefix(scope), "n": words.number(n), "share": part}
-            others.append(words.word("diff.others.array", **said))
+        others = [
+            words.word("diff.others.array", place=place, n=words.number(n), share=f"{part:+.3g} " if part else "")
+            for place, n, part, _ in found.arrays[:ARRAYS]
+        ]
         listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
-        yield Para((words.word("diff.others", n=words.number(sum(n for _, n, _ in found.arrays)), arrays=listed),))
+        yield Para((words.word("diff.others", n=words.number(sum(n for _, n, *_ in found.arrays)), arrays=listed),))
 
 
 def sentence(result: Comparison, found: Modifications, words: Words) -> str:
@@ -259,29 +272,26 @@ def _said(row: Sequence[str], words: Words) -> str:
 def facts(found: Modifications) -> dict[str, Any]:
     """The record for JSON."""
     said = [tuple(in_words(field, strings()) for field in one) for one in found.most]
-    most, arrays = LongTable(Modification._fields, said), LongTable(("place", "entries", "share"), found.arrays)
-    others = {name: as_plain(getattr(found, name)) for name in ("differences", "rest", "residual")}
+    most = LongTable(Modification._fields, said)
+    arrays = LongTable(("place", "entries", "contribution", "share"), found.arrays)
+    others = {name: as_plain(getattr(found, name)) for name in ("differences", "following", "rest", "residual")}
     why = found.why and found.why.said(strings())
     return {**others, "most": most.facts()["rows"], "arrays": arrays.facts()["rows"], "why": why}
 
 
 def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
-    """Each change: what, in a, in b, its share, and that in percent; then all else, if it explains something."""
-    scope = _scope(result)
-    whole = 0.0 if result.output is None else result.output.values[1] - result.output.values[0]
+    """Each change: what, in a, in b, its contribution and share; then all else, if it explains something."""
 
-    def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
-        if share is None:
-            return name, a, b, "", ""
-        if not share:
-            return name, a, b, "0", ""
-        part = 100 * share / whole
-        digits = f"{part:.3g}" if abs(part) < 100 else f"{part:.1f}".removesuffix(".0")  # of 100.3 % too
-        return name, a, b, f"{share:+.3g}", words.word("profile.share", n=digits)
+    def row(name: str, a: str, b: str, part: float | None, share: float | None) -> tuple[str, ...]:
+        if not part or share is None:
+            return name, a, b, "" if part is None else "0", ""
+        percent = 100 * share
+        digits = f"{percent:.3g}" if abs(percent) < 100 else f"{percent:.1f}".removesuffix(".0")  # of 100.3 % too
+        return name, a, b, f"{part:+.3g}", words.word("profile.share", n=digits)
 
     rows = []
     for one in found.most:
-        name = one.place.removeprefix(scope)
+        name = one.place
         if isinstance(one.a, float) and isinstance(one.b, float):
             a, b = numbers(one.a, one.b)
             if one.b == -one.a != 0:
@@ -292,21 +302,16 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
             name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
-        rows.append(row(name, a, b, one.share))
-    largest = max((abs(one.share or 0.0) for one in found.most), default=0.0)
-    if found.rest is not None and abs(found.rest) > 5e-4 * largest:
-        rows.append(row(words.word("diff.rest"), "", "", found.rest))
+        rows.append(row(name, a, b, one.contribution, one.share))
+    largest = max((abs(one.contribution or 0.0) for one in found.most), default=0.0)
+    if found.rest is not None and result.output is not None and abs(found.rest) > 5e-4 * largest:
+        a, b = result.output.values
+        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (b - a)))
     return rows
 
 
 def _side(side: float | str | Remark, words: Words) -> str:
     return f"{side:.6g}" if isinstance(side, float) else str(in_words(side, words))
-
-
-def _scope(result: Comparison) -> str:
-    """What names of arrays begin with, if there is one layer and direction."""
-    scopes = {line.scope for line in result.lines}
-    return f"{scopes.pop()}/" if len(scopes) == 1 else ""
 
 
 def numbers(a: float, b: float) -> tuple[str, str]:

@@ -41,7 +41,7 @@ COLUMNS = (
     "cosine", "snr", "local", "inherited", "atol", "rtol", "first",
 )  # fmt: skip
 UNIT_COLUMNS = (
-    "layer", "direction", "unit", "name", "line", "max_abs", "share", "a", "b", "t", "batch", "since", "since_batch",
+    "layer", "direction", "unit", "name", "line", "max_abs", "of_range", "a", "b", "t", "batch", "since", "since_batch",
     "nonfinite",
 )  # fmt: skip
 #: Columns of the map of steps; more steps are put together, and the largest of each group is shown.
@@ -159,7 +159,7 @@ def _lines(result: Comparison) -> LongTable:
 
 
 def _unit_table(result: Comparison) -> LongTable:
-    names = "unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b", "nonfinite"
+    names = "unit", "name", "line", "most", "of_range", "value", "other", "t", "b", "since", "since_b", "nonfinite"
     facts = attrgetter(*names)
     return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
 
@@ -322,7 +322,7 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = [size, _share(unit.share, words), at, _since(result, unit, words)]
+            cells = [size, _share(unit.of_range, words), at, _since(result, unit, words)]
             if unit.nonfinite is not None:
                 others = cells[1:3] if unit.most else ["", ""]
                 cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]

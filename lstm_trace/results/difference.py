@@ -160,10 +160,9 @@ def _arrays(split: Split) -> list[tuple[str, Array]]:
 
 
 def by_block(split: Split, words: Words) -> LongTable:
-    """The contribution of each array, and its share of the sum of magnitudes."""
-    size = split.size or 1.0
-    rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
-    rows.sort(key=lambda row: -abs(row[1]))
+    """The contribution of each array, and its share: the fraction of the difference; None if that is 0."""
+    sums, whole = [(name, float(np.sum(part))) for name, part in _arrays(split) if np.any(part)], split.difference
+    rows = [(name, part, part / whole if whole else None) for name, part in sorted(sums, key=lambda row: -abs(row[1]))]
     columns, notes = ("block", "contribution", "share"), (words.word("split.share"),)
     said = {"block": _block}
     return LongTable(columns, rows, words.word("split.blocks"), notes=notes, ranked=("contribution",), said=said)

@@ -95,7 +95,8 @@ def adds_up(found: Comparison, tolerance: float = 1e-12) -> None:
     assert made.rest is not None
     whole = output.values[1] - output.values[0]
     assert abs(made.residual) <= tolerance
-    assert sum(one.share or 0.0 for one in made.most) + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
+    parts = sum(one.contribution or 0.0 for one in made.most)
+    assert parts + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
 
 
 @pytest.mark.few(4)
@@ -128,21 +129,33 @@ def test_the_page_begins_with_what_was_changed() -> None:
     found = lt.diff(run(values), run(other))
     text = found.report("text")
     assert text.index("2 differences and") < text.index("first at ") < text.index("output: ") < text.index("Units")
-    rows = [line.split() for line in text.splitlines() if line.startswith("  W_")]
-    assert [row[:3] for row in rows] == [["W_xf[1,0]", "-0.25", "0.375"], ["W_hc[0,2]", "0.25", "-0.25"]]
+    rows = [line.split() for line in text.splitlines() if line.startswith("  0/forward/W_") and "@" not in line]
+    assert [row[:3] for row in rows] == [
+        ["0/forward/W_xf[1,0]", "-0.25", "0.375"],
+        ["0/forward/W_hc[0,2]", "0.25", "-0.25"],
+    ], "by the addresses that JSON, the workbook and --attribute have"
     assert rows[1][3] == "(sign)"
-    shares = [one.share or 0.0 for one in changes(found).most]
+    shares = [one.contribution or 0.0 for one in changes(found).most]
     assert [row[-3] for row in rows] == [f"{share:+.3g}" for share in shares]
     assert float(rows[0][-2]) + float(rows[1][-2]) == pytest.approx(100, abs=0.5)
     assert "input or weight" not in text, "they are in the table"
-    assert re.search(r"changed +a +b +contribution +of the change", text), "a share is a fraction (--attribute)"
+    assert re.search(r"changed +a +b +contribution +share", text)
     assert "2 differences and their exact contributions to the largest change" in " ".join(text.split())
     assert "most of all" not in text
     said = list(sentences(found, words()))
-    assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
+    assert said[2].startswith(f"changed: 0/forward/W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
     data = json.loads(found.as_json())["changes"]
     assert [one["place"] for one in data["most"]] == ["0/forward/W_xf[1,0]", "0/forward/W_hc[0,2]"]
-    assert (data["most"][0]["a"], data["most"][0]["share"], data["differences"]) == (-0.25, shares[0], 2)
+    assert (data["most"][0]["a"], data["most"][0]["contribution"], data["differences"]) == (-0.25, shares[0], 2)
+    assert found.output is not None
+    whole = found.output.values[1] - found.output.values[0]
+    assert [one["share"] for one in data["most"]] == [share / whole for share in shares]
+    split = json.loads(lt.attribute(run(values), run(other), str(found.output.address)).as_json())
+    blocks = next(table["rows"] for table in split["more"] if table["title"] == "By block")
+    vocabulary = {one["array"]: (one["contribution"], one["share"]) for one in data["most"]}
+    assert {one["block"]: (one["contribution"], one["share"]) for one in blocks} == {
+        place: pytest.approx(parts, abs=1e-14) for place, parts in vocabulary.items()
+    }, "one vocabulary in both"
 
 
 def test_of_many_the_ten_that_explain_most() -> None:
@@ -157,9 +170,11 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert found.output is not None
     frame = lt.attribute(run(values), run(other), str(found.output.address)).to_frame()
     largest = frame["contribution"].abs().sort_values(ascending=False)[:10]
-    assert [abs(one.share or 0.0) for one in made.most] == pytest.approx(list(largest), abs=1e-15)
-    assert sum(n for _, n, _ in made.arrays) == made.differences - 10
-    assert sum(share or 0.0 for *_, share in made.arrays) == pytest.approx(made.rest, abs=1e-14)
+    assert [abs(one.contribution or 0.0) for one in made.most] == pytest.approx(list(largest), abs=1e-15)
+    assert sum(n for _, n, *_ in made.arrays) == made.differences - 10
+    assert sum(part or 0.0 for _, _, part, _ in made.arrays) == pytest.approx(made.rest, abs=1e-14)
+    whole = found.output.values[1] - found.output.values[0]
+    assert [share for *_, share in made.arrays] == [(part or 0.0) / whole for _, _, part, _ in made.arrays]
     text = " ".join(found.report("text").split())
     assert f"The other {made.differences - 10}, by array or equation: " in text
     assert "all else" in text
@@ -178,16 +193,20 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
     made = changes(found)
     equations = {place for place, *_ in made.arrays if place != "x"}
     assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
-    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, _ in made.arrays)
+    assert made.differences + made.following == sum(one.entries for one in made.most) + sum(
+        n for _, n, *_ in made.arrays
+    )
     text = " ".join(found.report("text").split())
-    assert f"The other {made.differences - 10}, by array or equation: " in text
+    assert made.following == 16, "equations that only one has, or has otherwise: they are no differences of their own"
+    assert f"{made.differences} differences (16 equations differ as a result) and their exact" in text
+    assert f"The other {made.differences + 16 - 10}, by array or equation: " in text
 
     for values in map(drawn, (2, 7, 9, 12, 15, 22)):
         step = values["x"] + np.where(np.arange(T) < 4, 1.0, 1e-3)[:, None]
         found = lt.diff(run(values), run(values | {"x": step, "b_o": values["b_o"] + 0.1}))
         assert found.output is not None
         assert 2 * ((found.output.address.t or 0) + 1) < 10, "all entries until then are named"
-        assert changes(found).arrays == (("x", 33, 0.0),)
+        assert changes(found).arrays == (("x", 33, 0.0, 0.0),)
         assert "by array or equation: x (33)." in " ".join(found.report("text").split())
 
 
@@ -255,7 +274,7 @@ def test_a_token_is_one_change(at: int) -> None:
     assert (step.place, step.a, step.b, step.entries) == (f"{at}/1/x_t", labels[1][at], "hate", 5)
     assert found.output is not None
     frame = lt.attribute(a, b, str(found.output.address)).to_frame()
-    assert step.share == pytest.approx(
+    assert step.contribution == pytest.approx(
         frame[(frame["kind"] == "input") & (frame["t"] == at)]["contribution"].sum(), abs=1e-14
     )
     if len(changes(found).most) > 1:
@@ -343,14 +362,16 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         for kind in ("equation", "option")
     }
     assert by_kind == {"equation": equations, "option": options}
+    assert made.following == (len(equations) if options - {"kind"} else 0), "one that was written is its own"
+    assert made.differences == len(made.most) - made.following
     assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
-    premises = {one.place: one.share for one in made.most if one.kind == "parameter"}
+    premises = {one.place: one.contribution for one in made.most if one.kind == "parameter"}
     assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
     assert all(premises.values()), "b's weight is read through a's equations, not a's own"
     if not premises:  # they alone differ, so that they explain everything
         assert found.output is not None
         one, two = found.output.values
-        assert sum(change.share or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+        assert sum(change.contribution or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
 
 
 def test_lines_held_at_other_values() -> None:
@@ -383,7 +404,7 @@ def test_values_of_another_program_explain_themselves() -> None:
     adds_up(found)
     (one,) = changes(found).most
     assert (one.kind, one.place, one.a, one.b) == ("line", "0/forward/5/0/h_t[1]", a["h_t"][5, 0, 1], h[5, 0, 1])
-    assert one.share == pytest.approx(0.01, rel=1e-12)
+    assert one.contribution == pytest.approx(0.01, rel=1e-12)
     assert "5/0/h_t[1] (set, not computed)" in found.report("text")
 
 
@@ -398,7 +419,7 @@ def test_a_line_that_does_not_differ_was_not_changed() -> None:
     (one,) = made.most
     assert (one.kind, one.place, one.entries, made.differences) == ("line", "0/forward/h_t", 3, 1)
     assert "h_t (set, not computed; 3 values differ)" in found.report("text")
-    assert first(found, words()) == "h_t (set, not computed; 3 values differ)", "and no others"
+    assert first(found, words()) == "0/forward/h_t (set, not computed; 3 values differ)", "and no others"
 
 
 def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
@@ -415,7 +436,7 @@ def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> Non
     assert data == dict(zip(("0/forward/2/0/f_t[0]", "0/forward/15/0/c_t[1]"), there, strict=True))
     assert {one.kind for one in changes(found).most} == {"given"}
     t = found.output.address.t or 0
-    shares = {one.place: one.share for one in changes(found).most}
+    shares = {one.place: one.contribution for one in changes(found).most}
     assert (shares["0/forward/15/0/c_t[1]"] == 0) == (t < 15)
     assert sum(share or 0.0 for share in shares.values()) == pytest.approx(
         float(np.subtract(*found.output.values[::-1])), abs=1e-13
@@ -438,7 +459,7 @@ def test_what_is_held_in_one_sequence_has_no_share_in_another() -> None:
             adds_up(found)
             row = found.output.address.b
             rows.add((row, one))
-            shares = {change.place: change.share for change in changes(found).most}
+            shares = {change.place: change.contribution for change in changes(found).most}
             assert shares[f"0/forward/3/{1 - (row or 0)}/f_t[2]"] == 0
             assert shares[f"0/forward/3/{row}/f_t[2]"]
     assert len(rows) > 1
@@ -449,7 +470,7 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
     found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
     (one,) = changes(found).most
-    assert (one.kind, one.place, one.a, one.b, one.share) == ("valid", "lengths", 20.0, 12.0, None)
+    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths", 20.0, 12.0, None)
     assert "the same at every valid step" in found.report("text")
 
 
@@ -492,7 +513,7 @@ def test_lengths_that_the_output_depends_on() -> None:
     (one,) = changes(found).most
     assert (one.place, one.a, one.b) == ("lengths", 6.0, 4.0)
     assert found.output is not None
-    assert one.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+    assert one.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
 
 
 def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
@@ -503,10 +524,10 @@ def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
     found = lt.diff(run(values), run(other))
     adds_up(found)
     nan, weight = changes(found).most
-    assert (nan.place, nan.share) == ("10/0/x_t[1]", 0.0)
+    assert (nan.place, nan.contribution) == ("10/0/x_t[1]", 0.0)
     assert found.output is not None
     assert (found.output.address.t or 0) < 10
-    assert weight.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+    assert weight.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
 
 
 def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +543,7 @@ def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_choice, "SPLIT_BYTES", 10)
     found = lt.diff(a, b)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b, one.share) == ("0/forward/b_o[2]", values["b_o"][2], other["b_o"][2], None)
+    assert (one.place, one.a, one.b, one.contribution) == ("0/forward/b_o[2]", values["b_o"][2], other["b_o"][2], None)
     assert found.output is not None
     text = " ".join(found.report("text").split())
     assert f"One difference. To split a change of the output exactly: --attribute '{found.output.address}'." in text

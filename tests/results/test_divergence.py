@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -112,11 +113,11 @@ def test_every_unit_against_loops(padding: dict[str, Any], piece: int, monkeypat
     inside = a.valid[:, :, 0] != 0
     expected = by_loops(a, b, inside)
     found = lt.diff(a, b).units
-    assert [one.share for one in found] == sorted((one.share for one in found), reverse=True)
+    assert [one.of_range for one in found] == sorted((one.of_range for one in found), reverse=True)
     assert {(one.scope, one.unit) for one in found} == expected.keys()
     for one in found:
         share, line, most, began = expected[one.scope, one.unit]
-        assert (one.share, one.line, one.most) == (share, line, most)
+        assert (one.of_range, one.line, one.most) == (share, line, most)
         assert (one.since, one.since_b) == (began or (None, None))
         assert inside[one.t, one.b]
         assert abs(one.other - one.value) == most
@@ -155,7 +156,7 @@ def test_values_that_are_no_numbers() -> None:
     b.lines["0/forward"]["c_t"][5, 1, 2] = np.nan
     first = lt.diff(a, b).units[0]
     assert (first.unit, first.line, first.t, first.b, first.since) == (2, "c_t", 5, 1, 5)
-    assert (first.nonfinite, first.most, first.share) == (5, 0.0, 0.0)
+    assert (first.nonfinite, first.most, first.of_range) == (5, 0.0, 0.0)
 
 
 @pytest.mark.filterwarnings("error")
@@ -240,3 +241,17 @@ def test_columns_of_words_are_left_aligned() -> None:
     assert left[0] == [True, True, True, False, False]
     assert left[1] == [True, True, False, False, True, True]
     assert left[2] == [True, *[False] * 7], "no distance in units in the last place: the values are not near"
+
+
+def test_a_comparison_can_be_pickled() -> None:
+    a, b = (
+        lt.run(
+            {"W_xi": [[w]], "W_xf": [[0.5]], "W_xc": [[0.5]], "W_xo": [[0.5]]} | {f"W_h{g}": [[0.5]] for g in "ifco"},
+            [[1.0], [2.0]],
+        )
+        for w in (0.5, 1.0)
+    )
+    found = lt.diff(a, b)
+    again = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own)
+    assert again.as_json() == found.as_json()
+    assert again.plot().svg() == found.plot().svg()

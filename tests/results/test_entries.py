@@ -203,15 +203,15 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
 
 
 def summed(rows: list[tuple[Any, ...]]) -> dict[str, list[float]]:
-    """The contribution of each array and its share of all sizes, entry by entry."""
+    """The contribution of each array and its share of their sum, entry by entry."""
     found: dict[str, list[float]] = {}
-    size = sum(abs(row[-1]) for row in rows)
+    whole = sum(row[-1] for row in rows)
     for _, kind, layer, direction, *_, name, _, _, contribution in rows:
         place = f"{layer}/{direction}/{name}"
         block = {"input": "x", "lengths": "lengths", "rounding": "rounding of float32", "local": f"{place} (local)"}
         parts = found.setdefault(block.get(kind, place), [0.0, 0.0])
         parts[0] += contribution
-        parts[1] += abs(contribution) / size
+        parts[1] += contribution / whole
     return found
 
 

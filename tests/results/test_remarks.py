@@ -291,8 +291,8 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "es", "El cambio de la salida no se puede repartir: las dos tienen otras capas o anchuras",
     ),
     "shares that are not finite": (
-        lambda: unshared("nonfinite"), "nicht aufteilen: Die Anteile sind nicht endlich.",
-        "zh", "1 处不同。 输出的变化无法分摊：份额不是有限数。",
+        lambda: unshared("nonfinite"), "nicht aufteilen: Die Beiträge sind nicht endlich.",
+        "zh", "1 处不同。 输出的变化无法分摊：贡献不是有限数。",
     ),
     "values of another program": (
         lambda: partial(place="0/forward/h_t", have=1, whole=40),

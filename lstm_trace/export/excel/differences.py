@@ -13,7 +13,7 @@ from ...base.arrays import Array, by_key
 from ...base.writing import Target
 from ...cell.network import scope_and_name
 from ...errors import TooLargeError
-from ...trace.address import INITIAL
+from ...trace.address import INITIAL, address as at_address
 from ...trace.labels import axis, labels
 from ...trace.rows import Selection
 from ...verification.alignment import padding
@@ -49,6 +49,26 @@ class _Line(NamedTuple):
     def most(self) -> float:
         """The largest difference."""
         return float(np.nanmax(np.abs(self.apart), initial=0.0))
+
+    def place(self, book: Book) -> str:
+        """The address of the first of the largest differences; empty if there is none."""
+        if not self.most:
+            return ""
+        sizes = np.nan_to_num(np.abs(self.apart)).swapaxes(0, 1)  # in the order of the rows of a sheet
+        i, k, j = (int(n) for n in np.unravel_index(sizes.argmax(), sizes.shape))
+        scope = self.sides[0][0].stage.scope
+        return at_address(book.trace, (scope, self.block.name, book.steps[k], book.rows[i], (j,)))
+
+    def where(self, book: Book, row: int) -> str:
+        """The same as a formula. row: that of the formula, in which the size of the largest difference stands."""
+        bottom, most = book.height - 1, address(row, 3)
+        cells = f"'{self.sheet}'!{area(TOP, self.block.first, bottom, self.block.columns[-1])}"
+        first = (
+            f"(2^35-SUMPRODUCT(MAX((({cells}={most})+({cells}=-{most})>0)*(2^35-ROW({cells})*2^14-COLUMN({cells})))))"
+        )
+        b, t = (f"INDEX('{self.sheet}'!{area(0, at, bottom, at)},INT({first}/2^14))" for at in (0, 1))
+        unit, scope = f"MOD({first},2^14)-{self.block.first + 1}", self.sides[0][0].stage.scope
+        return f'IF({most}=0,"","{scope}/"&{t}&"/"&{b}&"/{self.block.name}["&{unit}&"]")'
 
 
 def write(job: DifferenceJob, path: Target) -> None:
@@ -136,12 +156,10 @@ def _place(book: Book, change: Modification) -> str:
 
 def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
     """Headings, and a row for each change: a link to the cell of b, the cells of a and b, and its share as recorded."""
-    output, of = job.output if any(change.share is not None for change in job.changed) else None, ""
-    if output is not None:
+    if (output := job.output) is not None and any(change.share is not None for change in job.changed):
         a, b = (f"{value:.6g}" for value in output.values)
-        of = f" of {output.address}"
         page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
-    for at, text in enumerate(("what was changed", "a", "b", f"share{of}", "% of the change")):
+    for at, text in enumerate(("what was changed", "a", "b", "contribution", "share")):
         page.write(3, at, text, "unit" if at else "column")
     for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
         places = [_place(book, change) for book in books]
@@ -154,9 +172,9 @@ def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
             page.write(
                 row, at, shown, "text" if isinstance(shown, str) else "copy", formula=place if all(places) else ""
             )
-        if change.share is not None and output is not None:
-            page.write(row, 3, change.share, "recorded")
-            page.write(row, 4, change.share / (output.values[1] - output.values[0]), "share")
+        for at, part, style in ((3, change.contribution, "recorded"), (4, change.share, "share")):
+            if part is not None:
+                page.write(row, at, part, style)
 
 
 def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line], page: Page) -> None:
@@ -169,7 +187,7 @@ def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line
     page.titled(job.called, _NOTES["difference"])
     _changed(job, books, page)
     begin = 6 + max(len(job.changed), 1)
-    for at, text in enumerate(("sheet", "line", "values", "largest |b − a|", "finite in one alone")):
+    for at, text in enumerate(("sheet", "line", "values", "largest |b − a|", "finite in one alone", "where")):
         page.write(begin, at, text, "unit" if at > 1 else "column")
     for row, line in enumerate(lines, begin + 1):
         of, (one, two) = cells(line.sheet, line.block), (cells(grid.sheet, block) for grid, block in line.sides)
@@ -178,10 +196,15 @@ def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line
         page.write(row, 2, line.apart.size, "count")
         page.write(row, 3, line.most, "part", formula=f"MAX(MAX({of}),-MIN({of}))")
         page.write(row, 4, line.alone, "count", formula=f"SUMPRODUCT(--(ISNUMBER({one})<>ISNUMBER({two})))")
-    for kind, look in (("==", "zero"), (">", "alarm")):
+        page.write(row, 5, line.place(books[0]), "place", formula=line.where(books[0], row))
+    for kind, look in (("==", "zero"), (">", "differs")):
         rule = {"type": "cell", "criteria": kind, "value": 0, "format": page.styles.rules[look]}
         page.worksheet.conditional_format(begin + 1, 3, begin + len(lines), 4, rule)
     page.sized([area(4, 1, begin - 1, 3), area(begin + 1, 3, begin + len(lines), 3)])
+    colours = [one for one in TEXTS["read_me"]["colours"] if one[0] != "padded" or any(book.padded for book in books)]
+    for row, (_, style, what) in enumerate(colours, begin + len(lines) + 2):
+        page.put(row, 0, style, page.styles.looks.get((style, "plain")) or page.styles.rules[style])
+        page.write(row, 1, what, "text")
     page.worksheet.set_column(0, 4, 22)
-    page.worksheet.set_column(3, 3, 36)
+    page.worksheet.set_column(5, 5, 28)
     page.printed()

@@ -37,9 +37,17 @@ class BlockColumns(NamedTuple):
 
 
 def headings(
-    page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], places: Sequence[str]
+    page: Page,
+    title: str,
+    note: str,
+    blocks: Sequence[tuple[ValueBlock, Sequence[str]]],
+    places: Sequence[str],
+    height: int,
 ) -> None:
-    """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
+    """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels.
+
+    height: how many rows the sheet has.
+    """
     page.titled(title, note)
     for block, _ in blocks:
         page.across(2, block.first, block.width, block.name, "name")
@@ -49,7 +57,7 @@ def headings(
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.printed(TOP, len(places), sum(block.width for block, _ in blocks))
+    page.printed(TOP, len(places), sum(block.width for block, _ in blocks), height - 1)
 
 
 def write_steps(
@@ -63,7 +71,8 @@ def write_steps(
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
-    headings(page, title, note, [(columns.block, columns.labels) for columns in found], place_names(book.trace))
+    named = [(columns.block, columns.labels) for columns in found]
+    headings(page, title, note, named, place_names(book.trace), book.height)
     for block, named, *_ in found:
         longest = max(
             [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
@@ -154,7 +163,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         return found if all(found) else None
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
-    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, ["row"])
+    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, ["row"], TOP + len(book.rows))
     for i, b in enumerate(book.rows):
         page.write(TOP + i, 0, b, "place")
         for start in book.starts:
@@ -187,7 +196,7 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
             page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, max(table.matrix.shape[1] for table in tables), 13)
-    page.printed(2, 1, repeated=False)
+    page.printed(2, 1)
 
 
 def title(grid: StepGrid) -> str:
@@ -232,7 +241,7 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, 2 * widest + 1, max(13, page.styles.digits + 8))
     page.shown(2, tables[-1].top + 1 + len(tables[-1].values), [range(1, 2 * widest + 2)])
-    page.printed(2, 1, repeated=False)
+    page.printed(2, 1)
 
 
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
@@ -308,7 +317,7 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
         look = page.styles.looks["difference", "plain"]
         page.worksheet.write_array_formula(row, 4, row, 4, farthest, look, 0.0)  # it goes through whole ranges
     nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
-    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
+    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["differs"]}
     for rule in (nothing, limit):
         page.worksheet.conditional_format(begin, 4, end, 4, rule)
         page.worksheet.conditional_format(3, 1, 3, 1, rule)

@@ -80,10 +80,30 @@ def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, 
             for i, t, j in np.ndindex(2, 4, 3):
                 cell = sheet.cell(6 + 4 * i + t, first + j).value
                 assert cell == (None if (i, t) == (1, 3) else two[t, i, j] - one[t, i, j])
-    summary = {(row[0], row[1]): row[2:5] for row in book["Difference"].iter_rows(values_only=True)}
+    summary = {(row[0], row[1]): row[2:6] for row in book["Difference"].iter_rows(values_only=True)}
     size = np.abs(b.lines["1/forward"]["h_t"] - a.lines["1/forward"]["h_t"])
     size[3, 1] = 0.0
-    assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0)
+    t, i, j = np.argwhere(size == size.max())[0]
+    assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0, f"1/forward/{t}/{i}/h_t[{j}]")
+    assert summary["Difference 0 forward", "W_xi @ x_t"][3] == f"0/forward/2/1/W_xi @ x_t[{_most(a, b)}]"
+    assert summary["differs", "a number of b that is not a's, or a largest difference that is not 0"]
+
+
+def _most(a: Trace, b: Trace) -> int:
+    return int(np.abs(b.lines["0/forward"]["W_xi @ x_t"] - a.lines["0/forward"]["W_xi @ x_t"])[2, 1].argmax())
+
+
+def test_on_paper_every_page_has_the_title_which_no_column_cuts_off(
+    traces: tuple[Trace, Trace], tmp_path: Path
+) -> None:
+    book = opened(tmp_path, *traces)
+    for sheet in book:
+        if sheet.title.startswith(("Difference ", "Layer", "Inputs", "Initial")):
+            assert sheet["A1"].value in sheet.oddHeader.left.text
+            assert sheet.print_title_rows == "$3:$5"
+            there = openpyxl.utils.range_boundaries(sheet.print_area.rpartition("!")[2].replace("$", ""))
+            assert there == (1, 3, sheet.max_column, sheet.max_row)
+        assert (sheet.oddFooter.left.text, sheet.oddFooter.right.text) == ("&A", "&P")
 
 
 def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], books: tuple[Any, Any]) -> None:
@@ -101,7 +121,7 @@ def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], books: tuple
     one, two = (trace.parameters["0/forward"]["W_xf"][1, 0] for trace in (a, b))
     output = lt.diff(a, b).output
     assert output is not None
-    assert rows[0] == ("what was changed", "a", "b", f"share of {output.address}")
+    assert rows[0] == ("what was changed", "a", "b", "contribution")
     assert str(output.address) in book["Difference"]["A3"].value
     named = {row[0]: row[1:3] for row in rows[1:4]}
     assert named["0/forward/W_xf[1,0]"] == (one, two)
