@@ -305,8 +305,8 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
         rows.append(row(name, a, b, one.contribution, one.share))
     largest = max((abs(one.contribution or 0.0) for one in found.most), default=0.0)
     if found.rest is not None and result.output is not None and abs(found.rest) > 5e-4 * largest:
-        a, b = result.output.values
-        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (b - a)))
+        before, after = result.output.values
+        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before)))
     return rows
 
 

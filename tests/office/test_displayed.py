@@ -26,15 +26,17 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]\d+)?")
 
 
 def sheets_of(pages: list[str], book: Any) -> dict[str, list[list[str]]]:
-    """The words of every line that is shown, by sheet; a sheet begins with its title."""
+    """The words of every line that is shown, by sheet; a sheet begins with its title, a page ends with its foot."""
     titles = [(str(sheet["A1"].value), sheet.title) for sheet in book]
     found: dict[str, list[list[str]]] = {}
     at = -1
-    for page in pages:
+    for number, page in enumerate(pages, 1):
         first = re.sub(r" +unit +\d+$", "", page.strip().partition("\n")[0])  # beside a unit's title its number stands
         if at + 1 < len(titles) and first == titles[at + 1][0]:
             at += 1
-        found.setdefault(titles[at][1], []).extend(line.split() for line in page.splitlines())
+        *lines, foot = (line.split() for line in page.rstrip().splitlines())
+        assert foot == [*titles[at][1].split(), str(number)]
+        found.setdefault(titles[at][1], []).extend(lines)
     assert list(found) == book.sheetnames
     return found
 

@@ -57,7 +57,7 @@ def headings(
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.printed(TOP, len(places), sum(block.width for block, _ in blocks), height - 1)
+    page.printed(TOP, len(places), blocks[-1][0].columns[-1] + 1 - len(places), height - 1)
 
 
 def write_steps(
@@ -73,9 +73,9 @@ def write_steps(
     lines = sum(block.width for block in blocks if block.kind == "line")
     named = [(columns.block, columns.labels) for columns in found]
     headings(page, title, note, named, place_names(book.trace), book.height)
-    for block, named, *_ in found:
+    for block, names, *_ in found:
         longest = max(
-            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
+            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in names)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, left(book.trace) - 1, 5, None, {})

@@ -308,7 +308,7 @@ class Page:
 
     def titled(self, title: str, note: str) -> None:
         """The first two rows."""
-        self.title = title, note
+        self.title = title
         self.write(0, 0, title, "title")
         self.write(1, 0, note, "note")
 
@@ -326,7 +326,8 @@ class Page:
         self.worksheet.set_footer("&L&A&R&P", {"scale_with_doc": False})
         self.worksheet.fit_to_pages(-(-columns // ON_PAPER), 0)
         if bottom:
-            self.worksheet.set_header("&L&B{}&B\n{}".format(*self.title), {"scale_with_doc": False})
+            # one line: openpyxl writes a line break of a header as text; & begins a code; Excel reads 255 characters
+            self.worksheet.set_header(f"&L&B{self.title[:100].replace('&', '&&')}", {"scale_with_doc": False})
             self.worksheet.repeat_rows(2, top - 1)
             self.worksheet.repeat_columns(0, left - 1)
             self.worksheet.print_area(2, 0, bottom, left + columns - 1)
