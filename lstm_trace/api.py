@@ -47,7 +47,7 @@ from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import NotationName, ReportOptions
 from .results import How
-from .results.comparisons import Comparisons, compared_with
+from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
@@ -174,8 +174,8 @@ def diff(
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, reference, found = Tolerance(rtol, atol, ulps), a, list[Comparison]()
     traces: list[Trace] = []
-    for other in (b, *more):
-        one, two, remarks = as_traces(reference, other, x, **arguments)
+    for k, other in enumerate((b, *more), 1):
+        one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
         traces = [*(traces or [one]), two]

@@ -44,6 +44,8 @@ class Model:
     differs (option `reverse`). sources: the files that the weights come from, if any.
     """
 
+    __array_ufunc__ = None  # as for a trace
+
     cell: Cell
     weights: Mapping[str, Mapping[str, Array]]
     header: Header

@@ -98,6 +98,8 @@ class Sheet:
     trace, that is, the files they come from; by default the titles of the problems.
     """
 
+    __array_ufunc__ = None  # as for a trace
+
     traces: Sequence[Trace]
     title: str | None = None
     sources: Sequence[str] = ()

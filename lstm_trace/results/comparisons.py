@@ -136,12 +136,16 @@ def _finite(value: float, words: Words) -> float | str:
     return value if math.isfinite(value) else words.word("diff.several.infinite")
 
 
+def letter(k: int) -> str:
+    """What a trace without a name is called, by its place: a is the reference."""
+    return chr(97 + k) if k < 26 else str(k)
+
+
 def compared_with(
     traces: Sequence[Trace], found: Sequence[Comparison], named: Sequence[str] | None = None
 ) -> Comparisons:
     """The comparisons with the first of the traces, under names, or their titles if these differ, or as b, c, …"""
     titles = [trace.header.title for trace in traces]
     known = all(titles) and len({*titles}) == len(titles)
-    letters = [chr(97 + k) if k < 26 else str(k) for k in range(len(traces))]
-    reference, *names = named or (titles if known else letters)
+    reference, *names = named or (titles if known else map(letter, range(len(traces))))
     return Comparisons(reference, tuple(names), tuple(found))

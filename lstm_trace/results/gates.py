@@ -59,7 +59,8 @@ class GatesExplanation(Explanation):
         for (scope, line), units in by_key(((unit.scope, unit.line), unit) for unit in self.behaviour.units).items():
             names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
             left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))
-            lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
+            known = ((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
+            lives = sorted(life for life in known if not np.isnan(life[0]))
             if not (left or right or lives):
                 continue
             shares = {"left": percent(words, left), "right": percent(words, right)}

@@ -71,7 +71,8 @@ class Modification(NamedTuple):
     array: str = ""
 
 
-class Modifications(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Modifications:
     """What was changed from a to b.
 
     most: the changes that explain most of the largest change of the output. differences: how many values, options and
@@ -80,6 +81,8 @@ class Modifications(NamedTuple):
     contribution and share. rest: the contribution of all that are not in `most`, rounding included; None without
     contributions. residual: by how much all contributions miss the change. why: the reason why there are none.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     most: tuple[Modification, ...]
     differences: int

@@ -169,6 +169,21 @@ def test_columns_with_labels() -> None:
     assert [*plain.columns] == ["step", "c_t[0]", "c_t[1]", "c_t[2]"]  # without a label it is the number in addresses
 
 
+def test_columns_of_weights_with_labels() -> None:
+    """A weight has the labels of the unit that it feeds and of what it is multiplied by; so it is beside its
+    gradients."""
+    trace = called(lstm(extra=READOUT), NAMES[3], 1, False)
+    frame = trace.to_frame("wide", names="labels", with_inputs=True)
+    x, h, y = (NAMES[3][axis] for axis in "xhy")
+    for name, down, across in (("W_xi", h, x), ("W_hi", h, h), ("W_hs", y, h)):
+        for (j, row), (k, column) in product(enumerate(down), enumerate(across)):
+            assert set(frame[f"{name}[{row},{column}]"].dropna()) == {trace.parameters["0/forward"][name][j, k]}
+    back = lt.backward(trace, of="2/0/h_t[1]").to_frame("wide", names="labels", with_inputs=True)
+    assert set(frame.filter(like="W_").columns) <= {*back.columns}
+    with pytest.raises(OptionError, match=r"two units would have the column W_xi\[0,a\]; use --names plain"):
+        called(lstm(), {"x": ["a", "a"]}, 0, False).to_frame("wide", line="W_xi", names="labels", with_inputs=True)
+
+
 def test_columns_that_would_be_the_same_are_refused() -> None:
     with pytest.raises(OptionError, match=r"two units would have the column c_t\[a\]; use --names plain"):
         called(lstm(), {"h": ["a", "b", "a"]}, 0, False).to_frame("wide", line="c_t", names="labels")

@@ -116,6 +116,9 @@ def test_values_that_another_program_printed(tmp_path: Path) -> None:
         lt.diff(path, trace)
     with pytest.raises(OptionError, match="printed are not held"):
         lt.diff(trace, path, hold={"c_t[0]": 0.0})
+    for at, name in enumerate("abcd"):
+        with pytest.raises(OptionError, match=f"^{name}: expected weights by name, .*; found nothing$"):
+            lt.diff(*(None if k == at else trace for k in range(4)))
 
 
 def test_lines_are_held_in_the_second() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -241,17 +240,3 @@ def test_columns_of_words_are_left_aligned() -> None:
     assert left[0] == [True, True, True, False, False]
     assert left[1] == [True, True, False, False, True, True]
     assert left[2] == [True, *[False] * 7], "no distance in units in the last place: the values are not near"
-
-
-def test_a_comparison_can_be_pickled() -> None:
-    a, b = (
-        lt.run(
-            {"W_xi": [[w]], "W_xf": [[0.5]], "W_xc": [[0.5]], "W_xo": [[0.5]]} | {f"W_h{g}": [[0.5]] for g in "ifco"},
-            [[1.0], [2.0]],
-        )
-        for w in (0.5, 1.0)
-    )
-    found = lt.diff(a, b)
-    again = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own)
-    assert again.as_json() == found.as_json()
-    assert again.plot().svg() == found.plot().svg()

@@ -62,7 +62,7 @@ def unshared(why: str, **fields: str) -> Comparison:
     other[1, 0] += 0.5
     found = lt.diff(traced(), traced(other))
     assert found.changes is not None
-    lacking = found.changes._replace(rest=None, why=Remark(f"diff.unshared.{why}", fields))
+    lacking = replace(found.changes, rest=None, why=Remark(f"diff.unshared.{why}", fields))
     return replace(found, changes=lacking)
 
 
@@ -362,8 +362,8 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     ),
     "no bound": (
         lambda: lt.verify(changed("c_t", np.nan)),
-        "nicht entscheidbar: 0/forward/tanh(c_t): die Rundungsschranke ist nicht endlich (ein Wert ist übergelaufen)",
-        "es", "0/forward/tanh(c_t): la cota de redondeo no es finita (se desbordó un valor)",
+        "nicht entscheidbar: 0/forward/tanh(c_t): die Rundungsschranke ist nicht endlich (ein Wert ist NaN, unendlich",
+        "es", "0/forward/tanh(c_t): la cota de redondeo no es finita (un valor es NaN, infinito o demasiado grande)",
     ),
     "no operand": (
         lambda: lt.verify(without("z_f")),

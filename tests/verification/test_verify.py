@@ -136,9 +136,12 @@ def test_cannot_tell_is_no_pass() -> None:
     result = lt.verify(trace)
     assert result.verdict == "inconclusive"
     assert [(u.place, u.reason) for u in result.unknown] == [("0/forward/i_t", "z_i was not recorded")]
-    overflowed = lt.run({"W_xi": [[1e300]], "W_hi": [[1.0]]}, [[1e300]], ask="i_t")
-    assert lt.verify(overflowed).verdict == "inconclusive"
-    assert "not finite" in lt.verify(overflowed).unknown[0].reason
+    weights = {"W_xi": [[1e300]], "W_hi": [[1.0]]}
+    for x in (1e300, np.nan, np.inf):
+        found = lt.verify(lt.run(weights, [[x]], ask="i_t", allow_nonfinite=True))
+        assert found.verdict == "inconclusive"
+        said = "the rounding bound is not finite (a value is NaN, infinite or too large)"
+        assert found.unknown[0].reason == said
 
 
 def test_a_reader_of_what_was_not_recorded_says_nothing_of_a_culprit() -> None:

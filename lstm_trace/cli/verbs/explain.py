@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ...base.option import parameters
+from ...documents.formats import SUFFIXES
 from ...errors import nearest
 from ...results import EXPLANATIONS
 from ..commands import OneNameCommand, Verbs, command, options_from
@@ -70,7 +71,7 @@ def _command(name: str) -> click.Command:
         said = arguments(function, given)
         return function(opened_with(source, given, allow_nonfinite), **said)
 
-    written = result_options("md")(explained)
+    written = result_options("md", SUFFIXES)(explained)
     written.__doc__ = function.__doc__
     made = command(name, cls=_Explained, epilog=MODELS)(_or_problem(written) if name == "training" else written)
     made.params.sort(key=lambda option: option.name in ("output", "form", "language", "no_picture"))  # its own first

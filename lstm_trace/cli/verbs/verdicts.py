@@ -11,7 +11,7 @@ import click
 
 from ...base.option import Option
 from ...base.remark import Remark
-from ...documents.formats import SUFFIXES, UNPICTURED
+from ...documents.formats import SUFFIXES
 from .. import model_options
 from ..commands import FILE, FORM, command
 from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
@@ -37,7 +37,7 @@ def verify(trace: Annotated[str, FILE]) -> Any:
 
 
 @command("doctor")
-@result_options("text", UNPICTURED)
+@result_options("text")
 def doctor() -> Any:
     """Check that every execution plan computes on this machine what the operations define.
 
@@ -156,6 +156,8 @@ def diff(
     if len(others) > 1 and (form == "xlsx" or attribute is not None):
         what = "a workbook has two runs" if form == "xlsx" else "--attribute splits the difference of two"
         raise click.UsageError(f"{what}, and here are {1 + len(others)}: give one B at a time")
+    if twice := next((b for k, b in enumerate(others) if b in others[:k]), None):
+        raise click.UsageError(f"{twice} is given twice: give each B once")
     tolerance, reference = Tolerance(rtol, atol, ulps), None
     found: list[Any] = []
     for b in others:
@@ -184,19 +186,17 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
 
     reference: that of A, if it was opened already.
     """
-    from ...trace.files.external_values import is_external, read_external
-    from ...weights.formats.arrays import told_apart
-    from ...weights.read import is_model
+    from ...model.sources import as_trace, embeddings_apart
+    from ...trace.files.external_values import is_external
 
     if is_external(b):
-        if given["hold"]:
-            raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
+        if given["hold"]:  # before A is run
+            raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
         of_side((a, b), given, 1)  # rejects options given for b alone
         reference = opened_with(a, of_side((a, b), given, 0)) if reference is None else reference
-        return (reference, *read_external(b, reference))
+        return (reference, *as_trace(b, like=reference))
     reference, other = opened_two(a, b, given, reference)
-    both = is_model(a) and is_model(b)  # with one x for both
-    return reference, other, told_apart(Path(a), Path(b), reference["x_t"].shape[-1]) if both else []
+    return reference, other, embeddings_apart(a, b, reference)
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:

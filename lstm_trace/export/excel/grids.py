@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...base.arrays import Array, runs
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
-from ...trace.labels import axis, labels
+from ...trace.labels import axis, labels, sides
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
 from .sheets import TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left, place_names
@@ -208,13 +208,9 @@ def title(grid: StepGrid) -> str:
 
 def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
-    line, *_ = grid.stage.cell.parameters[table.name]
-    names = [line.name] if line.product is None else [line.name, line.product[1]]
-    if line.op == "vecmat":
-        names.reverse()
     down, *across = (
         labels(book.trace, axis(book.trace, grid.stage, name), size)
-        for name, size in zip(names, table.values.shape, strict=False)
+        for name, size in zip(sides(grid.stage.cell, table.name), table.values.shape, strict=False)
     )
     return across[0] if across else (), down
 
