@@ -177,7 +177,8 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert [share for *_, share in made.arrays] == [(part or 0.0) / whole for _, _, part, _ in made.arrays]
     text = " ".join(found.report("text").split())
     assert f"The other {made.differences - 10}, by array or equation: " in text
-    assert "all else" in text
+    (rest,) = re.findall(r"all else ([+-][\d.e-]+) (-?[\d.]+) %", text)
+    assert [*map(float, rest)] == pytest.approx([made.rest, 100 * (made.rest or 0.0) / whole], rel=5e-3)
 
 
 def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
@@ -392,6 +393,15 @@ def test_a_float32_copy_of_the_weights_is_no_change_of_them() -> None:
     found = lt.diff(a, b)
     (one,) = changes(found).most
     assert (one.place, one.a, one.b) == ("dtype", "float64", "float32")
+
+
+def test_an_equation_does_not_follow_from_another_type_of_numbers() -> None:
+    each = zip(("h_t = tanh(W @ x_t)", "h_t = W @ x_t"), ("float64", "float32"), strict=True)
+    a, b = (lt.run({"W": np.eye(2)}, [[0.5, 1.0]], cell={"equations": text}, dtype=dtype) for text, dtype in each)
+    made = changes(lt.diff(a, b))
+    assert {one.kind for one in made.most} == {"equation", "option"}
+    assert made.following == 0
+    assert made.differences == len(made.most)
 
 
 def test_values_of_another_program_explain_themselves() -> None:

@@ -23,6 +23,7 @@ from lstm_trace.documents.rows import Entries, EntryGrid, every, largest_first
 from lstm_trace.documents.tables import SHOWN, LongTable
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.run import run_seconds
+from lstm_trace.languages.strings import words
 from lstm_trace.results import difference, gradient
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
@@ -200,6 +201,13 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
     assert same(list(told.rows.rows), ranked)
     by_block = {name: parts for name, *parts in tables(told)["By block"].rows}
     assert by_block == {name: pytest.approx(parts, rel=1e-12, abs=1e-18) for name, parts in summed(ranked).items()}
+
+
+def test_of_no_difference_there_is_no_share() -> None:
+    weights = [1.0, 2.0], [2.0, 1.0]
+    a, b = (lt.run({"W": [row]}, [1.0, 1.0], cell={"equations": "h_t = W @ x_t"}) for row in weights)
+    (table,) = (one for one in lt.attribute(a, b, of="h_t[0]").tables(words()) if "block" in one.columns)
+    assert [*table.rows] == [("0/forward/W", 0.0, None)]
 
 
 def summed(rows: list[tuple[Any, ...]]) -> dict[str, list[float]]:

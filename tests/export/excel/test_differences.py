@@ -86,6 +86,7 @@ def test_stored_numbers_are_b_minus_a_and_padding_is_empty(traces: tuple[Trace, 
     t, i, j = np.argwhere(size == size.max())[0]
     assert summary["Difference 1 forward", "h_t"] == (24, size.max(), 0, f"1/forward/{t}/{i}/h_t[{j}]")
     assert summary["Difference 0 forward", "W_xi @ x_t"][3] == f"0/forward/2/1/W_xi @ x_t[{_most(a, b)}]"
+    assert summary["padding", "a step that is not part of its sequence (valid is 0)"]
     assert summary["differs", "a number of b that is not a's, or a largest difference that is not 0"]
 
 
@@ -199,6 +200,7 @@ def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
     sheet, first = book["Difference 0 forward"], columns_of(book, "Difference 0 forward")["i_t"]
     assert [sheet.cell(7, first + j).value for j in range(3)] == [None, None, 0.5 - a["i_t"][1, 0, 2]]
     summary = {row[1]: row[2:5] for row in book["Difference"].iter_rows(values_only=True)}
+    assert "a step that is not part of its sequence (valid is 0)" not in summary, "there is none"
     assert summary["i_t"] == (9, abs(0.5 - a["i_t"][1, 0, 2]), 2)
     letter = openpyxl.utils.get_column_letter(columns_of(book, "Layer 0 forward A")["i_t"])
     formula = openpyxl.load_workbook(tmp_path / "d.xlsx")["Difference 0 forward"].cell(7, first).value
