@@ -11,6 +11,7 @@ from ..base.remark import Remark
 from ..base.writing import Target
 from ..frames.differences import DifferenceTable
 from ..languages.strings import words
+from ..results.comparison import not_finite
 from ..verification.compare import Comparison
 from ..verification.measures import Modification, OutputDifference
 from .writers import ExportJob
@@ -22,12 +23,14 @@ WRITERS = {"csv": "text", "parquet": "parquet", "xlsx": "excel.differences"}
 @dataclass(frozen=True)
 class DifferenceJob(ExportJob, DifferenceTable):
     """What a writer writes of two traces. called: the title; changed: what differs in their premises, in numbers and
-    texts; output: the change that they contribute to, if it is known.
+    texts; output: the change that they contribute to, if it is known; not_finite: sentences on the first value of each
+    side that is NaN or infinite.
     """
 
     called: str = ""
     changed: tuple[Modification, ...] = ()
     output: OutputDifference | None = None
+    not_finite: tuple[str, ...] = ()
 
 
 def write(found: Comparison, path: Target, format: str) -> None:
@@ -40,6 +43,7 @@ def write(found: Comparison, path: Target, format: str) -> None:
     more: dict[str, Any] = {}
     if format == "xlsx":
         more = {"called": called, "changed": tuple(_changed(found)), "output": found.output}
+        more["not_finite"] = tuple(not_finite(found, words()))
     job = DifferenceJob.between(*found.sides, shape=found.shape, **more)
     import_module(f"{__package__}.{WRITERS[format]}").write(job, path)
 
