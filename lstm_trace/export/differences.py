@@ -49,9 +49,7 @@ def write(found: Comparison, path: Target, format: str) -> None:
 
 
 def _changed(found: Comparison) -> Iterator[Modification]:
-    """What was changed, as a comparison lists it; a length as a number."""
+    """What was changed, as a comparison lists it, in numbers and texts."""
     for one in found.changes.most if found.changes is not None else ():
         a, b = (side.said(words()) if isinstance(side, Remark) else side for side in (one.a, one.b))
-        if one.kind == "valid" and a is not None and b is not None:
-            a, b = float(a), float(b)
         yield one._replace(a=a, b=b)

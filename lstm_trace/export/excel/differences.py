@@ -135,8 +135,11 @@ def _differences(job: DifferenceJob, a: Book, lines: Sequence[_Line], page: Page
 
 
 def _place(book: Book, change: Modification) -> str:
-    """The cell of a single weight, input or initial state; empty if there is none."""
+    """The cell of a single weight, input, initial state or length; empty if there is none."""
     scope, name = scope_and_name(change.array)
+    if change.entries == 1 and change.place.startswith("lengths["):
+        row = TOP + int(change.place[8:-1]) - book.rows.start
+        return next((f"'{book.named(START)}'!{address(row, one.first)}" for one in book.starts if not one.scope), "")
     if change.entries > 1 or change.kind not in ("parameter", "input", "state"):
         return ""
     at = book.trace.locate(change.place)

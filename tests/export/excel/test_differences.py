@@ -12,8 +12,11 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, TooLargeError
+from lstm_trace.export.differences import DifferenceJob
 from lstm_trace.export.excel import limits
+from lstm_trace.export.excel.differences import write
 from lstm_trace.trace.trace import Trace
+from lstm_trace.verification.measures import Modification
 
 from ...support.sheet_cases import columns_of
 from ...support.table_cases import stacked
@@ -163,6 +166,16 @@ def test_what_was_changed_refers_to_the_cells_of_both(lengths: Any, tmp_path: Pa
         assert row[0].hyperlink.location == row[2].value.removeprefix("=")
         assert numbers[1].value != numbers[2].value
     assert {"1/forward/1/c0[2]", "2/1/x_t[3]", "0/forward/W_xf[1,0]", "1/reverse/b_o[2]"} == places
+
+
+def test_a_length_refers_to_its_cells(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    a, b = traces[0], pair(lengths=[4, 2])[1]
+    changed = (Modification("valid", "lengths[1]", 3.0, 2.0, array="lengths"),)
+    write(DifferenceJob.between(a, b, changed=changed), tmp_path / "d.xlsx")
+    book, stored = (openpyxl.load_workbook(tmp_path / "d.xlsx", data_only=data) for data in (False, True))
+    assert [cell.value for cell in book["Difference"][5][1:3]] == ["='Initial states A'!B7", "='Initial states B'!B7"]
+    assert [stored[f"Initial states {side}"]["B7"].value for side in "AB"] == [3, 2]
+    assert book["Difference"]["A5"].hyperlink.location == "'Initial states B'!B7"
 
 
 def test_a_change_of_1e_9_is_not_shown_as_none(tmp_path: Path) -> None:
