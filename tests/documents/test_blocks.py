@@ -58,6 +58,22 @@ def test_a_long_text_of_a_table_is_wrapped_in_latex(letters: int, align: str) ->
     assert f"\\begin{{tabular}}{{{align}}}" in latex.render([body])
 
 
+def test_words_are_wrapped_in_a_terminal_before_a_table_is_split() -> None:
+    """Words of a table beside its places, and headings; if numbers alone are too wide, it is split."""
+    a, b = "W_xi @ x_t + W_hi @ h_prev + b_i", "W_xi @ x_t + W_hi @ h_prev + b_i + w_ci * c_prev"
+    head = tuple((text,) for text in ("changed", "a", "b", "contribution", "more than 1 % from"))
+    row = tuple((text,) for text in ("0/forward/W_xi @ x_t", a, b, "+0.0654", "t = 1"))
+    text = terminal.render([Body((Table(head, (row,), 1, frozenset({0, 1, 2})),))])
+    assert (text.count("0/forward/W_xi @ x_t"), "\n\n" in text) == (1, False)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [lines[0].index(f" {name} ") + 1 for name in ("a", "b", "contribution")]
+    cut = [" ".join(line[x:y].strip() for line in lines[1:]).split() for x, y in zip(starts, starts[1:], strict=False)]
+    assert [" ".join(words[: len(whole.split())]) for words, whole in zip(cut, (a, b), strict=True)] == [a, b]
+    numbers = tuple(("1234567.5",) for _ in head)
+    assert terminal.render([Body((Table(head * 2, (numbers * 2,)),))]).count("contribution") == 2
+
+
 def test_columns_of_words_are_aligned_at_the_left() -> None:
     assert r"\begin{tabular}{lr}" in latex.render([BODY])
     assert "align: (left, right,)" in typst.render([BODY])
