@@ -13,7 +13,7 @@ from ..formulas.plain import COLUMNS, PLAIN, Plain
 from ..formulas.tree import Dots, Mat, Node, Vec, broken
 from ..printable import printable
 from . import blocks
-from .layout import fitting
+from .layout import NARROW, fitting
 
 _LINES = {1: "═", 2: "─"}
 _INDENT = "  "
@@ -206,15 +206,11 @@ def _pieces(text: str, room: int) -> list[str]:
     return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
 
 
-#: Words are not wrapped in a narrower column.
-_NARROW = 16
-
-
 def _least(column: Sequence[str], words: bool) -> int:
     """The least width of a column. words: whether they are wrapped; otherwise only the heading is, the first text."""
     broken = column if words else column[:1]
     longest = max((cells(word) for text in broken for word in wrapped(text, 1)), default=0)
-    return max(longest, min(_NARROW, *map(cells, column)) if words else 0, *map(cells, column[len(broken) :]))
+    return max(longest, min(NARROW, *map(cells, column)) if words else 0, *map(cells, column[len(broken) :]))
 
 
 def _taken(widths: Sequence[int]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -68,10 +69,25 @@ def test_words_are_wrapped_in_a_terminal_before_a_table_is_split() -> None:
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
     starts = [lines[0].index(f" {name} ") + 1 for name in ("a", "b", "contribution")]
-    cut = [" ".join(line[x:y].strip() for line in lines[1:]).split() for x, y in zip(starts, starts[1:], strict=False)]
+    cut = [" ".join(line[x:y].strip() for line in lines[1:]).split() for x, y in pairwise(starts)]
     assert [" ".join(words[: len(whole.split())]) for words, whole in zip(cut, (a, b), strict=True)] == [a, b]
     numbers = tuple(("1234567.5",) for _ in head)
     assert terminal.render([Body((Table(head * 2, (numbers * 2,)),))]).count("contribution") == 2
+
+
+@pytest.mark.parametrize(("rows", "letters"), [(3, 92), (20, 102)])
+def test_a_table_of_a_pdf_takes_the_width_of_the_page_before_it_is_split(rows: int, letters: int) -> None:
+    """A4 with margins of 2 cm has room for 96 digits of 10 pt, and for 107 of the 9 pt of a long table."""
+    numbers = (("1" * (letters // 7 - 2),),) * 7
+    for columns, tables in ((7, 1), (8, 2)):
+        body = Body((Table((), ((numbers * 2)[:columns],) * rows),))
+        assert typst.render([body]).count(",\n)") == tables
+
+
+def test_typst_wraps_equations_of_a_table() -> None:
+    rows = ((("0/forward/z_i",), ("W_xi @ x_t + " * 5,), ("W_xi @ x_t + " * 6,), ("+0.0654",)),)
+    assert typst.render([Body((Table((), rows, 1, frozenset({0, 1, 2})),))]).count("#table(") == 1
+    assert latex.render([Body((Table((), rows, 1, frozenset({0, 1, 2})),))]).count(r"\begin{tabular}") > 1
 
 
 def test_columns_of_words_are_aligned_at_the_left() -> None:
