@@ -178,7 +178,8 @@ def _aligned(texts: list[str]) -> list[str]:
     """Numbers with equally many columns after the point, so that they are aligned."""
     marks = [re.search(r"(?<=\d)[.,]\d", text) for text in texts]
     places = [0 if mark is None else len(text) - mark.start() for text, mark in zip(texts, marks, strict=True)]
-    return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
+    most = max(places, default=0)
+    return [text + " " * (most - n) if n else text for text, n in zip(texts, places, strict=True)]
 
 
 def padded(texts: Sequence[str], left: bool = False, least: int = 0) -> list[str]:

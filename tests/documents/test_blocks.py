@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from time import perf_counter
 
 import pytest
 
@@ -82,6 +83,12 @@ def test_a_table_of_a_pdf_takes_the_width_of_the_page_before_it_is_split(rows: i
     for columns, tables in ((7, 1), (8, 2)):
         body = Body((Table((), ((numbers * 2)[:columns],) * rows),))
         assert typst.render([body]).count(",\n)") == tables
+
+
+def test_a_column_of_twenty_thousand_numbers_is_aligned_in_a_moment() -> None:
+    begin = perf_counter()
+    terminal.render([Body((Table((("t",), ("value",)), ((("1",), ("0.25",)),) * 20_000),))])
+    assert perf_counter() - begin < 5  # a quarter of a second; 8 s a column if each text looks at all
 
 
 def test_typst_wraps_equations_of_a_table() -> None:
