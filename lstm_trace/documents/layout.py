@@ -197,12 +197,14 @@ class PaperPrinter(BlockPrinter):
         """Given values in rows."""
         return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
-    def tables(self, block: Table, room: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+    def tables(self, block: Table, room: int, wraps: bool = False) -> Iterator[tuple[list[int], list[list[str]]]]:
         """A table split into tables that fit into `room`: the columns of each, and the cells of its rows, the head
-        first.
+        first. wraps: whether the format wraps words.
         """
         rows = [*([block.head] if block.head else []), *block.rows]
         widths = [max(breadth(cell, self.size) for cell in column) for column in zip(*rows, strict=True)]
+        for k in block.texts.difference(range(block.places)) if wraps else ():
+            widths[k] = min(widths[k], NARROW)
         cells = [list(map(self.text, row)) for row in rows]
         for shown in fitting(widths, block.places, room):
             yield shown, [[row[k] for k in shown] for row in cells]
@@ -212,6 +214,10 @@ def breadth(text: Text, size: Width) -> float:
     """The width of words and formulas on one line."""
     parts = (part.text if isinstance(part, Code) else part for part in text)
     return sum(len(part) if isinstance(part, str) else size(part) for part in parts)
+
+
+#: Words of a table are not wrapped in a narrower column.
+NARROW = 16
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:

@@ -19,9 +19,9 @@ from .drawings import bare, expression, light, size_of
 from .layout import FULL, SMALL, Level, PaperPrinter, laid_out, style_sheet, with_names
 from .terminal import TerminalPrinter
 
-#: Maximum widths on A4: of given matrices side by side, and of table columns, normally and of a `tall` table in a
-#: document in small type.
-ROOM, WIDE, SMALL_WIDE = 88, 84, 112
+#: Maximum widths on A4: of given matrices side by side, and of table columns, normally, of a `tall` table, and of one
+#: of a document in small type.
+ROOM, WIDE, TALL_WIDE, SMALL_WIDE = 88, 94, 104, 112
 #: In small type also of one that has texts: these are wrapped.
 WRAPPED = 1000
 
@@ -66,10 +66,10 @@ class TypstPrinter(PaperPrinter):
         return f"#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n{rows}]"
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, split into several tables if they do not fit."""
+        """Columns next to each other, words wrapped, and split into several tables if they do not fit."""
         tables, long = [], len(block.rows) > LONG
-        room = WIDE if not self.small else WRAPPED if block.texts else SMALL_WIDE if long else WIDE
-        for shown, cells in self.tables(block, room):
+        room = WRAPPED if self.small and block.texts else WIDE if not long else SMALL_WIDE if self.small else TALL_WIDE
+        for shown, cells in self.tables(block, room, wraps=True):
             rows = [", ".join(f"[{cell}]" for cell in row) for row in cells]
             head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
             texts = block.texts.intersection(shown)

@@ -174,7 +174,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     words, first, premises, remarks = _counting(result, words), result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
-        yield from _not_finite(result, words)
+        yield from not_finite(result, words)
     else:
         (a, b), (one, two) = first.first_values, changes.numbers(*first.first_values)
         t, row = first.first.t, first.first.b
@@ -182,7 +182,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         called = words.word("diff.step", t=words.nth(t or 0), label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
-        yield from _not_finite(result, words)
+        yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         if result.changes is not None and result.changes.differences:
             if changed:
@@ -196,7 +196,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     yield from (words.word("diff.note", note=remark.said(words)) for remark in remarks)
 
 
-def _not_finite(result: Comparison, words: Words) -> Iterator[str]:
+def not_finite(result: Comparison, words: Words) -> Iterator[str]:
     """The first value of each side that is NaN or infinite, and what made it so."""
     one, other = (first and first.said(words) for first in result.not_finite)
     for side, what in (("both", one),) if one == other else (("a", one), ("b", other)):

@@ -141,9 +141,9 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
     found = copies(book, "", X, block.width, elsewhere)
-    values = x[book.window, book.batch]
+    columns = BlockColumns(block, named, x[book.window, book.batch], "input", "shown", found)
     note = _NOTES["inputs" if found is NONE else "by_hand"]
-    write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
+    write_steps(book, page, f"Inputs{_of_side(book.side)}", note, [columns])
     page.named(book.named("x_t").replace(" ", "_"), TOP, block.first, book.height - TOP, block.width)
 
 
@@ -163,7 +163,8 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         return found if all(found) else None
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
-    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, ["row"], TOP + len(book.rows))
+    called, note = f"Initial states{_of_side(book.side)}", _NOTES["by_hand" if moved else "initial"]
+    headings(page, called, note, blocks, ["row"], TOP + len(book.rows))
     for i, b in enumerate(book.rows):
         page.write(TOP + i, 0, b, "place")
         for start in book.starts:
@@ -202,8 +203,12 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
 def title(grid: StepGrid) -> str:
     """A layer and direction in words."""
     layer, direction = layer_and_direction(grid.stage.owner)
-    side = grid.side and f" ({grid.side})"
-    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}{side}"
+    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}{_of_side(grid.side)}"
+
+
+def _of_side(side: str) -> str:
+    """Which of two traces a sheet shows, in its title."""
+    return side and f" ({side})"
 
 
 def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:

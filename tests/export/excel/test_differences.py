@@ -12,8 +12,11 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, TooLargeError
+from lstm_trace.export.differences import DifferenceJob
 from lstm_trace.export.excel import limits
+from lstm_trace.export.excel.differences import write
 from lstm_trace.trace.trace import Trace
+from lstm_trace.verification.measures import Modification
 
 from ...support.sheet_cases import columns_of
 from ...support.table_cases import stacked
@@ -104,6 +107,7 @@ def test_on_paper_every_page_has_the_title_which_no_column_cuts_off(
             assert sheet.print_title_rows == "$3:$5"
             there = openpyxl.utils.range_boundaries(sheet.print_area.rpartition("!")[2].replace("$", ""))
             assert there == (1, 3, sheet.max_column, sheet.max_row)
+        assert sheet.title[-2] != " " or f"({sheet.title[-1]})" in sheet["A1"].value
         assert (sheet.oddFooter.left.text, sheet.oddFooter.right.text) == ("&A", "&P")
 
 
@@ -165,6 +169,31 @@ def test_what_was_changed_refers_to_the_cells_of_both(lengths: Any, tmp_path: Pa
     assert {"1/forward/1/c0[2]", "2/1/x_t[3]", "0/forward/W_xf[1,0]", "1/reverse/b_o[2]"} == places
 
 
+def test_a_length_refers_to_its_cells(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
+    a, b = traces[0], pair(lengths=[4, 2])[1]
+    changed = (Modification("valid", "lengths[1]", 3.0, 2.0, array="lengths"),)
+    write(DifferenceJob.between(a, b, changed=changed), tmp_path / "d.xlsx")
+    book, stored = (openpyxl.load_workbook(tmp_path / "d.xlsx", data_only=data) for data in (False, True))
+    assert [cell.value for cell in book["Difference"][5][1:3]] == ["='Initial states A'!B7", "='Initial states B'!B7"]
+    assert [stored[f"Initial states {side}"]["B7"].value for side in "AB"] == [3, 2]
+    assert book["Difference"]["A5"].hyperlink.location == "'Initial states B'!B7"
+
+
+def test_a_change_of_1e_9_is_not_shown_as_none(tmp_path: Path) -> None:
+    a = stacked(3, 1, 1, 3, ("forward",))
+    weights = {name: values.copy() for name, values in a.parameters["0/forward"].items()}
+    weights["W_xf"][1, 0] += 1e-9
+    sheet = opened(tmp_path, a, lt.run(weights, a.x))["Difference"]
+    assert [sheet[at].number_format for at in ("B5", "C5")] == ["General", "General"]
+    a_and_b = sheet["A3"].value.split("from ")[1].split(" to ")
+    assert a_and_b[0] != a_and_b[1].split(",")[0]
+    largest = next(cell.coordinate for cell in sheet["D"][7:] if isinstance(cell.value, float) and cell.value)
+    areas = [ranges for ranges in sheet.conditional_formatting if largest in ranges.sqref]
+    first = min((rule for ranges in areas for rule in ranges.rules), key=lambda rule: rule.priority)
+    assert (first.dxf.numFmt.formatCode, first.dxf.fill.bgColor.rgb) == ("0.000000E+00", "FFF8CBAD")
+    assert first.formula[0] == "AND(D9>0,OR(D9<=1E-05,D9>100000))"
+
+
 def _saved(found: Any, path: Path) -> Path:
     found.save(path)
     return path
@@ -202,6 +231,8 @@ def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
     summary = {row[1]: row[2:5] for row in book["Difference"].iter_rows(values_only=True)}
     assert "a step that is not part of its sequence (valid is 0)" not in summary, "there is none"
     assert summary["i_t"] == (9, abs(0.5 - a["i_t"][1, 0, 2]), 2)
+    (said,) = (text for (text, *_) in book["Difference"].iter_rows(values_only=True) if str(text).startswith("in "))
+    assert said.startswith("in b: 0/forward/1/0/i_t[0] is nan, the first value that is not finite: ")
     letter = openpyxl.utils.get_column_letter(columns_of(book, "Layer 0 forward A")["i_t"])
     formula = openpyxl.load_workbook(tmp_path / "d.xlsx")["Difference 0 forward"].cell(7, first).value
     assert formula == f"=IFERROR('Layer 0 forward B'!{letter}7-'Layer 0 forward A'!{letter}7,\"\")"
