@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +21,11 @@ from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
 from ..cell.lines import names_of
 from ..cell.network import scope_and_name
+from ..cell.variants import named, of_direction
 from ..documents.blocks import Block, Para, Table
 from ..documents.tables import LongTable
 from ..engine import plan_choice
-from ..errors import LstmTraceError
+from ..errors import LstmTraceError, OptionError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words, words as strings
 from ..trace.address import address
@@ -47,6 +49,8 @@ ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
 NUMERIC = ("dtype", "arithmetic")
 OPTIONS = ("kind", "merge", "padding", *NUMERIC)
+#: An equation that differs: its place, and how a and b have it.
+Equation = tuple[str, str | Remark, str | Remark]
 
 
 def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
@@ -57,7 +61,9 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
     shared = None if same else _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
-    every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
+    equations, options, counts = list(_unlike(a, b)), _options(a, b), dict[str, int]()
+    own = "equations" in (a.header.kind, b.header.kind) or not {*options} - {*NUMERIC}
+    every = list(_equations(a, b, found, lines, equations, options, {} if own else _origins(a, b, options, equations)))
     outside = padding(a, b)
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
@@ -84,9 +90,8 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     others += [(one.place, 1, one.contribution) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
     kinds = Counter(change.kind for _, change in every if not change.array)
-    options = {change.place for _, change in every if change.kind == "option" and "equations" not in change[2:4]}
-    follow = kinds["equation"] if options - {*NUMERIC} else 0
-    n, arrays = sum(counts.values()) + kinds.total() - follow, tuple((*one, share(one[2])) for one in others)
+    follow, several = (0, 0) if own else (len(equations), kinds["equation"])
+    n, arrays = sum(counts.values()) + kinds.total() - several, tuple((*one, share(one[2])) for one in others)
     if found is None:
         return Modifications(most, n, follow, arrays, why=shared if isinstance(shared, Remark) else None)
     rest = found.total - total(one.contribution or 0.0 for one in most)
@@ -171,8 +176,51 @@ def _entries(
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
 
+def _unlike(a: Trace, b: Trace) -> Iterator[Equation]:
+    """The equations that differ, by place, as a and as b have them."""
+    for stage in a.stages:
+        if stage.scope in b.scopes:
+            yield from ((f"{stage.scope}/{n}", *of) for n, *of in unlike_equations(stage, b.stage(stage.scope)))
+
+
+def _options(a: Trace, b: Trace) -> dict[str, tuple[Any, Any]]:
+    """The options that differ. A cell that is written as equations has none, and its kind says nothing of its own."""
+    one, two = ({name: getattr(t.header, name) for name in OPTIONS} | dict(t.header.options) for t in (a, b))
+    names = one if "equations" not in (a.header.kind, b.header.kind) else OPTIONS[1:]
+    return {name: (one[name], two[name]) for name in names if name in two and one[name] != two[name]}
+
+
+def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equation]) -> dict[str, str]:
+    """By place, the option that an equation follows from; without those that follow from several.
+
+    An option is the origin of what it changes alone, in a's cell or in b's.
+    """
+    places = [place for place, *_ in equations]
+    if "kind" in options:
+        return dict.fromkeys(places, "kind")
+    moved = {option: set[str]() for option in options if option not in NUMERIC}
+    sides = a.header.options, b.header.options
+    for stage, option, one, two in ((s, o, *pair) for s in a.stages for o in moved for pair in (sides, sides[::-1])):
+        with suppress(OptionError, KeyError):  # it needs another option; or it is one of the network
+            other = {**one, option: two[option]}
+            cells = (named(a.header.kind, of_direction(has, stage.direction))[0].equations for has in (one, other))
+            texts = ({*has.items()} for has in cells)
+            moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
+    alone = [option for option, there in moved.items() if not there]
+    if len(alone) == 1:
+        moved[alone[0]] = {*places}.difference(*moved.values())
+    owners = {place: [option for option, there in moved.items() if place in there] for place in places}
+    return {place: of[0] for place, of in owners.items() if len(of) == 1}
+
+
 def _equations(
-    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference]
+    a: Trace,
+    b: Trace,
+    found: Split | None,
+    lines: Sequence[LineDifference],
+    equations: Sequence[Equation],
+    options: Mapping[str, tuple[Any, Any]],
+    origins: Mapping[str, str],
 ) -> Iterator[tuple[float, Modification]]:
     """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
     do not follow from their operands, each after its rank.
@@ -194,20 +242,20 @@ def _equations(
             size, known = (np.inf, None) if found is None else (abs(share), share)
             yield size, Modification("given", block.address, sides[0], sides[1], contribution=known)
     local = {place: total([part]) for place, part in parts.items()}
-    both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
-    equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
-    names = OPTIONS[not equations :]
-    one, two = ({n: getattr(t.header, n) for n in names} | dict(t.header.options) for t in (a, b))
-    unlike = [name for name in one if name in two and one[name] != two[name]]
-    rounding = not equations and len(unlike) == 1 and unlike[0] in NUMERIC
-    whole = total([*local.values(), found.rounding]) if found and rounding else None
-    for name in unlike:
-        was, now = (Remark("none") if of[name] is None else str(of[name]) for of in (one, two))
-        yield np.inf, Modification("option", name, was, now, contribution=whole)
-    for scope, name, of_a, of_b in equations:
-        share = local.pop(f"{scope}/{name}", 0.0)
-        explained = None if found is None else share
-        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, contribution=explained)
+    rounding = not equations and len(options) == 1 and not {*options} - {*NUMERIC}
+    parts_of = {name: [local.pop(place, 0.0) for place, of in origins.items() if of == name] for name in options}
+    if found is not None and rounding:
+        parts_of = {name: [*local.values(), found.rounding] for name in options}
+    for name, sides in options.items():
+        was, now = (Remark("none") if side is None else str(side) for side in sides)
+        known = total(parts_of[name]) if found is not None and parts_of[name] else None
+        size = np.inf if known is None else abs(known)
+        yield size, Modification("option", name, was, now, contribution=known)
+    for place, of_a, of_b in equations:
+        if place not in origins:
+            share = local.pop(place, 0.0)
+            known = None if found is None else share
+            yield abs(share), Modification("equation", place, of_a, of_b, contribution=known)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
         if line.differing and (own := local.get(place)):

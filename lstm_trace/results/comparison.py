@@ -188,7 +188,8 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
-            remarks = tuple(one for one in remarks if one.key != "diff.cells")
+            if not result.changes.following:  # otherwise the table has the option, and not what it changes
+                remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:

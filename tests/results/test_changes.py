@@ -191,15 +191,14 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
     other = lt.run(gru, values["x"][:6] + 0.25, cell={"kind": "gru"})
     found = lt.diff(run(values | {"x": values["x"][:6]}), other)
     made = changes(found)
-    equations = {place for place, *_ in made.arrays if place != "x"}
-    assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
-    assert made.differences + made.following == sum(one.entries for one in made.most) + sum(
-        n for _, n, *_ in made.arrays
-    )
+    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, *_ in made.arrays)
+    (kind,) = (one for one in made.most if one.place == "kind")
+    assert (kind.a, kind.b) == ("lstm", "gru")
+    adds_up(found)
     text = " ".join(found.report("text").split())
     assert made.following == 16, "equations that only one has, or has otherwise: they are no differences of their own"
     assert f"{made.differences} differences (16 equations differ as a result) and their exact" in text
-    assert f"The other {made.differences + 16 - 10}, by array or equation: " in text
+    assert f"The other {made.differences - 10}, by array or equation: " in text
 
     for values in map(drawn, (2, 7, 9, 12, 15, 22)):
         step = values["x"] + np.where(np.arange(T) < 4, 1.0, 1e-3)[:, None]
@@ -331,7 +330,7 @@ def cases() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
             a,
             lt.run({n: v for n, v in values.items() if n[0] in "Wb"}, **fed, cell={"equations": swapped}),
             {"c_t"},
-            {"kind"},
+            set(),
         ),
         "held": (a, model.run(**fed, hold={"0/forward/c_t[1]": 0.0}), set(), set()),
         "scaled": (a, model.run(**fed, hold={"0/forward/f_t[1]": "*0.5"}), set(), set()),
@@ -361,10 +360,12 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         kind: {one.place.removeprefix("0/forward/") for one in made.most if one.kind == kind}
         for kind in ("equation", "option")
     }
-    assert by_kind == {"equation": equations, "option": options}
-    assert made.following == (len(equations) if options - {"kind"} else 0), "one that was written is its own"
-    assert made.differences == len(made.most) - made.following
-    assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
+    assert by_kind == {"equation": set() if options else equations, "option": options}
+    assert made.following == (len(equations) if options else 0), "one that was written is its own"
+    assert made.differences == len(made.most)
+    (*note,) = (one for one in sentences(found, words()) if one.startswith("note: 0/forward: the cells differ"))
+    assert len(note) == bool(made.following), "what an option changes is not in the table"
+    assert all(equation in text for equation in equations for text in note)
     premises = {one.place: one.contribution for one in made.most if one.kind == "parameter"}
     assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
     assert all(premises.values()), "b's weight is read through a's equations, not a's own"
@@ -372,6 +373,26 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         assert found.output is not None
         one, two = found.output.values
         assert sum(change.contribution or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+
+
+@pytest.mark.parametrize("more", [{"cell_clip": 0.5}, {"cell_clip": 0.5, "forget_bias": 1.0}])
+def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dict[str, Any]) -> None:
+    """The same cell written as equations has a share for each."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    seen = values | {f"w_c{g}": draw.normal(0, 0.4, H) for g in "ifo"}
+    fed = {"x": values["x"], "h0": values["h0"], "c0": values["c0"]}
+    b = lt.run({n: v for n, v in seen.items() if n[0] in "Wbw"}, **fed, options={"peephole": True, **more})
+    written = replace(b, header=replace(b.header, kind="equations", options={}))
+    equations = {one.place.removeprefix("0/forward/"): one for one in changes(lt.diff(run(values), written)).most}
+    assert equations.keys() == {"z_i", "z_f", "z_o", "c_t"}
+    made = changes(lt.diff(run(values), b))
+    listed = {one.place: one.contribution for one in made.most}
+    shared = {"0/forward/z_f": equations["z_f"].contribution, "forget_bias": None} if "forget_bias" in more else {}
+    gates = ("z_i", "z_o") if shared else ("z_i", "z_o", "z_f")
+    whole = sum(equations[name].contribution or 0.0 for name in gates)
+    exact = {"peephole": whole, "cell_clip": equations["c_t"].contribution} | shared
+    assert listed == {place: part if part is None else pytest.approx(part, abs=1e-15) for place, part in exact.items()}
+    assert (made.differences, made.following) == (2 + bool(shared), 4)
 
 
 def test_lines_held_at_other_values() -> None:
