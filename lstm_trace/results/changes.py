@@ -105,14 +105,16 @@ def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remar
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return Remark("diff.unshared.large", {"address": str(output.address)})
     try:
-        found = split(a, _through(a, b), str(output.address))
+        found = split(a, through(a, b), str(output.address))
     except LstmTraceError:  # other layers or widths, or a line that was not recorded
         return Remark("diff.unshared.model")
     return found if np.isfinite(found.total) else Remark("diff.unshared.nonfinite")
 
 
-def _through(a: Trace, b: Trace) -> Trace:
-    """b's values as the lines of a's equations."""
+def through(a: Trace, b: Trace) -> Trace:
+    """b's values as the lines of a's equations; b itself if it has these, or other layers."""
+    if a.scopes != b.scopes:
+        return b
     common = in_both(a, b)
     if a.stages == b.stages and all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages):
         return b

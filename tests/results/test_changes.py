@@ -369,6 +369,14 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
     premises = {one.place: one.contribution for one in made.most if one.kind == "parameter"}
     assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
     assert all(premises.values()), "b's weight is read through a's equations, not a's own"
+    for of in (str(found.output.address) if found.output is not None else "", "1/h_t[2]"):
+        same = lt.attribute(a, b, of)
+        (t, unit) = (int(n) for n in re.findall(r"(\d+)/0?/?h_t\[(\d)", of)[0])
+        assert same.split.difference == b["h_t"][t, 0, unit] - a["h_t"][t, 0, unit]
+        assert abs(same.split.residual) <= 1e-12, "of any value, what diff splits"
+        assert (found.output is None or of != str(found.output.address)) or same.split.total == pytest.approx(
+            sum(one.contribution or 0.0 for one in made.most) + (made.rest or 0.0), abs=1e-14
+        )
     if not premises:  # they alone differ, so that they explain everything
         assert found.output is not None
         one, two = found.output.values
@@ -393,6 +401,16 @@ def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dic
     exact = {"peephole": whole, "cell_clip": equations["c_t"].contribution} | shared
     assert listed == {place: part if part is None else pytest.approx(part, abs=1e-15) for place, part in exact.items()}
     assert (made.differences, made.following) == (2 + bool(shared), 4)
+
+
+def test_of_runs_over_other_steps_the_common_ones_are_split() -> None:
+    values = drawn(2)
+    a, b = run(values), run(values | {"x": values["x"][:7], "b_o": values["b_o"] + 0.5})
+    split = lt.attribute(a, b, "5/h_t[1]").split
+    assert split.difference == b["h_t"][5, 0, 1] - a["h_t"][5, 0, 1]
+    assert split.parts["0/forward/b_o"].sum() == pytest.approx(split.difference, abs=1e-14)
+    with pytest.raises(lt.MissingError, match=r"9/h_t\[1\]"):
+        lt.attribute(a, b, "9/h_t[1]")
 
 
 def test_lines_held_at_other_values() -> None:
