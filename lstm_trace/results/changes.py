@@ -101,7 +101,7 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
 def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
     """The split of the largest change of the output; otherwise the reason why there is none."""
     if output is None or not output.most:
-        return None
+        return None if output is None or output.nonfinite is None else Remark("diff.unshared.output")
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return Remark("diff.unshared.large", {"address": str(output.address)})
     try:
@@ -149,6 +149,13 @@ def _entries(
         known = None if found is None else float(share)
         return Modification(kind, where, one, two, int(entries), known, array=place)
 
+    if place == "lengths":
+        for b in off.nonzero()[0].tolist():
+            one, two = (float(values[b]) for values in pair)
+            share = part.sum() if found is None or b == found.row else 0.0
+            rank = abs(two - one) if found is None else abs(float(share))
+            yield rank, change(f"lengths[{b}]", (one, two), 1, share)
+        return
     if kind == "valid":
         sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
         yield abs(total([part])), change(place, sides, off.sum(), part.sum())
@@ -279,7 +286,7 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
     if found.rest is not None and output is not None:
         a, b = output.values
         exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
-        values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+        values = {"address": output.address, "change": f"{b - a:+.3g}", **dict(zip("ab", numbers(a, b), strict=True))}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
         head += ["contribution", "share"]
@@ -287,8 +294,9 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
-    if any(one.contribution == 0 for one in found.most):
-        yield Para((words.word("diff.shares.none"),))
+    if any(one.contribution == 0 for one in found.most) and output is not None:
+        other = output.end if 0 < output.at_end < math.inf and output.end != output.address else None
+        yield Para((words.word("diff.shares.none.end" if other else "diff.shares.none", address=other),))
     if found.arrays:
         others = [
             words.word("diff.others.array", place=place, n=words.number(n), share=f"{part:+.3g} " if part else "")
@@ -306,12 +314,13 @@ def sentence(result: Comparison, found: Modifications, words: Words) -> str:
 
 
 def first(result: Comparison, words: Words) -> str:
-    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
+    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 (98.8 %) and 2 more`."""
     if (found := result.changes) is None or not found.most:
         return ""
     others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
-    return _said(_rows(result, found, words)[0], words) + more
+    row = _rows(result, found, words)[0]
+    return _said(row, words) + (words.aside(row[-1]) if row[-1] else "") + more
 
 
 def _said(row: Sequence[str], words: Words) -> str:

@@ -223,7 +223,8 @@ def test_a_share_of_0_is_of_one_value() -> None:
     (row,) = (line.split() for line in page if line.startswith(f"  {T - 1}/0/x_t[0]"))
     assert row[-1] == "0"
     assert len(row) == 4, "no 0 %"
-    assert "0: no effect on this one value, but perhaps on others." in page
+    (way,) = re.findall(r"0: no effect .*? at the last step: --attribute '(\S+)'\.", " ".join(page))
+    assert way == str(found.output.end) != str(found.output.address)
     step[T - 1, 0] -= 0.125
     assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
 
@@ -458,7 +459,9 @@ def test_a_line_that_does_not_differ_was_not_changed() -> None:
     (one,) = made.most
     assert (one.kind, one.place, one.entries, made.differences) == ("line", "0/forward/h_t", 3, 1)
     assert "h_t (set, not computed; 3 values differ)" in found.report("text")
-    assert first(found, words()) == "0/forward/h_t (set, not computed; 3 values differ)", "and no others"
+    share = f"{100 * (one.share or 0.0):.3g} %"
+    there = first(found, words()).replace("\u00a0", " ")
+    assert there == f"0/forward/h_t (set, not computed; 3 values differ) ({share})", "and no others"
 
 
 def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
@@ -509,7 +512,7 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
     found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
     (one,) = changes(found).most
-    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths", 20.0, 12.0, None)
+    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths[1]", 20.0, 12.0, None)
     assert "the same at every valid step" in found.report("text")
 
 
@@ -524,7 +527,7 @@ def test_what_is_padding_in_both_is_never_read() -> None:
     assert (one.place, changes(lt.diff(a, b)).differences) == ("15/0/x_t[0]", 1)
     read = lt.run(weights, other, lengths=[T, 17])
     places = {change.place for change in changes(lt.diff(a, read)).most}
-    assert places == {"lengths", "15/0/x_t[0]", "15/1/x_t[0]"}
+    assert places == {"lengths[1]", "15/0/x_t[0]", "15/1/x_t[0]"}
     other[15, 0, 0] -= 0.25
     assert lt.diff(a, lt.run(weights, other, lengths=[T, 12])).verdict == "same"
 
@@ -550,9 +553,63 @@ def test_lengths_that_the_output_depends_on() -> None:
     found = lt.diff(*(lt.run(weights, x, lengths=[6, n], options={"direction": "reverse"}) for n in (6, 4)))
     adds_up(found)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b) == ("lengths", 6.0, 4.0)
+    assert (one.place, one.a, one.b) == ("lengths[1]", 6.0, 4.0)
     assert found.output is not None
     assert one.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+
+
+def test_each_length_that_differs_is_named_and_the_share_is_that_of_its_sequence() -> None:
+    draw = np.random.default_rng(7)
+    weights = {f"0/reverse/W_{s}{g}": draw.normal(size=(H, WIDTH if s == "x" else H)) for s in "xh" for g in "ifco"}
+    x = draw.normal(size=(6, 3, WIDTH))
+    runs = (lt.run(weights, x, lengths=[n, 5, m], options={"direction": "reverse"}) for n, m in ((6, 3), (4, 2)))
+    found = lt.diff(*runs)
+    adds_up(found)
+    assert found.output is not None
+    row, whole = found.output.address.b, found.output.values[1] - found.output.values[0]
+    shares = {one.place: (one.a, one.b, one.contribution) for one in changes(found).most}
+    parts = {b: pytest.approx(whole, abs=1e-13) if b == row else 0.0 for b in (0, 2)}
+    assert shares == {"lengths[0]": (6.0, 4.0, parts[0]), "lengths[2]": (3.0, 2.0, parts[2])}
+    assert changes(found).differences == 2
+
+
+def test_a_change_that_six_digits_do_not_show_has_all_of_them() -> None:
+    values = drawn(2)
+    other = {name: array.copy() for name, array in values.items()}
+    other["W_xf"][1, 0] += 1e-9
+    found = lt.diff(run(values), run(other))
+    assert found.output is not None
+    a, b = map(repr, map(float, found.output.values))
+    assert f"{float(a):.6g}" == f"{float(b):.6g}"
+    assert " ".join(found.report("text").split()).count(f"from {a} to {b} (") == 1
+    assert f"(from {a} to {b})" in " ".join(found.report("text").split())
+
+
+def test_whether_the_first_line_is_correct_but_for_rounding() -> None:
+    """By hand, of its own; edited, by more than rounding; in float64, by nothing."""
+    values = drawn(1)
+    other = values | {"W_xi": values["W_xi"] + 0.5}
+    a, b, hand = run(values), run(other), run(other, arithmetic="by-hand-2")
+
+    def cause(found: Comparison) -> str:
+        return [*sentences(found, words())][1]
+
+    local = found.first.first_local if (found := lt.diff(a, hand)).first else None
+    assert local
+    assert cause(found).startswith(f"the line itself is correct (local error {local:.3g}, from rounding); the differ")
+    assert cause(lt.diff(a, b)).startswith("the line itself is correct (local error 0); the difference")
+    b.lines["0/forward"]["W_xi @ x_t"][0, 0, 0] += 2.0**-10
+    off = b["W_xi @ x_t"][0, 0, 0] - a["W_xi @ x_t"][0, 0, 0]
+    assert cause(lt.diff(a, b)).startswith(f"its own error is 0.000977; the rest of the difference of {abs(off):.3g} ")
+
+
+def test_what_counts_from_1_is_said_beside_addresses() -> None:
+    values = drawn(2)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    for start in (0, 1):
+        a, b = (lt.run({"weights": weights, "x": x, "count_from": start}) for x in (values["x"], values["x"] + 0.5))
+        text = " ".join(lt.diff(a, b).report("text").split())
+        assert text.count("those of an address count from 0") == start
 
 
 def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
