@@ -150,11 +150,10 @@ def _entries(
         return Modification(kind, where, one, two, int(entries), known, array=place)
 
     if place == "lengths":
-        for b in off.nonzero()[0].tolist():
-            one, two = (float(values[b]) for values in pair)
-            share = part.sum() if found is None or b == found.row else 0.0
-            rank = abs(two - one) if found is None else abs(float(share))
-            yield rank, change(f"lengths[{b}]", (one, two), 1, share)
+        for k in off.nonzero()[0].tolist():
+            one, two = (float(values[k]) for values in pair)
+            own = 0.0 if found is None or k != found.row else float(part.sum())
+            yield abs(two - one if found is None else own), change(f"lengths[{k}]", (one, two), 1, own)
         return
     if kind == "valid":
         sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
@@ -189,7 +188,7 @@ def _unlike(a: Trace, b: Trace) -> Iterator[Equation]:
     """The equations that differ, by place, as a and as b have them."""
     for stage in a.stages:
         if stage.scope in b.scopes:
-            yield from ((f"{stage.scope}/{n}", *of) for n, *of in unlike_equations(stage, b.stage(stage.scope)))
+            yield from ((f"{stage.scope}/{n}", x, y) for n, x, y in unlike_equations(stage, b.stage(stage.scope)))
 
 
 def _options(a: Trace, b: Trace) -> dict[str, tuple[Any, Any]]:
@@ -207,14 +206,17 @@ def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equ
     places = [place for place, *_ in equations]
     if "kind" in options:
         return dict.fromkeys(places, "kind")
-    moved = {option: set[str]() for option in options if option not in NUMERIC}
-    sides = a.header.options, b.header.options
-    for stage, option, one, two in ((s, o, *pair) for s in a.stages for o in moved for pair in (sides, sides[::-1])):
-        with suppress(OptionError, KeyError):  # it needs another option; or it is one of the network
-            other = {**one, option: two[option]}
-            cells = (named(a.header.kind, of_direction(has, stage.direction))[0].equations for has in (one, other))
-            texts = ({*has.items()} for has in cells)
-            moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
+    moved, sides = (
+        {option: set[str]() for option in options if option not in NUMERIC},
+        (a.header.options, b.header.options),
+    )
+    for stage, option in ((stage, option) for stage in a.stages for option in moved if option in sides[0]):
+        for one, two in (sides, sides[::-1]):
+            with suppress(OptionError):  # it needs another option
+                both = (one, {**one, option: two[option]})
+                cells = [named(a.header.kind, of_direction(has, stage.direction))[0] for has in both]
+                texts = ({*cell.equations.items()} for cell in cells)
+                moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
     alone = [option for option, there in moved.items() if not there]
     if len(alone) == 1:
         moved[alone[0]] = {*places}.difference(*moved.values())
@@ -255,8 +257,8 @@ def _equations(
     parts_of = {name: [local.pop(place, 0.0) for place, of in origins.items() if of == name] for name in options}
     if found is not None and rounding:
         parts_of = {name: [*local.values(), found.rounding] for name in options}
-    for name, sides in options.items():
-        was, now = (Remark("none") if side is None else str(side) for side in sides)
+    for name, values in options.items():
+        was, now = (Remark("none") if side is None else str(side) for side in values)
         known = total(parts_of[name]) if found is not None and parts_of[name] else None
         size = np.inf if known is None else abs(known)
         yield size, Modification("option", name, was, now, contribution=known)
