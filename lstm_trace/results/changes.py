@@ -199,26 +199,19 @@ def _options(a: Trace, b: Trace) -> dict[str, tuple[Any, Any]]:
 
 
 def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equation]) -> dict[str, str]:
-    """By place, the option that an equation follows from; without those that follow from several.
-
-    An option is the origin of what it changes alone, in a's cell or in b's.
-    """
+    """By place, the option that an equation follows from: the only one that changes it in a's cell."""
     places = [place for place, *_ in equations]
     if "kind" in options:
         return dict.fromkeys(places, "kind")
-    moved, sides = (
-        {option: set[str]() for option in options if option not in NUMERIC},
-        (a.header.options, b.header.options),
-    )
-    for stage, option in ((stage, option) for stage in a.stages for option in moved if option in sides[0]):
-        for one, two in (sides, sides[::-1]):
-            with suppress(OptionError):  # it needs another option
-                both = (one, {**one, option: two[option]})
-                cells = [named(a.header.kind, of_direction(has, stage.direction))[0] for has in both]
-                texts = ({*cell.equations.items()} for cell in cells)
-                moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
+    moved, one = {option: set[str]() for option in options if option not in NUMERIC}, a.header.options
+    for stage, option in ((stage, option) for stage in a.stages for option in moved if option in one):
+        with suppress(OptionError):  # it needs another option
+            both = one, {**one, option: b.header.options[option]}
+            cells = [named(a.header.kind, of_direction(has, stage.direction))[0] for has in both]
+            texts = ({*cell.equations.items()} for cell in cells)
+            moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
     alone = [option for option, there in moved.items() if not there]
-    if len(alone) == 1:
+    if len(alone) == 1:  # an option of the network, such as merge
         moved[alone[0]] = {*places}.difference(*moved.values())
     owners = {place: [option for option, there in moved.items() if place in there] for place in places}
     return {place: of[0] for place, of in owners.items() if len(of) == 1}

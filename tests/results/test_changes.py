@@ -345,6 +345,7 @@ def pairs() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
     return cases()
 
 
+NORMAL, BIASED = {"layer_norm": True, "layer_norm_cell": True}, {"forget_bias": 1.0}
 NAMES = (
     "peepholes", "no peepholes", "another activation, and a weight", "coupled gates", "a forget bias", "swapped gates",
     "held", "scaled", "rounded by hand",
@@ -402,6 +403,34 @@ def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dic
     exact = {"peephole": whole, "cell_clip": equations["c_t"].contribution} | shared
     assert listed == {place: part if part is None else pytest.approx(part, abs=1e-15) for place, part in exact.items()}
     assert (made.differences, made.following) == (2 + bool(shared), 4)
+
+
+def test_options_of_the_network_and_options_that_change_many_equations() -> None:
+    """The shares of the same cells written as equations."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    both = {f"0/{way}/{n}": v for way in ("forward", "reverse") for n, v in weights.items()}
+    gains = {
+        f"{name}_{of}": draw.normal(1, 0.2, H) for name in ("gamma", "beta") for of in ("i", "f", "c", "o", "cell")
+    }
+    normal, plain = lt.run(weights | gains, values["x"], options=NORMAL), lt.run(weights, values["x"])
+    merged = [lt.run(both, values["x"], options=more) for more in ({"merge": "sum"}, {"merge": "mean", **BIASED})]
+    for a, b, owners in (
+        (*merged, {"y_t": "merge", "z_f": "forget_bias"}),
+        (plain, normal, {"h_t": "layer_norm_cell"}),
+        (normal, plain, {"h_t": "layer_norm_cell"}),
+    ):
+        written = replace(b, header=replace(b.header, kind="equations", options={}))
+        parts: dict[str, float] = {}
+        for one in changes(lt.diff(a, written)).most:
+            if one.kind == "equation":
+                owner = owners.get(one.place.rpartition("/")[2], "layer_norm")
+                parts[owner] = parts.get(owner, 0.0) + (one.contribution or 0.0)
+        found = {
+            one.place: one.contribution for one in changes(lt.diff(a, b)).most if one.kind in ("option", "equation")
+        }
+        assert found == pytest.approx(parts, abs=1e-14)
+        assert len(found) == 2
 
 
 def test_of_runs_over_other_steps_the_common_ones_are_split() -> None:
