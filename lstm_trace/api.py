@@ -261,7 +261,7 @@ def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> Di
 
     Args:
         a: the first trace, or any source of one, as for `diff`.
-        b: the second, of the same cell and shape.
+        b: the second; of both, what `diff` compares: the common steps, b through the equations of a.
         of: the address of the value, for example `3/0/h_t[1]`.
         x: the input, for each of the two that is no trace.
         arguments: those of `run`, likewise; `hold` applies to b alone.
@@ -272,7 +272,7 @@ def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> Di
 
     Raises:
         OptionError: if the value is NaN or infinite in one of the two.
-        ShapeError: if the traces differ in cell or shape.
+        ShapeError: if the traces differ in layers or shapes.
         MissingError: if a line that is needed was not recorded.
 
     >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,10 +21,11 @@ from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
 from ..cell.lines import names_of
 from ..cell.network import scope_and_name
+from ..cell.variants import named, of_direction
 from ..documents.blocks import Block, Para, Table
 from ..documents.tables import LongTable
 from ..engine import plan_choice
-from ..errors import LstmTraceError
+from ..errors import LstmTraceError, OptionError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words, words as strings
 from ..trace.address import address
@@ -47,6 +49,8 @@ ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
 NUMERIC = ("dtype", "arithmetic")
 OPTIONS = ("kind", "merge", "padding", *NUMERIC)
+#: An equation that differs: its place, and how a and b have it.
+Equation = tuple[str, str | Remark, str | Remark]
 
 
 def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
@@ -57,7 +61,9 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
     shared = None if same else _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
-    every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
+    equations, options, counts = list(_unlike(a, b)), _options(a, b), dict[str, int]()
+    own = "equations" in (a.header.kind, b.header.kind) or not {*options} - {*NUMERIC}
+    every = list(_equations(a, b, found, lines, equations, options, {} if own else _origins(a, b, options, equations)))
     outside = padding(a, b)
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
@@ -84,9 +90,8 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
     others += [(one.place, 1, one.contribution) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
     kinds = Counter(change.kind for _, change in every if not change.array)
-    options = {change.place for _, change in every if change.kind == "option" and "equations" not in change[2:4]}
-    follow = kinds["equation"] if options - {*NUMERIC} else 0
-    n, arrays = sum(counts.values()) + kinds.total() - follow, tuple((*one, share(one[2])) for one in others)
+    follow, several = (0, 0) if own else (len(equations), kinds["equation"])
+    n, arrays = sum(counts.values()) + kinds.total() - several, tuple((*one, share(one[2])) for one in others)
     if found is None:
         return Modifications(most, n, follow, arrays, why=shared if isinstance(shared, Remark) else None)
     rest = found.total - total(one.contribution or 0.0 for one in most)
@@ -96,18 +101,20 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
 def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
     """The split of the largest change of the output; otherwise the reason why there is none."""
     if output is None or not output.most:
-        return None
+        return None if output is None or output.nonfinite is None else Remark("diff.unshared.output")
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return Remark("diff.unshared.large", {"address": str(output.address)})
     try:
-        found = split(a, _through(a, b), str(output.address))
+        found = split(a, through(a, b), str(output.address))
     except LstmTraceError:  # other layers or widths, or a line that was not recorded
         return Remark("diff.unshared.model")
     return found if np.isfinite(found.total) else Remark("diff.unshared.nonfinite")
 
 
-def _through(a: Trace, b: Trace) -> Trace:
-    """b's values as the lines of a's equations."""
+def through(a: Trace, b: Trace) -> Trace:
+    """b's values as the lines of a's equations; b itself if it has these, or other layers."""
+    if a.scopes != b.scopes:
+        return b
     common = in_both(a, b)
     if a.stages == b.stages and all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages):
         return b
@@ -142,6 +149,12 @@ def _entries(
         known = None if found is None else float(share)
         return Modification(kind, where, one, two, int(entries), known, array=place)
 
+    if place == "lengths":
+        for k in off.nonzero()[0].tolist():
+            one, two = (float(values[k]) for values in pair)
+            own = 0.0 if found is None or k != found.row else float(part.sum())
+            yield abs(two - one if found is None else own), change(f"lengths[{k}]", (one, two), 1, own)
+        return
     if kind == "valid":
         sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
         yield abs(total([part])), change(place, sides, off.sum(), part.sum())
@@ -171,8 +184,47 @@ def _entries(
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
 
+def _unlike(a: Trace, b: Trace) -> Iterator[Equation]:
+    """The equations that differ, by place, as a and as b have them."""
+    for stage in a.stages:
+        if stage.scope in b.scopes:
+            yield from ((f"{stage.scope}/{n}", x, y) for n, x, y in unlike_equations(stage, b.stage(stage.scope)))
+
+
+def _options(a: Trace, b: Trace) -> dict[str, tuple[Any, Any]]:
+    """The options that differ. A cell that is written as equations has none, and its kind says nothing of its own."""
+    one, two = ({name: getattr(t.header, name) for name in OPTIONS} | dict(t.header.options) for t in (a, b))
+    names = one if "equations" not in (a.header.kind, b.header.kind) else OPTIONS[1:]
+    return {name: (one[name], two[name]) for name in names if name in two and one[name] != two[name]}
+
+
+def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equation]) -> dict[str, str]:
+    """By place, the option that an equation follows from: the only one that changes it in a's cell."""
+    places = [place for place, *_ in equations]
+    if "kind" in options:
+        return dict.fromkeys(places, "kind")
+    moved, one = {option: set[str]() for option in options if option not in NUMERIC}, a.header.options
+    for stage, option in ((stage, option) for stage in a.stages for option in moved if option in one):
+        with suppress(OptionError):  # it needs another option
+            both = one, {**one, option: b.header.options[option]}
+            cells = [named(a.header.kind, of_direction(has, stage.direction))[0] for has in both]
+            texts = ({*cell.equations.items()} for cell in cells)
+            moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
+    alone = [option for option, there in moved.items() if not there]
+    if len(alone) == 1:  # an option of the network, such as merge
+        moved[alone[0]] = {*places}.difference(*moved.values())
+    owners = {place: [option for option, there in moved.items() if place in there] for place in places}
+    return {place: of[0] for place, of in owners.items() if len(of) == 1}
+
+
 def _equations(
-    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference]
+    a: Trace,
+    b: Trace,
+    found: Split | None,
+    lines: Sequence[LineDifference],
+    equations: Sequence[Equation],
+    options: Mapping[str, tuple[Any, Any]],
+    origins: Mapping[str, str],
 ) -> Iterator[tuple[float, Modification]]:
     """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
     do not follow from their operands, each after its rank.
@@ -194,20 +246,20 @@ def _equations(
             size, known = (np.inf, None) if found is None else (abs(share), share)
             yield size, Modification("given", block.address, sides[0], sides[1], contribution=known)
     local = {place: total([part]) for place, part in parts.items()}
-    both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
-    equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
-    names = OPTIONS[not equations :]
-    one, two = ({n: getattr(t.header, n) for n in names} | dict(t.header.options) for t in (a, b))
-    unlike = [name for name in one if name in two and one[name] != two[name]]
-    rounding = not equations and len(unlike) == 1 and unlike[0] in NUMERIC
-    whole = total([*local.values(), found.rounding]) if found and rounding else None
-    for name in unlike:
-        was, now = (Remark("none") if of[name] is None else str(of[name]) for of in (one, two))
-        yield np.inf, Modification("option", name, was, now, contribution=whole)
-    for scope, name, of_a, of_b in equations:
-        share = local.pop(f"{scope}/{name}", 0.0)
-        explained = None if found is None else share
-        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, contribution=explained)
+    rounding = not equations and len(options) == 1 and not {*options} - {*NUMERIC}
+    parts_of = {name: [local.pop(place, 0.0) for place, of in origins.items() if of == name] for name in options}
+    if found is not None and rounding:
+        parts_of = {name: [*local.values(), found.rounding] for name in options}
+    for name, values in options.items():
+        was, now = (Remark("none") if side is None else str(side) for side in values)
+        known = total(parts_of[name]) if found is not None and parts_of[name] else None
+        size = np.inf if known is None else abs(known)
+        yield size, Modification("option", name, was, now, contribution=known)
+    for place, of_a, of_b in equations:
+        if place not in origins:
+            share = local.pop(place, 0.0)
+            known = None if found is None else share
+            yield abs(share), Modification("equation", place, of_a, of_b, contribution=known)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
         if line.differing and (own := local.get(place)):
@@ -229,7 +281,7 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
     if found.rest is not None and output is not None:
         a, b = output.values
         exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
-        values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+        values = {"address": output.address, "change": f"{b - a:+.3g}", **dict(zip("ab", numbers(a, b), strict=True))}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
         head += ["contribution", "share"]
@@ -237,8 +289,9 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
-    if any(one.contribution == 0 for one in found.most):
-        yield Para((words.word("diff.shares.none"),))
+    if any(one.contribution == 0 for one in found.most) and output is not None:
+        other = output.end if 0 < output.at_end < math.inf and output.end != output.address else None
+        yield Para((words.word("diff.shares.none.end" if other else "diff.shares.none", address=other),))
     if found.arrays:
         others = [
             words.word("diff.others.array", place=place, n=words.number(n), share=f"{part:+.3g} " if part else "")
@@ -256,12 +309,13 @@ def sentence(result: Comparison, found: Modifications, words: Words) -> str:
 
 
 def first(result: Comparison, words: Words) -> str:
-    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
+    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 (98.8 %) and 2 more`."""
     if (found := result.changes) is None or not found.most:
         return ""
     others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
-    return _said(_rows(result, found, words)[0], words) + more
+    row = _rows(result, found, words)[0]
+    return _said(row, words) + (words.aside(row[-1]) if row[-1] else "") + more
 
 
 def _said(row: Sequence[str], words: Words) -> str:

@@ -68,7 +68,9 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
-        yield _units(result, words)
+        table = _units(result, words)
+        yield table
+        yield from _left(len(result.units) - len(table.rows), words)
     if show.pictured and (figure := result.picture(words.language)) is not None:
         yield Heading(2, (figure.title,))
         yield Picture(figure.svg, figure.title, figure.caption, show.file)
@@ -89,9 +91,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, *known))
         there = [k for k in range(len(head)) if any(row[k] for row in rows)]
         yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
-        if left := len(result.lines) - len(lines):
-            told = words.word("rows.left.first", n=words.number(left))
-            yield Para((f"{told}{words.word('stop')} {words.word('rows.all.json')}",))
+        yield from _left(len(result.lines) - len(lines), words)
         yield Para(marked(words.word("diff.meaning")))
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
@@ -188,8 +188,11 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
-            remarks = tuple(one for one in remarks if one.key != "diff.cells")
+            if not result.changes.following:  # otherwise the table has the option, and not what it changes
+                remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
+        if words.count_from:
+            yield words.word("diff.note", note=words.word("diff.counted"))
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
@@ -244,8 +247,12 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
-    source = words.word("diff.source") if result.of_premises else ""
-    return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
+    source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
+    by_hand = any(trace.header.arithmetic for trace in result.sides)
+    if own and not by_hand and first.first_bound is not None and own > first.first_bound:
+        return words.word("diff.inherited.part", own=error, size=size, source=source)
+    error = words.word("diff.own.rounding", own=error) if own else error
+    return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
 
 
 def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
@@ -308,7 +315,8 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
     a, b = output.values
     whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
     key = key if math.isfinite(output.at_end) else "diff.output.end.nonfinite"
-    values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+    sides = dict(zip("ab", changes.numbers(a, b), strict=True))
+    values = {"address": output.address, "change": f"{whole:+.3g}", **sides}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
 
@@ -337,6 +345,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Ite
     """A table of numbers, each row after what it is called. words: the columns of words."""
     texts = tuple(tuple((cell,) for cell in row) for row in rows)
     return Table(tuple((name,) for name in head), texts, 1, frozenset(words))
+
+
+def _left(count: int, words: Words) -> Iterator[Block]:
+    """How many rows are left out, if any."""
+    if count:
+        told = words.count("rows.left.first", count)
+        yield Para((f"{told}{words.word('stop')} {words.word('rows.all.json')}",))
 
 
 def _short(value: float | None) -> str:

@@ -22,6 +22,8 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
+from ..verification.alignment import side_by_side
+from .changes import through
 from .explanation import Solved, step_named
 
 if TYPE_CHECKING:
@@ -43,10 +45,14 @@ _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "s
 
 @np.errstate(all="ignore")
 def difference(a: Trace, b: Trace, of: str, **worked: Any) -> DifferenceExplanation:
-    """The difference of one value, b minus a, split exactly. worked: options of the worked solution.
+    """The difference of one value, b minus a, split exactly, as by `changes.find`. worked: options of the worked
+    solution.
 
     Raises OptionError if the value is NaN or infinite in one of them.
     """
+    if (a.span, a.batch) != (b.span, b.batch):
+        a, b = side_by_side(a, b)
+    b = through(a, b)
     found = split(a, b, of)
     for side, value in (("a", found.baseline), ("b", found.value)):
         if not np.isfinite(value):

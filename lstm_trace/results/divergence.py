@@ -76,7 +76,8 @@ def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
 
 @np.errstate(over="ignore", invalid="ignore")  # values may be NaN, and ranges infinite
 def units(a: Trace, b: Trace) -> list[UnitDifference]:
-    """Every unit of each layer and direction that differs, the most different first, represented by the carried line or
+    """Every unit of each layer and direction that differs, the most different first (before these, the earliest that is
+    not finite), represented by the carried line or
     output in which it differs most.
     """
     found: list[UnitDifference] = []
@@ -91,8 +92,10 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
             for one in _line(a, b, stage, name):
                 if one.unit not in best or _weight(one) > _weight(best[one.unit]):
                     best[one.unit] = one
-        found += (one._replace(held=one.unit in held) for one in best.values())
-    return sorted(found, key=lambda one: (one.nonfinite is None, -one.of_range))
+        turn = -1 if stage.backwards else 1  # those that are not finite in the order in which they become so
+        order = sorted(best.values(), key=lambda one: (turn * (one.nonfinite or 0), -one.of_range))
+        found += (one._replace(held=one.unit in held) for one in order)
+    return sorted(found, key=lambda one: (one.nonfinite is None, -one.of_range if one.nonfinite is None else 0.0))
 
 
 def _weight(one: UnitDifference) -> tuple[bool, float]:

@@ -76,7 +76,8 @@ class Modifications:
     """What was changed from a to b.
 
     most: the changes that explain most of the largest change of the output. differences: how many values, options and
-    equations differ in all; following: how many equations differ because an option does, which are not among them.
+    equations differ in all; following: how many equations differ because an option does. These are not among them, nor
+    in `most`, unless they follow from several options at once.
     arrays: of those that are not in `most`, by array, option, equation or line: its place, how many entries, their
     contribution and share. rest: the contribution of all that are not in `most`, rounding included; None without
     contributions. residual: by how much all contributions miss the change. why: the reason why there are none.

@@ -192,15 +192,14 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
     other = lt.run(gru, values["x"][:6] + 0.25, cell={"kind": "gru"})
     found = lt.diff(run(values | {"x": values["x"][:6]}), other)
     made = changes(found)
-    equations = {place for place, *_ in made.arrays if place != "x"}
-    assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
-    assert made.differences + made.following == sum(one.entries for one in made.most) + sum(
-        n for _, n, *_ in made.arrays
-    )
+    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, *_ in made.arrays)
+    (kind,) = (one for one in made.most if one.place == "kind")
+    assert (kind.a, kind.b) == ("lstm", "gru")
+    adds_up(found)
     text = " ".join(found.report("text").split())
     assert made.following == 16, "equations that only one has, or has otherwise: they are no differences of their own"
     assert f"{made.differences} differences (16 equations differ as a result) and their exact" in text
-    assert f"The other {made.differences + 16 - 10}, by array or equation: " in text
+    assert f"The other {made.differences - 10}, by array or equation: " in text
 
     for values in map(drawn, (2, 7, 9, 12, 15, 22)):
         step = values["x"] + np.where(np.arange(T) < 4, 1.0, 1e-3)[:, None]
@@ -225,7 +224,8 @@ def test_a_share_of_0_is_of_one_value() -> None:
     (row,) = (line.split() for line in page if line.startswith(f"  {T - 1}/0/x_t[0]"))
     assert row[-1] == "0"
     assert len(row) == 4, "no 0 %"
-    assert "0: no effect on this one value, but perhaps on others." in page
+    (way,) = re.findall(r"0: no effect .*? at the last step: --attribute '(\S+)'\.", " ".join(page))
+    assert way == str(found.output.end) != str(found.output.address)
     step[T - 1, 0] -= 0.125
     assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
 
@@ -332,7 +332,7 @@ def cases() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
             a,
             lt.run({n: v for n, v in values.items() if n[0] in "Wb"}, **fed, cell={"equations": swapped}),
             {"c_t"},
-            {"kind"},
+            set(),
         ),
         "held": (a, model.run(**fed, hold={"0/forward/c_t[1]": 0.0}), set(), set()),
         "scaled": (a, model.run(**fed, hold={"0/forward/f_t[1]": "*0.5"}), set(), set()),
@@ -346,6 +346,7 @@ def pairs() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
     return cases()
 
 
+NORMAL, BIASED = {"layer_norm": True, "layer_norm_cell": True}, {"forget_bias": 1.0}
 NAMES = (
     "peepholes", "no peepholes", "another activation, and a weight", "coupled gates", "a forget bias", "swapped gates",
     "held", "scaled", "rounded by hand",
@@ -362,17 +363,85 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         kind: {one.place.removeprefix("0/forward/") for one in made.most if one.kind == kind}
         for kind in ("equation", "option")
     }
-    assert by_kind == {"equation": equations, "option": options}
-    assert made.following == (len(equations) if options - {"kind"} else 0), "one that was written is its own"
-    assert made.differences == len(made.most) - made.following
-    assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
+    assert by_kind == {"equation": set() if options else equations, "option": options}
+    assert made.following == (len(equations) if options else 0), "one that was written is its own"
+    assert made.differences == len(made.most)
+    (*note,) = (one for one in sentences(found, words()) if one.startswith("note: 0/forward: the cells differ"))
+    assert len(note) == bool(made.following), "what an option changes is not in the table"
+    assert all(equation in text for equation in equations for text in note)
     premises = {one.place: one.contribution for one in made.most if one.kind == "parameter"}
     assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
     assert all(premises.values()), "b's weight is read through a's equations, not a's own"
+    for of in (str(found.output.address) if found.output is not None else "", "1/h_t[2]"):
+        same = lt.attribute(a, b, of)
+        (t, unit) = (int(n) for n in re.findall(r"(\d+)/0?/?h_t\[(\d)", of)[0])
+        assert same.split.difference == b["h_t"][t, 0, unit] - a["h_t"][t, 0, unit]
+        assert abs(same.split.residual) <= 1e-12, "of any value, what diff splits"
+        assert (found.output is None or of != str(found.output.address)) or same.split.total == pytest.approx(
+            sum(one.contribution or 0.0 for one in made.most) + (made.rest or 0.0), abs=1e-14
+        )
     if not premises:  # they alone differ, so that they explain everything
         assert found.output is not None
         one, two = found.output.values
         assert sum(change.contribution or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+
+
+@pytest.mark.parametrize("more", [{"cell_clip": 0.5}, {"cell_clip": 0.5, "forget_bias": 1.0}])
+def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dict[str, Any]) -> None:
+    """The same cell written as equations has a share for each."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    seen = values | {f"w_c{g}": draw.normal(0, 0.4, H) for g in "ifo"}
+    fed = {"x": values["x"], "h0": values["h0"], "c0": values["c0"]}
+    b = lt.run({n: v for n, v in seen.items() if n[0] in "Wbw"}, **fed, options={"peephole": True, **more})
+    written = replace(b, header=replace(b.header, kind="equations", options={}))
+    equations = {one.place.removeprefix("0/forward/"): one for one in changes(lt.diff(run(values), written)).most}
+    assert equations.keys() == {"z_i", "z_f", "z_o", "c_t"}
+    made = changes(lt.diff(run(values), b))
+    listed = {one.place: one.contribution for one in made.most}
+    shared = {"0/forward/z_f": equations["z_f"].contribution, "forget_bias": None} if "forget_bias" in more else {}
+    gates = ("z_i", "z_o") if shared else ("z_i", "z_o", "z_f")
+    whole = sum(equations[name].contribution or 0.0 for name in gates)
+    exact = {"peephole": whole, "cell_clip": equations["c_t"].contribution} | shared
+    assert listed == {place: part if part is None else pytest.approx(part, abs=1e-15) for place, part in exact.items()}
+    assert (made.differences, made.following) == (2 + bool(shared), 4)
+
+
+def test_options_of_the_network_and_options_that_change_many_equations() -> None:
+    """The shares of the same cells written as equations."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    both = {f"0/{way}/{n}": v for way in ("forward", "reverse") for n, v in weights.items()}
+    gains = {
+        f"{name}_{of}": draw.normal(1, 0.2, H) for name in ("gamma", "beta") for of in ("i", "f", "c", "o", "cell")
+    }
+    normal, plain = lt.run(weights | gains, values["x"], options=NORMAL), lt.run(weights, values["x"])
+    merged = [lt.run(both, values["x"], options=more) for more in ({"merge": "sum"}, {"merge": "mean", **BIASED})]
+    for a, b, owners in (
+        (*merged, {"y_t": "merge", "z_f": "forget_bias"}),
+        (plain, normal, {"h_t": "layer_norm_cell"}),
+        (normal, plain, {"h_t": "layer_norm_cell"}),
+    ):
+        written = replace(b, header=replace(b.header, kind="equations", options={}))
+        parts: dict[str, float] = {}
+        for one in changes(lt.diff(a, written)).most:
+            if one.kind == "equation":
+                owner = owners.get(one.place.rpartition("/")[2], "layer_norm")
+                parts[owner] = parts.get(owner, 0.0) + (one.contribution or 0.0)
+        found = {
+            one.place: one.contribution for one in changes(lt.diff(a, b)).most if one.kind in ("option", "equation")
+        }
+        assert found == pytest.approx(parts, abs=1e-14)
+        assert len(found) == 2
+
+
+def test_of_runs_over_other_steps_the_common_ones_are_split() -> None:
+    values = drawn(2)
+    a, b = run(values), run(values | {"x": values["x"][:7], "b_o": values["b_o"] + 0.5})
+    split = lt.attribute(a, b, "5/h_t[1]").split
+    assert split.difference == b["h_t"][5, 0, 1] - a["h_t"][5, 0, 1]
+    assert split.parts["0/forward/b_o"].sum() == pytest.approx(split.difference, abs=1e-14)
+    with pytest.raises(lt.MissingError, match=r"9/h_t\[1\]"):
+        lt.attribute(a, b, "9/h_t[1]")
 
 
 def test_lines_held_at_other_values() -> None:
@@ -429,7 +498,9 @@ def test_a_line_that_does_not_differ_was_not_changed() -> None:
     (one,) = made.most
     assert (one.kind, one.place, one.entries, made.differences) == ("line", "0/forward/h_t", 3, 1)
     assert "h_t (set, not computed; 3 values differ)" in found.report("text")
-    assert first(found, words()) == "0/forward/h_t (set, not computed; 3 values differ)", "and no others"
+    share = f"{100 * (one.share or 0.0):.3g} %"
+    there = first(found, words()).replace("\u00a0", " ")
+    assert there == f"0/forward/h_t (set, not computed; 3 values differ) ({share})", "and no others"
 
 
 def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
@@ -480,7 +551,7 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
     found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
     (one,) = changes(found).most
-    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths", 20.0, 12.0, None)
+    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths[1]", 20.0, 12.0, None)
     assert "the same at every valid step" in found.report("text")
 
 
@@ -495,7 +566,7 @@ def test_what_is_padding_in_both_is_never_read() -> None:
     assert (one.place, changes(lt.diff(a, b)).differences) == ("15/0/x_t[0]", 1)
     read = lt.run(weights, other, lengths=[T, 17])
     places = {change.place for change in changes(lt.diff(a, read)).most}
-    assert places == {"lengths", "15/0/x_t[0]", "15/1/x_t[0]"}
+    assert places == {"lengths[1]", "15/0/x_t[0]", "15/1/x_t[0]"}
     other[15, 0, 0] -= 0.25
     assert lt.diff(a, lt.run(weights, other, lengths=[T, 12])).verdict == "same"
 
@@ -521,9 +592,63 @@ def test_lengths_that_the_output_depends_on() -> None:
     found = lt.diff(*(lt.run(weights, x, lengths=[6, n], options={"direction": "reverse"}) for n in (6, 4)))
     adds_up(found)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b) == ("lengths", 6.0, 4.0)
+    assert (one.place, one.a, one.b) == ("lengths[1]", 6.0, 4.0)
     assert found.output is not None
     assert one.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+
+
+def test_each_length_that_differs_is_named_and_the_share_is_that_of_its_sequence() -> None:
+    draw = np.random.default_rng(7)
+    weights = {f"0/reverse/W_{s}{g}": draw.normal(size=(H, WIDTH if s == "x" else H)) for s in "xh" for g in "ifco"}
+    x = draw.normal(size=(6, 3, WIDTH))
+    runs = (lt.run(weights, x, lengths=[n, 5, m], options={"direction": "reverse"}) for n, m in ((6, 3), (4, 2)))
+    found = lt.diff(*runs)
+    adds_up(found)
+    assert found.output is not None
+    row, whole = found.output.address.b, found.output.values[1] - found.output.values[0]
+    shares = {one.place: (one.a, one.b, one.contribution) for one in changes(found).most}
+    parts = {b: pytest.approx(whole, abs=1e-13) if b == row else 0.0 for b in (0, 2)}
+    assert shares == {"lengths[0]": (6.0, 4.0, parts[0]), "lengths[2]": (3.0, 2.0, parts[2])}
+    assert changes(found).differences == 2
+
+
+def test_a_change_that_six_digits_do_not_show_has_all_of_them() -> None:
+    values = drawn(2)
+    other = {name: array.copy() for name, array in values.items()}
+    other["W_xf"][1, 0] += 1e-9
+    found = lt.diff(run(values), run(other))
+    assert found.output is not None
+    a, b = map(repr, map(float, found.output.values))
+    assert f"{float(a):.6g}" == f"{float(b):.6g}"
+    assert " ".join(found.report("text").split()).count(f"from {a} to {b} (") == 1
+    assert f"(from {a} to {b})" in " ".join(found.report("text").split())
+
+
+def test_whether_the_first_line_is_correct_but_for_rounding() -> None:
+    """By hand, of its own; edited, by more than rounding; in float64, by nothing."""
+    values = drawn(1)
+    other = values | {"W_xi": values["W_xi"] + 0.5}
+    a, b, hand = run(values), run(other), run(other, arithmetic="by-hand-2")
+
+    def cause(found: Comparison) -> str:
+        return [*sentences(found, words())][1]
+
+    local = found.first.first_local if (found := lt.diff(a, hand)).first else None
+    assert local
+    assert cause(found).startswith(f"the line itself is correct (local error {local:.3g}, from rounding); the differ")
+    assert cause(lt.diff(a, b)).startswith("the line itself is correct (local error 0); the difference")
+    b.lines["0/forward"]["W_xi @ x_t"][0, 0, 0] += 2.0**-10
+    off = b["W_xi @ x_t"][0, 0, 0] - a["W_xi @ x_t"][0, 0, 0]
+    assert cause(lt.diff(a, b)).startswith(f"its own error is 0.000977; the rest of the difference of {abs(off):.3g} ")
+
+
+def test_what_counts_from_1_is_said_beside_addresses() -> None:
+    values = drawn(2)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    for start in (0, 1):
+        a, b = (lt.run({"weights": weights, "x": x, "count_from": start}) for x in (values["x"], values["x"] + 0.5))
+        text = " ".join(lt.diff(a, b).report("text").split())
+        assert text.count("those of an address count from 0") == start
 
 
 def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:

@@ -173,6 +173,8 @@ def test_units_as_a_frame_and_as_json() -> None:
     found = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
     frame = found.units_frame()
     assert list(frame["unit"]) == [one.unit for one in found.units]
+    rest = len(found.units) - 3 * len({one.scope for one in found.units})
+    assert f"{rest} row{'s are' if rest > 1 else ' is'} left out. A .json file has every row." in found.report("text")
     assert frame["since"].iloc[0] == FROM
     data = json.loads(found.as_json())
     assert data["units"][0]["unit"] == UNIT

@@ -294,6 +294,10 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         lambda: unshared("nonfinite"), "nicht aufteilen: Die Beiträge sind nicht endlich.",
         "zh", "1 处不同。 输出的变化无法分摊：贡献不是有限数。",
     ),
+    "an output that is not finite": (
+        lambda: unshared("output"), "nicht aufteilen: Wo sie sich unterscheidet, ist sie in einem der beiden NaN",
+        "fr", "ne peut pas être répartie\u00a0: là où elle diffère, elle est NaN ou infinie dans l’un des deux.",
+    ),
     "values of another program": (
         lambda: partial(place="0/forward/h_t", have=1, whole=40),
         "Anmerkung: 0/forward/h_t: 1 von 40 Werten stehen in der Datei",
