@@ -313,6 +313,9 @@ def test_the_step_of_the_first_value_that_is_not_finite_is_worked(steps: int, ba
     t = str(at[0])
     head = [t, str(at[1])] if batch > 1 else [t]
     assert [row for row in rows(report) if row[: len(head)] == head and "NaN" in row]
+    units = report.partition("Where units forget")[2].partition("\n\nSolution")[0]
+    assert re.search(r"^  unit +keeps .* step +half-life +largest +at step$", units, re.MULTILINE)
+    assert "Values that are not finite are left out of these numbers." in " ".join(units.split())
     words = f"t = {t}, which has the first value that is not finite, and t = " if at[0] else "t = 0"
     assert f"Worked in full: {words}" in " ".join(report.split())
     if batch == 1:

@@ -27,7 +27,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
 from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
-from .profile import PIPE, Command, ProfileCells, listing
+from .profile import EMPTY, PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
 EVERY = 400
@@ -212,10 +212,14 @@ def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotte
         more = [words.word("profile.more", n=lost - len(least))] if lost > len(least) else []
         at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
         assert state.kept is not None
-        half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
+        half, value = c.half_life(float(state.kept.half_life[j])), c.number(float(state.largest[j]))
+        largest_at = EMPTY if value == EMPTY else c.step(*state.at[j].tolist())
         name = shown.label(part.stage, state.name, j, width)
-        rows.append(((name,), (at or words.word("over.none"),), half, c.number(float(state.largest[j])), largest_at))
-    yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
+        rows.append(((name,), (at or words.word("over.none"),), half, value, largest_at))
+    said = words.text("over.units", line=(Sym(state.name),), n=str(FORGETS))
+    if shown.overview.not_finite is not None:
+        said = (*said, " ", words.word("profile.infinite"))
+    yield Para(said, leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
 
 
