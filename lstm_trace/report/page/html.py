@@ -35,6 +35,7 @@ from ...printable import json_text
 from ...trace.labels import step_label
 from ...view.view import Place, View
 from ..diagram import diagram
+from ..sections.long_run import named_steps
 from ..sections.sections import Chapter, parts
 
 #: How many times as long as paper a page may be, since it folds; the longest that stays within LARGEST characters.
@@ -197,7 +198,10 @@ def _longer(shown: View, times: int) -> View:
     if room >= len(steps):
         return replace(shown, steps=steps, cut=shown.cut - {"steps"})
     full = () if shown.eventful is None else shown.eventful.steps
-    return replace(shown, steps=tuple(sorted({*steps[: room - 1], steps[-1], *full})))
+    named = named_steps(shown)[: room // 2] if shown.tabled else ()
+    there = {*full, *named, steps[-1]}
+    others = [t for t in steps if t not in there][: max(room - len(there), 0)]
+    return replace(shown, steps=tuple(sorted({*there, *others})))
 
 
 # -- a part of a notebook ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 
 from ...base.arrays import Array, by_key
 from ...cell.network import Stage
-from ...documents.blocks import Block, Code, Heading, Para, Picture, Text
+from ...documents.blocks import Block, Code, Heading, Items, Para, Picture, Text
 from ...documents.excerpt import excerpt, largest
 from ...errors import MissingError
 from ...explanation.activity import LineStatistics, keeping, kept_by_step
@@ -27,6 +28,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
 from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
+from ..in_words.sentences import in_words
 from .profile import EMPTY, PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
@@ -124,11 +126,8 @@ def over_time(shown: View) -> Iterator[Block]:
     most = 0 if shown.everything else max(min(high, EVERY // (len(shown.stages) * len(tabled))), TABLE)
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
-        names = state_columns(shown, stage)
-        states = () if part is None else [state for state in part.states if state.kept is not None]
-        kept_by = [(part, state, _forgotten(shown, part, state)) for state in states if part is not None]
-        named = {(b, t) for *_, few in kept_by for _, least in few.values() for _, b, t in least}
-        named |= {(b, shown.trace.span[t]) for _, state, few in kept_by for t, b in state.at[[*few]].tolist()}
+        names, kept_by = state_columns(shown, stage), _kept_by(shown, part)
+        named = _named(shown, kept_by)
         if any(3 * sum(b == row for b, _ in named) > 2 * most for row in tabled):
             named = set()  # too many: those at which the states moved say more
         places = [place for b in tabled for place in _places(shown, part, b, most, named)]
@@ -142,6 +141,29 @@ def over_time(shown: View) -> Iterator[Block]:
         yield over_steps(shown, stage, names, places)
         for each in kept_by:
             yield from _units(shown, *each)
+
+
+def _kept_by(shown: View, part: StageProfile | None) -> list[tuple[StageProfile, LineStatistics, Forgotten]]:
+    """The states of a layer and direction of which it is known what they keep, and where their units forget."""
+    states = () if part is None else [state for state in part.states if state.kept is not None]
+    return [(part, state, _forgotten(shown, part, state)) for state in states if part is not None]
+
+
+def _named(shown: View, kept_by: Sequence[tuple[StageProfile, LineStatistics, Forgotten]]) -> set[tuple[int, int]]:
+    """The sequences and steps that the tables of the units name."""
+    named = {(b, t) for *_, few in kept_by for _, least in few.values() for _, b, t in least}
+    return named | {(b, shown.trace.span[t]) for _, state, few in kept_by for t, b in state.at[[*few]].tolist()}
+
+
+def named_steps(shown: View) -> list[int]:
+    """The steps of the sequences shown that are named in the tables of the units and in words, in order."""
+    tables = {t for part in _parts(shown) for b, t in _named(shown, _kept_by(shown, part)) if b in shown.rows}
+    told = [text for block in in_words(shown) if isinstance(block, Items) for item in block.rows for text in item]
+    text = " ".join(text for text in told if isinstance(text, str))
+    numbers = {int(n) - shown.words.count_from for n in re.findall(r"\d+", text)}
+    names = {t: re.escape(shown.step(t, True, shown.rows[0])) for t in numbers.intersection(shown.every_step)}
+    words = {t for t, name in names.items() if re.search(rf"{name}(?!\d)", text, re.IGNORECASE)}
+    return sorted((tables | words).intersection(shown.every_step))
 
 
 def _is_wide(shown: View) -> bool:
