@@ -229,7 +229,7 @@ def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[B
     if found.rest is not None and output is not None:
         a, b = output.values
         exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
-        values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+        values = {"address": output.address, "change": f"{b - a:+.3g}", **dict(zip("ab", numbers(a, b), strict=True))}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
         head += ["contribution", "share"]

@@ -308,7 +308,8 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
     a, b = output.values
     whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
     key = key if math.isfinite(output.at_end) else "diff.output.end.nonfinite"
-    values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+    sides = dict(zip("ab", changes.numbers(a, b), strict=True))
+    values = {"address": output.address, "change": f"{whole:+.3g}", **sides}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
 

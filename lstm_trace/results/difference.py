@@ -22,6 +22,7 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
+from .changes import numbers
 from .explanation import Solved, step_named
 
 if TYPE_CHECKING:
@@ -136,8 +137,8 @@ class DifferenceExplanation(SplitExplanation):
 
 def totals(split: Split, key: str, words: Words) -> Iterator[str]:
     """Both values and the sum of the parts. key: of the sentence that names the two sides."""
-    values = {"a": f"{split.baseline:.6g}", "b": f"{split.value:.6g}", "difference": f"{split.difference + 0.0:.6g}"}
-    yield words.word(key, of=split.of, **values)
+    a, b = numbers(split.baseline, split.value)
+    yield words.word(key, of=split.of, a=a, b=b, difference=f"{split.difference + 0.0:.6g}")
     yield words.word("split.sum", total=f"{split.total + 0.0:.6g}", residual=f"{split.residual:.2g}")
     if local := total(split.local.values()):
         yield words.word("split.local", local=f"{local:.6g}")
