@@ -431,6 +431,14 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_commands_say_that_they_count_from_0(first: int) -> None:
+    """Of a report that counts from 1, `--steps 25` opened a step that its reader calls 26."""
+    report = str(traced(problem(50)).report("text", count_from=first))
+    said = "# commands count steps, units and layers from 0\n" in report
+    assert said == bool(first)
+
+
 def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     """Of 500 steps of 5 units the slider led to 185 that the page did not have, and nothing said so before."""
     page = str(traced(problem(500, forgets=317, units=5)).report("html"))
@@ -440,6 +448,13 @@ def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     ends = [[int(t) for t in part.split("–")] for part in said[2].split(", ")]
     assert [t for part in ends for t in range(part[0], part[-1] + 1)] == folded
     assert int(said[1]) == len(folded) < 500
+    text = str(traced(problem(500, forgets=317, units=5)).report("text"))
+    table = text.partition("Where units forget")[2].partition("\n\nSolution")[0].partition("\n\n")[2]
+    named = {int(t) for t in re.findall(r"(\d+) +\(", " ".join(table.split()))}
+    named |= {int(row.split()[-1]) for row in table.splitlines() if re.search(r" [-.\d]+ +\d+$", row)}
+    named |= {int(t) for t in re.findall(r"[Ss]tep (\d+)", text.partition("In words")[2].partition("Look closer")[0])}
+    assert max(named - {499}) > 400
+    assert named <= {*folded}, "what the report names can be opened, however late it is"
     assert "can be unfolded" not in str(traced(problem(20)).report("html"))
 
 
