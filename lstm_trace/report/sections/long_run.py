@@ -12,9 +12,9 @@ from operator import itemgetter
 
 import numpy as np
 
-from ...base.arrays import Array, by_key
+from ...base.arrays import Array
 from ...cell.network import Stage
-from ...documents.blocks import Block, Code, Heading, Items, Para, Picture, Text
+from ...documents.blocks import Block, Code, Heading, Items, Jump, Para, Picture, Text
 from ...documents.excerpt import excerpt, largest
 from ...errors import MissingError
 from ...explanation.activity import LineStatistics, keeping, kept_by_step
@@ -225,19 +225,25 @@ def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotte
     words, width = shown.words, len(state.mean)
     rows: list[tuple[Text, ...]] = []
     for j, (lost, least) in few.items():
-        least = sorted(least, key=itemgetter(1, 2))
-        texts = by_key((b, f"{words.nth(t)}{words.aside(_below_half(c, share))}") for share, b, t in least)
-        lists = [words.word("list").join(there) for there in texts.values()]
-        if len(shown.every_row) > 1:
+        least, several = sorted(least, key=itemgetter(1, 2)), len(shown.every_row) > 1
+        scope, texts = part.stage.scope, dict[int, list[Text]]()
+        for share, b, t in least:
+            jump = Jump(str(words.nth(t)), (scope, t, b))
+            texts.setdefault(b, []).append((jump, words.aside(_below_half(c, share))))
+        lists = [words.listed(there, last="list") for there in texts.values()]
+        if several:
             heads = [words.word("prefix", what=shown.row(b)) for b in texts]
-            lists = [head + there for head, there in zip(heads, lists, strict=True)]
-        more = [words.word("profile.more", n=lost - len(least))] if lost > len(least) else []
-        at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
+            lists = [(head, *there) for head, there in zip(heads, lists, strict=True)]
+        more: list[Text] = [(words.word("profile.more", n=lost - len(least)),)] if lost > len(least) else []
+        mark = "semicolon" if several else "list"
+        at = words.listed(lists + more, mark, last=mark)
         assert state.kept is not None
         half, value = c.half_life(float(state.kept.half_life[j])), c.number(float(state.largest[j]))
-        largest_at = EMPTY if value == EMPTY else c.step(*state.at[j].tolist())
+        t, b = state.at[j].tolist()
+        step, *row = c.step(t, b)
+        largest_at = EMPTY if value == EMPTY else (Jump(str(step), (scope, shown.trace.span[t], b)), *row)
         name = shown.label(part.stage, state.name, j, width)
-        rows.append(((name,), (at or words.word("over.none"),), half, value, largest_at))
+        rows.append(((name,), at or (words.word("over.none"),), half, value, largest_at))
     said = words.text("over.units", line=(Sym(state.name),), n=str(FORGETS))
     if shown.overview.not_finite is not None:
         said = (*said, " ", words.word("profile.infinite"))
