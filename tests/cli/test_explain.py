@@ -219,6 +219,37 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
     gap = lt.load(other).lines["1/reverse"]["h_t"][0, 1, 2] - lt.load(file).lines["1/reverse"]["h_t"][0, 1, 2]
     assert sum(row["contribution"] for row in data["rows"]) == pytest.approx(gap, abs=1e-13)
     assert sum(row["contribution"] for row in data["more"][0]["rows"]) == pytest.approx(gap, abs=1e-13)
+    row = next(row for row in data["rows"] if row["kind"] == "parameter")
+    scope, at = row["address"].rpartition("/")[0], tuple(row[n] for n in ("unit", "input") if row[n] is not None)
+    assert [row["a"], row["b"]] == [lt.load(path).parameters[scope][row["name"]][at] for path in (file, other)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_terminal_gets_the_tables_of_a_split(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the worked steps, of hundreds of lines; float32 has none, and its document is the tables in every format."""
+    files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    for file, w in zip(files, (0.5, -0.25), strict=True):
+        weights = {f"W_{s}{g}": [[w if s + g == "xf" else 0.5]] for s in "xh" for g in "ifco"}
+        lt.run(weights, [[1.0], [2.0]], dtype=dtype).save(file)
+    words = ["diff", *files, "--attribute", "1/h_t[0]"]
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 1, shown.output
+    (row,) = (line for line in shown.stdout.splitlines() if "W_xf[0,0]" in line)
+    assert row.split()[:3] == ["0/forward/W_xf[0,0]", "0.5", "-0.25"]
+    assert " 100 %" in shown.stdout.replace("\u00a0", " ")
+    worked = CliRunner().invoke(main, [*words, "--format", "text"]).stdout
+    assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "d.html")]).exit_code == 1
+    page = (tmp_path / "d.html").read_text()
+    if dtype == "float64":
+        assert "The worked steps: --format text, or -o d.txt, d.html or d.pdf." in shown.stdout
+        assert "ΔL" in worked
+        assert "By block" not in page
+    else:
+        left = "Worked steps are left out: a was computed in float32, and they need float64."
+        assert shown.stdout == worked
+        assert left in shown.stdout
+        assert left in page
 
 
 @pytest.mark.few(2)

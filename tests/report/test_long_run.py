@@ -181,7 +181,8 @@ def test_a_reader_finds_the_step_at_which_unit_2_forgets(steps: int, step: int, 
     assert np.flatnonzero(kept < 0.5).tolist() == [step]
     share = f"{step} ({100 * kept[step]:.0f}\u00a0%)" if kept[step] > 0.01 else f"{step} (<1\u00a0%)"
     row = report.partition("Where units forget")[2].partition("unit 2")[2]
-    assert share in re.split("</tr>|\n", row.replace("&lt;", "<"))[0]
+    row = re.sub("</?a[^>]*>", "", re.split("</tr>|\n", row)[0])  # a page has a link to the step
+    assert share in row.replace("&lt;", "<")
     if format == "text":
         assert step in full(report), "the step moved the state furthest and is worked"
 
@@ -313,6 +314,9 @@ def test_the_step_of_the_first_value_that_is_not_finite_is_worked(steps: int, ba
     t = str(at[0])
     head = [t, str(at[1])] if batch > 1 else [t]
     assert [row for row in rows(report) if row[: len(head)] == head and "NaN" in row]
+    units = report.partition("Where units forget")[2].partition("\n\nSolution")[0]
+    assert re.search(r"^  unit +keeps .* step +half-life +largest +at step$", units, re.MULTILINE)
+    assert "Values that are not finite are left out of these numbers." in " ".join(units.split())
     words = f"t = {t}, which has the first value that is not finite, and t = " if at[0] else "t = 0"
     assert f"Worked in full: {words}" in " ".join(report.split())
     if batch == 1:
@@ -428,6 +432,14 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_commands_say_that_they_count_from_0(first: int) -> None:
+    """Of a report that counts from 1, `--steps 25` opened a step that its reader calls 26."""
+    report = str(traced(problem(50)).report("text", count_from=first))
+    said = "# commands count steps, units and layers from 0\n" in report
+    assert said == bool(first)
+
+
 def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     """Of 500 steps of 5 units the slider led to 185 that the page did not have, and nothing said so before."""
     page = str(traced(problem(500, forgets=317, units=5)).report("html"))
@@ -437,6 +449,19 @@ def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     ends = [[int(t) for t in part.split("–")] for part in said[2].split(", ")]
     assert [t for part in ends for t in range(part[0], part[-1] + 1)] == folded
     assert int(said[1]) == len(folded) < 500
+    text = str(traced(problem(500, forgets=317, units=5)).report("text"))
+    table = text.partition("Where units forget")[2].partition("\n\nSolution")[0].partition("\n\n")[2]
+    named = {int(t) for t in re.findall(r"(\d+) +\(", " ".join(table.split()))}
+    named |= {int(row.split()[-1]) for row in table.splitlines() if re.search(r" [-.\d]+ +\d+$", row)}
+    named |= {int(t) for t in re.findall(r"[Ss]tep (\d+)", text.partition("In words")[2].partition("Look closer")[0])}
+    assert max(named - {499}) > 400
+    assert named <= {*folded}, "what the report names can be opened, however late it is"
+    table = page.partition("Where units forget")[2].partition("</table>")[0]
+    links = {int(t): page.partition(f'id="{at}"')[0].rpartition("data-t=")[2] for at, t in
+             re.findall(r'<a href="#(t\d+)">(\d+)</a>', table)}  # fmt: skip
+    assert {t for t in named if f">{t}<" in table} == links.keys()
+    assert len(links) > 3
+    assert all(at.startswith(f'"{t}" ') for t, at in links.items()), "each leads to its own step"
     assert "can be unfolded" not in str(traced(problem(20)).report("html"))
 
 

@@ -580,6 +580,11 @@ def test_numbers_have_the_digits_that_distinguish_them() -> None:
     assert float(b["h_t"].item()) == -0.1 - 0.2 != -0.3
     assert re.search(r"W_x\[0,0\] +0 +-0\.1 ", text)
     assert "W_x @ x_t[0] (in computing order): a has 0, b has -0.1" in " ".join(text.split())
+    near = lt.run({"W_x": [[1e-9]], "b": [-0.2]}, [[1.0]], cell={"equations": "h_t = W_x @ x_t + b"})
+    text = " ".join(lt.diff(a, near).report("text").split())
+    assert text.count(f"from -0.2 to {near['h_t'].item()!r} (+1e-09)") == 1
+    assert f"changes most, by +1e-09 (from -0.2 to {near['h_t'].item()!r})" in text
+    assert f"a has -0.2, b has {near['h_t'].item()!r}" in str(lt.attribute(a, near, of="h_t[0]").report())
     h = [replace(trace, lines={"0/forward": {"h_t": trace["h_t"]}}) for trace in (a, b)]
     assert "a has -0.2, b has -0.3" in " ".join(lt.diff(*h).report("text").split())
 

@@ -173,30 +173,36 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
             t = batch = unit = column = None
             if kind in ("input", "lengths"):
                 t, batch, unit = at[0], 1, at[2]
-                name = "x_t" if kind == "input" else "valid"
+                values = [one.x if kind == "input" else one.valid for one in (a, b)]
+                index, name = (t, 1, unit), "x_t" if kind == "input" else "valid"
                 address = f"{t}/1/{name}[{unit}]"
             elif kind == "state":
                 batch, unit = 1, at[1]
+                values = [one.initial[scope][name.replace("0", "_prev")] for one in (a, b)]
+                index = (1, unit)
                 address = f"{scope}/1/{name}[{unit}]"
             else:
                 unit, column = (*at, None)[:2]
+                values, index = [one.parameters[scope][name] for one in (a, b)], at
                 address = f"{scope}/{name}[{','.join(map(str, at))}]"
-            expected.append((address, kind, layer, direction, t, batch, name, unit, column, float(value)))
+            sides = [float(values[side][index]) for side in (0, 1)]
+            expected.append((address, kind, layer, direction, t, batch, name, unit, column, float(value), *sides))
     for place, part in found.local.items():
         scope, _, name = place.rpartition("/")
         for (t, _, j), value in np.ndenumerate(part):
             if value:
                 layer, direction = scope.split("/")
                 address = f"{scope}/{t}/1/{name}[{j}]"
-                expected.append((address, "local", int(layer), direction, t, 1, name, j, None, float(value)))
+                place = (address, "local", int(layer), direction, t, 1, name, j, None)
+                expected.append((*place, float(value), None, None))
     assert {row[1] for row in expected} == {"parameter", "input", "state", "lengths", "local"}
     if dtype == "float32":
         rest = (None,) * 4
-        expected.append(("rounding", "rounding", *rest, None, None, None, found.rounding))
+        expected.append(("rounding", "rounding", *rest, None, None, None, found.rounding, None, None))
     frame = lt.attribute(a, b, of=OF).to_frame()
     plain = frame.astype(object).where(frame.notna(), None)
     assert [tuple(row) for row in plain.itertuples(index=False)] == expected
-    ranked = sorted((row for row in expected if row[-1] != 0), key=lambda row: -abs(row[-1]))
+    ranked = sorted((row for row in expected if row[-3] != 0), key=lambda row: -abs(row[-3]))
     told = difference.difference(a, b, OF)
     assert same(list(told.rows.rows), ranked)
     by_block = {name: parts for name, *parts in tables(told)["By block"].rows}
@@ -213,8 +219,8 @@ def test_of_no_difference_there_is_no_share() -> None:
 def summed(rows: list[tuple[Any, ...]]) -> dict[str, list[float]]:
     """The contribution of each array and its share of their sum, entry by entry."""
     found: dict[str, list[float]] = {}
-    whole = sum(row[-1] for row in rows)
-    for _, kind, layer, direction, *_, name, _, _, contribution in rows:
+    whole = sum(row[-3] for row in rows)
+    for _, kind, layer, direction, *_, name, _, _, contribution, _, _ in rows:
         place = f"{layer}/{direction}/{name}"
         block = {"input": "x", "lengths": "lengths", "rounding": "rounding of float32", "local": f"{place} (local)"}
         parts = found.setdefault(block.get(kind, place), [0.0, 0.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def test_the_command_continues_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     found = CliRunner().invoke(main, ["run", *given, "-o", "b.safetensors"])
     assert found.exit_code == 0, found.output
     np.testing.assert_array_equal(lt.load("b.safetensors")["h_t"], second["h_t"])
+    assert "not used" not in found.stderr
+    own = {"weights": {name: w.tolist() for name, w in WEIGHTS.items()}, "x": X[5:].tolist(), "c0": [0.5] * 4}
+    Path("own.yaml").write_text(json.dumps(own))
+    found = CliRunner().invoke(main, ["run", "own.yaml", "--state-from", "a.safetensors", "-o", "c.safetensors"])
+    said = "note: the run continues from the last states of a.safetensors; those of own.yaml are not used\n"
+    assert (found.exit_code, found.stderr) == (0, said)
+    np.testing.assert_array_equal(lt.load("c.safetensors")["h_t"], second["h_t"])
     report = CliRunner().invoke(main, ["report", *given, "--format", "text", "--steps", "0"]).output
     assert " ".join(f"{v:.4f}" for v in first.h_n.ravel()[:2]).split()[0] in report
     np.save("h0.npy", np.zeros((1, 1, 4)))

@@ -148,7 +148,8 @@ def diff(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
-    form = click.get_current_context().meta[FORM]
+    context = click.get_current_context()
+    form, brief = context.meta[FORM], context.params["form"] is None and context.params["output"] == "-"
     if form == "xlsx" and attribute is not None:
         raise click.UsageError("a workbook has both runs, and --attribute splits one value: write .csv for its rows")
     if shape is not None and (form not in ("csv", "parquet") or attribute is not None):
@@ -164,7 +165,7 @@ def diff(
         reference, other, notes = _opened(a, b, given, reference)
         if attribute is not None:
             verdict = judge(reference, other, tolerance)
-            found.append(difference(reference, other, attribute))
+            found.append(replace(difference(reference, other, attribute), brief=brief))
             for note in notes:
                 echo(f"note: {note.said(words())}", err=True)
         else:
