@@ -59,6 +59,17 @@ def is_number(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "fiub" or dtype.name == "bfloat16"
 
 
+def read_only(array: Array) -> Array:
+    """A view that stays read-only: it is one of a buffer, since `setflags` of a view of an array would unlock it.
+
+    >>> read_only(np.ones(2)).setflags(write=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: cannot set WRITEABLE flag to True of this array
+    """
+    return np.asarray(memoryview(array).toreadonly())
+
+
 def to_arrays(value: Any) -> Any:
     """As `to_array`; parts that differ only in width, such as the states of layers, become a list of arrays.
 

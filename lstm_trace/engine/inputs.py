@@ -19,9 +19,11 @@ NamedValues = Mapping[str, Any]
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
     """`value` as an array; with a dtype, as a copy. Raises ShapeError if it is ragged, not numeric, or too large."""
-    with reading(name, ShapeError):
+    try:
         array = to_array(value)
         return array if dtype is None else cast(array, dtype)
+    except ValueError as error:
+        raise ShapeError(f"{name}: {error}") from None
 
 
 def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
