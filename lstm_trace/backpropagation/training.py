@@ -189,7 +189,7 @@ def loss(trace: Trace, of: str) -> float:
 
 
 def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
-    """The parameters to update, by address. Raises MissingError for an unknown one."""
+    """The parameters to update, by address. Raises MissingError for an unknown one, OptionError for none."""
     every = {f"{scope}/{n}": v for scope, here in trace.parameters.items() for n, v in here.items()}
     if only is None:
         return every
@@ -200,6 +200,8 @@ def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
             names = dict.fromkeys((*(address.rpartition("/")[2] for address in every), *every))
             raise MissingError(f"there is no parameter {text!r}{nearest(text, names, 'there are')}")
         found |= here
+    if not found:
+        raise OptionError(f"only: expected at least one parameter; there are {', '.join(every)}")
     return found
 
 
