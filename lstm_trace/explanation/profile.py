@@ -154,8 +154,9 @@ class Profile:
     rows: the sequences of the batch that were evaluated. counted: their valid steps. foreseen: the longest half-life
     that is given as a number. missing: `scope/line` of lines that were not recorded. not_finite: the first value that
     is not finite.
-    number.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     trace: Trace
     parts: tuple[StageProfile, ...]

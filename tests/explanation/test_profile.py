@@ -363,7 +363,7 @@ def test_what_has_no_profile() -> None:
     with pytest.raises(
         OptionError, match=r"direction: expected one of forward, reverse, joined, .*, found the text 'up'"
     ):
-        lt.profile(lt.run({"W_xi": [[1.0]]}, [[1.0]], ask="z_i"), direction="up")  # type: ignore[arg-type]
+        lt.profile(case("plain"), direction="up")  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="no batch row 7"):
         lt.profile(case("plain"), batch=7)
 
