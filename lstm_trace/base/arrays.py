@@ -38,7 +38,7 @@ def to_array(value: Any) -> Array:
         if np.ma.is_masked(value):
             raise ValueError("some entries are masked, and a run has no missing values: fill them, or leave them out")
         array = np.asarray(value)
-        if not is_number(array.dtype):
+        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":  # complex ones would lose a part
             raise ValueError(f"expected numbers, found the dtype {array.dtype}")
         return array
     try:
@@ -52,11 +52,6 @@ def to_array(value: Any) -> Array:
         raise ValueError(problem)
     words = np.asarray(value, dtype=object)
     return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
-
-
-def is_number(dtype: np.dtype[Any]) -> bool:
-    """Whether arrays of a dtype are real numbers; complex ones would lose a part without a word."""
-    return dtype.kind in "fiub" or dtype.name == "bfloat16"
 
 
 def read_only(array: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array, cast, to_array, to_truths
 from ..cell.network import Stage, find, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading, within
+from ..errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, HeldLines
 
@@ -22,6 +22,8 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
     try:
         array = to_array(value)
         return array if dtype is None else cast(array, dtype)
+    except FileError:  # of an array that is read on use
+        raise
     except ValueError as error:
         raise ShapeError(f"{name}: {error}") from None
 

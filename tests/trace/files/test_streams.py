@@ -165,6 +165,12 @@ def test_bytes_of_every_kind_are_loaded(kind: Any) -> None:
     assert small().equals(lt.load(kind(saved_in_memory())))
 
 
+def test_a_header_that_is_nested_too_deeply() -> None:
+    header = b'{"a":' + b"[" * 200_000
+    with pytest.raises(FileError, match=r"the header cannot be read \(nested too deeply\)$"):
+        lt.load(len(header).to_bytes(8, "little") + header)
+
+
 def test_a_message_does_not_print_a_whole_array() -> None:
     with pytest.raises(lt.OptionError, match=r"or bytes, found a value of the type ndarray$"):
         lt.load(np.zeros(1000))  # type: ignore[arg-type]
