@@ -45,7 +45,7 @@ REASONS = {
     ],
     "an error of ours is meant as well": [
         "cli/commands.py: convert", "runs/corpus_states.py: units", "runs/kept.py: opened", "runs/kept.py: record",
-        "runs/runs.py: open", "trace/files/manifest.py: readable", "engine/inputs.py: numbers",
+        "runs/runs.py: open", "trace/files/manifest.py: readable",
     ],
 }  # fmt: skip
 
