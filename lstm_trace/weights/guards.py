@@ -126,7 +126,7 @@ def told(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     except LstmTraceError:
         raise
     except broken as error:
-        said = (reason(error) if getattr(error, "strerror", None) else str(error)).strip().splitlines()
+        said = (reason(error) if isinstance(error, OSError) and error.strerror else str(error)).strip().splitlines()
         raise FileError(f"{path}: cannot be read: {said[0][:200] if said else type(error).__name__}") from None
 
 
