@@ -248,9 +248,9 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
     from .report.report import Sheet
 
     found = tuple(traces)
-    other = next((trace for trace in found if not isinstance(trace, Trace)), None)
-    if other is not None or not found:
-        what = "there is none" if other is None else f"one of them is {describe(other)}"
+    others = [trace for trace in found if not isinstance(trace, Trace)]
+    if others or not found:
+        what = f"one of them is {describe(others[0])}" if others else "there is none"
         raise OptionError(f"a sheet is made of traces, as lt.run and lt.load return them; {what}")
     return Sheet(found, title)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
@@ -76,7 +77,7 @@ TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 
 
 class OneNameCommand(click.Command):
-    """A command that refuses an option under two of its names, of which the last would win silently."""
+    """A command that refuses an option twice, under one or two of its names: the last would win silently."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises click.UsageError."""
@@ -85,6 +86,11 @@ class OneNameCommand(click.Command):
             names = [name for name in (*option.opts, *option.secondary_opts) if name in typed]
             if len(names) > 1:
                 raise click.UsageError(f"{' and '.join(names)} set the same option: leave one of them out")
+        *_, given = self.make_parser(ctx).parse_args([*args])
+        for option, times in Counter(given).items():
+            if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
+                said = f"{option.opts[-1]} takes one value, and {times} are given"
+                raise click.UsageError(f"{said}: leave all but one of them out")
         return super().parse_args(ctx, args)
 
 

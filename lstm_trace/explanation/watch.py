@@ -24,7 +24,7 @@ from ..base.writing import format_of
 from ..errors import Faults, FileError, LstmTraceError, OptionError
 from ..languages.strings import words
 from ..model.build import prepare_found
-from ..model.calls import ModuleCall, NoNumbersError, Watch, WatchedCall, numbers_in, watch_keras
+from ..model.calls import ModuleCall, NoNumbersError, Watch, WatchedCall, block, numbers_in, watch_keras
 from ..model.capture import traced, watchable
 from ..trace.argument_types import checked
 from ..trace.files.trace_file import SUFFIXES
@@ -102,10 +102,10 @@ class Watching(Watch):
         """Look at what was called since the last time, before the weights are changed, and count it as a step.
 
         gradients: module, weight, and its gradient; none if the weights of the LSTMs are frozen. counts: whether a step
-        ends here, if anything was called.
+        ends here, if anything was called, or no call was ever seen, as of compiled ones.
         Raises StoppedError for an alarm, NoNumbersError if the calls were compiled.
         """
-        counts = counts and bool(self._calls)
+        counts = counts and bool(self._calls or (gradients and not self._taken))
         self._again = bool(gradients) and not counts  # of the step that was just counted
         with self.lock:
             try:
@@ -198,7 +198,8 @@ class Watching(Watch):
             if kept is None and module in self._calls:
                 kept = self._calls[module][-1]
             if kept is None:
-                raise OptionError("it was not called in this step")
+                unseen = "none of it was seen, as of what torch.compile has compiled"
+                raise OptionError("it was not called in this step" if module in self._taken else unseen)
             trace, _ = traced(self._replayed(kept), {})
             if kind in ("vanished", "exploded") and kept.versions == _versions(kept.call, kept.returned):
                 each = zip(("output", "h_n", "c_n"), kept.returned, strict=False)
@@ -294,7 +295,7 @@ def _one(given: Mapping[str, Any], step: int) -> dict[str, Any]:
 
 
 @checked
-@contextmanager
+@block
 def watch(
     model: Any, *, vanishes: float = 0.0, explodes: float = math.inf, saturated: float | None = 0.01,
     action: Literal["stop", "warn"] = "stop", save: str | Path | None = "watch.safetensors", optimizer: Any = None,

@@ -8,18 +8,21 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from inspect import signature
 from threading import Lock, RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
 from ..errors import Faults, LstmTraceError, MissingError, OptionError, counted
 from ..weights.live_modules import as_array, from_live, halves, lstm_cells, precision, unpacked, weights_of
 from ..weights.read import Found
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -51,6 +54,33 @@ class WatchedCall(NamedTuple):
     returned: Any
     process: Callable[[WatchedCall], None]
     end: Callable[[], None] | None = None
+
+
+class OneBlock(AbstractContextManager[T]):
+    """What `lt.capture` and `lt.watch` return: it is entered once."""
+
+    def __init__(self, name: str, made: AbstractContextManager[T]) -> None:
+        self._name, self._made, self._entered = name, made, False
+
+    def __enter__(self) -> T:
+        if self._entered:
+            raise OptionError(f"lt.{self._name} is for one block: call it again for another")
+        self._entered = True
+        return self._made.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._made.__exit__(*error)
+
+
+def block(function: Callable[P, Iterator[T]]) -> Callable[P, AbstractContextManager[T]]:
+    """As `contextmanager`; if the object is entered again, the error says what to do."""
+    manager = contextmanager(function)
+
+    @wraps(function)
+    def made(*values: P.args, **named: P.kwargs) -> AbstractContextManager[T]:
+        return OneBlock(function.__name__, manager(*values, **named))
+
+    return made
 
 
 class Watch:

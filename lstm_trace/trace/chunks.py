@@ -104,8 +104,14 @@ def _unlike(first: Trace, part: Trace, n: int) -> Iterator[str]:
         lacks = sorted(known.symmetric_difference(there))
         yield f"only one of chunks 1 and {n} has {', '.join(lacks[:5])}: record the same lines in each"
     else:
-        for _, scope, name, array in arrays(first, "parameters"):
-            other = part.parameters[scope][name]
+        for kind, scope, name, array in arrays(first, "parameters", "given", "lines"):
+            other = getattr(part, kind)[scope][name]
+            one, two = (each.shape if kind == "parameters" else each.shape[2:] for each in (array, other))
+            if one != two:
+                yield f"{scope}/{name} has the shape {one} in chunk 1 and {two} in chunk {n}"
+                return
+            if kind != "parameters":
+                continue
             for at in map(tuple, _differ(array, other)[:1].tolist()):
                 place = f"{scope}/{name}[{','.join(map(str, at))}]"
                 yield f"{place} is {array[at]!s} in chunk 1 and {other[at]!s} in chunk {n}"

@@ -257,6 +257,7 @@ def test_bad_traces_are_trouble_for_every_verb(
         (["rnu"], "error: no command 'rnu'; did you mean 'run'?"),
         (["zebra"], "error: no command 'zebra'; there are run, report,"),
         (["run"], "error: Missing argument"),
+        (["run", "q.yaml", "--h0", "none.npy"], "error: none.npy: cannot be read: no such file or directory"),
         (["run", "none.yaml"], "error: none.yaml: no such file or directory"),
         (["run", "."], "error: .: is a directory"),
         (["run", "q.yaml", "--wat"], "error: No such option"),

@@ -151,6 +151,21 @@ def test_an_option_is_given_under_one_of_its_names(words: list[str], said: str) 
     assert result.stderr == f"error: {said} set the same option: leave one of them out\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["run", "q.yaml", "-o", "1.json", "-o2.json"], "--output"),
+        (["run", "m.npz", "--input", "x.npy", "--input=y.npy"], "--input"),
+        (["run", "m.npz", "--option", "clip=1", "--option", "clip=2"], "--option"),
+        (["explain", "training", "q.yaml", "--of", "L", "--of", "M"], "--of"),
+    ],
+)
+def test_an_option_of_one_value_is_given_once(words: list[str], option: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {option} takes one value, and 2 are given: leave all but one of them out\n"
+
+
 def test_a_file_that_is_no_input_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("q.yaml").write_text(examples.text("q22"), encoding="utf-8")

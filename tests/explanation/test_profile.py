@@ -11,7 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.errors import MissingError
+from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.memory import ledger
 from lstm_trace.explanation.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
@@ -370,7 +370,13 @@ def test_what_has_no_profile() -> None:
     with pytest.raises(MissingError, match=r"cells that carry a state from step to step; there is none$"):
         lt.profile(still)
     with pytest.raises(MissingError, match="there is none in the selection, but in 0/forward, 0/reverse, 1/forward"):
+        lt.profile(case("plain"), direction="joined")
+    with pytest.raises(MissingError, match="the selection is empty: layer 5 is not among 0/forward, 0/reverse"):
         lt.profile(case("plain"), layer=5)
+    with pytest.raises(
+        OptionError, match=r"direction: expected one of forward, reverse, joined, .*, found the text 'up'"
+    ):
+        lt.profile(case("plain"), direction="up")  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="no batch row 7"):
         lt.profile(case("plain"), batch=7)
 

@@ -502,6 +502,41 @@ def test_a_module_that_is_not_called_has_no_new_gradient() -> None:
     assert (found.steps, found.alarms) == (4, [])
 
 
+def test_calls_that_torch_has_compiled_are_not_seen_and_their_steps_count() -> None:
+    class Loop(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = torch.nn.LSTMCell(X, 2)
+
+        def forward(self, x: Any) -> Any:
+            state = None
+            for each in x:
+                state = self.cell(each, state)
+            return state[0]  # type: ignore[index]
+
+    loop = torch.compile(Loop(), backend="eager")
+    optimizer = torch.optim.SGD(loop.parameters(), lr=0.01)
+
+    def trained() -> None:
+        with lt.watch(loop, save=None):
+            for n in range(4):
+                optimizer.zero_grad()
+                loop(torch.full((3, 1, X), math.nan if n == 2 else 1.0)).sum().backward()
+                optimizer.step()
+
+    with pytest.raises(StoppedError, match=r"^step 2 of training, .*cell: .*: none of it was seen, as of what torch"):
+        trained()
+
+
+@pytest.mark.parametrize("function", [lt.watch, lt.capture])
+def test_a_block_is_entered_once(function: Any) -> None:
+    made = function(model := torch.nn.LSTM(X, 2))
+    with made:
+        model(torch.ones(2, 1, X))
+    with pytest.raises(OptionError, match=f"lt.{function.__name__} is for one block"), made:
+        pass
+
+
 def test_the_reason_comes_first_where_there_is_no_trace() -> None:
     alarm = stopped(Model(num_layers=2, dropout=0.5), plant=nan_at(3))
     assert alarm.sentence.startswith("a value that it returned is not finite; its call cannot be replayed: ")

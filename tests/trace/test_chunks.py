@@ -194,6 +194,11 @@ def test_the_first_place_at_which_chunks_do_not_join_is_named(seed: int) -> None
     assert f"{values[b, j]!s}, and {scope}/{t}/{b}/{state[0]}_t[{j}] is" in said
 
 
+def chunks_of_widths(*widths: int) -> list[Any]:
+    cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
+    return [lt.run({}, np.ones((2, width)), cell=cell) for width in widths]
+
+
 def test_chunks_that_are_unlike_are_refused() -> None:
     first, second = chunks()
     other = {**WEIGHTS, "W_hf": WEIGHTS["W_hf"] + np.eye(4)[2][:, None] * np.eye(4)[1]}
@@ -206,6 +211,11 @@ def test_chunks_that_are_unlike_are_refused() -> None:
         ),
         ([first, lt.run(WEIGHTS, X[5:], state_from=first, record=["h_t", "c_t"])], "only one of chunks 1 and 2 has 0/"),
         ([first, lt.run(WEIGHTS, X[5:], state_from=first, dtype="float32")], "dtype is float64 in chunk 1 and float32"),
+        (
+            [first, lt.run({k: v[:, :2] if "_x" in k else v for k, v in WEIGHTS.items()}, X[5:, :2])],
+            r"W_xi has the shape .* in chunk 1 and \(4, 2\)",
+        ),
+        (chunks_of_widths(2, 3), r"h_t has the shape \(2,\) in chunk 1 and \(3,\) in chunk 2"),
         ([first, lt.run(WEIGHTS, np.stack([X, X], 1))], "batched is False in chunk 1 and True in chunk 2"),
         ([first, lt.run(WEIGHTS, X[5:], lengths=[4])], "with lengths in both or in neither"),
         ([lt.backward(first, of="3/h_t[0]"), second], "join the chunks, then call lt.backward"),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array, to_truths
+from ...base.files import plain
 from ...base.resources import amount
 from ...base.writing import destination, written
 from ...cell.network import scope_and_name
@@ -117,7 +118,7 @@ def read_header(path: str | Path, content: Array) -> tuple[TraceManifest, dict[s
     try:
         header = json.loads(content[8 : 8 + length].tobytes().decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: the header cannot be read ({error})") from None
+        raise FileError(f"{path}: the header cannot be read ({plain(error)})") from None
     metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
     name = metadata.get("format", "") if isinstance(metadata, dict) else ""
     check_version(path, str(name), f"{FORMAT} is not in its header); a model")

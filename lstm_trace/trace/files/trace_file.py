@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ from ...base.writing import Target, format_of, is_device, written
 from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
-from ..argument_types import checked
+from ..argument_types import BYTES, checked
 from ..trace import Trace
 from ..window import arrays
 from . import FORMAT
@@ -93,8 +94,8 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
     if not isinstance(path, str | Path):
-        found = path if isinstance(path, bytes) else _read(path)
-        path, content = _name(path), found.encode() if isinstance(found, str) else found
+        found = path if isinstance(path, BYTES) else _read(path)
+        path, content = _name(path), found.encode() if isinstance(found, str) else bytes(found)
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
@@ -102,12 +103,14 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
 
 
 def _read(stream: IO[Any]) -> Any:
-    """The text or bytes of an open stream. Raises FileError if it is closed, or not open for reading."""
+    """The text or bytes of an open stream. Raises FileError if it is closed, not open for reading, or damaged."""
     try:
         found = stream.read()
-    except ValueError as error:
-        raise FileError(f"the stream cannot be read ({error}): expected one that is open for reading") from None
-    if not isinstance(found, str | bytes):
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # the last two: of a stream that unpacks
+        raise FileError(
+            f"the stream cannot be read ({error}): expected one that is open for reading, and whole"
+        ) from None
+    if not isinstance(found, (str, *BYTES)):
         raise FileError(f"the stream cannot be read: its read() gave {describe(found)}; expected text or bytes")
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lstm_trace as lt
@@ -142,6 +143,37 @@ def test_a_stream_that_is_closed_or_open_for_the_other_use(tmp_path: Path) -> No
                 lt.load(stream)
     with open(tmp_path / "t", "w", encoding="latin-1") as text, pytest.raises(FileError, match="in UTF-8 if it is of"):
         trace.save(text, "json")
+
+
+def test_a_stream_that_unpacks_and_is_damaged() -> None:
+    packed = bytearray(gzip.compress(saved_in_memory()))
+    middle = len(packed) // 2
+    damaged = packed[:middle], b"hello" * 5, packed[:middle] + b"\xff" * 4 + packed[middle + 4 :]
+    for content in damaged:
+        with pytest.raises(FileError, match="the stream cannot be read"):
+            lt.load(gzip.GzipFile(fileobj=io.BytesIO(content)))
+
+
+def saved_in_memory() -> bytes:
+    stream = io.BytesIO()
+    small().save(stream, "json")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_every_kind_are_loaded(kind: Any) -> None:
+    assert small().equals(lt.load(kind(saved_in_memory())))
+
+
+def test_a_header_that_is_nested_too_deeply() -> None:
+    header = b'{"a":' + b"[" * 200_000
+    with pytest.raises(FileError, match=r"the header cannot be read \(nested too deeply\)$"):
+        lt.load(len(header).to_bytes(8, "little") + header)
+
+
+def test_a_message_does_not_print_a_whole_array() -> None:
+    with pytest.raises(lt.OptionError, match=r"or bytes, found a value of the type ndarray$"):
+        lt.load(np.zeros(1000))  # type: ignore[arg-type]
 
 
 def test_a_stream_needs_a_format() -> None:
