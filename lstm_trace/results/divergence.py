@@ -77,8 +77,7 @@ def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
 @np.errstate(over="ignore", invalid="ignore")  # values may be NaN, and ranges infinite
 def units(a: Trace, b: Trace) -> list[UnitDifference]:
     """Every unit of each layer and direction that differs, the most different first (before these, the earliest that is
-    not finite), represented by the carried line or
-    output in which it differs most.
+    not finite), represented by the carried line or output in which it differs most.
     """
     found: list[UnitDifference] = []
     masks = [held_through(trace) for trace in (a, b)]
