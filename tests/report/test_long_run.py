@@ -207,6 +207,7 @@ def test_units_forget_where_their_gate_says_so() -> None:
     assert any(len([t for t in range(1, 60) if f[t, unit] < 0.5]) > 6 for unit in range(2))
 
 
+@pytest.mark.few(0)
 def test_what_is_held_counts_and_padding_does_not() -> None:
     """A state that is held at another value keeps nothing of its own; padding keeps all."""
     given = problem(40)
@@ -396,6 +397,7 @@ def test_its_commands_run(opened: list[str], tmp_path: Path, monkeypatch: pytest
     assert Path("states.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.few(0)
 def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside Markdown and on paper: the gate that keeps, c_t and h_t over time; of few steps the cell."""
     monkeypatch.chdir(tmp_path)
@@ -440,6 +442,7 @@ def test_commands_say_that_they_count_from_0(first: int) -> None:
     assert said == bool(first)
 
 
+@pytest.mark.few(0)
 def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     """Of 500 steps of 5 units the slider led to 185 that the page did not have, and nothing said so before."""
     page = str(traced(problem(500, forgets=317, units=5)).report("html"))
@@ -465,6 +468,7 @@ def test_a_web_page_says_which_steps_it_can_unfold() -> None:
     assert "can be unfolded" not in str(traced(problem(20)).report("html"))
 
 
+@pytest.mark.few(0)
 def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     typst = pytest.importorskip("typst")
     report = str(traced(problem(50)).report("typ"))
@@ -479,6 +483,7 @@ def test_on_paper_a_narrow_table_is_in_columns() -> None:
     assert len(json.loads(typst.query(report.encode(), "table", field="columns"))) == 3
 
 
+@pytest.mark.few(0)
 def test_on_paper_a_cell_of_five_units_has_its_weights_its_picture_and_its_table() -> None:
     """It had the sizes of its weights, the input of 7 steps and the gates of 8, whatever happened in the others."""
     given = problem(500, forgets=317, units=5)
@@ -537,6 +542,7 @@ def test_the_steps_of_each_layer_direction_and_sequence() -> None:
     assert len({*re.findall(r"^── Layer \d, \w+, step t = (\d+)", report, re.M)}) == 1
 
 
+@pytest.mark.few(0)
 def test_a_backward_pass_lists_its_gates_step_by_step() -> None:
     """Its gradients read the gates of every step."""
     report = str(lt.backward(traced(problem(40)), of="39/h_t[0]").report("text"))

@@ -97,6 +97,7 @@ def _most(a: Trace, b: Trace) -> int:
     return int(np.abs(b.lines["0/forward"]["W_xi @ x_t"] - a.lines["0/forward"]["W_xi @ x_t"])[2, 1].argmax())
 
 
+@pytest.mark.few(0)
 def test_on_paper_every_page_has_the_title_which_no_column_cuts_off(
     traces: tuple[Trace, Trace], tmp_path: Path
 ) -> None:
@@ -111,6 +112,7 @@ def test_on_paper_every_page_has_the_title_which_no_column_cuts_off(
         assert (sheet.oddFooter.left.text, sheet.oddFooter.right.text) == ("&A", "&P")
 
 
+@pytest.mark.few(0)
 def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], books: tuple[Any, Any]) -> None:
     stream = io.BytesIO()
     lt.diff(*traces).save(stream, format="xlsx")
@@ -169,6 +171,7 @@ def test_what_was_changed_refers_to_the_cells_of_both(lengths: Any, tmp_path: Pa
     assert {"1/forward/1/c0[2]", "2/1/x_t[3]", "0/forward/W_xf[1,0]", "1/reverse/b_o[2]"} == places
 
 
+@pytest.mark.few(0)
 def test_a_length_refers_to_its_cells(traces: tuple[Trace, Trace], tmp_path: Path) -> None:
     a, b = traces[0], pair(lengths=[4, 2])[1]
     changed = (Modification("valid", "lengths[1]", 3.0, 2.0, array="lengths"),)
