@@ -82,13 +82,14 @@ class OneNameCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments. Raises click.UsageError."""
         typed = {text.partition("=")[0] for text in args}
-        for option in self.params:
+        *_, given = self.make_parser(ctx).parse_args([*args])
+        for option, times in Counter(given).items():
+            if times == 1 or not isinstance(option, click.Option):
+                continue
             names = [name for name in (*option.opts, *option.secondary_opts) if name in typed]
             if len(names) > 1:
                 raise click.UsageError(f"{' and '.join(names)} set the same option: leave one of them out")
-        *_, given = self.make_parser(ctx).parse_args([*args])
-        for option, times in Counter(given).items():
-            if times > 1 and isinstance(option, click.Option) and not (option.multiple or option.is_flag):
+            if not (option.multiple or option.is_flag):
                 said = f"{option.opts[-1]} takes one value, and {times} are given"
                 raise click.UsageError(f"{said}: leave all but one of them out")
         return super().parse_args(ctx, args)
