@@ -47,7 +47,7 @@ from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
 from .report.options import NotationName, ReportOptions
 from .results import How
-from .results.comparisons import Comparisons, compared_with
+from .results.comparisons import Comparisons, compared_with, letter
 from .results.divergence import compared
 from .results.explanation import Explain, ExplainOptions
 from .results.inspection import ModelInspection
@@ -90,18 +90,10 @@ def inspect(path: str | Path, layout: Any = None) -> ModelInspection:
 
 @checked
 def identify(
-    weights: Mapping[str, Any] | str | Path,
-    x: Any,
-    y: Any,
-    *,
-    name: str | None = None,
-    layout: Any = None,
-    options: Mapping[str, Any] | None = None,
-    h0: Any = None,
-    c0: Any = None,
-    atol: float | None = None,
+    weights: Mapping[str, Any] | str | Path, x: Any, y: Any, *, name: str | None = None, layout: Any = None,
+    options: Mapping[str, Any] | None = None, h0: Any = None, c0: Any = None, atol: float | None = None,
     clips: Sequence[float] = (),
-) -> Identification:
+) -> Identification:  # fmt: skip
     """Infer the weight layout that reproduces another program's outputs, for porting models.
 
     Args:
@@ -164,10 +156,10 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` if the rounding bound is not finite), `same`, `first`,
-        `changes` (what was changed, and its share of the change of the output), `lines`, `units` (those that differ,
-        most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and `units_frame()`.
-        With further sources a sequence of these, one for each, with a `verdict` about all, a report, a picture and
-        `to_frame()` of its own.
+        `changes` (what was changed, and its contribution to the change of the output), `lines`, `units` (those that
+        differ, most different first), `output` (how the output is affected), `to_frame()`, `lines_frame()` and
+        `units_frame()`. With further sources a sequence of these, one for each, with a `verdict` about all, a report, a
+        picture and `to_frame()` of its own.
 
     Raises:
         OptionError: if a tolerance is negative or not finite, or if arguments are given for two traces.
@@ -175,15 +167,15 @@ def diff(
         LstmTraceError: if a source cannot be read or run.
 
     >>> one, two = ({"weights": {"W": [[w]]}, "x": [[1.0]], "cell": {"equations": "h_t = W @ x_t"}} for w in (2, 5))
-    >>> [(change.place, change.a, change.b, change.share) for change in diff(one, two).changes.most]
+    >>> [(change.place, change.a, change.b, change.contribution) for change in diff(one, two).changes.most]
     [('0/forward/W[0,0]', 2.0, 5.0, 3.0)]
     """
     for number in (one for one in more if isinstance(one, int | float)):
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, reference, found = Tolerance(rtol, atol, ulps), a, list[Comparison]()
     traces: list[Trace] = []
-    for other in (b, *more):
-        one, two, remarks = as_traces(reference, other, x, **arguments)
+    for k, other in enumerate((b, *more), 1):
+        one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
         traces = [*(traces or [one]), two]
@@ -256,9 +248,9 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
     from .report.report import Sheet
 
     found = tuple(traces)
-    other = next((trace for trace in found if not isinstance(trace, Trace)), None)
-    if other is not None or not found:
-        what = "there is none" if other is None else f"one of them is {describe(other)}"
+    others = [trace for trace in found if not isinstance(trace, Trace)]
+    if others or not found:
+        what = f"one of them is {describe(others[0])}" if others else "there is none"
         raise OptionError(f"a sheet is made of traces, as lt.run and lt.load return them; {what}")
     return Sheet(found, title)
 
@@ -269,7 +261,7 @@ def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> Di
 
     Args:
         a: the first trace, or any source of one, as for `diff`.
-        b: the second, of the same cell and shape.
+        b: the second; of both, what `diff` compares: the common steps, b through the equations of a.
         of: the address of the value, for example `3/0/h_t[1]`.
         x: the input, for each of the two that is no trace.
         arguments: those of `run`, likewise; `hold` applies to b alone.
@@ -280,7 +272,7 @@ def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> Di
 
     Raises:
         OptionError: if the value is NaN or infinite in one of the two.
-        ShapeError: if the traces differ in cell or shape.
+        ShapeError: if the traces differ in layers or shapes.
         MissingError: if a line that is needed was not recorded.
 
     >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}

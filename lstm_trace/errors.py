@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
+from errno import ENOENT
+from os import PathLike, strerror
 from typing import Any
 
 from .printable import message
@@ -28,8 +31,8 @@ class LstmTraceError(Exception):
     def __str__(self) -> str:
         return "\n".join(self.problems)  # a KeyError would quote it
 
-    def __reduce__(self) -> tuple[type[LstmTraceError], tuple[str, ...]]:
-        return type(self), self.problems  # not the joined text, so that another process gets the same problems
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.problems, vars(self)  # another process gets the same problems, and what else was set
 
 
 class CellError(LstmTraceError, ValueError):
@@ -57,7 +60,15 @@ class FileError(LstmTraceError, ValueError):
 
 
 class NotFoundError(FileError, FileNotFoundError):
-    """A file or folder that does not exist."""
+    """A file or folder that does not exist: `filename`, if it is known; `errno` is ENOENT."""
+
+    errno, strerror = ENOENT, strerror(ENOENT)
+    filename: str | None = None
+
+    def __init__(self, *problems: str, filename: str | PathLike[str] | None = None) -> None:
+        super().__init__(*problems)
+        if filename is not None:
+            self.filename = str(filename)
 
 
 class TooLargeError(LstmTraceError):
@@ -163,8 +174,8 @@ def reason(error: OSError, *, paths: bool = True) -> str:
 
 def file_error(where: str, error: OSError) -> FileError:
     """The error for a file that cannot be read or written."""
-    kind = NotFoundError if isinstance(error, FileNotFoundError) else FileError
-    return kind(f"{where}: {reason(error)}")
+    said = f"{where}: {reason(error)}"
+    return NotFoundError(said, filename=where) if isinstance(error, FileNotFoundError) else FileError(said)
 
 
 class Faults:
@@ -220,6 +231,13 @@ def reading(where: str, kind: type[LstmTraceError] = FileError) -> Iterator[None
         raise kind(f"{where}: {error}") from None
 
 
+def reworded(error: LstmTraceError, problems: Iterable[str]) -> LstmTraceError:
+    """The same error with other messages."""
+    made = copy(error)
+    LstmTraceError.__init__(made, *problems)
+    return made
+
+
 @contextmanager
 def within(where: str) -> Iterator[None]:
     """Put `where` (a file's name, or nothing) before the messages of an error raised within, if it is not there yet."""
@@ -229,4 +247,4 @@ def within(where: str) -> Iterator[None]:
         if not where:
             raise
         begun = f"{where}: "
-        raise type(error)(*(said if said.startswith(begun) else begun + said for said in error.problems)) from None
+        raise reworded(error, (said if said.startswith(begun) else begun + said for said in error.problems)) from None

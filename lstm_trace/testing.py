@@ -14,19 +14,25 @@ import numpy as np
 from .api import diff, run
 from .base.arrays import Array
 from .cell.network import forward_stages
+from .engine.inputs import numbers
+from .languages.strings import words
 from .trace.argument_types import checked
 from .trace.trace import Trace
 from .weights.live_modules import as_array
 
 #: Maximum number of lines of a comparison in a message.
 LINES = 12
+#: What a comparison notes of parts that only one side has, and that therefore were not compared.
+LACKING = frozenset(
+    f"diff.{one}" for one in ("common", "first.steps", "first.rows", "only", "only.several", "width", "shape")
+)
 
 
 @checked
 def assert_same(
     a: Any, b: Any, *, rtol: float | None = None, atol: float | None = None, ulps: float | None = None
 ) -> None:
-    """Assert that b has the same values as a, as `lt.diff` compares them.
+    """Assert that b has the same values as a, as `lt.diff` compares them, and that neither has more than the other.
 
     Args:
         a: the reference, as for `lt.diff`.
@@ -37,7 +43,7 @@ def assert_same(
 
     Raises:
         AssertionError: with the beginning of the comparison: what was changed, and where it shows first; also if the
-            rounding bound decides nothing.
+            rounding bound decides nothing, or if one of them lacks lines, steps, sequences or units of the other.
 
     >>> import lstm_trace as lt
     >>> weights = {"W_x": [[0.5]], "b": [0.0]}
@@ -50,6 +56,13 @@ def assert_same(
     """
     __tracebackhide__ = True
     found = diff(a, b, rtol=rtol, atol=atol, ulps=ulps)
+    _check(found)
+    if lacking := [remark.said(words()) for remark in found.remarks if remark.key in LACKING]:
+        raise AssertionError("\n".join(lacking))
+
+
+def _check(found: Any) -> None:
+    __tracebackhide__ = True
     if found.verdict != "same":
         raise AssertionError("\n".join(str(found).partition("\n\n")[2].splitlines()[:LINES]))
 
@@ -74,7 +87,7 @@ def assert_matches(
 
     Raises:
         AssertionError: with the beginning of the comparison, or the shape that was expected.
-        LstmTraceError: if the model cannot be run, or does not have a line.
+        LstmTraceError: if the model cannot be run, does not have a line, or the values are not numbers.
 
     >>> import lstm_trace as lt
     >>> weights = {"W_x": [[0.5]], "b": [0.0]}
@@ -86,7 +99,7 @@ def assert_matches(
     last = forward_stages(trace.stages)[-1]
     lines: dict[str, dict[str, Array]] = {}
     named = values if isinstance(values, Mapping) else {f"{last.scope}/{last.cell.output}": values}
-    named = {name: np.asarray(as_array(array)) for name, array in named.items()}
+    named = {name: numbers(as_array(array), name) for name, array in named.items()}
     single = any(array.dtype in (np.float16, np.float32) for array in named.values())
     dtype = "float32" if single else trace.header.dtype  # another program's values are as exact as their own dtype
     for name, array in named.items():
@@ -97,7 +110,7 @@ def assert_matches(
             raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {theirs.shape}")
         lines.setdefault(place.scope, {})[place.line] = _inward(theirs, trace)
     ours = replace(trace, header=replace(trace.header, dtype=dtype))
-    assert_same(ours, replace(ours, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps)
+    _check(diff(ours, replace(ours, lines=lines, sums={}), rtol=rtol, atol=atol, ulps=ulps))
 
 
 def _inward(values: Array, trace: Trace) -> Array:

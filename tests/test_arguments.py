@@ -45,8 +45,8 @@ CALLED = {
     "model": "expected a PyTorch module or a Keras model",
     "scope": "there are 0/forward",
 }
-#: Arguments that may be anything, or of which each traced call is the first reader.
-LATER = {"Trace.equals.other", *(f"capture.{name}" for name in ("ask", "record", "tokens", "plan"))}
+#: Arguments that may be anything, that depend on the model, or of which each traced call is the first reader.
+LATER = {"Trace.equals.other", "watch.optimizer", *(f"capture.{name}" for name in ("ask", "record", "tokens", "plan"))}
 #: What a report's options hold beside what a caller may say.
 OWN = ("self", "notes", "selection")
 

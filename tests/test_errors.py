@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 from collections.abc import Callable
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,11 @@ CASES: list[tuple[Callable[[], Any], type[LstmTraceError], type[Exception]]] = [
     (lambda: TRACE.save(GONE / "t.json"), NotFoundError, FileNotFoundError),
     (lambda: TRACE.to_csv(GONE / "t.csv"), NotFoundError, FileNotFoundError),
     (lambda: lt.corpus.open(GONE), NotFoundError, FileNotFoundError),
+    *((lambda s=s: TRACE.save(f"a\0.{s}"), FileError, ValueError) for s in ("json", "safetensors")),
+    (lambda: TRACE.to_csv("a\0.csv"), FileError, ValueError),
+    (lambda: TRACE.plot().save("a\0.svg"), FileError, ValueError),
+    (lambda: lt.diff(TRACE, TRACE).save("a\0.xlsx"), FileError, ValueError),
+    (lambda: lt.load("a\0.json"), FileError, ValueError),
 ]
 
 
@@ -50,8 +57,21 @@ def test_an_error_is_that_of_python_too(
     assert isinstance(error, LstmTraceError)
     assert str(error) == "\n".join(error.problems)
     assert str(error)[0] not in "'\""  # a KeyError would be quoted, an OSError have a number before it
-    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301
-        assert (type(again), again.problems, str(again)) == (type(error), error.problems, str(error))
+    with pytest.raises(ours) as prefixed, errors.within("again"):
+        raise error
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), prefixed.value):  # noqa: S301
+        problems = tuple(text.removeprefix("again: ") for text in again.problems)
+        assert (type(again), problems, again.args) == (type(error), error.problems, (str(again),))
+        if isinstance(error, OSError):
+            where = str(GONE / "_manifest.json") if "manifest" in str(error) else str(error).partition(":")[0]
+            assert isinstance(again, OSError)
+            assert (again.errno, again.filename, again.strerror) == (ENOENT, where, os.strerror(ENOENT))
+
+
+def test_an_error_keeps_what_was_set() -> None:
+    error = lt.StoppedError("the loss is NaN")
+    error.alarm = "why"  # type: ignore[assignment]
+    assert pickle.loads(pickle.dumps(error)).alarm == "why"  # noqa: S301
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,9 @@ def room(module: str) -> int:
     return len(ROOMS)
 
 
+parsed = cache(ast.parse)
+
+
 @cache
 def imports(module: str, text: str) -> tuple[str, ...]:
     """The modules of ours that run when `text` is imported or called: all but those for types alone."""
@@ -62,7 +65,7 @@ def statements(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _imports(module: str, text: str) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
-    for node in statements(ast.parse(text)):
+    for node in statements(parsed(text)):
         if isinstance(node, ast.Import):
             yield from (a.name.removeprefix("lstm_trace.") for a in node.names if a.name.startswith("lstm_trace."))
         if not isinstance(node, ast.ImportFrom):
@@ -162,7 +165,7 @@ def test_tests_mirror_the_rooms() -> None:
 def test_every_class_has_a_name_of_its_own() -> None:
     files: dict[str, list[str]] = {}
     for path in FILES.values():
-        for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in statements(parsed(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
                 files.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert not {name: found for name, found in files.items() if len(found) > 1}

@@ -88,6 +88,35 @@ def test_float32_values_are_as_exact_as_float32(name: str) -> None:
         lt.testing.assert_matches(wrong, WEIGHTS, X, h0=H0, c0=C0)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full((T, H), 1000j), "expected numbers, found the dtype complex128"),
+        (np.full((T, H), "1.0"), "expected numbers, found the dtype <U3"),
+        ("x", "expected a number, found the text 'x'"),
+        ([[1, 2], [3]], "the list is ragged"),
+        (object(), "expected a number, found <object"),
+    ],
+)
+def test_values_that_are_no_numbers(values: Any, said: str) -> None:
+    for given in (values, {"h_t": values}):
+        with pytest.raises(lt.ShapeError, match=f"h_t: {said}"):
+            lt.testing.assert_matches(given, WEIGHTS, X, h0=H0, c0=C0)
+
+
+def test_traces_of_which_one_has_less_are_not_the_same() -> None:
+    whole = lt.run(WEIGHTS, X)
+    for part, said in (
+        (lt.run(WEIGHTS, X[:1]), "a has 4 steps, b has 1"),
+        (lt.run(WEIGHTS, X, record="i_t"), "0/forward: only in a: W_xi @ x_t, W_hi @ h_prev"),
+    ):
+        assert lt.diff(whole, part).same
+        with pytest.raises(AssertionError, match=said):
+            lt.testing.assert_same(whole, part)
+        with pytest.raises(AssertionError):
+            lt.testing.assert_same(part, whole)
+
+
 def test_traces_are_the_same_or_it_says_where_not() -> None:
     a, b = (lt.run({**WEIGHTS, "b_f": bias}, X, h0=H0, c0=C0) for bias in (WEIGHTS["b_f"], WEIGHTS["b_f"] + [0.0, 0.5]))
     lt.testing.assert_same(a, lt.run(WEIGHTS, X, h0=H0, c0=C0, plan="lines"))

@@ -8,7 +8,7 @@ depend on the order of the operands; other complete splits exist (docs/attributi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -85,14 +85,15 @@ def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
 class Split:
     """The difference of one value, b minus a (a is the baseline), in parts that add up to it.
 
-    of: the value; `row` is the sequence that contains a's. Parts are shares by address: `0/forward/W_xi` in the
+    of: the value; `row` is the sequence that contains a's. Parts are contributions by address: `0/forward/W_xi` in the
     parameter's shape; `x` (T, 1, I), `0/forward/h0` (1, H), supplied lines `0/forward/f_t` (T, 1, ·), only for the
     sequence of the value, since no other matters; `lengths` or `mask` (T, 1, 1) if those differ.
-    kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the share of each parameter at each
-    step, (T,); they add up to the parameter's part.
-    local: the share of values that deviate from their own derivation in a or b by more than rounding (a foreign or
-    wrong trace), by line (T, 1, ·). rounding: the share due to the rounding of float32 values from their derivation; 0
-    for float64, where it is as small as the residual. first: the position in the input of the first step.
+    kinds: of each part: parameter, input, state, given, lengths or mask. by_step: the contribution of each parameter at
+    each step, (T,); they add up to the parameter's part.
+    local: that of values that deviate from their own derivation in a or b by more than rounding (a foreign or wrong
+    trace), by line (T, 1, ·). rounding: that due to the rounding of float32 values from their derivation; 0
+    for float64, where it is as small as the residual. first: the position in the input of the first step. sides: the
+    values of each part in a and in b, by address.
     """
 
     of: Target
@@ -105,6 +106,7 @@ class Split:
     local: dict[str, Array]
     rounding: float = 0.0
     first: int = 0
+    sides: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
     @property
     def difference(self) -> float:
@@ -144,6 +146,7 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     found = _walked(trace, base, value, record=False, visit=told.visit)
     parts: dict[str, Array] = {}
     kinds: dict[str, str] = {}
+    sides: dict[str, tuple[Array, Array]] = {}
     for one in premises(found):
         ours, theirs = one.value(trace), one.value(base)
         place, kind = one.place, one.kind
@@ -152,11 +155,12 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
                 continue
             place = kind = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
         parts[place], kinds[place] = _share(one.gradient, difference(ours, theirs)), kind
+        sides[place] = theirs, ours
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(trace), value.read(base)
     named = target(forward(b), of)  # in its own sequence
     return Split(named, named.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
-                 b.first)  # fmt: skip
+                 b.first, sides)  # fmt: skip
 
 
 @checked

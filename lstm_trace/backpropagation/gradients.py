@@ -17,6 +17,7 @@ from ..base.arrays import Array, describe
 from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, scope_and_name
 from ..engine import plan_choice
+from ..engine.inputs import numbers
 from ..engine.run import run_seconds
 from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all, some
 from ..trace.address import INITIAL, STATE, Address, line_name
@@ -295,7 +296,7 @@ def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
             there = ", ".join(f"{s}/{name}" for s in find(trace.stages, name))
             raise MissingError(f"seeds: {text}: choose one of {there}")
         shape = trace.steps, trace.batch, width_of(trace, scopes[0], name)
-        given = np.asarray(values)
+        given = numbers(values, f"seeds: {text}")
         if given.shape == shape[::2] and not trace.header.batched:
             given = given[:, None]
         if given.shape != shape:
@@ -312,11 +313,11 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
     for name, given in (("output", output), ("h_n", h_n), ("c_n", c_n)):
         if given is None:
             continue
-        shape, state = getattr(trace, name).shape, f"{name[0]}_prev"
-        if np.shape(given) != shape:
-            problems.append(f"{name} has shape {np.shape(given)}; expected {shape}, that of trace.{name}")
+        shape, state, values = getattr(trace, name).shape, f"{name[0]}_prev", numbers(given, name)
+        if values.shape != shape:
+            problems.append(f"{name} has shape {values.shape}; expected {shape}, that of trace.{name}")
             continue
-        values = np.asarray(given) if trace.header.batched else np.asarray(given)[:, None]
+        values = values if trace.header.batched else values[:, None]
         if name == "output":
             last, turned = trace.stages[-1], trace.header.batched and trace.header.batch_first
             add(seeds, last, last.cell.output, np.swapaxes(values, 0, 1) if turned else values)
@@ -391,7 +392,7 @@ def _vector(trace: Trace, of: str) -> Address | None:
 def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[str, int, Weightings]:
     """The description of `of`, its sequence, and its weightings."""
     if output is not None:
-        return "", batch, weighting(trace, output=np.asarray(output))
+        return "", batch, weighting(trace, output=output)
     if of is None:
         return "", batch, _last(trace, batch)
     if loss_of(trace, of) is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, describe
 from ..cell.adjoint import KnownWidths, Seeds, adjoint as derived
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
@@ -19,6 +19,7 @@ from ..engine.memory import ComputedSteps, InMemory, Lines, Pool, Work, check_me
 from ..engine.run import computed, weights_of, work_of
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of
+from ..trace.address import is_whole
 from ..trace.argument_types import KINDS, checked, listed
 from ..trace.derived import Values, add, gather, gather_in, one_thread, term
 from ..trace.trace import Trace
@@ -224,9 +225,9 @@ def adjoint(
         `print` shows its equations, and `adjoint` accepts it again.
 
     Raises:
-        OptionError: if the cell or an option does not exist.
+        OptionError: if the cell or an option does not exist, or a width is not a number from 1.
         CellError: if the equations are invalid, or a width is needed.
-        MissingError: if a seed is not a line of the cell.
+        MissingError: if a seed is not a line of the cell, or a width is that of nothing in it.
 
     >>> print(adjoint("z_t = W_x @ x_t\\nh_t = tanh(z_t)"))
     input: seed_h_t, x_t, h_t
@@ -252,5 +253,10 @@ def adjoint(
     for name in lines:
         if name not in known:
             raise MissingError(f"seeds: the cell has no line {name!r}{nearest(name, own.by_name, 'its lines are')}")
+    for name, width in (widths or {}).items():
+        if name not in {*known, *own.parameters}:
+            raise MissingError(f"widths: the cell has no value {name!r}{nearest(name, known, 'its values are')}")
+        if not is_whole(width) or width < 1:
+            raise OptionError(f"widths: {name}: expected a whole number from 1, found {describe(width)}")
     named = seed_names(Stage(0, "forward", own, {}), lines)
     return derived(own, {name: (fed,) for name, fed in named.items()}, widths)

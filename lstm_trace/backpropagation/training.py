@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, describe
 from ..cell.lines import Cell
+from ..cell.named_cells import is_number
 from ..cell.parse import parse
 from ..engine.run import rerun
 from ..errors import CellError, MissingError, OptionError, nearest
@@ -85,6 +86,8 @@ def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
         if constant not in known:
             said = "the update rule" if "=" in name else name
             raise OptionError(f"{said} has no constant {constant!r}{nearest(constant, known, 'it has')}")
+        if not is_number(constants[constant]):
+            raise OptionError(f"{constant}: expected a finite number, found {describe(constants[constant])}")
     found = {**rule.constants, **constants}
     if lacking := [constant for constant in known if constant not in found]:
         raise OptionError(f"the update rule needs {', '.join(lacking)}: give each as a constant, {lacking[0]}=0.1")
@@ -189,7 +192,7 @@ def loss(trace: Trace, of: str) -> float:
 
 
 def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
-    """The parameters to update, by address. Raises MissingError for an unknown one."""
+    """The parameters to update, by address. Raises MissingError for an unknown one, OptionError for none."""
     every = {f"{scope}/{n}": v for scope, here in trace.parameters.items() for n, v in here.items()}
     if only is None:
         return every
@@ -200,6 +203,8 @@ def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
             names = dict.fromkeys((*(address.rpartition("/")[2] for address in every), *every))
             raise MissingError(f"there is no parameter {text!r}{nearest(text, names, 'there are')}")
         found |= here
+    if not found:
+        raise OptionError(f"only: expected at least one parameter; there are {', '.join(every)}")
     return found
 
 

@@ -24,7 +24,7 @@ def to_array(value: Any) -> Array:
 
     Integers become float64; floats keep their type (lists of numpy's float32 stay float32).
 
-    Raises ValueError that names the first position that is ragged or not a number.
+    Raises ValueError that names the first position that is ragged or not a number; for an array, its dtype.
 
     >>> to_array([[1, 2], [3, "NaN"]])
     array([[ 1.,  2.],
@@ -35,7 +35,12 @@ def to_array(value: Any) -> Array:
     ValueError: the list is ragged: row 1 has 1 number where row 0 has 2
     """
     if hasattr(value, "__array__"):
-        return np.asarray(value)
+        if np.ma.is_masked(value):
+            raise ValueError("some entries are masked, and a run has no missing values: fill them, or leave them out")
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":  # complex ones would lose a part
+            raise ValueError(f"expected numbers, found the dtype {array.dtype}")
+        return array
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
@@ -47,6 +52,17 @@ def to_array(value: Any) -> Array:
         raise ValueError(problem)
     words = np.asarray(value, dtype=object)
     return np.vectorize(lambda v: WORDS.get(v, v), otypes=[np.float64])(words) if words.size else np.zeros(words.shape)
+
+
+def read_only(array: Array) -> Array:
+    """A view that stays read-only: it is one of a buffer, since `setflags` of a view of an array would unlock it.
+
+    >>> read_only(np.ones(2)).setflags(write=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: cannot set WRITEABLE flag to True of this array
+    """
+    return np.asarray(memoryview(array).toreadonly())
 
 
 def to_arrays(value: Any) -> Any:
@@ -174,7 +190,10 @@ def describe(value: Any) -> str:
     if isinstance(value, int) and abs(value) >= 10**40:  # Python refuses to write more than 4,300 digits
         return f"a whole number of some {int(value.bit_length() * math.log10(2)) + 1:,} digits"
     kinds = {dict: "a mapping", list: "a list", tuple: "a list"}
-    return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
+    if said := next((word for kind, word in kinds.items() if isinstance(value, kind)), ""):
+        return said
+    said = repr(value)
+    return said if len(said) <= 200 and "\n" not in said else f"a value of the type {type(value).__name__}"
 
 
 def word(value: Any) -> Any:

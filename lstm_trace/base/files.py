@@ -127,8 +127,12 @@ def _json(path: str | Path, text: str, nonfinite: bool = True) -> Any:
 
 
 def plain(error: Exception) -> str:
-    """The message of a Python error, as part of a sentence."""
-    text = str(error).split("; use sys.")[0]
+    """The message of a Python error, as part of a sentence that does not speak of Python."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text = str(error)
+    if "integer string conversion" in text:
+        return "a whole number has more than 4,300 digits"
     return text[:1].lower() + text[1:]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ class Remark(NamedTuple):
     """
 
     key: str
-    fields: Mapping[str, Any] = MappingProxyType({})
+    fields: Mapping[str, Any] = {}  # a proxy could not be pickled
 
     def said(self, words: Words) -> str:
         """The sentence in a language."""

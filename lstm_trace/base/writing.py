@@ -17,17 +17,15 @@ import shutil
 import stat
 import sys
 import tempfile
-from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from types import SimpleNamespace
 from typing import IO, Any
 from zlib import crc32
 
-from ..errors import FileError, file_error
+from ..errors import FileError, LstmTraceError, file_error, reading
 
 if sys.platform != "win32":
     import fcntl
@@ -61,15 +59,24 @@ def is_device(path: Target) -> bool:
     if not isinstance(path, str | Path):
         return True
     there = Path(path)
-    return there.exists() and not there.is_file() and not there.is_dir()
+    with reading(str(path)):
+        return there.exists() and not there.is_file() and not there.is_dir()
 
 
 def destination(path: str | Path) -> Path:
     """The file that is written under a name, after following links. Raises FileError for a link to itself."""
-    target = Path(os.path.realpath(path))
+    with reading(str(path)):  # a name may have a character that no file can have
+        target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise FileError(f"{path}: a link that leads to itself; write to another file")
     return target
+
+
+def check_place(path: str | Path) -> None:
+    """Raise FileError if no file can be written under a name: before what it will contain is computed."""
+    if str(path) != "-" and not is_device(path):
+        with reading(str(path)), part(destination(path)) as (handle, _):
+            os.close(handle)
 
 
 @contextmanager
@@ -79,33 +86,27 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
     durable: make sure that the file survives a failure of the machine. Otherwise a renamed file may be empty
     afterwards, since many file systems write the name before the content.
     Leftovers of killed writers of the same file are removed.
-    Raises FileError if the folder cannot be written, or a device takes no more.
+    Raises FileError if the folder cannot be written, a device takes no more, or a stream is closed or of another kind.
     """
     if not isinstance(path, str | Path):
-        yield _taking(path, "b" in mode)
+        yield _Stream(path, "b" in mode)  # type: ignore[misc]  # a file as far as writers use it
         return
     if str(path) == "-":
         if "b" in mode:
             yield sys.stdout.buffer
         else:
-            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal uses
-                sys.stdout.reconfigure(encoding="utf-8")
+            if isinstance(sys.stdout, io.TextIOWrapper):  # as in a file, whatever the terminal uses
+                sys.stdout.reconfigure(encoding="utf-8", newline="")
             yield sys.stdout
         return
-    if is_device(path):  # a device is not replaced
-        try:
-            with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
-                yield file
-        except BrokenPipeError:  # its reader has closed it
-            raise
-        except OSError as error:
-            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # not about this file
-                raise
-            raise file_error(str(path), error) from None
-        return
-    target = destination(path)  # a link is kept, and its target is written
+    device = is_device(path)
+    target = Path(path) if device else destination(path)  # a link is kept, and its target is written
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
     try:
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
+        if device:  # it is not replaced
+            with open(path, mode, encoding=encoding, newline=newline) as file:
+                yield file
+            return
         with part(target) as (handle, name):
             # a temporary file is private to its owner; the finished one gets the mode that open() would leave or set
             umask = os.umask(0)
@@ -120,29 +121,48 @@ def written(path: Target, mode: str = "w", durable: bool = False) -> Iterator[IO
             if durable:
                 with suppress(OSError):
                     flush_names(target.parent)
+    except (BrokenPipeError, LstmTraceError):  # its reader has closed it; not about this file
+        raise
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
-        if error.errno is None or elsewhere:  # not about this file
+        if error.errno is None or elsewhere:
             raise
         raise file_error(str(path), error) from None
 
 
-def _taking(stream: IO[Any], binary: bool) -> Any:
-    """The stream, or if it takes text instead of bytes, or bytes instead of text, one in front of it."""
-    if hasattr(stream, "encoding") != binary:
-        return stream
-    decoder = getincrementaldecoder("utf-8")()
+class _Stream:
+    """An open stream as a file: one of bytes takes text as UTF-8, and a raw one takes everything, part by part."""
 
-    def converted(content: Any) -> Any:
+    def __init__(self, stream: IO[Any], binary: bool) -> None:
+        self._stream, self._is_text = stream, hasattr(stream, "encoding")
+        if getattr(stream, "closed", False):  # some libraries ask first, and raise errors of their own
+            raise FileError("the stream is closed; expected one that is open for writing")
+        if binary and self._is_text:
+            said = "this format is not text, and the stream takes text: open it in binary mode"
+            raise FileError(f'{said}, as in open("file", "wb")')
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, content: Any) -> int:
+        """Write all of `content`. Raises FileError if the stream is not open for writing, or cannot encode it."""
+        rest = content if self._is_text or not isinstance(content, str) else content.encode()
         try:
-            return decoder.decode(content) if binary else content.encode()
-        except UnicodeDecodeError:
-            raise FileError("this format is not text, and the stream takes text: open it in binary mode") from None
+            taken = self._stream.write(rest)
+            while isinstance(self._stream, io.RawIOBase) and taken != len(rest):
+                if not taken:
+                    raise ValueError("it takes no more without waiting")
+                rest = memoryview(rest)[taken:]
+                taken = self._stream.write(rest)
+        except ValueError as error:
+            expected = "expected one that is open for writing, in UTF-8 if it is of text"
+            raise FileError(f"the stream cannot be written ({error}): {expected}") from None
+        return len(content)
 
-    return SimpleNamespace(
-        write=lambda content: stream.write(converted(content)),
-        writelines=lambda pieces: stream.writelines(map(converted, pieces)),
-    )
+    def writelines(self, pieces: Iterable[Any]) -> None:
+        """Write all of the pieces."""
+        for piece in pieces:
+            self.write(piece)
 
 
 def flush_names(folder: Path) -> None:

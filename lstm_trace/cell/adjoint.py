@@ -186,7 +186,7 @@ class AdjointWriter:
                 text = _CALLED.sub(lambda found: self._helper(found[1]), rule)
                 text = _WORD.sub(lambda found: self._word(found[0], line, d), text)
                 narrower = operand in self.narrow and line.name not in self.narrow
-                if self.widths is not None and operand in self.widths:
+                if self.widths is not None and {operand, line.name} <= self.widths.keys():
                     narrower = self.widths[operand] < self.widths[line.name] and line.op != "concat"
                 if narrower and not line.product:  # a single number in a line of several units
                     text = f"sum({text})"
@@ -227,10 +227,10 @@ class AdjointWriter:
     def _width(self, operand: Operand, line: Line) -> int:
         if not isinstance(operand, str):
             return 1
-        if self.widths is None:
+        if operand not in (self.widths or {}):
             needs = f"needs to know how wide {operand} is: give the widths of the cell's values"
             raise CellError(f"the adjoint of `{line.name}` {needs}")
-        return self.widths[operand]
+        return (self.widths or {})[operand]
 
 
 def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
@@ -75,14 +76,35 @@ NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
 TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
 
 
-def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], click.Command]:
+class OneNameCommand(click.Command):
+    """A command that refuses an option twice, under one or two of its names: the last would win silently."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises click.UsageError."""
+        typed = {text.partition("=")[0] for text in args}
+        *_, given = self.make_parser(ctx).parse_args([*args])
+        for option, times in Counter(given).items():
+            if times == 1 or not isinstance(option, click.Option):
+                continue
+            names = [name for name in (*option.opts, *option.secondary_opts) if name in typed]
+            if len(names) > 1:
+                raise click.UsageError(f"{' and '.join(names)} set the same option: leave one of them out")
+            if not (option.multiple or option.is_flag):
+                said = f"{option.opts[-1]} takes one value, and {times} are given"
+                raise click.UsageError(f"{said}: leave all but one of them out")
+        return super().parse_args(ctx, args)
+
+
+def command(
+    name: str, more: str = "", cls: type[click.Command] = OneNameCommand, **extra: Any
+) -> Callable[[Command], click.Command]:
     """Make a click command from a function; its docstring becomes the help of the command and its options.
 
     more: text added at the end of the help.
     """
 
     def made(function: Command) -> click.Command:
-        decorated: Any = click.command(name, help=documented(function)[0] + more, **extra)
+        decorated: Any = click.command(name, cls, help=documented(function)[0] + more, **extra)
         found: click.Command = decorated(_with(function, annotated(function)))
         return found
 
@@ -182,6 +204,9 @@ class Verbs(click.Group):
     given name. The lines are in a table because importing all commands takes 40 ms, more than click itself needs.
     """
 
+    #: What they are called in an error, and what it says of their place.
+    noun, place = "command", ""
+
     def __init__(
         self, *args: Any, verbs: Mapping[str, str], load: Callable[[str], click.Command], **extra: Any
     ) -> None:
@@ -204,7 +229,7 @@ class Verbs(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.verbs and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], self.verbs, 'there are')}")
+            raise click.UsageError(f"no {self.noun} {args[0]!r}{nearest(args[0], self.verbs, 'there are')}{self.place}")
         return super().resolve_command(ctx, args)
 
 
@@ -221,14 +246,15 @@ def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tupl
 
 
 def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
-    """Call a command, unless it would overwrite one of its inputs. Raises FileError before anything is computed."""
+    """Call a command. Raises FileError first if an output is an input, or cannot be written."""
     inputs, outputs = inputs_and_outputs(command, given)
     if not outputs:
         return callback(**given)
-    from ..base.writing import spare, sparing
+    from ..base.writing import check_place, spare, sparing
 
     for output in outputs:
         spare(output, inputs)
+        check_place(output)
         for folder in inputs:  # a file in a folder of states, or one that its run has read
             if os.path.isfile(os.path.join(folder, "_manifest.json")):
                 from ..corpus.manifest import spare_states

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import click
 
 from ..base.option import Option
-from ..documents.formats import FORMATS, SUFFIXES
+from ..documents.formats import FORMATS, UNPICTURED
 from ..languages import languages
 from ..printable import printable
 from .commands import FILE, FORM, NAMES, OUTPUT, STEPS, VERDICT, Command, around, group, inputs_and_outputs
@@ -151,11 +151,11 @@ def default_format(output: str, otherwise: str = "md") -> str:
     return "text" if output == "-" and sys.stdout.isatty() else otherwise
 
 
-def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = SUFFIXES) -> Callable[[Command], Command]:
+def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTURED) -> Callable[[Command], Command]:
     """`-o`, `--format`, `--language`, `--no-picture` for a command that returns a result; they write the result.
 
-    otherwise: see `default_format`. suffixes: the format of each. The command finds the format in the context, under
-    `FORM`.
+    otherwise: see `default_format`. suffixes: the format of each; SUFFIXES if there may be a picture. The command finds
+    the format in the context, under `FORM`.
     """
 
     def decorated(command: Command) -> Command:
@@ -182,6 +182,8 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = SUFFIXES
 
             default = default_format(output, otherwise)
             chosen = form or format_of(output, suffixes, "results", default, FORMAT)  # before anything is computed
+            if chosen not in suffixes.values():
+                raise click.UsageError(f"there is no picture of this: leave --format {chosen} out")
             context = click.get_current_context()
             context.meta[FORM] = chosen
             if (result := command(**given)) is not None:

@@ -136,7 +136,8 @@ def reading(path: Path) -> Iterator[None]:
     except (LstmTraceError, MemoryError):
         raise
     except FileNotFoundError:
-        raise NotFoundError(f"{path}: this file does not exist (any more); run the corpus again") from None
+        said = f"{path}: this file does not exist (any more); run the corpus again"
+        raise NotFoundError(said, filename=path) from None
     except Exception as error:  # each library has its own errors, some of them plain Exceptions
         if isinstance(error, OSError) and error.errno:  # from the system, not from the content
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None

@@ -37,8 +37,8 @@ class States:
         """The folder's description of itself. Raises FileError."""
         found = read_manifest(self.folder)
         if found is None:
-            said = f"{self.folder}: there is no {MANIFEST}"
-            raise NotFoundError(f"{said}; give a folder that lstm-trace corpus run has made")
+            said = f"{self.folder}: there is no {MANIFEST}; give a folder that lstm-trace corpus run has made"
+            raise NotFoundError(said, filename=self.folder / MANIFEST)
         return found
 
     @property

@@ -18,6 +18,18 @@ class Code:
     text: str
 
 
+class Jump(str):
+    """A step that a page links to where it is worked. place: its layer and direction, step and sequence."""
+
+    place: tuple[str, int, int]
+
+    def __new__(cls, text: str, place: tuple[str, int, int]) -> Jump:
+        """The step as it is named, which is all that other formats print."""
+        found = super().__new__(cls, text)
+        found.place = place
+        return found
+
+
 Inline = str | Node | Code
 Text = tuple[Inline, ...]
 

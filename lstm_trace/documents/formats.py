@@ -19,6 +19,8 @@ DOCUMENTS |= {".typ": "typ", ".pdf": "pdf"}
 #: The formats other than documents: the facts, the rows and the picture.
 VALUES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".svg": "svg", ".png": "png"}
 SUFFIXES = DOCUMENTS | VALUES
+#: Those of a result without a picture.
+UNPICTURED = {suffix: name for suffix, name in SUFFIXES.items() if suffix not in (".svg", ".png")}
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Binary formats.
 BINARY = frozenset({"pdf", "png", "parquet"})

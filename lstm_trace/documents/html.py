@@ -33,7 +33,7 @@ class HtmlPrinter(blocks.BlockPrinter):
     own: symbols given by the author. made: number to the id of the element in which it was computed, and its value.
     making: whether the current output computes its numbers, or uses them. mark: prefix of the ids in one of several
     reports on a page, to keep them unique. lower: how far its headings are below those of the page. linked: whether
-    numbers have ids and links at all.
+    numbers have ids and links at all. jumps: the ids of steps, by place.
     """
 
     trace: Trace | None
@@ -43,6 +43,7 @@ class HtmlPrinter(blocks.BlockPrinter):
     mark: str = ""
     lower: int = 0
     linked: bool = True
+    jumps: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._number("mn", node)))
@@ -97,6 +98,8 @@ class HtmlPrinter(blocks.BlockPrinter):
         """Words or a formula."""
         if isinstance(part, Field):
             return input_field(part)
+        if isinstance(part, blocks.Jump) and part.place in self.jumps:
+            return f'<a href="#{self.jumps[part.place]}">{escape(part)}</a>'
         if isinstance(part, str):
             return escape(part)
         if isinstance(part, blocks.Code):

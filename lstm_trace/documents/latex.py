@@ -58,8 +58,10 @@ def packages(body: str) -> list[str]:
     return rows
 
 
-#: Maximum length of a formula on one row of A4, and of a table row; maximum number of table rows on one page.
+#: Maximum length of a formula on one row of A4, and of a table row; maximum number of table rows in one piece.
 ROOM, WIDE, LONG = 94, 84, 40
+#: The same of tables in small type, whose pieces are side by side if they fit.
+SMALL_WIDE, SMALL_LONG = 110, 20
 #: Maximum length of a formula on one row of a fragment: the text of LaTeX's article is narrower.
 NARROW = 66
 #: Matrices with their brackets are wider than `widths` computes; on short lines that matters.
@@ -117,16 +119,18 @@ class LatexPrinter(PaperPrinter):
 
     def table(self, block: blocks.Table) -> str:
         """Columns next to each other, split into several tables if they do not fit; long texts are wrapped."""
-        tables, room = [], WIDE * self.room // ROOM
+        tables, room = [], SMALL_WIDE if self.small else WIDE * self.room // ROOM
         for shown, cells in self.tables(block, room):
             rows = [" & ".join(row) + r" \\" for row in cells]
             head = [rows.pop(0), r"\hline"] if block.head else []
             long = {k for k, *column in zip(shown, *cells, strict=True) if max(map(len, column)) > room}
             words = {k: r"p{0.75\linewidth}" if k in long else "l" for k in block.texts}
             align = "".join(words.get(k, "r") for k in shown)
-            for at in range(0, len(rows), LONG):
-                inner = "\n".join([*head, *rows[at : at + LONG]])
-                tables.append(f"\\begin{{tabular}}{{{align}}}\n{inner}\n\\end{{tabular}}")
+            most, tall = SMALL_LONG if self.small else LONG, self.small and len(rows) > SMALL_LONG
+            inner = ("\n".join([*head, *rows[at : at + most]]) for at in range(0, len(rows), most))
+            each = [f"\\begin{{tabular}}{'[t]' * tall}{{{align}}}\n{one}\n\\end{{tabular}}" for one in inner]
+            pieces = "\n\\quad\n".join(each)
+            tables += [f"{{\\raggedright\\clubpenalty0\n{pieces}\\par}}"] if tall else each
         return "\n\n".join(tables)
 
     def derivation(self, block: blocks.Derivation) -> str:
@@ -231,7 +235,7 @@ def literal(text: str) -> str:
 
 def render(bodies: Sequence[blocks.Body]) -> str:
     """Reports as a LaTeX document."""
-    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
+    several, tight, small = (len(bodies) > 1, all(body.tight for body in bodies), all(body.small for body in bodies))
     texts = [*map(_body, bodies)]
     if several:
         texts = [
@@ -240,11 +244,11 @@ def render(bodies: Sequence[blocks.Body]) -> str:
         ]
     body = "\n\n".join(texts)
     wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
-    small = [r"\AtBeginDocument{\small}"] if all(body.small for body in bodies) else []
     style = style_sheet("blocks.tex")
     head = style["document"].replace("MARGINS", "hmargin=2cm, vmargin=1.7cm" if tight else "margin=2cm")
-    head = head.replace("SKIP", "3pt" if tight else "6pt") + (style["tight"] if tight else "")
-    rows = [*small, *([style["together"].rstrip()] if several else []), *wide, *packages(body)]
+    head = head.replace("SKIP", "3pt" if tight else "6pt") + (style["small"] if small else "")
+    head += style["tight"] if tight else ""
+    rows = [*([style["together"].rstrip()] if several else []), *wide, *packages(body)]
     preamble = head + "".join(f"{row}\n" for row in rows)
     return f"{preamble}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
@@ -263,8 +267,8 @@ def _body(body: blocks.Body, part: Level | None = None, room: int | None = None)
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
     size = (layout.widths if body.tight else layout.sizes)(Plain(body.own))
     if room is None:
-        room = layout.FULL if body.tight else ROOM
+        room = round((layout.FULL if body.tight else ROOM) * (layout.SMALL if body.small else 1))
     elif body.tight:
         room = round(room * SPARE)
-    printer = LatexPrinter(size, body.tight, part, room, Tex(body.own, format))
+    printer = LatexPrinter(size, body.tight, part, room, body.small and part is None, Tex(body.own, format))
     return "".join(map(printer.placed, (None, *body.blocks), body.blocks)).lstrip("\n")

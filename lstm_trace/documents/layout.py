@@ -179,13 +179,14 @@ class PaperPrinter(BlockPrinter):
 
     size: returns the width of a formula. tight: whether to save paper. part: the level of a fragment, None in a
     document.
-    room: maximum width of a formula on one row.
+    room: maximum width of a formula on one row. small: whether letters are small.
     """
 
     size: Width
     tight: bool
     part: Level | None
     room: int
+    small: bool
 
     @property
     def given(self) -> int:
@@ -196,12 +197,14 @@ class PaperPrinter(BlockPrinter):
         """Given values in rows."""
         return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
-    def tables(self, block: Table, room: int) -> Iterator[tuple[list[int], list[list[str]]]]:
+    def tables(self, block: Table, room: int, wraps: bool = False) -> Iterator[tuple[list[int], list[list[str]]]]:
         """A table split into tables that fit into `room`: the columns of each, and the cells of its rows, the head
-        first.
+        first. wraps: whether the format wraps words.
         """
         rows = [*([block.head] if block.head else []), *block.rows]
         widths = [max(breadth(cell, self.size) for cell in column) for column in zip(*rows, strict=True)]
+        for k in block.texts.difference(range(block.places)) if wraps else ():
+            widths[k] = min(widths[k], NARROW)
         cells = [list(map(self.text, row)) for row in rows]
         for shown in fitting(widths, block.places, room):
             yield shown, [[row[k] for k in shown] for row in cells]
@@ -211,6 +214,10 @@ def breadth(text: Text, size: Width) -> float:
     """The width of words and formulas on one line."""
     parts = (part.text if isinstance(part, Code) else part for part in text)
     return sum(len(part) if isinstance(part, str) else size(part) for part in parts)
+
+
+#: Words of a table are not wrapped in a narrower column.
+NARROW = 16
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
@@ -229,8 +236,9 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 
 # -- chains -----------------------------------------------------------------------------------------------------------
 
-#: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column.
-FULL, BESIDE, HALF = 95, 0.83, 0.485
+#: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column; how much
+#: more of a formula fits on a line of small type.
+FULL, BESIDE, HALF, SMALL = 95, 0.83, 0.485, 10 / 9
 #: Minimum room next to a name.
 ROOMY = 50
 #: Width of a sign with surrounding space. Columns are used if they take at most this fraction of the height.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from ..base.display import cells, wrapped
 from ..formulas.plain import COLUMNS, PLAIN, Plain
 from ..formulas.tree import Dots, Mat, Node, Vec, broken
 from ..printable import printable
 from . import blocks
-from .layout import fitting
+from .layout import NARROW, fitting
 
 _LINES = {1: "═", 2: "─"}
 _INDENT = "  "
@@ -102,17 +102,22 @@ class TerminalPrinter(blocks.BlockPrinter):
         return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, split into several tables if they do not fit."""
-        columns = []
+        """Columns next to each other; if they do not fit, words are wrapped, or the table is split into several."""
+        columns, room = [], self.width - len(_INDENT)
         for k in range(len(block.head or block.rows[0])):
             head = [self.text(block.head[k])] if block.head else []
-            texts, words = [self.text(row[k]) for row in block.rows], k in block.texts
-            columns.append(padded([*head, *(texts if words else _aligned(texts))], words))
-        rows, room = [*zip(*columns, strict=True)], self.width - len(_INDENT)
-        return "\n\n".join(
-            "\n".join(line for row in rows for line in _beside([row[k] for k in shown], room))
-            for shown in fitting([*map(cells, rows[0])], block.places, room)
-        )
+            texts = [self.text(row[k]) for row in block.rows]
+            columns.append([*head, *(texts if k in block.texts else _aligned(texts))])
+        widths = least = [max(map(cells, column)) for column in columns]
+        if _taken(widths) > room:
+            wraps = block.texts.difference(range(block.places))
+            least = [_least(column, k in wraps) for k, column in enumerate(columns)]
+        fits, tables = _taken(_narrowed(widths, least, room)) <= room, []
+        for shown in [range(len(columns))] if fits else fitting(widths, block.places, room):
+            narrow = _narrowed([widths[k] for k in shown], [least[k] for k in shown], room)
+            rows, left = zip(*(columns[k] for k in shown), strict=True), [k in block.texts for k in shown]
+            tables.append("\n".join(line for row in rows for line in _lines(row, narrow, left)))
+        return "\n\n".join(tables)
 
     def chains(self, block: blocks.Chains) -> str:
         """Chains below each other."""
@@ -173,7 +178,8 @@ def _aligned(texts: list[str]) -> list[str]:
     """Numbers with equally many columns after the point, so that they are aligned."""
     marks = [re.search(r"(?<=\d)[.,]\d", text) for text in texts]
     places = [0 if mark is None else len(text) - mark.start() for text, mark in zip(texts, marks, strict=True)]
-    return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
+    most = max(places, default=0)
+    return [text + " " * (most - n) if n else text for text, n in zip(texts, places, strict=True)]
 
 
 def padded(texts: Sequence[str], left: bool = False, least: int = 0) -> list[str]:
@@ -201,11 +207,31 @@ def _pieces(text: str, room: int) -> list[str]:
     return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
 
 
-def _beside(row: Sequence[str], room: int) -> list[str]:
-    """The cells of a row next to each other; if they are wider than `room`, the last one goes on below itself."""
-    line = (_INDENT + "  ".join(row)).rstrip()
-    if cells(line) <= room + len(_INDENT):
-        return [line]
-    start = _INDENT + "".join(f"{cell}  " for cell in row[:-1])
-    first, *more = wrapped(row[-1].strip(), max(room + len(_INDENT) - cells(start), room // 3))
-    return [start + first, *(" " * cells(start) + part for part in more)]
+def _least(column: Sequence[str], words: bool) -> int:
+    """The least width of a column. words: whether they are wrapped; otherwise only the heading is, the first text."""
+    broken = column if words else column[:1]
+    longest = max((cells(word) for text in broken for word in wrapped(text, 1)), default=0)
+    return max(longest, min(NARROW, *map(cells, column)) if words else 0, *map(cells, column[len(broken) :]))
+
+
+def _taken(widths: Sequence[int]) -> int:
+    return sum(width + len(_INDENT) for width in widths)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """The widths of columns, the widest made narrower until they fit, or none can be."""
+    found = list(widths)
+    while _taken(found) > room and found != list(least):
+        k = max(range(len(found)), key=lambda k: (found[k] > least[k]) * found[k])
+        found[k] -= 1
+    return found
+
+
+def _lines(row: Sequence[str], widths: Sequence[int], words: Sequence[bool]) -> Iterator[str]:
+    """The cells of a row next to each other, each wrapped below itself if it is too long. words: which are words."""
+    cut = [
+        wrapped(text.strip(), wide) if cells(text) > wide else [text] for text, wide in zip(row, widths, strict=True)
+    ]
+    for parts in zip_longest(*cut, fillvalue=""):
+        texts = (padded([part], left, wide)[0] for part, left, wide in zip(parts, words, widths, strict=True))
+        yield (_INDENT + "  ".join(texts)).rstrip()

@@ -16,26 +16,26 @@ from ..formulas.tree import Dots
 from ..formulas.typst import TypstMath, string
 from . import blocks, layout
 from .drawings import bare, expression, light, size_of
-from .layout import FULL, Level, PaperPrinter, laid_out, style_sheet, with_names
+from .layout import FULL, SMALL, Level, PaperPrinter, laid_out, style_sheet, with_names
 from .terminal import TerminalPrinter
 
-#: Maximum widths on A4: of given matrices side by side, and of table columns.
-ROOM, WIDE = 88, 84
+#: Maximum widths on A4: of given matrices side by side, and of table columns, normally, of a `tall` table, and of one
+#: of a document in small type.
+ROOM, WIDE, TALL_WIDE, SMALL_WIDE = 88, 94, 104, 112
+#: In small type also of one that has texts: these are wrapped.
+WRAPPED = 1000
 
 #: Maximum width and height, in centimetres, of a picture next to a table.
 BESIDE = 11.0, 8.5
-#: Padding of a table cell, normally and in small type: of a document of one page, and of a table with more rows than
-#: LONG, which may continue on the next page.
-INSET, SMALL_INSET, LONG = "4pt", "2.6pt", 15
-BREAKS = "set text(size: 0.9em)\nshow table: set block(breakable: true)"
+#: Padding of a table cell, normally and in small type; a table of more rows than LONG is `tall`.
+INSET, SMALL_INSET, LONG = "4pt", "(x: 2.6pt, y: 2pt)", 15
 
 
 @dataclass(frozen=True)
 class TypstPrinter(PaperPrinter):
-    """Prints blocks as Typst. inset: padding of a table cell."""
+    """Prints blocks as Typst."""
 
     math: TypstMath
-    inset: str
 
     def inline(self, part: blocks.Inline) -> str:
         """Words or a formula."""
@@ -66,25 +66,30 @@ class TypstPrinter(PaperPrinter):
         return f"#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n{rows}]"
 
     def table(self, block: blocks.Table) -> str:
-        """Columns next to each other, split into several tables if they do not fit."""
-        tables = []
-        for shown, cells in self.tables(block, WIDE):
+        """Columns next to each other, words wrapped, and split into several tables if they do not fit."""
+        tables, long = [], len(block.rows) > LONG
+        room = WRAPPED if self.small and block.texts else WIDE if not long else SMALL_WIDE if self.small else TALL_WIDE
+        for shown, cells in self.tables(block, room, wraps=True):
             rows = [", ".join(f"[{cell}]" for cell in row) for row in cells]
             head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
-            inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
+            texts = block.texts.intersection(shown)
             align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
-            long = len(rows) > LONG
-            inset = SMALL_INSET if long else self.inset
-            how = f"columns: {len(shown)}, align: {align}, stroke: none, inset: {inset}"
-            table = f"table({how},\n  {inner},\n)"
-            tables.append(f"#{{\n{BREAKS}\n{table}\n}}" if long else f"#{table}")
+            how = f"columns: {len(shown)}, align: {align}"
+            inset, above = SMALL_INSET if self.small else INSET, "".join(f"{part}, " for part in head)
+            if long:
+                how = f"#tall({how}, head: ({above})"
+            else:
+                how = f"#table({how}, stroke: none, inset: {inset}"
+                rows = [*head, *rows]
+            tables.append(f"{how},\n  " + ",\n  ".join(rows) + ",\n)")
         return "\n\n".join(tables)
 
     def picture(self, block: blocks.Picture) -> str:
         """The picture in its light colours, with its caption, or to the right of its table."""
         svg = bare(block.drawing())
         if block.beside is None:
-            return f"#{expression(light(svg), '100%')}\n\n{self.text((block.caption,))}"
+            image, caption = expression(light(svg), "85%" if self.small else "100%"), self.text((block.caption,))
+            return f"#{image}\n\n{caption}" if block.caption else f"#{image}"
         wide, tall = size_of(svg)
         image = expression(light(svg), f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm")
         return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{self.table(block.beside)}],\n{image})"
@@ -157,6 +162,7 @@ def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     style = style_sheet("blocks.typ")
     given = {"title": string(title), "fonts": families + ",", "lang": lang, "above": above, "below": below}
     head = style["document"].format(**given) + style["blocks"] + fonts.sized(title + body)
+    head += style["tall"] if "#tall(" in body else ""
     head += style["small"] + style["fitted"] if small else ""
     head += style["tight"] + style["close"] if tight else ""
     head += style["together"].replace("HEIGHT", height) if several else ""
@@ -167,13 +173,14 @@ def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None
     """Reports as a file for `#include`; part: the level of its highest heading, already applied to the blocks."""
     body = "\n\n".join(_body(body, part, room) for body in bodies)
     style = style_sheet("blocks.typ")
-    return f"{style['blocks']}{style['close'] if all(body.tight for body in bodies) else ''}\n{body}\n"
+    tall = style["tall"] if "#tall(" in body else ""
+    return f"{style['blocks']}{tall}{style['close'] if all(body.tight for body in bodies) else ''}\n{body}\n"
 
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
     size = (layout.widths if body.tight else layout.sizes)(Plain(body.own))
-    wide, inset = room or (FULL if body.tight else ROOM), SMALL_INSET if body.small else INSET
-    return "\n\n".join(map(TypstPrinter(size, body.tight, part, wide, TypstMath(body.own), inset), body.blocks))
+    wide = room or round((FULL if body.tight else ROOM) * (SMALL if body.small else 1))
+    return "\n\n".join(map(TypstPrinter(size, body.tight, part, wide, body.small, TypstMath(body.own)), body.blocks))
 
 
 def pdf(source: str) -> bytes:

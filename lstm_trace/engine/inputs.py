@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array, cast, to_array, to_truths
 from ..cell.network import Stage, find, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading, within
+from ..errors import Faults, FileError, MissingError, OptionError, ShapeError, nearest, reading, within
 from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, HeldLines
 
@@ -21,10 +21,8 @@ def numbers(value: Any, name: str, dtype: Any = None) -> Array:
     """`value` as an array; with a dtype, as a copy. Raises ShapeError if it is ragged, not numeric, or too large."""
     try:
         array = to_array(value)
-        if not _is_number(array.dtype):
-            raise ShapeError(f"{name} has the dtype {array.dtype}; expected numbers")
         return array if dtype is None else cast(array, dtype)
-    except ShapeError:
+    except FileError:  # of an array that is read on use
         raise
     except ValueError as error:
         raise ShapeError(f"{name}: {error}") from None
@@ -35,8 +33,7 @@ def common_dtype(*arrays: Any) -> np.dtype[Any] | None:
     elsewhere.
     """
     try:
-        kinds = [to_array(array).dtype for array in arrays]
-        return computing(np.result_type(*kinds)) if all(map(_is_number, kinds)) else None
+        return computing(np.result_type(*(to_array(array).dtype for array in arrays)))
     except (ValueError, TypeError):
         return None
 
@@ -45,10 +42,6 @@ def computing(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype in which numbers of `dtype` are computed: half types in float32, integers in float64."""
     half = dtype.name == "bfloat16" or (dtype.kind == "f" and dtype.itemsize < 8)
     return np.dtype(np.float32 if half else np.float64)
-
-
-def _is_number(dtype: np.dtype[Any]) -> bool:
-    return dtype.kind in "fiub" or dtype.name == "bfloat16"
 
 
 def checked_lengths(lengths: Any, steps: int, batch: int) -> Array | None:

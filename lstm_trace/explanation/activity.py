@@ -1,4 +1,4 @@
-"""The activity of units over a whole trace: saturation, half-life, statistics.
+"""The activity of units over a whole trace: saturation, half-life, statistics. All are of the finite values.
 
 Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
 above `high`; tanh, which ranges from -1 to 1, is first rescaled to the range from 0 to 1.
@@ -29,8 +29,8 @@ class Kept(NamedTuple):
     """What the units of a carried line keep from step to step.
 
     half_life: (H,), valid steps divided by the number of `halvings`; infinite if nothing was ever lost, NaN if a gate
-    was not finite. mean: (H,), mean of the factor. forgets: (T, B), the fraction of units that keep less than half at a
-    step; NaN at padding.
+    was never finite. mean: (H,), mean of the factor. forgets: (T, B), the fraction of units that keep less than half at
+    a step; NaN at padding.
     """
 
     half_life: Array
@@ -58,30 +58,31 @@ def foreseen(valid: Array) -> int:
     return FORESEEN * int((valid != 0).sum(axis=0).max(initial=0))
 
 
-def by_halvings(steps: float, halved: Array) -> Array:
+def by_halvings(steps: float | Array, halved: Array) -> Array:
     """The half-life for this many halvings in this many steps; infinite if there were none, NaN for NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.float64(steps) / (halved + 0.0)  # -0 would make it negative
+        return np.asarray(steps, np.float64) / (halved + 0.0)  # -0 would make it negative
 
 
-@np.errstate(all="ignore")  # overflowed values have no half-life
+@np.errstate(all="ignore")  # 0 / 0: nothing is finite
 def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
     """What each of `width` units keeps at the valid steps of `rows`; None if a gate was not recorded."""
     valid = trace.valid[:, rows, 0] != 0
-    halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
+    (halved, total, count), forgets = np.zeros((3, width)), np.full(valid.shape, np.nan)
     for steps in pieces(trace.steps, valid.shape[1] * width):
         try:
             keep = kept_at(trace, stage, rule, partial(values_of, trace, stage, steps, rows))
         except MissingError:
             return None
-        inside = valid[steps]
-        keep = np.broadcast_to(keep, (*inside.shape, width))
-        halved += halvings(keep).sum(axis=(0, 1))  # at padding everything is kept, unless it is held there
-        here = keep[inside]
-        total += here.sum(axis=0)
-        forgets[steps][inside] = (np.abs(here) < 0.5).mean(axis=1)
-    count = np.float64(valid.sum())
-    return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
+        keep = np.broadcast_to(keep, (*valid[steps].shape, width))
+        finite = np.isfinite(keep)
+        # at padding everything is kept, unless it is held there
+        halved += halvings(np.where(finite, keep, 1.0)).sum(axis=(0, 1))
+        inside = finite & valid[steps][..., None]
+        total += np.where(inside, keep, 0.0).sum(axis=(0, 1))
+        count += inside.sum(axis=(0, 1))
+        forgets[steps] = (inside & (np.abs(keep) < 0.5)).sum(axis=2) / inside.sum(axis=2)
+    return Kept(by_halvings(count, halved), total / count, forgets)
 
 
 @np.errstate(all="ignore")
@@ -103,7 +104,7 @@ class Activity(NamedTuple):
 
     left, right: fractions of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
     high) or empty. half_life: for a gate that multiplies a carried state, the number of steps in which it halves the
-    held value (`halvings`); None for other lines.
+    held value (`halvings`); None for other lines. values: how many were finite; if none was, the numbers are NaN.
     """
 
     scope: str
@@ -116,15 +117,16 @@ class Activity(NamedTuple):
     right: float
     state: str
     half_life: float | None
+    values: int
 
     @property
     def row(self) -> tuple[Any, ...]:
         """The activity as a row of a table with the columns `COLUMNS`."""
-        return *layer_and_direction(self.scope), *self[1:]
+        return *layer_and_direction(self.scope), *self[1:-1]
 
 
 #: Columns of the table of all activities.
-COLUMNS = ("layer", "direction", *Activity._fields[1:])
+COLUMNS = ("layer", "direction", *Activity._fields[1:-1])
 
 
 @dataclass(frozen=True)
@@ -160,15 +162,17 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             continue
         gates = keeping(stage)
         for unit in range(values.shape[2]):
-            here = np.asarray(values[:, rows, unit], np.float64)[inside]
-            place = here if gate else (here + 1) / 2
-            if not here.size:
+            every = np.asarray(values[:, rows, unit], np.float64)[inside]
+            if not every.size:
                 continue
+            finite = every[np.isfinite(every)]
+            here = finite if finite.size else np.array([np.nan])
+            place = here if gate else (here + 1) / 2
             mean, least, most = map(float, (here.mean(), here.min(), here.max()))
             left, right = float((place < low).mean()), float((place > high).mean())
             state = "" if not gate else "shut" if place.max() <= low else "open" if place.min() >= high else ""
             memory = float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None
-            yield Activity(stage.scope, line.name, unit, mean, least, most, left, right, state, memory)
+            yield Activity(stage.scope, line.name, unit, mean, least, most, left, right, state, memory, finite.size)
 
 
 def keeping(stage: Stage) -> set[str]:
@@ -181,7 +185,7 @@ class LineStatistics(NamedTuple):
     """Statistics of a carried line, or of the output, of a layer and direction, by unit: over all valid steps.
 
     name: name of the line. Arrays are (H,): mean, mean of the magnitudes, smallest and largest value, the value of the
-    largest magnitude, its location (index of the step in the trace's arrays, sequence); NaN if a value is not finite.
+    largest magnitude, its location (index of the step in the trace's arrays, sequence); NaN if no value is finite.
     kept: what it keeps from step to step, None if the line is not a sum of (gate * previous) and other terms, or a gate
     was not recorded.
     """
@@ -237,22 +241,23 @@ def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Re
     rule: the recurrence of a state, to determine what its units keep; None if there is none.
     """
     valid, width = trace.valid[:, rows, 0] != 0, trace.lines[stage.scope][name].shape[-1]
-    total, size, largest = np.zeros((3, width))
+    total, size, largest, count = np.zeros((4, width))
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
-    at, begun = np.zeros((width, 2), int), False
-    with np.errstate(all="ignore"):  # inf - inf, if a line overflowed
+    at = np.zeros((width, 2), int)
+    with np.errstate(all="ignore"):  # 0 / 0, and sums that overflow
         for _, t, b, here in values_at(trace, stage.scope, name, rows, valid):
-            sizes = np.abs(here)
-            total, size = total + here.sum(axis=0), size + sizes.sum(axis=0)
-            least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
+            finite = np.isfinite(here)
+            sizes = np.where(finite, np.abs(here), -1.0)
+            total, size = total + np.where(finite, here, 0.0).sum(axis=0), size + np.maximum(sizes, 0.0).sum(axis=0)
+            least = np.minimum(least, np.where(finite, here, np.inf).min(axis=0))
+            most = np.maximum(most, np.where(finite, here, -np.inf).max(axis=0))
             where = np.argmax(sizes, axis=0)
-            value = here[where, np.arange(width)]
-            larger, begun = (np.abs(value) > np.abs(largest)) | (not begun), True
-            largest = np.where(larger, value, largest)
+            larger = sizes.max(axis=0) > np.where(count > 0, np.abs(largest), -1.0)
+            largest = np.where(larger, here[where, np.arange(width)], largest)
             at[larger] = np.stack([t[where], b[where] + (rows.start or 0)], axis=1)[larger]
+            count += finite.sum(axis=0)
         mean, size, least, most, largest = (
-            np.where(np.isfinite(total), array, np.nan)
-            for array in (total / valid.sum(), size / valid.sum(), least, most, largest)
+            np.where(count > 0, array, np.nan) for array in (total / count, size / count, least, most, largest)
         )
         keeps = None if rule is None else kept(trace, stage, rule, width, rows)
         return LineStatistics(name, mean, size, least, most, largest, at, keeps)

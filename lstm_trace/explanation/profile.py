@@ -15,7 +15,7 @@ from ..errors import MissingError
 from ..trace.argument_types import checked
 from ..trace.held import plain
 from ..trace.labels import axis, labels, step_labels
-from ..trace.rows import Selection
+from ..trace.rows import Selection, empty
 from ..trace.trace import Trace
 from .activity import COLUMNS, behaviour, foreseen, line_statistics, moves, values_at
 from .memory import Recurrence, recurrences
@@ -83,7 +83,7 @@ STEPS = ("layer", "direction", "t", "batch", "token", "change", "times", "forget
 DEAD = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageProfile:
     """The profile of one layer and direction.
 
@@ -147,15 +147,16 @@ class StageProfile:
         return span <= DEAD * np.max(span[np.isfinite(span)], initial=0.0)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """What the units of a trained model did: one entry in `parts` per layer and direction.
 
     rows: the sequences of the batch that were evaluated. counted: their valid steps. foreseen: the longest half-life
     that is given as a number. missing: `scope/line` of lines that were not recorded. not_finite: the first value that
     is not finite.
-    number.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     trace: Trace
     parts: tuple[StageProfile, ...]
@@ -257,6 +258,8 @@ def profile(
     chosen, whole, trace = Selection(None, layer, direction, None, batch), trace, plain(trace)
     rows = chosen.rows(trace)
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
+    if not any(map(chosen.places, trace.stages)):
+        raise empty(trace, chosen)
     if not stages:
         there = ", ".join(s.scope for s in trace.stages if s.cell.carry)
         but = f" in the selection, but in {there}" if there else ""

@@ -1,19 +1,17 @@
 """Watches a live model while it trains, until a value is not finite, a gate is saturated or a gradient out of bounds.
 
-While nothing happens, nothing is copied or converted: calls are kept by reference until the optimizer is about to
-change the weights; then the sums of what they returned and the norms of the gradients are read, all at once. What a
-module does not return (an infinity behind a gate, saturation) is seen in a sample: one sequence of a call, traced
-whenever the time for that is within a given share of all time. Only an alarm traces a whole call.
+While nothing happens, nothing is converted: calls are kept by reference until the optimizer is about to change the
+weights; then the norms of the gradients are read, and what was returned only where they do not tell. What a module does
+not return (an infinity behind a gate, saturation) is seen in a sample: one sequence of a call, traced whenever the time
+for that is within a given share of all time. Only an alarm traces a whole call.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -26,7 +24,7 @@ from ..base.writing import format_of
 from ..errors import Faults, FileError, LstmTraceError, OptionError
 from ..languages.strings import words
 from ..model.build import prepare_found
-from ..model.calls import ModuleCall, NoNumbersError, Watch, WatchedCall, numbers_in, watch_keras
+from ..model.calls import ModuleCall, NoNumbersError, Watch, WatchedCall, block, numbers_in, watch_keras
 from ..model.capture import traced, watchable
 from ..trace.argument_types import checked
 from ..trace.files.trace_file import SUFFIXES
@@ -35,8 +33,8 @@ from ..weights.live_modules import as_array
 from .activity import behaviour
 
 Kind = Literal["not finite", "saturated", "vanished", "exploded"]
-#: Maximum number of calls of a layer, and of a cell, that are kept for one step of training.
-CALLS, CELL_CALLS = 16, 4096
+#: Maximum number of calls of a layer, and of a cell, that are kept; before one more is, the oldest is looked at.
+CALLS, CELL_CALLS = 4, 4096
 #: Maximum number of steps of a sampled sequence.
 SAMPLED = 256
 
@@ -56,6 +54,7 @@ class StoppedError(LstmTraceError):
     """A watch has stopped the training; `alarm` says why."""
 
     alarm: Alarm | None = None
+    _keras_call_info_injected = True  # or Keras would raise another one with its own message, and without the alarm
 
 
 class WatchWarning(UserWarning):
@@ -63,11 +62,11 @@ class WatchWarning(UserWarning):
 
 
 class _Kept(NamedTuple):
-    """A call of this step, and the versions of its tensors and of what it returned at that time."""
+    """A call of this step, the tensors that it returned, and the versions at that time, theirs last."""
 
     call: WatchedCall
-    version: int
-    returned: int
+    returned: list[Any]
+    versions: list[int]
 
 
 class Watching(Watch):
@@ -83,60 +82,78 @@ class Watching(Watch):
         self.alarms: list[Alarm] = []
         self.steps = 0
         self._limits, self._saturated, self._stop, self._save, self._share = limits, saturated, stop, save, share
-        self._calls: dict[str, deque[_Kept]] = {}
+        self._calls: dict[str, list[_Kept]] = {}
+        self._again = False
         self._begun, self._spent, self._last = perf_counter(), 0.0, 0.0
 
     def receive(self, call: WatchedCall) -> None:
-        """Keep a call by reference, and have PyTorch add the gradients of what it returned."""
-        returned = _tensors(call.returned)
-        for one in returned if call.end is None else ():
+        """Keep a call by reference, and have PyTorch keep the gradients of what it returned."""
+        returned, single = _tensors([call.returned]), call.end is None
+        for one in returned if single else ():
             if getattr(one, "requires_grad", False):
                 one.retain_grad()  # a hook in Python would take ten times as long
-        if (calls := self._calls.get(call.name)) is None:
-            calls = self._calls[call.name] = deque(maxlen=CALLS if call.end is None else CELL_CALLS)
-        calls.append(_Kept(call, _version(call), _versions(returned)))
+        calls = self._calls.setdefault(call.name, [])
+        if len(calls) == (CALLS if single else CELL_CALLS):
+            self._look(calls[0])
+            del calls[0]
+        calls.append(_Kept(call, returned, _versions(call, returned)))
 
-    def judge(self, gradients: Sequence[tuple[str, str, Any]], step: bool = True) -> None:
-        """Look at a step before the weights are changed; not `step`: at what follows the last one.
+    def judge(self, gradients: Sequence[tuple[str, str, Any]], counts: bool = True) -> None:
+        """Look at what was called since the last time, before the weights are changed, and count it as a step.
 
-        gradients: module, weight, and its gradient; none if the weights are frozen.
-        What is not finite in a forward pass makes its gradients NaN. What it returned is looked at only if they are,
-        or if it has none: a call for validation, or one whose loss was left out.
+        gradients: module, weight, and its gradient; none if the weights are frozen. counts: whether a step ends here,
+        if anything was called, or no call was ever seen, as of compiled ones.
         Raises StoppedError for an alarm, NoNumbersError if the calls were compiled.
         """
-        try:
-            self._judge(gradients)
-        finally:
-            self.steps += step
-            self._calls.clear()
+        counts = counts and bool(self._calls or (gradients and not self._taken))
+        self._again = bool(gradients) and not counts  # of the step that was just counted
+        with self.lock:
+            try:
+                self._judge(gradients)
+            except Exception as error:
+                self.note("", error)
+            finally:
+                self.steps += counts
+                self._again = False
+                self._calls.clear()
 
     def _judge(self, gradients: Sequence[tuple[str, str, Any]]) -> None:
-        norms = _norms([one for *_, one in gradients])
-        self._taken.update(self._calls if gradients else ())
-        kept = [one for calls in self._calls.values() for one in calls]
-        finite = bool(gradients) and math.isfinite(sum(norms))
-        for one in [one for one in kept if not (finite and _has_gradient(one))]:
-            module, values = one.call.name, _tensors(one.call.returned)
-            with suppress(NoNumbersError):  # JAX computes gradients of a forward pass that it has compiled
-                good = all(np.isfinite(numbers_in(value, module)).all() for value in values)
-                self._taken.add(module)
-                if not good:
-                    self._alarm("not finite", module, one)
-        each = ((module, (norm, name)) for (module, name, _), norm in zip(gradients, norms, strict=True))
-        for module, those in by_key(each).items():
-            norm, (vanishes, explodes) = math.hypot(*(one for one, _ in those)), self._limits
-            if (norm <= vanishes and module in self._calls) or not norm < explodes:  # without a call it is not new
-                largest = max(those, key=lambda pair: (not math.isfinite(pair[0]), pair[0]))[1]
-                said = f"the gradient of its weights has the norm {norm:.3g}"
-                said += f", most of it in {largest}" if norm else ""
-                self._alarm("vanished" if norm <= vanishes else "exploded", module, None, said)
-        begun = perf_counter()
-        due = self._spent + self._last <= self._share * (begun - self._begun)
-        if gradients and due and self._saturated is not None:
-            for module in self._calls:
-                self._sample(module, self._saturated)
-            self._last = perf_counter() - begun
-            self._spent += self._last
+        """What is not finite in a forward pass makes its gradients NaN. What it returned is looked at only if they are,
+        or if they may be those of another call: of a later one, after a step that was left out, or if it has none."""
+        norms, (vanishes, explodes) = _norms([one for _, _, one in gradients]), self._limits
+        finite = bool(norms) and math.isfinite(sum(norms))
+        if norms:
+            self._taken.update(self._calls)
+        for calls in self._calls.values():
+            for one in calls:
+                if not (finite and (one is calls[-1] or one.call.end is not None) and _has_gradient(one)):
+                    self._look(one)
+        if norms and not (min(norms) > vanishes and math.hypot(*norms) < explodes):  # else no module is beyond a limit
+            each = ((module, (norm, name)) for (module, name, _), norm in zip(gradients, norms, strict=True))
+            for module, those in by_key(each).items():
+                norm = math.hypot(*(one for one, _ in those))
+                if (norm <= vanishes and module in self._calls) or not norm < explodes:  # without a call it is not new
+                    largest = max(those, key=lambda pair: (not math.isfinite(pair[0]), pair[0]))[1]
+                    said = f"the gradient of its weights has the norm {norm:.3g}"
+                    said += f", most of it in {largest}" if norm else ""
+                    self._alarm("vanished" if norm <= vanishes else "exploded", module, None, said)
+        if norms and self._saturated is not None:
+            begun = perf_counter()
+            if self._spent + self._last <= self._share * (begun - self._begun):
+                for module in self._calls:
+                    self._sample(module, self._saturated)
+                self._last = perf_counter() - begun
+                self._spent += self._last
+
+    def _look(self, one: _Kept) -> None:
+        """Raise an alarm if what a call returned is not finite."""
+        module = one.call.name
+        with suppress(NoNumbersError):  # JAX computes gradients of a forward pass that it has compiled
+            values = [value.detach() if hasattr(value, "detach") else value for value in one.returned]
+            good = all(map(math.isfinite, _norms(values)))
+            self._taken.add(module)
+            if not good:
+                self._alarm("not finite", module, one)
 
     def _sample(self, module: str, low: float) -> None:
         """Trace one sequence of the last call, another one at each step."""
@@ -156,13 +173,15 @@ class Watching(Watch):
     def _replayed(self, kept: _Kept) -> ModuleCall:
         """A kept call as the call of a model. Raises LstmTraceError if it cannot be replayed."""
         calls = [kept] if kept.call.end is None else [*self._calls[kept.call.name]]
-        if any(one.version != _version(one.call) for one in calls):
-            raise OptionError("its input or its weights were changed in place since")
+        for one in calls:
+            now, own = _versions(one.call, one.returned), slice(-len(one.returned))
+            if now[own] != one.versions[own]:
+                raise OptionError("its input or its weights were changed in place since")
         self._found.clear()
         before, self.faults = self.faults, Faults()
         try:
             for one in calls:
-                one.call.process()
+                one.call.process(one.call)
             if kept.call.end is not None:
                 kept.call.end()
             self.faults.tell()
@@ -175,15 +194,15 @@ class Watching(Watch):
         if (kind, module) in ((alarm.kind, alarm.module) for alarm in self.alarms):
             return
         trace, path, lost = None, None, ""
-        kept = (self._calls.get(module) or [None])[-1] if kept is None else kept
         try:
+            if kept is None and module in self._calls:
+                kept = self._calls[module][-1]
             if kept is None:
-                raise OptionError("it was not called in this step")
+                unseen = "none of it was seen, as of what torch.compile has compiled"
+                raise OptionError("it was not called in this step" if module in self._taken else unseen)
             trace, _ = traced(self._replayed(kept), {})
-            if kind in ("vanished", "exploded") and kept.returned == _versions(
-                returned := _tensors(kept.call.returned)
-            ):
-                each = zip(("output", "h_n", "c_n"), returned, strict=False)
+            if kind in ("vanished", "exploded") and kept.versions == _versions(kept.call, kept.returned):
+                each = zip(("output", "h_n", "c_n"), kept.returned, strict=False)
                 weights = {name: one.grad for name, one in each if getattr(one, "retains_grad", False)}
                 trace = backward(trace, **{name: as_array(one) for name, one in weights.items() if one is not None})
         except LstmTraceError as error:
@@ -202,9 +221,10 @@ class Watching(Watch):
             except FileError as error:  # the training stops all the same
                 parts.append(f"its trace cannot be saved: {error}")
                 path = None
-        alarm = Alarm(kind, self.steps, module, "; ".join(parts), trace, path)
+        step = max(0, self.steps - self._again)
+        alarm = Alarm(kind, step, module, "; ".join(parts), trace, path)
         self.alarms.append(alarm)
-        text = f"step {self.steps} of training, {module or 'the model'}: {alarm.sentence}"
+        text = f"step {step} of training, {module or 'the model'}: {alarm.sentence}"
         if not self._stop:
             warnings.warn(text, WatchWarning, stacklevel=2)
             return
@@ -215,51 +235,50 @@ class Watching(Watch):
 
 def _has_gradient(kept: _Kept) -> bool:
     """Whether the gradients of this step say what a call returned. Only PyTorch's tensors tell whether they do not."""
-    returned = [one for one in _tensors(kept.call.returned) if hasattr(one, "requires_grad")]
-    if not any(one.requires_grad for one in returned):
-        return not returned
-    retained = [one for one in returned if getattr(one, "retains_grad", False)]
-    return not retained or any(one.grad is not None for one in retained)
+    known = [one for one in kept.returned if hasattr(one, "requires_grad")]
+    for one in known:
+        if one.requires_grad and (one.grad is not None if one.retains_grad else kept.call.end is not None):
+            return True
+    return not known
 
 
 def _tensors(values: Any) -> list[Any]:
     """Every tensor of real numbers in nested lists, tuples and mappings; a packed sequence is a tuple."""
-    if isinstance(values, list | tuple | dict):
-        return [one for part in (values.values() if isinstance(values, dict) else values) for one in _tensors(part)]
-    return [values] if "float" in str(getattr(values, "dtype", "")) else []
+    found: list[Any] = []
+    for one in values.values() if isinstance(values, dict) else values:
+        if "float" in str(getattr(one, "dtype", "")):
+            found.append(one)
+        elif isinstance(one, (list, tuple, dict)):  # `list | tuple` would be made anew each time
+            found += _tensors(one)
+    return found
 
 
-def _version(call: WatchedCall) -> int:
-    """A number that grows when PyTorch changes the input or a weight of a call in place; 0 if nothing counts that."""
+def _versions(call: WatchedCall, returned: Sequence[Any]) -> list[int]:
+    """Numbers that grow when PyTorch changes the input, a weight or a result of a call in place; none if it does not
+    count: another framework, or tensors of inference mode."""
     weights = getattr(call.module, "_parameters", None)
-    return _versions([*_tensors(call.read), *(weights.values() if isinstance(weights, dict) else ())])
-
-
-def _versions(tensors: Sequence[Any]) -> int:
-    """The same for some tensors."""
+    used = weights.values() if isinstance(weights, dict) else ()
     try:
-        return sum([one._version for one in tensors])
-    except (AttributeError, RuntimeError):  # another framework, or tensors of inference mode
-        return 0
+        return [one._version for one in (*_tensors(call.read), *used, *returned)]
+    except (AttributeError, RuntimeError):
+        return []
 
 
-def _norms(gradients: Sequence[Any]) -> list[float]:
-    """The norms of some gradients; those of PyTorch are read in place, or from another device all at once."""
-    found = [math.nan] * len(gradients)
-    if gradients and hasattr(gradients[0], "detach"):
+def _norms(tensors: Sequence[Any]) -> list[float]:
+    """Norms; those of PyTorch's tensors are read from another device all at once."""
+    found = [math.nan] * len(tensors)
+    if tensors and hasattr(tensors[0], "detach") and not tensors[0].is_meta:  # Keras infers shapes without numbers
         import torch
 
-        if all(one.device.type == "cpu" and one.dtype in (torch.float32, torch.float64) for one in gradients):
-            flat = [one.detach().numpy().ravel() for one in gradients]
-            with np.errstate(over="ignore"):
-                found = [float(one @ one) ** 0.5 for one in flat]  # for small ones in a tenth of the time
+        each = torch._foreach_norm([*tensors])
+        if each[0].is_cpu and each[0].dtype in (torch.float32, torch.float64):
+            found = [one.item() for one in each]
         else:
-            each = torch._foreach_norm(list(gradients))
             found = torch.stack([one.to(each[0].device) for one in each]).tolist()
-    for at, norm in enumerate(found):
-        if not norm or not math.isfinite(norm):  # the squares may have vanished, or overflowed
-            found[at] = float(np.linalg.norm(np.asarray(numbers_in(gradients[at], "the model"), np.float64)))
-    return found
+    return [
+        norm if 0 < norm < math.inf else float(np.linalg.norm(np.asarray(numbers_in(one, "the model"), np.float64)))
+        for norm, one in zip(found, tensors, strict=True)  # else the squares may have vanished, or overflowed
+    ]
 
 
 def _one(given: Mapping[str, Any], step: int) -> dict[str, Any]:
@@ -276,7 +295,7 @@ def _one(given: Mapping[str, Any], step: int) -> dict[str, Any]:
 
 
 @checked
-@contextmanager
+@block
 def watch(
     model: Any, *, vanishes: float = 0.0, explodes: float = math.inf, saturated: float | None = 0.01,
     action: Literal["stop", "warn"] = "stop", save: str | Path | None = "watch.safetensors", optimizer: Any = None,
@@ -284,9 +303,9 @@ def watch(
 ) -> Iterator[Watching]:  # fmt: skip
     """Watch the LSTMs, GRUs and RNNs of `model` in a training loop until something goes wrong, and save a trace.
 
-    A step of training ends where an optimizer changes the weights of a watched layer; steps count from 0. An alarm is
-    raised if a value is NaN or infinite, if the gradient of a module's weights has vanished or exploded, or if every
-    unit of a gate or of a tanh line is saturated at every step of a sampled sequence.
+    A step of training ends where an optimizer changes the weights of a watched layer that was called since the last
+    one; steps count from 0. An alarm is raised if a value is NaN or infinite, if the gradient of a module's weights has
+    vanished or exploded, or if every unit of a gate or of a tanh line is saturated at every step of a sampled sequence.
 
     Args:
         model: a PyTorch or Keras model, or one layer or cell.
@@ -294,8 +313,9 @@ def watch(
         explodes: the norm at or above which it has exploded; NaN always has.
         saturated: values below this, or above 1 minus this, are saturated (tanh is rescaled to 0 to 1); None: nothing
             is sampled.
-        action: `stop` raises a StoppedError out of the optimizer's step, before the weights are changed, or at the end
-            of the block; `warn` issues a WatchWarning, once for each kind and module.
+        action: `stop` raises a StoppedError out of the optimizer's step, before the weights are changed, out of a later
+            call if there were many without a step, or at the end of the block; `warn` issues a WatchWarning, once for
+            each kind and module.
         save: where the trace is saved; None: nowhere.
         optimizer: that of a Keras model, if it is not `model.optimizer`.
         share: the largest share of the time that samples may take.
@@ -319,45 +339,56 @@ def watch(
         raise OptionError("expected numbers: vanishes (negative: never), explodes above 0, share of at least 0")
     if saturated is not None and not 0 < saturated < 0.5:
         raise OptionError(f"saturated: expected a number between 0 and 0.5, or None; found {describe(saturated)}")
-    said = "optimizer: expected that of a Keras model; compile the model first, or give it as optimizer="
-    if optimizer is not None and not hasattr(optimizer, "apply"):
-        raise OptionError(f"{said}; found {describe(optimizer)}")
     if save is not None:
         format_of(save, SUFFIXES, "traces", "json")
     names, watching = watchable(model)
     found = Watching((vanishes, explodes), saturated, action == "stop", save, share)
-    stepping = _torch_steps
     if watching is watch_keras:
         optimizer = getattr(model, "optimizer", None) if optimizer is None else optimizer
-        if not hasattr(optimizer, "apply"):
-            raise OptionError(f"{said}; found {describe(optimizer)}")
-        stepping = partial(_keras_steps, optimizer)
-    with watching(names, found), stepping(names, found):
-        ended: type[BaseException] = Exception
+        expected = "" if hasattr(optimizer, "apply") else "that of a Keras model; compile the model, or give it here"
+        stepping = _keras_steps(optimizer, names, found)
+    else:
+        expected = "" if optimizer is None else "none for a PyTorch model: all of its optimizers are watched"
+        stepping = _torch_steps(names, found)
+    if expected:
+        raise OptionError(f"optimizer: expected {expected}; found {describe(optimizer)}")
+    with watching(names, found), stepping:
         try:
             yield found
-        except BaseException as error:
-            ended = type(error)
+        except StoppedError:
             raise
-        finally:  # a loop may end before the optimizer's step, because its loss is NaN
-            if issubclass(ended, Exception) and not issubclass(ended, StoppedError):
-                with found.noting(""):
-                    found.judge((), step=False)
+        except Exception:
+            found.judge((), counts=False)
+            raise
+        found.judge((), counts=False)  # a loop may end before the optimizer's step, because its loss is NaN
     found.tell(names)
 
 
 @contextmanager
 def _torch_steps(names: Mapping[str, Any], found: Watching) -> Iterator[None]:
-    """Judge each step before any optimizer changes weights of these modules."""
+    """Judge each step before any optimizer changes weights of these modules; a closure whenever it is evaluated."""
     from torch.optim.optimizer import register_optimizer_step_pre_hook
 
     weights = [(name, *pair) for name, module in names.items() for pair in module.named_parameters()]
     own = {id(weight) for *_, weight in weights if weight.requires_grad}
 
-    def before(optimizer: Any, *_: Any) -> None:
-        if not own or any(id(weight) in own for group in optimizer.param_groups for weight in group["params"]):
-            with found.noting(""):
-                found.judge([(module, name, one.grad) for module, name, one in weights if one.grad is not None])
+    def judge(counts: bool = True) -> None:
+        found.judge([(module, name, grad) for module, name, one in weights if (grad := one.grad) is not None], counts)
+
+    def before(optimizer: Any, args: Any, kwargs: Any) -> Any:
+        if own and not any(id(weight) in own for group in optimizer.param_groups for weight in group["params"]):
+            return None
+        closure = args[1] if len(args) > 1 else kwargs.get("closure")  # after the optimizer itself
+        if not callable(closure):
+            return judge()
+        counts = iter([True])
+
+        def judged() -> Any:
+            loss = closure()
+            judge(next(counts, False))
+            return loss
+
+        return ((args[0], judged, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": judged})
 
     handle = register_optimizer_step_pre_hook(before)
     try:
@@ -368,15 +399,20 @@ def _torch_steps(names: Mapping[str, Any], found: Watching) -> Iterator[None]:
 
 @contextmanager
 def _keras_steps(optimizer: Any, names: Mapping[str, Any], found: Watching) -> Iterator[None]:
-    """The same for Keras, whose optimizer's `apply` receives the gradients, beside the weights or in their order."""
+    """The same for Keras, whose optimizer's `apply` receives the gradients, beside the weights or in their order.
+
+    Gradients of a scaled loss are unscaled in `apply`, or by an optimizer around another one.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     own = {id(weight): (name, weight.path) for name, layer in names.items() for weight in layer.trainable_weights}
     original, before = optimizer.apply, vars(optimizer).get("apply")
 
     def apply(gradients: Any, trainable_variables: Any = None) -> Any:
         weights = optimizer._trainable_variables if trainable_variables is None else trainable_variables
         pairs = zip(map(id, weights), gradients, strict=True)
-        with found.noting(""):
-            found.judge([(*own[key], one) for key, one in pairs if key in own and one is not None])
+        scale = getattr(optimizer, "loss_scale_factor", None)
+        those = [(*own[key], one / scale if scale else one) for key, one in pairs if key in own and one is not None]
+        found.judge(those)
         return original(gradients, trainable_variables)
 
     object.__setattr__(optimizer, "apply", apply)

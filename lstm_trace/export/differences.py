@@ -11,6 +11,7 @@ from ..base.remark import Remark
 from ..base.writing import Target
 from ..frames.differences import DifferenceTable
 from ..languages.strings import words
+from ..results.comparison import not_finite
 from ..verification.compare import Comparison
 from ..verification.measures import Modification, OutputDifference
 from .writers import ExportJob
@@ -22,12 +23,14 @@ WRITERS = {"csv": "text", "parquet": "parquet", "xlsx": "excel.differences"}
 @dataclass(frozen=True)
 class DifferenceJob(ExportJob, DifferenceTable):
     """What a writer writes of two traces. called: the title; changed: what differs in their premises, in numbers and
-    texts; output: the change that their shares are of, if it is known.
+    texts; output: the change that they contribute to, if it is known; not_finite: sentences on the first value of each
+    side that is NaN or infinite.
     """
 
     called: str = ""
     changed: tuple[Modification, ...] = ()
     output: OutputDifference | None = None
+    not_finite: tuple[str, ...] = ()
 
 
 def write(found: Comparison, path: Target, format: str) -> None:
@@ -40,14 +43,13 @@ def write(found: Comparison, path: Target, format: str) -> None:
     more: dict[str, Any] = {}
     if format == "xlsx":
         more = {"called": called, "changed": tuple(_changed(found)), "output": found.output}
+        more["not_finite"] = tuple(not_finite(found, words()))
     job = DifferenceJob.between(*found.sides, shape=found.shape, **more)
     import_module(f"{__package__}.{WRITERS[format]}").write(job, path)
 
 
 def _changed(found: Comparison) -> Iterator[Modification]:
-    """What was changed, as a comparison lists it; a length as a number."""
+    """What was changed, as a comparison lists it, in numbers and texts."""
     for one in found.changes.most if found.changes is not None else ():
         a, b = (side.said(words()) if isinstance(side, Remark) else side for side in (one.a, one.b))
-        if one.kind == "valid" and a is not None and b is not None:
-            a, b = float(a), float(b)
         yield one._replace(a=a, b=b)

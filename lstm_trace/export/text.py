@@ -94,11 +94,11 @@ def write(job: ExportJob, path: Target) -> None:
     shape = "worked" if job.blank else job.shape
     rows = {"long": _long, "wide": _wide, "worked": _by_column}[shape](job, how)
     count, first = next(rows)
-    with written(path, "wb") as file:
+    with written(path) as file:
         for number, piece in chain([(count, (head + first).removeprefix(how.end))], rows):
-            file.write(piece.encode())
+            file.write(piece)
             job.progress(number)
-        file.write(how.end.encode())
+        file.write(how.end)
 
 
 def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from io import BytesIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +76,9 @@ def to_csv(
     if isinstance(path, str | Path):
         format_of(path, {".csv": "csv", ".tsv": "tsv"}, "the tables of to_csv", "csv")
     job = replace(ExportJob.selected(trace, **options), dialect=dialect, digits=Style(digits))
-    made = BytesIO()
+    made = StringIO()
     export(job, made if path is None else path)
-    return made.getvalue().decode() if path is None else None
+    return made.getvalue() if path is None else None
 
 
 def check(

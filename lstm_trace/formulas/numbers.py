@@ -84,19 +84,17 @@ def fraction(value: Any) -> Fraction | None:
     return Fraction(exact) if exact.is_finite() else None
 
 
-def show(value: Any, digits: int | Style | None = DIGITS, noise: float = 0.0, zeros: int = 1) -> Shown:
+def show(value: Any, digits: int | None = DIGITS, noise: float = 0.0, zeros: int = 1) -> Shown:
     """`value` with at most `digits` decimals (all if None), without trailing zeros except `zeros` decimals.
 
     noise: values no larger than this are round-off residue near zero, and are shown as 0. A value that would lose all
-    its digits, or all but two of many, is written with an exponent; so is a very large one. A style decides for itself.
+    its digits, or all but two of many, is written with an exponent; so is a very large one.
 
     >>> [str(show(v)) for v in (-0.39999999999999997, 1.0, -0.0, 0.0398682, 9.357622968840175e-14, float("inf"))]
     ['-0.4', '1.0', '0.0', '0.0398682', '9.35762297e-14', 'inf']
     >>> str(show(-5.551115123125783e-17, noise=1e-16)), str(show(2 / 3, 4)), str(show(0.004, 2))
     ('0.0', '0.6667', '4.0e-3')
     """
-    if isinstance(digits, Style):
-        return digits.show(value, noise=noise)
     exact = decimal(value)
     if not exact.is_finite():
         return Shown(exact.is_signed() and not exact.is_nan(), "nan" if exact.is_nan() else "inf")

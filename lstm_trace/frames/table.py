@@ -23,7 +23,7 @@ from ..formulas.numbers import Style
 from ..printable import printable
 from ..trace.address import STATE, line_name
 from ..trace.argument_types import misfit
-from ..trace.labels import step_labels, unit_names
+from ..trace.labels import column_name, step_labels, unit_names
 from ..trace.rows import Selection, TracePart, parts, read_at_each_step, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
@@ -249,12 +249,16 @@ class TraceTable:
     @cached_property
     def _labelled(self) -> dict[tuple[Any, ...], list[str]]:
         """By layer, direction and line, the columns with the labels of the units, or with numbers from 0."""
-        found, units = {}, dict[str, int]()
+        found, units = {}, dict[str, tuple[int, str]]()
         for part in self.parts():
             for entry, names in zip(part.lines, self.unit_names(part, 0), strict=True):
-                heads = found[part.layer, part.direction, entry.line] = columns(entry.line, names, None)
+                line, _, k = entry.line.removesuffix("]").partition("[:,")
+                if k:
+                    column = column_name(self.trace, self.trace.stage(f"{part.layer}/{part.direction}"), line, int(k))
+                    names = [f"{name},{column.encode('utf-8', 'replace').decode()}" for name in names]
+                heads = found[part.layer, part.direction, entry.line] = columns(line, names, None)
                 for head, unit in zip(heads, entry.units, strict=True):
-                    if units.setdefault(head, unit) != unit:
+                    if units.setdefault(head, (unit, k)) != (unit, k):
                         raise OptionError(f"--names labels: two units would have the column {head}; use --names plain")
         return found
 

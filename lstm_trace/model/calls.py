@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial, wraps
 from inspect import signature
 from threading import Lock, RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from ..weights.live_modules import (
     weights_of,
 )
 from ..weights.read import Found
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -60,8 +63,35 @@ class WatchedCall(NamedTuple):
     module: Any
     read: Any
     returned: Any
-    process: Callable[[], None]
+    process: Callable[[WatchedCall], None]
     end: Callable[[], None] | None = None
+
+
+class OneBlock(AbstractContextManager[T]):
+    """What `lt.capture` and `lt.watch` return: it is entered once."""
+
+    def __init__(self, name: str, made: AbstractContextManager[T]) -> None:
+        self._name, self._made, self._entered = name, made, False
+
+    def __enter__(self) -> T:
+        if self._entered:
+            raise OptionError(f"lt.{self._name} is for one block: call it again for another")
+        self._entered = True
+        return self._made.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._made.__exit__(*error)
+
+
+def block(function: Callable[P, Iterator[T]]) -> Callable[P, AbstractContextManager[T]]:
+    """As `contextmanager`; if the object is entered again, the error says what to do."""
+    manager = contextmanager(function)
+
+    @wraps(function)
+    def made(*values: P.args, **named: P.kwargs) -> AbstractContextManager[T]:
+        return OneBlock(function.__name__, manager(*values, **named))
+
+    return made
 
 
 class Watch:
@@ -76,13 +106,13 @@ class Watch:
         self._take = take
         self.faults = Faults()
         self.cause: Exception | None = None
-        self._lock = RLock()
+        self.lock = RLock()
         self._taken: set[str] = set()
         self._empty: dict[str, NoNumbersError] = {}
 
     def receive(self, watched: WatchedCall) -> None:
         """Process one call now, while its tensors are as the module left them."""
-        watched.process()
+        watched.process(watched)
 
     def take(self, call: ModuleCall) -> None:
         """Receive one call that was processed."""
@@ -92,17 +122,19 @@ class Watch:
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
         """Note an error that is raised within, instead of raising it. name: of the watched module."""
-        with self._lock:
+        with self.lock:
             try:
                 yield
-            except self.passes:
-                raise
-            except NoNumbersError as error:
-                self._empty[name] = error
             except Exception as error:
-                self._note(name, error)
+                self.note(name, error)
 
-    def _note(self, name: str, error: Exception) -> None:
+    def note(self, name: str, error: Exception) -> None:
+        """The same for an error that was caught, in a block that a context manager would make too slow."""
+        if isinstance(error, self.passes):
+            raise error
+        if isinstance(error, NoNumbersError):
+            self._empty[name] = error
+            return
         self.cause = error
         own = f"cannot be traced because of a bug in lstm-trace: {type(error).__name__}: {error}"
         known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
@@ -117,7 +149,7 @@ class Watch:
         """
         for name, error in self._empty.items():
             if name not in self._taken:
-                self._note(name, OptionError(*error.problems))
+                self.note(name, OptionError(*error.problems))
         self.faults.tell(self.cause)
         if not self._taken:
             there = ", ".join(filter(None, names)) or "it"
@@ -157,32 +189,39 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     """
     import torch
 
-    names = {id(module): name for name, module in modules.items()}
     cells = {name: module for name, module in modules.items() if one_step(module)}
-    loops = {id(module): _Loop(module, name, watched) for name, module in cells.items()}
+    loops = {name: _Loop(module, name, watched) for name, module in cells.items()}
+    whole = partial(_taken, watched, _sequence), None
+    each = {
+        id(module): (name, *((loops[name].take, loops[name].end) if name in loops else whole))
+        for name, module in modules.items()
+    }
 
-    def take(module: Any, *call: Any) -> None:
-        name = names[id(module)]
-        with watched.noting(name):
-            if loop := loops.get(id(module)):
-                watched.receive(WatchedCall(name, module, call[:-1], call[-1], partial(loop.take, *call), loop.end))
-            else:
-                process = partial(_taken, watched, _sequence, module, name, *call)
-                watched.receive(WatchedCall(name, module, call[:-1], call[-1], process))
+    def take(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        name, process, end = each[id(module)]
+        with watched.lock:
+            try:
+                watched.receive(WatchedCall(name, module, (args, kwargs), output, process, end))
+            except Exception as error:
+                watched.note(name, error)
 
-    # made once, as it takes as long as all that a watch does in a small call: 30 µs
-    quiet = cache(lambda loaded: outside(take))
+    # where nothing is compiled around a call, `aside` would take as long as all that a watch does in a step: 30 µs
+    around = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", bool)
 
     def hook(module: Any, args: Any, *more: Any) -> None:
-        if id(module) not in names or len(more) < 2:  # kwargs are missing if another thread has just ended this block
+        if id(module) not in each or len(more) < 2:  # kwargs are missing if another thread has just ended this block
             return
-        if not torch.compiler.is_compiling():  # while compiling there are no numbers
-            quiet("torch._dynamo" in sys.modules)(module, args, *more)
+        if torch.compiler.is_compiling():  # there are no numbers
+            return
+        if around() is None:
+            take(module, args, *more)
+        else:
+            aside(take, module, args, *more)
 
     uncompiled(hook)
     handle = torch.nn.modules.module.register_module_forward_hook(hook, with_kwargs=True)
     # torch.compile warns that such hooks are called once more for wrapped modules; none of ours reacts to that
-    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(names)})"  # one filter per block
+    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(each)})"  # one filter per block
     warnings.filterwarnings("ignore", about)
     silent = warnings.filters[0]
     try:
@@ -195,8 +234,8 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
             warnings.filters.remove(silent)  # type: ignore[attr-defined]
 
 
-def _taken(watched: Watch, make: Callable[..., ModuleCall], *call: Any) -> None:
-    watched.take(make(*call))
+def _taken(watched: Watch, make: Callable[[WatchedCall], ModuleCall], call: WatchedCall) -> None:
+    watched.take(make(call))
 
 
 def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -207,13 +246,14 @@ def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
     return given["input"], given.get("hx")
 
 
-def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> ModuleCall:
+def _sequence(call: WatchedCall) -> ModuleCall:
     """A call of an nn.LSTM, nn.GRU or nn.RNN."""
-    sequence, states = _arguments(args, kwargs)
+    name, module = call.name, call.module
+    sequence, states = _arguments(*call.read)
     x, lengths = unpacked(sequence)
     both = torch_cell(module) == "lstm"
     try:
-        values, last = output
+        values, last = call.returned
         ends = dict(zip(("h_n", "c_n"), last, strict=True)) if both else {"h_n": last}
     except (TypeError, ValueError):
         form = "(output, (h_n, c_n))" if both else "(output, h_n)"
@@ -247,10 +287,10 @@ class _Loop:
         self._weights: dict[str, Any] = {}
         self._last: Any = None
 
-    def take(self, args: Any, kwargs: Any, output: Any) -> None:
+    def take(self, call: WatchedCall) -> None:
         """Receive one call."""
-        x, given = _arguments(args, kwargs)
-        states, returned = _states(given), _states(output)
+        x, given = _arguments(*call.read)
+        states, returned = _states(given), _states(call.returned)
         with _still(self._module):
             weights = weights_of(self._module)
         follows = (
@@ -331,6 +371,7 @@ class _Watched:
     def __init__(self, layer: Any) -> None:
         self._layer, self._own = layer, vars(layer).get("call")
         self._original = layer.call
+        self._signature = signature(self._original)
         torch = sys.modules.get("torch")
         self._compiling: Callable[[], bool] = torch.compiler.is_compiling if torch is not None else bool
         self.takers: list[tuple[str, Watch]] = []
@@ -364,7 +405,7 @@ class _Watched:
         seen = []
         for name, watched in self.takers:
             with watched.noting(name):
-                given = signature(self._original).bind(*args, **kwargs).arguments
+                given = self._signature.bind(*args, **kwargs).arguments
                 seen.append((name, watched, given, _initial(self._layer, given)))
         return seen
 
@@ -372,8 +413,8 @@ class _Watched:
         """Process the returned values."""
         for name, watched, given, states in seen:
             with watched.noting(name):
-                process = partial(_taken, watched, _call, self._layer, name, given, states, output)
-                watched.receive(WatchedCall(name, self._layer, list(given.values()), output, process))
+                process = partial(_taken, watched, partial(_call, states))
+                watched.receive(WatchedCall(name, self._layer, given, output, process))
 
 
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
@@ -384,7 +425,8 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     return [numbers_in(state, layer.name).copy() for state in _flat(states)] or None
 
 
-def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> ModuleCall:
+def _call(states: list[Any] | None, call: WatchedCall) -> ModuleCall:
+    name, layer, given, output, *_ = call
     parts = halves(layer)
     cells = [cell for half in parts.values() for cell in cells_of(half)]
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any, NamedTuple, SupportsIndex, cast
@@ -25,7 +25,7 @@ from ..trace.trace import Trace
 from ..weights.layouts import ANY
 from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .build import prepare_found
-from .calls import ModuleCall, Watch, watch_keras, watch_torch
+from .calls import ModuleCall, Watch, block, watch_keras, watch_torch
 
 Arrays = Mapping[str, Any]
 FACTOR = 8  # allowed error of one correct computation, relative to that of another
@@ -178,7 +178,7 @@ class Traces(list[Trace]):
 
 
 @checked
-@contextmanager
+@block
 def capture(
     model: Any, *, ask: Sequence[str] | str | None = None, record: Any = None, given: Mapping[str, Any] | None = None,
     tokens: Any = None, plan: Choice = "auto", arithmetic: str | None = None, progress: Progress | None = None,

@@ -153,6 +153,8 @@ class Changes:
         if not np.isfinite(array).all() and np.isfinite(there).all():
             raise ShapeError(f"{text}: a weight is a finite number; found {array[~np.isfinite(array)].flat[0]:g}")
         array = array.reshape(there.shape) if address.unit is None and array.size == there.size == 1 else array
+        if address.unit is None and there.ndim and not array.ndim:
+            raise ShapeError(f"{text}: expected an array of shape {there.shape}, found a number")
         if address.unit is None and array.shape != there.shape:
             self._add(f"{address.scope}/{address.line}", array)
         else:

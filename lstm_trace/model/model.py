@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, OptionError, within
+from ..errors import Faults, LstmTraceError, OptionError, reworded, within
 from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
@@ -43,6 +43,8 @@ class Model:
     weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, if it
     differs (option `reverse`). sources: the files that the weights come from, if any.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     cell: Cell
     weights: Mapping[str, Mapping[str, Array]]
@@ -154,7 +156,7 @@ class Model:
             if isinstance(out, Trace) and memory and memory.call == call and memory.holds(out, model.weights):
                 with WriteLock(out):
                     return model._again(x, batch_first, out, progress)
-        with within(model.defaults.where):
+        with within(model.defaults.where), model._continuing(state_from, initial):
             fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens, state_from)
             asked = model.defaults.ask if ask is None else listed("ask", ask)
             fed = model._holding(fed, asked, hold)
@@ -170,6 +172,19 @@ class Model:
         if check is not None:
             check(found)
         return found
+
+    @contextmanager
+    def _continuing(self, state_from: Trace | str | Path | None, initial: Mapping[str, Any] | None) -> Iterator[None]:
+        """Say of a state that does not fit that it is the last one of another trace."""
+        try:
+            yield
+        except LstmTraceError as error:
+            if state_from is None:
+                raise
+            source = "state_from" if isinstance(state_from, Trace) else state_from
+            names = {INITIAL.get(state, state) for state in self.cell.states if state not in (initial or ())}
+            about = ((said, said.partition(" has ")[0].split(" ")[-1]) for said in error.problems)
+            raise reworded(error, (f"{source}: {said}" if name in names else said for said, name in about)) from None
 
     def _holding(self, fed: RunInputs, asked: tuple[str, ...], hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, including those that hold lines at other values."""
@@ -250,11 +265,17 @@ class Model:
             lengths, mask = base.lengths, base.mask
         if state_from is not None and states:
             raise OptionError(f"state_from sets {INITIAL[next(iter(states))]} already; leave one of the two out")
-        before, said = dict[str, Any](), ""
+        before = dict[str, Any]()
         if state_from is not None:
-            before = last_states(state_from if isinstance(state_from, Trace) else load(state_from))
-            said = f"continued from {'a trace' if isinstance(state_from, Trace) else state_from}" if before else ""
-        with faults.gather(), within(said):
+            trace = state_from if isinstance(state_from, Trace) else load(state_from)
+            before = last_states(trace)
+            both = (trace.stages, self.stages())
+            carried = [{s.removesuffix("_prev") for stage in one for s in stage.cell.states} for one in both]
+            if carried[0] != carried[1]:
+                other, own = (" and ".join(sorted(names)) or "nothing" for names in carried)
+                said = f"state_from is a trace of {trace.header.called}, which carries {other}"
+                raise OptionError(f"{said}; {self.header.called} carries {own}: continue a trace of the same cell")
+        with faults.gather():
             starts = {**base.initial, **before, **(initial or {}), **states}
             supplied = {**base.given, **(given or {})}
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)

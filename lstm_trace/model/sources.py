@@ -429,9 +429,8 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
 
     if isinstance(source, str | Path) and is_external(source):
         if like is None or arguments.get("hold"):
-            said = (
-                "are compared with a trace, a problem or a model: give that first" if like is None else "are not held"
-            )
+            said = "are compared with a trace, a problem or a model: give that first"
+            said = said if like is None else "are not held: leave the hold out"
             raise OptionError(f"{source}: values that another program printed {said}")
         return read_external(source, like)
     if not is_run(source):
@@ -448,10 +447,13 @@ def is_run(source: Any) -> bool:
     return not (isinstance(source, Trace) or (path and (trace_file.is_trace(source) or is_external(source))))
 
 
-def as_traces(a: Any, b: Any, x: Any = None, **arguments: Any) -> tuple[Trace, Trace, list[Remark]]:
+def as_traces(
+    a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Any
+) -> tuple[Trace, Trace, list[Remark]]:
     """Two sources as traces, see `as_trace`; x and the arguments are for each that is run, but lines are held in b.
 
-    Raises OptionError for an argument that does not exist, and for arguments if neither is run.
+    called: what messages call b, if it is no file. Raises OptionError for an argument that does not exist, and for
+    arguments if neither is run.
     """
     known = sorted({*signature(prepare).parameters, *signature(Model.run).parameters, *TOLERANCES} - {"self", "source"})
     for name in arguments.keys() - {*known}:
@@ -459,16 +461,20 @@ def as_traces(a: Any, b: Any, x: Any = None, **arguments: Any) -> tuple[Trace, T
     given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
     if given and not is_run(a) and not is_run(b):
         raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")
-    places = ["" if isinstance(source, str | Path) else side for side, source in (("a", a), ("b", b))]
+    places = ["" if isinstance(source, str | Path) else side for side, source in (("a", a), (called, b))]
     with within(places[0]):
         one, remarks = as_trace(a, x, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
-    if all(isinstance(source, str | Path) and is_model(source) for source in (a, b)):
-        from ..weights.formats.arrays import told_apart
+    return one, two, [*remarks, *others, *embeddings_apart(a, b, one)]
 
-        others = [*others, *told_apart(Path(a), Path(b), one["x_t"].shape[-1])]
-    return one, two, [*remarks, *others]
+
+def embeddings_apart(a: Any, b: Any, one: Trace) -> list[Remark]:
+    """Sentences about two model files, run over the same x, whose embeddings differ. one: the trace of a."""
+    from ..weights.formats.arrays import told_apart
+
+    both = all(isinstance(source, str | Path) and is_model(source) for source in (a, b))
+    return told_apart(Path(a), Path(b), one["x_t"].shape[-1]) if both else []
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

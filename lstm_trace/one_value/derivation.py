@@ -79,7 +79,7 @@ def _parts(back: Trace, place: Location) -> Iterable[float]:
 class Verified:
     """A number derived again from its recorded operands.
 
-    verdict: `verified`, `failed`, `inconclusive` (an operand was not recorded, or a value overflowed) or `premise`.
+    verdict: `verified`, `failed`, `inconclusive` (an operand was not recorded, or a value is not finite) or `premise`.
     bound: how far apart rounding may set the two (docs/verify.md).
     """
 

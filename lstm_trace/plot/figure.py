@@ -43,6 +43,8 @@ class Figure:
         terminal: makes the terminal version for a given width, with or without colours; None if there is none.
     """
 
+    __array_ufunc__ = None  # as for a trace
+
     kind: str
     title: str
     caption: str

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil, floor, log10
 from typing import Any, NamedTuple
 
@@ -127,6 +128,10 @@ class Dot(NamedTuple):
     row: dict[str, Any] = {}  # noqa: RUF012
 
 
+def _no_note(_: tuple[int, int]) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True)
 class Cells:
     """A heat map.
@@ -145,7 +150,7 @@ class Cells:
     scale: Scale
     valid: Array | bool = True
     size: tuple[int, int] = (1, 1)
-    note: Callable[[tuple[int, int]], list[str]] = lambda _: []
+    note: Callable[[tuple[int, int]], list[str]] = _no_note
     attributes: str = ""
     live: dict[str, Any] = field(default_factory=dict)
 
@@ -290,9 +295,18 @@ def step_axis(
     facts: dict[str, Any] = {
         "low": 0.0, "high": -(-len(steps) // size) - 1.0, "title": "t", "field": "t", "kind": "step",
         "first": steps[0], "size": size, "ticks": extra + ticks, "labels": named,
-        "key": lambda at: words.nth(steps[int(at)]), "where": lambda at: f"t = {words.nth(steps[int(at)])}",
+        "key": partial(nth, words, steps), "where": partial(_step, words, steps),
     }  # fmt: skip
     return Axis(**{**facts, **more})
+
+
+def nth(words: Words, numbers: Sequence[int], at: Any) -> int:
+    """The number at a position on an axis, counted as in the problem."""
+    return words.nth(int(numbers[int(at)]))
+
+
+def _step(words: Words, steps: range, at: Any) -> str:
+    return f"t = {nth(words, steps, at)}"
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:

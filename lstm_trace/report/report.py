@@ -30,6 +30,8 @@ PAPER = frozenset({"tex", "typ", "pdf"})
 SIGNIFICANT = 3
 #: The number of layers and directions up to which gates are drawn.
 PICTURED = 2
+#: How much more of a formula fits on a line of small type.
+SMALL = 1.18
 #: The most eventful steps of a long run, which are worked in full.
 EVENTFUL = 3
 
@@ -95,6 +97,8 @@ class Sheet:
     title: of the document; by default its kind, in the language of the report. sources: how a message refers to each
     trace, that is, the files they come from; by default the titles of the problems.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     traces: Sequence[Trace]
     title: str | None = None
@@ -209,7 +213,8 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
             view(with_symbols(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured)
         )
     elif format == "html" and chosen.steps_in is None:
-        found = replace(found, printed=replace(_whole(view(trace, *parts, paper=True), chosen, format), notes=notes))
+        paper = replace(_whole(view(trace, *parts, paper=True), chosen, format), notes=notes)
+        found = replace(found, printed=_broad(paper, SMALL if paper.small else 1.0))
     found = replace(found, notes=notes, illustration=drawn or found.illustration)
     if back:
         return replace(found, back=backward(found, chosen.steps_in))
@@ -218,7 +223,12 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
         from ..documents.latex import NARROW, SPARE
 
         width = (chosen.width or NARROW) * SPARE
-    return replace(found, breadth=width / FULL if chosen.fragment else 1.0)  # the part of an A4 line for a formula
+    return _broad(found, width / FULL if chosen.fragment else SMALL if found.small else 1.0)
+
+
+def _broad(found: View, breadth: float) -> View:
+    """The view with formulas that fill this part of a line of A4."""
+    return replace(found, breadth=breadth, eventful=found.eventful and replace(found.eventful, breadth=breadth))
 
 
 def _is_long(found: View, chosen: Options) -> bool:
@@ -315,9 +325,12 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
 def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     """The reports as blocks, with headings at their levels in the document."""
     found = [
-        Body(tuple(blocks(one)), one.trace.header.symbols, one.detail == "compact", one.tight, one.profile is not None)
+        Body(
+            tuple(blocks(one)), one.trace.header.symbols, one.detail == "compact", one.tight,
+            one.profile is not None or (one.small and not chosen.fragment),
+        )
         for one in views
-    ]
+    ]  # fmt: skip
     if len(found) > 1 and (chosen.title or not chosen.fragment):
         found = [lowered(body, 1) for body in found]
         found[0] = replace(found[0], blocks=(Heading(1, (_title(views, chosen),)), *found[0].blocks))

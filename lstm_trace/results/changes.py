@@ -1,14 +1,16 @@
 """What differs in the premises and equations of two traces, and how much of the output's change each explains.
 
-The shares are those of the exact split (`backpropagation.attribution`). If the equations differ, b is seen through
-those of a: every line of a has b's value, or else the one that a's equation gives for b's values. The share of an
-equation is what b's values add to a's equation.
+The contributions are those of the exact split (`backpropagation.attribution`). If the equations differ, b is seen
+through those of a: every line of a has b's value, or else the one that a's equation gives for b's values. The
+contribution of an equation is what b's values add to a's equation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,10 +21,11 @@ from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
 from ..cell.lines import names_of
 from ..cell.network import scope_and_name
+from ..cell.variants import named, of_direction
 from ..documents.blocks import Block, Para, Table
 from ..documents.tables import LongTable
 from ..engine import plan_choice
-from ..errors import LstmTraceError
+from ..errors import LstmTraceError, OptionError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words, words as strings
 from ..trace.address import address
@@ -44,18 +47,23 @@ ARRAYS = 8
 #: additions, each of which rounds by half an epsilon.
 ROUNDED = 16 * float(np.finfo(np.float64).eps)
 #: The facts of a header that are options of a run, beside the options of the cell; the last two only change rounding.
-OPTIONS = ("kind", "merge", "padding", "dtype", "arithmetic")
+NUMERIC = ("dtype", "arithmetic")
+OPTIONS = ("kind", "merge", "padding", *NUMERIC)
+#: An equation that differs: its place, and how a and b have it.
+Equation = tuple[str, str | Remark, str | Remark]
 
 
 def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
     """The premises, options and equations in which two traces with the same steps and sequences differ, each with its
-    share of the largest change of the output if that can be split. lines: how far their lines differ.
+    contribution to the largest change of the output if that can be split. lines: how far their lines differ.
     """
     alike = {f"{line.scope}/{line.line}" for line in lines if not line.differing}
     same = output is None or f"{output.address.scope}/{output.address.line}" in alike  # but for rounding
     shared = None if same else _split(a, b, output)
     found = shared if isinstance(shared, Split) else None
-    every, counts = list(_equations(a, b, found, lines)), dict[str, int]()
+    equations, options, counts = list(_unlike(a, b)), _options(a, b), dict[str, int]()
+    own = "equations" in (a.header.kind, b.header.kind) or not {*options} - {*NUMERIC}
+    every = list(_equations(a, b, found, lines, equations, options, {} if own else _origins(a, b, options, equations)))
     outside = padding(a, b)
     for kind, place, one, two in pairs(a, b):
         if one is not None and two is not None and one.shape == two.shape:
@@ -65,38 +73,48 @@ def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[Li
             counts[place] = int(off.sum())
             every += _entries(a, b, kind, place, (one, two), off, found) if counts[place] else ()
     every.sort(key=lambda one: (-one[0], one[1].place))
-    most, others = tuple(change for _, change in every[:NAMED]), []
+
+    def share(part: float | None) -> float | None:
+        return None if found is None or part is None else part / found.difference
+
+    most = tuple(change._replace(share=share(change.contribution)) for _, change in every[:NAMED])
+    others = []
     for place, n in counts.items():
         named = [change for change in most if change.array == place]
         if left := n - sum(change.entries for change in named):
             part = np.zeros(1) if found is None else found.parts.get(place, np.zeros(1))
-            rest = total([part]) - total(change.share or 0.0 for change in named)
+            rest = total([part]) - total(change.contribution or 0.0 for change in named)
             if abs(rest) <= ROUNDED * total([np.abs(part)]):
                 rest = 0.0
             others.append((place, left, rest if found else None))
-    others += [(one.place, 1, one.share) for _, one in every[NAMED:] if not one.array]
+    others += [(one.place, 1, one.contribution) for _, one in every[NAMED:] if not one.array]
     others.sort(key=lambda one: -abs(one[2] or 0.0))
-    n = sum(counts.values()) + sum(not change.array for _, change in every)
+    kinds = Counter(change.kind for _, change in every if not change.array)
+    follow, several = (0, 0) if own else (len(equations), kinds["equation"])
+    n, arrays = sum(counts.values()) + kinds.total() - several, tuple((*one, share(one[2])) for one in others)
     if found is None:
-        return Modifications(most, n, tuple(others), why=shared if isinstance(shared, Remark) else None)
-    return Modifications(most, n, tuple(others), found.total - total(one.share or 0.0 for one in most), found.residual)
+        return Modifications(most, n, follow, arrays, why=shared if isinstance(shared, Remark) else None)
+    rest = found.total - total(one.contribution or 0.0 for one in most)
+    return Modifications(most, n, follow, arrays, rest, found.residual)
 
 
 def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remark | None:
     """The split of the largest change of the output; otherwise the reason why there is none."""
     if output is None or not output.most:
-        return None
+        return None if output is None or output.nonfinite is None else Remark("diff.unshared.output")
     if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return Remark("diff.unshared.large", {"address": str(output.address)})
     try:
-        found = split(a, _through(a, b), str(output.address))
+        found = split(a, through(a, b), str(output.address))
     except LstmTraceError:  # other layers or widths, or a line that was not recorded
         return Remark("diff.unshared.model")
     return found if np.isfinite(found.total) else Remark("diff.unshared.nonfinite")
 
 
-def _through(a: Trace, b: Trace) -> Trace:
-    """b's values as the lines of a's equations."""
+def through(a: Trace, b: Trace) -> Trace:
+    """b's values as the lines of a's equations; b itself if it has these, or other layers."""
+    if a.scopes != b.scopes:
+        return b
     common = in_both(a, b)
     if a.stages == b.stages and all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages):
         return b
@@ -128,8 +146,15 @@ def _entries(
 
     def change(where: str, sides: Sequence[Any], entries: Any, share: Any) -> Modification:
         one, two = sides
-        return Modification(kind, where, one, two, int(entries), None if found is None else float(share), place)
+        known = None if found is None else float(share)
+        return Modification(kind, where, one, two, int(entries), known, array=place)
 
+    if place == "lengths":
+        for k in off.nonzero()[0].tolist():
+            one, two = (float(values[k]) for values in pair)
+            own = 0.0 if found is None or k != found.row else float(part.sum())
+            yield abs(two - one if found is None else own), change(f"lengths[{k}]", (one, two), 1, own)
+        return
     if kind == "valid":
         sides: list[Any] = [float(values[off][0]) if off.sum() == 1 else None for values in pair]
         yield abs(total([part])), change(place, sides, off.sum(), part.sum())
@@ -159,8 +184,47 @@ def _entries(
             yield float(rank[k]), change(where, sides, count[index], share[index])
 
 
+def _unlike(a: Trace, b: Trace) -> Iterator[Equation]:
+    """The equations that differ, by place, as a and as b have them."""
+    for stage in a.stages:
+        if stage.scope in b.scopes:
+            yield from ((f"{stage.scope}/{n}", x, y) for n, x, y in unlike_equations(stage, b.stage(stage.scope)))
+
+
+def _options(a: Trace, b: Trace) -> dict[str, tuple[Any, Any]]:
+    """The options that differ. A cell that is written as equations has none, and its kind says nothing of its own."""
+    one, two = ({name: getattr(t.header, name) for name in OPTIONS} | dict(t.header.options) for t in (a, b))
+    names = one if "equations" not in (a.header.kind, b.header.kind) else OPTIONS[1:]
+    return {name: (one[name], two[name]) for name in names if name in two and one[name] != two[name]}
+
+
+def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equation]) -> dict[str, str]:
+    """By place, the option that an equation follows from: the only one that changes it in a's cell."""
+    places = [place for place, *_ in equations]
+    if "kind" in options:
+        return dict.fromkeys(places, "kind")
+    moved, one = {option: set[str]() for option in options if option not in NUMERIC}, a.header.options
+    for stage, option in ((stage, option) for stage in a.stages for option in moved if option in one):
+        with suppress(OptionError):  # it needs another option
+            both = one, {**one, option: b.header.options[option]}
+            cells = [named(a.header.kind, of_direction(has, stage.direction))[0] for has in both]
+            texts = ({*cell.equations.items()} for cell in cells)
+            moved[option] |= {f"{stage.scope}/{name}" for name, _ in set.symmetric_difference(*texts)}
+    alone = [option for option, there in moved.items() if not there]
+    if len(alone) == 1:  # an option of the network, such as merge
+        moved[alone[0]] = {*places}.difference(*moved.values())
+    owners = {place: [option for option, there in moved.items() if place in there] for place in places}
+    return {place: of[0] for place, of in owners.items() if len(of) == 1}
+
+
 def _equations(
-    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference]
+    a: Trace,
+    b: Trace,
+    found: Split | None,
+    lines: Sequence[LineDifference],
+    equations: Sequence[Equation],
+    options: Mapping[str, tuple[Any, Any]],
+    origins: Mapping[str, str],
 ) -> Iterator[tuple[float, Modification]]:
     """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
     do not follow from their operands, each after its rank.
@@ -180,27 +244,27 @@ def _equations(
             sides: list[Any] = [Remark("diff.computed")] * 2
             sides[side] = block.value if isinstance(block.value, float) else said_of(block.value)
             size, known = (np.inf, None) if found is None else (abs(share), share)
-            yield size, Modification("given", block.address, sides[0], sides[1], share=known)
+            yield size, Modification("given", block.address, sides[0], sides[1], contribution=known)
     local = {place: total([part]) for place, part in parts.items()}
-    both = [(stage, b.stage(stage.scope)) for stage in a.stages if stage.scope in b.scopes]
-    equations = [(one.scope, *texts) for one, two in both for texts in unlike_equations(one, two)]
-    names = OPTIONS[not equations :]
-    one, two = ({n: getattr(t.header, n) for n in names} | dict(t.header.options) for t in (a, b))
-    unlike = [name for name in one if name in two and one[name] != two[name]]
-    rounding = not equations and unlike in (["dtype"], ["arithmetic"])
-    whole = total([*local.values(), found.rounding]) if found and rounding else None
-    for name in unlike:
-        was, now = (Remark("none") if of[name] is None else str(of[name]) for of in (one, two))
-        yield np.inf, Modification("option", name, was, now, share=whole)
-    for scope, name, of_a, of_b in equations:
-        share = local.pop(f"{scope}/{name}", 0.0)
-        explained = None if found is None else share
-        yield abs(share), Modification("equation", f"{scope}/{name}", of_a, of_b, share=explained)
+    rounding = not equations and len(options) == 1 and not {*options} - {*NUMERIC}
+    parts_of = {name: [local.pop(place, 0.0) for place, of in origins.items() if of == name] for name in options}
+    if found is not None and rounding:
+        parts_of = {name: [*local.values(), found.rounding] for name in options}
+    for name, values in options.items():
+        was, now = (Remark("none") if side is None else str(side) for side in values)
+        known = total(parts_of[name]) if found is not None and parts_of[name] else None
+        size = np.inf if known is None else abs(known)
+        yield size, Modification("option", name, was, now, contribution=known)
+    for place, of_a, of_b in equations:
+        if place not in origins:
+            share = local.pop(place, 0.0)
+            known = None if found is None else share
+            yield abs(share), Modification("equation", place, of_a, of_b, contribution=known)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
         if line.differing and (own := local.get(place)):
             if line.differing == 1 and pair is not None:
-                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], share=own)
+                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], contribution=own)
             else:
                 yield abs(own), Modification("line", place, None, None, line.differing, own)
 
@@ -211,28 +275,30 @@ def _equations(
 def blocks(result: Comparison, found: Modifications, words: Words) -> Iterator[Block]:
     """A table of the changes that explain most, with all else, by array, below it."""
     count, output = words.count("diff.changed.count", found.differences), result.output
+    if found.following:
+        count += words.aside(words.count("diff.changed.follow", found.following))
     head = ["changed", "in_a", "in_b"]
     if found.rest is not None and output is not None:
         a, b = output.values
         exact = abs(found.residual) < 0.5 * 10.0 ** (math.floor(math.log10(abs(b - a))) - 2)  # in three digits
-        values = {"address": output.address, "change": f"{b - a:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+        values = {"address": output.address, "change": f"{b - a:+.3g}", **dict(zip("ab", numbers(a, b), strict=True))}
         key, residual = "diff.shares" if exact else "diff.shares.within", f"{abs(found.residual):.1g}"
         yield Para((words.count(key, found.differences, count=count, residual=residual, **values),))
-        head += ["contribution", "of_change"]
+        head += ["contribution", "share"]
     else:
         yield Para((count + words.word("stop") + ("" if found.why is None else f" {found.why.said(words)}"),))
     rows = tuple(tuple((cell,) for cell in row[: len(head)]) for row in _rows(result, found, words))
     yield Table(tuple((words.word(f"column.{name}"),) for name in head), rows, 1, frozenset({0, 1, 2}))
-    if any(one.share == 0 for one in found.most):
-        yield Para((words.word("diff.shares.none"),))
+    if any(one.contribution == 0 for one in found.most) and output is not None:
+        other = output.end if 0 < output.at_end < math.inf and output.end != output.address else None
+        yield Para((words.word("diff.shares.none.end" if other else "diff.shares.none", address=other),))
     if found.arrays:
-        others, scope = [], _scope(result)
-        for place, n, share in found.arrays[:ARRAYS]:
-            part = f"{share:+.3g} " if share else ""
-            said = {"place": place.removeprefix(scope), "n": words.number(n), "share": part}
-            others.append(words.word("diff.others.array", **said))
+        others = [
+            words.word("diff.others.array", place=place, n=words.number(n), share=f"{part:+.3g} " if part else "")
+            for place, n, part, _ in found.arrays[:ARRAYS]
+        ]
         listed = words.comma_list(*others, "…" if len(found.arrays) > ARRAYS else "")
-        yield Para((words.word("diff.others", n=words.number(sum(n for _, n, _ in found.arrays)), arrays=listed),))
+        yield Para((words.word("diff.others", n=words.number(sum(n for _, n, *_ in found.arrays)), arrays=listed),))
 
 
 def sentence(result: Comparison, found: Modifications, words: Words) -> str:
@@ -243,12 +309,13 @@ def sentence(result: Comparison, found: Modifications, words: Words) -> str:
 
 
 def first(result: Comparison, words: Words) -> str:
-    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 and 2 more`."""
+    """The change that explains most, and how many more there are: `W_xf[1,0]: -0.43 → 0.07 (98.8 %) and 2 more`."""
     if (found := result.changes) is None or not found.most:
         return ""
     others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
-    return _said(_rows(result, found, words)[0], words) + more
+    row = _rows(result, found, words)[0]
+    return _said(row, words) + (words.aside(row[-1]) if row[-1] else "") + more
 
 
 def _said(row: Sequence[str], words: Words) -> str:
@@ -259,29 +326,26 @@ def _said(row: Sequence[str], words: Words) -> str:
 def facts(found: Modifications) -> dict[str, Any]:
     """The record for JSON."""
     said = [tuple(in_words(field, strings()) for field in one) for one in found.most]
-    most, arrays = LongTable(Modification._fields, said), LongTable(("place", "entries", "share"), found.arrays)
-    others = {name: as_plain(getattr(found, name)) for name in ("differences", "rest", "residual")}
+    most = LongTable(Modification._fields, said)
+    arrays = LongTable(("place", "entries", "contribution", "share"), found.arrays)
+    others = {name: as_plain(getattr(found, name)) for name in ("differences", "following", "rest", "residual")}
     why = found.why and found.why.said(strings())
     return {**others, "most": most.facts()["rows"], "arrays": arrays.facts()["rows"], "why": why}
 
 
 def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
-    """Each change: what, in a, in b, its share, and that in percent; then all else, if it explains something."""
-    scope = _scope(result)
-    whole = 0.0 if result.output is None else result.output.values[1] - result.output.values[0]
+    """Each change: what, in a, in b, its contribution and share; then all else, if it explains something."""
 
-    def row(name: str, a: str, b: str, share: float | None) -> tuple[str, ...]:
-        if share is None:
-            return name, a, b, "", ""
-        if not share:
-            return name, a, b, "0", ""
-        part = 100 * share / whole
-        digits = f"{part:.3g}" if abs(part) < 100 else f"{part:.1f}".removesuffix(".0")  # of 100.3 % too
-        return name, a, b, f"{share:+.3g}", words.word("profile.share", n=digits)
+    def row(name: str, a: str, b: str, part: float | None, share: float | None) -> tuple[str, ...]:
+        if not part or share is None:
+            return name, a, b, "" if part is None else "0", ""
+        percent = 100 * share
+        digits = f"{percent:.3g}" if abs(percent) < 100 else f"{percent:.1f}".removesuffix(".0")  # of 100.3 % too
+        return name, a, b, f"{part:+.3g}", words.word("profile.share", n=digits)
 
     rows = []
     for one in found.most:
-        name = one.place.removeprefix(scope)
+        name = one.place
         if isinstance(one.a, float) and isinstance(one.b, float):
             a, b = numbers(one.a, one.b)
             if one.b == -one.a != 0:
@@ -292,21 +356,16 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
             name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
-        rows.append(row(name, a, b, one.share))
-    largest = max((abs(one.share or 0.0) for one in found.most), default=0.0)
-    if found.rest is not None and abs(found.rest) > 5e-4 * largest:
-        rows.append(row(words.word("diff.rest"), "", "", found.rest))
+        rows.append(row(name, a, b, one.contribution, one.share))
+    largest = max((abs(one.contribution or 0.0) for one in found.most), default=0.0)
+    if found.rest is not None and result.output is not None and abs(found.rest) > 5e-4 * largest:
+        before, after = result.output.values
+        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before)))
     return rows
 
 
 def _side(side: float | str | Remark, words: Words) -> str:
     return f"{side:.6g}" if isinstance(side, float) else str(in_words(side, words))
-
-
-def _scope(result: Comparison) -> str:
-    """What names of arrays begin with, if there is one layer and direction."""
-    scopes = {line.scope for line in result.lines}
-    return f"{scopes.pop()}/" if len(scopes) == 1 else ""
 
 
 def numbers(a: float, b: float) -> tuple[str, str]:

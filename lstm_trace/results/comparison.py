@@ -41,7 +41,7 @@ COLUMNS = (
     "cosine", "snr", "local", "inherited", "atol", "rtol", "first",
 )  # fmt: skip
 UNIT_COLUMNS = (
-    "layer", "direction", "unit", "name", "line", "max_abs", "share", "a", "b", "t", "batch", "since", "since_batch",
+    "layer", "direction", "unit", "name", "line", "max_abs", "of_range", "a", "b", "t", "batch", "since", "since_batch",
     "nonfinite",
 )  # fmt: skip
 #: Columns of the map of steps; more steps are put together, and the largest of each group is shown.
@@ -68,7 +68,9 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     yield Items(tuple((sentence,) for sentence in sentences(result, words, changed=False)))
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
-        yield _units(result, words)
+        table = _units(result, words)
+        yield table
+        yield from _left(len(result.units) - len(table.rows), words)
     if show.pictured and (figure := result.picture(words.language)) is not None:
         yield Heading(2, (figure.title,))
         yield Picture(figure.svg, figure.title, figure.caption, show.file)
@@ -89,9 +91,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             rows.append((Code(f"{d.scope}/{d.line}"), *counts, *numbers, *known))
         there = [k for k in range(len(head)) if any(row[k] for row in rows)]
         yield _table([words.word(f"column.{head[k]}") for k in there], [[row[k] for k in there] for row in rows])
-        if left := len(result.lines) - len(lines):
-            told = words.word("rows.left.first", n=words.number(left))
-            yield Para((f"{told}{words.word('stop')} {words.word('rows.all.json')}",))
+        yield from _left(len(result.lines) - len(lines), words)
         yield Para(marked(words.word("diff.meaning")))
         if any(line.nonfinite for line in lines):
             yield Para(marked(words.word("diff.meaning.nonfinite")))
@@ -159,7 +159,7 @@ def _lines(result: Comparison) -> LongTable:
 
 
 def _unit_table(result: Comparison) -> LongTable:
-    names = "unit", "name", "line", "most", "share", "value", "other", "t", "b", "since", "since_b", "nonfinite"
+    names = "unit", "name", "line", "most", "of_range", "value", "other", "t", "b", "since", "since_b", "nonfinite"
     facts = attrgetter(*names)
     return LongTable(UNIT_COLUMNS, [(*layer_and_direction(unit.scope), *facts(unit)) for unit in result.units])
 
@@ -174,7 +174,7 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
     words, first, premises, remarks = _counting(result, words), result.first, result.of_premises, result.remarks
     if first is None or first.first is None or first.first_values is None:
         yield _agreement(result, words)
-        yield from _not_finite(result, words)
+        yield from not_finite(result, words)
     else:
         (a, b), (one, two) = first.first_values, changes.numbers(*first.first_values)
         t, row = first.first.t, first.first.b
@@ -182,21 +182,24 @@ def sentences(result: Comparison, words: Words, changed: bool = True) -> Iterato
         called = words.word("diff.step", t=words.nth(t or 0), label=label) if label else ""
         called += words.word(f"diff.padding.{result.first_padding}") if result.first_padding else ""
         yield words.word("diff.different", address=first.first, called=called, a=one, b=two)
-        yield from _not_finite(result, words)
+        yield from not_finite(result, words)
         yield _cause(first, abs(b - a), result, words)
         if result.changes is not None and result.changes.differences:
             if changed:
                 yield changes.sentence(result, result.changes, words)
             premises = tuple(one for one in premises if not one.key.startswith("diff.values"))
-            remarks = tuple(one for one in remarks if one.key != "diff.cells")
+            if not result.changes.following:  # otherwise the table has the option, and not what it changes
+                remarks = tuple(one for one in remarks if one.key != "diff.cells")
         yield from unit_sentences(result, words)
+        if words.count_from:
+            yield words.word("diff.note", note=words.word("diff.counted"))
     yield from (words.word("diff.premise", premise=one.said(words)) for one in premises[:PREMISES])
     if (more := len(premises) - PREMISES) > 0:
         yield words.word("diff.premise.more", n=words.number(more))
     yield from (words.word("diff.note", note=remark.said(words)) for remark in remarks)
 
 
-def _not_finite(result: Comparison, words: Words) -> Iterator[str]:
+def not_finite(result: Comparison, words: Words) -> Iterator[str]:
     """The first value of each side that is NaN or infinite, and what made it so."""
     one, other = (first and first.said(words) for first in result.not_finite)
     for side, what in (("both", one),) if one == other else (("a", one), ("b", other)):
@@ -244,8 +247,12 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
-    source = words.word("diff.source") if result.of_premises else ""
-    return words.word(f"diff.inherited{kind}", own=f"{own:.3g}", size=size, source=source)
+    source, error = words.word("diff.source") if result.of_premises else "", f"{own:.3g}"
+    by_hand = any(trace.header.arithmetic for trace in result.sides)
+    if own and not by_hand and first.first_bound is not None and own > first.first_bound:
+        return words.word("diff.inherited.part", own=error, size=size, source=source)
+    error = words.word("diff.own.rounding", own=error) if own else error
+    return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
 
 
 def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:
@@ -308,7 +315,8 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
     a, b = output.values
     whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
     key = key if math.isfinite(output.at_end) else "diff.output.end.nonfinite"
-    values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+    sides = dict(zip("ab", changes.numbers(a, b), strict=True))
+    values = {"address": output.address, "change": f"{whole:+.3g}", **sides}
     end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
     yield words.word(f"diff.output{held}", end=end, **values)
 
@@ -322,7 +330,7 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = [size, _share(unit.share, words), at, _since(result, unit, words)]
+            cells = [size, _share(unit.of_range, words), at, _since(result, unit, words)]
             if unit.nonfinite is not None:
                 others = cells[1:3] if unit.most else ["", ""]
                 cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]
@@ -337,6 +345,13 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]], words: Ite
     """A table of numbers, each row after what it is called. words: the columns of words."""
     texts = tuple(tuple((cell,) for cell in row) for row in rows)
     return Table(tuple((name,) for name in head), texts, 1, frozenset(words))
+
+
+def _left(count: int, words: Words) -> Iterator[Block]:
+    """How many rows are left out, if any."""
+    if count:
+        told = words.count("rows.left.first", count)
+        yield Para((f"{told}{words.word('stop')} {words.word('rows.all.json')}",))
 
 
 def _short(value: float | None) -> str:

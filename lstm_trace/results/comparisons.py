@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import by_key
+from ..documents.blocks import Block
+from ..documents.formats import Show
 from ..documents.result import Finding, Result
 from ..documents.tables import LongTable
 from ..frames.differences import DifferenceTable
@@ -71,8 +73,13 @@ class Comparisons(Finding, Sequence[Comparison]):
             if of_b is not None and of_b != of_a:
                 yield f"{words.word('label', what=name)} {of_b.said(words)}"
 
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """See `Finding.blocks`; no caption stands without its picture."""
+        return super().blocks(words, replace(show, captions=False))
+
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """A row for each set; and a row for each line, with the largest |b - a| in each set."""
+        notes = (words.word("diff.several.one", a=self.reference, b=self.names[0]),)
         columns = ("set", "verdict", "changed", "first", "largest_change", "where", "at_end")
         said: dict[str, Callable[[Any, Words], Any]] = dict.fromkeys(("largest_change", "at_end", *self.names), _finite)
         said["verdict"] = lambda verdict, words: words.word(f"diff.verdict.{verdict}")
@@ -81,7 +88,7 @@ class Comparisons(Finding, Sequence[Comparison]):
             (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
         ]
         return (
-            LongTable(columns, [*self._sets(words)], words.word("diff.several.each"), columns[:-1], said=said),
+            LongTable(columns, [*self._sets(words)], words.word("diff.several.each"), columns[:-1], notes, said=said),
             LongTable(
                 ("line", *self.names), rows, words.word("diff.several.where"), ranked=self.names, adds=False, said=said
             ),
@@ -136,12 +143,16 @@ def _finite(value: float, words: Words) -> float | str:
     return value if math.isfinite(value) else words.word("diff.several.infinite")
 
 
+def letter(k: int) -> str:
+    """What a trace without a name is called, by its place: a is the reference."""
+    return chr(97 + k) if k < 26 else str(k)
+
+
 def compared_with(
     traces: Sequence[Trace], found: Sequence[Comparison], named: Sequence[str] | None = None
 ) -> Comparisons:
     """The comparisons with the first of the traces, under names, or their titles if these differ, or as b, c, …"""
     titles = [trace.header.title for trace in traces]
     known = all(titles) and len({*titles}) == len(titles)
-    letters = [chr(97 + k) if k < 26 else str(k) for k in range(len(traces))]
-    reference, *names = named or (titles if known else letters)
+    reference, *names = named or (titles if known else map(letter, range(len(traces))))
     return Comparisons(reference, tuple(names), tuple(found))

@@ -6,12 +6,12 @@ The tables of a split, by block, by step and by entry, are also used for contrib
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, secants, split
+from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
 from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every, largest_first
@@ -22,6 +22,8 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
+from ..verification.alignment import side_by_side
+from .changes import numbers, through
 from .explanation import Solved, step_named
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ CANCEL = 10
 WORKED = ("text", "html", "tex", "typ")
 #: Columns with an entry's address, followed by its share. `unit` is the row and `input` the column of a matrix.
 COLUMNS = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
+#: Further columns of a difference: the values of the entry.
+SIDES = ("a", "b")
 #: Beginning and end of the names of blocks that are not arrays of the trace.
 ROUNDING, LOCAL = "rounding of float32", " (local)"
 #: Options whose flag has another name.
@@ -43,10 +47,14 @@ _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "s
 
 @np.errstate(all="ignore")
 def difference(a: Trace, b: Trace, of: str, **worked: Any) -> DifferenceExplanation:
-    """The difference of one value, b minus a, split exactly. worked: options of the worked solution.
+    """The difference of one value, b minus a, split exactly, as by `changes.find`. worked: options of the worked
+    solution.
 
     Raises OptionError if the value is NaN or infinite in one of them.
     """
+    if (a.span, a.batch) != (b.span, b.batch):
+        a, b = side_by_side(a, b)
+    b = through(a, b)
     found = split(a, b, of)
     for side, value in (("a", found.baseline), ("b", found.value)):
         if not np.isfinite(value):
@@ -80,13 +88,21 @@ class SplitExplanation(Solved):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DifferenceExplanation(SplitExplanation):
-    """The difference of a value between two traces. trace: b; other: a."""
+    """The difference of a value between two traces. trace: b; other: a. brief: never the worked solution."""
 
     other: Trace
+    brief: bool = False
 
     def backward(self) -> Trace:
         """The trace b with the slopes between both."""
         return secants(self.other, self.trace, str(self.of))
+
+    def without(self, words: Words) -> str:
+        """Why there are no worked steps: they need float64; on a terminal they are written only if asked for."""
+        for side, one in zip(SIDES, (self.other, self.trace), strict=True):
+            if not exact(one):
+                return words.word("split.exact", side=side, kind=one.header.arithmetic or one.header.dtype)
+        return words.word("split.brief") if self.brief else ""
 
     def title(self, words: Words) -> str:
         """The title, which names the value."""
@@ -105,10 +121,13 @@ class DifferenceExplanation(SplitExplanation):
         """By block, by step, and every nonzero entry, the largest first."""
         padding = padding_of(self.trace, self.split, self._steps)
         over = [row for row in self._steps if row.t not in padding]
+        notes = [note for note in (words.word("split.note"), self.without(words)) if note]
+        entries = by_entry(self.split, self.trace, words, partial=_sides(self.split), notes=notes)
+        shown = (*entries.shown[:-1], *SIDES, "contribution")
         return (
             by_block(self.split, words),
             by_step(over, words, len(padding), timed=True),
-            by_entry(self.split, self.trace, words),
+            replace(entries, shown=shown),
         )
 
     def frame(self) -> pd.DataFrame:
@@ -123,8 +142,8 @@ class DifferenceExplanation(SplitExplanation):
 
 def totals(split: Split, key: str, words: Words) -> Iterator[str]:
     """Both values and the sum of the parts. key: of the sentence that names the two sides."""
-    values = {"a": f"{split.baseline:.6g}", "b": f"{split.value:.6g}", "difference": f"{split.difference + 0.0:.6g}"}
-    yield words.word(key, of=split.of, **values)
+    a, b = numbers(split.baseline, split.value)
+    yield words.word(key, of=split.of, a=a, b=b, difference=f"{split.difference + 0.0:.6g}")
     yield words.word("split.sum", total=f"{split.total + 0.0:.6g}", residual=f"{split.residual:.2g}")
     if local := total(split.local.values()):
         yield words.word("split.local", local=f"{local:.6g}")
@@ -160,13 +179,19 @@ def _arrays(split: Split) -> list[tuple[str, Array]]:
 
 
 def by_block(split: Split, words: Words) -> LongTable:
-    """The contribution of each array, and its share of the sum of magnitudes."""
-    size = split.size or 1.0
-    rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
-    rows.sort(key=lambda row: -abs(row[1]))
+    """The contribution of each array, and its share: the fraction of the difference; None if that is 0."""
+    sums, whole = [(name, float(np.sum(part))) for name, part in _arrays(split) if np.any(part)], split.difference
+    rows = [(name, part, part / whole if whole else None) for name, part in sorted(sums, key=lambda row: -abs(row[1]))]
     columns, notes = ("block", "contribution", "share"), (words.word("split.share"),)
-    said = {"block": _block}
-    return LongTable(columns, rows, words.word("split.blocks"), notes=notes, ranked=("contribution",), said=said)
+    percent = lambda share, words: words.word("profile.share", n=f"{100 * share:.4g}")  # noqa: E731
+    said, bounds = {"block": _block, "share": percent}, {"share": np.inf}  # a number, at the right
+    heading, ranked = words.word("split.blocks"), ("contribution",)
+    return LongTable(columns, rows, heading, notes=notes, ranked=ranked, bounds=bounds, said=said)
+
+
+def _sides(split: Split) -> dict[str, dict[str, Array]]:
+    """The values of the entries, as columns; see `_grids`."""
+    return {side: {place: pair[k] for place, pair in split.sides.items()} for k, side in enumerate(SIDES)}
 
 
 def _block(name: str, words: Words) -> str:
@@ -222,7 +247,8 @@ def by_entry(
 
 
 def frame_of(split: Split) -> pd.DataFrame:
-    """One row per parameter, input, initial state and supplied value, with its `contribution`, which may be 0.
+    """One row per parameter, input, initial state and supplied value, with its `contribution`, which may be 0, and its
+    values in a and b.
 
     kind: parameter, input, state, given, lengths, mask; `local` for values that their line does not explain; `rounding`
     (one row) for rounding in float32. The contributions add up to `frame.attrs["difference"]` except for
@@ -231,14 +257,14 @@ def frame_of(split: Split) -> pd.DataFrame:
 
     def runs() -> Iterator[Run]:
         """All entries; for `local` only those that are not 0."""
-        for grid in _grids(split):
+        for grid in _grids(split, partial=_sides(split)):
             if grid.fixed["kind"] == "local":
                 there = np.flatnonzero(grid.values["contribution"])
                 yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
             else:
                 yield every([grid])
 
-    whole = Entries(COLUMNS, runs).frame()
+    whole = Entries((*COLUMNS, *SIDES), runs).frame()
     whole = whole.astype(dict.fromkeys(("layer", "t", "batch", "unit", "input"), "Int64"))
     whole.attrs["of"] = str(split.of)
     for name in ("value", "baseline", "difference", "residual"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,18 +51,19 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool
     every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
     end = output(a, b)
 
-    @cache
-    def drawing(language: str) -> Figure:
-        from ..plot.kinds.maps import diff  # only if a picture is requested
-
-        lines = dict.fromkeys(unit.line for unit in apart)
-        if end is not None and end.most and any(unit.scope == end.address.scope for unit in apart):
-            lines |= {end.address.line: None}  # of which the page speaks first
-        return diff(a, b, lines=list(lines), language=language)
-
+    lines = dict.fromkeys(unit.line for unit in apart)
+    if end is not None and end.most and any(unit.scope == end.address.scope for unit in apart):
+        lines |= {end.address.line: None}  # of which the page speaks first
+    drawing = partial(_drawing, a, b, tuple(lines))
     changes = find(a, b, end, found.lines)
     made: dict[str, Any] = {"changes": changes, "output": end, "drawing": drawing if apart else None}
     return replace(found, units=apart, every_unit=every, **made)
+
+
+def _drawing(a: Trace, b: Trace, lines: Sequence[str], language: str) -> Figure:
+    from ..plot.kinds.maps import diff  # only if a picture is requested
+
+    return diff(a, b, lines=list(lines), language=language)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
@@ -75,8 +76,8 @@ def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
 
 @np.errstate(over="ignore", invalid="ignore")  # values may be NaN, and ranges infinite
 def units(a: Trace, b: Trace) -> list[UnitDifference]:
-    """Every unit of each layer and direction that differs, the most different first, represented by the carried line or
-    output in which it differs most.
+    """Every unit of each layer and direction that differs, the most different first (before these, the earliest that is
+    not finite), represented by the carried line or output in which it differs most.
     """
     found: list[UnitDifference] = []
     masks = [held_through(trace) for trace in (a, b)]
@@ -90,13 +91,15 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
             for one in _line(a, b, stage, name):
                 if one.unit not in best or _weight(one) > _weight(best[one.unit]):
                     best[one.unit] = one
-        found += (one._replace(held=one.unit in held) for one in best.values())
-    return sorted(found, key=lambda one: (one.nonfinite is None, -one.share))
+        turn = -1 if stage.backwards else 1  # those that are not finite in the order in which they become so
+        order = sorted(best.values(), key=lambda one: (turn * (one.nonfinite or 0), -one.of_range))
+        found += (one._replace(held=one.unit in held) for one in order)
+    return sorted(found, key=lambda one: (one.nonfinite is None, -one.of_range if one.nonfinite is None else 0.0))
 
 
 def _weight(one: UnitDifference) -> tuple[bool, float]:
     """How much a line says about its unit; values that are not finite say most."""
-    return one.nonfinite is not None, one.share
+    return one.nonfinite is not None, one.of_range
 
 
 def _valid(a: Trace, b: Trace) -> Array:

@@ -58,8 +58,11 @@ class GatesExplanation(Explanation):
         """For each gate its saturation, and how long it keeps its state."""
         for (scope, line), units in by_key(((unit.scope, unit.line), unit) for unit in self.behaviour.units).items():
             names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
-            left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))
-            lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
+            finite = max(sum(unit.values for unit in units), 1)
+            counts = ((unit.left * unit.values, unit.right * unit.values) for unit in units)
+            left, right = (sum(shares) / finite for shares in zip(*counts, strict=True))
+            known = ((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
+            lives = sorted(life for life in known if not np.isnan(life[0]))
             if not (left or right or lives):
                 continue
             shares = {"left": percent(words, left), "right": percent(words, right)}
@@ -91,7 +94,8 @@ class GatesExplanation(Explanation):
         several = len({unit.scope for unit in behaviour.units}) > 1
         place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
         shown = (*place, *(() if several else ("mean",)), "left", "right", "state")
-        notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),)
+        left_out = () if self.trace.not_finite is None else (words.word("profile.infinite"),)
+        notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"), *left_out)
         said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
         heading, ranked = words.word("explanation.entries"), ("left", "right")
         every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)

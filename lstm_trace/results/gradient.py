@@ -58,7 +58,7 @@ def gradient(
         raise OptionError("gradient needs either the address of a value (of) or weights of the output (seed)")
     if arithmetic is not None:
         trace = in_arithmetic(trace, arithmetic)
-    back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
+    back = backward(trace, output=seed, of=of)
     return GradientExplanation(trace, of, worked, back, seed, equations)
 
 

@@ -321,31 +321,18 @@ def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:
     return None if labels is None else [seen(label) for label in tokens(labels, range(len(labels)), False).labels]
 
 
+@lru_cache(64)
 def spaced(states: States) -> bool:
     """Whether spaces are added between the tokens."""
-    return _spaced(states, states.manifest.key)
-
-
-@lru_cache(64)
-def _spaced(states: States, key: str) -> bool:
-    """key: see `_scale`."""
     from ..tracking import contexts
 
     return contexts.spaced(states)
 
 
-def scale_of(states: States, block: Block, unit: int) -> Scale:
-    """The scale of a unit, the same for every text of a corpus."""
-    return gate() if block.range == "gate" else _scale(states, states.manifest.key, block, unit)
-
-
 @lru_cache(64)
-def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
-    """Determined by the values of the first part, which has thousands.
-
-    key: of the run; another one may have replaced it in the folder.
-    """
-    return symmetric(next(iter(states.parts())).values(block, [unit])[:, 0])
+def scale_of(states: States, block: Block, unit: int) -> Scale:
+    """The scale of a unit, the same for every text: by the values of the first part, which has thousands."""
+    return gate() if block.range == "gate" else symmetric(next(iter(states.parts())).values(block, [unit])[:, 0])
 
 
 def _scaled(scale: Scale) -> ColourScale:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 INITIAL = {"h_prev": "h0", "c_prev": "c0"}
 STATE = {short: state for state, short in INITIAL.items()}
 PARTS = ("layer", "direction", "t", "b")
-_UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
+_WHOLE = r"(?:0|[1-9][0-9]{0,17})"  # one way to write each number, and no digits of other scripts
+_UNIT = re.compile(rf"\[\s*({_WHOLE}(?:\s*,\s*{_WHOLE})?)\s*\]$")
 
 #: What may follow a line's name, unit or not; with a colon it is part of the name.
 _BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
 #: A step, sequence or unit, or a range that includes both ends.
-_RANGE = re.compile(r"(\d{1,18})(?:\s*\.\.\s*(\d{1,18}))?")
+_RANGE = re.compile(rf"({_WHOLE})(?:\s*\.\.\s*({_WHOLE}))?")
 
 
 class Address(NamedTuple):
@@ -97,14 +98,14 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
 
 
 def whole(text: str) -> int | None:
-    """The integer written in a text; None for any other text, and for more digits than 64 bits can hold.
+    """The integer written in a text; None for any other text (007), and for more digits than 64 bits can hold.
 
     Python's int() raises ValueError for more than 4,300 digits, which a file or a command line may well contain.
 
     >>> whole("12"), whole("x"), whole("9" * 5000)
     (12, None, None)
     """
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+    return int(text) if re.fullmatch(_WHOLE, text) else None
 
 
 def _range(values: Sequence[int | str], between: str = "..") -> str:

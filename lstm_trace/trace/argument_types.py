@@ -37,6 +37,8 @@ class Readable(Protocol):
 
 
 _TRUTHS = (bool, np.bool_)
+#: Kinds of bytes.
+BYTES = (bytes, bytearray, memoryview)
 _NAMES = "a name, or a list of names"
 #: An annotation, as it is written, to the accepted classes and a description. Other annotations are not checked: Any,
 #: and those whose reader reports what it expected, such as functions called for every line. `trace.trace` adds Trace.
@@ -51,7 +53,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Of": ((str,), "text"),
     "str | Path": ((str, Path), "the path of a file"),
     "str | Path | IO[Any]": ((str, Path, Writable), "the path of a file, or a stream that is open for writing"),
-    "str | Path | IO[Any] | bytes": ((str, Path, Readable, bytes), "the path of a file, an open stream, or bytes"),
+    "str | Path | IO[Any] | bytes": ((str, Path, Readable, *BYTES), "the path of a file, an open stream, or bytes"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
     "Mapping[str, Any]": ((Mapping,), "a mapping, as in {'name': value}"),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),

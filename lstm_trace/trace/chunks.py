@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..errors import MissingError, OptionError, raise_all
+from ..errors import OptionError, raise_all
 from .address import Address
 from .argument_types import checked
 from .labels import step_labels
 from .trace import Trace
-from .window import arrays
+from .window import arrays, joined, last_value
 
 
 def last_states(trace: Trace) -> dict[str, list[Array]]:
@@ -28,7 +28,7 @@ def last_states(trace: Trace) -> dict[str, list[Array]]:
         if stage.backwards:
             said = "ends at its first step, and cannot be continued forward in time; run the whole input"
             raise OptionError(f"the direction {stage.scope} {said}")
-        found.setdefault(state, []).append(_end(trace, stage, state))
+        found.setdefault(state, []).append(last_value(trace, stage, state))
     return found
 
 
@@ -65,7 +65,7 @@ def concat(traces: Iterable[Trace]) -> Trace:
     at_end = bool((valid == (np.arange(len(valid))[:, None] + first.first < lengths)).all())
     labels = first.header.step_labels
     if any(part.header.step_labels for part in traces):
-        labels = tuple(tuple(name for part in traces for name in _labels(part, b)) for b in range(first.batch))
+        labels = tuple(tuple(chain(*(step_labels(t, b) or [""] * t.steps for t in traces))) for b in range(first.batch))
         labels = tuple(("",) * first.first + row for row in labels)
     return replace(
         first,
@@ -75,40 +75,17 @@ def concat(traces: Iterable[Trace]) -> Trace:
         lengths=lengths if first.padded and at_end else None,
         mask=valid if first.padded and not at_end else None,
         initial={scope: here for scope, here in initial.items() if here},
-        given=_joined([part.given for part in traces]),
-        lines=_joined([part.lines for part in traces]),
+        given=joined(traces, "given"),
+        lines=joined(traces, "lines"),
         sums={},
         memory=None,
     )
-
-
-def _joined(parts: Sequence[dict[str, dict[str, Array]]]) -> dict[str, dict[str, Array]]:
-    """Arrays over time, by scope and name, one after the other."""
-    return {
-        scope: {name: np.concatenate([part[scope][name] for part in parts]) for name in here}
-        for scope, here in parts[0].items()
-    }
-
-
-def _labels(part: Trace, b: int) -> tuple[str, ...]:
-    """A label for each step of a chunk; empty where it has none."""
-    known = tuple(step_labels(part, b))
-    return known + ("",) * (part.steps - len(known))
 
 
 def _states(trace: Trace) -> Iterator[tuple[Stage, str]]:
     """Each state that a stage reads, and so carries."""
     for stage in trace.stages:
         yield from ((stage, state) for state in stage.cell.states if state in trace.initial.get(stage.scope, {}))
-
-
-def _end(trace: Trace, stage: Stage, state: str) -> Array:
-    """The value of a state after the last step that the stage visits, (B, width)."""
-    line = stage.cell.states[state]
-    values = trace.operand(stage.scope, line)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{line} was not recorded, so the run cannot be continued; record it too")
-    return values[0 if stage.backwards else -1]
 
 
 def _unlike(first: Trace, part: Trace, n: int) -> Iterator[str]:
@@ -127,8 +104,14 @@ def _unlike(first: Trace, part: Trace, n: int) -> Iterator[str]:
         lacks = sorted(known.symmetric_difference(there))
         yield f"only one of chunks 1 and {n} has {', '.join(lacks[:5])}: record the same lines in each"
     else:
-        for _, scope, name, array in arrays(first, "parameters"):
-            other = part.parameters[scope][name]
+        for kind, scope, name, array in arrays(first, "parameters", "given", "lines"):
+            other = getattr(part, kind)[scope][name]
+            one, two = (each.shape if kind == "parameters" else each.shape[2:] for each in (array, other))
+            if one != two:
+                yield f"{scope}/{name} has the shape {one} in chunk 1 and {two} in chunk {n}"
+                return
+            if kind != "parameters":
+                continue
             for at in map(tuple, _differ(array, other)[:1].tolist()):
                 place = f"{scope}/{name}[{','.join(map(str, at))}]"
                 yield f"{place} is {array[at]!s} in chunk 1 and {other[at]!s} in chunk {n}"
@@ -153,7 +136,7 @@ def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
         return
     for stage, state in _states(a):
         earlier, later = (b, a) if stage.backwards else (a, b)
-        end, start = _end(earlier, stage, state), later.initial[stage.scope][state]
+        end, start = last_value(earlier, stage, state), later.initial[stage.scope][state]
         for row, j in _differ(end, start)[:1].tolist():
             t = earlier.span[0 if stage.backwards else -1]
             last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, (j,))

@@ -126,14 +126,10 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
             array = values[np.ix_(steps, rows, units)]
             one = array.flat[0].item()
             whole = len(steps) == trace.steps and len(rows) == trace.batch
-            yield HeldBlock(
-                scope,
-                line,
-                None if whole else trace.span[steps.start : steps.stop],
-                None if whole else rows,
-                None if len(units) == where.shape[-1] else tuple(map(int, units)),
-                Multiple(one) if scale else one if few else array,
-            )
+            span = None if whole else trace.span[steps.start : steps.stop]
+            those = None if len(units) == where.shape[-1] else tuple(map(int, units))
+            value = Multiple(one) if scale else one if few else array
+            yield HeldBlock(scope, line, span, None if whole else rows, those, value)
 
 
 def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:

@@ -134,12 +134,25 @@ def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: 
         return named("x" if name == "x_t" else None, width)
     owner = trace.stage(stage.owner)
     of = dict(reversed(stage.cell.gradient)).get(name, name)
-    for line in owner.cell.parameters.get(of, ())[:1]:
-        by_row = line.product[1] if line.product and line.op == "vecmat" else line.name
-        return named(axis(trace, owner, by_row), width)
+    if of in owner.cell.parameters:
+        return named(axis(trace, owner, sides(owner.cell, of)[0]), width)
     parts = vectors(trace, stage, name, width)
     found = [text for part in parts for text in named(*part)]
     return found if len(set(found)) == width else named(axis(trace, stage, name), width)
+
+
+def sides(cell: Cell, name: str) -> list[str]:
+    """The lines or inputs whose units the rows and columns of a parameter stand for; a vector has rows alone."""
+    line, *_ = cell.parameters[name]
+    found = [line.name] if line.product is None else [line.name, line.product[1]]
+    return found[::-1] if line.op == "vecmat" else found
+
+
+def column_name(trace: Trace, stage: Stage, name: str, k: int) -> str:
+    """The name of a column of a parameter: that of the unit that it is multiplied by, or its number from 0."""
+    owner = trace.stage(stage.owner)
+    *_, operand = sides(owner.cell, name)
+    return unit_names(trace, owner, operand, trace.parameters[owner.scope][name].shape[1], 0)[k]
 
 
 def units(trace: Trace, stage: Stage) -> int:

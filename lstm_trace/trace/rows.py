@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, VALID, Direction, Stage
+from ..cell.network import DIRECTIONS, GIVEN, VALID, Direction, Stage
 from ..errors import MissingError, OptionError, nearest
 from .address import INITIAL, STATE, positions
-from .argument_types import checked, listed
+from .argument_types import checked, listed, misfit
 from .derived import GATHERED
 from .trace import Trace
 from .window import names
@@ -76,6 +76,10 @@ class Selection:
     steps: slice | int | None = None
     batch: int | None = None
     unit: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.direction not in (None, *DIRECTIONS):
+            raise misfit("direction", f"one of {', '.join(DIRECTIONS)}", self.direction)
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:
@@ -215,7 +219,7 @@ def parts(
     for stage in filter(chosen.places, trace.stages):
         found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
-        raise MissingError(f"the selection is empty: {_extent(trace, chosen)}")
+        raise empty(trace, chosen)
     if not padding and not valid.any() and all(part.steps is not None for part in found):
         steps, batch = trace.span[window], range(trace.batch)[rows]
         which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
@@ -343,8 +347,12 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bo
         raise MissingError(f"the trace has no line {name!r}{nearest(name, there, 'its lines are')}")
 
 
+def empty(trace: Trace, chosen: Selection) -> MissingError:
+    """The error for a selection without anything, with the existing layers, directions and units."""
+    return MissingError(f"the selection is empty: {_extent(trace, chosen)}")
+
+
 def _extent(trace: Trace, chosen: Selection) -> str:
-    """The existing layers, directions and units, for the message."""
     stages = [stage for stage in trace.stages if chosen.places(stage)]
     if not stages:
         parts = (("layer", chosen.layer), ("direction", chosen.direction))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base import conveniences
-from ..base.arrays import Array
+from ..base.arrays import Array, read_only
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
@@ -22,7 +22,7 @@ from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
 from .outputs import TraceOutputs
-from .window import before, between, every_array, stages_at
+from .window import before, between, every_array, last_value, stages_at
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Header:
     title: str = ""
     notes: str = ""
     kind: str = "lstm"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     dtype: str = "float64"
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: tuple[str, ...] = ()
-    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    symbols: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    symbols: Mapping[str, str] = field(default_factory=dict, hash=False)
     imported: tuple[str, ...] = ()
     batched: bool = True
     batch_first: bool = False
@@ -85,7 +85,8 @@ class Trace(TraceOutputs):
     position of the first step, 0 unless only some steps were recorded; then `initial` holds the states carried into
     those steps, and lengths still count from the beginning of the input. sums: sums of a stage over all steps, shaped
     like parameters.
-    memory: the buffer that a planned run wrote into, for `out=`.
+    memory: the buffer that a planned run wrote into, for `out=`. x and the arrays by scope are what is stored, and can
+    be written, by `out=` for one; who changes one has another run than the lines tell.
     A trace is a mapping from names to values, `trace["h_t"]` or `trace["0/forward/h_t"]`, as read-only views. Iteration
     yields the names of the recorded lines, each once, in order of computation; if several layers or directions have a
     line, `trace[name]` raises an error that says so. `==` compares identity; see `equals`.
@@ -253,9 +254,7 @@ class Trace(TraceOutputs):
         first, *others = there
         if others:
             raise MissingError(f"{name} is in {', '.join(there)}: choose one, for example trace['{first}/{name}']")
-        view = there[first].view()
-        view.flags.writeable = False
-        return view
+        return read_only(there[first])
 
     def with_values(self, values: Mapping[str, Any]) -> Trace:
         """Return a copy with other values; nothing is computed from them, as it is by `lt.edit`.
@@ -348,9 +347,7 @@ class Trace(TraceOutputs):
         values = self.operand(last.scope, last.cell.output)
         if values is None:
             raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
-        view = self.outward(values)[...]
-        view.flags.writeable = False
-        return view
+        return read_only(self.outward(values))
 
     def outward(self, values: Array) -> Array:
         """Return an array in the layout of the given x.
@@ -377,12 +374,7 @@ class Trace(TraceOutputs):
 
     def _last(self, state: str) -> Array:
         """The last value of `state` in every layer and direction, (L·D, B, H)."""
-        ends = []
-        for stage in (stage for stage in self.stages if state in stage.cell.states):
-            values = self.operand(stage.scope, stage.cell.states[state])
-            if values is None:
-                raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-            ends.append(values[0 if stage.backwards else -1])
+        ends = [last_value(self, stage, state) for stage in self.stages if state in stage.cell.states]
         if not ends:
             raise MissingError(f"no cell of this trace carries {state}")
         if len({values.shape for values in ends}) > 1:
@@ -487,4 +479,4 @@ def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) ->
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load return it"
 KINDS["Sequence[Trace]"] = (Iterable,), "a list of traces"
-KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace to write into, or a path"
+KINDS["Trace | str | Path | None"] = (Trace, str, Path, type(None)), "a trace, or the path of one"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import GIVEN, scope_and_name
+from ..cell.network import GIVEN, Stage, scope_and_name
 from ..errors import MissingError
 from .address import line_name
 
@@ -124,15 +124,6 @@ def beside(parts: Sequence[Trace]) -> Trace:
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
-
-    def joined(kind: str, axis: int) -> Premises:
-        every: list[Premises] = [getattr(part, kind) for part in parts]
-        found: Premises = {}
-        for scope, here in every[0].items():
-            shared = [name for name in here if all(name in one.get(scope, {}) for one in every)]
-            found[scope] = {name: np.concatenate([one[scope][name] for one in every], axis) for name in shared}
-        return found
-
     return replace(
         first,
         header=replace(first.header, step_labels=()),
@@ -140,10 +131,29 @@ def beside(parts: Sequence[Trace]) -> Trace:
         x=None if first.x is None else np.concatenate([part.x for part in parts if part.x is not None], 1),
         lengths=None,
         mask=np.concatenate([part.valid[:, :, 0] != 0 for part in parts], 1) if first.padded else None,
-        initial=joined("initial", 0),
-        given=joined("given", 1),
-        lines=joined("lines", 1),
+        initial=joined(parts, "initial"),
+        given=joined(parts, "given", 1),
+        lines=joined(parts, "lines", 1),
     )
+
+
+def last_value(trace: Trace, stage: Stage, state: str) -> Array:
+    """The value of a state after the last step that the stage visits, (B, width). Raises MissingError."""
+    line = stage.cell.states[state]
+    values = trace.operand(stage.scope, line)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{line} was not recorded, so that its last value is unknown; record it too")
+    return values[0 if stage.backwards else -1]
+
+
+def joined(traces: Sequence[Trace], part: str, axis: int = 0) -> Premises:
+    """The arrays of one part that all traces have, by scope and name, one after the other along an axis."""
+    every: list[Premises] = [getattr(trace, part) for trace in traces]
+    found: Premises = {}
+    for scope, here in every[0].items():
+        shared = [name for name in here if all(name in one.get(scope, {}) for one in every)]
+        found[scope] = {name: np.concatenate([one[scope][name] for one in every], axis) for name in shared}
+    return found
 
 
 def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:

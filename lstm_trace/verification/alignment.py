@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -87,26 +87,27 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[Remark, ...]:
 
 
 def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str | Remark, str | Remark] | None:
-    """The first equation that differs, in both cells, of those by which `name` follows from the lines `common`.
+    """The first equation that differs, in both cells, of those by which `name` follows from the lines `common`."""
+    for place, *texts in _unlike(one, two, (*way(one, name, common), *way(two, name, common))):
+        arrow = " " if place.endswith("<-") else " = "
+        a, b = (Remark("diff.no.name") if text is None else f"{place}{arrow}{text}" for text in texts)
+        return a, b
+    return None
 
-    What a state carries is an equation too.
-    """
+
+def _unlike(one: Cell, two: Cell, places: Iterable[str]) -> Iterator[tuple[str, str | None, str | None]]:
+    """The equations at `places` that differ, in both cells; what a state carries is an equation too: `c_prev <-`."""
 
     def texts(*cells: Cell) -> list[dict[str, str]]:
         return [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in cells]
 
     whole = texts(one.expanded, two.expanded)  # a function and what it stands for are no difference
     written = texts(one, two)
-    for place in dict.fromkeys((*way(one, name, common), *way(two, name, common))):
+    for place in dict.fromkeys(places):
         if whole[0].get(place) != whole[1].get(place):
             same = written[0].get(place) == written[1].get(place)  # the function of that name is another
-            arrow = " " if place.endswith("<-") else " = "
-            one_side, two_side = (
-                f"{place}{arrow}{text[place]}" if place in text else Remark("diff.no.name")
-                for text in (whole if same else written)
-            )
-            return one_side, two_side
-    return None
+            a, b = (text.get(place) for text in (whole if same else written))
+            yield place, a, b
 
 
 def way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
@@ -205,13 +206,10 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
 
 def unlike_equations(a: Stage, b: Stage) -> Iterator[tuple[str, str | Remark, str | Remark]]:
     """The names whose equations differ in two stages, with both equations; holds are no difference."""
-    cells = [plain_stage(stage).cell for stage in (a, b)]
-    written, whole = ([cell.equations for cell in of] for of in (cells, [cell.expanded for cell in cells]))
-    for name in dict.fromkeys((*whole[0], *whole[1])):
-        if whole[0].get(name) != whole[1].get(name):  # a function and what it stands for are no difference
-            same = written[0].get(name) == written[1].get(name)  # the function of that name is another
-            one, two = (texts.get(name, Remark("none")) for texts in (whole if same else written))
-            yield name, one, two
+    one, two = (plain_stage(stage).cell for stage in (a, b))
+    for name, *texts in _unlike(one, two, (*one.expanded.equations, *two.expanded.equations)):
+        mine, yours = (Remark("none") if text is None else text for text in texts)
+        yield name, mine, yours
 
 
 def _of_holds(trace: Trace, place: str) -> set[str]:

@@ -25,7 +25,7 @@ ChangeKind = Literal["parameter", "input", "state", "given", "valid", "equation"
 class UnitDifference(NamedTuple):
     """One unit of a layer and direction, represented by the carried line or output in which it differs most.
 
-    most: the largest |b - a| at a valid step, `t` in sequence `b`, where it changes from `value` to `other`; share:
+    most: the largest |b - a| at a valid step, `t` in sequence `b`, where it changes from `value` to `other`; of_range:
     that divided by the range of the unit in both traces, so at most 1. since: the first step, as the direction visits
     them, at which the unit differs by more than a hundredth of its range, in sequence `since_b`; None if there is none.
     name: label of the unit, if the traces have one. held: whether one of the two holds it at any step, in a line by
@@ -37,7 +37,7 @@ class UnitDifference(NamedTuple):
     unit: int
     line: str
     most: float
-    share: float
+    of_range: float
     value: float
     other: float
     t: int
@@ -56,8 +56,9 @@ class Modification(NamedTuple):
     what one side alone holds (`0/forward/f_t[0]`), or of an equation (`0/forward/z_i`), or the name of an option; of
     kind `line`, a line whose values do not follow from its operands, or its only value that differs: they are edited,
     or those of another program. a, b: the number or text of each side; None if there is none, or if several `entries`
-    differ at once. share: of the largest change of the output, in the exact split; None if it is not split, or if the
-    shares of an option are those of its equations. array: of an entry, the place of its array.
+    differ at once. contribution: to the largest change of the output, in the exact split; share: the same as a fraction
+    of that change. Both are None if it is not split, or if an option contributes through its equations. array: of an
+    entry, the place of its array.
     """
 
     kind: ChangeKind
@@ -65,22 +66,29 @@ class Modification(NamedTuple):
     a: float | str | Remark | None
     b: float | str | Remark | None
     entries: int = 1
+    contribution: float | None = None
     share: float | None = None
     array: str = ""
 
 
-class Modifications(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Modifications:
     """What was changed from a to b.
 
     most: the changes that explain most of the largest change of the output. differences: how many values, options and
-    equations differ in all. arrays: of those that are not in `most`, by array, option, equation or line: its place, how
-    many entries, the sum of their shares. rest: the sum of all shares that are not in `most`, rounding included; None
-    without shares. residual: by how much all shares miss the change. why: the reason why there are no shares.
+    equations differ in all; following: how many equations differ because an option does. These are not among them, nor
+    in `most`, unless they follow from several options at once.
+    arrays: of those that are not in `most`, by array, option, equation or line: its place, how many entries, their
+    contribution and share. rest: the contribution of all that are not in `most`, rounding included; None without
+    contributions. residual: by how much all contributions miss the change. why: the reason why there are none.
     """
+
+    __array_ufunc__ = None  # as for a trace
 
     most: tuple[Modification, ...]
     differences: int
-    arrays: tuple[tuple[str, int, float | None], ...]
+    following: int
+    arrays: tuple[tuple[str, int, float | None, float | None], ...]
     rest: float | None = None
     residual: float = 0.0
     why: Remark | None = None

@@ -71,7 +71,7 @@ def hint(suspects: Sequence[str], words: Words) -> str:
     return words.word("verification.suspects", names=names) if names else ""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verification(Result):
     """The result of `verify`. verified, failed: numbers of values; premises are listed, not verified.
 

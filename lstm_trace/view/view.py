@@ -120,6 +120,11 @@ class View(Naming):
         return self.paper and self.detail in ("compact", "summary")
 
     @property
+    def small(self) -> bool:
+        """Whether it is set in small type, since it is a run of many steps on paper."""
+        return self.tabled and self.paper
+
+    @property
     def single(self) -> bool:
         """Whether there is one layer, direction, step and sequence, so that all given values are in one place."""
         return len(forward_stages(self.trace.stages)) == self.trace.steps == self.trace.batch == 1
@@ -133,6 +138,14 @@ class View(Naming):
     def every_row(self) -> tuple[int, ...]:
         """The sequences that were chosen, including those that are left out."""
         return tuple(range(self.trace.batch)[self.chosen.rows(self.trace)])
+
+    @cached_property
+    def stop(self) -> tuple[int, int] | None:
+        """The step and the sequence of the first value that is not finite, if both are among those that were chosen."""
+        found = self.trace.not_finite
+        if found is None or found.address.t not in self.every_step or found.address.b not in self.every_row:
+            return None
+        return found.address.t, found.address.b
 
     @property
     def brief(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.inputs import computing
+from ..engine.inputs import computing, numbers
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all, some
 from .layouts import ANY, LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
@@ -25,9 +25,7 @@ _SOME = {"candidate_bias": "h"}
 
 def numeric(key: str, values: Any) -> Any:
     """An array as float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
-        raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+    array = numbers(values, key)
     return array.astype(computing(array.dtype), copy=False)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.resources import available
-from ..errors import FileError, LstmTraceError
+from ..errors import FileError, LstmTraceError, reason
 
 #: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this ratio.
 RATIO = 100
@@ -126,7 +126,7 @@ def told(path: str | Path, *kinds: type[Exception]) -> Iterator[None]:
     except LstmTraceError:
         raise
     except broken as error:
-        said = str(error).strip().splitlines()
+        said = (reason(error) if isinstance(error, OSError) and error.strerror else str(error)).strip().splitlines()
         raise FileError(f"{path}: cannot be read: {said[0][:200] if said else type(error).__name__}") from None
 
 

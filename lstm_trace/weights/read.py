@@ -232,7 +232,7 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     if not Path(path).is_file():
         if Path(path).is_dir():
             raise FileError(f"{path}: a folder, not a file")
-        raise NotFoundError(f"{path}: no such file or directory")
+        raise NotFoundError(f"{path}: no such file or directory", filename=path)
     if not is_model(path):
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)

@@ -227,13 +227,13 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
         resolve_name(warm)()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox, calls), daemon=True).start()
-    send(outbox, READY)
+    kind, reply = READY, b""
     while True:
-        kind, reply = _answer(calls.get(), outbox, smaller)
         try:
             send(outbox, kind, reply)
         except OSError:  # the server has gone
             os._exit(0)
+        kind, reply = _answer(calls.get(), outbox, smaller)
 
 
 def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:

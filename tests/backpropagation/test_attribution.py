@@ -178,7 +178,7 @@ def test_frame_has_an_address_for_every_entry() -> None:
     runs = [case("peephole", seed, lengths=[4, n])[1] for seed, n in ((40, 3), (41, 2))]
     found = split(*runs, "1/joined/1/1/y_t[0]")
     table = frame_of(found)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == (*COLUMNS, "a", "b")
     entries = sum(part.size for part in found.parts.values())
     assert len(table) == entries
     assert table["address"].is_unique
@@ -194,6 +194,9 @@ def test_frame_has_an_address_for_every_entry() -> None:
         assert isinstance(runs[0].locate(text), Address), "the addresses are those of the trace"
     row = table[table["address"] == "1/reverse/W_xf[2,5]"].iloc[0]
     assert (row["layer"], row["direction"], row["name"], row["unit"], row["input"]) == (1, "reverse", "W_xf", 2, 5)
+    assert [row["a"], row["b"]] == [run.parameters["1/reverse"]["W_xf"][2, 5] for run in runs]
+    row = table[table["address"] == "3/1/x_t[2]"].iloc[0]
+    assert [row["a"], row["b"]] == [run.x[3, 1, 2] for run in runs]
 
 
 def test_the_documents_examples_run() -> None:

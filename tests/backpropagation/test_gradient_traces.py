@@ -56,7 +56,7 @@ def test_what_is_saved_is_read_back(name: str, lengths: list[int] | None, suffix
     assert again.stages == g.stages
     same_gradients(g, again)
     same_gradients(g, lt.backward(trace, output=np.random.default_rng(7).normal(size=trace.output.shape)))
-    assert lt.verify(again) == lt.verify(g)
+    assert lt.verify(again).as_json() == lt.verify(g).as_json()
     assert lt.verify(again).verdict == "verified"
     assert lt.diff(g, again, ulps=0).same
 
@@ -412,6 +412,13 @@ def test_an_adjoint_is_refused_by_name() -> None:
             lt.adjoint(cell)  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="did you mean 'c_t'"):
         lt.adjoint("lstm", "c_tt")
+    with pytest.raises(MissingError, match="widths: the cell has no value 'zz'; its values are"):
+        lt.adjoint("lstm", widths={"zz": 2})
+    with pytest.raises(OptionError, match="widths: x_t: expected a whole number from 1, found -1"):
+        lt.adjoint("lstm", widths={"x_t": -1})
+    assert lt.adjoint("lstm", widths={"x_t": 3}) == lt.adjoint("lstm")
+    with pytest.raises(lt.CellError, match="needs to know how wide h_prev is"):
+        lt.adjoint("u_t = concat(x_t, h_prev)\nh_t = W @ u_t\ncarry: h_prev <- h_t", widths={"x_t": 3})
     assert "input: seed_c_t, seed_z_o, " in str(lt.adjoint("lstm", ["c_t", "z_o"])) or "seed_z_o, seed_c_t" in str(
         lt.adjoint("lstm", ["c_t", "z_o"])
     )

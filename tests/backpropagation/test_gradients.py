@@ -255,6 +255,9 @@ def test_a_carried_line_that_was_not_recorded_is_named(direction: str) -> None:
         ({}, OptionError, "nothing to differentiate: give weights as output, h_n, c_n or seeds"),
         ({"output": [1.0]}, ShapeError, r"output has shape \(1,\); expected \(4, 2, 8\), that of trace.output"),
         ({"c_n": np.ones((4, 2, 3))}, ShapeError, r"c_n has shape \(4, 2, 3\); expected \(4, 2, 4\)"),
+        ({"output": np.ones((4, 2, 8)) * 1j}, ShapeError, "output: expected numbers, found the dtype complex128"),
+        ({"h_n": [[1j, 2]]}, ShapeError, r"h_n: expected a number at \[0,0\], found 1j"),
+        ({"seeds": {"1/joined/y_t": "x"}}, ShapeError, "seeds: 1/joined/y_t: expected a number, found the text 'x'"),
         (
             {"of": "0/forward/W_xi[0,0]"},
             MissingError,

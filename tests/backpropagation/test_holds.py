@@ -99,16 +99,20 @@ def test_as_pytorch_has_it() -> None:
     assert np.allclose(gradients["x"], x.grad.numpy(), rtol=0, atol=1e-14)
 
 
-def test_two_that_hold_other_lines_are_refused_by_these() -> None:
+def test_two_that_hold_other_lines_are_split_as_by_diff() -> None:
+    """As a trace they are refused, with these lines."""
     free, held = lt.run(WEIGHTS, X), lt.run(WEIGHTS, X, hold={"2/c_t": 0.4, "f_t[1]": "*0.5"})
     for a, b in ((free, held), (held, free), (lt.run(WEIGHTS, X, hold={"f_t": 0.1, "c_t": 0.2}), held)):
         with pytest.raises(ShapeError) as error:
-            lt.attribute(a, b, of="3/0/h_t[1]").to_frame()
+            lt.secants(a, b, of="3/0/h_t[1]")
         told = "f_t, c_t" if a is free or b is free else "f_t"
         assert [text.partition("; ")[0] for text in error.value.problems] == [
             f"0/forward: {told}: held in one of the two alone, or at a number in one and at a multiple in the other"
         ]
         assert str(error.value).endswith("release them, or hold them in both")
+        parts = lt.attribute(a, b, of="3/0/h_t[1]").to_frame()
+        assert abs(parts["contribution"].sum() - (b["h_t"] - a["h_t"])[3, 0, 1]) < 1e-14
+        assert set(parts[parts["contribution"] != 0]["kind"]) <= {"local", "given"}, "nothing else differs"
 
 
 def test_a_difference_of_two_traces_with_the_same_holds_is_split_exactly() -> None:

@@ -149,6 +149,8 @@ def test_the_updates_on_paper() -> None:
         ({"optimizer": "sdg"}, OptionError, "there is no optimizer 'sdg'; did you mean 'sgd'"),
         ({"momentum": 0.5}, OptionError, "sgd has no constant 'momentum'"),
         ({"only": "W_xx"}, MissingError, "there is no parameter 'W_xx'; did you mean"),
+        ({"rate": float("nan")}, OptionError, "rate: expected a finite number, found nan"),
+        ({"only": []}, OptionError, "only: expected at least one parameter; there are 0/forward/"),
         ({"optimizer": "w_t = w_prev - x_t\ncarry: w_prev <- w_t"}, CellError, "an update rule has `input: g_t`"),
         ({"of": "M"}, MissingError, "'M'"),
         (

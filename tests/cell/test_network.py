@@ -162,8 +162,8 @@ BAD_WEIGHTS: list[tuple[dict[str, Any], str]] = [
     ({"W_xi": [["a"]]}, "W_xi: expected a number at [0,0], found the text 'a'"),
     ({"W_xi": None}, "W_xi: expected a number, found nothing"),
     ({"W_xi": [[1j]]}, "W_xi: expected a number at [0,0], found 1j"),
-    ({"W_xi": np.array([[1j]])}, "W_xi has the dtype complex128; expected numbers"),
-    ({"W_xi": np.array([["a"]])}, "W_xi has the dtype <U1; expected numbers"),
+    ({"W_xi": np.array([[1j]])}, "W_xi: expected numbers, found the dtype complex128"),
+    ({"W_xi": np.array([["a"]])}, "W_xi: expected numbers, found the dtype <U1"),
     ({"W_xi": [[np.nan]]}, "W_xi[0,0] is nan; expected finite numbers (--allow-nonfinite,"),
     ({"1/forward/W_xi": [[1, np.inf, -np.inf]], "0/forward/W_xi": [[1]]}, "1/forward/W_xi[0,1] is inf (and 1 more);"),
 ]

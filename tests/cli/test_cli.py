@@ -257,6 +257,7 @@ def test_bad_traces_are_trouble_for_every_verb(
         (["rnu"], "error: no command 'rnu'; did you mean 'run'?"),
         (["zebra"], "error: no command 'zebra'; there are run, report,"),
         (["run"], "error: Missing argument"),
+        (["run", "q.yaml", "--h0", "none.npy"], "error: none.npy: cannot be read: no such file or directory"),
         (["run", "none.yaml"], "error: none.yaml: no such file or directory"),
         (["run", "."], "error: .: is a directory"),
         (["run", "q.yaml", "--wat"], "error: No such option"),
@@ -372,5 +373,5 @@ def test_a_server_without_its_packages_names_all_of_them(monkeypatch: pytest.Mon
 ])  # fmt: skip
 def test_a_shell_completes(words: str, found: set[str]) -> None:
     asked = {"_LSTM_TRACE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    result = program(env={**os.environ, **asked}, code="from lstm_trace.cli import main; main(prog_name='lstm-trace')")
+    result = CliRunner(env=asked).invoke(main, prog_name="lstm-trace")
     assert {row.partition(",")[2] for row in result.stdout.splitlines()} == found

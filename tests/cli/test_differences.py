@@ -92,7 +92,7 @@ def test_several_are_compared_with_the_first(here: Path) -> None:
     found = diff("a.yaml", "b.yaml", "c.yaml", "a.yaml", "--format", "text")
     assert found.exit_code == 1
     assert "- different: b.yaml, c.yaml\n- same: a.yaml\n" in found.stdout
-    assert diff("a.yaml", "a.yaml", "a.yaml").exit_code == 0
+    assert diff("a.yaml", "a.yaml", "./a.yaml").exit_code == 0
     assert diff("b.yaml", "a.yaml", "b.yaml").exit_code == 1
     assert diff("a.yaml", "b.yaml", "c.yaml", "-o", "m.csv").exit_code == 1
     table = pd.read_csv("m.csv")
@@ -110,6 +110,13 @@ def test_the_first_is_opened_once(here: Path, monkeypatch: pytest.MonkeyPatch) -
     CliRunner().invoke(main, ["export", "b.yaml", "-o", "other.csv"])
     found = diff("a.yaml", "other.csv", "b.json", "a.yaml", "--format", "text")
     assert "- different: other.csv, b.json\n- same: a.yaml\n" in found.stdout
+
+
+def test_a_set_that_is_given_twice_is_refused(here: Path) -> None:
+    found = diff("gone.yaml", "b.yaml", "gone.yaml", "b.yaml")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.startswith("error: b.yaml is given twice: give each B once")
+    assert diff("a.yaml", "b.yaml", "a.yaml").exit_code == 1, "it may be the reference itself"
 
 
 def test_sets_of_one_name_have_their_paths(here: Path) -> None:

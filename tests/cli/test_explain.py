@@ -77,19 +77,15 @@ def test_contributions_add_up_and_stand_beside_the_others() -> None:
 
 
 def test_what_the_share_of_a_block_is() -> None:
-    """By a loop over the entries: two that cancel have a share, and nearly no contribution."""
+    """By a loop over the entries: those that cancel have neither a contribution nor a share."""
     trace = traced({})
     found = explanation(trace, OF["contribution"], "contribution")
     frame = found.to_frame()
-    sizes = frame.contribution.abs()
-    blocks = tables(found)["By block"]
-    for name, contribution, share in blocks.rows:
-        assert name in ("x", *trace.parameters, "rounding of float32") or "/" in name
-        rows = frame[frame.kind == "input"] if name == "x" else None
-        if rows is not None:
-            assert contribution == pytest.approx(rows.contribution.sum())
-            assert share == pytest.approx(rows.contribution.abs().sum() / sizes.sum())
-    assert "`share`: the sizes of the block's entries, added up, as a part of those of all entries." in found.report()
+    blocks = {name: (contribution, share) for name, contribution, share in tables(found)["By block"].rows}
+    x = frame[frame.kind == "input"].contribution.sum()
+    assert blocks["x"] == (pytest.approx(x), pytest.approx(x / frame.contribution.sum()))
+    assert sum(share for _, share in blocks.values()) == pytest.approx(1)
+    assert "`share`: the contribution as a fraction of the difference." in found.report()
 
 
 @pytest.mark.few(0)
@@ -131,9 +127,9 @@ def prose(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "piped"),
     [
+        (["diff", "FILE", "FILE", "--hold", "c_t[1]=0"], "md"),
         (["explain", "contribution", "FILE", "--of", OF["contribution"]], "md"),
         (["explain", "gradient", "FILE", "--of", OF["gradient"], "--steps", "3"], "md"),  # its formulas are wide
-        (["diff", "FILE", "FILE", "--hold", "c_t[1]=0"], "md"),
         (["report", "FILE"], "md"),
         (["verify", "FILE"], "text"),
     ],
@@ -223,6 +219,37 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
     gap = lt.load(other).lines["1/reverse"]["h_t"][0, 1, 2] - lt.load(file).lines["1/reverse"]["h_t"][0, 1, 2]
     assert sum(row["contribution"] for row in data["rows"]) == pytest.approx(gap, abs=1e-13)
     assert sum(row["contribution"] for row in data["more"][0]["rows"]) == pytest.approx(gap, abs=1e-13)
+    row = next(row for row in data["rows"] if row["kind"] == "parameter")
+    scope, at = row["address"].rpartition("/")[0], tuple(row[n] for n in ("unit", "input") if row[n] is not None)
+    assert [row["a"], row["b"]] == [lt.load(path).parameters[scope][row["name"]][at] for path in (file, other)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_terminal_gets_the_tables_of_a_split(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the worked steps, of hundreds of lines; float32 has none, and its document is the tables in every format."""
+    files = [str(tmp_path / name) for name in ("a.json", "b.json")]
+    for file, w in zip(files, (0.5, -0.25), strict=True):
+        weights = {f"W_{s}{g}": [[w if s + g == "xf" else 0.5]] for s in "xh" for g in "ifco"}
+        lt.run(weights, [[1.0], [2.0]], dtype=dtype).save(file)
+    words = ["diff", *files, "--attribute", "1/h_t[0]"]
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    shown = CliRunner().invoke(main, words)
+    assert shown.exit_code == 1, shown.output
+    (row,) = (line for line in shown.stdout.splitlines() if "W_xf[0,0]" in line)
+    assert row.split()[:3] == ["0/forward/W_xf[0,0]", "0.5", "-0.25"]
+    assert " 100 %" in shown.stdout.replace("\u00a0", " ")
+    worked = CliRunner().invoke(main, [*words, "--format", "text"]).stdout
+    assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "d.html")]).exit_code == 1
+    page = (tmp_path / "d.html").read_text()
+    if dtype == "float64":
+        assert "The worked steps: --format text, or -o d.txt, d.html or d.pdf." in shown.stdout
+        assert "ΔL" in worked
+        assert "By block" not in page
+    else:
+        left = "Worked steps are left out: a was computed in float32, and they need float64."
+        assert shown.stdout == worked
+        assert left in shown.stdout
+        assert left in page
 
 
 @pytest.mark.few(2)

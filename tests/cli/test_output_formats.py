@@ -94,10 +94,13 @@ def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None
 def test_what_is_not_a_format_of_a_report_or_a_verification_is_told_with_what_is() -> None:
     refused = invoke("report", "q22.yaml", "--format", "svg").stderr
     assert refused == "error: there is no format 'svg'; expected md, text, html, tex, typ, pdf\n"
-    assert invoke("run", "q22.yaml", "-o", "t.json").exit_code == 0
-    found = invoke("verify", "t.json", "-o", "v.svg")
-    said = "error: there is no picture of this Verification: write .csv for its numbers, .md or .html for its text\n"
-    assert (found.exit_code, found.stderr) == (2, said)
+    gone = {"verify": ["gone.json"], "inspect": ["gone.npz"], "example": [], "doctor": [], "corpus units": ["gone"]}
+    gone["identify"] = ["--weights", "gone.npz", "--input", "x.npy", "--expected", "y.npy"]
+    for command, rest in gone.items():  # before anything is read
+        found = invoke(*command.split(), *rest, "-o", "v.svg")
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert found.stderr.startswith("error: v.svg: results are written as .md, ")
+        assert found.stderr.endswith(", .parquet, not .svg; choose one with --format\n")
 
 
 @pytest.mark.few(3)

@@ -112,6 +112,60 @@ def test_an_output_that_is_an_input_is_refused_before_anything_is_computed(
     assert Path("in.json").read_bytes() == PRECIOUS
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(PRECIOUS)
+    long = f"{'long' * 70}.json"
+    said = {"no/x.json": "no such file or directory", "file/x.json": "not a directory", long: "file name too long"}
+    for verb in COMMANDS:
+        for output in said if paths(verb, True) else ():
+            result = CliRunner().invoke(main, call(verb, "", "", "", output))  # the sources do not exist
+            assert (result.exit_code, result.stdout) == (2, ""), verb
+            assert result.stderr == f"error: {output}: {said[output]}\n", verb
+    assert os.listdir() == ["file"]
+
+
+def test_a_result_without_a_picture_is_refused_as_one_before_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstm_trace.verification.plans.examine", None)
+    for words in (["-o", "x.svg"], ["-o", "x.png"], ["--format", "svg"]):
+        result = CliRunner().invoke(main, ["doctor", *words])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "not .svg" in result.stderr or "not .png" in result.stderr or "leave --format svg out" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "a.json", "--line", "h_t", "--only", "c_t"], "--only and --line"),
+        (["plot", "a.json", "--t", "1", "--steps", "2"], "--steps and --t"),
+        (["run", "a.json", "--batch-first", "--time-first"], "--batch-first and --time-first"),
+        (["explain", "memory", "a.json", "-o", "a.md", "--output=b.md"], "-o and --output"),
+        (["corpus", "units", "states", "-n", "3", "--count", "4"], "-n and --count"),
+    ],
+)
+def test_an_option_is_given_under_one_of_its_names(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {said} set the same option: leave one of them out\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["run", "q.yaml", "-o", "1.json", "-o2.json"], "--output"),
+        (["run", "m.npz", "--input", "x.npy", "--input=y.npy"], "--input"),
+        (["run", "m.npz", "--option", "clip=1", "--option", "clip=2"], "--option"),
+        (["explain", "training", "q.yaml", "--of", "L", "--of", "M"], "--of"),
+    ],
+)
+def test_an_option_of_one_value_is_given_once(words: list[str], option: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: {option} takes one value, and 2 are given: leave all but one of them out\n"
+
+
 def test_a_file_that_is_no_input_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("q.yaml").write_text(examples.text("q22"), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,12 @@ def test_json_and_csv_have_every_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values, [row[-1] for row in rows])
     one = json.loads(cli(tmp_path / "t.json", "--format", "json", "--line", "c_t", "--unit", 2, "--t", 1).output)
     assert [(row["unit"], len(row["values"])) for row in one["rows"]] == [(2, 1)] * 8
+
+
+def test_the_step_as_it_is_counted_stands_beside_t() -> None:
+    trace = stacked(3, 2, 1, 2, ("forward",))
+    shown = table(replace(trace, header=replace(trace.header, count_from=1)))
+    assert shown.head[:4] == ("t", "step", "b", "line")
 
 
 def test_a_document_says_what_it_leaves_out_in_its_language(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
+from time import perf_counter
 
 import pytest
 
@@ -56,6 +58,43 @@ def test_paper_has_boxes(text: str, box: str) -> None:
 def test_a_long_text_of_a_table_is_wrapped_in_latex(letters: int, align: str) -> None:
     body = Body((Table((("name",), ("text",)), ((("a",), ("ab " * (letters // 3),)),), 1, frozenset({0, 1})),))
     assert f"\\begin{{tabular}}{{{align}}}" in latex.render([body])
+
+
+def test_words_are_wrapped_in_a_terminal_before_a_table_is_split() -> None:
+    """Words of a table beside its places, and headings; if numbers alone are too wide, it is split."""
+    a, b = "W_xi @ x_t + W_hi @ h_prev + b_i", "W_xi @ x_t + W_hi @ h_prev + b_i + w_ci * c_prev"
+    head = tuple((text,) for text in ("changed", "a", "b", "contribution", "more than 1 % from"))
+    row = tuple((text,) for text in ("0/forward/W_xi @ x_t", a, b, "+0.0654", "t = 1"))
+    text = terminal.render([Body((Table(head, (row,), 1, frozenset({0, 1, 2})),))])
+    assert (text.count("0/forward/W_xi @ x_t"), "\n\n" in text) == (1, False)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    starts = [lines[0].index(f" {name} ") + 1 for name in ("a", "b", "contribution")]
+    cut = [" ".join(line[x:y].strip() for line in lines[1:]).split() for x, y in pairwise(starts)]
+    assert [" ".join(words[: len(whole.split())]) for words, whole in zip(cut, (a, b), strict=True)] == [a, b]
+    numbers = tuple(("1234567.5",) for _ in head)
+    assert terminal.render([Body((Table(head * 2, (numbers * 2,)),))]).count("contribution") == 2
+
+
+@pytest.mark.parametrize(("rows", "letters"), [(3, 92), (20, 102)])
+def test_a_table_of_a_pdf_takes_the_width_of_the_page_before_it_is_split(rows: int, letters: int) -> None:
+    """A4 with margins of 2 cm has room for 96 digits of 10 pt, and for 107 of the 9 pt of a long table."""
+    numbers = (("1" * (letters // 7 - 2),),) * 7
+    for columns, tables in ((7, 1), (8, 2)):
+        body = Body((Table((), ((numbers * 2)[:columns],) * rows),))
+        assert typst.render([body]).count(",\n)") == tables
+
+
+def test_a_column_of_twenty_thousand_numbers_is_aligned_in_a_moment() -> None:
+    begin = perf_counter()
+    terminal.render([Body((Table((("t",), ("value",)), ((("1",), ("0.25",)),) * 20_000),))])
+    assert perf_counter() - begin < 5  # a quarter of a second; 8 s a column if each text looks at all
+
+
+def test_typst_wraps_equations_of_a_table() -> None:
+    rows = ((("0/forward/z_i",), ("W_xi @ x_t + " * 5,), ("W_xi @ x_t + " * 6,), ("+0.0654",)),)
+    assert typst.render([Body((Table((), rows, 1, frozenset({0, 1, 2})),))]).count("#table(") == 1
+    assert latex.render([Body((Table((), rows, 1, frozenset({0, 1, 2})),))]).count(r"\begin{tabular}") > 1
 
 
 def test_columns_of_words_are_aligned_at_the_left() -> None:

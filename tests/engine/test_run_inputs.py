@@ -238,7 +238,7 @@ def test_numbers_in_one_list_are_one_step_and_the_message_offers_more() -> None:
         (np.zeros((3, 0)), "x has shape (3, 0), which is empty"),
         (np.zeros((2, 3, 4, 3)), "x has shape (2, 3, 4, 3); expected (T, I) or (T, B, I)"),
         ([["a"]], "x: expected a number at [0,0], found the text 'a'"),
-        (np.array([[1j, 2, 3]]), "x has the dtype complex128; expected numbers"),
+        (np.array([[1j, 2, 3]]), "x: expected numbers, found the dtype complex128"),
     ],
 )
 def test_an_x_that_is_none(x: Any, message: str) -> None:

@@ -39,6 +39,35 @@ def test_activity_is_that_of_the_steps_of_each_row(lengths: list[int] | None) ->
                 assert unit.half_life is None
 
 
+def test_values_that_are_not_finite_are_left_out() -> None:
+    """And a unit that has no others has no numbers: by a loop over what is left, all units together."""
+    x = RNG.normal(size=(9, 2, 3))
+    x[6, 0, 1] = np.nan
+    trace = lt.run(WEIGHTS, x)
+    trace.lines["0/forward"]["i_t"][:, :, 1] = np.nan
+    found = {(unit.line, unit.unit): unit for unit in behaviour(trace, 0.25, 0.75).units}
+    said = lt.explain(trace, None, "gates").report("text", width=200)
+    for name in ("i_t", "f_t", "o_t"):
+        finite = [[v for v in trace[name][:, :, j].ravel().tolist() if math.isfinite(v)] for j in range(2)]
+        for j, values in enumerate(finite):
+            unit = found[name, j]
+            if not values:
+                assert [math.isnan(v) for v in (unit.mean, unit.least, unit.most)] == [True] * 3
+                assert (unit.left, unit.right, unit.state) == (0, 0, "")
+                continue
+            assert len(values) == 15
+            assert unit.mean == pytest.approx(sum(values) / 15)
+            assert (unit.least, unit.most) == (min(values), max(values))
+            assert unit.left == pytest.approx(sum(v < 0.25 for v in values) / 15)
+            if name == "f_t":
+                assert unit.half_life == pytest.approx(15 / sum(min(1.0, -math.log2(f)) for f in values))
+        every = [value for values in finite for value in values]
+        right = round(100 * sum(v > 0.9 for v in every) / len(every))
+        assert f"{name}: " in said
+        assert f", {right} % right-saturated" in said.partition(f"{name}: ")[2].partition("\n")[0].replace("\xa0", " ")
+    assert "Values that are not finite are left out of these numbers." in said
+
+
 def test_a_unit_that_is_not_there_has_no_ledger() -> None:
     trace = lt.run(WEIGHTS, RNG.normal(size=(5, 3, 3)))
     with pytest.raises(MissingError, match=r"c_t\[2\]: the units are 0 to 1"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +45,20 @@ def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
     }
     valid = trace.valid[:, 1, 0] != 0
 
-    def value(without: set[int]) -> float:
+    @cache
+    def value(without: frozenset[int]) -> float:
         x = np.array([row * 0 if t in without else row for t, row in enumerate(trace.x[:, 1])])
         return float(plain_lstm.outputs(weights, x, initial, valid)[5, 5])
 
     comprehensive, past, sufficient, off = [], [], [], []
-    base = value(set(order))
+    none, whole = frozenset[int](), frozenset(order)
+    base = value(whole)
     for percent in BINS:
-        first = set(order[: max(math.ceil(percent / 100 * len(order)), 1)])
-        comprehensive.append(side * (value(set()) - value(first)))
+        first = frozenset(order[: max(math.ceil(percent / 100 * len(order)), 1)])
+        comprehensive.append(side * (value(none) - value(first)))
         past.append(max(side * (base - value(first)), 0.0))
-        sufficient.append(side * (value(set()) - value(set(order) - first)))
-        off.append(abs(value(set()) - value(set(order) - first)))
+        sufficient.append(side * (value(none) - value(whole - first)))
+        off.append(abs(value(none) - value(whole - first)))
     return tuple(sum(numbers) / len(BINS) for numbers in (comprehensive, past, sufficient, off))
 
 

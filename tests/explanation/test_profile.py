@@ -11,7 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.errors import MissingError
+from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.memory import ledger
 from lstm_trace.explanation.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
@@ -286,7 +286,10 @@ def test_what_was_not_recorded_is_said(record: list[str]) -> None:
     assert len(found.layers) == 1
 
 
-def test_values_that_are_no_numbers() -> None:
+@pytest.mark.parametrize("size", [24, 1 << 20])
+def test_values_that_are_no_numbers(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are left out, and only the steps at which they are have no change; also if each piece has one step."""
+    monkeypatch.setattr(plan_choice, "PIECE_BYTES", size)
     trace = case("plain")
     lines = trace.lines["0/reverse"]
     lines["c_t"][2, 1, 3], lines["f_t"][4, 0, 2] = np.nan, np.inf
@@ -294,8 +297,18 @@ def test_values_that_are_no_numbers() -> None:
     assert found.not_finite is not None
     assert str(found.not_finite.address) in ("0/reverse/4/0/f_t[2]", "0/reverse/2/1/c_t[3]")
     units = found.units.query("layer == 0 and direction == 'reverse' and line == 'c_t'").set_index("unit")
-    assert units["mean"].isna().tolist() == units.largest.isna().tolist() == [False, False, False, True]
-    assert units.half_life.isna().tolist() == [False, False, True, False]
+    for j in range(4):
+        values = {at: v for at in np.ndindex(6, 3) if math.isfinite(v := float(lines["c_t"][(*at, j)]))}
+        kept = [v for at in np.ndindex(6, 3) if math.isfinite(v := float(lines["f_t"][(*at, j)]))]
+        assert (len(values), len(kept)) == (18 - (j == 3), 18 - (j == 2))
+        row = units.loc[j]
+        assert row["mean"] == pytest.approx(sum(values.values()) / len(values))
+        assert (row.least, row.most) == (min(values.values()), max(values.values()))
+        assert values[row.t, row.batch] == row.largest == max(values.values(), key=abs)
+        assert row.half_life == pytest.approx(len(kept) / sum(min(1.0, -math.log2(max(f, 0.5))) for f in kept))
+        assert row.kept == pytest.approx(sum(kept) / len(kept))
+    forgets = found.steps.query("layer == 0 and direction == 'reverse' and t == 4 and batch == 0").forgets.item()
+    assert forgets == sum(v < 0.5 for v in lines["f_t"][4, 0, [0, 1, 3]]) / 3
     steps = found.steps.query("layer == 0 and direction == 'reverse'").set_index(["t", "batch"])
     assert steps.change.isna().sum() == 2  # at that step, and at the one that it is carried into
     assert np.isfinite(steps.times.drop([(2, 1), (1, 1)])).all()
@@ -357,7 +370,13 @@ def test_what_has_no_profile() -> None:
     with pytest.raises(MissingError, match=r"cells that carry a state from step to step; there is none$"):
         lt.profile(still)
     with pytest.raises(MissingError, match="there is none in the selection, but in 0/forward, 0/reverse, 1/forward"):
+        lt.profile(case("plain"), direction="joined")
+    with pytest.raises(MissingError, match="the selection is empty: layer 5 is not among 0/forward, 0/reverse"):
         lt.profile(case("plain"), layer=5)
+    with pytest.raises(
+        OptionError, match=r"direction: expected one of forward, reverse, joined, .*, found the text 'up'"
+    ):
+        lt.profile(case("plain"), direction="up")  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="no batch row 7"):
         lt.profile(case("plain"), batch=7)
 

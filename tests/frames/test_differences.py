@@ -88,6 +88,7 @@ def test_own_and_inherited_against_the_equations(pair: tuple[Trace, Trace]) -> N
     assert ((whole - found["b"]).abs() <= limit).all()
 
 
+@pytest.mark.few(1)
 def test_in_pieces_it_is_the_same(pair: tuple[Trace, Trace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = lt.diff(*pair)
     whole, table = found.to_frame(), DifferenceTable.between(*found.sides)

@@ -88,7 +88,7 @@ def told(trace: Trace) -> Iterator[tuple[str, str]]:
             yield step, name or number
 
 
-@pytest.mark.few(12)
+@pytest.mark.few(8)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count_from", [0, 1])
 @pytest.mark.parametrize("tokens", [False, True])
@@ -167,6 +167,21 @@ def test_columns_with_labels() -> None:
     assert text.splitlines()[0] == "layer,direction,t,step,batch,c_t[inside]"
     plain = called(lstm(), {"x": ["hours", "coffee"]}, 1, False).to_frame("wide", line="c_t", names="labels")
     assert [*plain.columns] == ["step", "c_t[0]", "c_t[1]", "c_t[2]"]  # without a label it is the number in addresses
+
+
+def test_columns_of_weights_with_labels() -> None:
+    """A weight has the labels of the unit that it feeds and of what it is multiplied by; so it is beside its
+    gradients."""
+    trace = called(lstm(extra=READOUT), NAMES[3], 1, False)
+    frame = trace.to_frame("wide", names="labels", with_inputs=True)
+    x, h, y = (NAMES[3][axis] for axis in "xhy")
+    for name, down, across in (("W_xi", h, x), ("W_hi", h, h), ("W_hs", y, h)):
+        for (j, row), (k, column) in product(enumerate(down), enumerate(across)):
+            assert set(frame[f"{name}[{row},{column}]"].dropna()) == {trace.parameters["0/forward"][name][j, k]}
+    back = lt.backward(trace, of="2/0/h_t[1]").to_frame("wide", names="labels", with_inputs=True)
+    assert set(frame.filter(like="W_").columns) <= {*back.columns}
+    with pytest.raises(OptionError, match=r"two units would have the column W_xi\[0,a\]; use --names plain"):
+        called(lstm(), {"x": ["a", "a"]}, 0, False).to_frame("wide", line="W_xi", names="labels", with_inputs=True)
 
 
 def test_columns_that_would_be_the_same_are_refused() -> None:

@@ -159,6 +159,12 @@ def test_live_module(kind: dict[str, Any]) -> None:
     assert trace.header.imported[0] == "live PyTorch nn.LSTM"
 
 
+def test_a_live_module_is_compared() -> None:
+    module, x = grown(nn.LSTM(5, 4)), np.ones((3, 5))
+    assert lt.diff(module, lt.run(module, x), x=x).verdict == "same"
+    assert lt.diff(module, lt.run(grown(nn.LSTM(5, 4), 1), x), x=x).verdict == "different"
+
+
 def test_live_packed_sequence() -> None:
     module = grown(nn.LSTM(5, 4, bidirectional=True))
     x = torch.randn(6, 3, 5)

@@ -4,6 +4,7 @@ changes."""
 from __future__ import annotations
 
 import math
+import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -501,6 +502,41 @@ def test_a_module_that_is_not_called_has_no_new_gradient() -> None:
     assert (found.steps, found.alarms) == (4, [])
 
 
+def test_calls_that_torch_has_compiled_are_not_seen_and_their_steps_count() -> None:
+    class Loop(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = torch.nn.LSTMCell(X, 2)
+
+        def forward(self, x: Any) -> Any:
+            state = None
+            for each in x:
+                state = self.cell(each, state)
+            return state[0]  # type: ignore[index]
+
+    loop = torch.compile(Loop(), backend="eager")
+    optimizer = torch.optim.SGD(loop.parameters(), lr=0.01)
+
+    def trained() -> None:
+        with lt.watch(loop, save=None):
+            for n in range(4):
+                optimizer.zero_grad()
+                loop(torch.full((3, 1, X), math.nan if n == 2 else 1.0)).sum().backward()
+                optimizer.step()
+
+    with pytest.raises(StoppedError, match=r"^step 2 of training, .*cell: .*: none of it was seen, as of what torch"):
+        trained()
+
+
+@pytest.mark.parametrize("function", [lt.watch, lt.capture])
+def test_a_block_is_entered_once(function: Any) -> None:
+    made = function(model := torch.nn.LSTM(X, 2))
+    with made:
+        model(torch.ones(2, 1, X))
+    with pytest.raises(OptionError, match=f"lt.{function.__name__} is for one block"), made:
+        pass
+
+
 def test_the_reason_comes_first_where_there_is_no_trace() -> None:
     alarm = stopped(Model(num_layers=2, dropout=0.5), plant=nan_at(3))
     assert alarm.sentence.startswith("a value that it returned is not finite; its call cannot be replayed: ")
@@ -541,3 +577,124 @@ def test_earlier_faults_are_not_those_of_a_replay() -> None:
         loop()
     assert found is not None
     assert found.steps == 2
+
+
+def test_two_optimizers_of_one_model_take_one_step() -> None:
+    def loop(bad: int) -> None:
+        model = Model()
+        ways = [torch.optim.SGD(list(model.encoder.parameters())[k::2], lr=0.01) for k in (0, 1)]
+        with lt.watch(model) as found:
+            for n, x, y in batches(5):
+                nan_at(bad)(n, model, x)
+                model.zero_grad()
+                ((model(x) - y) ** 2).mean().backward()
+                for optimizer in ways:
+                    optimizer.step()
+        assert found.steps == 5
+
+    loop(9)
+    assert halted(lambda: loop(3)).step == 3
+
+
+@pytest.mark.parametrize(("name", "keyword"), [("LBFGS", False), ("SGD", True)])
+def test_a_closure_is_judged_as_it_is_evaluated(name: str, keyword: bool) -> None:
+    """L-BFGS evaluates it several times for a step; weights that it has changed since could not be replayed."""
+
+    def loop(model: Any, bad: int) -> None:
+        options = {"max_iter": 3} if name == "LBFGS" else {}
+        optimizer = getattr(torch.optim, name)(model.parameters(), lr=0.01, **options)
+        count = 0
+        with lt.watch(model) as found:
+            for n, x, y in batches(4):
+                nan_at(bad)(n, model, x)
+
+                def closure(x: Any = x, y: Any = y) -> Any:
+                    nonlocal count
+                    count += 1
+                    optimizer.zero_grad()
+                    loss = ((model(x) - y) ** 2).mean()
+                    loss.backward()
+                    return loss
+
+                loss = optimizer.step(**{"closure": closure}) if keyword else optimizer.step(closure)
+                assert torch.isfinite(loss)
+        assert (found.steps, found.alarms) == (4, [])
+        assert count == (12 if name == "LBFGS" else 4)
+
+    loop(Model(), 9)
+    alarm = halted(lambda: loop(model := Model(), 2) or model)  # type: ignore[func-returns-value]
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.step, first.address.t, first.address.b) == (2, 3, 1)
+
+
+def test_an_alarm_goes_to_another_process() -> None:
+    def loop() -> None:
+        with lt.watch(model := Model()):
+            train(model, plant=nan_at(1))
+
+    with pytest.raises(StoppedError) as caught:
+        loop()
+    again, alarm = pickle.loads(pickle.dumps(caught.value)), caught.value.alarm  # noqa: S301
+    assert str(again) == str(caught.value)
+    assert alarm is not None
+    assert again.alarm[:4] == alarm[:4]
+    np.testing.assert_array_equal(again.alarm.trace.x, alarm.trace.x)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("bad", "seen"), [(9, 10), (1, 6), (10, 12)])
+def test_a_call_is_looked_at_before_it_is_given_up(bad: int, seen: int) -> None:
+    """However many calls a step has, few are kept; the saved trace is that of the one with NaN."""
+    calls = 0
+
+    def loop() -> None:
+        nonlocal calls
+        model = Model()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        with lt.watch(model) as found:
+            for n, x, _ in batches(12):
+                nan_at(bad)(n, model, x)
+                calls += 1
+                model(x).sum().backward()
+                assert len(found._calls["encoder"]) <= watching.CALLS
+                if n == 9:
+                    optimizer.step()
+                    optimizer.zero_grad()
+
+    alarm = halted(loop)
+    assert (alarm.kind, alarm.step) == ("not finite", int(bad > 9))
+    x = replayed(alarm).x
+    assert x is not None
+    assert np.isnan(x[3, 1, 2])
+    assert calls == seen, "with the fourth call after it, at the optimizer's step, or in the end"
+
+
+def test_a_forward_pass_that_a_scaler_passes_over() -> None:
+    """The step is left out, and the gradients of the next one are finite."""
+
+    def loop() -> None:
+        model = Model()
+        optimizer, scaler = torch.optim.SGD(model.parameters(), lr=0.01), torch.amp.GradScaler("cpu", init_scale=8.0)
+        with lt.watch(model):
+            for n, x, y in batches(4):
+                nan_at(1)(n, model, x)
+                optimizer.zero_grad()
+                scaler.scale(((model(x) - y) ** 2).mean()).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                assert n < 2
+
+    alarm = halted(loop)
+    first = replayed(alarm).not_finite
+    assert first is not None
+    assert (alarm.step, first.cause) == (1, "input")
+
+
+def test_an_optimizer_is_for_keras_alone() -> None:
+    model = Model()
+    other = torch.optim.SGD(model.parameters(), lr=0.01)
+    with pytest.raises(OptionError, match="none for a PyTorch model"), lt.watch(model, optimizer=other):
+        pass
+    for save in ("", "."):
+        with pytest.raises(FileError, match="no suffix"), lt.watch(model, save=save):
+            pass

@@ -114,6 +114,25 @@ def test_a_warning_and_another_optimizer() -> None:
     ]  # fmt: skip
 
 
+def test_gradients_of_a_scaled_loss_are_unscaled() -> None:
+    """The norms of the gradients are below 10; a step that the scaling leaves out hides no NaN in the forward pass."""
+
+    def scaled(way: str) -> Any:
+        made = model()
+        inner = keras.optimizers.SGD(0.01, **({"loss_scale_factor": 2.0**15} if way == "fixed" else {}))
+        made.compile(keras.optimizers.LossScaleOptimizer(inner) if way == "dynamic" else inner, "mse")
+        return made
+
+    for way in ("plain", "fixed", "dynamic"):
+        with lt.watch(made := scaled(way), explodes=10.0, saturated=None) as found:
+            fit(made)
+        assert (found.steps, found.alarms) == (5, []), way
+    alarm = stopped(made := scaled("dynamic"), bad((17, 3, 1)))
+    assert "apply" not in vars(made.optimizer.inner_optimizer)
+    assert (alarm.kind, alarm.step) == ("not finite", 2)
+    assert alarm.path is not None
+
+
 @pytest.mark.few(1)
 @pytest.mark.parametrize("eager", [False, True])
 def test_jax_compiles_its_calls(eager: bool, tmp_path: Path) -> None:

@@ -242,6 +242,7 @@ def test_the_equations_of_a_stage_as_they_stand_there_change_nothing(padding: st
         ({"W_xj[0,0]": 1.0}, MissingError, r"the trace has no 'W_xj'; did you mean 'W_xi'\?"),
         ({"W_xi[9,0]": 1.0}, MissingError, r"W_xi\[9,0\]: W_xi has shape \(2, 3\); there is no \[9,0\]"),
         ({"W_xi[0]": 1.0}, ShapeError, r"W_xi\[0\]: expected an array of shape \(3,\), found a number"),
+        ({"W_xi": 3}, ShapeError, r"W_xi: expected an array of shape \(2, 3\), found a number"),
         ({"x_t[0]": [1.0, 2.0]}, ShapeError, r"x_t\[0\]: expected a number, found one of shape \(2,\)"),
         ({"W_xi[0,0]": np.nan}, ShapeError, r"W_xi\[0,0\]: a weight is a finite number; found nan"),
         ({"W_xi[0,0]": "two"}, ShapeError, r"W_xi\[0,0\]: expected a number, found the text 'two'"),

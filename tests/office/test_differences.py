@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -134,9 +135,13 @@ def test_computed_again_it_is_b_minus_a(computed: dict[tuple[str, int], Path], n
         key = place.rpartition("[")[0]
         largest[key] = max(largest.get(key, 0.0), abs(expected))
     assert [f"{sheet} {line}" for sheet, line, *_ in rows] == list(largest)
-    for sheet, line, _, most, alone, *_ in rows:
+    for sheet, line, _, most, alone, where, *_ in rows:
         assert most == pytest.approx(largest[f"{sheet} {line}"], abs=CLOSE)
         assert alone == 0
+        there = (place for place, cell, _ in found if place.startswith(f"{sheet} {line}[") and abs(cell) == most)
+        unit, t, i = re.findall(r"(\d+)(?:\]| |$)", next(there).removeprefix(f"{sheet} {line}"))
+        address = f"{sheet.removeprefix('Difference ').replace(' ', '/')}/{t}/{i}/{line}[{unit}]"
+        assert (where or "") == (address if most else "")
     assert other is not a or not any(row[3] for row in rows)
     assert other is not b or any(row[3] for row in rows)
     changes = [row[1:3] for row in book["Difference"].iter_rows(min_row=5, max_row=6, values_only=True)]

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 
 from ..support.sheet_cases import weight_cell
 from ..support.signs import NUMBERS, shown, signed
+from ..support.table_cases import stacked
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
@@ -26,15 +28,17 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:E[+-]\d+)?")
 
 
 def sheets_of(pages: list[str], book: Any) -> dict[str, list[list[str]]]:
-    """The words of every line that is shown, by sheet; a sheet begins with its title."""
+    """The words of every line that is shown, by sheet; a sheet begins with its title, a page ends with its foot."""
     titles = [(str(sheet["A1"].value), sheet.title) for sheet in book]
     found: dict[str, list[list[str]]] = {}
     at = -1
-    for page in pages:
+    for number, page in enumerate(pages, 1):
         first = re.sub(r" +unit +\d+$", "", page.strip().partition("\n")[0])  # beside a unit's title its number stands
         if at + 1 < len(titles) and first == titles[at + 1][0]:
             at += 1
-        found.setdefault(titles[at][1], []).extend(line.split() for line in page.splitlines())
+        *lines, foot = (line.split() for line in page.rstrip().splitlines())
+        assert foot == [*titles[at][1].split(), str(number)]
+        found.setdefault(titles[at][1], []).extend(lines)
     assert list(found) == book.sheetnames
     return found
 
@@ -131,3 +135,21 @@ def test_differences_are_shown(books: Books) -> None:
         lines = books[name][1]["Check"]
         assert {words[-1] for words in lines if words[:3] == ["Layer", "0", "forward"]} == wanted
     assert ["Largest", "difference", "7.5E-01", "changed"] in books["changed"][1]["Check"]
+
+
+def test_no_difference_is_shown_as_zero(printed: Callable[[list[Path]], list[list[str]]], tmp_path: Path) -> None:
+    """The largest of each line, where a weight was changed by 1e-9, and by 1e200."""
+    a, paths = stacked(3, 1, 1, 3, ("forward",)), [tmp_path / "small.xlsx", tmp_path / "large.xlsx"]
+    for change, path in zip((1e-9, 1e200), paths, strict=True):
+        weights = {name: values.copy() for name, values in a.parameters["0/forward"].items()}
+        weights["W_xf"][1, 0] += change
+        lt.diff(a, lt.run(weights, a.x)).save(path)
+    for path, pages in zip(paths, printed(paths), strict=True):
+        cells = openpyxl.load_workbook(path, data_only=True)["Difference"].iter_rows(values_only=True)
+        stored = {row[1]: row[3] for row in cells if str(row[0]).startswith("Difference 0")}
+        there = [re.split(" {2,}", line) for line in pages[0].splitlines() if line.startswith("Difference 0")]
+        assert [row[1] for row in there] == list(stored)
+        for (_, name, _, text, *_), most in zip(there, stored.values(), strict=True):
+            assert text == ("0" if not most else shown(float(text)))
+            assert float(text) == pytest.approx(most, rel=1e-3, abs=1e-6 * (most > 1e-6)), name
+        assert any(0 < most < 1e-6 or most > 1e6 for most in stored.values())

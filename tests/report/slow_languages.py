@@ -148,6 +148,10 @@ def shown() -> Iterator[object]:
     """Reports in every way in which one is made, and the name of their language."""
     still = {f"W_{side}{gate}": np.zeros((2, 2)) for side in "xh" for gate in "ifco"}
     yield lt.run(still, np.zeros((70, 2))).report("md")  # a long run in which nothing moves
+    stopped = np.ones((70, 2))
+    stopped[30] = np.nan
+    ended = lt.run({name: value + 0.5 for name, value in still.items()}, stopped)
+    yield replace(ended, header=replace(ended.header, count_from=1)).report("md")
     draw = np.random.default_rng(2)
     wide = lt.run({f"W_{side}{g}": draw.normal(size=(5, 5)) for side in "xh" for g in "ifco"}, np.ones((500, 5)))
     yield wide.report("typ")  # too wide to be worked on paper, and too long for a page on which every step unfolds
@@ -265,7 +269,7 @@ def splits() -> Iterator[str]:
 
 def test_every_string_is_shown_somewhere() -> None:
     table = Noted(words("en").table)
-    kept = {id(found): found for found in (words(), words("en"), words("en", 0))}.values()
+    kept = {id(found): found for found in (words(), words("en"), words("en", 0), words("en", 1))}.values()
     for english in kept:
         object.__setattr__(english, "table", table)  # `words` keeps its answers, so everything looks up here
     try:

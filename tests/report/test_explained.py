@@ -26,7 +26,7 @@ from ..support.tiers import some
 WAYS = {
     "memory": ("5/1/c_t[2]", "What is left adds up to the value, ", "written"),
     "gates": (None, "A gate is saturated at 0 (left-saturated) below ", "right"),
-    "contribution": ("5/1/h_t[2]", "The shares add up to the value less that of the baseline: ", "together"),
+    "contribution": ("5/1/h_t[2]", "The contributions add up to the value less that of the baseline: ", "together"),
     "gradient": ("5/1/h_t[2]", "Drawn is the 2-norm over the units of the gradient of ", None),
 }
 

@@ -196,6 +196,7 @@ def test_any_text_needs_no_more_than_it_says(tmp_path: Path) -> None:
 
 
 @pdflatex
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", sorted(examples()))
 def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text(name), encoding="utf-8")
@@ -206,6 +207,7 @@ def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> N
         assert max(too_wide, default=0.0) < 1.0, detail  # a hair's breadth
 
 
+@pytest.mark.few(0)
 @pdflatex
 def test_columns_and_frames(tmp_path: Path) -> None:
     assert "Overfull" not in article(fragment(q22(), width=45), tmp_path, "[twocolumn]{article}")

@@ -108,15 +108,13 @@ def formulas(html: str) -> list[str]:
 
 @pytest.mark.few(1)
 @pytest.mark.parametrize(
-    ("make", "detail"),
-    [(q22, None), (three, None), (lambda: lt.backward(three(), of="2/h_t[0]"), None),
-     (lambda: stacked(3, lengths=[3, 1]), None)],
-)  # fmt: skip
-def test_the_formulas_are_those_of_the_page(make: Any, detail: Any) -> None:
+    "make", [q22, three, lambda: lt.backward(three(), of="2/h_t[0]"), lambda: stacked(3, lengths=[3, 1])]
+)
+def test_the_formulas_are_those_of_the_page(make: Any) -> None:
     """On a page every step of a long run can be unfolded, and in a notebook only those that are worked in full."""
     trace = make()
-    found = formulas(trace.report(detail=detail)._repr_html_())
-    screen, _, _ = trace.report("html", detail=detail).partition('<div class="paper">')
+    found = formulas(trace.report()._repr_html_())
+    screen, _, _ = trace.report("html").partition('<div class="paper">')
     assert found == formulas(above_maps(screen))
     assert len(found) > 50
 

@@ -110,6 +110,8 @@ def test_what_is_refused() -> None:
         lt.sheet([])
     with pytest.raises(OptionError, match="a sheet is made of traces"):
         lt.sheet([q22(), "q19.yaml"])  # type: ignore[list-item]
+    with pytest.raises(OptionError, match="one of them is nothing"):
+        lt.sheet([None])  # type: ignore[list-item]
     with pytest.raises(OptionError, match="a list of traces"):
         lt.sheet(3)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"sheet\.pdf\(\)"):

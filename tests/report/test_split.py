@@ -46,16 +46,16 @@ LINES = """\
   slope_tanh(a, b) = (tanh(a) - tanh(b)) / (a - b)
 """
 SHARES = """\
-Shares
-──────
+Contributions
+─────────────
 
-The share of v is slope times difference, ΔL/Δv ⊙ (v - v⁰), added over its
-entries. What is the same in both traces has no share.
+The contribution of v is slope times difference, ΔL/Δv ⊙ (v - v⁰), added over
+its entries. What is the same in both traces contributes nothing.
 
   x_t (step t = 0) = (0.14505147)(2 - 0) ≈ 0.29010295
   x_t (step t = 1) = (-0.04890224)(2 - 0) ≈ -0.09780449
 
-  All shares together ≈ 0.19229846
+  All contributions together ≈ 0.19229846
   ΔL = 0.19229846 - 0 = 0.19229846
 """
 
@@ -87,7 +87,7 @@ def test_slopes_are_what_their_definition_says() -> None:
 
 
 def shares(text: str) -> list[float]:
-    part = text.partition("\nShares\n")[2].partition("\n  All shares")[0]
+    part = text.partition("\nContributions\n")[2].partition("\n  All contributions")[0]
     return [float(n) for n in re.findall(r"≈ (-?[\d.]+)$", part, re.MULTILINE)]
 
 

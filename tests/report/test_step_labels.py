@@ -42,6 +42,12 @@ def test_a_report_has_the_word_beside_the_step() -> None:
     assert "label" not in str(PLAIN.report("text", detail="vector"))
 
 
+def test_a_table_over_the_steps_has_the_word_beside_each() -> None:
+    rows = re.findall(r"^ +(\d) +(\S+) .*-?\d\.\d+$", str(ONE.report("text", detail="summary")), re.M)
+    assert rows == [("0", "the"), ("1", "␣cat"), ("2", "<b>|x_1|</b>")]
+    assert " label " not in str(PLAIN.report("text", detail="summary"))
+
+
 def test_each_row_has_its_own() -> None:
     text = str(TWO.report("text", detail="vector"))
     assert "── Step t = 1 (‘␣cat’), sequence 0 ──" in text

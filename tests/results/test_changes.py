@@ -95,7 +95,8 @@ def adds_up(found: Comparison, tolerance: float = 1e-12) -> None:
     assert made.rest is not None
     whole = output.values[1] - output.values[0]
     assert abs(made.residual) <= tolerance
-    assert sum(one.share or 0.0 for one in made.most) + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
+    parts = sum(one.contribution or 0.0 for one in made.most)
+    assert parts + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
 
 
 @pytest.mark.few(4)
@@ -128,21 +129,33 @@ def test_the_page_begins_with_what_was_changed() -> None:
     found = lt.diff(run(values), run(other))
     text = found.report("text")
     assert text.index("2 differences and") < text.index("first at ") < text.index("output: ") < text.index("Units")
-    rows = [line.split() for line in text.splitlines() if line.startswith("  W_")]
-    assert [row[:3] for row in rows] == [["W_xf[1,0]", "-0.25", "0.375"], ["W_hc[0,2]", "0.25", "-0.25"]]
+    rows = [line.split() for line in text.splitlines() if line.startswith("  0/forward/W_") and "@" not in line]
+    assert [row[:3] for row in rows] == [
+        ["0/forward/W_xf[1,0]", "-0.25", "0.375"],
+        ["0/forward/W_hc[0,2]", "0.25", "-0.25"],
+    ], "by the addresses that JSON, the workbook and --attribute have"
     assert rows[1][3] == "(sign)"
-    shares = [one.share or 0.0 for one in changes(found).most]
+    shares = [one.contribution or 0.0 for one in changes(found).most]
     assert [row[-3] for row in rows] == [f"{share:+.3g}" for share in shares]
     assert float(rows[0][-2]) + float(rows[1][-2]) == pytest.approx(100, abs=0.5)
     assert "input or weight" not in text, "they are in the table"
-    assert re.search(r"changed +a +b +contribution +of the change", text), "a share is a fraction (--attribute)"
+    assert re.search(r"changed +a +b +contribution +share", text)
     assert "2 differences and their exact contributions to the largest change" in " ".join(text.split())
     assert "most of all" not in text
     said = list(sentences(found, words()))
-    assert said[2].startswith(f"changed: W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
+    assert said[2].startswith(f"changed: 0/forward/W_xf[1,0]: -0.25 → 0.375 ({shares[0]:+.3g}, ")
     data = json.loads(found.as_json())["changes"]
     assert [one["place"] for one in data["most"]] == ["0/forward/W_xf[1,0]", "0/forward/W_hc[0,2]"]
-    assert (data["most"][0]["a"], data["most"][0]["share"], data["differences"]) == (-0.25, shares[0], 2)
+    assert (data["most"][0]["a"], data["most"][0]["contribution"], data["differences"]) == (-0.25, shares[0], 2)
+    assert found.output is not None
+    whole = found.output.values[1] - found.output.values[0]
+    assert [one["share"] for one in data["most"]] == [share / whole for share in shares]
+    split = json.loads(lt.attribute(run(values), run(other), str(found.output.address)).as_json())
+    blocks = next(table["rows"] for table in split["more"] if table["title"] == "By block")
+    vocabulary = {one["array"]: (one["contribution"], one["share"]) for one in data["most"]}
+    assert {one["block"]: (one["contribution"], one["share"]) for one in blocks} == {
+        place: pytest.approx(parts, abs=1e-14) for place, parts in vocabulary.items()
+    }, "one vocabulary in both"
 
 
 def test_of_many_the_ten_that_explain_most() -> None:
@@ -157,12 +170,15 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert found.output is not None
     frame = lt.attribute(run(values), run(other), str(found.output.address)).to_frame()
     largest = frame["contribution"].abs().sort_values(ascending=False)[:10]
-    assert [abs(one.share or 0.0) for one in made.most] == pytest.approx(list(largest), abs=1e-15)
-    assert sum(n for _, n, _ in made.arrays) == made.differences - 10
-    assert sum(share or 0.0 for *_, share in made.arrays) == pytest.approx(made.rest, abs=1e-14)
+    assert [abs(one.contribution or 0.0) for one in made.most] == pytest.approx(list(largest), abs=1e-15)
+    assert sum(n for _, n, *_ in made.arrays) == made.differences - 10
+    assert sum(part or 0.0 for _, _, part, _ in made.arrays) == pytest.approx(made.rest, abs=1e-14)
+    whole = found.output.values[1] - found.output.values[0]
+    assert [share for *_, share in made.arrays] == [(part or 0.0) / whole for _, _, part, _ in made.arrays]
     text = " ".join(found.report("text").split())
     assert f"The other {made.differences - 10}, by array or equation: " in text
-    assert "all else" in text
+    (rest,) = re.findall(r"all else ([+-][\d.e-]+) (-?[\d.]+) %", text)
+    assert [*map(float, rest)] == pytest.approx([made.rest, 100 * (made.rest or 0.0) / whole], rel=5e-3)
 
 
 def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
@@ -176,10 +192,13 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
     other = lt.run(gru, values["x"][:6] + 0.25, cell={"kind": "gru"})
     found = lt.diff(run(values | {"x": values["x"][:6]}), other)
     made = changes(found)
-    equations = {place for place, *_ in made.arrays if place != "x"}
-    assert {"0/forward/i_t", "0/forward/h_tilde"} < equations, "of either side"
-    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, _ in made.arrays)
+    assert made.differences == sum(one.entries for one in made.most) + sum(n for _, n, *_ in made.arrays)
+    (kind,) = (one for one in made.most if one.place == "kind")
+    assert (kind.a, kind.b) == ("lstm", "gru")
+    adds_up(found)
     text = " ".join(found.report("text").split())
+    assert made.following == 16, "equations that only one has, or has otherwise: they are no differences of their own"
+    assert f"{made.differences} differences (16 equations differ as a result) and their exact" in text
     assert f"The other {made.differences - 10}, by array or equation: " in text
 
     for values in map(drawn, (2, 7, 9, 12, 15, 22)):
@@ -187,7 +206,7 @@ def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
         found = lt.diff(run(values), run(values | {"x": step, "b_o": values["b_o"] + 0.1}))
         assert found.output is not None
         assert 2 * ((found.output.address.t or 0) + 1) < 10, "all entries until then are named"
-        assert changes(found).arrays == (("x", 33, 0.0),)
+        assert changes(found).arrays == (("x", 33, 0.0, 0.0),)
         assert "by array or equation: x (33)." in " ".join(found.report("text").split())
 
 
@@ -205,7 +224,8 @@ def test_a_share_of_0_is_of_one_value() -> None:
     (row,) = (line.split() for line in page if line.startswith(f"  {T - 1}/0/x_t[0]"))
     assert row[-1] == "0"
     assert len(row) == 4, "no 0 %"
-    assert "0: no effect on this one value, but perhaps on others." in page
+    (way,) = re.findall(r"0: no effect .*? at the last step: --attribute '(\S+)'\.", " ".join(page))
+    assert way == str(found.output.end) != str(found.output.address)
     step[T - 1, 0] -= 0.125
     assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
 
@@ -233,7 +253,8 @@ def test_the_picture_has_the_line_that_the_page_is_about() -> None:
     assert picture.data[[f"h_t[{j}]" for j in range(H)]].to_numpy() == pytest.approx(gap, abs=1e-14)
 
 
-def test_a_token_is_one_change() -> None:
+@pytest.mark.parametrize("at", [0, 3])
+def test_a_token_is_one_change(at: int) -> None:
     """x is a row of an embedding: its entries are changed together, and the step has a label on each side."""
     draw = np.random.default_rng(5)
     weights = {f"W_x{g}": draw.normal(size=(H, 5)) for g in "ifco"} | {
@@ -241,21 +262,21 @@ def test_a_token_is_one_change() -> None:
     }
     x = draw.normal(size=(6, 2, 5))
     other = x.copy()
-    other[3, 1] = draw.normal(size=5)
+    other[at, 1] = draw.normal(size=5)
     other[4, 1, 2] += 0.5
     labels = [["so", "I", "did", "like", "it", "!"]] * 2
     a, b = (
         lt.run(weights, x, tokens=labels),
-        lt.run(weights, other, tokens=[labels[0], [*labels[1][:3], "hate", "it", "!"]]),
+        lt.run(weights, other, tokens=[labels[0], ["hate" if t == at else word for t, word in enumerate(labels[1])]]),
     )
     found = lt.diff(a, b)
     adds_up(found)
     (step,) = (one for one in changes(found).most if one.entries > 1)
-    assert (step.place, step.a, step.b, step.entries) == ("3/1/x_t", "like", "hate", 5)
+    assert (step.place, step.a, step.b, step.entries) == (f"{at}/1/x_t", labels[1][at], "hate", 5)
     assert found.output is not None
     frame = lt.attribute(a, b, str(found.output.address)).to_frame()
-    assert step.share == pytest.approx(
-        frame[(frame["kind"] == "input") & (frame["t"] == 3)]["contribution"].sum(), abs=1e-14
+    assert step.contribution == pytest.approx(
+        frame[(frame["kind"] == "input") & (frame["t"] == at)]["contribution"].sum(), abs=1e-14
     )
     if len(changes(found).most) > 1:
         assert changes(found).most[1].place == "4/1/x_t[2]"
@@ -311,7 +332,7 @@ def cases() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
             a,
             lt.run({n: v for n, v in values.items() if n[0] in "Wb"}, **fed, cell={"equations": swapped}),
             {"c_t"},
-            {"kind"},
+            set(),
         ),
         "held": (a, model.run(**fed, hold={"0/forward/c_t[1]": 0.0}), set(), set()),
         "scaled": (a, model.run(**fed, hold={"0/forward/f_t[1]": "*0.5"}), set(), set()),
@@ -325,6 +346,7 @@ def pairs() -> dict[str, tuple[lt.Trace, lt.Trace, set[str], set[str]]]:
     return cases()
 
 
+NORMAL, BIASED = {"layer_norm": True, "layer_norm_cell": True}, {"forget_bias": 1.0}
 NAMES = (
     "peepholes", "no peepholes", "another activation, and a weight", "coupled gates", "a forget bias", "swapped gates",
     "held", "scaled", "rounded by hand",
@@ -341,15 +363,85 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         kind: {one.place.removeprefix("0/forward/") for one in made.most if one.kind == kind}
         for kind in ("equation", "option")
     }
-    assert by_kind == {"equation": equations, "option": options}
-    assert not any(note.startswith("0/forward: the cells differ") for note in sentences(found, words()))
-    premises = {one.place: one.share for one in made.most if one.kind == "parameter"}
+    assert by_kind == {"equation": set() if options else equations, "option": options}
+    assert made.following == (len(equations) if options else 0), "one that was written is its own"
+    assert made.differences == len(made.most)
+    (*note,) = (one for one in sentences(found, words()) if one.startswith("note: 0/forward: the cells differ"))
+    assert len(note) == bool(made.following), "what an option changes is not in the table"
+    assert all(equation in text for equation in equations for text in note)
+    premises = {one.place: one.contribution for one in made.most if one.kind == "parameter"}
     assert [*premises] == (["0/forward/W_xf[1,0]"] if name == "another activation, and a weight" else [])
     assert all(premises.values()), "b's weight is read through a's equations, not a's own"
+    for of in (str(found.output.address) if found.output is not None else "", "1/h_t[2]"):
+        same = lt.attribute(a, b, of)
+        (t, unit) = (int(n) for n in re.findall(r"(\d+)/0?/?h_t\[(\d)", of)[0])
+        assert same.split.difference == b["h_t"][t, 0, unit] - a["h_t"][t, 0, unit]
+        assert abs(same.split.residual) <= 1e-12, "of any value, what diff splits"
+        assert (found.output is None or of != str(found.output.address)) or same.split.total == pytest.approx(
+            sum(one.contribution or 0.0 for one in made.most) + (made.rest or 0.0), abs=1e-14
+        )
     if not premises:  # they alone differ, so that they explain everything
         assert found.output is not None
         one, two = found.output.values
-        assert sum(change.share or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+        assert sum(change.contribution or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
+
+
+@pytest.mark.parametrize("more", [{"cell_clip": 0.5}, {"cell_clip": 0.5, "forget_bias": 1.0}])
+def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dict[str, Any]) -> None:
+    """The same cell written as equations has a share for each."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    seen = values | {f"w_c{g}": draw.normal(0, 0.4, H) for g in "ifo"}
+    fed = {"x": values["x"], "h0": values["h0"], "c0": values["c0"]}
+    b = lt.run({n: v for n, v in seen.items() if n[0] in "Wbw"}, **fed, options={"peephole": True, **more})
+    written = replace(b, header=replace(b.header, kind="equations", options={}))
+    equations = {one.place.removeprefix("0/forward/"): one for one in changes(lt.diff(run(values), written)).most}
+    assert equations.keys() == {"z_i", "z_f", "z_o", "c_t"}
+    made = changes(lt.diff(run(values), b))
+    listed = {one.place: one.contribution for one in made.most}
+    shared = {"0/forward/z_f": equations["z_f"].contribution, "forget_bias": None} if "forget_bias" in more else {}
+    gates = ("z_i", "z_o") if shared else ("z_i", "z_o", "z_f")
+    whole = sum(equations[name].contribution or 0.0 for name in gates)
+    exact = {"peephole": whole, "cell_clip": equations["c_t"].contribution} | shared
+    assert listed == {place: part if part is None else pytest.approx(part, abs=1e-15) for place, part in exact.items()}
+    assert (made.differences, made.following) == (2 + bool(shared), 4)
+
+
+def test_options_of_the_network_and_options_that_change_many_equations() -> None:
+    """The shares of the same cells written as equations."""
+    values, draw = drawn(1), np.random.default_rng(4)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    both = {f"0/{way}/{n}": v for way in ("forward", "reverse") for n, v in weights.items()}
+    gains = {
+        f"{name}_{of}": draw.normal(1, 0.2, H) for name in ("gamma", "beta") for of in ("i", "f", "c", "o", "cell")
+    }
+    normal, plain = lt.run(weights | gains, values["x"], options=NORMAL), lt.run(weights, values["x"])
+    merged = [lt.run(both, values["x"], options=more) for more in ({"merge": "sum"}, {"merge": "mean", **BIASED})]
+    for a, b, owners in (
+        (*merged, {"y_t": "merge", "z_f": "forget_bias"}),
+        (plain, normal, {"h_t": "layer_norm_cell"}),
+        (normal, plain, {"h_t": "layer_norm_cell"}),
+    ):
+        written = replace(b, header=replace(b.header, kind="equations", options={}))
+        parts: dict[str, float] = {}
+        for one in changes(lt.diff(a, written)).most:
+            if one.kind == "equation":
+                owner = owners.get(one.place.rpartition("/")[2], "layer_norm")
+                parts[owner] = parts.get(owner, 0.0) + (one.contribution or 0.0)
+        found = {
+            one.place: one.contribution for one in changes(lt.diff(a, b)).most if one.kind in ("option", "equation")
+        }
+        assert found == pytest.approx(parts, abs=1e-14)
+        assert len(found) == 2
+
+
+def test_of_runs_over_other_steps_the_common_ones_are_split() -> None:
+    values = drawn(2)
+    a, b = run(values), run(values | {"x": values["x"][:7], "b_o": values["b_o"] + 0.5})
+    split = lt.attribute(a, b, "5/h_t[1]").split
+    assert split.difference == b["h_t"][5, 0, 1] - a["h_t"][5, 0, 1]
+    assert split.parts["0/forward/b_o"].sum() == pytest.approx(split.difference, abs=1e-14)
+    with pytest.raises(lt.MissingError, match=r"9/h_t\[1\]"):
+        lt.attribute(a, b, "9/h_t[1]")
 
 
 def test_lines_held_at_other_values() -> None:
@@ -372,6 +464,15 @@ def test_a_float32_copy_of_the_weights_is_no_change_of_them() -> None:
     assert (one.place, one.a, one.b) == ("dtype", "float64", "float32")
 
 
+def test_an_equation_does_not_follow_from_another_type_of_numbers() -> None:
+    each = zip(("h_t = tanh(W @ x_t)", "h_t = W @ x_t"), ("float64", "float32"), strict=True)
+    a, b = (lt.run({"W": np.eye(2)}, [[0.5, 1.0]], cell={"equations": text}, dtype=dtype) for text, dtype in each)
+    made = changes(lt.diff(a, b))
+    assert {one.kind for one in made.most} == {"equation", "option"}
+    assert made.following == 0
+    assert made.differences == len(made.most)
+
+
 def test_values_of_another_program_explain_themselves() -> None:
     """Only h of each step is in the file; the other lines follow from it."""
     values = drawn(1)
@@ -382,7 +483,7 @@ def test_values_of_another_program_explain_themselves() -> None:
     adds_up(found)
     (one,) = changes(found).most
     assert (one.kind, one.place, one.a, one.b) == ("line", "0/forward/5/0/h_t[1]", a["h_t"][5, 0, 1], h[5, 0, 1])
-    assert one.share == pytest.approx(0.01, rel=1e-12)
+    assert one.contribution == pytest.approx(0.01, rel=1e-12)
     assert "5/0/h_t[1] (set, not computed)" in found.report("text")
 
 
@@ -397,7 +498,9 @@ def test_a_line_that_does_not_differ_was_not_changed() -> None:
     (one,) = made.most
     assert (one.kind, one.place, one.entries, made.differences) == ("line", "0/forward/h_t", 3, 1)
     assert "h_t (set, not computed; 3 values differ)" in found.report("text")
-    assert first(found, words()) == "h_t (set, not computed; 3 values differ)", "and no others"
+    share = f"{100 * (one.share or 0.0):.3g} %"
+    there = first(found, words()).replace("\u00a0", " ")
+    assert there == f"0/forward/h_t (set, not computed; 3 values differ) ({share})", "and no others"
 
 
 def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
@@ -414,7 +517,7 @@ def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> Non
     assert data == dict(zip(("0/forward/2/0/f_t[0]", "0/forward/15/0/c_t[1]"), there, strict=True))
     assert {one.kind for one in changes(found).most} == {"given"}
     t = found.output.address.t or 0
-    shares = {one.place: one.share for one in changes(found).most}
+    shares = {one.place: one.contribution for one in changes(found).most}
     assert (shares["0/forward/15/0/c_t[1]"] == 0) == (t < 15)
     assert sum(share or 0.0 for share in shares.values()) == pytest.approx(
         float(np.subtract(*found.output.values[::-1])), abs=1e-13
@@ -437,7 +540,7 @@ def test_what_is_held_in_one_sequence_has_no_share_in_another() -> None:
             adds_up(found)
             row = found.output.address.b
             rows.add((row, one))
-            shares = {change.place: change.share for change in changes(found).most}
+            shares = {change.place: change.contribution for change in changes(found).most}
             assert shares[f"0/forward/3/{1 - (row or 0)}/f_t[2]"] == 0
             assert shares[f"0/forward/3/{row}/f_t[2]"]
     assert len(rows) > 1
@@ -448,7 +551,7 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     weights, x = {n: v for n, v in values.items() if n[0] in "Wb"}, np.stack([values["x"], values["x"][::-1]], 1)
     found = lt.diff(*(lt.run(weights, x, lengths=[T, n]) for n in (T, 12)))
     (one,) = changes(found).most
-    assert (one.kind, one.place, one.a, one.b, one.share) == ("valid", "lengths", 20.0, 12.0, None)
+    assert (one.kind, one.place, one.a, one.b, one.contribution) == ("valid", "lengths[1]", 20.0, 12.0, None)
     assert "the same at every valid step" in found.report("text")
 
 
@@ -463,7 +566,7 @@ def test_what_is_padding_in_both_is_never_read() -> None:
     assert (one.place, changes(lt.diff(a, b)).differences) == ("15/0/x_t[0]", 1)
     read = lt.run(weights, other, lengths=[T, 17])
     places = {change.place for change in changes(lt.diff(a, read)).most}
-    assert places == {"lengths", "15/0/x_t[0]", "15/1/x_t[0]"}
+    assert places == {"lengths[1]", "15/0/x_t[0]", "15/1/x_t[0]"}
     other[15, 0, 0] -= 0.25
     assert lt.diff(a, lt.run(weights, other, lengths=[T, 12])).verdict == "same"
 
@@ -477,6 +580,11 @@ def test_numbers_have_the_digits_that_distinguish_them() -> None:
     assert float(b["h_t"].item()) == -0.1 - 0.2 != -0.3
     assert re.search(r"W_x\[0,0\] +0 +-0\.1 ", text)
     assert "W_x @ x_t[0] (in computing order): a has 0, b has -0.1" in " ".join(text.split())
+    near = lt.run({"W_x": [[1e-9]], "b": [-0.2]}, [[1.0]], cell={"equations": "h_t = W_x @ x_t + b"})
+    text = " ".join(lt.diff(a, near).report("text").split())
+    assert text.count(f"from -0.2 to {near['h_t'].item()!r} (+1e-09)") == 1
+    assert f"changes most, by +1e-09 (from -0.2 to {near['h_t'].item()!r})" in text
+    assert f"a has -0.2, b has {near['h_t'].item()!r}" in str(lt.attribute(a, near, of="h_t[0]").report())
     h = [replace(trace, lines={"0/forward": {"h_t": trace["h_t"]}}) for trace in (a, b)]
     assert "a has -0.2, b has -0.3" in " ".join(lt.diff(*h).report("text").split())
 
@@ -489,9 +597,63 @@ def test_lengths_that_the_output_depends_on() -> None:
     found = lt.diff(*(lt.run(weights, x, lengths=[6, n], options={"direction": "reverse"}) for n in (6, 4)))
     adds_up(found)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b) == ("lengths", 6.0, 4.0)
+    assert (one.place, one.a, one.b) == ("lengths[1]", 6.0, 4.0)
     assert found.output is not None
-    assert one.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+    assert one.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+
+
+def test_each_length_that_differs_is_named_and_the_share_is_that_of_its_sequence() -> None:
+    draw = np.random.default_rng(7)
+    weights = {f"0/reverse/W_{s}{g}": draw.normal(size=(H, WIDTH if s == "x" else H)) for s in "xh" for g in "ifco"}
+    x = draw.normal(size=(6, 3, WIDTH))
+    runs = (lt.run(weights, x, lengths=[n, 5, m], options={"direction": "reverse"}) for n, m in ((6, 3), (4, 2)))
+    found = lt.diff(*runs)
+    adds_up(found)
+    assert found.output is not None
+    row, whole = found.output.address.b, found.output.values[1] - found.output.values[0]
+    shares = {one.place: (one.a, one.b, one.contribution) for one in changes(found).most}
+    parts = {b: pytest.approx(whole, abs=1e-13) if b == row else 0.0 for b in (0, 2)}
+    assert shares == {"lengths[0]": (6.0, 4.0, parts[0]), "lengths[2]": (3.0, 2.0, parts[2])}
+    assert changes(found).differences == 2
+
+
+def test_a_change_that_six_digits_do_not_show_has_all_of_them() -> None:
+    values = drawn(2)
+    other = {name: array.copy() for name, array in values.items()}
+    other["W_xf"][1, 0] += 1e-9
+    found = lt.diff(run(values), run(other))
+    assert found.output is not None
+    a, b = map(repr, map(float, found.output.values))
+    assert f"{float(a):.6g}" == f"{float(b):.6g}"
+    assert " ".join(found.report("text").split()).count(f"from {a} to {b} (") == 1
+    assert f"(from {a} to {b})" in " ".join(found.report("text").split())
+
+
+def test_whether_the_first_line_is_correct_but_for_rounding() -> None:
+    """By hand, of its own; edited, by more than rounding; in float64, by nothing."""
+    values = drawn(1)
+    other = values | {"W_xi": values["W_xi"] + 0.5}
+    a, b, hand = run(values), run(other), run(other, arithmetic="by-hand-2")
+
+    def cause(found: Comparison) -> str:
+        return [*sentences(found, words())][1]
+
+    local = found.first.first_local if (found := lt.diff(a, hand)).first else None
+    assert local
+    assert cause(found).startswith(f"the line itself is correct (local error {local:.3g}, from rounding); the differ")
+    assert cause(lt.diff(a, b)).startswith("the line itself is correct (local error 0); the difference")
+    b.lines["0/forward"]["W_xi @ x_t"][0, 0, 0] += 2.0**-10
+    off = b["W_xi @ x_t"][0, 0, 0] - a["W_xi @ x_t"][0, 0, 0]
+    assert cause(lt.diff(a, b)).startswith(f"its own error is 0.000977; the rest of the difference of {abs(off):.3g} ")
+
+
+def test_what_counts_from_1_is_said_beside_addresses() -> None:
+    values = drawn(2)
+    weights = {n: v for n, v in values.items() if n[0] in "Wb"}
+    for start in (0, 1):
+        a, b = (lt.run({"weights": weights, "x": x, "count_from": start}) for x in (values["x"], values["x"] + 0.5))
+        text = " ".join(lt.diff(a, b).report("text").split())
+        assert text.count("those of an address count from 0") == start
 
 
 def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
@@ -502,10 +664,10 @@ def test_a_value_that_is_not_finite_later_leaves_the_shares() -> None:
     found = lt.diff(run(values), run(other))
     adds_up(found)
     nan, weight = changes(found).most
-    assert (nan.place, nan.share) == ("10/0/x_t[1]", 0.0)
+    assert (nan.place, nan.contribution) == ("10/0/x_t[1]", 0.0)
     assert found.output is not None
     assert (found.output.address.t or 0) < 10
-    assert weight.share == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
+    assert weight.contribution == pytest.approx(found.output.values[1] - found.output.values[0], abs=1e-13)
 
 
 def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -521,7 +683,7 @@ def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan_choice, "SPLIT_BYTES", 10)
     found = lt.diff(a, b)
     (one,) = changes(found).most
-    assert (one.place, one.a, one.b, one.share) == ("0/forward/b_o[2]", values["b_o"][2], other["b_o"][2], None)
+    assert (one.place, one.a, one.b, one.contribution) == ("0/forward/b_o[2]", values["b_o"][2], other["b_o"][2], None)
     assert found.output is not None
     text = " ".join(found.report("text").split())
     assert f"One difference. To split a change of the output exactly: --attribute '{found.output.address}'." in text

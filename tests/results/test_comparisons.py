@@ -60,15 +60,21 @@ def test_each_is_the_comparison_of_the_pair(found: Comparisons) -> None:
     assert sentences == ["different: b, d, e", "same: c"]
 
 
+@pytest.mark.parametrize("format", ["text", "tex"])
+def test_no_picture_is_explained_where_there_is_none(found: Comparisons, format: Any) -> None:
+    assert "olour" not in found.report(format)
+    assert "lstm-trace diff a b" in " ".join(found.report("text").split()), "where all changes of one are"
+
+
 def test_the_first_table_has_a_row_for_each_set(found: Comparisons) -> None:
     (sets,) = json.loads(found.as_json())["more"]
     rows = {row["set"]: row for row in sets["rows"]}
     assert [row["verdict"] for row in sets["rows"]] == ["different", "same", "different", "different"]
-    assert rows["b"]["changed"] == f"W_xf[1,0]: {WEIGHTS['W_xf'][1, 0]:.6g} → 2"
+    assert rows["b"]["changed"] == f"0/forward/W_xf[1,0]: {WEIGHTS['W_xf'][1, 0]:.6g} → 2 (100\u00a0%)"
     assert rows["c"]["changed"] == ""
     most = lt.diff(A, SETS["d"]).changes
     assert most is not None
-    assert rows["d"]["changed"].startswith(most.most[0].place.removeprefix("0/forward/") + ": ")
+    assert rows["d"]["changed"].startswith(most.most[0].place + ": ")
     assert rows["d"]["changed"].endswith(" and 1 more")
     for name, other in SETS.items():
         off = (other["h_t"] - A["h_t"][: other.steps])[:, 0]

@@ -100,13 +100,6 @@ def test_the_command_says_the_same(one: str, two: str, tmp_path: Path) -> None:
     assert split.to_frame()["contribution"].abs().max() > 0
 
 
-def test_a_live_module() -> None:
-    torch = pytest.importorskip("torch")
-    module = torch.nn.LSTM(WIDTH, H)
-    found = lt.diff(module, lt.run(module, X), x=X)
-    assert found.verdict == "same"
-
-
 def test_values_that_another_program_printed(tmp_path: Path) -> None:
     trace = lt.run(plain(0.0), X)
     rows = [f"{t},h_t,{unit},{float(trace['h_t'][t, 0, unit])!r}" for t in range(T) for unit in range(H)]
@@ -123,6 +116,9 @@ def test_values_that_another_program_printed(tmp_path: Path) -> None:
         lt.diff(path, trace)
     with pytest.raises(OptionError, match="printed are not held"):
         lt.diff(trace, path, hold={"c_t[0]": 0.0})
+    for at, name in enumerate("abcd"):
+        with pytest.raises(OptionError, match=f"^{name}: expected weights by name, .*; found nothing$"):
+            lt.diff(*(None if k == at else trace for k in range(4)))
 
 
 def test_lines_are_held_in_the_second() -> None:

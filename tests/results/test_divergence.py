@@ -112,11 +112,11 @@ def test_every_unit_against_loops(padding: dict[str, Any], piece: int, monkeypat
     inside = a.valid[:, :, 0] != 0
     expected = by_loops(a, b, inside)
     found = lt.diff(a, b).units
-    assert [one.share for one in found] == sorted((one.share for one in found), reverse=True)
+    assert [one.of_range for one in found] == sorted((one.of_range for one in found), reverse=True)
     assert {(one.scope, one.unit) for one in found} == expected.keys()
     for one in found:
         share, line, most, began = expected[one.scope, one.unit]
-        assert (one.share, one.line, one.most) == (share, line, most)
+        assert (one.of_range, one.line, one.most) == (share, line, most)
         assert (one.since, one.since_b) == (began or (None, None))
         assert inside[one.t, one.b]
         assert abs(one.other - one.value) == most
@@ -137,6 +137,12 @@ def test_what_becomes_of_the_output() -> None:
     assert found.end.t == (13, 12)[int(np.argmax(np.max(ends, axis=1)))]
 
 
+def test_of_two_lines_that_differ_alike_the_one_that_is_carried_stands_for_the_unit() -> None:
+    cell: Any = {"equations": "s_t = s_prev + x_t\ny_t = 1 * s_t\ncarry: s_prev <- s_t\noutput: y_t"}
+    a, b = (lt.run({}, [[1.0], [last]], cell=cell) for last in (2.0, 5.0))
+    assert [(one.line, one.most, one.t) for one in lt.diff(a, b).units] == [("s_t", 3.0, 1)]
+
+
 def test_the_same_stays_short() -> None:
     trace = lt.run(weights(), X)
     found = lt.diff(trace, trace)
@@ -149,7 +155,7 @@ def test_values_that_are_no_numbers() -> None:
     b.lines["0/forward"]["c_t"][5, 1, 2] = np.nan
     first = lt.diff(a, b).units[0]
     assert (first.unit, first.line, first.t, first.b, first.since) == (2, "c_t", 5, 1, 5)
-    assert (first.nonfinite, first.most, first.share) == (5, 0.0, 0.0)
+    assert (first.nonfinite, first.most, first.of_range) == (5, 0.0, 0.0)
 
 
 @pytest.mark.filterwarnings("error")
@@ -167,6 +173,8 @@ def test_units_as_a_frame_and_as_json() -> None:
     found = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
     frame = found.units_frame()
     assert list(frame["unit"]) == [one.unit for one in found.units]
+    rest = len(found.units) - 3 * len({one.scope for one in found.units})
+    assert f"{rest} row{'s are' if rest > 1 else ' is'} left out. A .json file has every row." in found.report("text")
     assert frame["since"].iloc[0] == FROM
     data = json.loads(found.as_json())
     assert data["units"][0]["unit"] == UNIT

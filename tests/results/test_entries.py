@@ -23,6 +23,7 @@ from lstm_trace.documents.rows import Entries, EntryGrid, every, largest_first
 from lstm_trace.documents.tables import SHOWN, LongTable
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.run import run_seconds
+from lstm_trace.languages.strings import words
 from lstm_trace.results import difference, gradient
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
@@ -172,46 +173,59 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
             t = batch = unit = column = None
             if kind in ("input", "lengths"):
                 t, batch, unit = at[0], 1, at[2]
-                name = "x_t" if kind == "input" else "valid"
+                values = [one.x if kind == "input" else one.valid for one in (a, b)]
+                index, name = (t, 1, unit), "x_t" if kind == "input" else "valid"
                 address = f"{t}/1/{name}[{unit}]"
             elif kind == "state":
                 batch, unit = 1, at[1]
+                values = [one.initial[scope][name.replace("0", "_prev")] for one in (a, b)]
+                index = (1, unit)
                 address = f"{scope}/1/{name}[{unit}]"
             else:
                 unit, column = (*at, None)[:2]
+                values, index = [one.parameters[scope][name] for one in (a, b)], at
                 address = f"{scope}/{name}[{','.join(map(str, at))}]"
-            expected.append((address, kind, layer, direction, t, batch, name, unit, column, float(value)))
+            sides = [float(values[side][index]) for side in (0, 1)]
+            expected.append((address, kind, layer, direction, t, batch, name, unit, column, float(value), *sides))
     for place, part in found.local.items():
         scope, _, name = place.rpartition("/")
         for (t, _, j), value in np.ndenumerate(part):
             if value:
                 layer, direction = scope.split("/")
                 address = f"{scope}/{t}/1/{name}[{j}]"
-                expected.append((address, "local", int(layer), direction, t, 1, name, j, None, float(value)))
+                place = (address, "local", int(layer), direction, t, 1, name, j, None)
+                expected.append((*place, float(value), None, None))
     assert {row[1] for row in expected} == {"parameter", "input", "state", "lengths", "local"}
     if dtype == "float32":
         rest = (None,) * 4
-        expected.append(("rounding", "rounding", *rest, None, None, None, found.rounding))
+        expected.append(("rounding", "rounding", *rest, None, None, None, found.rounding, None, None))
     frame = lt.attribute(a, b, of=OF).to_frame()
     plain = frame.astype(object).where(frame.notna(), None)
     assert [tuple(row) for row in plain.itertuples(index=False)] == expected
-    ranked = sorted((row for row in expected if row[-1] != 0), key=lambda row: -abs(row[-1]))
+    ranked = sorted((row for row in expected if row[-3] != 0), key=lambda row: -abs(row[-3]))
     told = difference.difference(a, b, OF)
     assert same(list(told.rows.rows), ranked)
     by_block = {name: parts for name, *parts in tables(told)["By block"].rows}
     assert by_block == {name: pytest.approx(parts, rel=1e-12, abs=1e-18) for name, parts in summed(ranked).items()}
 
 
+def test_of_no_difference_there_is_no_share() -> None:
+    weights = [1.0, 2.0], [2.0, 1.0]
+    a, b = (lt.run({"W": [row]}, [1.0, 1.0], cell={"equations": "h_t = W @ x_t"}) for row in weights)
+    (table,) = (one for one in lt.attribute(a, b, of="h_t[0]").tables(words()) if "block" in one.columns)
+    assert [*table.rows] == [("0/forward/W", 0.0, None)]
+
+
 def summed(rows: list[tuple[Any, ...]]) -> dict[str, list[float]]:
-    """The contribution of each array and its share of all sizes, entry by entry."""
+    """The contribution of each array and its share of their sum, entry by entry."""
     found: dict[str, list[float]] = {}
-    size = sum(abs(row[-1]) for row in rows)
-    for _, kind, layer, direction, *_, name, _, _, contribution in rows:
+    whole = sum(row[-3] for row in rows)
+    for _, kind, layer, direction, *_, name, _, _, contribution, _, _ in rows:
         place = f"{layer}/{direction}/{name}"
         block = {"input": "x", "lengths": "lengths", "rounding": "rounding of float32", "local": f"{place} (local)"}
         parts = found.setdefault(block.get(kind, place), [0.0, 0.0])
         parts[0] += contribution
-        parts[1] += abs(contribution) / size
+        parts[1] += contribution / whole
     return found
 
 

@@ -118,6 +118,18 @@ def test_of_parts_that_are_all_zero_none_is_the_largest() -> None:
     assert "largest" not in "".join(told)
 
 
+def test_a_gate_that_is_not_finite_has_no_half_life() -> None:
+    """Neither are those of the other units ordered by it."""
+    weights = {f"W_{side}{gate}": np.full((3, 3 if side == "h" else 1), 0.5) for side in "xh" for gate in "ifco"}
+    weights |= {"W_xf": np.array([[2.0], [np.nan], [0.0]]), "W_hf": np.zeros((3, 3))}
+    trace = lt.run(weights, [[1.0]], allow_nonfinite=True)
+    trace.lines["0/forward"]["f_t"][0, 0] = 0.5, np.nan, 0.75
+    said = explanation(trace, None, "gates").report("text", width=200)
+    assert "half-life 1 (unit 0) to 2.41 steps (unit 2), median 1.7" in said
+    trace.lines["0/forward"]["f_t"][0, 0] = np.nan
+    assert "half-life nan" not in explanation(trace, None, "gates").report("text", width=200)
+
+
 def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
     _, told, _ = ledger_of({"0/forward/3/c_t[2]": "*0.001"}, 3, 2)
     assert (

@@ -153,7 +153,7 @@ def test_the_unit_that_differs_most_is_none_that_is_held(both: bool, line: str) 
     shares = np.where(np.arange(H) == 1, 0.0, np.max(np.array(gaps) / ranges, axis=0))
     free = next(one for one in found.units if not one.held)
     assert (free.scope, free.unit) == ("0/forward", shares.argmax())
-    assert free.share == pytest.approx(shares.max(), rel=1e-12)
+    assert free.of_range == pytest.approx(shares.max(), rel=1e-12)
 
 
 def test_where_no_other_unit_differs_the_sentence_says_so() -> None:

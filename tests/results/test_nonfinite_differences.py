@@ -132,6 +132,7 @@ def test_units_and_output_name_the_first_step_that_is_not_finite() -> None:
     assert str(found.output.nonfinite) == "0/forward/2/1/h_t[0]"
     assert found.output.at_end == INF
     assert not found.output.most
+    assert json.loads(found.as_json())["changes"]["why"].startswith("The change of the output cannot be split: where")
     text = " ".join(found.report("text").split())
     assert "not finite from t = 2 on" in text
     assert "infinite with other signs, first at 0/forward/2/1/h_t[0]" in text
@@ -143,6 +144,19 @@ def test_units_that_are_not_finite_come_first() -> None:
     b.lines["0/forward"]["c_t"][1, 0, 1] += 5.0
     b.lines["0/forward"]["h_t"][4, 1, 2] = NAN
     assert [(one.unit, one.nonfinite) for one in lt.diff(a, b).units] == [(2, 4), (1, None)]
+
+
+@pytest.mark.parametrize("way", ["forward", "reverse"])
+def test_of_units_that_are_not_finite_the_first_to_become_so(way: str) -> None:
+    """The other differs more before it; of reverse directions step 3 comes before step 2."""
+    weights, fed = lstm()
+    a, b = (lt.run({f"0/{way}/{n}": v for n, v in weights.items()}, fed["x"], options={"direction": way}) for _ in "ab")
+    for trace in (a, b):
+        assert trace.scopes == (f"0/{way}",)
+    b.lines[f"0/{way}"]["h_t"][0 if way == "forward" else 4, 0, 0] += 0.5
+    b.lines[f"0/{way}"]["h_t"][3, 1, 2 if way == "reverse" else 0] = NAN
+    b.lines[f"0/{way}"]["h_t"][2, 1, 0 if way == "reverse" else 2] = NAN
+    assert [one.unit for one in lt.diff(a, b).units] == [2, 0]
 
 
 def test_a_finite_change_beside_others_is_measured() -> None:

@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def unshared(why: str, **fields: str) -> Comparison:
     other[1, 0] += 0.5
     found = lt.diff(traced(), traced(other))
     assert found.changes is not None
-    lacking = found.changes._replace(rest=None, why=Remark(f"diff.unshared.{why}", fields))
+    lacking = replace(found.changes, rest=None, why=Remark(f"diff.unshared.{why}", fields))
     return replace(found, changes=lacking)
 
 
@@ -290,8 +291,12 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
         "es", "El cambio de la salida no se puede repartir: las dos tienen otras capas o anchuras",
     ),
     "shares that are not finite": (
-        lambda: unshared("nonfinite"), "nicht aufteilen: Die Anteile sind nicht endlich.",
-        "zh", "1 处不同。 输出的变化无法分摊：份额不是有限数。",
+        lambda: unshared("nonfinite"), "nicht aufteilen: Die Beiträge sind nicht endlich.",
+        "zh", "1 处不同。 输出的变化无法分摊：贡献不是有限数。",
+    ),
+    "an output that is not finite": (
+        lambda: unshared("output"), "nicht aufteilen: Wo sie sich unterscheidet, ist sie in einem der beiden NaN",
+        "fr", "ne peut pas être répartie\u00a0: là où elle diffère, elle est NaN ou infinie dans l’un des deux.",
     ),
     "values of another program": (
         lambda: partial(place="0/forward/h_t", have=1, whole=40),
@@ -361,8 +366,8 @@ CASES: dict[str, tuple[Callable[[], Result], str, str, str]] = {
     ),
     "no bound": (
         lambda: lt.verify(changed("c_t", np.nan)),
-        "nicht entscheidbar: 0/forward/tanh(c_t): die Rundungsschranke ist nicht endlich (ein Wert ist übergelaufen)",
-        "es", "0/forward/tanh(c_t): la cota de redondeo no es finita (se desbordó un valor)",
+        "nicht entscheidbar: 0/forward/tanh(c_t): die Rundungsschranke ist nicht endlich (ein Wert ist NaN, unendlich",
+        "es", "0/forward/tanh(c_t): la cota de redondeo no es finita (un valor es NaN, infinito o demasiado grande)",
     ),
     "no operand": (
         lambda: lt.verify(without("z_f")),
@@ -519,10 +524,15 @@ def shown(result: Result, said: Words) -> str:
     return result.printed(said, Show("text"), 10_000)
 
 
+@cache
+def made(name: str) -> Result:
+    return CASES[name][0]()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_sentence_in_its_language(name: str) -> None:
-    make, german, other, text = CASES[name]
-    result = make()
+    _, german, other, text = CASES[name]
+    result = made(name)
     assert german in shown(result, words("de"))
     assert text in shown(result, words(other))
     assert german not in shown(result, words("en"))
@@ -543,10 +553,12 @@ def keys_in_code() -> Iterator[str]:
     for path in (ROOT / "lstm_trace").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         for call in ast.walk(ast.parse(text)) if re.search(r"Remark\(|fault\(|remark_on_holds\(", text) else ():
-            name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-            if isinstance(call, ast.Call) and name in ("Remark", "found.fault"):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name | ast.Attribute):
+                continue
+            name = ast.unparse(call.func)
+            if name in ("Remark", "found.fault"):
                 yield from patterns(call.args[0])
-            elif isinstance(call, ast.Call) and name == "remark_on_holds":
+            elif name == "remark_on_holds":
                 found = [*patterns(call.args[1])]
                 yield from (
                     *found,
@@ -557,13 +569,13 @@ def keys_in_code() -> Iterator[str]:
 
 def test_every_remark_has_words_and_a_case_here() -> None:
     known = words("en").table.keys()
-    made = {key for key in keys_in_code() if not key.startswith(r"[\w.]+")}  # `key` and `key.more` of an argument
-    assert len(made) > 60
-    assert not sorted(key for key in made if not any(re.fullmatch(key, one) for one in known)), "no sentence"
+    keys = {key for key in keys_in_code() if not key.startswith(r"[\w.]+")}  # `key` and `key.more` of an argument
+    assert len(keys) > 60
+    assert not sorted(key for key in keys if not any(re.fullmatch(key, one) for one in known)), "no sentence"
     said = Words("de", Noted(words("de").table))
-    for make, *_ in CASES.values():
-        shown(make(), said)
-    wanted = {one for one in known for key in made if re.fullmatch(rf"{key}(\.1)?", one)}
+    for name in CASES:
+        shown(made(name), said)
+    wanted = {one for one in known for key in keys if re.fullmatch(rf"{key}(\.1)?", one)}
     missing = {one for one in wanted - said.table.met if not one.startswith(("counted.", "explanation."))}  # type: ignore[attr-defined]
     assert not missing, "no case"
 

@@ -39,8 +39,8 @@ def test_a_comparison_says_what_diff_says(kept: Kept) -> None:
     found = compared(paths)
     told = said("diff", *paths)
     first, cause, changed, *others = found["text"].splitlines()
-    assert changed.startswith("changed: W_xf[0,1]: ")
-    assert "| W_xf[0,1] | " in told, "in the table"
+    assert changed.startswith("changed: 0/forward/W_xf[0,1]: ")
+    assert "| 0/forward/W_xf[0,1] | " in told, "in the table"
     for sentence in (first, cause, *others):
         assert f"- {sentence}" in told
     assert found["verdict"] == "different"

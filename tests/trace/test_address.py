@@ -50,7 +50,8 @@ def test_a_part_of_which_there_are_several_is_required(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["3/c_t", "-1/c_t", "two/c_t", "reverse/1/0/c_t", "0/forward/1/0/0/c_t", "1.0/c_t", "/c_t"]
+    "text",
+    ["3/c_t", "-1/c_t", "two/c_t", "reverse/1/0/c_t", "0/forward/1/0/0/c_t", "1.0/c_t", "/c_t", "٢/c_t", "01/c_t"],
 )
 def test_what_is_not_there_is_told_with_what_is(text: str) -> None:
     with pytest.raises(MissingError) as error:

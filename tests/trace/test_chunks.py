@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,13 @@ def test_the_command_continues_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     found = CliRunner().invoke(main, ["run", *given, "-o", "b.safetensors"])
     assert found.exit_code == 0, found.output
     np.testing.assert_array_equal(lt.load("b.safetensors")["h_t"], second["h_t"])
+    assert "not used" not in found.stderr
+    own = {"weights": {name: w.tolist() for name, w in WEIGHTS.items()}, "x": X[5:].tolist(), "c0": [0.5] * 4}
+    Path("own.yaml").write_text(json.dumps(own))
+    found = CliRunner().invoke(main, ["run", "own.yaml", "--state-from", "a.safetensors", "-o", "c.safetensors"])
+    said = "note: the run continues from the last states of a.safetensors; those of own.yaml are not used\n"
+    assert (found.exit_code, found.stderr) == (0, said)
+    np.testing.assert_array_equal(lt.load("c.safetensors")["h_t"], second["h_t"])
     report = CliRunner().invoke(main, ["report", *given, "--format", "text", "--steps", "0"]).output
     assert " ".join(f"{v:.4f}" for v in first.h_n.ravel()[:2]).split()[0] in report
     np.save("h0.npy", np.zeros((1, 1, 4)))
@@ -107,9 +115,11 @@ def test_the_command_continues_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ({"state_from": lambda: stacked(4, 1, 1, 4)}, OptionError, "0/reverse ends at its first step, and cannot be"),
         ({"state_from": lambda: lt.run(WEIGHTS, X, record=["h_t"])}, MissingError, "0/forward/c_t was not recorded"),
-        ({"state_from": lambda: stacked(4, 2, 1, 4, ("forward",))}, ShapeError, "h0 has shape .1, 2, 4.; expected"),
-        ({"state_from": lambda: stacked(4, 1, 1, 3, ("forward",))}, ShapeError, "h0 has width 3; .* needs H = 4"),
-        ({"state_from": lambda: stacked(4, 1, 2, 4, ("forward",))}, ShapeError, "h0 has shape .2, 1, 4.; expected"),
+        ({"state_from": lambda: stacked(4, 2, 1, 4, ("forward",))}, ShapeError, "^state_from: h0 has shape .1, 2, 4"),
+        ({"state_from": lambda: stacked(4, 1, 1, 3, ("forward",))}, ShapeError, "^state_from: h0 has width 3.* = 4"),
+        ({"state_from": lambda: stacked(4, 1, 2, 4, ("forward",))}, ShapeError, "^state_from: h0 has shape .2, 1, 4"),
+        ({"state_from": lambda: case("gru", 0, both=False)[1]}, OptionError, "gru, which carries h; lstm carries c a"),
+        ({"state_from": lambda: 3}, OptionError, "state_from: expected a trace, or the path of one, found 3"),
         ({"state_from": lambda: chunks()[0], "c0": np.zeros(4)}, OptionError, "state_from sets c0 already"),
     ],
 )
@@ -184,6 +194,11 @@ def test_the_first_place_at_which_chunks_do_not_join_is_named(seed: int) -> None
     assert f"{values[b, j]!s}, and {scope}/{t}/{b}/{state[0]}_t[{j}] is" in said
 
 
+def chunks_of_widths(*widths: int) -> list[Any]:
+    cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
+    return [lt.run({}, np.ones((2, width)), cell=cell) for width in widths]
+
+
 def test_chunks_that_are_unlike_are_refused() -> None:
     first, second = chunks()
     other = {**WEIGHTS, "W_hf": WEIGHTS["W_hf"] + np.eye(4)[2][:, None] * np.eye(4)[1]}
@@ -196,6 +211,11 @@ def test_chunks_that_are_unlike_are_refused() -> None:
         ),
         ([first, lt.run(WEIGHTS, X[5:], state_from=first, record=["h_t", "c_t"])], "only one of chunks 1 and 2 has 0/"),
         ([first, lt.run(WEIGHTS, X[5:], state_from=first, dtype="float32")], "dtype is float64 in chunk 1 and float32"),
+        (
+            [first, lt.run({k: v[:, :2] if "_x" in k else v for k, v in WEIGHTS.items()}, X[5:, :2])],
+            r"W_xi has the shape .* in chunk 1 and \(4, 2\)",
+        ),
+        (chunks_of_widths(2, 3), r"h_t has the shape \(2,\) in chunk 1 and \(3,\) in chunk 2"),
         ([first, lt.run(WEIGHTS, np.stack([X, X], 1))], "batched is False in chunk 1 and True in chunk 2"),
         ([first, lt.run(WEIGHTS, X[5:], lengths=[4])], "with lengths in both or in neither"),
         ([lt.backward(first, of="3/h_t[0]"), second], "join the chunks, then call lt.backward"),

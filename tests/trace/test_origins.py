@@ -19,7 +19,6 @@ from lstm_trace.languages.strings import words
 
 from ..support import first_bad
 from ..support.first_bad import EXPONENTIAL, SOFTMAX, Bad, walked
-from ..support.tiers import seeds
 
 T, B, X, H = 4, 2, 3, 2
 
@@ -195,8 +194,10 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", re.sub(r"[`\\]", "", html.unescape(re.sub(r"<[^>]+>", "", text))))
 
 
-@pytest.mark.parametrize("origin", [ORIGINS[k] for k in seeds(len(ORIGINS), 3)])
-def test_the_same_sentence_in_every_command(origin: str, tmp_path: Path) -> None:
+@pytest.mark.few(4)
+@pytest.mark.parametrize("form", ["md", "text", "html"])
+@pytest.mark.parametrize("origin", ORIGINS)
+def test_the_same_sentence_in_every_command(origin: str, form: str, tmp_path: Path) -> None:
     trace = planted(origin, 1).run()
     path, other = str(tmp_path / "t.json"), str(tmp_path / "o.json")
     trace.save(path)
@@ -209,11 +210,10 @@ def test_the_same_sentence_in_every_command(origin: str, tmp_path: Path) -> None
         assert done.exit_code in (0, 1), done.output
         return squeezed(done.output)
 
-    for form in ("md", "text", "html"):
-        assert sentence in said("report", path, "--format", form)
-        assert said("diff", path, path, "--format", form).count("inboth:" + sentence) == 1
-        for command in (["verify"], ["explain", "gates"]):
-            assert sentence in said(*command, path, "--format", form)
+    assert sentence in said("report", path, "--format", form)
+    assert said("diff", path, path, "--format", form).count("inboth:" + sentence) == 1
+    for command in (["verify"], ["explain", "gates"]):
+        assert sentence in said(*command, path, "--format", form)
     value = str(trace.not_finite.address._replace(line=next(iter(trace.stages[0].cell.states.values()))))
     assert sentence in said("explain", "memory", path, "--of", value) if origin == "exp" else True
     for data in (lt.verify(trace).as_json(), lt.explain(trace, how="gates").as_json()):

@@ -130,7 +130,7 @@ def test_the_last_states_stand_in_the_order_of_layers_and_directions() -> None:
         last = 0 if "reverse" in scope else -1
         np.testing.assert_array_equal(trace.h_n[k], trace.lines[scope]["h_t"][last])
         np.testing.assert_array_equal(trace.c_n[k], trace.lines[scope]["c_t"][last])
-    with pytest.raises(MissingError, match="h_t of 0/forward was not recorded"):
+    with pytest.raises(MissingError, match="0/forward/h_t was not recorded, so that its last value is unknown"):
         _ = small(ask="i_t").h_n
 
 

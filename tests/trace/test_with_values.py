@@ -108,6 +108,7 @@ def test_the_original_can_be_run_again() -> None:
         ({"3/0/c_t[3]": 1.0}, MissingError, "3/0/c_t[3]: c_t has shape (3,); there is no [3]"),
         ({"3/0/c_t": [1.0, 2.0]}, ShapeError, "3/0/c_t: expected an array of shape (3,), found one of shape (2,)"),
         ({"3/0/c_t[0]": "much"}, ShapeError, "3/0/c_t[0]: expected a number, found the text 'much'"),
+        ({"c_t": np.zeros((5, 2, 3)) + 5j}, ShapeError, "c_t: expected numbers, found the dtype complex128"),
         ([("c_t", 1.0)], OptionError, "values: expected a mapping, as in {'name': value}"),
     ],
 )

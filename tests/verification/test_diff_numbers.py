@@ -142,6 +142,12 @@ def test_an_input_that_differs_in_one_row_leaves_the_others_to_rounding() -> Non
     assert (found.first.t, found.first.b) == (3, 1)
 
 
+def test_what_overflows_when_it_is_squared_is_unknown() -> None:
+    a, b = (lt.run({"W": [[w]]}, [[1.0]], cell={"equations": "h_t = W @ x_t"}) for w in (1e200, 1.5e200))
+    row = next(line for line in lt.diff(a, b).report().splitlines() if line.startswith("| `0/forward/h_t` |"))
+    assert [cell.strip() for cell in row.split("|")[-3:-1]] == ["?", "?"]
+
+
 def test_each_side_says_what_is_not_finite() -> None:
     """Directly below the verdict; once if both say the same."""
     cell = {"equations": "u_t = exp(x_t)\ns_t = 0.5 * s_prev + u_t\ncarry: s_prev <- s_t\noutput: s_t"}

@@ -115,6 +115,7 @@ def test_a_tolerance_needs_no_bound() -> None:
     found = lt.diff(a, b, atol=1e293)
     assert {found.verdict, *(line.verdict for line in found.lines)} == {"same"}
     assert judge(a, b, Tolerance(atol=1e293)) == "same"
+    assert lt.diff(a, b, atol=1e292).verdict == judge(a, b, Tolerance(atol=1e292)) == "different"
     assert lt.diff(a, a, atol=0).verdict == "same"
 
 

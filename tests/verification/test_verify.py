@@ -15,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import main
+from lstm_trace.errors import OptionError
 from lstm_trace.languages.strings import words
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.rounding import derive
@@ -135,9 +136,12 @@ def test_cannot_tell_is_no_pass() -> None:
     result = lt.verify(trace)
     assert result.verdict == "inconclusive"
     assert [(u.place, u.reason) for u in result.unknown] == [("0/forward/i_t", "z_i was not recorded")]
-    overflowed = lt.run({"W_xi": [[1e300]], "W_hi": [[1.0]]}, [[1e300]], ask="i_t")
-    assert lt.verify(overflowed).verdict == "inconclusive"
-    assert "not finite" in lt.verify(overflowed).unknown[0].reason
+    weights = {"W_xi": [[1e300]], "W_hi": [[1.0]]}
+    for x in (1e300, np.nan, np.inf):
+        found = lt.verify(lt.run(weights, [[x]], ask="i_t", allow_nonfinite=True))
+        assert found.verdict == "inconclusive"
+        said = "the rounding bound is not finite (a value is NaN, infinite or too large)"
+        assert found.unknown[0].reason == said
 
 
 def test_a_reader_of_what_was_not_recorded_says_nothing_of_a_culprit() -> None:
@@ -241,3 +245,18 @@ def test_lines_without_a_finite_bound_are_one_sentence() -> None:
     assert bounds.startswith(f"inconclusive: {count} lines, the first 0/forward/W_xi @ x_t: the rounding bound")
     assert len(json.loads(result.as_json())["inconclusive"]) == len(result.unknown)
     assert json.loads(result.as_json())["not_finite"]["address"] == "0/forward/1/0/W_xi @ x_t[0]"
+
+
+def test_an_adjoint_that_cannot_be_derived_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = lt.backward(lt.run({"W": [[0.5]]}, [[1.0]], cell={"equations": "h_t = W @ x_t"}), of="0/h_t[0]")
+
+    def fails(*_: object) -> None:
+        raise OptionError("there is no rule")
+
+    monkeypatch.setattr("lstm_trace.verification.verify.adjoint", fails)
+    result = lt.verify(trace)
+    assert (result.verdict, result.failures) == ("inconclusive", ())
+    assert [one.kind for one in result.unknown] == ["adjoint"]
+    assert "the adjoint of 0/forward cannot be derived to compare with: there is no rule" in result.report(
+        "text", width=1000
+    )

@@ -381,7 +381,7 @@ MESSAGES: list[tuple[str, Arrays, Any, type[LstmTraceError], str]] = [
     ("bad order", KERAS, {"name": "keras", "order": "iffo"}, OptionError, "expected each of i, f, c"),
     ("bad peephole", KERAS, {"name": "keras", "peephole": "ifc"}, OptionError, "expected each of i, f and o once"),
     ("unknown fact", KERAS, {"name": "keras", "transpose": True}, OptionError, r"no fact 'transpose'; did you mean"),
-    ("text", {**KERAS, "bias": np.array(["a"])}, "keras", ShapeError, "bias has the dtype <U1"),
+    ("text", {**KERAS, "bias": np.array(["a"])}, "keras", ShapeError, "bias: expected numbers, found the dtype <U1"),
     ("joined too narrow", {"kernel": np.zeros((2, 12)), "bias": np.zeros(12)}, "tf1", ShapeError,
      r"kernel has shape \(2, 12\); expected \(I \+ H, 4H\)"),
     ("joined without an input", {"kernel": np.zeros((3, 12)), "bias": np.zeros(12)}, "tf1", ShapeError,

@@ -54,6 +54,17 @@ def read_pid(note: Path) -> int:
     raise AssertionError("the computation has not begun")
 
 
+def test_a_process_whose_server_has_gone_before_it_is_ready_is_quiet() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    code = "from lstm_trace.workers.process import main; main(1 << 40, '', '')"
+    inbox, open_end = os.pipe()  # at whose end the process would end before
+    found = subprocess.run([sys.executable, "-c", code], stdin=inbox, stdout=writes, stderr=subprocess.PIPE)  # noqa: S603
+    for end in (writes, inbox, open_end):
+        os.close(end)
+    assert (found.returncode, found.stderr) == (0, b"")
+
+
 def test_values_come_back_and_a_process_is_used_again() -> None:
     async def test(workers: Workers) -> None:
         assert await workers.call(calls.double, [1.5, "a"]) == [1.5, "a", 1.5, "a"]

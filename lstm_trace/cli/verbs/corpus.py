@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from ...base.option import Option
+from ...documents.formats import SUFFIXES
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, UNITS, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
@@ -280,7 +281,7 @@ def units(
 
 
 @command("top")
-@result_options("text")
+@result_options("text", SUFFIXES)
 def top(states: Folder, *, unit: str, lowest: bool, count: Count = 20, before: Before = 30, after: After = 10) -> Any:
     """Show where --unit is highest in STATES, at most once per sequence, as text coloured by its values.
 
@@ -292,7 +293,7 @@ def top(states: Folder, *, unit: str, lowest: bool, count: Count = 20, before: B
 
 
 @command("match")
-@result_options("text")
+@result_options("text", SUFFIXES)
 def match(
     states: Folder, *, units: Annotated[tuple[int, ...], Option(metavar="N,…"), UNITS], line: str = "c_t",
     above: float | None = None, below: float | None = None, min_length: Annotated[int, Option(least=1)] = 1,

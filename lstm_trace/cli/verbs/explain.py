@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from ...base.option import parameters
+from ...documents.formats import SUFFIXES
 from ...errors import nearest
 from ...results import EXPLANATIONS
-from ..commands import Verbs, command, options_from
+from ..commands import OneNameCommand, Verbs, command, options_from
 from ..model_options import MODELS, model_options, opened_with
 from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
@@ -24,6 +25,8 @@ PROBLEMS = (".yaml", ".yml")
 
 class _Explanations(Verbs):
     """Finds the explanations by name; the name comes first."""
+
+    noun, place = "explanation", "; it comes before SOURCE: explain memory SOURCE"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for at, text in enumerate(args):  # the earlier form, `--how NAME`
@@ -36,14 +39,8 @@ class _Explanations(Verbs):
                 raise click.UsageError(said)
         return super().parse_args(ctx, args)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in self.verbs and not args[0].startswith("-"):
-            there = nearest(args[0], self.verbs, "there are")
-            raise click.UsageError(f"no explanation {args[0]!r}{there}; it comes before SOURCE: explain memory SOURCE")
-        return super().resolve_command(ctx, args)
 
-
-class _Explained(click.Command):
+class _Explained(OneNameCommand):
     """The command of one explanation; an option of another is rejected with the name of that explanation."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -74,7 +71,7 @@ def _command(name: str) -> click.Command:
         said = arguments(function, given)
         return function(opened_with(source, given, allow_nonfinite), **said)
 
-    written = result_options("md")(explained)
+    written = result_options("md", SUFFIXES)(explained)
     written.__doc__ = function.__doc__
     made = command(name, cls=_Explained, epilog=MODELS)(_or_problem(written) if name == "training" else written)
     made.params.sort(key=lambda option: option.name in ("output", "form", "language", "no_picture"))  # its own first

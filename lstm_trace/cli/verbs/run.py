@@ -62,6 +62,8 @@ def run(
         save(_noted(opened_with(source, given, allow_nonfinite)), output, kind)
         return
     model, arguments = prepared(source, given, allow_nonfinite)
+    if (before := arguments.get("state_from")) is not None and model.defaults.initial:
+        echo(f"note: the run continues from the last states of {before}; those of {source} are not used", err=True)
     other = named(model.defaults.arithmetic if arithmetic is None else arithmetic)
     if plan and other is not None:
         echo(f"default plan: lines, in the arithmetic {other}")

@@ -148,7 +148,8 @@ def diff(
 
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
-    form = click.get_current_context().meta[FORM]
+    context = click.get_current_context()
+    form, brief = context.meta[FORM], context.params["form"] is None and context.params["output"] == "-"
     if form == "xlsx" and attribute is not None:
         raise click.UsageError("a workbook has both runs, and --attribute splits one value: write .csv for its rows")
     if shape is not None and (form not in ("csv", "parquet") or attribute is not None):
@@ -156,13 +157,15 @@ def diff(
     if len(others) > 1 and (form == "xlsx" or attribute is not None):
         what = "a workbook has two runs" if form == "xlsx" else "--attribute splits the difference of two"
         raise click.UsageError(f"{what}, and here are {1 + len(others)}: give one B at a time")
+    if twice := next((b for k, b in enumerate(others) if b in others[:k]), None):
+        raise click.UsageError(f"{twice} is given twice: give each B once")
     tolerance, reference = Tolerance(rtol, atol, ulps), None
     found: list[Any] = []
     for b in others:
         reference, other, notes = _opened(a, b, given, reference)
         if attribute is not None:
             verdict = judge(reference, other, tolerance)
-            found.append(difference(reference, other, attribute))
+            found.append(replace(difference(reference, other, attribute), brief=brief))
             for note in notes:
                 echo(f"note: {note.said(words())}", err=True)
         else:
@@ -184,19 +187,17 @@ def _opened(a: str, b: str, given: dict[str, Any], reference: Trace | None) -> t
 
     reference: that of A, if it was opened already.
     """
-    from ...trace.files.external_values import is_external, read_external
-    from ...weights.formats.arrays import told_apart
-    from ...weights.read import is_model
+    from ...model.sources import as_trace, embeddings_apart
+    from ...trace.files.external_values import is_external
 
     if is_external(b):
-        if given["hold"]:
-            raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
+        if given["hold"]:  # before A is run
+            raise click.UsageError(f"{b}: values that another program printed are not held: leave --hold out")
         of_side((a, b), given, 1)  # rejects options given for b alone
         reference = opened_with(a, of_side((a, b), given, 0)) if reference is None else reference
-        return (reference, *read_external(b, reference))
+        return (reference, *as_trace(b, like=reference))
     reference, other = opened_two(a, b, given, reference)
-    both = is_model(a) and is_model(b)  # with one x for both
-    return reference, other, told_apart(Path(a), Path(b), reference["x_t"].shape[-1]) if both else []
+    return reference, other, embeddings_apart(a, b, reference)
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> Remark:

@@ -280,7 +280,7 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
         return imported(in_python(inputs, split), ours, folder, "the inputs"), ours
     path = _moved(Path(inputs).absolute(), folder)
     if not path.exists():
-        raise NotFoundError(f"{path}: there is no such file or folder")
+        raise NotFoundError(f"{path}: there is no such file or folder", filename=path)
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
         files = files_in(path, *FOLDERS)

@@ -111,7 +111,7 @@ def _kept(read: Any, reference: str) -> Any:
     try:
         now = path.stat()
     except OSError:
-        raise NotFoundError(f"{path}: there is no such file") from None
+        raise NotFoundError(f"{path}: there is no such file", filename=path) from None
     return _read(read, path, name, now.st_mtime_ns, now.st_size)
 
 

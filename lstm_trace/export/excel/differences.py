@@ -13,16 +13,18 @@ from ...base.arrays import Array, by_key
 from ...base.writing import Target
 from ...cell.network import scope_and_name
 from ...errors import TooLargeError
-from ...trace.address import INITIAL
+from ...formulas.numbers import smallest
+from ...results.changes import numbers
+from ...trace.address import INITIAL, address as at_address
 from ...trace.labels import axis, labels
 from ...trace.rows import Selection
 from ...verification.alignment import padding
 from ...verification.measures import Modification
 from ..differences import DifferenceJob
-from .formulas import address, area, recorded
+from .formulas import address, area, literal, recorded
 from .grids import BlockColumns, title, write_steps
 from .limits import faults
-from .page import DIGITS, TEXTS, Page, Styles, sheets, workbook
+from .page import DIGITS, LARGE, TEXTS, Page, Styles, sheets, workbook
 from .sheets import CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock, lay_out, left, sided
 from .workbook import write_book
 
@@ -49,6 +51,26 @@ class _Line(NamedTuple):
     def most(self) -> float:
         """The largest difference."""
         return float(np.nanmax(np.abs(self.apart), initial=0.0))
+
+    def place(self, book: Book) -> str:
+        """The address of the first of the largest differences; empty if there is none."""
+        if not self.most:
+            return ""
+        sizes = np.nan_to_num(np.abs(self.apart)).swapaxes(0, 1)  # in the order of the rows of a sheet
+        i, k, j = (int(n) for n in np.unravel_index(sizes.argmax(), sizes.shape))
+        scope = self.sides[0][0].stage.scope
+        return at_address(book.trace, (scope, self.block.name, book.steps[k], book.rows[i], (j,)))
+
+    def where(self, book: Book, row: int) -> str:
+        """The same as a formula. row: that of the formula, in which the size of the largest difference stands."""
+        bottom, most = book.height - 1, address(row, 3)
+        cells = f"'{self.sheet}'!{area(TOP, self.block.first, bottom, self.block.columns[-1])}"
+        first = (
+            f"(2^35-SUMPRODUCT(MAX((({cells}={most})+({cells}=-{most})>0)*(2^35-ROW({cells})*2^14-COLUMN({cells})))))"
+        )
+        b, t = (f"INDEX('{self.sheet}'!{area(0, at, bottom, at)},INT({first}/2^14))" for at in (0, 1))
+        unit, scope = f"MOD({first},2^14)-{self.block.first + 1}", self.sides[0][0].stage.scope
+        return f'IF({most}=0,"","{scope}/"&{t}&"/"&{b}&"/{self.block.name}["&{unit}&"]")'
 
 
 def write(job: DifferenceJob, path: Target) -> None:
@@ -113,8 +135,11 @@ def _differences(job: DifferenceJob, a: Book, lines: Sequence[_Line], page: Page
 
 
 def _place(book: Book, change: Modification) -> str:
-    """The cell of a single weight, input or initial state; empty if there is none."""
+    """The cell of a single weight, input, initial state or length; empty if there is none."""
     scope, name = scope_and_name(change.array)
+    if change.entries == 1 and change.place.startswith("lengths["):
+        row = TOP + int(change.place[8:-1]) - book.rows.start
+        return next((f"'{book.named(START)}'!{address(row, one.first)}" for one in book.starts if not one.scope), "")
     if change.entries > 1 or change.kind not in ("parameter", "input", "state"):
         return ""
     at = book.trace.locate(change.place)
@@ -136,27 +161,25 @@ def _place(book: Book, change: Modification) -> str:
 
 def _changed(job: DifferenceJob, books: tuple[Book, Book], page: Page) -> None:
     """Headings, and a row for each change: a link to the cell of b, the cells of a and b, and its share as recorded."""
-    output, of = job.output if any(change.share is not None for change in job.changed) else None, ""
-    if output is not None:
-        a, b = (f"{value:.6g}" for value in output.values)
-        of = f" of {output.address}"
+    if (output := job.output) is not None and any(change.share is not None for change in job.changed):
+        a, b = numbers(*output.values)
         page.write(2, 0, _NOTES["shares"].format(address=output.address, a=a, b=b), "note")
-    for at, text in enumerate(("what was changed", "a", "b", f"share{of}", "% of the change")):
+    for at, text in enumerate(("what was changed", "a", "b", "contribution", "share")):
         page.write(3, at, text, "unit" if at else "column")
     for row, change in enumerate(job.changed or [Modification("option", _NOTES["unchanged"], None, None)], 4):
         places = [_place(book, change) for book in books]
+        shown = [value if isinstance(value, float) else str(value or "") for value in (change.a, change.b)]
         if all(places):
             page.worksheet.write_url(row, 0, f"internal:{places[1]}", page.styles.link, change.place)
         else:
             page.write(row, 0, change.place, "text")
-        for at, (value, place) in enumerate(zip((change.a, change.b), places, strict=True), 1):
-            shown = value if isinstance(value, float) else str(value or "")
-            page.write(
-                row, at, shown, "text" if isinstance(shown, str) else "copy", formula=place if all(places) else ""
-            )
-        if change.share is not None and output is not None:
-            page.write(row, 3, change.share, "recorded")
-            page.write(row, 4, change.share / (output.values[1] - output.values[0]), "share")
+        texts = {value if isinstance(value, str) else f"{value:.{page.styles.digits}f}" for value in shown}
+        for at, (value, place) in enumerate(zip(shown, places, strict=True), 1):
+            style = "text" if isinstance(value, str) else "shown" if len(texts) == 1 else "copy"  # all digits
+            page.write(row, at, value, style, formula=place if all(places) else "")
+        for at, part, style in ((3, change.contribution, "recorded"), (4, change.share, "share")):
+            if part is not None:
+                page.write(row, at, part, style)
 
 
 def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line], page: Page) -> None:
@@ -168,8 +191,10 @@ def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line
 
     page.titled(job.called, _NOTES["difference"])
     _changed(job, books, page)
-    begin = 6 + max(len(job.changed), 1)
-    for at, text in enumerate(("sheet", "line", "values", "largest |b − a|", "finite in one alone")):
+    begin = 6 + max(len(job.changed), 1) + len(job.not_finite)
+    for row, sentence in enumerate(job.not_finite, begin - 1 - len(job.not_finite)):
+        page.write(row, 0, sentence, "text")
+    for at, text in enumerate(("sheet", "line", "values", "largest |b − a|", "finite in one alone", "where")):
         page.write(begin, at, text, "unit" if at > 1 else "column")
     for row, line in enumerate(lines, begin + 1):
         of, (one, two) = cells(line.sheet, line.block), (cells(grid.sheet, block) for grid, block in line.sides)
@@ -178,10 +203,19 @@ def _summary(job: DifferenceJob, books: tuple[Book, Book], lines: Sequence[_Line
         page.write(row, 2, line.apart.size, "count")
         page.write(row, 3, line.most, "part", formula=f"MAX(MAX({of}),-MIN({of}))")
         page.write(row, 4, line.alone, "count", formula=f"SUMPRODUCT(--(ISNUMBER({one})<>ISNUMBER({two})))")
-    for kind, look in (("==", "zero"), (">", "alarm")):
-        rule = {"type": "cell", "criteria": kind, "value": 0, "format": page.styles.rules[look]}
+        page.write(row, 5, line.place(books[0]), "place", formula=line.where(books[0], row))
+    size, rules = address(begin + 1, 3), page.styles.rules
+    power = f"AND({size}>0,OR({size}<={literal(float(smallest(page.styles.digits)))},{size}>{LARGE}))"
+    how = {"type": "formula", "criteria": power, "format": rules["differs_power"]}
+    page.worksheet.conditional_format(begin + 1, 3, begin + len(lines), 3, how)  # LibreOffice applies the first
+    for kind, look in (("==", "zero"), (">", "differs")):
+        rule = {"type": "cell", "criteria": kind, "value": 0, "format": rules[look]}
         page.worksheet.conditional_format(begin + 1, 3, begin + len(lines), 4, rule)
-    page.sized([area(4, 1, begin - 1, 3), area(begin + 1, 3, begin + len(lines), 3)])
+    page.sized([area(4, 1, begin - 1, 3)])
+    colours = [one for one in TEXTS["read_me"]["colours"] if one[0] != "padded" or any(book.padded for book in books)]
+    for row, (_, style, what) in enumerate(colours, begin + len(lines) + 2):
+        page.put(row, 0, style, page.styles.looks.get((style, "plain")) or page.styles.rules[style])
+        page.write(row, 1, what, "text")
     page.worksheet.set_column(0, 4, 22)
-    page.worksheet.set_column(3, 3, 36)
+    page.worksheet.set_column(5, 5, 28)
     page.printed()

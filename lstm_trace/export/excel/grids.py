@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...base.arrays import Array, runs
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
-from ...trace.labels import axis, labels
+from ...trace.labels import axis, labels, sides
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
 from .sheets import TOP, TOTALS, Book, StepGrid, ValueBlock, WeightTable, left, place_names
@@ -37,9 +37,17 @@ class BlockColumns(NamedTuple):
 
 
 def headings(
-    page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], places: Sequence[str]
+    page: Page,
+    title: str,
+    note: str,
+    blocks: Sequence[tuple[ValueBlock, Sequence[str]]],
+    places: Sequence[str],
+    height: int,
 ) -> None:
-    """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
+    """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels.
+
+    height: how many rows the sheet has.
+    """
     page.titled(title, note)
     for block, _ in blocks:
         page.across(2, block.first, block.width, block.name, "name")
@@ -49,7 +57,7 @@ def headings(
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.printed(TOP, len(places), sum(block.width for block, _ in blocks))
+    page.printed(TOP, len(places), blocks[-1][0].columns[-1] + 1 - len(places), height - 1)
 
 
 def write_steps(
@@ -63,10 +71,11 @@ def write_steps(
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")
-    headings(page, title, note, [(columns.block, columns.labels) for columns in found], place_names(book.trace))
-    for block, named, *_ in found:
+    named = [(columns.block, columns.labels) for columns in found]
+    headings(page, title, note, named, place_names(book.trace), book.height)
+    for block, names, *_ in found:
         longest = max(
-            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
+            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in names)]
         )
         page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
     page.worksheet.set_column(0, left(book.trace) - 1, 5, None, {})
@@ -132,9 +141,9 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
     found = copies(book, "", X, block.width, elsewhere)
-    values = x[book.window, book.batch]
+    columns = BlockColumns(block, named, x[book.window, book.batch], "input", "shown", found)
     note = _NOTES["inputs" if found is NONE else "by_hand"]
-    write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
+    write_steps(book, page, f"Inputs{_of_side(book.side)}", note, [columns])
     page.named(book.named("x_t").replace(" ", "_"), TOP, block.first, book.height - TOP, block.width)
 
 
@@ -154,7 +163,8 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         return found if all(found) else None
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
-    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, ["row"])
+    called, note = f"Initial states{_of_side(book.side)}", _NOTES["by_hand" if moved else "initial"]
+    headings(page, called, note, blocks, ["row"], TOP + len(book.rows))
     for i, b in enumerate(book.rows):
         page.write(TOP + i, 0, b, "place")
         for start in book.starts:
@@ -187,25 +197,25 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
             page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, max(table.matrix.shape[1] for table in tables), 13)
-    page.printed(2, 1, repeated=False)
+    page.printed(2, 1)
 
 
 def title(grid: StepGrid) -> str:
     """A layer and direction in words."""
     layer, direction = layer_and_direction(grid.stage.owner)
-    side = grid.side and f" ({grid.side})"
-    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}{side}"
+    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}{_of_side(grid.side)}"
+
+
+def _of_side(side: str) -> str:
+    """Which of two traces a sheet shows, in its title."""
+    return side and f" ({side})"
 
 
 def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
-    line, *_ = grid.stage.cell.parameters[table.name]
-    names = [line.name] if line.product is None else [line.name, line.product[1]]
-    if line.op == "vecmat":
-        names.reverse()
     down, *across = (
         labels(book.trace, axis(book.trace, grid.stage, name), size)
-        for name, size in zip(names, table.values.shape, strict=False)
+        for name, size in zip(sides(grid.stage.cell, table.name), table.values.shape, strict=False)
     )
     return across[0] if across else (), down
 
@@ -232,7 +242,7 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, 2 * widest + 1, max(13, page.styles.digits + 8))
     page.shown(2, tables[-1].top + 1 + len(tables[-1].values), [range(1, 2 * widest + 2)])
-    page.printed(2, 1, repeated=False)
+    page.printed(2, 1)
 
 
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
@@ -308,7 +318,7 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
         look = page.styles.looks["difference", "plain"]
         page.worksheet.write_array_formula(row, 4, row, 4, farthest, look, 0.0)  # it goes through whole ranges
     nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
-    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
+    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["differs"]}
     for rule in (nothing, limit):
         page.worksheet.conditional_format(begin, 4, end, 4, rule)
         page.worksheet.conditional_format(3, 1, 3, 1, rule)

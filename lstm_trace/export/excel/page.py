@@ -113,7 +113,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
-    flags["counted"] = header.count_from == 1 and not left_out
+    flags |= {"counted": header.count_from == 1 and not left_out, "both": False}
     yield header.title or f"The cell {header.kind}", "", "title"
     yield _extent(book), "", "note"
     yield blank
@@ -155,7 +155,7 @@ LARGE = 100_000
 #: The number of characters that a cell holds.
 LONGEST = 32_000
 #: The number of columns that fit on a printed page.
-ON_PAPER = 10
+ON_PAPER = 15
 
 
 class Styles:
@@ -303,26 +303,31 @@ class Page:
         if name.endswith("_B") and (other := f"{name[:-1]}A") in self.styles.names:
             # by name: before Excel 2010 a rule could not refer to another sheet
             unlike = f"{address(top, left)}<>INDEX({other},ROW()-{top},COLUMN()-{left})"
-            how = {"type": "formula", "criteria": unlike, "format": self.styles.rules["alarm"]}
+            how = {"type": "formula", "criteria": unlike, "format": self.styles.rules["differs"]}
             self.worksheet.conditional_format(*place, how)
 
     def titled(self, title: str, note: str) -> None:
         """The first two rows."""
+        self.title = title
         self.write(0, 0, title, "title")
         self.write(1, 0, note, "note")
 
-    def printed(self, top: int = 0, left: int = 0, columns: int = 1, repeated: bool = True) -> None:
+    def printed(self, top: int = 0, left: int = 0, columns: int = 1, bottom: int = 0) -> None:
         """On paper: landscape, as many pages wide as can be read.
 
-        top, left: this many rows and columns are headings, which stay in sight and, if they are repeated, are printed
-        on every page.
+        top, left: this many rows and columns are headings, which stay in sight. With a bottom, the last row, those
+        below the title are printed on every page, which has the title at its head: in a cell it would be cut off.
         """
         if top or left:
             self.worksheet.freeze_panes(top, left)
         self.worksheet.set_landscape()
         self.worksheet.set_paper(9)
+        self.worksheet.set_margins(0.4, 0.4, 0.7, 0.5)
+        self.worksheet.set_footer("&L&A&R&P", {"scale_with_doc": False})
         self.worksheet.fit_to_pages(-(-columns // ON_PAPER), 0)
-        if top and repeated:
-            self.worksheet.repeat_rows(0, top - 1)
-        if left and repeated:
+        if bottom:
+            # one line: openpyxl writes a line break of a header as text; & begins a code; Excel reads 255 characters
+            self.worksheet.set_header(f"&L&B{self.title[:100].replace('&', '&&')}", {"scale_with_doc": False})
+            self.worksheet.repeat_rows(2, top - 1)
             self.worksheet.repeat_columns(0, left - 1)
+            self.worksheet.print_area(2, 0, bottom, left + columns - 1)

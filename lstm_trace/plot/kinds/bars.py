@@ -69,15 +69,7 @@ def axis_of_bars(
     pitch = min(pitch, (inner - free) / columns)
     low, high = -0.5 - (0 if behind else free / pitch), columns - 0.5 + (free / pitch if behind else 0)
     apart = high - 0.4 if behind else low + 0.4
-
-    def where(at: float) -> str:
-        if before and at == apart:
-            return before
-        here = steps[int(at) * size :][:size]
-        if len(here) > 1:
-            return f"t = {words.span(here)}"
-        return step_in_words(words, here[0], labels[int(at)] if labels else "")
-
+    where = partial(_where, words, steps, labels, size, {apart: before} if before else {})
     domain = [where(k) for k in range(columns)]
     if before:
         domain.insert(columns if behind else 0, before)
@@ -87,6 +79,16 @@ def axis_of_bars(
         key=where, where=where, domain=tuple(domain), extra=(Tick(apart, before),) if before else (),
     )  # fmt: skip
     return x, 2 * _INSET + free + pitch * columns, apart
+
+
+def _where(words: Words, steps: range, labels: Sequence[str], size: int, before: Mapping[float, str], at: float) -> str:
+    """A position on the axis in words. size: how many steps share it; before: the separate column, by its position."""
+    if at in before:
+        return before[at]
+    here = steps[int(at) * size :][:size]
+    if len(here) > 1:
+        return f"t = {words.span(here)}"
+    return step_in_words(words, here[0], labels[int(at)] if labels else "")
 
 
 def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> list[Panel]:

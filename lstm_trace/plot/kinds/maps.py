@@ -24,7 +24,7 @@ from ...verification.propagation import sizes_apart
 from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
 from ..furniture import of_units, reach, remarks, shown_number
-from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis
+from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, nth, step_axis
 from ..subject import Subject, chosen_units, subject
 from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, Steps, Units, picture
 
@@ -345,7 +345,7 @@ def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], t
     high = -(-n // size[1]) - 0.5
     x = step_axis(words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=high)
     ticks = tuple(Tick(k, name if len(name) <= _NAME else f"…{name[1 - _NAME :]}") for k, name in enumerate(names))
-    y = Axis(len(names) - 0.5, -0.5, ticks, field="set", kind="nominal", key=lambda k: names[int(k)])
+    y = Axis(len(names) - 0.5, -0.5, ticks, field="set", kind="nominal", key=names.__getitem__)
     live = {"line": line, "place": found.shown.place(stage), "stage": scope, "units": names}
     cells = Cells(values, scale, there, size, partial(_blocks, found), live=live)
     symbol = found.symbol(stage, stage.cell.by_name[line])
@@ -380,14 +380,14 @@ def _figure(
             parts = [here[:middle], here[middle:]]
         stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
         grids.append(Grid(stacks, found.shown.place(here[0].stage)))
-
-    def frame() -> pd.DataFrame:
-        rows = ((one, int(j), values) for one in maps for j, values in zip(one.units, one.values, strict=True))
-        named = ((found.column(one.stage, one.line.name, j), values) for one, j, values in rows)
-        return found.frame({name: np.where(found.valid, values, np.nan) for name, values in named})
-
     caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
-    return Figure(kind, title, caption, tuple(grids), frame, found.words)
+    return Figure(kind, title, caption, tuple(grids), partial(_frame, found, maps), found.words)
+
+
+def _frame(found: Subject, maps: Sequence[Map]) -> pd.DataFrame:
+    rows = ((one, int(j), values) for one in maps for j, values in zip(one.units, one.values, strict=True))
+    named = ((found.column(one.stage, one.line.name, j), values) for one, j, values in rows)
+    return found.frame({name: np.where(found.valid, values, np.nan) for name, values in named})
 
 
 def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:
@@ -403,7 +403,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     x = step_axis(  # the last pixel may cover fewer steps
         words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
     )
-    y = Axis(rows - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=lambda k: words.nth(int(one.units[k])))
+    y = Axis(rows - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=partial(nth, words, one.units))
     live = {"line": told, "place": place, "stage": stage.scope, "units": [found.unit(stage, line, j) for j in shown]}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
     cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)

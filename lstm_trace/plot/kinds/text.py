@@ -19,7 +19,7 @@ from ...trace.trace import Trace
 from ..coloured_text import Scale, Tokens, gate, legend, lines as shown_lines, strength, symmetric, tokens
 from ..figure import Figure
 from ..furniture import note_lines, reach, remarks, shown_number, text_width
-from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
+from ..panels import ROOM, Axis, Column, Grid, Panel, Spans, nth
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
@@ -127,7 +127,7 @@ def in_lines(shown: Tokens) -> tuple[tuple[tuple[int, ...], ...], list[float]]:
 
 def text_panel(words: Words, steps: Sequence[int], mark: Spans, **more: Any) -> Panel:
     """A panel with the text of some steps. more: further attributes of the panel."""
-    x = Axis(0.0, len(steps) - 1.0, field="t", kind="ordinal", first=steps[0], key=lambda k: words.nth(steps[k]))
+    x = Axis(0.0, len(steps) - 1.0, field="t", kind="ordinal", first=steps[0], key=partial(nth, words, steps))
     y, tall = Axis(0.0, float(len(mark.lines)), field="line"), _TALL * len(mark.lines)
     return Panel(x, y, [mark], tall=tall, style="label", frame="", **{"above": 24.0, "below": 14.0, **more})
 

@@ -35,6 +35,7 @@ from ...printable import json_text
 from ...trace.labels import step_label
 from ...view.view import Place, View
 from ..diagram import diagram
+from ..sections.long_run import named_steps
 from ..sections.sections import Chapter, parts
 
 #: How many times as long as paper a page may be, since it folds; the longest that stays within LARGEST characters.
@@ -72,7 +73,12 @@ class ReportPage:
         values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
         printer = Printer(shown.trace, shown.trace.header.symbols, **how)
         drawn = {} if shown.profile is not None else pictures(shown, values, printer.mark)
-        return cls(shown, printer, values, drawn)
+        found = cls(shown, printer, values, drawn)
+        if shown.eventful is not None and printer.linked:
+            every = (*shown.eventful.places, *found.places)  # `_links` counts the first
+            steps = dict.fromkeys((place.stage.scope, place.t, place.b) for place in every)
+            printer.jumps = {step: f"t{printer.mark}{n}" for n, step in enumerate(steps)}
+        return found
 
     @cached_property
     def back_places(self) -> tuple[Place, ...]:
@@ -87,9 +93,11 @@ class ReportPage:
 
     @property
     def start(self) -> Place:
-        """The place at which the slider stands at first: in a long run the first eventful one."""
-        full = self.shown.eventful
-        return self.places[0] if full is None or not full.places else full.places[0]
+        """The place at which the slider stands at first: in a long run the first value that is not finite, or the first
+        eventful step.
+        """
+        places = self.shown.eventful.places if self.shown.eventful is not None else ()
+        return next((place for place in places if place[1:] == self.shown.stop), (*places, *self.places)[0])
 
     def where(self, place: Place) -> str:
         """A place in words."""
@@ -183,7 +191,7 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     view = shown.printed
     printer = Printer(view.trace, view.trace.header.symbols, linked=False, lower=lower)
     paper = "".join(printer(block) for part in parts(view)[1:] for block in (part.heading, *part.blocks))
-    return f'<div class="screen">{body}</div>\n<div class="paper">{paper}</div>'
+    return f'<div class="screen">{body}</div>\n<div class="paper{" small" * view.small}">{paper}</div>'
 
 
 def _longer(shown: View, times: int) -> View:
@@ -195,7 +203,10 @@ def _longer(shown: View, times: int) -> View:
     if room >= len(steps):
         return replace(shown, steps=steps, cut=shown.cut - {"steps"})
     full = () if shown.eventful is None else shown.eventful.steps
-    return replace(shown, steps=tuple(sorted({*steps[: room - 1], steps[-1], *full})))
+    named = named_steps(shown)[: room // 2] if shown.tabled else ()
+    there = {*full, *named, steps[-1]}
+    others = [t for t in steps if t not in there][: max(room - len(there), 0)]
+    return replace(shown, steps=tuple(sorted({*there, *others})))
 
 
 # -- a part of a notebook ----------------------------------------------------------------------------------------------
@@ -284,7 +295,8 @@ def _steps(found: ReportPage, part: Chapter) -> str:
     body = found.text(before) + (f"{_links(found, full)}{_unfolding(shown)}" if part.section == "solution" else "")
     for n, (place, chunk) in enumerate(zip(places, chunks, strict=True)):
         at = f' data-t="{place.t}" data-b="{place.b}" data-s="{escape(place.stage.scope)}"'
-        at += f' id="t{found.printer.mark}{full.index(place)}"' if place in full else ""
+        jump = found.printer.jumps.get((place.stage.scope, place.t, place.b)) if first else None
+        at += f' id="{jump}"' if jump else ""
         is_open = place == found.start if first else n == 0
         body += _folded(found, chunk, is_open, at, still(found, place) if few and first else "")
     if not few:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -11,9 +12,9 @@ from operator import itemgetter
 
 import numpy as np
 
-from ...base.arrays import Array, by_key
+from ...base.arrays import Array
 from ...cell.network import Stage
-from ...documents.blocks import Block, Code, Heading, Para, Picture, Text
+from ...documents.blocks import Block, Code, Heading, Items, Jump, Para, Picture, Text
 from ...documents.excerpt import excerpt, largest
 from ...errors import MissingError
 from ...explanation.activity import LineStatistics, keeping, kept_by_step
@@ -27,7 +28,8 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
 from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
-from .profile import PIPE, Command, ProfileCells, listing
+from ..in_words.sentences import in_words
+from .profile import EMPTY, PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
 EVERY = 400
@@ -44,7 +46,7 @@ def long_run(shown: View, full: int) -> View:
 
     On paper they are worked as compactly as in a report of few steps.
     """
-    trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True)
+    trace, part, shown = shown.trace, shown.chosen, replace(shown, tabled=True, rows=_with_stop(shown, shown.rows))
     if not wide_columns(shown):
         shown = replace(shown, cut=shown.cut - {"units"})
     with suppress(MissingError):  # no cell carries a state
@@ -55,6 +57,7 @@ def long_run(shown: View, full: int) -> View:
         return replace(shown, cut=(shown.cut - {"rows"}) | rows)
     moved = {b: changes(shown, _parts(shown), b) for b in shown.rows}
     row = next((b for b, sizes in moved.items() if sizes.any()), shown.rows[0])  # the first may be all padding
+    row = row if shown.stop is None else shown.stop[1]
     most = full if len(shown.stages) <= PLACES else 1
     steps = sorted(shown.every_step[k] for k in largest(moved[row], most).tolist() if moved[row][k])
     if not steps:  # nothing moved, or it is not known: the first, the last, and one between them
@@ -80,12 +83,17 @@ def of_states(shown: View, file: str) -> Picture | None:
 
 
 def changes(shown: View, parts: Sequence[StageProfile], row: int) -> Array:
-    """How far the states of layers and directions moved at each chosen step, as a multiple of their typical change."""
+    """How far the states of layers and directions moved at each chosen step, as a multiple of their typical change.
+
+    At the step of the first value that is not finite it is infinite: no other step is of more interest.
+    """
     window, sizes = shown.chosen.window(shown.trace), np.zeros(len(shown.every_step))
     for part in parts:
         if shown.overview is not None and part.moves is not None and part.moves.typical > 0:
             times = part.moves.times[window, row - shown.overview.rows.start]
             sizes = np.maximum(sizes, np.where(np.isfinite(times), times, 0.0))
+    if shown.stop is not None and shown.stop[1] == row:
+        sizes[shown.every_step.index(shown.stop[0])] = np.inf
     return sizes
 
 
@@ -93,12 +101,16 @@ def in_full(shown: View, full: View) -> Text:
     """Which steps of a long run are worked, and why these."""
     row = full.rows[0]
     names = dict.fromkeys(part.moves.name for part in _parts(shown) if part.moves is not None)
-    steps = shown.words.listed([(str(shown.words.nth(t)),) for t in full.steps])
+    others = tuple(t for t in full.steps if (t, row) != shown.stop)
     lines = shown.words.listed([(Sym(name),) for name in names])
     of = shown.words.aside(shown.row(row) if len(shown.rows) > 1 else "")
-    key = "over.full" if changes(shown, _parts(shown), row).any() else "over.few"
+    key = "over.full" if others == full.steps else "over.stop"
+    key = key if others and changes(shown, _parts(shown), row).any() else "over.few"
     key = "over.gates" if full.detail == "summary" else key
-    return shown.words.text(key, n=str(len(shown.every_step)), steps=(*steps, of), lines=lines)
+    nth: list[Text] = [(str(shown.words.nth(t)),) for t in (others if key == "over.stop" else full.steps)]
+    steps, n = (*shown.words.listed(nth), of), str(len(shown.every_step))
+    stop = "" if shown.stop is None else str(shown.words.nth(shown.stop[0]))
+    return shown.words.text(key, n=n, stop=stop, steps=steps, lines=lines)
 
 
 def over_time(shown: View) -> Iterator[Block]:
@@ -114,11 +126,8 @@ def over_time(shown: View) -> Iterator[Block]:
     most = 0 if shown.everything else max(min(high, EVERY // (len(shown.stages) * len(tabled))), TABLE)
     for stage in shown.stages:
         part = next((part for part in _parts(shown) if part.stage.scope == stage.scope), None)
-        names = state_columns(shown, stage)
-        states = () if part is None else [state for state in part.states if state.kept is not None]
-        kept_by = [(part, state, _forgotten(shown, part, state)) for state in states if part is not None]
-        named = {(b, t) for *_, few in kept_by for _, least in few.values() for _, b, t in least}
-        named |= {(b, shown.trace.span[t]) for _, state, few in kept_by for t, b in state.at[[*few]].tolist()}
+        names, kept_by = state_columns(shown, stage), _kept_by(shown, part)
+        named = _named(shown, kept_by)
         if any(3 * sum(b == row for b, _ in named) > 2 * most for row in tabled):
             named = set()  # too many: those at which the states moved say more
         places = [place for b in tabled for place in _places(shown, part, b, most, named)]
@@ -134,6 +143,29 @@ def over_time(shown: View) -> Iterator[Block]:
             yield from _units(shown, *each)
 
 
+def _kept_by(shown: View, part: StageProfile | None) -> list[tuple[StageProfile, LineStatistics, Forgotten]]:
+    """The states of a layer and direction of which it is known what they keep, and where their units forget."""
+    states = () if part is None else [state for state in part.states if state.kept is not None]
+    return [(part, state, _forgotten(shown, part, state)) for state in states if part is not None]
+
+
+def _named(shown: View, kept_by: Sequence[tuple[StageProfile, LineStatistics, Forgotten]]) -> set[tuple[int, int]]:
+    """The sequences and steps that the tables of the units name."""
+    named = {(b, t) for *_, few in kept_by for _, least in few.values() for _, b, t in least}
+    return named | {(b, shown.trace.span[t]) for _, state, few in kept_by for t, b in state.at[[*few]].tolist()}
+
+
+def named_steps(shown: View) -> list[int]:
+    """The steps of the sequences shown that are named in the tables of the units and in words, in order."""
+    tables = {t for part in _parts(shown) for b, t in _named(shown, _kept_by(shown, part)) if b in shown.rows}
+    told = [text for block in in_words(shown) if isinstance(block, Items) for item in block.rows for text in item]
+    text = " ".join(text for text in told if isinstance(text, str))
+    numbers = {int(n) - shown.words.count_from for n in re.findall(r"\d+", text)}
+    names = {t: re.escape(shown.step(t, True, shown.rows[0])) for t in numbers.intersection(shown.every_step)}
+    words = {t for t, name in names.items() if re.search(rf"{name}(?!\d)", text, re.IGNORECASE)}
+    return sorted((tables | words).intersection(shown.every_step))
+
+
 def _is_wide(shown: View) -> bool:
     """Whether a cell is too wide to be worked on paper, where tables are shorter so that four pages are enough."""
     return shown.paper and not shown.filled
@@ -142,7 +174,12 @@ def _is_wide(shown: View) -> bool:
 def _rows(shown: View) -> tuple[int, ...]:
     """The sequences whose states are in the table, more than are worked: as many as there is room for."""
     room = EVERY // (len(shown.stages) * min(TABLE, len(shown.every_step)))
-    return shown.every_row if shown.everything else first(shown.every_row, max(room, 2))
+    return shown.every_row if shown.everything else _with_stop(shown, first(shown.every_row, max(room, 2)))
+
+
+def _with_stop(shown: View, rows: tuple[int, ...]) -> tuple[int, ...]:
+    """Some sequences in order, among them that of the first value that is not finite."""
+    return rows if shown.stop is None or shown.stop[1] in rows else (*rows[:-1], shown.stop[1])
 
 
 def _parts(shown: View) -> Sequence[StageProfile]:
@@ -188,19 +225,29 @@ def _units(shown: View, part: StageProfile, state: LineStatistics, few: Forgotte
     words, width = shown.words, len(state.mean)
     rows: list[tuple[Text, ...]] = []
     for j, (lost, least) in few.items():
-        least = sorted(least, key=itemgetter(1, 2))
-        texts = by_key((b, f"{words.nth(t)}{words.aside(_below_half(c, share))}") for share, b, t in least)
-        lists = [words.word("list").join(there) for there in texts.values()]
-        if len(shown.every_row) > 1:
+        least, several = sorted(least, key=itemgetter(1, 2)), len(shown.every_row) > 1
+        scope, texts = part.stage.scope, dict[int, list[Text]]()
+        for share, b, t in least:
+            jump = Jump(str(words.nth(t)), (scope, t, b))
+            texts.setdefault(b, []).append((jump, words.aside(_below_half(c, share))))
+        lists = [words.listed(there, last="list") for there in texts.values()]
+        if several:
             heads = [words.word("prefix", what=shown.row(b)) for b in texts]
-            lists = [head + there for head, there in zip(heads, lists, strict=True)]
-        more = [words.word("profile.more", n=lost - len(least))] if lost > len(least) else []
-        at = words.word("semicolon" if len(shown.every_row) > 1 else "list").join(lists + more)
+            lists = [(head, *there) for head, there in zip(heads, lists, strict=True)]
+        more: list[Text] = [(words.word("profile.more", n=lost - len(least)),)] if lost > len(least) else []
+        mark = "semicolon" if several else "list"
+        at = words.listed(lists + more, mark, last=mark)
         assert state.kept is not None
-        half, largest_at = c.half_life(float(state.kept.half_life[j])), c.step(*state.at[j].tolist())
+        half, value = c.half_life(float(state.kept.half_life[j])), c.number(float(state.largest[j]))
+        t, b = state.at[j].tolist()
+        step, *row = c.step(t, b)
+        largest_at = EMPTY if value == EMPTY else (Jump(str(step), (scope, shown.trace.span[t], b)), *row)
         name = shown.label(part.stage, state.name, j, width)
-        rows.append(((name,), (at or words.word("over.none"),), half, c.number(float(state.largest[j])), largest_at))
-    yield Para(words.text("over.units", line=(Sym(state.name),), n=str(FORGETS)), leads=True)
+        rows.append(((name,), at or (words.word("over.none"),), half, value, largest_at))
+    said = words.text("over.units", line=(Sym(state.name),), n=str(FORGETS))
+    if shown.overview.not_finite is not None:
+        said = (*said, " ", words.word("profile.infinite"))
+    yield Para(said, leads=True)
     yield replace(c.table(("unit", "forgets.at", "half", "largest", "at"), rows), texts=frozenset({0, 1}))
 
 

@@ -350,6 +350,8 @@ def closer(c: ProfileCells) -> Iterator[Block]:
 def listing(shown: View, commands: Iterable[Command]) -> Iterator[Block]:
     """Commands below a heading."""
     rows = [f"# {shown.words.word('profile.command.source')}"] if shown.source == UNNAMED else []
+    if shown.words.count_from:
+        rows.append(f"# {shown.words.word('profile.command.counted')}")
     for key, arguments, unit in commands:
         rows += [f"# {shown.words.word(f'profile.command.{key}', unit=unit)}", *_wrapped(arguments)]
     yield Heading(2, shown.said("profile.closer"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -120,7 +119,8 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
-    value = _numbers(entry["value"])
+    held = entry["value"]
+    value = np.array([_number("value", one) for one in held] if isinstance(held, list) else _number("value", held))
     if gathered is None:
         return scope, name, (like.index(place["t"]), place["batch"]), at, value
     if gathered.ndim == 1:
@@ -133,24 +133,18 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
 
 def _whole(part: str, found: Any) -> int:
     """An integer; 2.0 is accepted, because tables with missing values write it that way."""
-    try:
-        number = math.nan if isinstance(found, bool) else float(found)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = _number(part, found, "a whole number")
     if not number.is_integer():
         raise FileError(f"{part} is {found!r}; expected a whole number")
     return int(number)
 
 
-def _numbers(found: Any) -> Array:
-    """One number or a list of them; NaN and infinities may be spelled out."""
-    numbers = []
-    for entry in found if isinstance(found, list) else [found]:
-        try:
-            numbers.append(float(entry if not isinstance(entry, bool) else "a truth value"))
-        except (TypeError, ValueError, OverflowError):
-            raise FileError(f"value is {entry!r}; expected a number") from None
-    return np.array(numbers if isinstance(found, list) else numbers[0])
+def _number(part: str, found: Any, expected: str = "a number") -> float:
+    """A number; NaN and infinities may be spelled out."""
+    try:
+        return float("a truth value" if isinstance(found, bool) else found)
+    except (TypeError, ValueError, OverflowError):
+        raise FileError(f"{part} is {found!r}; expected {expected}") from None
 
 
 def _csv(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...base.arrays import LONGEST, to_array, to_arrays, to_labels, to_truths
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         States,
     )
 
+#: The axes that may have labels: those of the input, the states, the output, and the steps.
+LabelAxis = Literal["x", "h", "y", "t"]
 #: Other names of a field: those of the lines.
 ALIASES = {"x_t": "x", "h_prev": "h0", "c_prev": "c0"}
 
@@ -148,7 +150,7 @@ def _cell(value: Any) -> Any:
 
 
 def _labels(value: Any) -> Any:
-    _require(type(value) is dict and set(value) <= {"x", "h", "y", "t"})
+    _require(type(value) is dict and set(value) <= {*get_args(LabelAxis)})
     return by_axis({axis: to_labels(labels) for axis, labels in value.items()})
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array, to_truths
+from ...base.files import plain
 from ...base.resources import amount
 from ...base.writing import destination, written
 from ...cell.network import scope_and_name
@@ -66,7 +67,7 @@ def holds_trace(path: str | Path) -> bool:
         with Path(path).open("rb") as file:
             head = file.read(8)
             text = file.read(min(int.from_bytes(head, "little"), 1 << 20) if len(head) == 8 else 0)
-    except OSError:
+    except (OSError, ValueError):  # a name that no file can have
         return False
     # a trace's metadata come first in the header, the format among them
     return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]
@@ -107,21 +108,17 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
-    """The manifest of a file and its tensors, checked against the size of the file. Raises FileError."""
+def read_header(path: str | Path, content: Array) -> tuple[TraceManifest, dict[str, TensorSpan]]:
+    """The manifest of a file and its tensors, checked against the file's bytes. Raises FileError."""
     from .schema import TraceManifest, validate
 
-    with reading(str(path)), open(path, "rb") as file:
-        size = os.stat(path).st_size
-        head = file.read(8)
-        length = int.from_bytes(head, "little")
-        if len(head) < 8 or length > min(size - 8, MOST_HEADER):
-            raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
-        content = file.read(length)
+    size, length = len(content), int.from_bytes(content[:8].tobytes(), "little")
+    if length > min(size - 8, MOST_HEADER):
+        raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
     try:
-        header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
+        header = json.loads(content[8 : 8 + length].tobytes().decode("utf-8"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise FileError(f"{path}: the header cannot be read ({error})") from None
+        raise FileError(f"{path}: the header cannot be read ({plain(error)})") from None
     metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
     name = metadata.get("format", "") if isinstance(metadata, dict) else ""
     check_version(path, str(name), f"{FORMAT} is not in its header); a model")
@@ -189,16 +186,17 @@ def save_tensors(trace: Trace, path: str | Path) -> None:
                 write_rows(file, places[name], array[first : first + chunk], first)
 
 
-def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
+def load_mapped(path: str | Path, content: bytes | None = None) -> Trace:
     """The trace in a file, memory-mapped: arrays are loaded only on use, and are read-only.
 
-    content: the bytes of the file, if it will not stay on disk.
+    content: the bytes of the file, if they were read from a pipe or stream.
 
     Raises FileError for a foreign, truncated, damaged or newer file, or arrays that do not fit the trace's equations.
     """
-    manifest, tensors = read_header(path)
-    mapped = np.asarray(np.memmap(path, np.uint8, "r")) if content is None else content
-
+    with reading(str(path)):  # an empty file cannot be mapped
+        there = content is None and os.path.getsize(path) > 0
+        mapped = np.asarray(np.memmap(path, np.uint8, "r")) if there else np.frombuffer(content or b"", np.uint8)
+    manifest, tensors = read_header(path, mapped)
     parts = ("inputs/given", "initial", "parameters", "lines", "sums")
     found: dict[str, dict[str, dict[str, Array]]] = {part: {} for part in parts}
     inputs: dict[str, Array] = {}

@@ -27,7 +27,7 @@ from ...cell.arithmetic import KNOWN, named
 from ...cell.named_cells import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, nearest
-from .problem_file import ALIASES, Problem, by_axis
+from .problem_file import ALIASES, LabelAxis, Problem, by_axis
 
 _NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
 
@@ -102,7 +102,7 @@ ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxL
 AxisLabels = Annotated[
     Any, BeforeValidator(to_labels), WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]})
 ]
-Labels = Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)]
+Labels = Annotated[dict[LabelAxis, AxisLabels], AfterValidator(by_axis)]
 
 
 def to_arithmetic(name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from ...base.arrays import Array, cast, to_list
+from ...base.arrays import Array, cast, describe, to_list
 from ...base.files import check_size, read_bytes
 from ...base.writing import Target, format_of, is_device, written
-from ...errors import FileError, LstmTraceError, reading
+from ...errors import FileError, reading
 from ...printable import json_text
 from ..address import INITIAL, STATE
-from ..argument_types import checked
+from ..argument_types import BYTES, checked
 from ..trace import Trace
 from ..window import arrays
 from . import FORMAT
@@ -93,20 +94,25 @@ def load(path: Target | bytes, content: bytes | None = None) -> Trace:
     Arrays of a .safetensors file are memory-mapped: they are loaded on use, and are read-only.
     """
     if not isinstance(path, str | Path):
-        found = path if isinstance(path, bytes) else path.read()
-        path, content = _name(path), found.encode() if isinstance(found, str) else found
+        found = path if isinstance(path, BYTES) else _read(path)
+        path, content = _name(path), found.encode() if isinstance(found, str) else bytes(found)
     if content is None and is_tensors(path):
         return load_mapped(path)
     content = read_bytes(path, LARGER) if content is None else content
-    if are_tensors(content):  # read from a pipe or stream
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "trace.safetensors"
-            file.write_bytes(content)
-            try:
-                return load_mapped(file, np.frombuffer(content, np.uint8))
-            except LstmTraceError as error:
-                raise type(error)(*(said.replace(str(file), str(path)) for said in error.problems)) from None
-    return load_json(path, content)
+    return load_mapped(path, content) if are_tensors(content) else load_json(path, content)
+
+
+def _read(stream: IO[Any]) -> Any:
+    """The text or bytes of an open stream. Raises FileError if it is closed, not open for reading, or damaged."""
+    try:
+        found = stream.read()
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # the last two: of a stream that unpacks
+        raise FileError(
+            f"the stream cannot be read ({error}): expected one that is open for reading, and whole"
+        ) from None
+    if not isinstance(found, (str, *BYTES)):
+        raise FileError(f"the stream cannot be read: its read() gave {describe(found)}; expected text or bytes")
+    return found
 
 
 def is_trace(path: str | Path) -> bool:

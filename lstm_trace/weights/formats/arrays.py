@@ -151,7 +151,7 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     if suffix not in READERS:
         raise FileError(f"{path}: arrays are read by name from {', '.join(READERS)}")
     if not path.is_file():
-        raise NotFoundError(f"{path}: no such file")
+        raise NotFoundError(f"{path}: no such file", filename=path)
     opened: AbstractContextManager[Arrays] = import_module(f"..{READERS[suffix]}", __package__).arrays(path)
     return opened
 

@@ -66,7 +66,7 @@ def test_the_first_difference(opened: Opening, link: str) -> None:
     assert at[1] - at[0] == pytest.approx(BY * inputs()[0, CHANGED[1]])
     changed = page.locator(".verdict [role=status] table tbody tr").all_inner_texts()
     assert len(changed) == 1
-    assert changed[0].startswith(FORGET)
+    assert changed[0].startswith(f"0/forward/{FORGET}")
     said = page.locator(".verdict [role=status] li").all_inner_texts()
     assert said[0].startswith("different: first at 0/forward/0/0/W_xf @ x_t[1]")
     assert not any(text.startswith("input or weight") for text in said), "it is in the table"
@@ -177,18 +177,16 @@ def test_a_difference_is_summed_by_matrix_and_opens_to_its_entries(opened: Openi
     page.locator(".split-table tfoot td").first.wait_for()
     a, b = pair()[0], lt.run(weights(2), inputs())
     sums: dict[str, float] = {}
-    sizes: dict[str, float] = {}
     for row in lt.attribute(a, b, of="9/h_t[2]").to_frame().itertuples():
         sums[row.name] = sums.get(row.name, 0.0) + row.contribution
-        sizes[row.name] = sizes.get(row.name, 0.0) + abs(row.contribution)
-    largest = sorted((name for name in sums if sizes[name]), key=lambda name: -abs(sums[name]))
+    largest = sorted((name for name in sums if sums[name]), key=lambda name: -abs(sums[name]))
     rows = page.locator(".split-table .block").all()
     assert [row.locator("code").inner_text() for row in rows] == [f"0/forward/{name}" for name in largest]
     assert len(rows) > 4
     for name, row in zip(largest, rows, strict=True):
         amount, share = row.locator("td:visible").all_inner_texts()[:2]
         assert number(amount) == pytest.approx(sums[name], rel=1e-3)
-        assert number(share.strip("%")) == pytest.approx(100 * sizes[name] / sum(sizes.values()), abs=0.051)
+        assert number(share.strip("%")) == pytest.approx(100 * sums[name] / sum(sums.values()), abs=0.051)
     whole, shares = page.locator(".split-table tfoot td").all_inner_texts()[:2]
     assert (number(whole), shares) == (pytest.approx(b["h_t"][9, 0, 2] - a["h_t"][9, 0, 2], rel=1e-5), "100.0%")
     assert number(whole) == pytest.approx(sum(sums.values()), rel=1e-5)
@@ -214,7 +212,7 @@ def test_the_findings_are_in_the_language_of_the_page(opened: Opening, link: str
     found = compared(a, b)
     page.get_by_role("heading", name="Verschieden", exact=True).wait_for()
     first, cause, changed, *others = sentences(found, "de")
-    assert changed.startswith(f"geändert: {FORGET}: ")
+    assert changed.startswith(f"geändert: 0/forward/{FORGET}: ")
     assert page.locator(".verdict [role=status] li").all_inner_texts() == [first, cause, *others]
     split = page.locator(".chosen-value .document").first
     split.locator("li").first.wait_for()

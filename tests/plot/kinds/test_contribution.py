@@ -49,7 +49,7 @@ def test_shares_and_occlusion_read_back() -> None:
     assert by_step(split, figure, 8) == pytest.approx(shares.tolist(), abs=2 * split.pixel)
     assert by_step(lost, figure, 8) == pytest.approx(occluded(trace, 6, 1, 2), abs=2 * lost.pixel)
     value, base = float(trace["h_t"][6, 1, 2]), float(trace["h_t"][6, 1, 2] - shares.sum())
-    assert caption(figure).startswith("The shares add up to the value less that of the baseline: ")
+    assert caption(figure).startswith("The contributions add up to the value less that of the baseline: ")
     assert shown_number(value, 6) in figure.caption
     assert shown_number(base, 6) in figure.caption
     assert split.pixel == lost.pixel  # one scale, so that they can be compared

@@ -100,6 +100,7 @@ def test_pages_of_latex(name: str, most: int, tmp_path: Path) -> None:
 
 
 @pdflatex
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", examples())
 def test_latex_of_every_example_fits(name: str, tmp_path: Path) -> None:
     assert "Overfull" not in compiled(example(name, tmp_path).report("tex"), tmp_path)

@@ -16,6 +16,7 @@ from lstm_trace.trace.files.schema import ProblemFile, as_problem, validate
 
 from ...fuzz.damage import changed
 from ...fuzz.problems import example, random_problem
+from ...support.tiers import seeds
 
 
 def alike(one: Any, other: Any) -> bool:
@@ -50,7 +51,7 @@ def test_examples_are_read_quickly(name: str) -> None:
 
 def test_damaged_problems_are_read_as_pydantic_reads_them() -> None:
     rng, quick, refused = random.Random(11), 0, 0  # noqa: S311 - it has to be the same each time
-    for _ in range(1500):
+    for _ in seeds(1500, 1100):
         data = changed(rng, rng.choice((example, random_problem))(rng))
         if not isinstance(data, dict):
             continue

@@ -1,5 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
-import { short, signed, value_of } from "../shared/numbers.js";
+import { minus, short, signed, value_of } from "../shared/numbers.js";
 
 // A difference in its parts: a row for each matrix, vector and input, which opens to its entries.
 
@@ -31,8 +31,9 @@ const sum = (rows, part = "amount") => rows.reduce((total, row) => total + row[p
 const amount_text = (amount, digits = 4) => signed(amount, (x) => short(x, digits));
 
 function share_text(share, said) {
+  if (!Number.isFinite(share)) return ""; // of a difference of 0
   const percent = 100 * share;
-  return said("compare.share_is", { percent: percent < LEAST ? `< ${LEAST}` : percent.toFixed(1) });
+  return said("compare.share_is", { percent: Math.abs(percent) < LEAST ? `< ${LEAST}` : minus(percent.toFixed(1)) });
 }
 
 function Bar({ amount, most }) {
