@@ -13,6 +13,8 @@ import numpy as np
 
 from .arrays import Arithmetic, Recorded
 from .tape import LiftError, Tape
+from ..cell.variants import named
+from .naming import recognised
 from .writing import Expr, Reader, Writer, uses
 
 
@@ -117,22 +119,46 @@ def lift(step, weights, x, returns, **states):
     for name, value in zip(returns, out if isinstance(out, tuple) else (out,)):
         if name:
             values[name] = reader.vector(value.ids.reshape(-1))
-    writer = Writer({"x_t", *(f"{n}_prev" for n in states), *(f"{n}_t" for n in states)})
-    writer.count = uses(list(values.values()))
+    text, arrays, names = written(tape, {n: values[n] for n in states}, values["h"], {n: e for n, e in values.items() if n not in states})
+    return text, arrays, tape
+
+
+def written(tape, states, output, others):
+    """The text of a cell and its weights."""
     def wanted(expr):
         first = expr.leaf.ids.reshape(-1)[0]
         node = tape.nodes[tape.owner(first)]
         return tape.weights.get(node.start, ("k", None))[0]
-    writer.wanted = wanted
-    for name in reversed(values):
-        pass
-    for name, expr in sorted(values.items(), key=lambda p: -_depends(values, p[0])):
-        if expr.key in writer.names:
-            continue
-        writer.assign(f"{name}_t", expr)
-    rows = writer.rows + ["carry: " + ", ".join(f"{n}_prev <- {writer.names[e.key]}" for n, e in values.items() if n in states), f"output: {writer.names[values['h'].key]}"]
+    names = recognised(states, output, wanted)
+    writer = Writer({"x_t", *(f"{n}_prev" for n in states), *names.lines.values(), *names.weights.values()})
+    roots = [*states.values(), output, *others.values()]
+    writer.count = uses(roots)
+    exprs = {}
+    def walk(e):
+        if e.key not in exprs:
+            exprs[e.key] = e
+            for a in e.args: walk(a)
+    for root in roots: walk(root)
+    def weight(expr):
+        return names.weights.get(expr.key)
+    writer.wanted = lambda e: names.weights.get(e.key) or wanted(e)
+    writer.exact = names.weights
+    order = {name: k for k, name in enumerate([*named(names.kind, names.options)[0].equations])} if names.kind else {}
+    lines = sorted(((order.get(name, 99), name, key) for key, name in names.lines.items()), key=lambda p: p[0])
+    if not names.kind:
+        lines = [(0, f"{n}_t", e.key) for n, e in sorted(states.items(), key=lambda p: -_depends(states, p[0]))]
+    writer.planned = {key: name for _, name, key in lines}
+    writer.equal = names.equal
+    writer.exprs = exprs
+    for _, name, key in lines:
+        if key not in writer.names:
+            writer.line(name, exprs[key])
+    for name, expr in others.items():
+        if expr.key not in writer.names: writer.assign(writer.fresh(f"{name}_t"), expr)
+    if output.key not in writer.names: writer.assign(writer.fresh("out"), output)
+    rows = writer.rows + ["carry: " + ", ".join(f"{n}_prev <- {writer.names[e.key]}" for n, e in states.items()), f"output: {writer.names[output.key]}"]
     arrays = {name: tape.values[p.ids] for name, p in writer.parameters.items()}
-    return "\n".join(rows), arrays, tape
+    return "\n".join(rows), arrays, names
 
 
 def _depends(values, name):

@@ -57,6 +57,9 @@ class Reader:
         """roles: the start of a source node to its name in equations: `x_t`, `h_prev`."""
         self.tape, self.roles = tape, roles
         self.known: dict[bytes, Expr] = {}
+        #: The time that is read; None reads back to the beginning. Vectors of earlier numbers are states.
+        self.now: int | None = None
+        self.states: list[bytes] = []
         self.parameters: dict[bytes, Expr] = {}
         self.local: dict[bytes, str] = tape.names
 
@@ -107,6 +110,14 @@ class Reader:
         return self.known[key]
 
     def _vector(self, ids: Ids) -> Expr:
+        if self.now is not None:
+            times = self.tape.times[ids]
+            if (times < self.now).all() and (times > FIXED).all() and not self._through(ids):
+                key = ids.tobytes()
+                if key not in self.states:
+                    self.states.append(key)
+                name = f"state_{self.states.index(key)}"
+                return Expr("name", leaf=name, width=len(ids), key=("name", name))
         if (self.tape.times[ids] == FIXED).all():
             owners = set(self.tape.owner(ids))
             if not all(self.tape.nodes[k].op in ("add", "mul", "neg") for k in owners) or len(owners) > 1:
@@ -140,12 +151,30 @@ class Reader:
             raise self.tape.refuse("its operands have widths that no equation can have", node)
         return made
 
+    def _through(self, ids: Ids) -> bool:
+        """Whether earlier numbers are products with weights of one earlier vector: then that vector is the state."""
+        while True:
+            owners = self.tape.owner(ids)
+            node = self.tape.nodes[owners[0]]
+            if (owners != owners[0]).any() or not node.operands:
+                return False
+            local = ids - node.start
+            if node.op == "dot":
+                return True
+            parts = {one.reshape(-1)[local].tobytes() for one in node.operands if (self.tape.times[one.reshape(-1)[local]] > FIXED).any()}
+            if len(parts) != 1 or OPS[node.op].reduces:
+                return False
+            ids = np.frombuffer(parts.pop(), np.int64)
+
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that belong to one operation; of inputs and states, parts in sequence."""
         owners = self.tape.owner(ids)
         fixed = self.tape.times[ids] == FIXED
         sources = np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
         cut = (owners[1:] != owners[:-1]) & ~(fixed[1:] & fixed[:-1])
+        if self.now is not None:
+            old = (self.tape.times[ids] < self.now) & ~fixed
+            cut = np.where(old[1:] & old[:-1], np.diff(ids) != 1, cut | (old[1:] != old[:-1]))
         cut |= sources[1:] & sources[:-1] & (np.diff(ids) != 1)
         return np.split(ids, np.flatnonzero(cut) + 1)
 
@@ -349,8 +378,27 @@ class Writer:
         self.rows.append(f"{name} = {self.right(expr)}")
         self.names[expr.key] = name
 
+    planned: dict[Any, str] = {}
+    equal: dict[str, str] = {}
+    exact: dict[Any, str] = {}
+    exprs: dict[Any, Expr] = {}
+
+    def line(self, name: str, expr: Expr) -> None:
+        """The equation of a line of a named cell: in its words where it is the same."""
+        if expr.key in self.names:
+            return
+        right = self.right(expr)  # registers what it reads
+        if name in self.equal:
+            right = self.equal[name]
+        if expr.local and expr.local != name:
+            self.aliases[name] = expr.local
+        self.rows.append(f"{name} = {right}")
+        self.names[expr.key] = name
+
     def text(self, expr: Expr, level: int = 0) -> str:
         """A value within an equation. level: 0 sum, 1 product, 2 anything tighter."""
+        if expr.key in self.planned and expr.key not in self.names:
+            self.line(self.planned[expr.key], expr)
         if expr.key in self.names:
             return self.names[expr.key]
         if expr.op == "name":
@@ -394,7 +442,7 @@ class Writer:
         return f"{op.function}({', '.join(inside)})", 2
 
     def _parameter(self, expr: Expr) -> str:
-        name = self.fresh(self.wanted(expr))
+        name = self.exact.get(expr.key) or self.fresh(self.wanted(expr))
         self.names[expr.key] = name
         self.parameters[name] = expr.leaf
         return name
