@@ -1,0 +1,328 @@
+"""`lift`: a step function that somebody wrote, as a cell of equations with its weights by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array, describe
+from ..cell.variants import named as named_cell
+from ..errors import LiftError, OptionError, ShapeError
+from ..model.model import Model
+from ..model.sources import prepare
+from ..trace.trace import Trace
+from .call import OutputPath, StepCall, at, leaves, means, named_paths, understood, untold
+from .expressions import Expr
+from .lifted import Lifted
+from .naming import Naming, recognised
+from .reading import Reader
+from .recording import Recording, Surroundings, as_numbers, ids_of_output, is_array, torch, unlike
+from .tape import Ids, Tape
+from .writing import CellText
+
+#: Largest difference between the lifted cell and the function, relative to the largest value, above 1, by dtype.
+TOLERANCE = {"float32": 2e-5, "float64": 3e-8}
+#: The other input that the lifted cell is compared with the function on is so many steps longer than the given one.
+MORE = 3
+
+
+def lift(
+    step: Any, weights: Any, x: Any, *, h: Any = None, c: Any = None, states: Mapping[str, Any] | None = None,
+    returns: str | None = None,
+) -> Lifted:  # fmt: skip
+    """Read a step function, or a PyTorch module, that you wrote yourself as a cell of equations (docs/lift.md).
+
+    Args:
+        step: the function of one step; it is run, with recording arrays in place of its arguments.
+        weights: its weights: a mapping of arguments, or one dict or tuple that the function takes as a whole; None for
+            a module, a method, or a function that reads its weights from variables around it.
+        x: the input, (T, …): `x[t]` is what the function gets, (I,), (B, I), (I, B) or (I, 1).
+        h: the initial hidden state, in the shape in which the function takes it.
+        c: the initial cell state.
+        states: other initial states by the name of their parameter, and h and c if you prefer the function's own names.
+        returns: what the function returns, as in "h, c, cache" or "out, (h, c)", if that cannot be told.
+
+    Returns:
+        A `Lifted`: `trace`, `cell`, `weights`, `kind`, `sentence`, `named`, `run(x)` and `compare()`.
+
+    Raises:
+        LiftError: if the function does what no equation can express, with the line of its code, or if the lifted cell
+            does not compute what the function does.
+        OptionError, ShapeError: if the arguments do not fit the function.
+
+    >>> def step(x, h, W, U, b):
+    ...     return np.tanh(W @ x + U @ h + b)
+    >>> found = lift(step, {"W": np.eye(2), "U": np.eye(2), "b": np.ones(2)}, np.ones((3, 2)), h=np.zeros(2))
+    >>> found.sentence, found.cell.equations["z_h"]
+    ('a simple RNN', 'W_xh @ x_t + W_hh @ h_prev + b_h')
+    """
+    given = _states(h, c, states)
+    call, steps = understood(step, weights, [*given]), _steps(x)
+    lifting = _Lifting(call, weights, steps, given, returns)
+    if not lifting.ordered:
+        lifting = _Lifting(call.reordered(), weights, steps, given, returns)
+    return lifting.lifted()
+
+
+def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The initial states by our names, h before c before others."""
+    found = {name: value for name, value in {"h": h, "c": c}.items() if value is not None}
+    for name, value in (others or {}).items():
+        found[next((one for one in "hc" if means(name, one) and one not in found), name)] = value
+    for name, value in found.items():
+        found[name] = np.asarray(value, np.float64) if isinstance(value, (list, tuple)) else value
+        if not is_array(found[name]):
+            raise OptionError(f"{name}: expected an array of numbers, found {describe(value)}")
+    if not found:
+        raise OptionError("h: a step function carries a state: give its first value, in the shape of the function")
+    return {name: found[name] for name in sorted(found, key=lambda name: ("h", "c", name).index(name))}
+
+
+def _steps(x: Any) -> Any:
+    """The input as one array."""
+    if isinstance(x, (list, tuple)) and x and torch() is not None and isinstance(x[0], torch().Tensor):
+        x = torch().stack([*x])
+    elif isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype.kind in "iub"):
+        x = np.asarray(x, np.float64)
+    if not is_array(x) or not x.ndim or not len(x):
+        raise OptionError(f"x: expected an array with one entry for each step, found {describe(x)}")
+    return x
+
+
+def _axes(x: Any, state: Any) -> list[int | None]:
+    """The axis of the batch, as far as the shapes tell; None for no batch."""
+    if x.ndim < 2 or state.ndim < 2:
+        return [None]
+    found: list[int | None] = [k for k in (0, 1) if x.shape[k] == state.shape[k]]
+    if not found or x.ndim > 2 or state.ndim > 2:
+        raise ShapeError(
+            f"x[0] has shape {tuple(x.shape)} and a state {tuple(state.shape)}: they have no axis of sequences in "
+            "common; expected (B, I) and (B, H), (I, B) and (H, B), or (I,) and (H,)"
+        )
+    return found
+
+
+def _rows(value: Any, axis: int | None) -> Any:
+    """An array of one step as (B, width)."""
+    return np.moveaxis(value, axis, 0) if axis is not None and value.ndim > 1 else value.reshape(1, -1)
+
+
+@dataclass
+class _Lifting:
+    """One attempt to lift a function, called in one way."""
+
+    call: StepCall
+    weights: Any
+    x: Any
+    states: dict[str, Any]
+    returns: str | None
+
+    def __post_init__(self) -> None:
+        recording, self.given, self.output = self._recorded()
+        self.tape: Tape = recording.tape
+        if (code := unlike(self.tape, self._recorded()[0].tape)) is not None:
+            raise LiftError(
+                f"{code}: two calls with the same values compute two values here: by randomness, or by a state that is "
+                "kept outside of the function"
+            )
+
+    def _recorded(self) -> tuple[Recording, dict[str, Ids], Any]:
+        """One run on the first step."""
+        recording = Recording()
+        ids = {"x": recording.tape.source("x", as_numbers(self.x[0]), 0, "x")}
+        for name, value in self.states.items():
+            ids[name] = recording.tape.source("state", as_numbers(value), 0, name)
+        arrays = {name: recording.array(one.copy(), self.states.get(name, self.x)) for name, one in ids.items()}
+        arguments = self.call.arguments(arrays.pop("x"), arrays, recording.weights(self.weights, ""))
+        return recording, ids, recording.run(self.call.function, arguments)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the states of a tuple stand in the order that names and products in the code tell."""
+        if not self.call.tupled:
+            return True
+        names = [self.tape.variable(self.given[one]) for one in self.call.tupled]
+        if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
+            return all(means(name, one) for name, one in zip(names, self.call.tupled, strict=True))
+        inside = [operand for node in self.tape.nodes if node.op == "dot" for operand in node.operands]
+        multiplied = [any(np.isin(one, self.given[state]).any() for one in inside) for state in ("h", "c")]
+        return multiplied != [False, True]
+
+    # -- reading --
+
+    def lifted(self) -> Lifted:
+        """The cell, compared with the function."""
+        refused: list[LiftError] = []
+        for axis in _axes(self.x[0], next(iter(self.states.values()))):
+            try:
+                return self._read(axis)
+            except LiftError as error:
+                refused.append(error)
+        raise refused[0]
+
+    def _read(self, axis: int | None) -> Lifted:
+        rows = {name: _rows(ids, axis)[0].reshape(-1) for name, ids in self.given.items()}
+        reader = Reader(self.tape, {"x_t" if name == "x" else f"{name}_prev": ids for name, ids in rows.items()})
+        found = leaves(self.output, lambda one: ids_of_output(one) is not None)
+        outputs = {path: ids for path, one in found if (ids := ids_of_output(one)) is not None and ids.size}
+        paths = self._paths(outputs, reader, axis)
+        states = {name: reader.vector(_rows(outputs[paths[name]], axis)[0]) for name in self.states}
+        others: dict[str, Expr] = {}
+        for path, ids in outputs.items():
+            if path not in paths.values() and len(path) < 2 and (name := self.tape.variable(ids)):
+                try:
+                    expr = reader.vector(_rows(ids, axis)[0])
+                except LiftError:
+                    continue  # what is kept for a backward pass may be of any form
+                if expr.args:
+                    others.setdefault(name, expr)
+        return self._written(reader, states, others, paths, axis)
+
+    def _paths(self, outputs: Mapping[OutputPath, Ids], reader: Reader, axis: int | None) -> dict[str, OutputPath]:
+        """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
+        if self.returns is not None:
+            named = named_paths(self.output, self.returns)
+            said = {one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states}
+            if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
+                raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
+            return {state: paths[0] for state, paths in said.items()}
+        names = {path: self.tape.variable(ids) for path, ids in outputs.items()}
+        first = {ids.tobytes(): path for path, ids in reversed(outputs.items())}  # of what is returned twice
+        found: dict[str, OutputPath] = {}
+        fitting: dict[OutputPath, str] = {}
+        for state, ids in self.given.items():
+            fit = [path for path in first.values() if outputs[path].shape == ids.shape]
+            if not fit:
+                raise ShapeError(
+                    f"{self.call.named} returns nothing in the shape of {state}, {tuple(ids.shape)}; a step function "
+                    "returns its new states"
+                )
+            fitting |= {path: names[path] or f"value {path[0] + 1 if path else 1}" for path in sorted(fit)}
+            named = [path for path in fit if names[path] and means(names[path], state)]
+            if len(named or fit) == 1:
+                found[state] = (named or fit)[0]
+        if len({*found.values()}) == len(self.states):
+            return found
+        if len(fitting) != len(self.states):
+            raise untold([*self.states], [*fitting.values()])
+        paths = [*fitting]
+        if [*self.states] == ["h", "c"]:  # h is computed from c
+            h, c = (reader.vector(_rows(outputs[path], axis)[0]) for path in paths)
+            paths = paths[::-1] if h in [*c.inside()] else paths
+        return dict(zip(self.states, paths, strict=True))
+
+    # -- the cell --
+
+    def _written(
+        self, reader: Reader, states: dict[str, Expr], others: dict[str, Expr], paths: Mapping[str, OutputPath],
+        axis: int | None,
+    ) -> Lifted:  # fmt: skip
+        naming = recognised(states, reader.called, self._label)
+        values = {name: expr for expr, name in naming.lines.items()}
+        order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
+        roots = {name: values[name] for name in order if name in values}
+        roots |= {f"{name}_t": expr for name, expr in states.items()} | others
+        text = CellText(naming, reader.called, self._label, ("x_t", *(f"{name}_prev" for name in states)))
+        names = text.write(roots)
+        carried = {name: names[f"{name}_t"] for name in states}
+        carry = ", ".join(f"{name}_prev <- {line}" for name, line in carried.items())
+        rows = [*text.rows, f"carry: {carry}", f"output: {next(iter(carried.values()))}"]
+        dtype = np.result_type(np.float32, *(as_numbers(one).dtype for one in (self.x, *self.states.values())))
+        weights = {name: self.tape.values[expr.leaf].astype(dtype) for name, expr in text.weights.items()}
+        model = _model("\n".join(rows), weights, naming, bool(others), self.call.named)
+        check = _Check(model, self, paths, carried, axis)
+        trace = check.trace(self.x, self.states)
+        check.trace(*check.another())
+        return Lifted(trace, model, naming, weights, text.aliases, self._unread(text.weights.values()))
+
+    def _label(self, weight: Expr) -> str:
+        """What the code calls a weight, or the one that it is cut from."""
+        owner = int(self.tape.owners(weight.leaf.reshape(-1)[:1])[0])
+        return self.tape.given.get(self.tape.nodes[owner].start, "")
+
+    def _unread(self, read: Any) -> tuple[str, ...]:
+        """The weights that no equation reads."""
+        used, todo = np.zeros(self.tape.size, bool), [expr.leaf.reshape(-1) for expr in read]
+        while todo:
+            ids = todo.pop()
+            used[ids] = True
+            todo += [one.reshape(-1) for k in {*self.tape.owners(ids)} for one in self.tape.nodes[k].operands]
+        weights = [node for node in self.tape.nodes if node.op == "weight" and not used[node.numbers].any()]
+        return tuple(self.tape.given[node.start] for node in weights)
+
+    # -- the function itself --
+
+    def loop(self, x: Any, states: Mapping[str, Any], paths: Mapping[str, OutputPath]) -> dict[str, list[Any]]:
+        """The states after each step, by the function itself."""
+        found: dict[str, list[Any]] = {name: [] for name in states}
+        without_gradient = torch().no_grad() if torch() is not None else nullcontext()
+        with Surroundings(self.call.function, self.tape).kept(), without_gradient, np.errstate(all="ignore"):
+            for one in x:
+                copies = {name: _copied(value) for name, value in states.items()}
+                output = self.call.function(**self.call.arguments(_copied(one), copies, self.weights))
+                states = {name: at(output, paths[name]) for name in states}
+                for name, value in states.items():
+                    found[name].append(as_numbers(value).copy())
+        return found
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value.clone()
+
+
+def _model(text: str, weights: Mapping[str, Array], naming: Naming, more: bool, title: str) -> Model:
+    """The cell with its weights; a named one if it is just that."""
+    if naming.kind and not naming.unlike and not naming.lacking and not more:
+        return prepare(weights, {"kind": naming.kind, **naming.options}, name=title)
+    return prepare(weights, {"equations": text}, name=title)
+
+
+@dataclass
+class _Check:
+    """The comparison of a lifted cell with the function that it was lifted from."""
+
+    model: Model
+    lifting: _Lifting
+    paths: Mapping[str, OutputPath]
+    lines: Mapping[str, str]
+    axis: int | None
+
+    def trace(self, x: Any, states: Mapping[str, Any]) -> Trace:
+        """The trace over an input. Raises LiftError if the function computes something else."""
+        rows = np.stack([_rows(one, self.axis) for one in as_numbers(x)])
+        begin = {name: _rows(as_numbers(value), self.axis) for name, value in states.items()}
+        trace = self.model.run(rows, **_started(begin))
+        for name, values in self.lifting.loop(x, states, self.paths).items():
+            ours, theirs = trace[self.lines[name]], np.stack([_rows(one, self.axis) for one in values])
+            off = np.abs(ours - theirs) / max(1.0, float(np.abs(theirs).max(initial=0)))
+            wrong = ~(off <= TOLERANCE[trace.header.dtype]) & ~(np.isnan(ours) & np.isnan(theirs))
+            if wrong.any():
+                step = int(np.argmax(wrong.any(axis=(1, 2))))
+                raise LiftError(
+                    f"{self.lifting.call.named} does more than its equations say: {name} of step {step} is off by "
+                    f"{np.abs(ours - theirs)[step].max():.1e}; a state that is kept outside of the function does this"
+                )
+        return trace
+
+    def another(self) -> tuple[Any, dict[str, Any]]:
+        """Another input, longer, and other states."""
+        random = np.random.default_rng(0)
+
+        def like(value: Any, shape: Sequence[int]) -> Any:
+            numbers = random.normal(size=shape)
+            if isinstance(value, np.ndarray):
+                return numbers.astype(value.dtype)
+            return torch().as_tensor(numbers, dtype=value.dtype)
+
+        x, states = self.lifting.x, self.lifting.states
+        return like(x, (len(x) + MORE, *x.shape[1:])), {name: like(one, one.shape) for name, one in states.items()}
+
+
+def _started(begin: Mapping[str, Array]) -> dict[str, Any]:
+    """Initial states as arguments of `Model.run`."""
+    others = {f"{name}_prev": value for name, value in begin.items() if name not in "hc"}
+    return {f"{name}0": value for name, value in begin.items() if name in "hc"} | {"initial": others or None}
