@@ -16,11 +16,16 @@ class RecordedMath:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
+        #: Where PyTorch keeps the integers of weights, which are not written.
+        self.frozen: set[int] = set()
         self._plain: dict[int, tuple[Any, Ids]] = {}  # arrays of the code, which are kept so that no other has their id
 
-    def plain(self, value: Any) -> Ids:
-        """Numbers of the code that were not recorded, as constants named after their variable."""
-        array = np.asarray(value)
+    def plain(self, value: Any, numbers: Any = None) -> Ids:
+        """Numbers of the code that were not recorded, as constants named after their variable.
+
+        numbers: those of the value, if it is no array of numpy.
+        """
+        array = np.asarray(value if numbers is None else numbers)
         if array.dtype.kind not in "fiub":
             raise self.tape.refusal(f"an operand is no array of numbers but {type(value).__name__}")
         if array.size and np.all(array == array.flat[0]):

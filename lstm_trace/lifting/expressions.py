@@ -101,12 +101,10 @@ class Expressions:
     def _terms(
         self, args: Iterable[Expr], signs: Iterable[float]
     ) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
-        """Signed terms; a sum at the start of a sum is part of it, zeros are left out, `a + -b` is `a - b`."""
+        """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
         terms: list[tuple[Expr, float]] = []
         for one, sign in zip(args, signs, strict=True):
-            if one.op == "add" and not terms and sign > 0:
-                terms += zip(one.args, one.constants, strict=True)
-            elif one.op == "neg":
+            if one.op == "neg":
                 terms.append((one.args[0], -sign))
             elif one.op == "number" and one.leaf < 0:
                 terms.append((self.number(-one.leaf), -sign))
@@ -172,13 +170,17 @@ def _scaled(expr: Expr) -> tuple[float, Expr]:
     return 1.0, expr
 
 
-def _summed(expr: Expr) -> tuple[float, list[tuple[float, Expr]]]:
+def summed(expr: Expr) -> tuple[float, list[tuple[float, Expr]]]:
     """The number of a sum, and its other terms with their factors."""
-    constant, terms = 0.0, []
+    constant, terms = 0.0, list[tuple[float, Expr]]()
     for one, sign in zip(expr.args, expr.constants, strict=True) if expr.op == "add" else ((expr, 1.0),):
         factor, inner = _scaled(one)
         if inner.op == "number":
             constant += sign * factor * inner.leaf
+        elif inner.op == "add":
+            more, parts = summed(inner)
+            constant += sign * factor * more
+            terms += [(sign * factor * k, part) for k, part in parts]
         else:
             terms.append((sign * factor, inner))
     return constant, terms
@@ -206,14 +208,13 @@ def _sigmoid(expr: Expr) -> Expr | None:
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
     if expr.op == "div":
-        constant, terms = _summed(expr.args[1])
+        constant, terms = summed(expr.args[1])
         if constant == 1 and len(terms) == 1 and terms[0][0] == 1 and (found := _exponent(terms[0][1])):
             k, z = found
             if (k == -1 and _is(expr.args[0], 1)) or (k == 1 and expr.args[0] is terms[0][1]):
                 return z
-    factor, inner = _scaled(expr)
-    constant, terms = _summed(inner)
-    if len(terms) == 1 and terms[0][1].op == "tanh" and constant * factor == terms[0][0] * factor == 0.5:
+    constant, terms = summed(expr)
+    if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
         k, z = _scaled(terms[0][1].args[0])
         return z if k == 0.5 else None
     return None
@@ -225,7 +226,7 @@ def _tanh(expr: Expr) -> Expr | None:
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
     if expr.op == "add":
-        constant, terms = _summed(expr)
+        constant, terms = summed(expr)
         if constant == -1 and len(terms) == 1 and terms[0][0] == 2 and terms[0][1].op == "sigmoid":
             k, z = _scaled(terms[0][1].args[0])
             return z if k == 2 else None
@@ -244,7 +245,7 @@ def _tanh(expr: Expr) -> Expr | None:
 
 def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:
     """A sum of exponentials: the factor of each exp(k z), by k and z; a number is that of k = 0."""
-    constant, terms = _summed(expr)
+    constant, terms = summed(expr)
     found: dict[tuple[float, Expr | None], float] = {(0.0, None): constant} if constant else {}
     for factor, one in terms:
         if (exponent := _exponent(one)) is None:

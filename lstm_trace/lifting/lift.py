@@ -167,22 +167,25 @@ class _Lifting:
     def _read(self, axis: int | None) -> Lifted:
         rows = {name: _rows(ids, axis)[0].reshape(-1) for name, ids in self.given.items()}
         reader = Reader(self.tape, {"x_t" if name == "x" else f"{name}_prev": ids for name, ids in rows.items()})
-        found = leaves(self.output, lambda one: ids_of_output(one) is not None)
-        outputs = {path: ids for path, one in found if (ids := ids_of_output(one)) is not None and ids.size}
-        paths = self._paths(outputs, reader, axis)
-        states = {name: reader.vector(_rows(outputs[paths[name]], axis)[0]) for name in self.states}
-        others: dict[str, Expr] = {}
-        for path, ids in outputs.items():
-            if path not in paths.values() and len(path) < 2 and (name := self.tape.variable(ids)):
+        outputs: dict[OutputPath, Expr] = {}
+        for path, one in leaves(self.output, lambda one: ids_of_output(one) is not None):
+            ids = ids_of_output(one)
+            if ids is not None and ids.size:
                 try:
-                    expr = reader.vector(_rows(ids, axis)[0])
-                except LiftError:
-                    continue  # what is kept for a backward pass may be of any form
-                if expr.args:
-                    others.setdefault(name, expr)
+                    outputs[path] = reader.vector(_rows(ids, axis)[0])
+                except LiftError:  # what is kept for a backward pass may be of any form
+                    if len(path) < 2 and ids.shape in [self.given[name].shape for name in self.states]:
+                        raise
+        paths = self._paths(outputs)
+        states = {name: outputs[paths[name]] for name in self.states}
+        others = {}
+        for path, expr in outputs.items():
+            name = self.tape.variable(ids_of_output(at(self.output, path)))
+            if len(path) < 2 and name and expr.args and expr not in states.values():
+                others.setdefault(name, expr)
         return self._written(reader, states, others, paths, axis)
 
-    def _paths(self, outputs: Mapping[OutputPath, Ids], reader: Reader, axis: int | None) -> dict[str, OutputPath]:
+    def _paths(self, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(self.output, self.returns)
@@ -190,19 +193,20 @@ class _Lifting:
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
-        names = {path: self.tape.variable(ids) for path, ids in outputs.items()}
-        first = {ids.tobytes(): path for path, ids in reversed(outputs.items())}  # of what is returned twice
+        arrays = {path: ids_of_output(at(self.output, path)) for path in outputs}
+        first = {expr: path for path, expr in reversed(outputs.items())}  # of what is returned twice
         found: dict[str, OutputPath] = {}
         fitting: dict[OutputPath, str] = {}
-        for state, ids in self.given.items():
-            fit = [path for path in first.values() if outputs[path].shape == ids.shape]
+        for state in self.states:
+            shape = self.given[state].shape
+            fit = sorted(path for path in first.values() if arrays[path].shape == shape)
             if not fit:
                 raise ShapeError(
-                    f"{self.call.named} returns nothing in the shape of {state}, {tuple(ids.shape)}; a step function "
+                    f"{self.call.named} returns nothing in the shape of {state}, {tuple(shape)}; a step function "
                     "returns its new states"
                 )
-            fitting |= {path: names[path] or f"value {path[0] + 1 if path else 1}" for path in sorted(fit)}
-            named = [path for path in fit if names[path] and means(names[path], state)]
+            fitting |= {path: self.tape.variable(arrays[path]) or f"value {path[0] + 1 if path else 1}" for path in fit}
+            named = [path for path in fit if means(fitting[path], state)]
             if len(named or fit) == 1:
                 found[state] = (named or fit)[0]
         if len({*found.values()}) == len(self.states):
@@ -210,9 +214,8 @@ class _Lifting:
         if len(fitting) != len(self.states):
             raise untold([*self.states], [*fitting.values()])
         paths = [*fitting]
-        if [*self.states] == ["h", "c"]:  # h is computed from c
-            h, c = (reader.vector(_rows(outputs[path], axis)[0]) for path in paths)
-            paths = paths[::-1] if h in [*c.inside()] else paths
+        if [*self.states] == ["h", "c"] and outputs[paths[0]] in [*outputs[paths[1]].inside()]:
+            paths.reverse()  # h is computed from c
         return dict(zip(self.states, paths, strict=True))
 
     # -- the cell --

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cell.lines import Cell
 from ..cell.variants import named
-from .expressions import Expr
+from .expressions import Expr, summed
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, Sequence[str]]] = {
@@ -102,14 +102,10 @@ def recognised(states: Mapping[str, Expr], called: Callable[[Expr], str], label:
 def _gates(roots: Iterable[Expr]) -> Iterator[Expr]:
     """Functions of sums with products of weights, or such sums where none is applied, in the order of computation."""
     values = dict.fromkeys(one for root in roots for one in root.inside())
-    taken = {one for value in values if _linear(value) for one in value.args}
-    for one in values:
-        if one.op in ACTIVATIONS and _linear(one.args[0]):
-            taken.add(one.args[0])
-            yield one
-    for one in values:
-        if _linear(one) and one not in taken:
-            yield one
+    squashed = [one for one in values if one.op in ACTIVATIONS and _linear(one.args[0])]
+    taken = {inner for one in (*squashed, *filter(_linear, values)) for part in one.args for inner in part.inside()}
+    yield from squashed
+    yield from (one for one in values if _linear(one) and one not in taken)
 
 
 def _linear(expr: Expr) -> bool:
@@ -179,11 +175,9 @@ def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states
 
 def _numbers(forget: Expr | None, state: Expr) -> dict[str, float]:
     """The options of an LSTM that are numbers: what is added to the forget gate, and the bound of the cell state."""
-    found = {}
-    z = None if forget is None else _before(forget)
-    if z is not None and z.op == "add":
-        added = [one.leaf * sign for one, sign in zip(z.args, z.constants, strict=True) if one.op == "number"]
-        found = {"forget_bias": sum(added)} if added else {}
+    found: dict[str, float] = {}
+    if forget is not None and (added := summed(_before(forget))[0]):
+        found["forget_bias"] = added
     if state.op == "clip" and -state.constants[0] == state.constants[1] > 0:
         found["cell_clip"] = state.constants[1]
     return found
