@@ -185,9 +185,8 @@ def diff(
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, found = Tolerance(rtol, atol, ulps), list[Comparison]()
     traces: list[Trace] = []
-    a, b, *more = (one.trace if isinstance(one, Lifted) else one for one in (a, b, *more))
-    reference = a
-    for other in (b, *more):
+    reference, *others = (one.trace if isinstance(one, Lifted) else one for one in (a, b, *more))
+    for other in others:
         one, two, remarks = as_traces(reference, other, x, **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
@@ -369,8 +368,8 @@ def derivation(
 #: All public names: `lstm_trace.__all__`. The comments are the headings of the documentation.
 __all__ = [  # noqa: RUF022
     # Run, read and write
-    "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift", "client",
-    "cell_name",
+    "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
+    "client", "cell_name",
     # Verify and compare
     "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
     # Explain
@@ -385,6 +384,6 @@ __all__ = [  # noqa: RUF022
     # Types of arguments
     "CellName", "ExplainOptions", "FileFormat", "Format", "How", "Language", "ReportOptions", "Selected",
     # Errors and warnings
-    "CellError", "FileError", "LiftError", "LstmTraceError", "MissingError", "NotFoundError", "OptionError", "ShapeError",
-    "StoppedError", "TooLargeError", "WatchWarning",
+    "CellError", "FileError", "LiftError", "LstmTraceError", "MissingError", "NotFoundError", "OptionError",
+    "ShapeError", "StoppedError", "TooLargeError", "WatchWarning",
 ]  # fmt: skip

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,19 +14,28 @@ from .arithmetic import ELEMENTWISE, PRODUCTS, REDUCTIONS, RecordedMath
 from .tape import Ids
 
 #: Functions that only move numbers, and methods of arrays that do.
-MOVES = frozenset(
-    "append array_split atleast_1d atleast_2d atleast_3d block broadcast_arrays broadcast_to column_stack concat"
-    " concatenate copy delete diagonal dsplit dstack expand_dims flip fliplr flipud hsplit hstack insert"
-    " matrix_transpose moveaxis permute_dims ravel repeat require reshape roll rollaxis rot90 row_stack split squeeze"
-    " stack swapaxes take take_along_axis tile transpose unstack vsplit vstack".split()
-)
-METHODS = frozenset("reshape transpose ravel flatten squeeze copy swapaxes repeat take diagonal view".split())
+MOVES = frozenset({
+    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "broadcast_to",
+    "column_stack", "concat", "concatenate", "copy", "delete", "diagonal", "dsplit", "dstack", "expand_dims",
+    "flip", "fliplr", "flipud", "hsplit", "hstack", "insert", "matrix_transpose", "moveaxis", "permute_dims",
+    "ravel", "repeat", "require", "reshape", "roll", "rollaxis", "rot90", "row_stack", "split", "squeeze", "stack",
+    "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit", "vstack"
+})  # fmt: skip
+METHODS = frozenset({
+    "reshape", "transpose", "ravel", "flatten", "squeeze", "copy", "swapaxes", "repeat", "take", "diagonal", "view"
+})  # fmt: skip
 #: Functions of the shape alone.
-SHAPES = frozenset("shape ndim size".split())
+SHAPES = frozenset({
+    "shape", "ndim", "size"
+})  # fmt: skip
 #: Methods that make plain numbers.
-_PLAIN = frozenset("item tolist tobytes tofile dump dumps".split())
+_PLAIN = frozenset({
+    "item", "tolist", "tobytes", "tofile", "dump", "dumps"
+})  # fmt: skip
 #: Options without a meaning for numbers on a tape.
-_IDLE = frozenset("dtype casting order subok copy".split())
+_IDLE = frozenset({
+    "dtype", "casting", "order", "subok", "copy"
+})  # fmt: skip
 _UNKNOWN = "it would not be known where its numbers came from"
 
 
@@ -114,7 +121,7 @@ class Recorded(NDArrayOperatorsMixin):
     ndim = property(lambda self: self.ids.ndim)
     size = property(lambda self: self.ids.size)
     T = property(lambda self: self._new(self.ids.T))
-    mT = property(lambda self: self._new(np.swapaxes(self.ids, -1, -2)))
+    mT = property(lambda self: self._new(np.swapaxes(self.ids, -1, -2)))  # noqa: N815
     flat = property(lambda self: iter(self.ravel()))
 
     def __len__(self) -> int:
@@ -260,38 +267,39 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 
 # -- arrays that the code makes ----------------------------------------------------------------------------------------
 
-_LOCK = threading.RLock()
 _FILLED = ("zeros", "empty", "ones", "full")
 _CONVERTED = ("array", "asarray", "ascontiguousarray", "asanyarray")
+#: Functions of numpy that make arrays, by which they are found under other names.
+MAKERS = {id(getattr(np, name)): name for name in (*_FILLED, *_CONVERTED)}
 
 
-@contextmanager
-def recorded_makers(math: RecordedMath) -> Iterator[None]:
-    """Arrays that the user's code makes in this thread are recorded, so that computed values can be written into them.
+class RecordedNumpy(ModuleType):
+    """What stands for numpy in the user's code: arrays that it makes are recorded, so that values can be put into them.
 
-    For the time of one run `np.zeros` and its like are functions of ours.
+    numpy itself stays as it is, since libraries use it meanwhile.
     """
-    originals = {name: getattr(np, name) for name in (*_FILLED, *_CONVERTED)}
-    thread = threading.get_ident()
 
-    def made(name: str, first: Any, *args: Any, **kwargs: Any) -> Any:
-        ours = threading.get_ident() == thread and math.tape.is_user_code(sys._getframe(1).f_code.co_filename)
-        if ours and name in _CONVERTED and _holds_recorded(first):
-            return Recorded(np.array(ids_of(math, first)), math)
-        plain = originals[name](first, *args, **kwargs)
-        if not ours or name in _CONVERTED or plain.dtype.kind != "f":
-            return plain
-        ids = math.plain(np.zeros_like(plain) if name == "empty" else plain)
-        return Recorded(originals["array"](np.broadcast_to(ids, plain.shape)), math, plain.dtype)
+    def __init__(self, math: RecordedMath) -> None:
+        super().__init__("numpy")
+        vars(self).update({name: partial(_filled, math, name) for name in _FILLED})
+        vars(self).update({name: partial(_converted, math, name) for name in _CONVERTED})
 
-    with _LOCK:
-        for name in originals:
-            setattr(np, name, partial(made, name))
-        try:
-            yield
-        finally:
-            for name, function in originals.items():
-                setattr(np, name, function)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+def _filled(math: RecordedMath, name: str, *args: Any, **kwargs: Any) -> Any:
+    plain = getattr(np, name)(*args, **kwargs)
+    if plain.dtype.kind != "f":
+        return plain
+    ids = math.plain(np.zeros_like(plain) if name == "empty" else plain)
+    return Recorded(np.array(np.broadcast_to(ids, plain.shape)), math, plain.dtype)
+
+
+def _converted(math: RecordedMath, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+    if _holds_recorded(value):
+        return Recorded(np.array(ids_of(math, value)), math)
+    return getattr(np, name)(value, *args, **kwargs)
 
 
 def _holds_recorded(value: Any) -> bool:

@@ -102,8 +102,8 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         place((needed or rest)[0], tuple(left))
         left = []
     for state in list(left):
-        if (name := next((name for name in rest if means(name, state)), None)) is not None:
-            place(name, state)
+        if alike := [name for name in rest if means(name, state)]:
+            place(alike[0], state)
             left.remove(state)
     for state in left:
         if not rest:

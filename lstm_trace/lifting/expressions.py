@@ -98,9 +98,7 @@ class Expressions:
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
         return Expr(op, args, constants, width=1 if OPS[op].reduces else width, node=node, choices=choices)
 
-    def _terms(
-        self, args: Iterable[Expr], signs: Iterable[float]
-    ) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
+    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
         """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
         terms: list[tuple[Expr, float]] = []
         for one, sign in zip(args, signs, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -62,6 +62,7 @@ def lift(
     """
     given = _states(h, c, states)
     call, steps = understood(step, weights, [*given]), _steps(x)
+    _axes(steps[0], next(iter(given.values())))
     lifting = _Lifting(call, weights, steps, given, returns)
     if not lifting.ordered:
         lifting = _Lifting(call.reordered(), weights, steps, given, returns)
@@ -178,23 +179,29 @@ class _Lifting:
                         raise
         paths = self._paths(outputs)
         states = {name: outputs[paths[name]] for name in self.states}
-        others = {}
+        others: dict[str, Expr] = {}
         for path, expr in outputs.items():
-            name = self.tape.variable(ids_of_output(at(self.output, path)))
+            name = self.tape.variable(self._ids(path))
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
         return self._written(reader, states, others, paths, axis)
+
+    def _ids(self, path: OutputPath) -> Ids:
+        """The numbers of an array that the function returned."""
+        return cast(Ids, ids_of_output(at(self.output, path)))
 
     def _paths(self, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(self.output, self.returns)
-            said = {one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states}
+            said = {
+                one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states
+            }
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
-        arrays = {path: ids_of_output(at(self.output, path)) for path in outputs}
-        first = {expr: path for path, expr in reversed(outputs.items())}  # of what is returned twice
+        arrays = {path: self._ids(path) for path in outputs}
+        first = {expr: path for path, expr in reversed([*outputs.items()])}  # of what is returned twice
         found: dict[str, OutputPath] = {}
         fitting: dict[OutputPath, str] = {}
         for state in self.states:
@@ -206,9 +213,9 @@ class _Lifting:
                     "returns its new states"
                 )
             fitting |= {path: self.tape.variable(arrays[path]) or f"value {path[0] + 1 if path else 1}" for path in fit}
-            named = [path for path in fit if means(fitting[path], state)]
-            if len(named or fit) == 1:
-                found[state] = (named or fit)[0]
+            alike = [path for path in fit if means(fitting[path], state)]
+            if len(alike or fit) == 1:
+                found[state] = (alike or fit)[0]
         if len({*found.values()}) == len(self.states):
             return found
         if len(fitting) != len(self.states):
@@ -247,7 +254,7 @@ class _Lifting:
         owner = int(self.tape.owners(weight.leaf.reshape(-1)[:1])[0])
         return self.tape.given.get(self.tape.nodes[owner].start, "")
 
-    def _unread(self, read: Any) -> tuple[str, ...]:
+    def _unread(self, read: Any) -> dict[str, Array]:
         """The weights that no equation reads."""
         used, todo = np.zeros(self.tape.size, bool), [expr.leaf.reshape(-1) for expr in read]
         while todo:
@@ -255,7 +262,7 @@ class _Lifting:
             used[ids] = True
             todo += [one.reshape(-1) for k in {*self.tape.owners(ids)} for one in self.tape.nodes[k].operands]
         weights = [node for node in self.tape.nodes if node.op == "weight" and not used[node.numbers].any()]
-        return tuple(self.tape.given[node.start] for node in weights)
+        return {self.tape.given[one.start]: self.tape.values[one.numbers].reshape(one.shape) for one in weights}
 
     # -- the function itself --
 

@@ -17,7 +17,7 @@ from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
-from .naming import Naming
+from .naming import Naming, gate_letter
 
 _KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
 _GATES = {
@@ -32,7 +32,7 @@ class Lifted:
     """A step function as a cell.
 
     trace: of the given input. weights: by the names of the equations. aliases: a line's name to that of the variable in
-    the code. unread: weights that no equation reads.
+    the code. unread: weights that no equation reads, by their names in the code.
     """
 
     trace: Trace
@@ -40,7 +40,7 @@ class Lifted:
     naming: Naming
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
-    unread: tuple[str, ...] = ()
+    unread: Mapping[str, Array]
 
     def __repr__(self) -> str:
         return f"<Lifted {self.model.header.title}: {self.sentence}>"
@@ -98,7 +98,9 @@ class Lifted:
 
     @cached_property
     def named(self) -> Trace:
-        """The trace of the named cell with the same weights, input and states; weights that the code lacks are zero.
+        """The trace of the named cell with the same weights, input and states.
+
+        A weight that the code has and does not read is used too; one that it lacks is zero.
 
         Raises MissingError if the cell is not like a named one.
         """
@@ -107,12 +109,20 @@ class Lifted:
             raise MissingError(f"{self.model.header.title} is {self.sentence}: no named cell is like it")
         begin = trace.initial["0/forward"]
         width, inputs = begin["h_prev"].shape[-1], trace["x_t"].shape[-1]
-        sizes = {"W_x": (width, inputs), "W_h": (width, width), "w_c": (width,), "b_": (width,)}
-        zeros = {name: np.zeros(sizes[name[:3] if name[:3] in sizes else name[:2]], trace.header.dtype)
-                 for name in named_cell(naming.kind, naming.options)[0].parameters}  # fmt: skip
-        weights = {name: self.weights.get(name, zero) for name, zero in zeros.items()}
+        sizes = {"W_x": (width, inputs), "W_h": (width, width)}
+        weights = {
+            name: self.weights[name] if name in self.weights else self._lacking(name, sizes.get(name[:3], (width,)))
+            for name in named_cell(naming.kind, naming.options)[0].parameters
+        }
         model = prepare(weights, {"kind": naming.kind, **naming.options}, name=naming.kind)
         return model.run(trace["x_t"], begin["h_prev"], begin.get("c_prev"))
+
+    def _lacking(self, name: str, shape: tuple[int, ...]) -> Array:
+        """A weight of the named cell that the equations lack: one of those that they do not read, or zeros."""
+        for label, array in self.unread.items():
+            if gate_letter(self.kind, label) == name[-1] and array.size == np.prod(shape):
+                return array.reshape(shape)
+        return np.zeros(shape)
 
     def compare(self, **tolerances: float) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""

@@ -19,16 +19,16 @@ from ..cell.variants import named
 from .expressions import Expr, summed
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
-CALLED: Mapping[str, Mapping[str, Sequence[str]]] = {
+CALLED: Mapping[str, Mapping[str, str]] = {
     "lstm": {
-        "i": "i input in ig ii update u".split(), "f": "f forget fg if".split(), "o": "o output out og io".split(),
-        "c": "g c cc cct c_tilde ctilde c_hat chat c_bar cbar cand candidate cell j n new cg gg".split(),
+        "i": "i input in ig ii update u", "f": "f forget fg if", "o": "o output out og io",
+        "c": "g c cc cct c_tilde ctilde c_hat chat c_bar cbar cand candidate cell j n new cg gg",
     },
     "gru": {
-        "r": "r reset rg ir".split(), "u": "z u update zg iz".split(),
-        "h": "n h hh h_tilde htilde h_hat hhat h_bar hbar h_cand cand candidate new g c".split(),
+        "r": "r reset rg ir", "u": "z u update zg iz",
+        "h": "n h hh h_tilde htilde h_hat hhat h_bar hbar h_cand cand candidate new g c",
     },
-    "rnn": {"h": "h a n new hidden".split()},
+    "rnn": {"h": "h a n new hidden"},
 }  # fmt: skip
 #: The line of each gate.
 LINES: Mapping[str, Mapping[str, str]] = {
@@ -39,7 +39,7 @@ LINES: Mapping[str, Mapping[str, str]] = {
 #: The options of each named cell that change the structure of its equations.
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "lstm": {"bias": ("one", "two", "none"), "peephole": (False, True), "coupled": (False, True)},
-    "gru": {"bias": ("one", "two", "none"), "reset_after": (False, True), "update": ("keep", "write")},
+    "gru": {"bias": ("one", "two", "none"), "update": ("keep", "write")},
     "rnn": {"bias": ("one", "two", "none")},
 }
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
@@ -86,12 +86,12 @@ def recognised(states: Mapping[str, Expr], called: Callable[[Expr], str], label:
     for kind, options in OPTIONS.items():
         if [*states] != (["h", "c"] if kind == "lstm" else ["h"]):
             continue
+        said = _said(kind, gates, called, label)
         for values in product(*options.values()):
             chosen = dict(zip(options, values, strict=True))
             letters = [letter for letter in LINES[kind] if letter != "f" or not chosen.get("coupled")]
-            if not 0 < len(gates) <= len(letters):
+            if not 0 < len(gates) <= len(letters) or {*said} - {*letters}:
                 continue
-            said = _said(kind, letters, gates, called, label)
             for order in [said] if said else permutations(letters, len(gates)):
                 found = _tried(kind, chosen, dict(zip(order, gates, strict=True)), states)
                 if found.near and (not best.kind or found.score > best.score):
@@ -120,18 +120,15 @@ def _before(gate: Expr) -> Expr:
 
 
 def _said(
-    kind: str, letters: Sequence[str], gates: Sequence[Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]
-) -> tuple[str, ...] | None:
-    """The gates by the names that the code gives to them or to their weights; None if it does not name all of them."""
+    kind: str, gates: Sequence[Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]
+) -> tuple[str, ...]:
+    """The gates by the names that the code gives to them or to their weights; none if it does not name all of them."""
     found = []
     for gate in gates:
         z = _before(gate)
         texts = [called(gate), called(z), *(label(one) for one in z.inside() if one.op == "parameter")]
-        said = [letter for text in texts if (letter := gate_letter(kind, text)) in letters]
-        if not said:
-            return None
-        found.append(said[0])
-    return tuple(found) if len({*found}) == len(found) else None
+        found.append(next((letter for text in texts if (letter := gate_letter(kind, text))), ""))
+    return tuple(found) if all(found) and len({*found}) == len(found) else ()
 
 
 def gate_letter(kind: str, text: str) -> str:
@@ -147,7 +144,7 @@ def gate_letter(kind: str, text: str) -> str:
     short = _KIND_OF_WEIGHT.sub("", low)
     for candidate in (low, low.removesuffix("t"), short, re.sub(r"^[xhi]_?", "", short), low.rsplit("_", 1)[-1]):
         for letter, names in CALLED[kind].items():
-            if candidate in names:
+            if candidate in names.split():
                 return letter
     return ""
 
@@ -157,11 +154,14 @@ def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states
     lines: dict[Expr, str] = {expr: f"{state}_t" for state, expr in states.items()}
     weights: dict[Expr, str] = {}
     for letter, gate in gates.items():
-        lines.setdefault(gate, LINES[kind][letter])
-        lines.setdefault(_before(gate), f"z_{letter}")
+        _call_once(lines, gate, LINES[kind][letter])
+        _call_once(lines, _before(gate), f"z_{letter}")
         _name_weights(letter, _before(gate), weights)
     if kind == "lstm":
         options = options | _numbers(gates.get("f"), states["c"])
+    if kind == "gru" and "h" in gates:
+        products = [one for one in gates["h"].inside() if one.op == "matvec" and weights.get(one.args[0]) == "W_hh"]
+        options = options | {"reset_after": any(one.args[1].op == "name" for one in products)}
     cell, full = named(kind, options)
     found = Naming(kind, {name: value for name, value in full.items() if name in options}, lines, weights)
     values = {name: expr for expr, name in lines.items()}
@@ -191,13 +191,13 @@ def _name_weights(letter: str, z: Expr, names: dict[Expr, str]) -> None:
         if term.op == "matvec":
             vector = term.args[1]
             if side := _SIDES.get(str(vector.leaf), "") if vector.op == "name" else "h":
-                names.setdefault(term.args[0], f"W_{side}{letter}")
+                _call_once(names, term.args[0], f"W_{side}{letter}")
         elif term.op == "parameter":
             biases.append((inner, term))
         elif term.op == "mul" and any(one.op == "parameter" for one in term.args):
             own, other = term.args if term.args[0].op == "parameter" else term.args[::-1]
             if other.op != "number" and str(other.leaf) not in ("x_t", "h_prev"):
-                names.setdefault(own, f"w_c{letter}")
+                _call_once(names, own, f"w_c{letter}")
         elif term.op in ("add", "neg", "mul"):
             for one in term.args:
                 walk(one, inner or term.op == "mul")
@@ -205,7 +205,13 @@ def _name_weights(letter: str, z: Expr, names: dict[Expr, str]) -> None:
     walk(z, False)
     biases.sort(key=lambda pair: pair[0])
     for suffix, (_, one) in zip(("",) if len(biases) == 1 else ("x", "h"), biases, strict=False):
-        names.setdefault(one, f"b_{suffix}{letter}")
+        _call_once(names, one, f"b_{suffix}{letter}")
+
+
+def _call_once(names: dict[Expr, str], expr: Expr, name: str) -> None:
+    """Give a value a name, unless one of the two is taken."""
+    if name not in names.values():
+        names.setdefault(expr, name)
 
 
 # -- equations that agree ----------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class Reader:
         return self._known[key]
 
     def _vector(self, ids: Ids) -> Expr:
-        if self.now is not None and self._is_state(ids):
+        if self.now is not None and self._is_state(ids, self.now):
             known = next((k for k, one in enumerate(self.states) if np.array_equal(one, ids)), len(self.states))
             self.states += [ids] if known == len(self.states) else []
             return self.exprs.leaf("name", f"state_{known}", len(ids))
@@ -120,10 +120,10 @@ class Reader:
             return self.exprs.number(values[0])
         return self.exprs.parameter(ids)
 
-    def _is_state(self, ids: Ids) -> bool:
+    def _is_state(self, ids: Ids, now: int) -> bool:
         """Whether all numbers are of earlier steps, and no product of weights with such a vector: that is read then."""
         times = self.tape.times[ids]
-        if (times >= self.now).any() or (times == FIXED).any():
+        if (times >= now).any() or (times == FIXED).any():
             return False
         while True:
             owners = self.tape.owners(ids)

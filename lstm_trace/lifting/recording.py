@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import LiftError
 from .arithmetic import RecordedMath
-from .arrays import Recorded, recorded_makers
+from .arrays import MAKERS, Recorded, RecordedNumpy
 from .tape import CodeLine, Ids, Tape
 
 _LIBRARIES = ("numpy", "torch", "scipy")
@@ -31,7 +31,7 @@ def is_array(value: Any) -> bool:
     """Whether a value is an array of numbers that are not whole, of numpy or PyTorch."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "f"
-    return torch() is not None and isinstance(value, torch().Tensor) and value.is_floating_point()
+    return torch() is not None and isinstance(value, torch().Tensor) and bool(value.is_floating_point())
 
 
 def as_numbers(value: Any) -> Any:
@@ -87,13 +87,17 @@ class Recording:
         held = Surroundings(function, self.tape)
         with ExitStack() as stack:
             stack.enter_context(held.kept())
+            numpy = RecordedNumpy(self.math)
             for put, value, name in held.places:
-                put(self.weights(value, name))
+                put(
+                    numpy
+                    if value is np
+                    else getattr(numpy, MAKERS.get(id(value), ""), None) or self.weights(value, name)
+                )
             if torch() is not None:
                 from .tensors import recorded_factories
 
                 stack.enter_context(recorded_factories(self.math))
-            stack.enter_context(recorded_makers(self.math))
             stack.enter_context(np.errstate(all="ignore"))
             stack.enter_context(watched(self.tape))
             found = function(**arguments)
@@ -114,8 +118,8 @@ def _joined(name: str, key: Any) -> str:
 class Surroundings:
     """What a function reads besides its arguments: attributes of its object, variables of outer functions, globals.
 
-    places: a function that puts another value there, the value (an array, or dicts and lists that have some), and its
-    name.
+    places: a function that puts another value there, the value, and its name. The value is an array, dicts and lists
+    that have some, numpy, or a function of numpy that makes arrays.
     """
 
     def __init__(self, owner: Any, tape: Tape) -> None:
@@ -125,7 +129,7 @@ class Surroundings:
         self._visit(owner, "", None)
 
     def _visit(self, value: Any, name: str, put: Callable[[Any], None] | None) -> None:
-        if put is not None and _has_arrays(value):
+        if put is not None and (value is np or id(value) in MAKERS or _has_arrays(value)):
             self.places.append((put, value, name))
         if id(value) in self._seen or isinstance(value, (ModuleType, type)):
             return
@@ -151,9 +155,10 @@ class Surroundings:
     def _visit_function(self, function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
-        for name in function.__code__.co_names:
-            if name in function.__globals__:
-                self._visit(function.__globals__[name], name, partial(setitem, function.__globals__, name))
+        known, read = function.__globals__, function.__code__.co_names
+        names = [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]
+        for name in names:
+            self._visit(known[name], name, partial(setitem, known, name))
 
     @contextmanager
     def kept(self) -> Iterator[None]:

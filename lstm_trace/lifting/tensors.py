@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,22 +14,27 @@ from .arithmetic import ELEMENTWISE, PRODUCTS, REDUCTIONS, RecordedMath
 from .tape import Ids
 
 #: Functions and methods that only move numbers.
-MOVES = frozenset(
-    "__getitem__ adjoint atleast_1d atleast_2d broadcast_to cat chunk clone column_stack concat concatenate contiguous"
-    " diagonal dstack expand expand_as flatten flip fliplr flipud gather hsplit hstack index_select meshgrid moveaxis"
-    " movedim narrow permute ravel repeat repeat_interleave reshape reshape_as roll select split split_with_sizes"
-    " squeeze stack swapaxes swapdims t take tensor_split tile transpose unbind unflatten unfold unsqueeze view view_as"
-    " vsplit vstack".split()
-)
+MOVES = frozenset({
+    "__getitem__", "adjoint", "atleast_1d", "atleast_2d", "broadcast_to", "cat", "chunk", "clone", "column_stack",
+    "concat", "concatenate", "contiguous", "diagonal", "dstack", "expand", "expand_as", "flatten", "flip", "fliplr",
+    "flipud", "gather", "hsplit", "hstack", "index_select", "meshgrid", "moveaxis", "movedim", "narrow", "permute",
+    "ravel", "repeat", "repeat_interleave", "reshape", "reshape_as", "roll", "select", "split", "split_with_sizes",
+    "squeeze", "stack", "swapaxes", "swapdims", "t", "take", "tensor_split", "tile", "transpose", "unbind",
+    "unflatten", "unfold", "unsqueeze", "view", "view_as", "vsplit", "vstack"
+})  # fmt: skip
 #: Functions and methods of everything but the numbers.
-QUERIES = frozenset(
-    "__get__ __len__ __hash__ data_ptr dim element_size get_device has_names is_complex is_contiguous is_floating_point"
-    " ndimension nelement numel size storage_offset stride".split()
-)
+QUERIES = frozenset({
+    "__get__", "__len__", "__hash__", "data_ptr", "dim", "element_size", "get_device", "has_names", "is_complex",
+    "is_contiguous", "is_floating_point", "ndimension", "nelement", "numel", "size", "storage_offset", "stride"
+})  # fmt: skip
 #: Methods without an effect on the numbers, apart from rounding.
-SAME = frozenset("detach detach_ requires_grad_ to cpu float double type_as alias".split())
+SAME = frozenset({
+    "detach", "detach_", "requires_grad_", "to", "cpu", "float", "double", "type_as", "alias"
+})  # fmt: skip
 #: Methods that make plain numbers.
-_PLAIN = frozenset("item tolist numpy __float__ __int__ __index__ __array__ __contains__".split())
+_PLAIN = frozenset({
+    "item", "tolist", "numpy", "__float__", "__int__", "__index__", "__array__", "__contains__"
+})  # fmt: skip
 _MADE = ("zeros", "ones", "empty", "full")
 
 
@@ -156,12 +161,14 @@ class _Call:
         """An argument of a function that moves numbers: of tensors the integers."""
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             own = isinstance(value, RecordedTensor) and value.math is self.math
-            return value.ids if own else torch.from_numpy(np.array(ids_of(self.math, value)))
+            return cast(RecordedTensor, value).ids if own else torch.from_numpy(np.array(ids_of(self.math, value)))
         return value
 
     def _write(self, target: Any, key: Any, ids: Ids) -> None:
         if not isinstance(target, RecordedTensor):
-            raise self.math.tape.refusal("a computed value is written into a plain tensor, made before the function ran")
+            raise self.math.tape.refusal(
+                "a computed value is written into a plain tensor, made before the function ran"
+            )
         if target.ids.untyped_storage().data_ptr() in self.math.frozen:
             raise self.math.tape.refusal("a weight is changed in place, so that every step has weights of its own")
         target.ids[key] = torch.from_numpy(np.array(ids))
@@ -271,10 +278,9 @@ def _gates(math: RecordedMath, x: Any, h: Any, weights: Any, gates: int) -> tupl
 
 
 def _lstm_cell(math: RecordedMath, x: Any, state: Any, *weights: Any) -> tuple[Ids, Ids]:
-    h, c = (ids_of(math, one) for one in state)
     i, f, g, o = (math.add(*pair) for pair in zip(*_gates(math, x, state[0], weights, 4), strict=True))
     i, f, o = (ELEMENTWISE["sigmoid"](math, one) for one in (i, f, o))
-    c = math.add(math.multiply(f, c), math.multiply(i, ELEMENTWISE["tanh"](math, g)))
+    c = math.add(math.multiply(f, ids_of(math, state[1])), math.multiply(i, ELEMENTWISE["tanh"](math, g)))
     return math.multiply(o, ELEMENTWISE["tanh"](math, c)), c
 
 

@@ -34,6 +34,8 @@ class CellText:
         self._names: dict[Expr, str] = {}
         self._taken = {*self.reserved, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
         self._readers: Counter[Expr] = Counter()
+        # a variable that becomes a line's value step by step is that line alone
+        self._known = {self.called(one) for one in self.naming.lines}
 
     def write(self, roots: Mapping[str, Expr]) -> dict[str, str]:
         """Write the rows of some values, with the wanted names where recognition gave none. Returns their names."""
@@ -87,11 +89,22 @@ class CellText:
             name = self.naming.weights.get(expr) or self._new(self.label(expr) or "k")
             self._names[expr], self.weights[name] = name, expr
             return name
-        if expr in self.naming.lines or self.called(expr) or expr.op == "div" or self._readers[expr] > 1:
-            self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or "v"), expr)
+        called = self.called(expr)
+        if (
+            expr in self.naming.lines
+            or (called and called not in self._known)
+            or expr.op == "div"
+            or self._shared(expr)
+        ):
+            self._row(self.naming.lines.get(expr) or self._new(called or "v"), expr)
             return self._names[expr]
         text, own = self._operation(expr)
         return text if own >= level else f"({text})"
+
+    def _shared(self, expr: Expr) -> bool:
+        """Whether several values read it, and it is more than a sum of names and numbers, such as 1 - u_t."""
+        short = expr.op in ("add", "neg") and all(not one.args or one in self._names for one in expr.args)
+        return self._readers[expr] > 1 and not short
 
     def _operation(self, expr: Expr) -> tuple[str, int]:
         """The right side of a value's own equation, and how tightly it binds."""
