@@ -14,15 +14,16 @@ from ..cell.variants import named as named_cell
 from ..errors import LiftError, OptionError, ShapeError
 from ..model.model import Model
 from ..model.sources import prepare
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .call import OutputPath, StepCall, at, leaves, means, named_paths, understood, untold
 from .expressions import Expr
 from .lifted import Lifted
-from .naming import Naming, recognised
+from .naming import CellNaming, recognised
 from .reading import Reader
-from .recording import Recording, Surroundings, as_numbers, ids_of_output, is_array, torch, unlike
+from .recording import Recording, Surroundings, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
 from .tape import Ids, Tape
-from .writing import CellText
+from .writing import EquationWriter
 
 #: Largest difference between the lifted cell and the function, relative to the largest value, above 1, by dtype.
 TOLERANCE = {"float32": 2e-5, "float64": 3e-8}
@@ -30,6 +31,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 3e-8}
 MORE = 3
 
 
+@checked
 def lift(
     step: Any, weights: Any, x: Any, *, h: Any = None, c: Any = None, states: Mapping[str, Any] | None = None,
     returns: str | None = None,
@@ -60,8 +62,11 @@ def lift(
     >>> found.sentence, found.cell.equations["z_h"]
     ('a simple RNN', 'W_xh @ x_t + W_hh @ h_prev + b_h')
     """
+    steps = _steps(x)
+    if weights is not None and not has_arrays(weights):
+        raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)}")
     given = _states(h, c, states)
-    call, steps = understood(step, weights, [*given]), _steps(x)
+    call = understood(step, weights, [*given])
     _axes(steps[0], next(iter(given.values())))
     lifting = _Lifting(call, weights, steps, given, returns)
     if not lifting.ordered:
@@ -75,7 +80,7 @@ def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
     for name, value in (others or {}).items():
         found[next((one for one in "hc" if means(name, one) and one not in found), name)] = value
     for name, value in found.items():
-        found[name] = np.asarray(value, np.float64) if isinstance(value, (list, tuple)) else value
+        found[name] = _array(value)
         if not is_array(found[name]):
             raise OptionError(f"{name}: expected an array of numbers, found {describe(value)}")
     if not found:
@@ -87,11 +92,20 @@ def _steps(x: Any) -> Any:
     """The input as one array."""
     if isinstance(x, (list, tuple)) and x and torch() is not None and isinstance(x[0], torch().Tensor):
         x = torch().stack([*x])
-    elif isinstance(x, (list, tuple)) or (isinstance(x, np.ndarray) and x.dtype.kind in "iub"):
-        x = np.asarray(x, np.float64)
+    x = _array(x)
     if not is_array(x) or not x.ndim or not len(x):
         raise OptionError(f"x: expected an array with one entry for each step, found {describe(x)}")
     return x
+
+
+def _array(value: Any) -> Any:
+    """Lists of numbers, and whole numbers, as an array; anything else as it is."""
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub"):
+        try:
+            return np.asarray(value, np.float64)
+        except (TypeError, ValueError):
+            return value
+    return value
 
 
 def _axes(x: Any, state: Any) -> list[int | None]:
@@ -236,7 +250,7 @@ class _Lifting:
         order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
         roots = {name: values[name] for name in order if name in values}
         roots |= {f"{name}_t": expr for name, expr in states.items()} | others
-        text = CellText(naming, reader.called, self._label, ("x_t", *(f"{name}_prev" for name in states)))
+        text = EquationWriter(naming, reader.called, self._label, ("x_t", *(f"{name}_prev" for name in states)))
         names = text.write(roots)
         carried = {name: names[f"{name}_t"] for name in states}
         carry = ", ".join(f"{name}_prev <- {line}" for name, line in carried.items())
@@ -284,7 +298,7 @@ def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value.clone()
 
 
-def _model(text: str, weights: Mapping[str, Array], naming: Naming, more: bool, title: str) -> Model:
+def _model(text: str, weights: Mapping[str, Array], naming: CellNaming, more: bool, title: str) -> Model:
     """The cell with its weights; a named one if it is just that."""
     if naming.kind and not naming.unlike and not naming.lacking and not more:
         return prepare(weights, {"kind": naming.kind, **naming.options}, name=title)

@@ -17,7 +17,7 @@ from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
-from .naming import Naming, gate_letter
+from .naming import CellNaming, gate_letter
 
 _KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
 _GATES = {
@@ -37,7 +37,7 @@ class Lifted:
 
     trace: Trace
     model: Model
-    naming: Naming
+    naming: CellNaming
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
@@ -124,6 +124,6 @@ class Lifted:
                 return array.reshape(shape)
         return np.zeros(shape)
 
-    def compare(self, **tolerances: float) -> Any:
+    def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
-        return conveniences.call("lifted.compare", self.named, self.trace, **tolerances)
+        return conveniences.call("lifted.compare", self.named, self.trace)

@@ -51,7 +51,7 @@ Polynomial = frozenset[tuple[tuple[Any, ...], float]]
 
 
 @dataclass
-class Naming:
+class CellNaming:
     """What the values and weights of a lifted cell are called. kind: of the named cell; empty for none.
 
     same: lines that agree with the named cell's, with its text. unlike: those that do not, with its text. lacking:
@@ -77,11 +77,11 @@ class Naming:
         return len(self.same) >= len(self.unlike) + len(self.lacking)
 
 
-def recognised(states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]) -> Naming:
+def recognised(states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
     calls a weight.
     """
-    best = Naming()
+    best = CellNaming()
     gates = [*_gates(states.values())]
     for kind, options in OPTIONS.items():
         if [*states] != (["h", "c"] if kind == "lstm" else ["h"]):
@@ -149,7 +149,7 @@ def gate_letter(kind: str, text: str) -> str:
     return ""
 
 
-def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> Naming:
+def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> CellNaming:
     """The names if `gates` are the gates of that cell."""
     lines: dict[Expr, str] = {expr: f"{state}_t" for state, expr in states.items()}
     weights: dict[Expr, str] = {}
@@ -163,7 +163,7 @@ def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states
         products = [one for one in gates["h"].inside() if one.op == "matvec" and weights.get(one.args[0]) == "W_hh"]
         options = options | {"reset_after": any(one.args[1].op == "name" for one in products)}
     cell, full = named(kind, options)
-    found = Naming(kind, {name: value for name, value in full.items() if name in options}, lines, weights)
+    found = CellNaming(kind, {name: value for name, value in full.items() if name in options}, lines, weights)
     values = {name: expr for expr, name in lines.items()}
     for name, text in cell.equations.items():
         if name in values:
@@ -217,7 +217,7 @@ def _call_once(names: dict[Expr, str], expr: Expr, name: str) -> None:
 # -- equations that agree ----------------------------------------------------------------------------------------------
 
 
-def _of_value(expr: Expr, names: Naming, top: bool = True) -> Polynomial:
+def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
     """A value as a polynomial of named lines, inputs, weights and functions of these."""
     if not top and expr in names.lines:
         return _atom(names.lines[expr])

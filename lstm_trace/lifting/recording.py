@@ -31,7 +31,7 @@ def is_array(value: Any) -> bool:
     """Whether a value is an array of numbers that are not whole, of numpy or PyTorch."""
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "f"
-    return torch() is not None and isinstance(value, torch().Tensor) and bool(value.is_floating_point())
+    return bool(torch() is not None and isinstance(value, torch().Tensor) and value.is_floating_point())
 
 
 def as_numbers(value: Any) -> Any:
@@ -129,7 +129,7 @@ class Surroundings:
         self._visit(owner, "", None)
 
     def _visit(self, value: Any, name: str, put: Callable[[Any], None] | None) -> None:
-        if put is not None and (value is np or id(value) in MAKERS or _has_arrays(value)):
+        if put is not None and (value is np or id(value) in MAKERS or has_arrays(value)):
             self.places.append((put, value, name))
         if id(value) in self._seen or isinstance(value, (ModuleType, type)):
             return
@@ -176,16 +176,17 @@ class Surroundings:
         """Raise LiftError if the function has put a computed value into its object."""
         for kind, held, before in self._objects:
             for name, value in held.items():
-                if ids_of_output(value) is not None and not _has_arrays(before.get(name)):
+                if ids_of_output(value) is not None and not has_arrays(before.get(name)):
                     raise LiftError(
                         f"{kind}.{name} is assigned a computed value, so that state is kept outside of the function: "
                         "return it, and let it be passed in"
                     )
 
 
-def _has_arrays(value: Any) -> bool:
+def has_arrays(value: Any) -> bool:
+    """Whether a value is an array, or dicts and lists that have some."""
     if isinstance(value, (dict, list, tuple)):
-        return any(map(_has_arrays, value.values() if isinstance(value, dict) else value))
+        return any(map(has_arrays, value.values() if isinstance(value, dict) else value))
     return is_array(value)
 
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from ..cell.lines import number
 from ..cell.ops import FUNCTIONS, OPS
 from .expressions import Expr
-from .naming import Naming
+from .naming import CellNaming
 
 
 @dataclass
-class CellText:
+class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
     naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. reserved:
     names that nothing else gets. aliases: a line's name to what the code calls it.
     """
 
-    naming: Naming
+    naming: CellNaming
     called: Callable[[Expr], str]
     label: Callable[[Expr], str]
     reserved: Iterable[str] = ()

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 import lstm_trace as lt
 from lstm_trace.errors import LiftError, OptionError, ShapeError
 
-I, H, T = 3, 2, 4
+INPUTS, H, T = 3, 2, 4
 KEPT: dict[str, Any] = {"n": 0.0}
 
 
@@ -91,10 +91,10 @@ CASES: list[tuple[Callable[..., Any], str, str]] = [
 
 @pytest.mark.parametrize(("step", "code", "reason"), CASES, ids=[step.__name__ for step, *_ in CASES])
 def test_it_is_refused_with_its_line(step: Callable[..., Any], code: str, reason: str) -> None:
-    weights = {"W": np.random.default_rng(0).normal(size=(H, I))}
+    weights = {"W": np.random.default_rng(0).normal(size=(H, INPUTS))}
     before = weights["W"].copy()
     with pytest.raises(LiftError) as caught:
-        lt.lift(step, weights, np.ones((T, I)), h=np.full(H, 0.5))
+        lt.lift(step, weights, np.ones((T, INPUTS)), h=np.full(H, 0.5))
     said = str(caught.value)
     assert "test_refusals.py, line " in said
     assert code in said
@@ -106,7 +106,7 @@ class Counter:
     """A cell that keeps its state."""
 
     def __init__(self) -> None:
-        self.W, self.h = np.eye(H, I), np.zeros(H)
+        self.W, self.h = np.eye(H, INPUTS), np.zeros(H)
 
     def kept(self, x: Any, h: Any) -> Any:
         self.h = np.tanh(self.W @ x + self.h)
@@ -118,7 +118,7 @@ class Counter:
 
 def test_a_method_reads_its_weights_from_its_object() -> None:
     counter = Counter()
-    found = lt.lift(counter.step, None, np.ones((T, I)), h=np.zeros(H))
+    found = lt.lift(counter.step, None, np.ones((T, INPUTS)), h=np.zeros(H))
     assert found.cell.equations["z_h"] == "W_xh @ x_t + h_prev"
     assert isinstance(counter.W, np.ndarray)
 
@@ -126,23 +126,23 @@ def test_a_method_reads_its_weights_from_its_object() -> None:
 def test_a_state_that_an_object_keeps_is_refused() -> None:
     counter = Counter()
     with pytest.raises(LiftError, match=r"kept"):
-        lt.lift(counter.kept, None, np.ones((T, I)), h=np.zeros(H))
+        lt.lift(counter.kept, None, np.ones((T, INPUTS)), h=np.zeros(H))
     np.testing.assert_array_equal(counter.h, np.zeros(H))
     assert isinstance(counter.W, np.ndarray)
 
 
 def test_weights_around_a_function_are_named_after_their_variables() -> None:
-    kernel, shift = np.eye(H, I), np.arange(1.0, 1.0 + H)
+    kernel, shift = np.eye(H, INPUTS), np.arange(1.0, 1.0 + H)
 
     def step(x: Any, h: Any) -> Any:
         return np.maximum(kernel.dot(x) + shift, h)
 
-    found = lt.lift(step, None, np.ones((T, I)), h=np.zeros(H))
+    found = lt.lift(step, None, np.ones((T, INPUTS)), h=np.zeros(H))
     assert [*found.weights] == ["kernel", "shift"]
 
 
 def test_arguments_that_do_not_fit_are_named() -> None:
-    x, h, weights = np.ones((T, I)), np.zeros(H), {"W": np.eye(H, I)}
+    x, h, weights = np.ones((T, INPUTS)), np.zeros(H), {"W": np.eye(H, INPUTS)}
     with pytest.raises(OptionError, match="h: a step function carries a state"):
         lt.lift(number, weights, x)
     with pytest.raises(OptionError, match="no parameter is called V"):
@@ -159,10 +159,10 @@ def test_states_that_cannot_be_told_apart_are_asked_for() -> None:
     def step(x: Any, h: Any, W: Any) -> Any:
         return np.tanh(W @ x + h), np.tanh(W @ x - h)
 
-    weights = {"W": np.eye(H, I)}
+    weights = {"W": np.eye(H, INPUTS)}
     with pytest.raises(LiftError, match="returns='h, other'"):
-        lt.lift(step, weights, np.ones((T, I)), h=np.zeros(H))
-    found = lt.lift(step, weights, np.ones((T, I)), h=np.zeros(H), returns="other, h")
+        lt.lift(step, weights, np.ones((T, INPUTS)), h=np.zeros(H))
+    found = lt.lift(step, weights, np.ones((T, INPUTS)), h=np.zeros(H), returns="other, h")
     assert found.cell.equations["z_h"] == "W_xh @ x_t - h_prev"
 
 
@@ -172,7 +172,11 @@ def test_states_that_cannot_be_told_apart_are_asked_for() -> None:
                 min_size=1, max_size=8), st.integers(0, 99))  # fmt: skip
 def test_a_lifted_cell_equals_its_function_on_other_inputs(parts: list[str], seed: int) -> None:
     random = np.random.default_rng(seed)
-    weights = {"W": random.normal(size=(H, H)), "V": random.normal(size=(H, I)), "U": random.normal(size=(H, 2 * H))}
+    weights = {
+        "W": random.normal(size=(H, H)),
+        "V": random.normal(size=(H, INPUTS)),
+        "U": random.normal(size=(H, 2 * H)),
+    }
     picks = random.integers(0, 99, (len(parts), 2))
 
     def step(x: Any, h: Any, W: Any, V: Any, U: Any) -> Any:
@@ -184,8 +188,8 @@ def test_a_lifted_cell_equals_its_function_on_other_inputs(parts: list[str], see
             values.append(eval(text, {**scope, "np": np, "a": a, "b": b, "W": W, "U": U}))  # noqa: S307
         return np.tanh(values[-1])
 
-    found = lt.lift(step, weights, random.normal(size=(T, I)), h=random.normal(size=H))
-    x, h = random.normal(size=(2 * T, I)), random.normal(size=H)
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=random.normal(size=H))
+    x, h = random.normal(size=(2 * T, INPUTS)), random.normal(size=H)
     trace, states = found.run(x, h), []
     for one in x:
         h = step(one, h, **weights)

@@ -1,4 +1,4 @@
-"""Students' step functions are lifted: equal to their own loop, called what they are, and the bug shown as equations."""
+"""Students' step functions: lifted equal to their own loop, called what they are, the bug shown as an equation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import lstm_trace as lt
 
 from .students import SIGMOIDS, STUDENTS, Student, weights_of
 
-I, H, T, B = 3, 2, 4, 2
+INPUTS, H, T, B = 3, 2, 4, 2
 BUGS = [(name, k) for name, student in STUDENTS.items() for k, bug in enumerate(student.bugs) if bug[2]]
 
 
@@ -23,12 +23,12 @@ def lifted(student: Student, text: str) -> tuple[lt.Lifted, Any]:
     if student.weights == "module":
         torch = pytest.importorskip("torch")
         names |= {"torch": torch, "nn": torch.nn, "F": torch.nn.functional}
-    exec(compile(text, "student.py", "exec"), names)
+    exec(compile(text, "student.py", "exec"), names)  # noqa: S102
     shape = {"rows": lambda n: (B, n), "columns": lambda n: (n, B), "vectors": lambda n: (n,)}[student.layout]
-    x = random.normal(size=(T, *shape(I)))
+    x = random.normal(size=(T, *shape(INPUTS)))
     states = {name: random.normal(size=shape(H)) for name in ("h", "c")[: 2 if student.kind == "lstm" else 1]}
-    weights = weights_of(student, random, I, H)
-    step = names["step"] if torch is None else names["Cell"](I, H).double()
+    weights = weights_of(student, random, INPUTS, H)
+    step = names["step"] if torch is None else names["Cell"](INPUTS, H).double()
     if torch is not None:
         x, states = torch.as_tensor(x), {name: torch.as_tensor(value) for name, value in states.items()}
     found = lt.lift(step, weights, x, **states)
@@ -77,11 +77,9 @@ def test_a_bug_is_shown_as_an_equation(name: str, k: int) -> None:
 @pytest.mark.parametrize("sigmoid", SIGMOIDS)
 def test_a_sigmoid_is_one_however_it_is_written(sigmoid: str) -> None:
     names: dict[str, Any] = {"np": np}
-    exec(
-        compile(SIGMOIDS[sigmoid] + "\ndef step(x, h, W, U):\n    return sigmoid(W @ x + U @ h)\n", "s.py", "exec"),
-        names,
-    )
+    text = SIGMOIDS[sigmoid] + "\ndef step(x, h, W, U):\n    return sigmoid(W @ x + U @ h)\n"
+    exec(compile(text, "student.py", "exec"), names)  # noqa: S102
     random = np.random.default_rng(0)
-    weights = {"W": random.normal(size=(H, I)), "U": random.normal(size=(H, H))}
-    found = lt.lift(names["step"], weights, 30 * random.normal(size=(T, I)), h=np.zeros(H))
+    weights = {"W": random.normal(size=(H, INPUTS)), "U": random.normal(size=(H, H))}
+    found = lt.lift(names["step"], weights, 30 * random.normal(size=(T, INPUTS)), h=np.zeros(H))
     assert found.cell.equations["h_t"] == "sigmoid(z_h)"
