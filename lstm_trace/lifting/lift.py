@@ -10,20 +10,17 @@ from typing import Any, cast
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.variants import named as named_cell
 from ..errors import LiftError, OptionError, ShapeError
 from ..model.model import Model
-from ..model.sources import prepare
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
+from .building import built
 from .call import OutputPath, StepCall, at, leaves, means, named_paths, understood, untold
 from .expressions import Expr
 from .lifted import Lifted
-from .naming import CellNaming, recognised
 from .reading import Reader
 from .recording import Recording, Surroundings, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
 from .tape import Ids, Tape
-from .writing import EquationWriter
 
 #: Largest difference between the lifted cell and the function, relative to the largest value, above 1, by dtype.
 TOLERANCE = {"float32": 2e-5, "float64": 3e-8}
@@ -198,7 +195,12 @@ class _Lifting:
             name = self.tape.variable(self._ids(path))
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
-        return self._written(reader, states, others, paths, axis)
+        dtype = np.result_type(np.float32, *(as_numbers(one).dtype for one in (self.x, *self.states.values())))
+        cell = built(reader, states, others, dtype, self.call.named)
+        check = _Check(cell.model, self, paths, cell.lines, axis)
+        trace = check.trace(self.x, self.states)
+        check.trace(*check.another())
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread)
 
     def _ids(self, path: OutputPath) -> Ids:
         """The numbers of an array that the function returned."""
@@ -239,45 +241,6 @@ class _Lifting:
             paths.reverse()  # h is computed from c
         return dict(zip(self.states, paths, strict=True))
 
-    # -- the cell --
-
-    def _written(
-        self, reader: Reader, states: dict[str, Expr], others: dict[str, Expr], paths: Mapping[str, OutputPath],
-        axis: int | None,
-    ) -> Lifted:  # fmt: skip
-        naming = recognised(states, reader.called, self._label)
-        values = {name: expr for expr, name in naming.lines.items()}
-        order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
-        roots = {name: values[name] for name in order if name in values}
-        roots |= {f"{name}_t": expr for name, expr in states.items()} | others
-        text = EquationWriter(naming, reader.called, self._label, ("x_t", *(f"{name}_prev" for name in states)))
-        names = text.write(roots)
-        carried = {name: names[f"{name}_t"] for name in states}
-        carry = ", ".join(f"{name}_prev <- {line}" for name, line in carried.items())
-        rows = [*text.rows, f"carry: {carry}", f"output: {next(iter(carried.values()))}"]
-        dtype = np.result_type(np.float32, *(as_numbers(one).dtype for one in (self.x, *self.states.values())))
-        weights = {name: self.tape.values[expr.leaf].astype(dtype) for name, expr in text.weights.items()}
-        model = _model("\n".join(rows), weights, naming, bool(others), self.call.named)
-        check = _Check(model, self, paths, carried, axis)
-        trace = check.trace(self.x, self.states)
-        check.trace(*check.another())
-        return Lifted(trace, model, naming, weights, text.aliases, self._unread(text.weights.values()))
-
-    def _label(self, weight: Expr) -> str:
-        """What the code calls a weight, or the one that it is cut from."""
-        owner = int(self.tape.owners(weight.leaf.reshape(-1)[:1])[0])
-        return self.tape.given.get(self.tape.nodes[owner].start, "")
-
-    def _unread(self, read: Any) -> dict[str, Array]:
-        """The weights that no equation reads."""
-        used, todo = np.zeros(self.tape.size, bool), [expr.leaf.reshape(-1) for expr in read]
-        while todo:
-            ids = todo.pop()
-            used[ids] = True
-            todo += [one.reshape(-1) for k in {*self.tape.owners(ids)} for one in self.tape.nodes[k].operands]
-        weights = [node for node in self.tape.nodes if node.op == "weight" and not used[node.numbers].any()]
-        return {self.tape.given[one.start]: self.tape.values[one.numbers].reshape(one.shape) for one in weights}
-
     # -- the function itself --
 
     def loop(self, x: Any, states: Mapping[str, Any], paths: Mapping[str, OutputPath]) -> dict[str, list[Any]]:
@@ -296,13 +259,6 @@ class _Lifting:
 
 def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value.clone()
-
-
-def _model(text: str, weights: Mapping[str, Array], naming: CellNaming, more: bool, title: str) -> Model:
-    """The cell with its weights; a named one if it is just that."""
-    if naming.kind and not naming.unlike and not naming.lacking and not more:
-        return prepare(weights, {"kind": naming.kind, **naming.options}, name=title)
-    return prepare(weights, {"equations": text}, name=title)
 
 
 @dataclass

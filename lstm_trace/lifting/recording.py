@@ -30,7 +30,7 @@ def torch() -> Any:
 def is_array(value: Any) -> bool:
     """Whether a value is an array of numbers that are not whole, of numpy or PyTorch."""
     if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f"
+        return bool(value.dtype.kind == "f")
     return bool(torch() is not None and isinstance(value, torch().Tensor) and value.is_floating_point())
 
 
