@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,16 +15,12 @@ from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .building import built
 from .call import OutputPath, StepCall, at, leaves, means, named_paths, understood, untold
+from .checking import MORE, check_equal, copied, plain_run, random_like
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
-from .recording import Recording, Surroundings, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
+from .recording import Recording, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
 from .tape import Ids, Tape
-
-#: Largest difference between the lifted cell and the function, relative to the largest value, above 1, by dtype.
-TOLERANCE = {"float32": 2e-5, "float64": 3e-8}
-#: The other input that the lifted cell is compared with the function on is so many steps longer than the given one.
-MORE = 3
 
 
 @checked
@@ -246,19 +241,14 @@ class _Lifting:
     def loop(self, x: Any, states: Mapping[str, Any], paths: Mapping[str, OutputPath]) -> dict[str, list[Any]]:
         """The states after each step, by the function itself."""
         found: dict[str, list[Any]] = {name: [] for name in states}
-        without_gradient = torch().no_grad() if torch() is not None else nullcontext()
-        with Surroundings(self.call.function, self.tape).kept(), without_gradient, np.errstate(all="ignore"):
+        with plain_run(self.call.function, self.tape):
             for one in x:
-                copies = {name: _copied(value) for name, value in states.items()}
-                output = self.call.function(**self.call.arguments(_copied(one), copies, self.weights))
+                copies = {name: copied(value) for name, value in states.items()}
+                output = self.call.function(**self.call.arguments(copied(one), copies, self.weights))
                 states = {name: at(output, paths[name]) for name in states}
                 for name, value in states.items():
                     found[name].append(as_numbers(value).copy())
         return found
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value.clone()
 
 
 @dataclass
@@ -277,29 +267,16 @@ class _Check:
         begin = {name: _rows(as_numbers(value), self.axis) for name, value in states.items()}
         trace = self.model.run(rows, **_started(begin))
         for name, values in self.lifting.loop(x, states, self.paths).items():
-            ours, theirs = trace[self.lines[name]], np.stack([_rows(one, self.axis) for one in values])
-            off = np.abs(ours - theirs) / max(1.0, float(np.abs(theirs).max(initial=0)))
-            wrong = ~(off <= TOLERANCE[trace.header.dtype]) & ~(np.isnan(ours) & np.isnan(theirs))
-            if wrong.any():
-                step = int(np.argmax(wrong.any(axis=(1, 2))))
-                raise LiftError(
-                    f"{self.lifting.call.named} does more than its equations say: {name} of step {step} is off by "
-                    f"{np.abs(ours - theirs)[step].max():.1e}; a state that is kept outside of the function does this"
-                )
+            theirs = np.stack([_rows(one, self.axis) for one in values])
+            check_equal(trace[self.lines[name]], theirs, self.lifting.call.named, name)
         return trace
 
     def another(self) -> tuple[Any, dict[str, Any]]:
         """Another input, longer, and other states."""
         random = np.random.default_rng(0)
-
-        def like(value: Any, shape: Sequence[int]) -> Any:
-            numbers = random.normal(size=shape)
-            if isinstance(value, np.ndarray):
-                return numbers.astype(value.dtype)
-            return torch().as_tensor(numbers, dtype=value.dtype)
-
         x, states = self.lifting.x, self.lifting.states
-        return like(x, (len(x) + MORE, *x.shape[1:])), {name: like(one, one.shape) for name, one in states.items()}
+        longer = random_like(x, (len(x) + MORE, *x.shape[1:]), random)
+        return longer, {name: random_like(one, one.shape, random) for name, one in states.items()}
 
 
 def _started(begin: Mapping[str, Array]) -> dict[str, Any]:
