@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..errors import LiftError, OptionError, ShapeError
+from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
 from ..model.model import Model
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
@@ -20,13 +20,14 @@ from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
 from .recording import Recording, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
+from .sequence import lift_sequence
 from .tape import Ids, Tape
 
 
 @checked
 def lift(
     step: Any, weights: Any, x: Any, *, h: Any = None, c: Any = None, states: Mapping[str, Any] | None = None,
-    returns: str | None = None,
+    sequence: bool | None = None, returns: str | None = None,
 ) -> Lifted:  # fmt: skip
     """Read a step function, or a PyTorch module, that you wrote yourself as a cell of equations (docs/lift.md).
 
@@ -38,6 +39,7 @@ def lift(
         h: the initial hidden state, in the shape in which the function takes it.
         c: the initial cell state.
         states: other initial states by the name of their parameter, and h and c if you prefer the function's own names.
+        sequence: whether the function takes the whole x, in its own layout, or a list of steps; None tries both.
         returns: what the function returns, as in "h, c, cache" or "out, (h, c)", if that cannot be told.
 
     Returns:
@@ -58,12 +60,38 @@ def lift(
     if weights is not None and not has_arrays(weights):
         raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)}")
     given = _states(h, c, states)
+
+    def whole() -> Lifted:
+        return lift_sequence(understood(step, weights, [*given]), weights, steps, given, _is_list(x))
+
+    if sequence:
+        return whole()
+    try:
+        return _of_step(step, weights, steps, given, returns)
+    except Exception as error:
+        if sequence is False or steps.ndim < 2:
+            raise
+        try:
+            return whole()
+        except Exception as other:
+            # the code itself may fail where it is called in the other way
+            raise (other if isinstance(other, LiftError) and not isinstance(error, LstmTraceError) else error) from None
+
+
+def _of_step(step: Any, weights: Any, steps: Any, given: dict[str, Any], returns: str | None) -> Lifted:
+    """The cell of a function of one step."""
+    if not given:
+        raise OptionError("h: a step function carries a state: give its first value, in the shape of the function")
     call = understood(step, weights, [*given])
     _axes(steps[0], next(iter(given.values())))
     lifting = _Lifting(call, weights, steps, given, returns)
     if not lifting.ordered:
         lifting = _Lifting(call.reordered(), weights, steps, given, returns)
     return lifting.lifted()
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
 
 
 def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -75,8 +103,6 @@ def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
         found[name] = _array(value)
         if not is_array(found[name]):
             raise OptionError(f"{name}: expected an array of numbers, found {describe(value)}")
-    if not found:
-        raise OptionError("h: a step function carries a state: give its first value, in the shape of the function")
     return {name: found[name] for name in sorted(found, key=lambda name: ("h", "c", name).index(name))}
 
 

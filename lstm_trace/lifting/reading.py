@@ -7,7 +7,7 @@ slice takes. A product with a concatenation becomes a sum of products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +26,8 @@ class Reader:
 
     named: the numbers that have names in equations, such as the row `x_t` of an input. now: the time of the step in a
     function over a whole sequence; vectors of earlier numbers are then its states, `state_0`, `state_1`, …, in the
-    order in which they are found. variables: what the code calls values, and how deep in calls.
+    order in which they are found, or `h_prev` if state_names has h. variables: what the code calls values, and how deep
+    in calls.
     """
 
     tape: Tape
@@ -35,6 +36,7 @@ class Reader:
     now: int | None = None
     states: list[Ids] = field(default_factory=list)
     variables: dict[Expr, tuple[int, str]] = field(default_factory=dict)
+    state_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._known: dict[bytes, Expr] = {}
@@ -64,7 +66,8 @@ class Reader:
         if self.now is not None and self._is_state(ids, self.now):
             known = next((k for k, one in enumerate(self.states) if np.array_equal(one, ids)), len(self.states))
             self.states += [ids] if known == len(self.states) else []
-            return self.exprs.leaf("name", f"state_{known}", len(ids))
+            name = f"{self.state_names[known]}_prev" if self.state_names else f"state_{known}"
+            return self.exprs.leaf("name", name, len(ids))
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
