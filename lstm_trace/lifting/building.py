@@ -14,7 +14,7 @@ from ..model.sources import prepare
 from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
-from .tape import Tape
+from .tape import Ids, Tape
 from .writing import EquationWriter
 
 
@@ -29,8 +29,13 @@ class BuiltCell(NamedTuple):
     lines: Mapping[str, str]
 
 
-def built(reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr], dtype: Any, title: str) -> BuiltCell:
-    """The cell. states: `h` and `c` to their new values; others: further values to be computed, by name."""
+def built(
+    reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr], dtype: Any, title: str,
+    returned: Iterable[Ids],
+) -> BuiltCell:  # fmt: skip
+    """The cell. states: `h` and `c` to their new values; others: further values to be computed, by name; returned: all
+    that the function returns.
+    """
     tape = reader.tape
 
     def label(weight: Expr) -> str:
@@ -52,14 +57,15 @@ def built(reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr]
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, text.weights.values()), lines)
+    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, returned), lines)
 
 
-def _unread(tape: Tape, read: Iterable[Expr]) -> dict[str, Array]:
-    """The weights that no equation reads."""
-    used, todo = np.zeros(tape.size, bool), [expr.leaf.reshape(-1) for expr in read]
+def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:
+    """The weights that nothing returned is computed from."""
+    used, todo = np.zeros(tape.size, bool), [ids.reshape(-1) for ids in returned]
     while todo:
         ids = todo.pop()
+        ids = ids[~used[ids]]
         used[ids] = True
         todo += [one.reshape(-1) for k in {*tape.owners(ids)} for one in tape.nodes[k].operands]
     weights = [node for node in tape.nodes if node.op == "weight" and not used[node.numbers].any()]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..errors import LiftError
-from .recording import Surroundings, torch
+from .recording import LOCK, Surroundings, torch
 from .tape import Tape
 
 #: Largest difference between the lifted cell and the function, relative to the largest value, above 1, by dtype.
@@ -23,7 +23,7 @@ MORE = 3
 def plain_run(function: Any, tape: Tape) -> Iterator[None]:
     """A run of the function that is not recorded; what it changes in its object is put back."""
     without_gradient = torch().no_grad() if torch() is not None else nullcontext()
-    with Surroundings(function, tape).kept(), without_gradient, np.errstate(all="ignore"):
+    with LOCK, Surroundings(function, tape).kept(), without_gradient, np.errstate(all="ignore"):
         yield
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
+from ..errors import LiftError, OptionError, ShapeError
 from ..model.model import Model
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
@@ -75,7 +75,7 @@ def lift(
             return whole()
         except Exception as other:
             # the code itself may fail where it is called in the other way
-            raise (other if isinstance(other, LiftError) and not isinstance(error, LstmTraceError) else error) from None
+            raise (other if isinstance(other, LiftError) and not isinstance(error, LiftError) else error) from None
 
 
 def _of_step(step: Any, weights: Any, steps: Any, given: dict[str, Any], returns: str | None) -> Lifted:
@@ -201,14 +201,15 @@ class _Lifting:
         rows = {name: _rows(ids, axis)[0].reshape(-1) for name, ids in self.given.items()}
         reader = Reader(self.tape, {"x_t" if name == "x" else f"{name}_prev": ids for name, ids in rows.items()})
         outputs: dict[OutputPath, Expr] = {}
-        for path, one in leaves(self.output, lambda one: ids_of_output(one) is not None):
-            ids = ids_of_output(one)
-            if ids is not None and ids.size:
-                try:
-                    outputs[path] = reader.vector(_rows(ids, axis)[0])
-                except LiftError:  # what is kept for a backward pass may be of any form
-                    if len(path) < 2 and ids.shape in [self.given[name].shape for name in self.states]:
-                        raise
+        returned = {
+            path: self._ids(path) for path, _ in leaves(self.output, lambda one: ids_of_output(one) is not None)
+        }
+        for path, ids in returned.items():
+            try:
+                outputs[path] = reader.vector(_rows(ids, axis)[0])
+            except LiftError:  # what is kept for a backward pass may be of any form
+                if len(path) < 2 and ids.shape in [self.given[name].shape for name in self.states]:
+                    raise
         paths = self._paths(outputs)
         states = {name: outputs[paths[name]] for name in self.states}
         others: dict[str, Expr] = {}
@@ -217,7 +218,7 @@ class _Lifting:
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
         dtype = np.result_type(np.float32, *(as_numbers(one).dtype for one in (self.x, *self.states.values())))
-        cell = built(reader, states, others, dtype, self.call.named)
+        cell = built(reader, states, others, dtype, self.call.named, returned.values())
         check = _Check(cell.model, self, paths, cell.lines, axis)
         trace = check.trace(self.x, self.states)
         check.trace(*check.another())

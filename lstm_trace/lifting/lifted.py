@@ -32,7 +32,7 @@ class Lifted:
     """A step function as a cell.
 
     trace: of the given input. weights: by the names of the equations. aliases: a line's name to that of the variable in
-    the code. unread: weights that no equation reads, by their names in the code.
+    the code. unread: weights that nothing returned is computed from, by their names in the code.
     """
 
     trace: Trace
@@ -65,8 +65,9 @@ class Lifted:
         squashed, others = [], []
         for name in (*naming.unlike, *naming.lacking):
             op = cell.by_name[name].op if name in cell.by_name else ""
-            if name in _GATES and op in _SQUASHING:
-                squashed.append(f"whose {_GATES[name]} is squashed by {op}")
+            part = "state" if (naming.kind, name) == ("rnn", "h_t") else _GATES.get(name, "")
+            if part and op in _SQUASHING:
+                squashed.append(f"whose {part} is squashed by {op}")
             else:
                 others.append(name)
         said = [*self._options(), *squashed, *([f"but for {', '.join(others)}"] if others else [])]

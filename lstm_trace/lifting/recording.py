@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from .arithmetic import RecordedMath
 from .arrays import MAKERS, Recorded, RecordedNumpy
 from .tape import CodeLine, Ids, Tape
 
+#: One function at a time is run: for that time its module and object hold other values.
+LOCK = threading.RLock()
 _LIBRARIES = ("numpy", "torch", "scipy")
 
 
@@ -84,8 +87,8 @@ class Recording:
 
     def run(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """What the function returns; the weights that it reads from its object and from variables are recorded too."""
-        held = Surroundings(function, self.tape)
-        with ExitStack() as stack:
+        with LOCK, ExitStack() as stack:
+            held = Surroundings(function, self.tape)
             stack.enter_context(held.kept())
             numpy = RecordedNumpy(self.math)
             for put, value, name in held.places:

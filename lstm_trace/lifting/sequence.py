@@ -127,7 +127,8 @@ class SequenceRun:
         called = self.recording.tape.variable(rows[_READ[0]]) or "out"
         others = {} if out in states else {called: out}
         dtype = np.result_type(np.float32, as_numbers(self.x).dtype)
-        cell = built(reader, ordered, others, dtype, self.call.named)
+        returned = [ids for _, ids in _arrays(self.output)]
+        cell = built(reader, ordered, others, dtype, self.call.named, returned)
         line = cell.lines[next(iter(others), "h")]
         return self._checked(cell, line, path, axis)
 

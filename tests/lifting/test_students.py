@@ -83,3 +83,30 @@ def test_a_sigmoid_is_one_however_it_is_written(sigmoid: str) -> None:
     weights = {"W": random.normal(size=(H, INPUTS)), "U": random.normal(size=(H, H))}
     found = lt.lift(names["step"], weights, 30 * random.normal(size=(T, INPUTS)), h=np.zeros(H))
     assert found.cell.equations["h_t"] == "sigmoid(z_h)"
+
+
+def test_what_is_returned_besides_is_a_line_and_what_is_not_read_is_said() -> None:
+    random = np.random.default_rng(2)
+    sizes = {"W": (H, INPUTS), "U": (H, H), "b": (H,), "V": (4, H)}
+    weights = {name: random.normal(size=size) for name, size in sizes.items()}
+
+    def step(x: Any, h: Any, W: Any, U: Any, b: Any, V: Any) -> Any:
+        h = np.tanh(W @ x + U @ h)
+        scores = V @ h
+        y = np.exp(scores) / np.sum(np.exp(scores))
+        return y, h
+
+    x = random.normal(size=(T, INPUTS))
+    found = lt.lift(step, weights, x, h=np.zeros(H))
+    assert found.sentence == "a simple RNN; b is not read"
+    assert found.cell.equations["scores"] == "V @ h_t"
+    assert found.aliases["h_t"] == "h"
+    np.testing.assert_allclose(found.trace["y"].sum(-1), 1.0)
+    assert lt.diff(found, found.named).same
+
+
+def test_a_reference_to_the_named_cell_is_missing_for_a_cell_of_its_own() -> None:
+    found = lt.lift(lambda x, h: 0.5 * h + 0.5 * x.mean(), None, np.ones((T, INPUTS)), h=np.zeros(1))
+    assert found.sentence == "a cell of its own with the states h_prev"
+    with pytest.raises(lt.MissingError, match="no named cell is like it"):
+        found.compare()
