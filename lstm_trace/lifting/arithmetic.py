@@ -129,7 +129,7 @@ class RecordedMath:
         """As numpy's: vectors and matrices; batches of matrices one by one."""
         if b.ndim <= 2:
             rows = self.tape.dot(a.reshape(-1, a.shape[-1]), b[:, None] if b.ndim == 1 else b)
-            return rows.reshape(*a.shape[:-1], *b.shape[1:])
+            return rows.reshape((*a.shape[:-1], *b.shape[1:]))
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         left, right = (np.broadcast_to(one, (*lead, *one.shape[-2:])) for one in (np.atleast_2d(a), b))
         each = np.stack([self.matmul(left[at], right[at]) for at in np.ndindex(*lead)])

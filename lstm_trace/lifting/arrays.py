@@ -15,14 +15,18 @@ from .tape import Ids
 
 #: Functions that only move numbers, and methods of arrays that do.
 MOVES = frozenset({
-    "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "broadcast_to",
+    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "broadcast_to",
     "column_stack", "concat", "concatenate", "copy", "delete", "diagonal", "dsplit", "dstack", "expand_dims",
-    "flip", "fliplr", "flipud", "hsplit", "hstack", "insert", "matrix_transpose", "moveaxis", "permute_dims",
+    "flip", "fliplr", "flipud", "hsplit", "hstack", "matrix_transpose", "moveaxis", "permute_dims",
     "ravel", "repeat", "require", "reshape", "roll", "rollaxis", "rot90", "row_stack", "split", "squeeze", "stack",
     "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit", "vstack"
 })  # fmt: skip
 METHODS = frozenset({
     "reshape", "transpose", "ravel", "flatten", "squeeze", "copy", "swapaxes", "repeat", "take", "diagonal", "view"
+})  # fmt: skip
+#: Those of `MOVES` that join arrays, the first argument: a plain number among them is a value.
+JOINS = frozenset({
+    "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
 })  # fmt: skip
 #: Functions of the shape alone.
 SHAPES = frozenset({
@@ -87,6 +91,8 @@ class Recorded(NDArrayOperatorsMixin):
             raise math.tape.refusal("numbers that a computed condition chooses are only computed with: use np.where")
         if name in SHAPES:
             return function(*_as_ids(math, args), **kwargs)
+        if name in JOINS and not isinstance(args[0], Recorded):
+            args = [ids_of(math, one) for one in args[0]], *args[1:]
         if name in MOVES:
             return self._new(function(*_as_ids(math, args), **_as_ids(math, kwargs)))
         if name in ("array_repr", "array_str", "array2string"):
@@ -260,6 +266,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "full_like": _full_like,
     "ones_like": lambda math, a: _full_like(math, a, 1.0),
     **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
+    "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
     "copyto": _copyto,
     "round": _round,
 }

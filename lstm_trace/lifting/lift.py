@@ -139,6 +139,12 @@ def _axes(x: Any, state: Any) -> list[int | None]:
     return found
 
 
+def _place(path: OutputPath) -> str:
+    """What a returned value without a name is called: its key, or its number."""
+    first = path[0] if path else 0
+    return first if isinstance(first, str) else f"value {first + 1}"
+
+
 def _rows(value: Any, axis: int | None) -> Any:
     """An array of one step as (B, width)."""
     return np.moveaxis(value, axis, 0) if axis is not None and value.ndim > 1 else value.reshape(1, -1)
@@ -250,7 +256,7 @@ class _Lifting:
                     f"{self.call.named} returns nothing in the shape of {state}, {tuple(shape)}; a step function "
                     "returns its new states"
                 )
-            fitting |= {path: self.tape.variable(arrays[path]) or f"value {path[0] + 1 if path else 1}" for path in fit}
+            fitting |= {path: self.tape.variable(arrays[path]) or _place(path) for path in fit}
             alike = [path for path in fit if means(fitting[path], state)]
             if len(alike or fit) == 1:
                 found[state] = (alike or fit)[0]

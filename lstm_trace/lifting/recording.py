@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import setitem
 from pathlib import Path
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -158,7 +158,7 @@ class Surroundings:
     def _visit_function(self, function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
-        known, read = function.__globals__, function.__code__.co_names
+        known, read = function.__globals__, _names_in(function.__code__)
         names = [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]
         for name in names:
             self._visit(known[name], name, partial(setitem, known, name))
@@ -184,6 +184,11 @@ class Surroundings:
                         f"{kind}.{name} is assigned a computed value, so that state is kept outside of the function: "
                         "return it, and let it be passed in"
                     )
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """The names that code reads, in the functions within it too."""
+    return {*code.co_names}.union(*(_names_in(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 def has_arrays(value: Any) -> bool:

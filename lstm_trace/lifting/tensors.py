@@ -22,6 +22,8 @@ MOVES = frozenset({
     "squeeze", "stack", "swapaxes", "swapdims", "t", "take", "tensor_split", "tile", "transpose", "unbind",
     "unflatten", "unfold", "unsqueeze", "view", "view_as", "vsplit", "vstack"
 })  # fmt: skip
+#: Those that join tensors, the first argument: whole numbers among them are values, and elsewhere indices.
+_JOINS = frozenset({"cat", "column_stack", "concat", "concatenate", "dstack", "hstack", "stack", "vstack"})
 #: Functions and methods of everything but the numbers.
 QUERIES = frozenset({
     "__get__", "__len__", "__hash__", "data_ptr", "dim", "element_size", "get_device", "has_names", "is_complex",
@@ -125,6 +127,8 @@ class _Call:
         if name in MOVES:
             if name == "__getitem__":
                 self._check_key(args[1])
+            if name in _JOINS:
+                args = [torch.from_numpy(np.array(ids_of(self.math, one))) for one in args[0]], *args[1:]
             return _mapped(self.func(*_mapped(args, self._moved), **_mapped(self.kwargs, self._moved)), self._new)
         return self._computed()
 

@@ -141,6 +141,19 @@ def test_weights_around_a_function_are_named_after_their_variables() -> None:
     assert [*found.weights] == ["kernel", "shift"]
 
 
+def test_numbers_that_are_joined_are_values_and_not_indices() -> None:
+    weights = {"W": np.random.default_rng(0).normal(size=(H, H + INPUTS + 2))}
+
+    def step(x: Any, h: Any, W: Any) -> Any:
+        return {"h": np.tanh(W @ np.hstack([np.append(h, 1), x, 1]))}
+
+    found = lt.lift(step, weights, np.ones((T, INPUTS)), h=np.zeros(H))
+    h = np.zeros(H)
+    for values in found.trace["h_t"][:, 0]:
+        h = np.tanh(weights["W"] @ np.concatenate([h, [1.0], np.ones(INPUTS), [1.0]]))
+        np.testing.assert_allclose(values, h, rtol=1e-13)
+
+
 def test_arguments_that_do_not_fit_are_named() -> None:
     x, h, weights = np.ones((T, INPUTS)), np.zeros(H), {"W": np.eye(H, INPUTS)}
     with pytest.raises(OptionError, match="h: a step function carries a state"):
