@@ -73,6 +73,8 @@ class Reader:
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
             return self._weights(ids, owners)
         if len(runs := self._runs(ids)) > 1:
+            if (merged := self._merged(ids, owners, runs)) is not None:
+                return merged
             if len(runs) > _PARTS:
                 raise self.tape.refusal(f"a vector is put together from more than {_PARTS} places", node)
             return self.exprs.make("concat", map(self.vector, runs), (), node)
@@ -91,6 +93,26 @@ class Reader:
         if made.width not in (1, len(ids)):
             raise self.tape.refusal("its operands have widths that no equation can have", node)
         return made
+
+    def _merged(self, ids: Ids, owners: Ids, runs: list[Ids]) -> Expr | None:
+        """Numbers that a loop computed unit by unit, as one operation on vectors."""
+        first, *others = nodes = [self.tape.nodes[k] for k in owners]
+        computed = first.op == "dot" or (first.op in OPS and not OPS[first.op].reduces)
+        early = self.now is not None and bool((self.tape.times[ids] < self.now).any())
+        if not computed or early or len(runs) < len(ids):
+            return None
+        if any((one.op, one.constants) != (first.op, first.constants) for one in others):
+            return None
+        local = [one - node.start for one, node in zip(ids, nodes, strict=True)]
+        if first.op != "dot":
+            pairs = [[one.flat[k] for one in node.operands] for node, k in zip(nodes, local, strict=True)]
+            operands = [self.vector(np.array(one)) for one in zip(*pairs, strict=True)]
+            return self.exprs.make(first.op, operands, first.constants, first)
+        factors = [self._factors(node, np.array([k])) for node, k in zip(nodes, local, strict=True)]
+        if len({a.shape for a, _ in factors}) > 1:
+            return None
+        a, b = (np.concatenate(one) for one in zip(*factors, strict=True))
+        return self._weighted(a, b, first)
 
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that come from one operation; of inputs and states, parts that stand there in a row."""
@@ -145,20 +167,31 @@ class Reader:
 
     def _product(self, node: TapeNode, local: Ids) -> Expr:
         """Some numbers of a matrix product, as products of weight matrices and vectors."""
-        left, right = node.operands
-        rows, columns = np.divmod(local, right.shape[1])
-        a, b = left[rows], right.T[columns]  # (n, k): what is multiplied and summed for each number
-        for matrix, vector in ((b, a), (a, b)):
-            if self.tape.fixed(matrix) and (vector == vector[:1]).all():
-                return self._terms(matrix, vector[0], node)
+        a, b = self._factors(node, local)
+        if (found := self._weighted(a, b, node)) is not None:
+            return found
         if len(local) == 1:
             both = self.exprs.make("mul", (self.vector(a[0]), self.vector(b[0])), (), node)
             return self.exprs.make("sum", (both,), (), node)
-        for matrix, at in ((right, rows), (left, columns)):
+        rows, columns = np.divmod(local, node.shape[1])
+        for matrix, at in ((b, rows), (a, columns)):
             if self.tape.fixed(matrix) and len(parts := np.split(local, np.flatnonzero(np.diff(at)) + 1)) > 1:
                 return self.exprs.make("concat", (self.vector(one + node.start) for one in parts), (), node)
         reason = "two computed matrices are multiplied, and an equation multiplies weights and a vector"
         raise self.tape.refusal(reason, node)
+
+    def _factors(self, node: TapeNode, local: Ids) -> tuple[Ids, Ids]:
+        """What is multiplied and summed for each of some numbers of a product, (n, k) twice."""
+        left, right = node.operands
+        rows, columns = np.divmod(local, right.shape[1])
+        return left[rows], right.T[columns]
+
+    def _weighted(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
+        """A product of weights with one vector, if that is what is multiplied and summed."""
+        for matrix, vector in ((b, a), (a, b)):
+            if self.tape.fixed(matrix) and (vector == vector[:1]).all():
+                return self._terms(matrix, vector[0], node)
+        return None
 
     def _terms(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:
         """A product of weights with a vector that is put together from others: a sum of products."""

@@ -110,3 +110,18 @@ def test_a_reference_to_the_named_cell_is_missing_for_a_cell_of_its_own() -> Non
     assert found.sentence == "a cell of its own with the states h_prev"
     with pytest.raises(lt.MissingError, match="no named cell is like it"):
         found.compare()
+
+
+def test_a_loop_over_units_is_one_operation() -> None:
+    random = np.random.default_rng(3)
+    weights = {"W": random.normal(size=(H, INPUTS)), "U": random.normal(size=(H, H)), "b": random.normal(size=H)}
+
+    def step(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+        new = np.zeros(len(h))
+        for k in range(len(h)):
+            new[k] = np.tanh(W[k] @ x + np.dot(U[k], h) + b[k])
+        return new
+
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert found.sentence == "a simple RNN"
+    np.testing.assert_array_equal(found.weights["W_xh"], weights["W"])
