@@ -19,6 +19,7 @@ from .documents.formats import FileFormat, Format
 from .errors import (
     CellError,
     FileError,
+    LiftError,
     LstmTraceError,
     MissingError,
     NotFoundError,
@@ -30,6 +31,8 @@ from .explanation.profile import profile
 from .explanation.watch import StoppedError, WatchWarning, watch
 from .formulas.numbers import Style
 from .languages import Language
+from .lifting.lift import lift
+from .lifting.lifted import Lifted
 from .mistakes.identify import Identification, identify as search_readings
 from .model.capture import Traces, capture
 from .model.edit import edit
@@ -172,9 +175,10 @@ def diff(
     """
     for number in (one for one in more if isinstance(one, int | float)):
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
-    tolerance, reference, found = Tolerance(rtol, atol, ulps), a, list[Comparison]()
+    tolerance, found = Tolerance(rtol, atol, ulps), list[Comparison]()
     traces: list[Trace] = []
-    for k, other in enumerate((b, *more), 1):
+    reference, *others = (one.trace if isinstance(one, Lifted) else one for one in (a, b, *more))
+    for k, other in enumerate(others, 1):
         one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces
             reference = one
@@ -356,8 +360,8 @@ def derivation(
 #: All public names: `lstm_trace.__all__`. The comments are the headings of the documentation.
 __all__ = [  # noqa: RUF022
     # Run, read and write
-    "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "client",
-    "cell_name",
+    "prepare", "run", "load", "open_source", "problem", "edit", "concat", "with_tokens", "capture", "lift",
+    "client", "cell_name",
     # Verify and compare
     "verify", "diff", "changes", "gap", "attribute", "secants", "identify", "inspect",
     # Explain
@@ -368,10 +372,10 @@ __all__ = [  # noqa: RUF022
     "calc_candidate_state", "calc_cell_state", "calc_forget_gate", "calc_hidden_state", "calc_input_gate",
     "calc_output_gate",
     # Records
-    "Comparison", "Found", "Identification", "Model", "Trace", "Traces", "Verification",
+    "Comparison", "Found", "Identification", "Lifted", "Model", "Trace", "Traces", "Verification",
     # Types of arguments
     "CellName", "ExplainOptions", "FileFormat", "Format", "How", "Language", "ReportOptions", "Selected",
     # Errors and warnings
-    "CellError", "FileError", "LstmTraceError", "MissingError", "NotFoundError", "OptionError", "ShapeError",
-    "StoppedError", "TooLargeError", "WatchWarning",
+    "CellError", "FileError", "LiftError", "LstmTraceError", "MissingError", "NotFoundError", "OptionError",
+    "ShapeError", "StoppedError", "TooLargeError", "WatchWarning",
 ]  # fmt: skip

@@ -55,6 +55,10 @@ class OptionError(LstmTraceError, ValueError):
     """The chosen cell does not have the option, or the option does not accept the value."""
 
 
+class LiftError(LstmTraceError):
+    """Code that cannot be written as the equations of a cell; the message names its line."""
+
+
 class FileError(LstmTraceError, ValueError):
     """A file that cannot be read: foreign, truncated, not UTF-8, of a newer version, or unsafe."""
 

@@ -21,8 +21,16 @@ from .cell.test_network import weights
 ONE = {name.split("/")[-1]: array for name, array in weights(1, both=False).items()}
 X = np.arange(6.0).reshape(2, 1, 3)
 T = lt.run(ONE, X)
+
+
+def step(x: Any, h: Any, weights: Any) -> Any:
+    """A step function, to be lifted."""
+    return np.tanh(x @ weights["W_xi"].T + h)
+
+
 #: Of the classes with methods that take an argument, one.
 INSTANCES = {"Model": lt.prepare(ONE), "Trace": T, "Traces": lt.Traces([T]), "Comparison": lt.diff(T, T)}
+INSTANCES["Lifted"] = lt.lift(step, ONE, X, h=T["h_t"][0])
 #: Where the `**options` of a function go.
 PASSED: dict[str, tuple[Callable[..., Any], ...]] = {
     "run": (lt.prepare, lt.Model.run),
@@ -35,6 +43,7 @@ FITTING: dict[str, Any] = {
     **ONE, "trace": T, "a": T, "b": T, "of": "1/h_t[0]", "source": ONE, "weights": ONE, "x": X, "y": T.output,
     "edits": {"0/forward/W_xi[0,0]": 0.5}, "traces": [T], "cell": "lstm", "name": "h_t", "scope": "0/forward", "t": 0,
     "text": "1/h_t[0]", "address": "1/h_t[0]", "line": "h_t", "values": X, "model": object(), "x_t": [1.0, 2.0, 3.0],
+    "step": step,
     **{name: [0.5, 0.5] for name in ("f_t", "i_t", "o_t", "c_t", "c_tilde", "h_prev", "c_prev")},
 }  # fmt: skip
 #: What no argument can be.

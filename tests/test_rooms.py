@@ -18,8 +18,8 @@ ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.variants", "cell.network", "trace",
     "trace.files", "formulas", "languages", "documents", "engine.plan", "engine.jit", "engine", "weights",
     "weights.onnx", "weights.formats", "weights.live_modules", "model", "verification", "backpropagation",
-    "explanation", "mistakes", "view", "frames", "plot", "report.content", "report.in_words", "report.compact",
-    "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "export",
+    "explanation", "mistakes", "lifting", "view", "frames", "plot", "report.content", "report.in_words",
+    "report.compact", "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "export",
     "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
     "service.server", "remote", "api", "testing", "cli", "cli.verbs",
 )  # fmt: skip

@@ -330,4 +330,5 @@ def _others(model: Any) -> str:
     if {"RecursiveScriptModule"} & kinds:
         return "; a TorchScript program cannot be watched: save its state dict and trace the file"
     others = sorted(kind for kind in kinds if "GRU" in kind or "RNN" in kind or "LSTM" in kind)
-    return f"; it has {', '.join(others)}, which is not traced" if others else ""
+    there = f"; it has {', '.join(others)}, which is not traced" if others else ""
+    return f"{there}; lt.lift reads a step that you wrote yourself (docs/lift.md)"

@@ -1,0 +1,243 @@
+"""Operations of the array libraries on numbers of a tape, written in those of the operation table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .tape import Ids, Tape
+
+
+class RecordedMath:
+    """The operations of one tape, on arrays of integers."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        #: Where PyTorch keeps the integers of weights, which are not written.
+        self.frozen: set[int] = set()
+        self._plain: dict[int, tuple[Any, Ids]] = {}  # arrays of the code, which are kept so that no other has their id
+
+    def plain(self, value: Any, numbers: Any = None) -> Ids:
+        """Numbers of the code that were not recorded, as constants named after their variable.
+
+        numbers: those of the value, if it is no array of numpy.
+        """
+        array = np.asarray(value if numbers is None else numbers)
+        if array.dtype.kind not in "fiub":
+            raise self.tape.refusal(f"an operand is no array of numbers but {type(value).__name__}")
+        if array.size and np.all(array == array.flat[0]):
+            return np.broadcast_to(self.tape.number(float(array.flat[0])), array.shape)
+        if id(value) not in self._plain:
+            self._plain[id(value)] = value, self.tape.source("constant", array, name=self._called(value))
+        return self._plain[id(value)][1]
+
+    def _called(self, value: Any) -> str:
+        """The variable of the user's code that holds a value."""
+        frame = sys._getframe(1)
+        while frame is not None:
+            if self.tape.is_user_code(frame.f_code.co_filename):
+                for variables in (frame.f_locals, frame.f_globals):
+                    for name, held in list(variables.items()):
+                        if held is value and name.isidentifier():
+                            return name
+            frame = frame.f_back  # type: ignore[assignment]
+        return ""
+
+    # -- of each number --
+
+    def add(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("add", a, b, constants=(1.0, 1.0))
+
+    def subtract(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("add", a, b, constants=(1.0, -1.0))
+
+    def multiply(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("mul", a, b)
+
+    def divide(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("div", a, b)
+
+    def negative(self, a: Ids) -> Ids:
+        return self.tape.elementwise("neg", a)
+
+    def maximum(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("maximum", a, b)
+
+    def minimum(self, a: Ids, b: Ids) -> Ids:
+        return self.negative(self.maximum(self.negative(a), self.negative(b)))
+
+    def greater(self, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("greater", a, b)
+
+    def at_least(self, a: Ids, b: Ids) -> Ids:
+        return self.subtract(self.tape.number(1.0), self.greater(b, a))
+
+    def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
+        return self.tape.elementwise("where", condition, a, b)
+
+    def lerp(self, a: Ids, b: Ids, weight: Ids) -> Ids:
+        return self.add(a, self.multiply(weight, self.subtract(b, a)))
+
+    def power(self, a: Ids, b: Ids) -> Ids:
+        exponents = {float(value) for value in self.tape.values[b].flat} if self.tape.fixed(b) else set()
+        match tuple(exponents):
+            case (0.5,):
+                return self.tape.elementwise("sqrt", a)
+            case (-1.0,):
+                return self.divide(self.tape.number(1.0), a)
+            case (2.0,):
+                return self.multiply(a, a)
+            case (3.0,):
+                return self.multiply(self.multiply(a, a), a)
+        raise self.tape.refusal("a power is an operation of a cell only if the exponent is 2, 3, 0.5 or -1")
+
+    def clip(self, a: Ids, low: Ids | None, high: Ids | None) -> Ids:
+        ends = [self._constant(one) for one in (low, high)]
+        if None not in ends:
+            return self.tape.elementwise("clip", a, constants=tuple(end for end in ends if end is not None))
+        a = a if low is None else self.maximum(a, low)
+        return a if high is None else self.minimum(a, high)
+
+    def _constant(self, ids: Ids | None) -> float | None:
+        """The number that all of them are, if it is one of the code."""
+        if ids is None or not self.tape.fixed(ids) or len(values := {*self.tape.values[ids].flat}) != 1:
+            return None
+        return float(values.pop())
+
+    def softplus(self, a: Ids, beta: float = 1.0, threshold: float = 20.0) -> Ids:
+        if beta != 1:
+            raise self.tape.refusal("softplus with a beta is no operation of a cell")
+        return self.tape.elementwise("softplus", a)
+
+    def elu(self, a: Ids, alpha: float = 1.0) -> Ids:
+        return self.tape.elementwise("elu", a, constants=(float(alpha),))
+
+    def leaky_relu(self, a: Ids, negative_slope: float = 0.01) -> Ids:
+        slope = self.tape.number(float(negative_slope))
+        return self.where(self.greater(a, self.tape.number(0.0)), a, self.multiply(a, slope))
+
+    def hard_sigmoid(self, a: Ids) -> Ids:
+        shifted = self.add(self.divide(a, self.tape.number(6.0)), self.tape.number(0.5))
+        return self.tape.elementwise("clip", shifted, constants=(0.0, 1.0))
+
+    # -- sums --
+
+    def matmul(self, a: Ids, b: Ids) -> Ids:
+        """As numpy's: vectors and matrices; batches of matrices one by one."""
+        if b.ndim <= 2:
+            rows = self.tape.dot(a.reshape(-1, a.shape[-1]), b[:, None] if b.ndim == 1 else b)
+            return rows.reshape((*a.shape[:-1], *b.shape[1:]))
+        lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        left, right = (np.broadcast_to(one, (*lead, *one.shape[-2:])) for one in (np.atleast_2d(a), b))
+        each = np.stack([self.matmul(left[at], right[at]) for at in np.ndindex(*lead)])
+        found = each.reshape(*lead, *each.shape[1:])
+        return found[..., 0, :] if a.ndim == 1 else found
+
+    def dot(self, a: Ids, b: Ids) -> Ids:
+        """numpy's dot: also of a number and an array."""
+        return self.matmul(a, b) if a.ndim and b.ndim else self.multiply(a, b)
+
+    def reduce(self, op: str, a: Ids, axis: Any = None, keepdims: bool = False) -> Ids:
+        axes = tuple(range(a.ndim)) if axis is None else tuple(int(n) % a.ndim for n in np.atleast_1d(axis))
+        rest = [n for n in range(a.ndim) if n not in axes]
+        moved = a.transpose(*rest, *axes).reshape(*(a.shape[n] for n in rest), -1)
+        found = self.tape.reduced(op, np.ascontiguousarray(moved))
+        return found.reshape([1 if n in axes else a.shape[n] for n in range(a.ndim)]) if keepdims else found
+
+    def least(self, a: Ids, axis: Any = None, keepdims: bool = False) -> Ids:
+        return self.negative(self.reduce("max", self.negative(a), axis, keepdims))
+
+    def variance(self, a: Ids, axis: Any = None, keepdims: bool = False) -> Ids:
+        away = self.subtract(a, self.reduce("mean", a, axis, True))
+        return self.reduce("mean", self.multiply(away, away), axis, keepdims)
+
+    def softmax(self, a: Ids, axis: Any = -1) -> Ids:
+        exps = self.tape.elementwise("exp", self.subtract(a, self.reduce("max", a, axis, True)))
+        return self.divide(exps, self.reduce("sum", exps, axis, True))
+
+    def layer_norm(self, a: Ids, axes: Any, scale: Ids | None, shift: Ids | None, epsilon: float) -> Ids:
+        away = self.subtract(a, self.reduce("mean", a, axes, True))
+        spread = self.reduce("mean", self.multiply(away, away), axes, True)
+        found = self.divide(away, self.tape.elementwise("sqrt", self.add(spread, self.tape.number(epsilon))))
+        found = found if scale is None else self.multiply(found, scale)
+        return found if shift is None else self.add(found, shift)
+
+    def einsum(self, text: str, *operands: Ids) -> Ids:
+        """Of two operands: a product of matrices for each value of the indices that both have and the result keeps."""
+        inputs, arrow, out = text.replace(" ", "").partition("->")
+        terms = inputs.split(",")
+        if len(terms) != 2 or not arrow or "." in text or any(len({*one}) < len(one) for one in terms):
+            raise self.tape.refusal("this einsum is not read: write it with two operands and `->`")
+        a, b = terms
+        both = [c for c in a if c in b]
+        batch, shared = [c for c in both if c in out], [c for c in both if c not in out]
+        of_a, of_b = ([c for c in one if c not in both] for one in (a, b))
+        if {*of_a, *of_b} - {*out}:
+            raise self.tape.refusal("this einsum sums over an index of one operand alone: use sum for it")
+        sizes = dict(zip(a + b, operands[0].shape + operands[1].shape, strict=True))
+
+        def lengths(*groups: list[str]) -> list[int]:
+            return [int(np.prod([sizes[c] for c in group], dtype=int)) for group in groups]
+
+        x = operands[0].transpose([a.index(c) for c in (*batch, *of_a, *shared)]).reshape(lengths(batch, of_a, shared))
+        y = operands[1].transpose([b.index(c) for c in (*batch, *shared, *of_b)]).reshape(lengths(batch, shared, of_b))
+        product = self.matmul if shared else self.multiply
+        found = np.stack([product(p, q) for p, q in zip(x, y, strict=True)])
+        order = [*batch, *of_a, *of_b]
+        return found.reshape([sizes[c] for c in order]).transpose([order.index(c) for c in out])
+
+
+def _one(op: str) -> Callable[..., Ids]:
+    return lambda math, a: math.tape.elementwise(op, a)
+
+
+#: Operations of numpy and PyTorch on each number, by their names there.
+ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
+    **{op: _one(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid", "relu")},
+    **dict.fromkeys(("expit", "logistic"), _one("sigmoid")),
+    "add": RecordedMath.add,
+    **dict.fromkeys(("subtract", "sub"), RecordedMath.subtract),
+    "rsub": lambda math, a, b: math.subtract(b, a),
+    **dict.fromkeys(("multiply", "mul"), RecordedMath.multiply),
+    **dict.fromkeys(("divide", "true_divide", "div", "truediv"), RecordedMath.divide),
+    **dict.fromkeys(("negative", "neg"), RecordedMath.negative),
+    **dict.fromkeys(("positive", "pos", "conjugate"), lambda math, a: a.copy()),
+    **dict.fromkeys(("maximum", "fmax"), RecordedMath.maximum),
+    **dict.fromkeys(("minimum", "fmin"), RecordedMath.minimum),
+    **dict.fromkeys(("greater", "gt"), RecordedMath.greater),
+    **dict.fromkeys(("less", "lt"), lambda math, a, b: math.greater(b, a)),
+    **dict.fromkeys(("greater_equal", "ge"), RecordedMath.at_least),
+    **dict.fromkeys(("less_equal", "le"), lambda math, a, b: math.at_least(b, a)),
+    **dict.fromkeys(("absolute", "abs", "fabs"), lambda math, a: math.maximum(a, math.negative(a))),
+    **dict.fromkeys(("power", "pow", "float_power"), RecordedMath.power),
+    "square": lambda math, a: math.multiply(a, a),
+    "reciprocal": lambda math, a: math.divide(math.tape.number(1.0), a),
+    "expm1": lambda math, a: math.subtract(math.tape.elementwise("exp", a), math.tape.number(1.0)),
+    "log1p": lambda math, a: math.tape.elementwise("log", math.add(math.tape.number(1.0), a)),
+    "logaddexp": lambda math, a, b: math.add(a, math.softplus(math.subtract(b, a))),
+    "where": RecordedMath.where,
+    "lerp": RecordedMath.lerp,
+    "silu": lambda math, a: math.multiply(a, math.tape.elementwise("sigmoid", a)),
+    "hardsigmoid": RecordedMath.hard_sigmoid,
+    "logsigmoid": lambda math, a: math.negative(math.softplus(math.negative(a))),
+}
+#: Products of arrays.
+PRODUCTS: Mapping[str, Callable[..., Ids]] = {
+    **dict.fromkeys(("matmul", "mm", "mv", "bmm"), RecordedMath.matmul),
+    "dot": RecordedMath.dot,
+    "vdot": lambda math, a, b: math.matmul(a.reshape(-1), b.reshape(-1)),
+    "inner": lambda math, a, b: math.dot(a, b.T),
+    **dict.fromkeys(("outer", "ger"), lambda math, a, b: math.multiply(a.reshape(-1, 1), b.reshape(1, -1))),
+}
+#: Sums and their like, with the arguments `axis` and `keepdims`.
+REDUCTIONS: Mapping[str, Callable[..., Ids]] = {
+    "sum": lambda math, a, axis=None, keepdims=False: math.reduce("sum", a, axis, keepdims),
+    "mean": lambda math, a, axis=None, keepdims=False: math.reduce("mean", a, axis, keepdims),
+    **dict.fromkeys(("max", "amax"), lambda math, a, axis=None, keepdims=False: math.reduce("max", a, axis, keepdims)),
+    **dict.fromkeys(("min", "amin"), RecordedMath.least),
+    "var": RecordedMath.variance,
+    "std": lambda math, a, axis=None, keepdims=False: math.tape.elementwise("sqrt", math.variance(a, axis, keepdims)),
+}

@@ -1,0 +1,315 @@
+"""Recording arrays for numpy: arrays of integers that name numbers on a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .arithmetic import ELEMENTWISE, PRODUCTS, REDUCTIONS, RecordedMath
+from .tape import Ids
+
+#: Functions that only move numbers, and methods of arrays that do.
+MOVES = frozenset({
+    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "block", "broadcast_arrays", "broadcast_to",
+    "column_stack", "concat", "concatenate", "copy", "delete", "diagonal", "dsplit", "dstack", "expand_dims",
+    "flip", "fliplr", "flipud", "hsplit", "hstack", "matrix_transpose", "moveaxis", "permute_dims",
+    "ravel", "repeat", "require", "reshape", "roll", "rollaxis", "rot90", "row_stack", "split", "squeeze", "stack",
+    "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit", "vstack"
+})  # fmt: skip
+METHODS = frozenset({
+    "reshape", "transpose", "ravel", "flatten", "squeeze", "copy", "swapaxes", "repeat", "take", "diagonal", "view"
+})  # fmt: skip
+#: Those of `MOVES` that join arrays, the first argument: a plain number among them is a value.
+JOINS = frozenset({
+    "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
+})  # fmt: skip
+#: Functions of the shape alone.
+SHAPES = frozenset({
+    "shape", "ndim", "size"
+})  # fmt: skip
+#: Methods that make plain numbers.
+_PLAIN = frozenset({
+    "item", "tolist", "tobytes", "tofile", "dump", "dumps"
+})  # fmt: skip
+#: Options without a meaning for numbers on a tape.
+_IDLE = frozenset({
+    "dtype", "casting", "order", "subok", "copy"
+})  # fmt: skip
+_UNKNOWN = "it would not be known where its numbers came from"
+
+
+class Recorded(NDArrayOperatorsMixin):
+    """An array of a run that is recorded.
+
+    mask: of numbers chosen by a computed condition, `x[x > 0]`, the condition; the array then has those that were not
+    chosen too, until it is assigned by the same condition.
+    """
+
+    __array_priority__ = 1000
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, ids: Ids, math: RecordedMath, dtype: Any = np.float64, mask: Ids | None = None) -> None:
+        self.ids, self.math, self.dtype, self.mask = ids, math, np.dtype(dtype), mask
+
+    def _new(self, ids: Any, mask: Ids | None = None) -> Any:
+        if isinstance(ids, (list, tuple)):
+            return type(ids)(self._new(one) for one in ids)
+        return Recorded(np.asarray(ids), self.math, self.dtype, mask)
+
+    # -- protocols of numpy --
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        name, math, refusal = ufunc.__name__, self.math, self.math.tape.refusal
+        options = {key: value for key, value in options.items() if key not in _IDLE}
+        masks = [one.mask for one in inputs if isinstance(one, Recorded) and one.mask is not None]
+        if any(not np.array_equal(one, masks[0]) for one in masks):
+            raise refusal("numbers that were chosen by unlike conditions meet: use np.where")
+        operands = [None if one is None else ids_of(math, one) for one in inputs]
+        if method == "reduce" and name in _REDUCED and not masks:
+            found = REDUCTIONS[_REDUCED[name]](math, *operands, **{"axis": 0} | options)
+        elif method == "outer" and name == "multiply":
+            found = PRODUCTS["outer"](math, *operands)
+        elif method == "__call__" and not options and name in _UFUNCS:
+            found = _UFUNCS[name](math, *operands)
+        else:
+            raise refusal(f"np.{name}{'' if method == '__call__' else f'.{method}'} is no operation of a cell")
+        if out is None:
+            return self._new(found, masks[0] if masks else None)
+        if not isinstance(out[0], Recorded):
+            raise refusal(f"the result is written into a plain array, so that {_UNKNOWN}")
+        out[0]._write(..., found)
+        return out[0]
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name, math = function.__name__, self.math
+        if any(isinstance(one, Recorded) and one.mask is not None for one in args):
+            raise math.tape.refusal("numbers that a computed condition chooses are only computed with: use np.where")
+        if name in SHAPES:
+            return function(*_as_ids(math, args), **kwargs)
+        if name in JOINS and not isinstance(args[0], Recorded):
+            args = [ids_of(math, one) for one in args[0]], *args[1:]
+        if name in MOVES:
+            return self._new(function(*_as_ids(math, args), **_as_ids(math, kwargs)))
+        if name in ("array_repr", "array_str", "array2string"):
+            return repr(self)
+        if name not in FUNCTIONS:
+            raise math.tape.refusal(f"np.{name} is no operation of a cell")
+        return self._called(name, args, kwargs)
+
+    def _called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        options = {key: value for key, value in kwargs.items() if key not in _IDLE and value is not None}
+        try:
+            found = FUNCTIONS[name](self.math, *args, **options)
+        except TypeError:
+            raise self.math.tape.refusal(f"np.{name} is not read with these arguments") from None
+        return None if found is None else self._new(found)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise self.math.tape.refusal(f"a computed value becomes a plain array here, so that {_UNKNOWN}")
+
+    def _as_number(self, *_: Any, **__: Any) -> Any:
+        raise self.math.tape.refusal(f"a computed value becomes a plain number here, so that {_UNKNOWN}")
+
+    __float__ = __int__ = __index__ = __complex__ = __round__ = _as_number
+
+    def __bool__(self) -> bool:
+        reason = "the code branches on a computed value, and equations have no branches: use np.where"
+        raise self.math.tape.refusal(reason)
+
+    # -- an array --
+
+    shape = property(lambda self: self.ids.shape)
+    ndim = property(lambda self: self.ids.ndim)
+    size = property(lambda self: self.ids.size)
+    T = property(lambda self: self._new(self.ids.T))
+    mT = property(lambda self: self._new(np.swapaxes(self.ids, -1, -2)))  # noqa: N815
+    flat = property(lambda self: iter(self.ravel()))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[k] for k in range(len(self.ids)))
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, Recorded) and key.shape == self.shape:
+            return self._new(self.ids, key.ids)
+        return self._new(self.ids[self._key(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        ids = ids_of(self.math, value)
+        if isinstance(key, Recorded) and key.shape == self.shape:
+            chosen = value.mask if isinstance(value, Recorded) else None
+            if ids.ndim and (chosen is None or not np.array_equal(chosen, key.ids)):
+                raise self.math.tape.refusal("numbers are assigned by another condition than chose them: use np.where")
+            self._write(..., self.math.where(key.ids, ids, self.ids))
+        else:
+            self._write(self._key(key), ids)
+
+    def _key(self, key: Any) -> Any:
+        if any(isinstance(one, Recorded) for one in (key if isinstance(key, tuple) else (key,))):
+            raise self.math.tape.refusal("a computed value chooses which numbers are read: use np.where")
+        return key
+
+    def _write(self, key: Any, ids: Ids) -> None:
+        if not self.ids.flags.writeable:
+            raise self.math.tape.refusal("a weight is changed in place, so that every step has weights of its own")
+        self.ids[key] = ids
+
+    def __getattr__(self, name: str) -> Any:
+        if name in METHODS:
+            return lambda *args, **kwargs: self._new(getattr(self.ids, name)(*args, **kwargs))
+        if name in FUNCTIONS and hasattr(np.ndarray, name):
+            return lambda *args, **kwargs: self._called(name, (self, *args), kwargs)
+        if name in _PLAIN:
+            self._as_number()
+        if not name.startswith("_") and hasattr(np.ndarray, name):
+            raise self.math.tape.refusal(f".{name} of a computed value is no operation of a cell")
+        raise AttributeError(f"an array has no attribute {name!r}")
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """A copy: the dtype changes rounding alone, unless it is one of whole numbers."""
+        if np.dtype(dtype).kind != "f":
+            raise self.math.tape.refusal(f"a computed value is rounded to {np.dtype(dtype)}")
+        return self.copy()
+
+    def fill(self, value: Any) -> None:
+        """Every number becomes `value`."""
+        self[...] = value
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def __repr__(self) -> str:
+        return repr(self.math.tape.values[self.ids])
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+def ids_of(math: RecordedMath, value: Any) -> Ids:
+    """An operand as integers: those that it has, or those of new constants."""
+    if isinstance(value, Recorded):
+        if value.math is not math:
+            raise math.tape.refusal("a value of an earlier call is used, so that the function keeps a state of its own")
+        return value.ids
+    if isinstance(value, (list, tuple)) and value:
+        return np.stack([ids_of(math, one) for one in value])
+    return math.plain(value)
+
+
+def _as_ids(math: RecordedMath, value: Any) -> Any:
+    """The arguments of a function that moves numbers: recorded arrays as integers, plain floats as constants."""
+    if isinstance(value, Recorded):
+        return ids_of(math, value)
+    if isinstance(value, dict):
+        return {key: _as_ids(math, one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_as_ids(math, one) for one in value)
+    return math.plain(value) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+
+
+# -- functions of numpy ------------------------------------------------------------------------------------------------
+
+
+def _on_ids(function: Callable[..., Ids], operands: int = 1) -> Callable[..., Ids]:
+    """A function of integers as one of arrays."""
+    return lambda math, *args, **kwargs: function(
+        math, *(ids_of(math, one) for one in args[:operands]), *args[operands:], **kwargs
+    )
+
+
+def _clip(math: RecordedMath, a: Any, low: Any = None, high: Any = None, **named: Any) -> Ids:
+    ends = named.get("a_min", named.get("min", low)), named.get("a_max", named.get("max", high))
+    return math.clip(ids_of(math, a), *(None if end is None else ids_of(math, end) for end in ends))
+
+
+def _full_like(math: RecordedMath, a: Any, fill_value: Any = 0.0) -> Ids:
+    return np.array(np.broadcast_to(ids_of(math, fill_value), ids_of(math, a).shape))
+
+
+def _tensordot(math: RecordedMath, a: Any, b: Any, axes: Any = 2) -> Ids:
+    if axes not in (1, (-1, 0), ([-1], [0])):
+        raise math.tape.refusal("np.tensordot is read with axes=1 only")
+    return math.matmul(ids_of(math, a), ids_of(math, b))
+
+
+def _copyto(_: RecordedMath, target: Any, source: Any) -> None:
+    target[...] = source
+
+
+def _round(math: RecordedMath, *_: Any) -> Ids:
+    raise math.tape.refusal("a computed value is rounded")
+
+
+_REDUCED = {"add": "sum", "maximum": "max", "minimum": "min"}
+_UFUNCS: Mapping[str, Callable[..., Ids]] = {
+    **ELEMENTWISE,
+    "matmul": PRODUCTS["matmul"],
+    "clip": RecordedMath.clip,
+}
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    **{name: _on_ids(function, 2) for name, function in PRODUCTS.items()},
+    **{name: _on_ids(function) for name, function in REDUCTIONS.items()},
+    "where": _on_ids(RecordedMath.where, 3),
+    "clip": _clip,
+    "einsum": lambda math, text, *operands: math.einsum(text, *(ids_of(math, one) for one in operands)),
+    "tensordot": _tensordot,
+    "full_like": _full_like,
+    "ones_like": lambda math, a: _full_like(math, a, 1.0),
+    **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
+    "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
+    "copyto": _copyto,
+    "round": _round,
+}
+
+
+# -- arrays that the code makes ----------------------------------------------------------------------------------------
+
+_FILLED = ("zeros", "empty", "ones", "full")
+_CONVERTED = ("array", "asarray", "ascontiguousarray", "asanyarray")
+#: Functions of numpy that make arrays, by which they are found under other names.
+MAKERS = {id(getattr(np, name)): name for name in (*_FILLED, *_CONVERTED)}
+
+
+class RecordedNumpy(ModuleType):
+    """What stands for numpy in the user's code: arrays that it makes are recorded, so that values can be put into them.
+
+    numpy itself stays as it is, since libraries use it meanwhile.
+    """
+
+    def __init__(self, math: RecordedMath) -> None:
+        super().__init__("numpy")
+        vars(self).update({name: partial(_filled, math, name) for name in _FILLED})
+        vars(self).update({name: partial(_converted, math, name) for name in _CONVERTED})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+
+def _filled(math: RecordedMath, name: str, *args: Any, **kwargs: Any) -> Any:
+    plain = getattr(np, name)(*args, **kwargs)
+    if plain.dtype.kind != "f":
+        return plain
+    ids = math.plain(np.zeros_like(plain) if name == "empty" else plain)
+    return Recorded(np.array(np.broadcast_to(ids, plain.shape)), math, plain.dtype)
+
+
+def _converted(math: RecordedMath, name: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+    if _holds_recorded(value):
+        return Recorded(np.array(ids_of(math, value)), math)
+    return getattr(np, name)(value, *args, **kwargs)
+
+
+def _holds_recorded(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_recorded, value))
+    return isinstance(value, Recorded)

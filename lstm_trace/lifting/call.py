@@ -1,0 +1,181 @@
+"""A call of somebody's step function: which argument is x, h, c or the weights, and which returned value is a state."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import LiftError, OptionError, some
+
+_X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
+_WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
+_STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx", "m")}
+_AROUND = ("prev", "previous", "t", "tm1", "old", "last", "in", "state", "states", "0", "next", "new", "out", "final")
+
+OutputPath = tuple[Any, ...]
+
+
+@dataclass
+class StepCall:
+    """How a function is called.
+
+    places: a parameter to the role of its argument: `x`, a state, a tuple of states, `weights`, or ("weight", name).
+    """
+
+    function: Callable[..., Any]
+    places: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def named(self) -> str:
+        """The function's name."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> dict[str, Any]:
+        """The arguments, by parameter."""
+        found: dict[str, Any] = {}
+        for name, role in self.places.items():
+            if role == "x":
+                found[name] = x
+            elif role == "weights":
+                found[name] = weights
+            elif role in states:
+                found[name] = states[role]
+            elif role[0] == "weight":
+                found[name] = weights[role[1]]
+            else:
+                found[name] = tuple(states[one] for one in role)
+        return found
+
+    @property
+    def tupled(self) -> tuple[str, ...]:
+        """The states that are passed as one tuple."""
+        return next((role for role in self.places.values() if isinstance(role, tuple) and role[0] != "weight"), ())
+
+    def reordered(self) -> StepCall:
+        """The same with the tuple of states the other way round."""
+        turned = {name: role[::-1] if role == self.tupled else role for name, role in self.places.items()}
+        return StepCall(self.function, turned)
+
+
+def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
+    """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
+    function = step if inspect.isroutine(step) else getattr(step, "forward", step)
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise OptionError(f"step: expected a function or module, found {type(step).__name__}") from None
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = {p.name: p for p in signature.parameters.values() if p.kind in named}
+    required = [name for name, p in parameters.items() if p.default is p.empty]
+    call = StepCall(step)
+    called = f"{call.named} has the parameters {', '.join(parameters) or 'none'}"
+    places, rest = call.places, list(parameters)
+
+    def place(name: str, role: Any) -> None:
+        places[name] = role
+        rest.remove(name)
+
+    if isinstance(weights, Mapping):
+        for name in [name for name in rest if name in weights]:
+            place(name, ("weight", name))
+        unknown = [key for key in weights if key not in parameters]
+        if places and unknown and not any(name in _WEIGHTS for name in rest):
+            raise OptionError(f"weights: no parameter is called {some(unknown, 6)}; {called}")
+    if weights is not None and not places:
+        whole = next((name for name in rest if name.lower() in _WEIGHTS), None)
+        if whole is None and len(required) > 1 and required[-1] not in states:
+            whole = required[-1]
+        if whole is None:
+            raise OptionError(f"weights: no parameter takes them; {called}")
+        place(whole, "weights")
+    for state in [state for state in states if state in rest]:
+        place(state, state)
+    if not rest:
+        raise OptionError(f"x: no parameter takes it; {called}")
+    place(next((name for name in rest if name.lower() in _X), rest[0]), "x")
+    left = [state for state in states if state not in places.values()]
+    needed = [name for name in rest if name in required]
+    if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
+        place((needed or rest)[0], tuple(left))
+        left = []
+    for state in list(left):
+        if alike := [name for name in rest if means(name, state)]:
+            place(alike[0], state)
+            left.remove(state)
+    for state in left:
+        if not rest:
+            raise OptionError(f"{state}: no parameter takes it; {called}")
+        place(rest[0], state)
+    if missing := [name for name in rest if name in required]:
+        said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"
+        raise OptionError(f"{call.named} needs {', '.join(missing)} too; {said}")
+    return call
+
+
+def means(name: str, state: str) -> bool:
+    """Whether a variable is called like a state.
+
+    >>> [means(name, "h") for name in ("prev_h", "hx", "a_prev", "h_tm1", "hprev", "next_c", "ht")]
+    [True, True, True, True, True, False, True]
+    """
+    words = [word for word in name.lower().strip("_").split("_") if word not in _AROUND]
+    known = _STATES.get(state, (state,))
+    short = words[0] if words else name.lower()
+    for around in ("prev", "next", "new", "t", "0"):
+        if len(short) > len(around) and short not in known:
+            short = short.removesuffix(around).removeprefix(around)
+    return short in known
+
+
+# -- what is returned --------------------------------------------------------------------------------------------------
+
+
+def leaves(value: Any, is_leaf: Callable[[Any], bool], path: OutputPath = ()) -> Iterator[tuple[OutputPath, Any]]:
+    """Every array in what a function returned, with its path; tuples, lists and dicts are opened."""
+    if is_leaf(value):
+        yield path, value
+    elif isinstance(value, (tuple, list, Mapping)):
+        for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves(one, is_leaf, (*path, key))
+
+
+def at(value: Any, path: OutputPath) -> Any:
+    """The part of what a function returned that a path names."""
+    for key in path:
+        value = value[key]
+    return value
+
+
+def named_paths(value: Any, returns: str) -> dict[str, OutputPath]:
+    """The paths by the names that `returns` gives: "h, c, cache", "out, (h, c)"."""
+    wrong = OptionError(f"returns: expected names as in 'h, c, cache' or 'out, (h, c)', found {returns!r}")
+    try:
+        tree = ast.parse(returns.strip(), mode="eval").body
+    except SyntaxError:
+        raise wrong from None
+    found: dict[str, OutputPath] = {}
+
+    def walk(node: ast.expr, one: Any, path: OutputPath) -> None:
+        if isinstance(node, ast.Name):
+            found[node.id] = path
+            return
+        if not isinstance(node, (ast.Tuple, ast.List)):
+            raise wrong
+        if not isinstance(one, (tuple, list)) or len(one) != len(node.elts):
+            there = f"{len(one)} values" if isinstance(one, (tuple, list)) else "one value"
+            raise OptionError(f"returns: {returns!r} has {len(node.elts)} names, and the function returned {there}")
+        for k, (part, own) in enumerate(zip(node.elts, one, strict=True)):
+            walk(part, own, (*path, k))
+
+    walk(tree, value, ())
+    return found
+
+
+def untold(states: Sequence[str], found: Sequence[str]) -> LiftError:
+    """The error for a function that returns values of which it cannot be told which is a state."""
+    which = " and ".join(f"the new {state}" for state in states)
+    how = f"say which is which, as in returns='{', '.join([*states, 'other'])}'"
+    return LiftError(f"it cannot be told which of the returned values ({', '.join(found)}) are {which}: {how}")

@@ -1,0 +1,252 @@
+"""Values of equations, and what makes them simple: equal values are one object, and functions have their own names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..cell.ops import OPS
+from .tape import Ids, TapeNode
+
+#: So far out a sigmoid or tanh is 0 or 1 to 8 digits: arguments are clipped there so that exp does not overflow.
+FAR = 18.0
+#: So many levels of an expression are searched for choices between two values.
+_DEEP = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Expr:
+    """A value: an operation of others, or a leaf.
+
+    op: of the operation table, or `name` (an input, a state, a part of one), `parameter`, `number`. leaf: the name, the
+    number, or the integers of the parameter. width: its units. node: the operation that it comes from. choices: the
+    conditions of `where` in it.
+    """
+
+    op: str
+    args: tuple[Expr, ...] = ()
+    constants: tuple[float, ...] = ()
+    leaf: Any = None
+    width: int = 1
+    node: TapeNode | None = None
+    choices: frozenset[Expr] = frozenset()
+
+    def inside(self) -> Iterator[Expr]:
+        """Every value that it is computed from, itself included, each once, operands first."""
+        seen: set[Expr] = set()
+
+        def walk(expr: Expr) -> Iterator[Expr]:
+            if expr not in seen:
+                seen.add(expr)
+                for one in expr.args:
+                    yield from walk(one)
+                yield expr
+
+        return walk(self)
+
+
+@dataclass
+class Expressions:
+    """All values of a cell, each once: what is computed in two places from the same values is the same object."""
+
+    _known: dict[Any, Expr] = field(default_factory=dict)
+
+    def leaf(self, op: str, leaf: Any, width: int = 1) -> Expr:
+        """A name, a number or a parameter."""
+        key = (op, leaf) if op != "parameter" else (op, leaf.shape, leaf.tobytes())
+        return self._known.setdefault(key, Expr(op, leaf=leaf, width=width))
+
+    def number(self, value: float) -> Expr:
+        """A number of the text."""
+        return self.leaf("number", float(value))
+
+    def parameter(self, ids: Ids) -> Expr:
+        """Weights, in the order in which an equation needs them."""
+        return self.leaf("parameter", np.ascontiguousarray(ids), len(ids))
+
+    def make(
+        self, op: str, args: Iterable[Expr], constants: tuple[float, ...] = (), node: TapeNode | None = None
+    ) -> Expr:
+        """An operation, simplified where that is exact, with its own name where a function is written out."""
+        args = tuple(args)
+        if op == "add":
+            args, constants = self._terms(args, constants)
+            if not args:
+                return self.number(0.0)
+            if len(args) == 1:
+                return args[0] if constants[0] > 0 else self.make("neg", args, (), node)
+        if (simple := self._simple(op, args, constants, node)) is not None:
+            return simple
+        key = op, args, constants
+        if key not in self._known:
+            made = self._new(op, args, constants, node)
+            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh)):
+                if (inner := pattern(made)) is not None:
+                    made = self.make(function, (inner,), (), node)
+            for condition in made.choices if op != "where" else ():
+                on, off = self._chosen(made, condition, True), self._chosen(made, condition, False)
+                made = on if on is off else made
+            self._known[key] = made
+        return self._known[key]
+
+    def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
+        widths = [one.width for one in args]
+        width = {"concat": sum, "matvec": lambda each: each[0]}.get(op, max)(widths)
+        choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
+        return Expr(op, args, constants, width=1 if OPS[op].reduces else width, node=node, choices=choices)
+
+    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
+        """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
+        terms: list[tuple[Expr, float]] = []
+        for one, sign in zip(args, signs, strict=True):
+            if one.op == "neg":
+                terms.append((one.args[0], -sign))
+            elif one.op == "number" and one.leaf < 0:
+                terms.append((self.number(-one.leaf), -sign))
+            elif not _is(one, 0):
+                terms.append((one, sign))
+        return tuple(one for one, _ in terms), tuple(sign for _, sign in terms)
+
+    def _simple(
+        self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None
+    ) -> Expr | None:
+        """A simpler form with the same value, if there is one."""
+        a, *rest = args
+        if op == "mul":
+            for factor, other in (args, args[::-1]):
+                if _is(factor, 1):
+                    return other
+                if _is(factor, -1):
+                    return self.make("neg", (other,), (), node)
+        if op == "div" and _is(rest[0], 1):
+            return a
+        if op == "neg" and a.op == "neg":
+            return a.args[0]
+        if op == "where":
+            if rest[0] is rest[1]:
+                return rest[0]
+            if a.op == "add" and a.constants == (1.0, -1.0) and _is(a.args[0], 1) and a.args[1].op == "greater":
+                return self.make("where", (a.args[1], rest[1], rest[0]), (), node)  # of the contrary
+            sides = [self._chosen(one, a, side) for one, side in zip(rest, (True, False), strict=True)]
+            if sides != rest:
+                return self.make("where", (a, *sides), (), node)
+        if op in OPS and not OPS[op].reduces and op != "concat" and all(one.op == "number" for one in args):
+            with np.errstate(all="ignore"):
+                return self.number(float(OPS[op].array([np.float64(one.leaf) for one in args], constants)))
+        return None
+
+    def _chosen(self, expr: Expr, condition: Expr, side: bool, deep: int = _DEEP) -> Expr:
+        """A value where a condition holds, or where it does not."""
+        if condition not in expr.choices or not deep:
+            return expr
+        if expr.op == "where" and expr.args[0] is condition:
+            return self._chosen(expr.args[1 if side else 2], condition, side, deep - 1)
+        args = [self._chosen(one, condition, side, deep - 1) for one in expr.args]
+        return self.make(expr.op, args, expr.constants, expr.node)
+
+
+def _is(expr: Expr, value: float) -> bool:
+    return expr.op == "number" and expr.leaf == value
+
+
+# -- functions that are written out ------------------------------------------------------------------------------------
+
+
+def _scaled(expr: Expr) -> tuple[float, Expr]:
+    """k and z of k z."""
+    if expr.op == "neg":
+        factor, inner = _scaled(expr.args[0])
+        return -factor, inner
+    if expr.op in ("mul", "div"):
+        for one, other in (expr.args, expr.args[::-1]) if expr.op == "mul" else (expr.args[::-1],):
+            if one.op == "number" and one.leaf:
+                factor, inner = _scaled(other)
+                return factor * (one.leaf if expr.op == "mul" else 1 / one.leaf), inner
+    return 1.0, expr
+
+
+def summed(expr: Expr) -> tuple[float, list[tuple[float, Expr]]]:
+    """The number of a sum, and its other terms with their factors."""
+    constant, terms = 0.0, list[tuple[float, Expr]]()
+    for one, sign in zip(expr.args, expr.constants, strict=True) if expr.op == "add" else ((expr, 1.0),):
+        factor, inner = _scaled(one)
+        if inner.op == "number":
+            constant += sign * factor * inner.leaf
+        elif inner.op == "add":
+            more, parts = summed(inner)
+            constant += sign * factor * more
+            terms += [(sign * factor * k, part) for k, part in parts]
+        else:
+            terms.append((sign * factor, inner))
+    return constant, terms
+
+
+def _unclipped(expr: Expr) -> Expr:
+    """What is clipped only far out."""
+    while expr.op == "clip" and expr.constants[0] <= -FAR and expr.constants[1] >= FAR:
+        expr = expr.args[0]
+    return expr
+
+
+def _exponent(expr: Expr) -> tuple[float, Expr] | None:
+    """k and z of exp(k z)."""
+    if expr.op != "exp":
+        return None
+    k, inner = _scaled(_unclipped(expr.args[0]))
+    again, inner = _scaled(_unclipped(inner))
+    return k * again, inner
+
+
+def _sigmoid(expr: Expr) -> Expr | None:
+    """z of 1 / (1 + exp(-z)), exp(z) / (1 + exp(z)), (1 + tanh(z / 2)) / 2, and of a clipped z."""
+    if expr.op == "sigmoid":
+        inner = _unclipped(expr.args[0])
+        return None if inner is expr.args[0] else inner
+    if expr.op == "div":
+        constant, terms = summed(expr.args[1])
+        if constant == 1 and len(terms) == 1 and terms[0][0] == 1 and (found := _exponent(terms[0][1])):
+            k, z = found
+            if (k == -1 and _is(expr.args[0], 1)) or (k == 1 and expr.args[0] is terms[0][1]):
+                return z
+    constant, terms = summed(expr)
+    if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
+        k, z = _scaled(terms[0][1].args[0])
+        return z if k == 0.5 else None
+    return None
+
+
+def _tanh(expr: Expr) -> Expr | None:
+    """z of (exp(z) - exp(-z)) / (exp(z) + exp(-z)), 2 sigmoid(2 z) - 1 and their like, and of a clipped z."""
+    if expr.op == "tanh":
+        inner = _unclipped(expr.args[0])
+        return None if inner is expr.args[0] else inner
+    if expr.op == "add":
+        constant, terms = summed(expr)
+        if constant == -1 and len(terms) == 1 and terms[0][0] == 2 and terms[0][1].op == "sigmoid":
+            k, z = _scaled(terms[0][1].args[0])
+            return z if k == 2 else None
+    if expr.op != "div":
+        return None
+    above, below = (_exponentials(one) for one in expr.args)
+    if above is None or below is None or len(zs := {z for _, z in (*above, *below) if z is not None}) != 1:
+        return None
+    for shift in {k for k, _ in above}:  # the factor exp(shift z), which cancels
+        up, down = ({k - shift: factor for (k, _), factor in one.items()} for one in (above, below))
+        for k in {*up} - {0.0}:
+            if abs(k) == 2 and up == {0.0: -k / 2, k: k / 2} and down == {0.0: 1.0, k: 1.0}:
+                return zs.pop()
+    return None
+
+
+def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:
+    """A sum of exponentials: the factor of each exp(k z), by k and z; a number is that of k = 0."""
+    constant, terms = summed(expr)
+    found: dict[tuple[float, Expr | None], float] = {(0.0, None): constant} if constant else {}
+    for factor, one in terms:
+        if (exponent := _exponent(one)) is None:
+            return None
+        found[exponent] = factor
+    return found

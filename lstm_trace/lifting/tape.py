@@ -1,0 +1,152 @@
+"""The tape: every number that a function computed, with the operation and the numbers that it came from.
+
+Numbers are recorded one by one and named by integers. An array of the user's code is an array of such integers, and
+whatever only moves numbers (a slice, a transpose, a concatenation, an assignment into a view) is done to the integers
+by the array library itself. Only arithmetic makes new numbers.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..cell.ops import OPS
+from ..errors import LiftError
+
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+#: The time of a number that neither input nor state went into, and of an initial state; an input has that of its step.
+FIXED, INITIAL = -2, -1
+_OURS = str(Path(__file__).parent)
+
+
+class CodeLine(NamedTuple):
+    """A line of the user's code."""
+
+    file: str
+    number: int
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.file, self.number).strip()
+        return f"{Path(self.file).name}, line {self.number}{f': `{text}`' if text else ''}"
+
+
+class TapeNode(NamedTuple):
+    """One operation on arrays.
+
+    op: of the operation table; `dot`; or where numbers are given: `x`, `state`, `weight`, `constant`. operands: in the
+    shape of the value; those of `dot` are matrices (m, k) and (k, n), and that of a reduction has the numbers it
+    reduces on one more axis, the last. start: the first of its own numbers. code: the line that computed it.
+    """
+
+    op: str
+    operands: tuple[Ids, ...]
+    constants: tuple[float, ...]
+    start: int
+    shape: tuple[int, ...]
+    code: CodeLine | None
+
+    @property
+    def numbers(self) -> slice:
+        """Its own numbers."""
+        return slice(self.start, self.start + int(np.prod(self.shape, dtype=int)))
+
+
+class Tape:
+    """The numbers of one run. libraries: folders whose code is not the user's."""
+
+    def __init__(self, libraries: Sequence[str] = ()) -> None:
+        self.nodes: list[TapeNode] = []
+        self.values = np.zeros(1 << 12)
+        self.times = np.zeros(1 << 12, np.int32)
+        self.size = 0
+        #: The integers of an array, in order, to how deep in calls a variable held it, and that variable's name.
+        self.variables: dict[bytes, tuple[int, str]] = {}
+        #: The start of given numbers to what the code calls them.
+        self.given: dict[int, str] = {}
+        self._skipped = (_OURS, *libraries, "<frozen")
+        self._numbers: dict[float, Ids] = {}
+        self._starts = np.zeros(0, np.int64)
+
+    # -- new numbers --
+
+    def source(self, op: str, values: Any, time: int = FIXED, name: str = "") -> Ids:
+        """Numbers that are given to the function, or that it has: `x`, `state`, `weight` or `constant`."""
+        array = np.asarray(values, np.float64)
+        self.given[self.size] = name
+        return self._add(op, (), (), array, np.full(array.shape, time, np.int32))
+
+    def number(self, value: float) -> Ids:
+        """One number, as an array without axes."""
+        if value not in self._numbers:
+            self._numbers[value] = self.source("constant", value)
+        return self._numbers[value]
+
+    def elementwise(self, op: str, *operands: Ids, constants: tuple[float, ...] = ()) -> Ids:
+        """An operation on each number, with broadcasting."""
+        each = [np.array(one) for one in np.broadcast_arrays(*operands)]
+        with np.errstate(all="ignore"):
+            values = OPS[op].array([self.values[one.reshape(-1)] for one in each], constants).reshape(each[0].shape)
+        return self._add(op, tuple(each), constants, values, np.maximum.reduce([self.times[one] for one in each]))
+
+    def reduced(self, op: str, operand: Ids) -> Ids:
+        """`sum`, `mean` or `max` over the last axis."""
+        values = OPS[op].array([self.values[operand]], ())[..., 0]
+        return self._add(op, (operand.copy(),), (), values, self.times[operand].max(-1))
+
+    def dot(self, left: Ids, right: Ids) -> Ids:
+        """(m, k) times (k, n)."""
+        times = np.maximum(self.times[left].max(1)[:, None], self.times[right].max(0)[None, :])
+        with np.errstate(all="ignore"):
+            values = self.values[left] @ self.values[right]
+        return self._add("dot", (left.copy(), right.copy()), (), values, times)
+
+    def _add(self, op: str, operands: tuple[Ids, ...], constants: tuple[float, ...], values: Any, times: Any) -> Ids:
+        start, shape = self.size, np.shape(values)
+        self.size += int(np.size(values))
+        if self.size > len(self.values):
+            room = max(self.size, 2 * len(self.values)) - start
+            self.values = np.concatenate([self.values[:start], np.zeros(room)])
+            self.times = np.concatenate([self.times[:start], np.zeros(room, np.int32)])
+        self.values[start : self.size] = np.ravel(values)
+        self.times[start : self.size] = np.ravel(times)
+        self.nodes.append(TapeNode(op, operands, constants, start, shape, self.code()))
+        return np.arange(start, self.size, dtype=np.int64).reshape(shape)
+
+    # -- reading --
+
+    def owners(self, ids: Ids) -> Ids:
+        """The positions of the nodes that the numbers belong to."""
+        if len(self._starts) != len(self.nodes):
+            self._starts = np.array([node.start for node in self.nodes])
+        return np.searchsorted(self._starts, ids, "right") - 1
+
+    def fixed(self, ids: Ids) -> bool:
+        """Whether no input and no state goes into any of the numbers."""
+        return bool((self.times[ids] == FIXED).all())
+
+    def variable(self, ids: Ids) -> str:
+        """The variable of the user's code that held the numbers; empty if none did."""
+        return self.variables.get(np.ascontiguousarray(ids).tobytes(), (0, ""))[1]
+
+    # -- where --
+
+    def is_user_code(self, file: str) -> bool:
+        """Whether code is the user's, and not a library's or ours."""
+        return not file.startswith(self._skipped)
+
+    def code(self) -> CodeLine | None:
+        """The line of the user's code that is being run."""
+        frame = sys._getframe(1)
+        while frame is not None and not self.is_user_code(frame.f_code.co_filename):
+            frame = frame.f_back  # type: ignore[assignment]
+        return None if frame is None else CodeLine(frame.f_code.co_filename, frame.f_lineno)
+
+    def refusal(self, reason: str, node: TapeNode | None = None) -> LiftError:
+        """The error for what no equation can express: at the line being run, or at that of a node."""
+        code = self.code() if node is None else node.code
+        return LiftError(f"{code}: {reason}" if code else reason)

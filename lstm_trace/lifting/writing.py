@@ -1,0 +1,125 @@
+"""The text of a lifted cell: its equations in the grammar of cells, and the weights that they read."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..cell.lines import number
+from ..cell.ops import FUNCTIONS, OPS
+from .expressions import Expr
+from .naming import CellNaming
+
+
+@dataclass
+class EquationWriter:
+    """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
+
+    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. reserved:
+    names that nothing else gets. aliases: a line's name to what the code calls it.
+    """
+
+    naming: CellNaming
+    called: Callable[[Expr], str]
+    label: Callable[[Expr], str]
+    reserved: Iterable[str] = ()
+    rows: list[str] = field(default_factory=list)
+    weights: dict[str, Expr] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._names: dict[Expr, str] = {}
+        self._taken = {*self.reserved, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
+        self._readers: Counter[Expr] = Counter()
+        # a variable that becomes a line's value step by step is that line alone
+        self._known = {self.called(one) for one in self.naming.lines}
+
+    def write(self, roots: Mapping[str, Expr]) -> dict[str, str]:
+        """Write the rows of some values, with the wanted names where recognition gave none. Returns their names."""
+        for one in dict.fromkeys(one for root in roots.values() for one in root.inside()):
+            self._readers.update({*one.args})
+        for name, expr in roots.items():
+            if expr not in self._names:
+                self._row(self.naming.lines.get(expr) or self._new(name), expr)
+        return {name: self._names[expr] for name, expr in roots.items()}
+
+    def _new(self, wanted: str) -> str:
+        """A name that is free."""
+        stem = re.sub(r"\W+", "_", wanted).strip("_") or "v"
+        stem = f"{stem.removesuffix('_prev')}_old" if stem.endswith("_prev") else stem
+        stem = f"v_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem
+        name, k = stem, 2
+        while name in self._taken:
+            name, k = f"{stem}_{k}", k + 1
+        self._taken.add(name)
+        return name
+
+    def _row(self, name: str, expr: Expr) -> None:
+        """The equation of one value; in the words of the named cell where it agrees."""
+        if name in self.naming.same:
+            self._prepare(expr)
+            right = self.naming.same[name]
+        else:
+            right = self._operation(expr)[0] if expr.args else self._text(expr)
+        self._names[expr] = name
+        if (called := self.called(expr)) and called != name:
+            self.aliases[name] = called
+        self.rows.append(f"{name} = {right}")
+
+    def _prepare(self, expr: Expr) -> None:
+        """Write the rows, and keep the weights, that the named cell's equation of a value reads."""
+        for one in expr.args:
+            if one in self.naming.lines or one.op == "parameter":
+                self._text(one)
+            else:
+                self._prepare(one)
+
+    def _text(self, expr: Expr, level: int = 0) -> str:
+        """A value within an equation. level: 0 within a sum, 1 within a product, 2 where all is bracketed."""
+        if expr in self._names:
+            return self._names[expr]
+        if expr.op == "name":
+            return str(expr.leaf)
+        if expr.op == "number":
+            return number(expr.leaf) if expr.leaf >= 0 or not level else f"({number(expr.leaf)})"
+        if expr.op == "parameter":
+            name = self.naming.weights.get(expr) or self._new(self.label(expr) or "k")
+            self._names[expr], self.weights[name] = name, expr
+            return name
+        called = self.called(expr)
+        if (
+            expr in self.naming.lines
+            or (called and called not in self._known)
+            or expr.op == "div"
+            or self._shared(expr)
+        ):
+            self._row(self.naming.lines.get(expr) or self._new(called or "v"), expr)
+            return self._names[expr]
+        text, own = self._operation(expr)
+        return text if own >= level else f"({text})"
+
+    def _shared(self, expr: Expr) -> bool:
+        """Whether several values read it, and it is more than a sum of names and numbers, such as 1 - u_t."""
+        short = expr.op in ("add", "neg") and all(not one.args or one in self._names for one in expr.args)
+        return self._readers[expr] > 1 and not short
+
+    def _operation(self, expr: Expr) -> tuple[str, int]:
+        """The right side of a value's own equation, and how tightly it binds."""
+        a = expr.args
+        match expr.op:
+            case "add":
+                first, *rest = zip(a, expr.constants, strict=True)
+                text = self._text(first[0]) if first[1] > 0 else f"-{self._text(first[0], 2)}"
+                return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
+            case "mul" | "div" | "matvec":
+                sign = {"mul": "*", "div": "/", "matvec": "@"}[expr.op]
+                return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
+            case "neg":
+                return f"-{self._text(a[0], 2)}", 1
+            case "greater":
+                return f"({self._text(a[0], 1)} > {self._text(a[1], 1)})", 2
+        inside = [*(self._text(one) for one in a), *map(number, expr.constants)]
+        return f"{OPS[expr.op].function}({', '.join(inside)})", 2

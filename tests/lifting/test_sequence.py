@@ -1,0 +1,119 @@
+"""Functions over a whole sequence, as courses assign them: the step is found, and equals what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LiftError
+
+N, T, INPUTS, H = 2, 5, 3, 2
+
+
+def sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def step(x: Any, h: Any, c: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    i, f, o, g = np.split(x.dot(Wx) + h.dot(Wh) + b, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def preallocated(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    n, steps, _ = x.shape
+    h = np.zeros((n, steps, h0.shape[1]))
+    prev, c = h0, np.zeros_like(h0)
+    for t in range(steps):
+        prev, c = step(x[:, t, :], prev, c, Wx, Wh, b)
+        h[:, t, :] = prev
+    return h, "cache"
+
+
+def hoisted(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    n, steps, size = x.shape
+    ahead = x.reshape(-1, size).dot(Wx).reshape(n, steps, -1) + b
+    h, c, hidden = h0, np.zeros_like(h0), h0.shape[1]
+    hs = []
+    for t in range(steps):
+        z = ahead[:, t] + h @ Wh
+        i, f, o = (sigmoid(z[:, k * hidden : (k + 1) * hidden]) for k in range(3))
+        c = f * c + i * np.tanh(z[:, 3 * hidden :])
+        h = o * np.tanh(c)
+        hs.append(h)
+    return np.stack(hs, axis=1)
+
+
+def last_alone(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    h, c = h0, np.zeros_like(h0)
+    for t in range(x.shape[1]):
+        h, c = step(x[:, t], h, c, Wx, Wh, b)
+    return h
+
+
+def listed(xs: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    h, c, hs = h0, np.zeros_like(h0), []
+    for x in xs:
+        h, c = step(x, h, c, Wx, Wh, b)
+        hs.append(h)
+    return hs
+
+
+def forgetful(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    return np.stack([np.tanh(x[:, t] @ Wx[:, :2] + b[:2]) for t in range(x.shape[1])], 1)
+
+
+def alternating(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    h, hs = h0, []
+    for t in range(x.shape[1]):
+        z = x[:, t] @ Wx[:, :2] + h @ Wh[:, :2] + b[:2]
+        h = np.tanh(z) if t % 2 else sigmoid(z)
+        hs.append(h)
+    return np.stack(hs, 1)
+
+
+def case() -> tuple[dict[str, Any], Any, Any]:
+    random = np.random.default_rng(0)
+    sizes = {"Wx": (INPUTS, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
+    weights = {name: random.normal(size=size) for name, size in sizes.items()}
+    return weights, random.normal(size=(N, T, INPUTS)), random.normal(size=(N, H))
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize("function", [preallocated, hoisted, last_alone, listed])
+@pytest.mark.parametrize("sequence", [None, True])
+def test_the_step_of_a_sequence_is_found(function: Callable[..., Any], sequence: bool | None) -> None:
+    weights, x, h0 = case()
+    given = [*np.swapaxes(x, 0, 1)] if function is listed else x
+    found = lt.lift(function, weights, given, h=h0, sequence=sequence)
+    assert (found.kind, found.sentence) == ("lstm", "an LSTM")
+    theirs = np.stack(listed([*np.swapaxes(x, 0, 1)], h0, **weights))
+    np.testing.assert_allclose(found.trace["h_t"], theirs, rtol=1e-13)
+    longer = np.random.default_rng(1).normal(size=(3 * T, N, INPUTS))
+    theirs = np.stack(listed([*longer], h0, **weights))
+    np.testing.assert_allclose(found.run(longer, h0)["h_t"], theirs, rtol=1e-12)
+
+
+def test_a_sequence_without_a_batch_and_without_given_states() -> None:
+    weights, x, _ = case()
+
+    def rnn(x: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+        hs = np.zeros((len(x) + 1, H))
+        for t in range(len(x)):
+            hs[t + 1] = np.tanh(x[t] @ Wx[:, :H] + hs[t] @ Wh[:, :H] + b[:H])
+        return hs[1:]
+
+    found = lt.lift(rnn, weights, x[0])
+    assert found.sentence == "a simple RNN"
+    np.testing.assert_allclose(found.trace["h_t"][:, 0], rnn(x[0], **weights), rtol=1e-13)
+
+
+@pytest.mark.parametrize(("function", "reason"), [(forgetful, "carries no state"), (alternating, "something else at")])
+def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
+    weights, x, h0 = case()
+    with pytest.raises(LiftError, match=reason):
+        lt.lift(function, weights, x, h=h0, sequence=True)
