@@ -45,8 +45,15 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(200_000, 20, 100)
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Garbage is collected once: pytest and Python do so at their end too, and would visit everything each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_named(item: pytest.Item) -> bool:

@@ -116,6 +116,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
         assert found[f"0/forward/{name}"].item() == pytest.approx(rise / (2 * step), rel=1e-6), name
 
 
+@pytest.mark.few(0)
 def test_a_difference_is_split_and_values_are_explained() -> None:
     a, b = lt.run(WEIGHTS, X, options=OPTIONS), lt.run(WEIGHTS, [[0.75], [-1.0], [1.5]], options=OPTIONS)
     split = lt.attribute(a, b, "2/h_t[0]").to_frame()

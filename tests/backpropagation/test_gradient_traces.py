@@ -296,7 +296,7 @@ def test_by_hand_is_exact(name: str) -> None:
 # -- diff ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(CELLS, 4))
 def test_plans_and_dtypes_differ_by_rounding_only(name: str) -> None:
     told, trace = case(name, 5, lengths=[4, 2])
@@ -368,7 +368,7 @@ def test_frames_have_the_sums_where_rows_have_no_step() -> None:
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("name", some(["plain", "projection", "own"], 2))
 def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:
@@ -484,6 +484,7 @@ def test_what_stands_in_an_input_that_is_an_expression_is_not_read(equations: st
     assert lt.verify(lt.backward(trace, of="1/h_t[0]")).verdict == "verified"
 
 
+@pytest.mark.few(0)
 def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
     """It was called the same as the whole one, and its report fell over."""
     _, g = one_layer()

@@ -83,6 +83,7 @@ def test_finite_differences(name: str, lengths: list[int] | None) -> None:
         assert total == pytest.approx(slope(told, change, value), rel=2e-8, abs=2e-9), short
 
 
+@pytest.mark.few(0)
 def test_every_entry_of_a_small_cell() -> None:
     told, trace = case("plain", 7, steps=3, batch=2, layers=1, both=False)
     of = "2/1/c_t[3]"

@@ -16,7 +16,7 @@ from ..support.walk_cases import CELLS, case, cell_of
 OF = "1/joined/2/1/y_t[1]"
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_slope_is_verified(name: str) -> None:
     a, b = (case(name, seed, lengths=[4, 3])[1] for seed in (61, 62))

@@ -162,7 +162,7 @@ def test_memory_is_of_one_value() -> None:
         lt.explain(traced(76), "W_xi[1,2]", "memory").to_frame()
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("of", "title", "first"),
     [

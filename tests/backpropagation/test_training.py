@@ -114,7 +114,7 @@ def test_a_problem_with_a_layout_becomes_one_by_our_names(tmp_path: Path) -> Non
     assert float(lt.run(new, ask=[])["L"].sum()) == lt.train(lt.run(old, ask=[]), of="L").losses[-1]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_worked_solution_has_every_part(form: str) -> None:
     done = lt.train(traced(), of="L", rate=0.1, updates=2, optimizer="momentum")

@@ -235,6 +235,7 @@ def test_a_count_beyond_all_counts_is_refused_in_one_short_message(tmp_path: Pat
     assert len(raised.value.problems) == 1
 
 
+@pytest.mark.few(0)
 def test_the_nearest_name_is_not_looked_for_thousands_of_times() -> None:
     text = "".join(f"k{n}: 1\n" for n in range(5000))
     with pytest.raises(FileError) as raised:

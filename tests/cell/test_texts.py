@@ -136,6 +136,7 @@ def test_what_is_read_at_the_limit_is_read_deep_within_a_program_too(kind: str) 
         parse(f"h_t = {write(most + 1)}")
 
 
+@pytest.mark.few(0)
 def test_a_text_that_grows_beyond_the_limit_when_it_is_written_is_refused() -> None:
     def text(count: int) -> str:  # the sums differ, so that none is a copy
         return "".join(f"v_{k}={'+'.join(['a'] * 400)}+{k}\n" for k in range(count))

@@ -101,6 +101,7 @@ def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_pa
     assert "| s0" in wrong.stdout
 
 
+@pytest.mark.few(0)
 def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path: Path) -> None:
     import pandas as pd
 

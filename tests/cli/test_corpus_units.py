@@ -84,6 +84,7 @@ def test_units_are_written_with_all_columns(states: Path, tmp_path: Path) -> Non
         assert counter["highest"].count("‹") == 3
 
 
+@pytest.mark.few(0)
 def test_units_are_a_document_in_every_format_and_language(states: Path, tmp_path: Path) -> None:
     """The largest units are shown, and the note says how many are not; JSON has all of them."""
     for name in ("u.md", "u.html", "u.tex", "u.typ"):

@@ -58,6 +58,7 @@ def test_the_wide_shape(here: Path) -> None:
         assert table[["c_t[0]", "c_t[1]", "c_t[2]"]].to_numpy().tolist() == (two - one)[:, 0].tolist()
 
 
+@pytest.mark.few(0)
 def test_the_workbook_is_named_after_the_files(here: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     pytest.importorskip("xlsxwriter")
@@ -87,6 +88,7 @@ def test_a_shape_without_a_table_is_refused(here: Path, more: tuple[str, ...]) -
     assert not Path("d.csv").exists()
 
 
+@pytest.mark.few(0)
 def test_several_are_compared_with_the_first(here: Path) -> None:
     problem("c.yaml", W_ho=-2.0)
     found = diff("a.yaml", "b.yaml", "c.yaml", "a.yaml", "--format", "text")

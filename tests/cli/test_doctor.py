@@ -22,7 +22,7 @@ from .test_cli import invoke
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """One width and few columns: the whole takes some seconds."""
-    monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 9)))
+    monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 5)))
 
 
 def test_a_sound_machine() -> None:
@@ -39,6 +39,7 @@ def test_a_sound_machine() -> None:
     assert max(map(len, result.stdout.splitlines())) < 140
 
 
+@pytest.mark.few(0)
 @pytest.mark.skipif(not installed(), reason="the extra jit is not installed")
 def test_the_compiled_plan_and_its_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "_loaded", {})

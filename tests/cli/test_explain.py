@@ -123,7 +123,7 @@ def prose(text: str) -> list[str]:
     return text.partition("\nLook closer\n")[0].splitlines()
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("words", "piped"),
     [
@@ -180,6 +180,7 @@ def test_a_value_in_a_sentence_is_short(dtype: str) -> None:
     assert sentences_of(explanation(trace, "1/h_t[0]", "ablation"))[0] == f"0/forward/1/0/h_t[0] = {value}"
 
 
+@pytest.mark.few(0)
 def test_the_output_of_padded_directions_needs_no_direction(file: str) -> None:
     """y_t is where they meet; each has a line of this name as well, which stands in the full address."""
     trace = lt.load(file)
@@ -224,6 +225,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
     assert [row["a"], row["b"]] == [lt.load(path).parameters[scope][row["name"]][at] for path in (file, other)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_terminal_gets_the_tables_of_a_split(dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the worked steps, of hundreds of lines; float32 has none, and its document is the tables in every format."""
@@ -313,6 +315,7 @@ def test_unknown_way() -> None:
         explanation(traced({}), "c_t[0]", "memorry")
 
 
+@pytest.mark.few(0)
 def test_a_selection_of_layer_0_is_one(file: str) -> None:
     words = ["explain", "gradient", file, "--of", OF["contribution"]]
     whole, part = (CliRunner().invoke(main, [*words, *more]).output for more in ([], ["--layer", "0"]))

@@ -330,7 +330,7 @@ def test_there_is_a_call_of_every_command() -> None:
     assert set(CALLS) == set(VERBS)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("verb", some(["report", "export", "show", "run"], 2))
 def test_the_first_line_of_a_long_output_is_enough(verb: str, folder: Path) -> None:
     result = shell(f"{{ $L {CALLS[verb][0]}; echo $? >&2; }} | head -n 1", folder)

@@ -74,7 +74,7 @@ def test_refused_before_anything_is_read(name: str) -> None:
     assert known in invoke(*gone, "-o", "x.docx").stderr
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(WRITERS, 4))
 def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None:
     command, known = WRITERS[name]

@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", examples.examples())
 def test_examples(folder: Path, name: str) -> None:
     assert valid("verify", "verify", folder / f"{name}.json")["verdict"] == "verified"
@@ -145,7 +145,7 @@ def test_explanations(folder: Path, how: str) -> None:
 
 
 def test_examples_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 9)))
+    monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 5)))
     valid("finding", "doctor")
     monkeypatch.setitem(numpy_plan.KERNELS, "softplus", numpy_plan.KERNELS["relu"])
     valid("finding", "doctor")

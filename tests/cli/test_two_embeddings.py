@@ -45,7 +45,7 @@ def diff(b: str, *more: str) -> Result:
     return found
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("embedding", "table", "told"),
     [

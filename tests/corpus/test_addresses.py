@@ -46,6 +46,7 @@ def test_a_part_may_be_of_any_number_of_steps(model: lt.Model, inputs: Path, sta
     assert [span.steps for span in found.spans] == [sum(span.steps for span in states.spans)]
 
 
+@pytest.mark.few(0)
 def test_verify_takes_all_as_the_command_does(states: Any) -> None:
     assert states.verify("all").sequences == states.verify(None).sequences == 30
     with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 'some'"):

@@ -119,7 +119,7 @@ def test_fresh_leaves_nothing_of_the_other_run(states: Any, model: lt.Model, inp
     assert names == {"notes.txt", "_manifest.json", "_model.safetensors", "_index.parquet"}
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", ["parquet", "safetensors"])
 def test_parts_of_others_and_damaged_ones(model: lt.Model, inputs: Path, tmp_path: Path, format: str) -> None:
     how = HOW | {"format": format}

@@ -198,6 +198,7 @@ def test_a_value_that_is_no_number_is_found(copied: Any, model: lt.Model) -> Non
     assert [damage.unit for damage in found.damages] == ["0/forward/c_t[0]", "0/forward/c_t[1]"]
 
 
+@pytest.mark.few(0)
 def test_of_many_wrong_values_some_are_listed(copied: Any, model: lt.Model) -> None:
     def shift(columns: dict[str, Any]) -> None:
         columns["1f_c_t_2"] += 1e-9
@@ -211,6 +212,7 @@ def test_of_many_wrong_values_some_are_listed(copied: Any, model: lt.Model) -> N
     )
 
 
+@pytest.mark.few(0)
 def test_half_precision_has_half_a_spacing_more_and_no_more(
     weights: dict[str, np.ndarray], inputs: Path, tmp_path: Path
 ) -> None:
@@ -249,7 +251,7 @@ def padded(columns: dict[str, Any]) -> None:
         )
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -235,6 +235,7 @@ def test_at_the_command_line(tmp_path: Path) -> None:
     np.testing.assert_array_equal(lt.load(out).mask, MASK)
 
 
+@pytest.mark.few(0)
 def test_what_a_report_shows_of_padding() -> None:
     trace = lt.run(PROBLEM)
     text = " ".join(trace.report("text", detail="vector").split())

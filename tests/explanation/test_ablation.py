@@ -128,6 +128,7 @@ def test_values_of_another_trace() -> None:
     )
 
 
+@pytest.mark.few(0)
 def test_what_the_trace_holds_already_stays_held() -> None:
     hold: dict[str, Any] = {"0/reverse/3/c_t[1]": 2.0, "1/forward/f_t[0]": "*0.1"}
     trace = lt.run(WEIGHTS, X[:, 1:], lengths=LENGTHS[1:], hold=hold, plan="lines")

@@ -24,7 +24,7 @@ def changed(told: dict[str, Any], **how: Any) -> lt.Trace:
     return lt.run(**{**told, **how})
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", some(CELLS, 5))
 def test_against_zero_input_and_zero_state(name: str) -> None:
@@ -88,7 +88,7 @@ def test_integrated_gradients_by_hand() -> None:
     assert gradient_times_input(trace, "h_t[0]").parts["x"].item() == pytest.approx(1.5 * (1 - np.tanh(1.5) ** 2))
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("w", "points"), [(1, 50), (20, 100), (60, 200), (100, 400), (3000, 400)])
 def test_points_are_doubled_until_the_parts_add_up(w: float, points: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """tanh(w x) from x = -1 to 1.2 is steep within 1/w of 0. The limit of the points: tanh(1.2 w) - tanh(-w)."""

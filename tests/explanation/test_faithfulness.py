@@ -88,7 +88,7 @@ def test_against_a_plain_loop(seed: int) -> None:
     assert ranked == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("direction", "t", "there", "said"),
     [
@@ -119,7 +119,7 @@ def test_steps_on_which_the_value_does_not_depend_are_left_out(
     assert said in text if said else "left out: the value" not in text
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("lengths", [[12, 9], [12, 11], [12, 12], [12, 3]])
 def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
     _, trace = case("plain", 61, steps=12, lengths=lengths)
@@ -326,6 +326,7 @@ def test_few_steps_have_no_order() -> None:
     assert "faithfulness" not in explanation(trace, "1/joined/3/1/y_t[1]", "contribution").report().lower()
 
 
+@pytest.mark.few(0)
 def test_initial_states_are_steps_too() -> None:
     _, trace = case("plain", 64, steps=6)
     found = account(trace, OF, 0)
@@ -343,6 +344,7 @@ def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
     return account(trace, OF, **how).faithfulness
 
 
+@pytest.mark.few(0)
 def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = case("plain", 65, steps=8)
     seconds = Variants.of(pair_of(trace)).trials.seconds  # type: ignore[union-attr]

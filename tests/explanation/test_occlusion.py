@@ -212,7 +212,7 @@ def test_a_cell_of_which_one_gate_alone_is_there() -> None:
     assert [step.occlusion for step in found.steps] == [pytest.approx(with_x - without)]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("runs", "made"), [(1, 1), (4, 4), (5, 5), ("all", 11), (99, 11)])
 def test_fewer_runs_are_of_the_largest_shares_and_drawn_ones(runs: Any, made: int) -> None:
     _, trace = traced(38)

@@ -90,7 +90,7 @@ def test_rows_stand_in_the_order_in_which_they_were_computed(tmp_path: Path, len
     assert steps == sorted(steps, reverse=True)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("piece", [1, 7, 100])
 def test_pieces_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     trace = stacked(lengths=[1, 4])
@@ -295,6 +295,7 @@ def test_a_selection_that_is_not_there(tmp_path: Path, chosen: dict[str, Any], m
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.few(0)
 def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
     trace = stacked(3000, 1, 1, 4, ("forward",))
     export(ExportJob(trace, selection=Selection(steps=0)), tmp_path / "warm.csv")

@@ -177,6 +177,7 @@ def test_the_help_names_every_suffix() -> None:
     assert all(f" {suffix}" in cli("--help").stdout for suffix in TABLE_FORMATS)
 
 
+@pytest.mark.few(0)
 def test_diff_reads_it(tmp_path: Path) -> None:
     stacked().save(tmp_path / "t.json")
     assert cli(tmp_path / "t.json", "-o", tmp_path / "t.jsonl").exit_code == 0

@@ -50,7 +50,7 @@ def test_types_and_manifest(tmp_path: Path, parquet: Any) -> None:
     assert "z_i = W_xi @ x_t + W_hi @ h_prev" in about["stages"][0]["equations"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("shape", ["wide", "worked"])
 def test_other_shapes_equal_the_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parquet: Any, shape: str

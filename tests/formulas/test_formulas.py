@@ -94,6 +94,7 @@ def test_a_product_of_two_numbers_is_not_a_difference() -> None:
 SYMBOLS = {"score": r"\tilde{s}_t", "p_t": r"\pi_t^{(1)}", "W_xp": r"W_{x\pi}"}
 
 
+@pytest.mark.few(0)
 def test_the_authors_symbols_stand_in_every_format() -> None:
     trace = own(symbols=SYMBOLS)
     for format in FORMATS:
@@ -116,6 +117,7 @@ def test_the_authors_symbols_stand_in_the_picture() -> None:
     assert "π_t⁽¹⁾: 3 steps, 2 units" in maps.partition("</desc>")[0]
 
 
+@pytest.mark.few(0)
 def test_nothing_stands_in_typewriter() -> None:
     trace = own()
     assert 'class="name"' not in trace.report("html")

@@ -88,7 +88,7 @@ def test_own_and_inherited_against_the_equations(pair: tuple[Trace, Trace]) -> N
     assert ((whole - found["b"]).abs() <= limit).all()
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 def test_in_pieces_it_is_the_same(pair: tuple[Trace, Trace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = lt.diff(*pair)
     whole, table = found.to_frame(), DifferenceTable.between(*found.sides)
@@ -187,6 +187,7 @@ def test_what_is_not_finite_is_an_empty_cell() -> None:
     assert not np.isinf(table[["difference", "own", "inherited"]]).any().any()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", ["long", "wide"])
 def test_files_hold_the_frame(pair: tuple[Trace, Trace], tmp_path: Path, shape: str) -> None:
     found = replace(lt.diff(*hard()), shape=shape)

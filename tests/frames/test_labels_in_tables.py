@@ -88,7 +88,7 @@ def told(trace: Trace) -> Iterator[tuple[str, str]]:
             yield step, name or number
 
 
-@pytest.mark.few(8)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count_from", [0, 1])
 @pytest.mark.parametrize("tokens", [False, True])
@@ -124,6 +124,7 @@ def named() -> Trace:
     return called(lstm(2, "forward", "reverse"), NAMES[3], 1, True)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("options", [{}, {"with_inputs": True}, {"unit": 1}, {"shape": "wide"}, {"shape": "worked"}])
 def test_frame_arrow_and_file_agree(options: dict[str, Any]) -> None:
     trace = named()

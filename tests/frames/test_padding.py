@@ -173,6 +173,7 @@ def test_the_option(tmp_path: Path) -> None:
     assert len(short) < len(whole)
 
 
+@pytest.mark.few(0)
 def test_a_workbook_of_padding_alone_is_written(tmp_path: Path) -> None:
     """Its formulas are alive: a length can be changed. Plain numbers cannot."""
     pytest.importorskip("xlsxwriter")
@@ -183,7 +184,7 @@ def test_a_workbook_of_padding_alone_is_written(tmp_path: Path) -> None:
     assert cli(*words, "--values", "--padding").exit_code == 0
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("more", [[], ["--padding"]])
 def test_what_is_exported_reads_back_as_the_same(tmp_path: Path, more: list[str]) -> None:
     stacked(batch=3, lengths=LENGTHS).save(tmp_path / "t.json")

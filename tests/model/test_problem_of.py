@@ -147,6 +147,7 @@ def test_what_was_asked_for_is_asked_for_again(ask: str, rng: np.random.Generato
         np.testing.assert_array_equal(found[name], array)
 
 
+@pytest.mark.few(0)
 @given(networks(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_random_networks(case: dict[str, Any], major: bool) -> None:

@@ -90,7 +90,7 @@ TRACES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(TRACES, 4))
 def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None:
     trace = TRACES[name]()
@@ -121,7 +121,7 @@ def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None
             assert len({reader.address for reader in one.readers}) == len(one.readers)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(TRACES, 8))
 def test_every_formula_is_xml_whose_numbers_bear_their_addresses(name: str) -> None:
     trace = TRACES[name]()
@@ -234,7 +234,7 @@ def test_what_a_gate_does_is_said_with_how_far_it_is_open() -> None:
     assert (german.where, german.symbol.text, german.address) == ("Einheit 1", "f_1[1]", "0/forward/0/0/f_t[0]")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("language", some(sorted(languages()), 2))
 @pytest.mark.parametrize("name", ["cell slstm", "cell gru", "cell own", "adjoints", "a mask", "example readout"])
 def test_every_number_is_described_in_every_language(name: str, language: str) -> None:

@@ -134,6 +134,7 @@ def test_the_specification_has_the_values(figure: Figure) -> None:
     assert len(seen) == 6 * 3 * 6
 
 
+@pytest.mark.few(0)
 def test_a_long_specification_keeps_the_ends_and_says_so() -> None:
     figure = lstm(4_000, 4).plot()
     found = figure.to_vega()

@@ -164,6 +164,7 @@ def test_every_cell(options: dict[str, Any]) -> None:
         assert "Gradients" in worked(trace, "3/0/h_t[1]", detail=detail, form="text")
 
 
+@pytest.mark.few(0)
 def test_every_operation() -> None:
     trace = every()
     assert {line.op for line in trace.stages[0].lines} == set(OPS)

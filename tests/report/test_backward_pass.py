@@ -105,6 +105,7 @@ def test_every_format_has_the_symbols_and_the_numbers(format: str) -> None:
     assert partial[format] in text
 
 
+@pytest.mark.few(0)
 def test_the_page_folds_the_steps_and_begins_with_the_last() -> None:
     text = gradient(three(), "2/h_t[0]").report("html")
     Page(text)
@@ -214,7 +215,7 @@ def test_an_alias_of_the_gradient_of_a_state_has_a_row() -> None:
     assert "  ∂L/∂w = Σ_t (∂L/∂s_t ⊙ x_t) = " in text
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["d_c_before", "d_z_o", "d_x_t"])
 @pytest.mark.parametrize("format", ["md", "html", "tex"])
 def test_a_gradient_that_was_not_recorded_has_no_row(format: str, name: str) -> None:

@@ -180,6 +180,7 @@ def test_the_example_of_the_docs_compiles(tmp_path: Path) -> None:
     assert "Overfull" not in log
 
 
+@pytest.mark.few(1)
 @pdflatex
 @pytest.mark.parametrize("options", [{}, {"heading": "subsubsection"}, {"heading": "paragraph"}, {"title": ""}])
 def test_an_article_takes_it_and_stays_as_it_was(options: dict[str, Any], tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_any_text_needs_no_more_than_it_says(tmp_path: Path) -> None:
 
 
 @pdflatex
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", sorted(examples()))
 def test_every_example_stands_within_the_margins(name: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text(name), encoding="utf-8")

@@ -105,7 +105,7 @@ def test_the_gradient_is_printed_too() -> None:
     assert "∂L/∂to_c_t = ∂L/∂c_2 ⊙ [held(c_2) ≠ 0]" in found
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", ["gradient", "contribution"])
 def test_the_way_back_alone_says_what_is_held(how: str) -> None:
     found = lt.explain(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how).to_frame()

@@ -118,6 +118,7 @@ def in_row(element: Any, rows: list[Any]) -> bool:
     return at is not None
 
 
+@pytest.mark.few(0)
 def test_pictures_show_their_values() -> None:
     """Each value in a picture, rounded to three decimals, at every step that the slider reaches."""
     trace = small()
@@ -192,6 +193,7 @@ def test_nothing_is_fetched(name: str) -> None:
     assert not re.findall(r"https?://(?!www\.w3\.org)", html)
 
 
+@pytest.mark.few(0)
 def test_one_step_has_no_slider_and_several_have() -> None:
     assert 'type="range"' not in problem("q22").report("html")
     three = Page(problem("three-steps").report("html"))
@@ -325,6 +327,7 @@ def test_notebooks() -> None:
     assert "0/forward/1/0/c_t[0]" in shown["failed"]
 
 
+@pytest.mark.few(0)
 def test_the_report_in_a_notebook_has_no_addresses_of_its_own() -> None:
     """Two of them on a page would share these."""
     page, part = small().report("html"), small().report("html")._repr_html_()

@@ -93,6 +93,7 @@ def full(report: str) -> list[int]:
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("steps", [17, 50])
 def test_the_table_has_every_step(steps: int) -> None:
     given = problem(steps)
@@ -121,6 +122,7 @@ def test_of_many_steps_the_table_has_those_at_which_the_states_moved() -> None:
     assert [int(row[0]) for row in rows(whole)] == [*range(500)]
 
 
+@pytest.mark.few(0)
 def test_a_step_named_below_the_table_has_a_row_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the file that a command writes has the gate, so that steps of which there are more can be looked up."""
     given = problem(500, forgets=317, units=5)
@@ -145,6 +147,7 @@ def test_a_step_named_below_the_table_has_a_row_in_it(tmp_path: Path, monkeypatc
     assert (table[column] < 0.5).sum() == (f[:, 0] < 0.5).sum()
 
 
+@pytest.mark.few(0)
 def test_what_was_asked_for_is_in_the_table() -> None:
     given = problem(40)
     assert over_time(str(traced(given, ask="h_t").report("text"))).startswith("x_t, c_t and h_t at every step:")
@@ -160,6 +163,7 @@ def test_what_was_asked_for_is_in_the_table() -> None:
     assert "in full precision" in by_hand.lower().partition("\nanswers\n")[2], "and each answer is compared with it"
 
 
+@pytest.mark.few(0)
 def test_a_wide_input_stays_with_what_is_given() -> None:
     wide, narrow = (str(t.report("text")) for t in (stacked(40, 1, 1, 3, ("forward",)), traced(problem(40))))
     assert "\nThe input:\n" in wide
@@ -171,7 +175,7 @@ def test_a_wide_input_stays_with_what_is_given() -> None:
 # -- where units forget ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("steps", "step"), [(50, 33), (500, 317)])
 @pytest.mark.parametrize("format", ["html", "md", "text"])
 def test_a_reader_finds_the_step_at_which_unit_2_forgets(steps: int, step: int, format: str) -> None:
@@ -225,6 +229,7 @@ def test_what_is_held_counts_and_padding_does_not() -> None:
     assert there == [(t, b) for b, n in ((0, 40), (1, 12)) for t in range(n)]
 
 
+@pytest.mark.few(0)
 def test_every_sequence_is_in_the_tables_and_among_the_units_that_forget() -> None:
     """Also one between the first and the last: the largest value of a unit was said to be in a row that was nowhere."""
     trace = stacked(20, 3, 2, 3)
@@ -286,6 +291,7 @@ def test_a_half_life_says_that_a_step_halves_at_most_once() -> None:
 # -- the steps that are worked -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("steps", "seed"), some([(50, -1), (50, 33), (30, 4), (500, 317), (200, 0)], 3))
 def test_the_three_steps_that_move_furthest_are_worked_in_full(steps: int, seed: int) -> None:
     given = problem(steps, forgets=seed)
@@ -304,6 +310,7 @@ def test_the_three_steps_that_move_furthest_are_worked_in_full(steps: int, seed:
             assert float(value[1]) == pytest.approx(c[t + 1, unit], abs=0.5e-4)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("steps", "batch", "at"), [(50, 1, (33, 0)), (300, 60, (7, 41)), (20, 2, (0, 1))])
 def test_the_step_of_the_first_value_that_is_not_finite_is_worked(steps: int, batch: int, at: tuple[int, int]) -> None:
     """It was neither worked nor in the table: no state moves far where it is NaN."""
@@ -339,6 +346,7 @@ def test_chosen_steps_are_the_run() -> None:
     assert all(20 <= t < 80 for t in full(report))
 
 
+@pytest.mark.few(0)
 def test_a_page_is_short() -> None:
     """50 steps were 752 lines of Markdown, and a summary was no shorter than a solution."""
     trace = traced(problem(50))
@@ -358,6 +366,7 @@ def test_a_summary_has_no_weights_and_no_worked_step() -> None:
     assert "Solution" in str(traced(problem(30)).report("text", detail="summary", steps=3))
 
 
+@pytest.mark.few(0)
 def test_decimals_follow_from_the_matrices_and_not_from_the_number_of_steps() -> None:
     """Few for a cell of hand size, but not for its gradients, which vanish over many steps."""
     trace = traced(problem(40))
@@ -370,7 +379,7 @@ def test_decimals_follow_from_the_matrices_and_not_from_the_number_of_steps() ->
 # -- the page, the commands and every other case -----------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("opened", [["p.yaml"], ["model.npz", "--input", "x.csv"]])
 def test_its_commands_run(opened: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a problem, and from a model that is opened with options."""
@@ -414,6 +423,7 @@ def test_the_picture_is_of_all_steps(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "image(" in str(traced(problem(40)).report("typ"))
 
 
+@pytest.mark.few(0)
 def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     given = problem(40, forgets=21)
     given["c0"] = np.zeros(3)
@@ -434,6 +444,7 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("first", [0, 1])
 def test_commands_say_that_they_count_from_0(first: int) -> None:
     """Of a report that counts from 1, `--steps 25` opened a step that its reader calls 26."""
@@ -477,6 +488,7 @@ def test_on_paper_a_long_table_goes_on_the_next_page() -> None:
     assert len(pages) <= 4
 
 
+@pytest.mark.few(0)
 def test_on_paper_a_narrow_table_is_in_columns() -> None:
     typst = pytest.importorskip("typst")
     report = str(traced(problem(20), record=["h_t"]).report("typ", detail="summary"))
@@ -518,7 +530,7 @@ CASES: dict[str, Callable[[], Trace]] = {
 }
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("format", ["text", "md", "tex", "typ", "html"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_case_in_every_format(case: str, format: str) -> None:
@@ -531,6 +543,7 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
             assert all(cells(line) <= 80 for line in report.splitlines() if case != "labels"), case
 
 
+@pytest.mark.few(0)
 def test_the_steps_of_each_layer_direction_and_sequence() -> None:
     """A table for each layer and direction; the worked steps are those of the first sequence that has any."""
     report = str(stacked(40, 1, 2, 3).report("text"))

@@ -185,6 +185,7 @@ def cli(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["report", str(EXAMPLES[NAMES.index("q22")]), *arguments])
 
 
+@pytest.mark.few(0)
 def test_the_command_line(tmp_path: Path) -> None:
     trace = lt.run(EXAMPLES[NAMES.index("q22")])
     for math in markdown.MATH:

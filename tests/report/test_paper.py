@@ -71,7 +71,7 @@ def test_question_22_as_a_whole(format: str) -> None:
     assert q22().report(format) == path.read_text(encoding="utf-8")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     "options",
     [

@@ -186,7 +186,7 @@ def source(words: list[str]) -> int:
     return 3 if words[1] == "explain" else 2
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("case", some(["planted", "stack", "mask", "gru", "rnn", "own", "window", "one-step"], 2))
 def test_its_commands_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -249,6 +249,7 @@ def test_one_page_of_paper(case: str, most: int) -> None:
     assert pages(CASES[case]()) <= most
 
 
+@pytest.mark.few(0)
 def test_one_page_with_all_that_a_profile_has() -> None:
     """Labels, many import notes, a value that is held, and commands that go on in the next line."""
     trace = planted(hold={"50/c_t[5]": 0.0, "f_t[6]": "*0.5"})
@@ -291,7 +292,7 @@ def is_profile(trace: Trace, format: str = "text", **options: Any) -> bool:
     return profile
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("steps", [1, 16, 17, 60])
 @pytest.mark.parametrize(
     ("origin", "units", "expected"),
@@ -358,7 +359,7 @@ def test_several_in_one_document() -> None:
     assert small.report("text").partition("Solution")[2].splitlines()[4] in report
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["profile", "worked"])
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
 def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str, detail: str) -> None:

@@ -74,7 +74,7 @@ def test_nothing_is_rendered_before_a_notebook_asks(monkeypatch: pytest.MonkeyPa
     assert asked == ["html", "markdown"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_it_renders_whatever_its_format_is(format: str) -> None:
     trace, options = three(), {"detail": "vector", "language": "de", "steps": slice(0, 2), "digits": 3}
@@ -106,7 +106,7 @@ def formulas(html: str) -> list[str]:
     return re.findall(r"<math.*?</math>", bare)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     "make", [q22, three, lambda: lt.backward(three(), of="2/h_t[0]"), lambda: stacked(3, lengths=[3, 1])]
 )

@@ -95,6 +95,7 @@ def test_titles_in_every_language(language: str) -> None:
     assert heads[2] == "Mine"
 
 
+@pytest.mark.few(0)
 def test_one_alone_is_its_report_and_a_fragment_has_no_title_above() -> None:
     assert lt.sheet([q22()]).report("md") == q22().report("md")
     assert lt.sheet([q22()], title="Mine").report("md").startswith("# Mine\n")
@@ -130,6 +131,7 @@ def test_a_selection_that_some_do_not_have_names_them_all() -> None:
 # -- the page ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_a_page_of_several() -> None:
     page = Page(sheet().report("html"))
     ids = [e.attributes["id"] for e in page.elements if "id" in e.attributes]
@@ -189,6 +191,7 @@ def test_a_problem_that_fits_on_a_page_is_not_split(tmp_path: Path) -> None:
     check_whole(pages(tmp_path, "x.pdf"))
 
 
+@pytest.mark.few(0)
 @pdflatex
 @pdftotext
 def test_nor_in_latex(tmp_path: Path) -> None:

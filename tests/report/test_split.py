@@ -119,6 +119,7 @@ def test_a_mean_of_matrices_has_a_bar_where_they_differ() -> None:
     assert "is the mean of W" not in worked(*three_steps(), OF)
 
 
+@pytest.mark.few(0)
 def test_what_no_equation_gives_is_said() -> None:
     a, b = three_steps()
     b.lines["0/forward"]["f_t"][1, 0, 0] += 0.1
@@ -127,7 +128,7 @@ def test_what_no_equation_gives_is_said() -> None:
     assert "differ from what their equations" not in worked(*three_steps(), OF)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["every", "stacked", "three"])
 @pytest.mark.parametrize("form", ["md", "tex", "typ", "html"])
 def test_every_format_has_it(name: str, form: str) -> None:
@@ -186,6 +187,7 @@ def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
         assert "slope" in found.decode()
 
 
+@pytest.mark.few(0)
 def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     call = ("explain", "contribution", PROBLEM, "--of", OF)
     code, text = run(*call, "--format", "text", "--language", "de", "--digits", "3", "--baseline", "zero-state")

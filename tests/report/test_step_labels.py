@@ -67,6 +67,7 @@ def test_languages(language: str, step: str) -> None:
     assert step in str(ONE.report("text", detail="vector", language=language))
 
 
+@pytest.mark.few(0)
 def test_other_formats_escape_it() -> None:
     assert "### Step t = 2 (‘&lt;b&gt;" in str(ONE.report("md", detail="vector"))
     assert r"Step t = 2 (‘\textless{}b\textgreater{}" in str(ONE.report("tex", detail="vector"))
@@ -78,6 +79,7 @@ def test_other_formats_escape_it() -> None:
     assert "a" * 30 not in str(lt.run(WEIGHTS, X[:, 0], tokens=["\n", "a" * 1000, "\x1b[2J"]).report("html"))
 
 
+@pytest.mark.few(0)
 def test_the_page_has_it_at_the_slider_and_on_the_maps() -> None:
     html = str(TWO.report("html"))
     data = json.loads(re.search(r'<script type="application/json" class="texts">(.*?)</script>', html, re.S)[1])  # type: ignore[index]

@@ -181,6 +181,7 @@ def test_of_many_the_ten_that_explain_most() -> None:
     assert [*map(float, rest)] == pytest.approx([made.rest, 100 * (made.rest or 0.0) / whole], rel=5e-3)
 
 
+@pytest.mark.few(0)
 def test_what_is_not_listed_is_counted_and_what_is_nothing_is_0() -> None:
     """A cell with other equations, of which ten differences are listed; and x, whose other entries come too late to
     have a share, although sums of the others round.
@@ -230,6 +231,7 @@ def test_a_share_of_0_is_of_one_value() -> None:
     assert "0: no effect" not in lt.diff(run(values), run(values | {"x": step})).report("text")
 
 
+@pytest.mark.few(0)
 def test_parts_above_all_of_it_have_a_decimal() -> None:
     """Printed percentages add up to 100, as far as three digits of the others go."""
     for seed in range(12):
@@ -353,6 +355,7 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[str, Any]) -> None:
     a, b, equations, options = pairs[name]
@@ -406,6 +409,7 @@ def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dic
     assert (made.differences, made.following) == (2 + bool(shared), 4)
 
 
+@pytest.mark.few(0)
 def test_options_of_the_network_and_options_that_change_many_equations() -> None:
     """The shares of the same cells written as equations."""
     values, draw = drawn(1), np.random.default_rng(4)
@@ -690,6 +694,7 @@ def test_why_there_are_no_shares(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"b_o[2] {values['b_o'][2]:.6g} {other['b_o'][2]:.6g}" in text
 
 
+@pytest.mark.few(0)
 def test_layers_in_both_directions() -> None:
     draw = np.random.default_rng(6)
     weights = {}

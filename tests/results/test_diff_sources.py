@@ -72,7 +72,7 @@ def source(kind: str, folder: Path, by: float) -> Any:
     return makers[kind]()
 
 
-@pytest.mark.few(6)
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("one", "two"), [*product(KINDS, KINDS)])
 def test_any_two_sources(one: str, two: str, tmp_path: Path) -> None:
     given = {"x": X} if {one, two} & {*MODELS} else {}
@@ -85,6 +85,7 @@ def test_any_two_sources(one: str, two: str, tmp_path: Path) -> None:
             assert (change.place, change.b) == ("0/forward/b_f[1]", KERAS["bias"][H + 1] + 0.5)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("one", "two"), COMMANDS)
 def test_the_command_says_the_same(one: str, two: str, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)

@@ -194,6 +194,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert len(head.splitlines()) < 27
 
 
+@pytest.mark.few(0)
 def test_a_page_of_its_own(tmp_path: Path) -> None:
     """It loads nothing, runs no script but ours, and foreign text in it is text."""
     for name, model in (("a", weights()), ("b", planted(weights()))):

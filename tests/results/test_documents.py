@@ -167,7 +167,7 @@ def test_padding_in_front_and_a_sequence_without_a_valid_step_are_named() -> Non
     assert "padding comes before or between valid steps: sequence 0, 2" in told
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "format", "first"),
     [

@@ -158,7 +158,7 @@ def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.
         assert same(list(gradient.gradient(trace, OF).rows.rows), expected)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_difference_has_every_entry(dtype: str) -> None:
     a, b = traced({}, dtype=dtype, lengths=[4, 4]), traced({}, seed=2, dtype=dtype, lengths=[4, 3])
@@ -260,6 +260,7 @@ def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, w
     assert Counted.made < len(told.rows.rows)
 
 
+@pytest.mark.few(0)
 def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = traced({})
     monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))

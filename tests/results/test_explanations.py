@@ -218,6 +218,7 @@ def test_what_it_is_held_at_is_in_words() -> None:
         assert f"each variant holds one unit of 0/forward/c_t at {said}, at all steps" in told
 
 
+@pytest.mark.few(0)
 def test_a_decimal_comma_is_for_numbers_and_not_for_tokens() -> None:
     draw = np.random.default_rng(5)
     weights = {f"W_{s}{g}": draw.normal(size=(2, 2)) for s in "xh" for g in "ifco"}
@@ -228,7 +229,7 @@ def test_a_decimal_comma_is_for_numbers_and_not_for_tokens() -> None:
     assert not re.search(r"‘\d,5’", text)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", ["gradient", "contribution", "training"])
 def test_a_report_takes_the_options_of_a_worked_solution(how: str) -> None:
     trace = lt.run(yaml.safe_load(text("three-steps")))
@@ -272,6 +273,7 @@ def test_one_in_common_is_singular_and_kinds_have_words() -> None:
     assert not kinds & {"line", "premise"}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["gradient", "training", "contribution"])
 def test_a_decimal_comma_is_in_the_tables_below_the_worked_steps_too(how: str) -> None:
     trace = stacked(3, 1, 1, 2, ("forward",))

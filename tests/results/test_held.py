@@ -65,6 +65,7 @@ def test_what_a_held_gate_does_to_its_unit_is_news() -> None:
     assert (found.held, found.address.unit) == (False, (1,))
 
 
+@pytest.mark.few(0)
 def test_a_readout_has_the_sentence() -> None:
     for both in (False, True):
         a, b = pair(
@@ -87,6 +88,7 @@ def test_where_all_of_it_is_held_it_is_all_that_there_is() -> None:
     assert (found.held, found.most) == (False, np.abs(a["h_t"]).max())
 
 
+@pytest.mark.few(0)
 def test_it_is_said_that_a_side_holds_the_first_value() -> None:
     a, b = pair({"2/c_t[3]": 0.25})
     assert sentences(a, b)[1] == "b holds it at 0.25"
@@ -103,6 +105,7 @@ def test_a_fault_elsewhere_is_no_hold() -> None:
     assert sentences(a, b)[1].startswith("the line itself is off by 0.1 when recomputed")
 
 
+@pytest.mark.few(0)
 def test_a_page_is_called_what_sets_the_two_apart(tmp_path: Path) -> None:
     for name, both in (("one", False), ("two", True)):
         pair({}, both)[0].save(tmp_path / f"{name}.json")

@@ -52,6 +52,7 @@ def test_the_bytes_of_all_are_bounded_but_the_latest_stays(bounded: Callable[[Bo
     assert names(kept, "safetensors") == {last["id"]}
 
 
+@pytest.mark.few(0)
 def test_what_is_known_of_dropped_runs_is_bounded(
     bounded: Callable[[Bounds], Kept], monkeypatch: pytest.MonkeyPatch
 ) -> None:

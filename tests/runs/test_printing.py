@@ -89,7 +89,7 @@ def test_title_and_counting_become_part_of_the_files(kept: Kept, run: Any, tmp_p
     assert printing.download(kept.path(run), "problem.yaml", options)[1] == "Mine-2.yaml"
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_workbook_counts_as_it_is_told(kept: Kept, run: Any, tmp_path: Path, first: int) -> None:
     openpyxl = pytest.importorskip("openpyxl")

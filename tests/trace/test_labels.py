@@ -109,6 +109,7 @@ def test_a_terminal_table_has_the_labels_of_its_lines() -> None:
         assert table(trace, Selection(only=only.split(","))).head[-3:] == tuple(head.split())
 
 
+@pytest.mark.few(0)
 def test_a_workbook_names_outputs(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
     export(Job(lt.run(example())), tmp_path / "t.xlsx")

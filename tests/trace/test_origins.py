@@ -194,7 +194,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", re.sub(r"[`\\]", "", html.unescape(re.sub(r"<[^>]+>", "", text))))
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("form", ["md", "text", "html"])
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_the_same_sentence_in_every_command(origin: str, form: str, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def partial(kind: str, model: lt.Model, address: str, width: int) -> lt.Trace:
     return model.run(X, **{kind: [address]})  # type: ignore[arg-type]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("kind", some(["given", "record", "ask"], 2))
 @pytest.mark.parametrize("name", some(MODELS, 2))
 def test_each_line(name: str, kind: str) -> None:

@@ -30,6 +30,7 @@ STACK = lt.run(weights(2, "forward", "reverse"), X, h0=RNG.normal(size=(4, 2, 3)
 ONE = lt.run(weights(1, "forward"), X)
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("k", range(40))
 def test_verify_names_the_value_that_was_changed(k: int) -> None:
     rng = np.random.default_rng(k)

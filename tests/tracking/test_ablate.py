@@ -95,6 +95,7 @@ def test_states_have_their_model_and_their_input(model: lt.Model, inputs: Path, 
     assert ablate(states, inputs, ["1/forward/c_t[2]"]).groups == found.groups
 
 
+@pytest.mark.few(0)
 def test_the_readout_of_the_model_is_counted_against_a_column(
     weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -243,6 +244,7 @@ def test_a_probe_learns_from_some_of_few_labelled_sequences(every: dict[str, dic
         ablate(quotes.model(), quotes.write(tmp_path / "s.parquet", same), ["c_t[1]"], "noise")
 
 
+@pytest.mark.few(0)
 def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:
     one, two, other = (ablate(quotes.model(), quoted, ["c_t[0]", "c_t[3]"], max_steps=400, seed=s) for s in (1, 1, 2))
     assert one.groups == two.groups != other.groups

@@ -77,6 +77,7 @@ def test_top_is_the_best_step_of_the_best_sequences(
         np.testing.assert_array_equal(context.values, [row["c_t_1"] for row in rows[max(k - around, 0) : k + 2]])
 
 
+@pytest.mark.few(0)
 @given(
     st.integers(0, 10**6), st.integers(1, 15), st.integers(1, 4), st.sets(st.integers(0, 3), min_size=1, max_size=3),
     st.sampled_from([(None, None), (-1.0, None), (None, 0.5), (-1.5, 1.5)]), st.integers(1, 3),

@@ -50,7 +50,7 @@ def alike(one: Comparison, two: Comparison) -> None:
                 assert a == b, (mine.line, field.name)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(PAIRS, 4))
 def test_blocks_of_any_length_tell_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for tolerance in (Tolerance(), Tolerance(atol=1e-4)):

@@ -95,6 +95,7 @@ def test_a_product_of_premises_alone() -> None:
     assert str(found.first and found.first.first) == "0/forward/0/0/W @ b[1]"
 
 
+@pytest.mark.few(0)
 def test_the_bound_of_the_first_value_that_differs_is_its_own() -> None:
     """Bounds grow from step to step where h is derived; those of later steps say nothing of the first difference."""
     large = {name: 2 * values for name, values in weights().items()}

@@ -139,7 +139,7 @@ def test_a_forget_bias_stored_or_added_at_run_time_is_the_same_model(seed: int) 
     assert not compare(a, net.run(net.single(stored_in_bias=2.0))).same
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("seed", range(8))
 def test_merged_biases_are_the_same_model_to_other_dtypes_plans_and_records(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)

@@ -167,7 +167,7 @@ def test_a_map_of_differences_names_the_step() -> None:
 # -- gradient --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("form", ["md", "text"])
 def test_gradients_of_the_inputs(form: str) -> None:
     text = gradient(planted(), f"{LAST}/h_t[0]").report(form).partition("Inputs")[2]
@@ -178,6 +178,7 @@ def test_gradients_of_the_inputs(form: str) -> None:
     assert "rows are left out (⋮); no number in them is larger than" in " ".join(text.split())
 
 
+@pytest.mark.few(0)
 def test_blocks_of_gradients_that_are_left_out_are_counted() -> None:
     found = lt.gradients(planted(), of=f"{LAST}/h_t[0]")
     blocks = sum(bool(np.any(values)) for values in found.values())

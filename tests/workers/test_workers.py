@@ -334,6 +334,7 @@ def test_a_worker_has_one_thread_and_no_interrupt() -> None:
     with_workers(test, at_once=1)
 
 
+@pytest.mark.few(0)
 def test_a_call_costs_little() -> None:
     async def test(workers: Workers) -> list[float]:
         times = []
@@ -356,6 +357,7 @@ def test_an_error_keeps_its_problems_when_it_is_pickled() -> None:
         assert (type(again), again.problems, str(again)) == (type(error), error.problems, str(error))
 
 
+@pytest.mark.few(0)
 def test_of_many_problems_the_first_are_sent() -> None:
     async def test(workers: Workers) -> LstmTraceError:
         with pytest.raises(LstmTraceError) as found:

@@ -188,6 +188,7 @@ def test_how_many_rows_a_thread_has(
     assert memory.thread_rows(batch, seconds) == rows
 
 
+@pytest.mark.few(0)
 def test_as_many_threads_as_numpy_has() -> None:
     """One setting holds for both; a trace that one thread wrote is written again by several, and the other way."""
     threadpoolctl = pytest.importorskip("threadpoolctl")
@@ -222,7 +223,7 @@ def test_parts_of_a_vector_of_any_width_and_place(dtype: str, target: str) -> No
         assert np.array_equal(found[f"z[{begin}:{end}]"], found["z"][..., begin:end]), (begin, end)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("H", "B"), some([(256, 3), (512, 1), (512, 34), (100, 17)], 2))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_sizes(H: int, B: int, dtype: str) -> None:

@@ -106,6 +106,7 @@ def test_counted_from_1(tmp_path: Path) -> None:
     assert last == [("Step 1", "h1"), ("Step 2", "h2")]
 
 
+@pytest.mark.few(0)
 def test_a_carried_state_and_layers_below_are_named(tmp_path: Path) -> None:
     weights = {f"{k}/forward/{n}": w for k in (0, 1) for n, w in small()["weights"].items()}
     book = opened(tmp_path, small(weights=weights))
@@ -296,7 +297,7 @@ def test_only_blue_numbers_are_no_formulas(tmp_path: Path, name: str) -> None:
     assert seen >= weights + np.size(problem["x"])
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_weight_is_changed_here(tmp_path: Path, name: str) -> None:
     """The named range of a weight leads to this sheet, and the other sheets follow."""

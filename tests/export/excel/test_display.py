@@ -149,7 +149,7 @@ def test_padding_is_grey_on_every_sheet_of_steps(tmp_path: Path) -> None:
         assert wanted
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("lengths", [None, [3, 3]])
 def test_without_padding_nothing_is_marked(tmp_path: Path, lengths: Any) -> None:
     import lstm_trace as lt
@@ -192,6 +192,7 @@ def test_padding_of_formulas_is_kept_anyway(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.few(0)
 def test_a_mask_stands_on_the_first_sheet_to_be_changed(tmp_path: Path) -> None:
     """Padding in front and gaps, which no lengths say: numbers in place of the formula over the lengths."""
     import lstm_trace as lt

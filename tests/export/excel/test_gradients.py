@@ -76,6 +76,7 @@ def test_of_some_steps_no_sum_is_written(tmp_path: Path) -> None:
     assert not [name for name in names if name.startswith("Weight gradients")]
 
 
+@pytest.mark.few(0)
 def test_what_a_person_sees(tmp_path: Path) -> None:
     source = ROOT / "lstm_trace" / "examples" / "three-steps.yaml"
     done = CliRunner().invoke(

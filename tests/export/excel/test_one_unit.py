@@ -28,7 +28,7 @@ def written(folder: Path, trace: Trace, **job: Any) -> Path:
     return folder / "x.xlsx"
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("padded", [{}, {"lengths": [5, 3]}, {"mask": np.array([[0, 1, 1, 0, 1], [1, 1, 1, 1, 0]]).T}])
 def test_it_shows_the_unit_that_is_chosen(tmp_path: Path, direction: str, padded: dict[str, Any]) -> None:

@@ -73,6 +73,7 @@ def test_gates_and_states_are_coloured_where_they_are_valid(
             assert found[address] == (pytest.approx(wanted[0]), wanted[1])
 
 
+@pytest.mark.few(0)
 def test_what_is_no_share_has_a_sign_and_what_is_no_number_does_not_count(tmp_path: Path) -> None:
     trace = filled(stacked(layers=1, directions=("forward",)), np.array([np.nan, np.inf, -3.0, 0.5]))
     found = coloured(written(tmp_path, trace)["Layer 0 forward"])
@@ -98,7 +99,7 @@ def test_the_record_and_other_lines_are_not_coloured(tmp_path: Path) -> None:
 # -- labels of the steps -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("job", [{}, {"values": True}])
 @pytest.mark.parametrize("labels", [(("the", "=1+1", "", "3"), ("x", "y")), (("the", "=1+1", "", "3"),)])
 def test_labels_stand_behind_the_step(tmp_path: Path, labels: Any, job: dict[str, Any]) -> None:

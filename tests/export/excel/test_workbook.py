@@ -78,7 +78,7 @@ def test_formulas_of_some_steps(tmp_path: Path, lengths: list[int] | None, windo
     assert [sheet.cell(row, 2).value for row in range(6, 6 + trace.steps)] == list(trace.span)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["question 22", "both directions, two layers", "peephole", "sLSTM"])
 def test_a_changed_weight_changes_what_hangs_on_it(tmp_path: Path, name: str) -> None:
     problem, place = PROBLEMS[name]
@@ -117,6 +117,7 @@ def test_results_so_far_are_the_recorded_numbers(tmp_path: Path, name: str) -> N
                 assert cell.value == pytest.approx(live[cell.coordinate].value, rel=1e-15, abs=0)
 
 
+@pytest.mark.few(0)
 def test_formulas_are_short_and_read_like_the_equations(tmp_path: Path) -> None:
     book = openpyxl.load_workbook(written(tmp_path, lt.run(two_layers())))
     sheet = book["Layer 1 forward"]
@@ -135,6 +136,7 @@ def test_formulas_are_short_and_read_like_the_equations(tmp_path: Path) -> None:
     assert back[f"{h}7"].value == f"={first['h_t'].column_letter}8"
 
 
+@pytest.mark.few(0)
 def test_steps_as_the_problem_counts_them_are_beside_t(tmp_path: Path) -> None:
     problem = yaml.safe_load(text("three-steps"))
     trace = lt.run(problem, tokens=["sun", "rain", "fog"], arithmetic="float64")
@@ -218,6 +220,7 @@ def test_values(tmp_path: Path) -> None:
     assert all(value == pytest.approx(recorded, rel=1e-15, abs=0) for _, recorded, value in found)
 
 
+@pytest.mark.few(0)
 def test_part_of_a_trace_begins_with_what_was_recorded(tmp_path: Path) -> None:
     trace = stacked(steps=5)
     path = written(tmp_path, trace, selection=Selection(layer=1, direction="reverse", steps=slice(1, 4), batch=1))

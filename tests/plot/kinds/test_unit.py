@@ -226,6 +226,7 @@ def test_one_step_is_a_point() -> None:
     assert said[0] == "i_t, unit 0, t = 0: 0.4013"
 
 
+@pytest.mark.few(0)
 def test_a_long_trace_stays_small_and_keeps_its_peaks() -> None:
     x = np.zeros(20_000)
     x[[7, 12_345]] = 5.0, -3.0

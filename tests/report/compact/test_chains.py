@@ -251,6 +251,7 @@ def test_every_reduction_is_written_out() -> None:
     assert set(REDUCED) == {name for name, op in OPS.items() if op.reduces}
 
 
+@pytest.mark.few(0)
 def test_a_number_for_all_units_serves_a_chosen_one() -> None:
     cell, draw = {"kind": "lstm", "layer_norm": True}, np.random.default_rng(0)
     weights: dict[str, Any] = {}

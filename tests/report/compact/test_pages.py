@@ -88,6 +88,7 @@ def test_no_page_break_parts_a_chain(name: str, tmp_path: Path) -> None:
     assert pages[::2] == pages[1::2]
 
 
+@pytest.mark.few(1)
 @pdflatex
 @pytest.mark.parametrize(("name", "most"), [("q22", 1), ("three-steps", 2), ("wide", 3)])
 def test_pages_of_latex(name: str, most: int, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_pages_of_latex(name: str, most: int, tmp_path: Path) -> None:
 
 
 @pdflatex
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", examples())
 def test_latex_of_every_example_fits(name: str, tmp_path: Path) -> None:
     assert "Overfull" not in compiled(example(name, tmp_path).report("tex"), tmp_path)
