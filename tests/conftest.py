@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,26 @@ def pytest_sessionfinish() -> None:
     """Garbage is collected once: pytest and Python do so at their end too, and would visit everything each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """One worker has all tests of the shared server, so that it is started once."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "the shared server" if asks_the_server(file) else file
+
+    return Scheduling(config, log)
+
+
+@cache
+def asks_the_server(file: str) -> bool:
+    return "shared_server" in ROOT.joinpath(file).read_text("utf-8")
 
 
 def is_named(item: pytest.Item) -> bool:
