@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from . import ROOT
+from .support import corpora
 from .support.postgres import postgres, programs
 from .support.serving import Server, serving
 from .support.tiers import ALL, FEW, VARIABLE, some
@@ -125,7 +126,8 @@ def own_cache() -> Iterator[None]:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
     """A server with one process that computes, and its folder: for all tests that do not mind what others put there."""
     folder = tmp_path_factory.mktemp("shared")
-    with serving(folder, "--seconds", "12.5", "--at-once", "1") as server:
+    states = (part for path in corpora.folders(folder) for part in ("--states", path))
+    with serving(folder, "--seconds", "12.5", "--at-once", "1", *states) as server:
         yield server, folder
 
 

@@ -98,7 +98,7 @@ def readings(found: Any) -> list[Any]:
     return [found.report("md")] if hasattr(found, "report") else [repr(found)]
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_result_is_pickled_and_copied(name: str) -> None:
     one = RESULTS[name]()

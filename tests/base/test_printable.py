@@ -258,6 +258,7 @@ def test_names_of_tensors_command_no_terminal(suffix: str, tmp_path: Path) -> No
     assert json.loads(listed.stdout)[0]["name"] == name, "JSON has the name as it is"
 
 
+@pytest.mark.few(0)
 def test_a_name_cannot_pretend_to_be_a_line_of_inspect(tmp_path: Path) -> None:
     path = tmp_path / "m.npz"
     np.savez(path, **model("a\nx: 9 LSTMs\nb" + "n" * 50_000))

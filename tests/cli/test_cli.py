@@ -72,6 +72,7 @@ UNUSED = (
 )  # fmt: skip
 
 
+@pytest.mark.few(0)
 def test_a_report_imports_only_what_it_shows(tmp_path: Path) -> None:
     path = tmp_path / "q22.yaml"
     path.write_text(examples.text("q22"), encoding="utf-8")

@@ -214,6 +214,7 @@ def test_of_numbers_the_control_is_their_mean(folder: Path) -> None:
         assert ("control, the mean" in text, "most frequent" in text) == (target == "noise", target == "inside")
 
 
+@pytest.mark.few(0)
 def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> None:
     from pyarrow import parquet
 

@@ -123,7 +123,7 @@ def prose(text: str) -> list[str]:
     return text.partition("\nLook closer\n")[0].splitlines()
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("words", "piped"),
     [

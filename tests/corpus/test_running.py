@@ -109,6 +109,7 @@ def test_a_folder_of_another_run(
     assert content(states.folder) == before
 
 
+@pytest.mark.few(0)
 def test_fresh_leaves_nothing_of_the_other_run(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     run(model, inputs, tmp_path, steps_per_part=10, format="safetensors")
     (tmp_path / "notes.txt").write_text("mine")

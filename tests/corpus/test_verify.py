@@ -188,6 +188,7 @@ def test_a_flipped_bit_is_found(
     assert f"| {damage.stored!r} | {damage.expected!r} |" in str(found.report()).replace("  ", "")
 
 
+@pytest.mark.few(0)
 def test_a_value_that_is_no_number_is_found(copied: Any, model: lt.Model) -> None:
     def spoil(columns: dict[str, Any]) -> None:
         columns["0f_c_t_0"][4], columns["0f_c_t_1"][4] = np.nan, np.inf
@@ -425,6 +426,7 @@ def test_a_sample_of_which_nothing_can_be_read_is_said_so(copied: Any) -> None:
     assert "is wrong" not in said
 
 
+@pytest.mark.few(0)
 def test_of_a_damaged_corpus_only_what_was_compared_is_right(copied: Any) -> None:
     part = next(copied.folder.glob("part-*.parquet"))
     whole = part.read_bytes()

@@ -318,6 +318,7 @@ def test_the_sign_of_what_is_small_is_not_told() -> None:
     assert "disagree" not in explanation(trace, "1/h_t[0]", "contribution").report()
 
 
+@pytest.mark.few(0)
 def test_few_steps_have_no_order() -> None:
     _, trace = case("plain", 63, steps=4)
     found = account(trace, "1/joined/3/1/y_t[1]")

@@ -257,6 +257,7 @@ def test_what_is_no_number_of_runs_is_refused(runs: Any) -> None:
         lt.explain(trace, OF, occlusion=runs).to_frame()
 
 
+@pytest.mark.few(0)
 def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
     """Empty for padding and for parameters."""
     told, trace = traced(41, lengths=[5, 4])

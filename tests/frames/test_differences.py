@@ -187,7 +187,7 @@ def test_what_is_not_finite_is_an_empty_cell() -> None:
     assert not np.isinf(table[["difference", "own", "inherited"]]).any().any()
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("shape", ["long", "wide"])
 def test_files_hold_the_frame(pair: tuple[Trace, Trace], tmp_path: Path, shape: str) -> None:
     found = replace(lt.diff(*hard()), shape=shape)
@@ -247,6 +247,7 @@ def test_other_programs_add_up_the_same(pair: tuple[Trace, Trace], tmp_path: Pat
             assert abs(table.loc[line, batch] - sums[line, batch]) <= limit
 
 
+@pytest.mark.few(0)
 def test_sums_over_all_steps_come_last() -> None:
     a = stacked(3, 1, 1, 3, ("forward",))
     b = lt.run({f"{s}/{n}": w * 1.5 for s, here in a.parameters.items() for n, w in here.items()}, a.x)

@@ -83,7 +83,7 @@ def test_padding_is_kept_where_that_is_asked_for(tmp_path: Path, trace: Trace, s
         assert len(frame) == ExportJob(trace, shape, padding=True).rows
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("shape", some(SHAPES, 3))
 def test_what_is_kept_has_the_same_values(tmp_path: Path, trace: Trace, shape: str) -> None:
     for short, whole in zip(

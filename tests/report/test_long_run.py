@@ -530,7 +530,7 @@ CASES: dict[str, Callable[[], Trace]] = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", ["text", "md", "tex", "typ", "html"])
 @pytest.mark.parametrize("case", CASES)
 def test_every_case_in_every_format(case: str, format: str) -> None:

@@ -292,7 +292,7 @@ def is_profile(trace: Trace, format: str = "text", **options: Any) -> bool:
     return profile
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("steps", [1, 16, 17, 60])
 @pytest.mark.parametrize(
     ("origin", "units", "expected"),

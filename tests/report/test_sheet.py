@@ -184,6 +184,7 @@ def check_whole(found: list[str]) -> None:
     assert found[0].split("\n")[0].strip() == "Worked solutions"
 
 
+@pytest.mark.few(0)
 @pdftotext
 def test_a_problem_that_fits_on_a_page_is_not_split(tmp_path: Path) -> None:
     pytest.importorskip("typst")

@@ -273,7 +273,7 @@ def test_one_in_common_is_singular_and_kinds_have_words() -> None:
     assert not kinds & {"line", "premise"}
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", ["gradient", "training", "contribution"])
 def test_a_decimal_comma_is_in_the_tables_below_the_worked_steps_too(how: str) -> None:
     trace = stacked(3, 1, 1, 2, ("forward",))

@@ -54,7 +54,7 @@ def commanded(command: str, file: Path, options: dict[str, Any]) -> str:
     return found.stdout
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("how", "options"),
     [

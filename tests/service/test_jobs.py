@@ -92,6 +92,7 @@ def test_what_takes_longer_is_followed() -> None:
     with_jobs(test)
 
 
+@pytest.mark.few(0)
 def test_a_result_that_is_no_json_has_an_address() -> None:
     async def test(jobs: Jobs) -> None:
         id = await begun(jobs, calls.told_json, "# Title", 1.0, media="text/markdown")
@@ -135,6 +136,7 @@ def test_progress_is_shown() -> None:
     with_jobs(test)
 
 
+@pytest.mark.few(0)
 def test_a_job_that_fails_has_the_problem() -> None:
     async def test(jobs: Jobs) -> None:
         found = await ended(jobs, id := await begun(jobs, calls.raise_after, 1.0))

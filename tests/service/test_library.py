@@ -63,7 +63,7 @@ def put(client: Any, content: bytes, label: str, status: int = 201, to: str = "/
 
 
 def names(served: tuple[Any, Path]) -> set[str]:
-    return {path.name for path in served[1].iterdir()} - {".store", ".rooms", "runs"}
+    return {path.name for path in served[1].iterdir()} - {".store", ".rooms", "runs", "states"}
 
 
 def test_what_is_uploaded_is_found_changed_downloaded_and_deleted(client: Any, served: tuple[Any, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,22 @@ import numpy as np
 
 from ..tracking import planted
 
+STRANGE = "strange #1"
 #: Ids and tokens of strangers: markup, paths, controls, the writing direction turned round.
 HOSTILE = (
     "<img src=x onerror=document.body.remove()>", "</script><script>alert(1)</script>", "../../etc/passwd", "a/b?c#d&e",
     "%2e%2e", "\u202egnp.exe", "\x1b[31m", "ü 中 \U0001f600", "'\"`${1}", "\n\n",
 )  # fmt: skip
+
+
+def folders(top: Path) -> list[str]:
+    """Folders of states: texts with quotes, hostile ones, one of a like name, and one that a test damages."""
+    quotes(top / "quotes")
+    strange(top / STRANGE)
+    (top / "other").mkdir()
+    silent(top / "other" / "quotes")
+    shutil.copytree(top / "quotes", top / "damaged")
+    return [str(top / name) for name in ("quotes", STRANGE, "other/quotes", "damaged")]
 
 
 def quotes(folder: Path) -> list[str]:

@@ -248,6 +248,7 @@ def test_memory_is_an_account_of_the_window(of: str) -> None:
     assert window.sum() == pytest.approx(whole.sum(), rel=1e-13)
 
 
+@pytest.mark.few(0)
 def test_a_difference_is_split_over_the_steps_of_the_window() -> None:
     other = {name: values + 0.01 for name, values in BOTH.items()}
     a, b = (lt.prepare(w).run(X, record={"steps": SOME}) for w in (BOTH, other))

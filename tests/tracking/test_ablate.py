@@ -88,6 +88,7 @@ def test_the_tokens_that_change_most_in_all_come_first(model: lt.Model, inputs: 
     assert (tokens["all"] * tokens["steps"]).is_monotonic_decreasing
 
 
+@pytest.mark.few(0)
 def test_states_have_their_model_and_their_input(model: lt.Model, inputs: Path, states: Any) -> None:
     found = ablate(model, inputs, ["1/forward/c_t[2]"])
     for source in (states, states.folder, str(states.folder)):

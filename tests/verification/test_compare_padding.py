@@ -117,7 +117,7 @@ def test_a_hold_at_padding_changes_nothing(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("value", "code"), [(0.0, 0), (0.5, 1)])
 def test_what_a_port_is_told(tmp_path: Path, value: float, code: int) -> None:
     """It need not have our values of gates at padding; its output there must be that of the padding rule."""

@@ -149,6 +149,7 @@ def test_a_computation_that_takes_too_long_is_killed(tmp_path: Path, advice: dic
     with_workers(test, at_once=1, seconds=0.4, **advice)
 
 
+@pytest.mark.few(0)
 def test_a_call_may_have_a_time_of_its_own(tmp_path: Path) -> None:
     async def test(workers: Workers) -> None:
         with pytest.raises(TooLongError, match=r"took more than 0\.3 s"):
@@ -226,6 +227,7 @@ def test_a_worker_that_was_killed_while_it_was_idle_is_replaced() -> None:
     with_workers(test, at_once=1)
 
 
+@pytest.mark.few(0)
 def test_a_worker_that_stays_large_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/proc/self/statm").exists():
         pytest.skip("the system does not say how large a process is")

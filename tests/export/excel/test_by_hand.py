@@ -99,6 +99,7 @@ def test_steps_stand_beside_each_other_with_the_same_weights(tmp_path: Path) -> 
     assert {"sun", "rain", "bright", "wet"} <= set(names)
 
 
+@pytest.mark.few(0)
 def test_counted_from_1(tmp_path: Path) -> None:
     found = bands(opened(tmp_path, example("three-steps", count_from=1)))
     assert [b.symbol for b in found["Initial states"]] == ["h0", "c0"]
@@ -119,6 +120,7 @@ def test_a_carried_state_and_layers_below_are_named(tmp_path: Path) -> None:
     assert second.values.tolist() == hidden.values.tolist()
 
 
+@pytest.mark.few(0)
 def test_what_is_given_and_what_is_asked_for(tmp_path: Path) -> None:
     trace = lt.run(example("q22", ask=["i_t"]))
     found = bands(openpyxl.load_workbook(written(tmp_path, trace)))
@@ -201,6 +203,7 @@ def test_why_it_is_left_out(tmp_path: Path, why: str, trace: Trace, job: dict[st
     assert re.fullmatch(f"left out: {why}", said[0])
 
 
+@pytest.mark.few(0)
 def test_a_selection_that_is_small_has_it(tmp_path: Path) -> None:
     trace = lt.run({**PROBLEMS["projection"][0], "ask": []})
     book = openpyxl.load_workbook(written(tmp_path, trace, selection=Selection(steps=slice(0, 2), batch=0)))

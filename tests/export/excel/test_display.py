@@ -166,6 +166,7 @@ def test_without_padding_nothing_is_marked(tmp_path: Path, lengths: Any) -> None
     ]
 
 
+@pytest.mark.few(0)
 def test_plain_numbers_leave_padding_out(tmp_path: Path) -> None:
     import lstm_trace as lt
 

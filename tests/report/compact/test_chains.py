@@ -236,6 +236,7 @@ def test_narrow_text_says_the_same() -> None:
     assert max(map(len, compact(trace, width=60).splitlines())) <= 61  # a tilde over a letter is a character
 
 
+@pytest.mark.few(0)
 def test_a_chain_alone_in_its_display_is_aligned() -> None:
     """A sign of alignment that belongs to no matrix stands in an environment that has columns."""
     for name in ("q19", "q22", "gru", "custom-cell"):

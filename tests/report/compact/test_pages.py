@@ -72,7 +72,7 @@ def test_a_large_model_takes_three_pages() -> None:
     assert len(set_by_typst(wide(6, 200).report("typ", detail="worked"))) <= 3
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["q22", "three-steps", "cross-entropy", "rnn-softmax", "batch"])
 def test_no_page_break_parts_a_chain(name: str, tmp_path: Path) -> None:
     """Each box is asked for its page at its beginning and at its end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -23,36 +22,26 @@ from lstm_trace.runs.states_folder import named  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 
 from ...support import corpora  # noqa: E402
-from ...support.serving import following, serving  # noqa: E402
+from ...support.serving import Server, following  # noqa: E402
 from ...tracking import planted  # noqa: E402
 
 COUNTER = f"c_t[{planted.COUNTER}]"
 ABOVE = 0.5
-STRANGE = "strange #1"
+STRANGE = corpora.STRANGE
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders of states: texts with quotes, hostile ones, one that a test damages, and one of a like name."""
-    found = tmp_path_factory.mktemp("states")
-    corpora.quotes(found / "quotes")
-    corpora.strange(found / STRANGE)
-    (found / "other").mkdir()
-    corpora.silent(found / "other" / "quotes")
-    shutil.copytree(found / "quotes", found / "damaged")
-    return found
+def folder(shared_server: tuple[Server, Path]) -> Path:
+    return shared_server[1]
 
 
 @pytest.fixture(scope="module")
-def client(folder: Path) -> Iterator[Any]:
-    names = ("quotes", STRANGE, "other/quotes", "damaged")
-    states = (part for name in names for part in ("--states", str(folder / name)))
-    with (
-        serving(folder, "--at-once", "1", *states) as server,
-        following(server, "/states") as found,
-    ):
+def client(shared_server: tuple[Server, Path]) -> Iterator[Any]:
+    server, folder = shared_server
+    before = len((folder / "serve.log").read_text())
+    with following(server, "/states") as found:
         yield found
-    log = (folder / "serve.log").read_text()
+    log = (folder / "serve.log").read_text()[before:]
     assert "Traceback" not in log, log
 
 
