@@ -9,9 +9,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -33,14 +32,12 @@ from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
-from .model import Model
+from .model import Model, RunArguments
 from .problem import LARGER, prepare_problem, problem_of, read_problem
 from .tokens import readable, with_tokens
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
-#: Arguments of a comparison, beside those of the runs that it compares.
-TOLERANCES = ("rtol", "atol", "ulps")
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
@@ -448,22 +445,18 @@ def is_run(source: Any) -> bool:
 
 
 def as_traces(
-    a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Any
+    a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Unpack[RunArguments]
 ) -> tuple[Trace, Trace, list[Remark]]:
     """Two sources as traces, see `as_trace`; x and the arguments are for each that is run, but lines are held in b.
 
-    called: what messages call b, if it is no file. Raises OptionError for an argument that does not exist, and for
-    arguments if neither is run.
+    called: what messages call b, if it is no file. Raises OptionError for arguments if neither is run.
     """
-    known = sorted({*signature(prepare).parameters, *signature(Model.run).parameters, *TOLERANCES} - {"self", "source"})
-    for name in arguments.keys() - {*known}:
-        raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")
     given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
     if given and not is_run(a) and not is_run(b):
         raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")
     places = ["" if isinstance(source, str | Path) else side for side, source in (("a", a), (called, b))]
     with within(places[0]):
-        one, remarks = as_trace(a, x, **{name: value for name, value in arguments.items() if name != "hold"})
+        one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
     return one, two, [*remarks, *others, *embeddings_apart(a, b, one)]
