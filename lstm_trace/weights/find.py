@@ -128,7 +128,10 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
         values, parts = np.atleast_1d(item.values.ravel() if pair else item.values), len(names)
         if size and values.shape != (parts * size,):
             times = "H" if parts == 1 else f"{parts}H"
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({parts * size},)")
+            expected = f"({times},) = ({parts * size},)"
+            if layout.bias == "rows" and role == "bias":
+                expected = f"(2, {layout.rows()}) or ({layout.rows()},) with H = {size}"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected {expected}")
         else:
             found |= zip(names, np.split(values, parts), strict=True)
     return found
@@ -154,8 +157,10 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
         like = some([o.name for o in others if not o.separate], 3)
-        hint = f"; it looks transposed, as the layouts {like} store it" if columns == count * rows else ""
-        expected = (f"(H, {stack})" if turned else f"({stack}, H)") + hint
+        forms = [f"(H, {one.rows()})" if turned else f"({one.rows()}, H)" for one in (layout, *layout.others)]
+        expected = "; of a GRU ".join(forms[:2]) + "".join(f", of an RNN {form}" for form in forms[2:])
+        if columns == count * rows:
+            expected = f"{forms[0]}; it looks transposed, as the layouts {like} store it"
     faults.append(f"{main.key} has shape {shape}; expected {expected}")
     return 0
 

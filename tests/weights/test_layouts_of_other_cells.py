@@ -105,6 +105,29 @@ CASES: dict[tuple[str, str], tuple[str, str, Any, bool, bool | None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ({"weight_ih": (8, 4)}, r"weight_ih has shape (8, 4); expected (3H, I) = (9, I)"),
+        ({"weight_ih": (1, 9, 4)}, r"weight_ih has shape (1, 9, 4); expected (3H, I) = (9, I)"),
+        ({"weight_hh": (3, 3)}, r"weight_ih has shape (9, 4); expected (H, I) = (3, I)"),
+        ({"weight_hh": (9, 4)}, r"weight_hh has shape (9, 4); expected (4H, H); of a GRU (3H, H), of an RNN (H, H)"),
+        ({"bias_ih": (12,)}, r"bias_ih has shape (12,); expected (3H,) = (9,)"),
+    ],
+)
+def test_the_recurrent_matrix_decides(shapes: dict[str, Any], said: str) -> None:
+    whole = {"weight_ih": (9, 4), "weight_hh": (9, 3), "bias_ih": (9,), "bias_hh": (9,), **shapes}
+    with pytest.raises(lt.ShapeError) as error:
+        lt.prepare({name: np.ones(shape) for name, shape in whole.items()}, layout="pytorch")
+    assert error.value.problems[0] == said
+
+
+def test_a_bias_of_keras() -> None:
+    arrays = {"kernel": np.ones((4, 9)), "recurrent_kernel": np.ones((3, 9)), "bias": np.ones((3, 9))}
+    with pytest.raises(lt.ShapeError, match=r"bias has shape \(3, 9\); expected \(2, 3H\) or \(3H,\) with H = 3"):
+        lt.prepare(arrays, layout="keras")
+
+
 def test_every_layout_has_a_case() -> None:
     assert set(CASES) == {(name, cell) for cell, layouts in OTHERS.items() for name in layouts}
 
