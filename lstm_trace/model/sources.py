@@ -256,7 +256,7 @@ def prepare(
             stack), arrays in a framework's `layout`, a live PyTorch or Keras layer, the path of a model file
             (docs/models.md) or problem file, or a problem as a mapping with `weights`.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
-            file or module, and `lstm` for weights under our names.
+            file or module; for weights under our names the LSTM, GRU or RNN that has these names.
         options: options of the cell and the network (docs/options.md).
         name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
@@ -299,7 +299,7 @@ def prepare(
     if layout is not None or (isinstance(cell, str | None) and named_by_framework(source)):
         found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))
         return prepare_found(found, cell, options, dtype, allow_nonfinite, name)
-    return build(source, cell or "lstm", options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
+    return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
 #: The arguments of `run` that are those of `prepare`.
@@ -325,7 +325,7 @@ def run(
         h0: initial hidden states, (L·D, B, H); zeros if None.
         c0: initial cell states, like h0.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
-            file or module, and `lstm` for weights under our names.
+            file or module; for weights under our names the LSTM, GRU or RNN that has these names.
         options: options of the cell and the network (docs/options.md).
         name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
