@@ -36,6 +36,8 @@ def stacked(names: tuple[str, ...], bias: str, turned: bool = False, lead: bool 
         elif bias != "none":
             found += [rows(w, "b_x{}" if bias == "candidate" else "b_{}", order)]
         found += [w["b_hh"]] if bias == "candidate" else []
+        if len(names) < len(found) and bias == "candidate":  # at the end of the other
+            found[2:] = [np.concatenate(found[2:])]
         if bias in ("8H", "rows"):
             found[2:] = [(np.concatenate if bias == "8H" else np.stack)(found[2:])]
         return {name: a[None] if lead else a for name, a in zip(names, found, strict=True)}
@@ -69,6 +71,17 @@ def linen(w: dict[str, Any], _: str) -> dict[str, Any]:
     return found | {f"c/i{g}/bias": w[f"b_x{o}"] for g, o in letters.items()} | {"c/hn/bias": w["b_hh"]}
 
 
+def tf1(w: dict[str, Any], _: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, gates in (("gates", "ru"), ("candidate", "h")):
+        found[f"{name}/kernel"] = np.concatenate([columns(w, "W_x{}", gates), columns(w, "W_h{}", gates)])
+        found[f"{name}/bias"] = rows(w, "b_{}", gates)
+    return found
+
+
+HAIKU = ("linear/w", "linear_1/w", "linear/b", "linear_1/b")
+WEBNN = ("weight", "recurrentWeight", "bias", "recurrentBias")
+NCNN = ("weight_xc", "weight_hc", "bias_c")
 TORCH = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 KERAS = ("kernel", "recurrent_kernel", "bias")
 MXNET = ("l0_i2h_weight", "l0_h2h_weight", "l0_i2h_bias", "l0_h2h_bias")
@@ -88,6 +101,12 @@ CASES: dict[tuple[str, str], tuple[str, str, Any, bool, bool | None]] = {
     ("equinox", "gru"): (
         "ruh", "candidate", stacked(("weight_ih", "weight_hh", "bias", "bias_n"), "candidate"), True, True,
     ),
+    ("tf1", "gru"): ("ruh", "one", tf1, False, False),
+    ("haiku", "gru"): ("urh", "one", stacked(("w_i", "w_h", "b"), "one", turned=True), False, False),
+    ("coreml", "gru"): ("rhu", "one", stacked(("weight_ih", "weight_hh", "bias"), "one"), False, False),
+    ("openvino", "gru"): ("urh", "candidate", stacked(("W", "R", "B"), "candidate", lead=True), True, True),
+    ("webnn", "gru"): ("urh", "two", stacked(WEBNN, "two", lead=True), False, True),
+    ("ncnn", "gru"): ("ruh", "candidate", stacked(NCNN, "candidate", lead=True), True, True),
     ("mxnet", "gru"): ("ruh", "two", stacked(MXNET, "two"), True, True),
     ("paddle", "gru"): ("ruh", "two", stacked(TORCH, "two"), False, True),
     ("mlx", "gru"): ("ruh", "candidate", stacked(("Wx", "Wh", "b", "bhn"), "candidate"), True, True),
@@ -98,6 +117,10 @@ CASES: dict[tuple[str, str], tuple[str, str, Any, bool, bool | None]] = {
     ("onnx", "rnn"): ("h", "two", stacked(("W", "R", "B"), "8H", lead=True), True, None),
     ("flax", "rnn"): ("h", "one", stacked(("i/kernel", "h/kernel", "i/bias"), "one", turned=True), False, None),
     ("flax-nnx-optimized", "rnn"): ("h", "one", stacked(DENSE, "one", turned=True), True, None),
+    ("haiku", "rnn"): ("h", "two", stacked(HAIKU, "two", turned=True), False, None),
+    ("coreml", "rnn"): ("h", "one", stacked(("weight_ih", "weight_hh", "bias"), "one"), True, None),
+    ("openvino", "rnn"): ("h", "one", stacked(("W", "R", "B"), "one", lead=True), True, None),
+    ("ncnn", "rnn"): ("h", "one", stacked(NCNN, "one", lead=True), True, None),
     ("mxnet", "rnn"): ("h", "two", stacked(MXNET, "two"), True, None),
     ("paddle", "rnn"): ("h", "two", stacked(TORCH, "two"), False, None),
     ("mlx", "rnn"): ("h", "one", stacked(("Wxh", "Whh", "bias"), "one"), False, None),
