@@ -42,7 +42,7 @@ class ModelInspection(Finding, Sequence[Found]):
     def title(self, words: Words) -> str:
         """The file, and how many LSTMs, GRUs and RNNs in it can be traced."""
         usable = Counter(one.cell for one in self.found if not one.refused)
-        cells = [cell for cell in STORED if usable[cell]] or STORED[:1]
+        cells = [cell for cell in STORED if cell in (usable or {one.cell for one in self.found})]
         counts = [words.count(f"inspect.count.{cell}", usable[cell]) for cell in cells]
         return words.word("inspect.title", file=self.file, found=words.comma_list(*counts))
 

@@ -146,7 +146,10 @@ def test_the_recurrent_matrix_decides(shapes: dict[str, Any], said: str) -> None
 
 
 def test_a_bias_of_keras() -> None:
-    arrays = {"kernel": np.ones((4, 9)), "recurrent_kernel": np.ones((3, 9)), "bias": np.ones((3, 9))}
+    arrays = {"kernel": np.ones((4, 9)), "recurrent_kernel": np.ones((3, 9))}
+    for bias, after in (({"bias": np.ones(9)}, False), ({"bias": np.ones((2, 9))}, True), ({}, True)):
+        assert lt.prepare(arrays | bias, layout="keras").header.options["reset_after"] is after
+    arrays["bias"] = np.ones((3, 9))
     with pytest.raises(lt.ShapeError, match=r"bias has shape \(3, 9\); expected \(2, 3H\) or \(3H,\) with H = 3"):
         lt.prepare(arrays, layout="keras")
 
@@ -163,6 +166,10 @@ def test_weights_come_back(name: str, cell: str, tmp_path: Path) -> None:
     for given in [{"layout": name}, *([{}] if known else [])]:
         model = lt.prepare(tmp_path / "m.npz", **given)
         assert (model.header.kind, model.header.options.get("reset_after")) == (cell, after)
+        hard = "hard_sigmoid" if (name, cell) in (("keras2", "gru"), ("keras1", "gru")) else "sigmoid"
+        assert model.header.options.get("gate_activation", hard) == hard
+        assumed = [said for said in model.header.imported if "was assumed" in said]
+        assert bool(assumed) == (name in ("gates", "onnx") if cell == "gru" else name != "haiku"), assumed
         assert f"the layout {name}: " in model.header.imported[0]
         (read,) = model.weights.values()
         assert set(read) == set(w)
