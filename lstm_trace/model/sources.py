@@ -467,7 +467,7 @@ def embeddings_apart(a: Any, b: Any, one: Trace) -> list[Remark]:
     from ..weights.formats.arrays import told_apart
 
     both = all(isinstance(source, str | Path) and is_model(source) for source in (a, b))
-    return told_apart(Path(a), Path(b), one.x.shape[-1]) if both else []
+    return told_apart(Path(a), Path(b), one.x.shape[-1]) if both and one.x is not None else []
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:
