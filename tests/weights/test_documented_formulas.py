@@ -166,3 +166,8 @@ def test_a_bias_without_the_candidates() -> None:
     with pytest.raises(LstmTraceError, match="bias_n is missing; of this GRU the file has weight_ih, weight_hh, bias"):
         lt.prepare(arrays)
     assert lt.prepare(arrays, layout="coreml").header.options["reset_after"] is False
+
+
+def test_a_gru_of_ncnn_without_its_bias() -> None:
+    arrays = drawn(**{name: shape for name, shape in NCNN.items() if name != "bias_c"})
+    assert lt.prepare(arrays, layout="ncnn").header.options["reset_after"] is True
