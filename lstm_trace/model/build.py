@@ -114,13 +114,14 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
 
 
 def _by_names(names: Iterable[str]) -> str:
-    """The cell that has a gate for each input matrix; an LSTM for all others.
+    """The cell that has a gate for each input matrix, perhaps by another letter; an LSTM for all others.
 
     >>> [_by_names(names) for names in (["W_xr", "W_xu", "W_xh"], ["W_xh", "W_hh"], ["W_xi", "W_hi", "W_hr"])]
     ['gru', 'rnn', 'lstm']
     """
     gates = {name[3:] for name in names if name.startswith("W_x")}
-    return next((kind for kind in reversed(STORED) if gates and gates <= {*KINDS[kind].gates}), "lstm")
+    known = {kind: {*KINDS[kind].gates, *KINDS[kind].theirs} for kind in reversed(STORED)}
+    return next((kind for kind, letters in known.items() if gates and gates <= letters), "lstm")
 
 
 def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
