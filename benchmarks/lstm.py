@@ -2,7 +2,7 @@
 
     python benchmarks/lstm.py --quick        a few sizes, a minute
     python benchmarks/lstm.py                the whole grid, about half an hour
-    python benchmarks/lstm.py --part peers   tracing peers; also: grid, disk, growth
+    python benchmarks/lstm.py --part peers   tracing peers; also: grid, cells (GRU and RNN), disk, growth
     python benchmarks/lstm.py --part grid --steps 1000      T = 1000 alone, by the plan that users get
     OPENBLAS_NUM_THREADS=1 python …          on one thread, PyTorch as well; two are the default
 
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ Call = Callable[[], Any]
 PLAN: Any = "auto"
 CLOCK = time.perf_counter
 BURST, PAUSE = 0.03, 0.05
+PARTS = ("grid", "cells", "peers", "disk", "growth")
 
 
 class Ratio(NamedTuple):
@@ -153,6 +155,32 @@ def grid(cells: list[tuple[int, int, int, int]], dtype: str, budget: float) -> N
     print(f"Geometric mean of out= / nn.LSTM: {geometric(held):.2f}; largest {max(r.median for r in held):.2f}\n")
 
 
+def other_cells(budget: float) -> None:
+    """GRUs and plain RNNs of 128 units."""
+    held: list[Ratio] = []
+
+    def one(name: str, rows: int, steps: int, dtype: str) -> list[str]:
+        torch.manual_seed(0)
+        module = getattr(torch.nn, name)(128, 128, dtype=getattr(torch, dtype)).eval()
+        x = torch.randn(steps, rows, 128, dtype=getattr(torch, dtype))
+        model, values = lt.prepare(module), x.numpy()
+        trace = model.run(values, plan=PLAN)
+        off = np.abs(trace.output[:20] - module(x[:20])[0].numpy()).max()
+        assert off < (1e-12 if dtype == "float64" else 1e-5), off
+        times = rounds(
+            {"torch": peers.plain(module, x), "out": partial(model.run, values, out=trace, plan=PLAN)}, budget
+        )
+        held.append(ratio(times["out"], times["torch"]))
+        micro = f"{statistics.median(times['torch']) / steps * 1e6:.1f}"
+        return [f"nn.{name}", f"{rows}", f"{steps}", dtype, trace.header.plan, micro, str(held[-1])]
+
+    print("### GRU and RNN, H = I = 128\n")
+    each = product(("GRU", "RNN"), (1, 32), (100, 1000), ("float64", "float32"))
+    header = ["module", "B", "T", "dtype", "plan", "module, µs a step", "out= / module"]
+    table((one(*size) for size in each), header)
+    print(f"Geometric mean: {geometric(held):.2f}; largest {max(r.median for r in held):.2f}\n")
+
+
 def against_tracers(budget: float) -> None:
     """Peers that trace: their time over ours."""
 
@@ -249,7 +277,7 @@ def main() -> None:
     """Measure and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--quick", action="store_true", help="a few sizes")
-    options.add_argument("--part", action="append", choices=["grid", "peers", "disk", "growth"], help="only this part")
+    options.add_argument("--part", action="append", choices=[*PARTS], help="only this part")
     options.add_argument("--dtype", action="append", choices=["float64", "float32"], help="only this one in the grid")
     options.add_argument("--plan", choices=["auto", "planned", "compiled"], default="auto", help="which of ours")
     options.add_argument("--steps", type=int, action="append", help="only this T in the grid")
@@ -259,7 +287,7 @@ def main() -> None:
     globals().update(PLAN=given.plan, CLOCK=time.process_time if given.cpu else time.perf_counter)
     threads = int(os.environ["OPENBLAS_NUM_THREADS"])
     torch.set_num_threads(threads)
-    parts = given.part or (["grid"] if given.quick else ["grid", "peers", "disk", "growth"])
+    parts = given.part or (["grid"] if given.quick else PARTS)
     every = [(h, i, b, t) for h, i in SIZES for b in (1, 32) for t in given.steps or (1, 100, 1000)]
     cells = list(QUICK) if given.quick else every
     clock = "processor time" if given.cpu else "wall clock"
@@ -269,6 +297,8 @@ def main() -> None:
         if "grid" in parts:
             for dtype in given.dtype or ("float64", "float32"):
                 grid(cells, dtype, given.seconds)
+        if "cells" in parts:
+            other_cells(given.seconds)
         if "peers" in parts:
             against_tracers(given.seconds)
         if "disk" in parts:

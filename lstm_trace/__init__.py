@@ -1,4 +1,4 @@
-"""See inside an LSTM: trace, verify, explain and export every value that the cell computes.
+"""See inside an LSTM, GRU or RNN: trace, verify, explain and export every value that the cell computes.
 
 >>> import lstm_trace as lt
 >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0], [2.0]], ask="z_i", h0=[0.0], given={"h_t": [0.0]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
@@ -44,7 +44,7 @@ from .model.exercises import (
     calc_input_gate,
     calc_output_gate,
 )
-from .model.model import Model
+from .model.model import Model, RunArguments
 from .model.problem import problem
 from .model.sources import as_traces, open_source, prepare, run
 from .model.tokens import with_tokens
@@ -132,17 +132,17 @@ def identify(
 @overload
 def diff(
     a: Any, b: Any, *, x: Any = None,
-    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Unpack[RunArguments],
 ) -> Comparison: ...  # fmt: skip
 @overload
 def diff(
     a: Any, b: Any, *more: Any, x: Any = None,
-    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Unpack[RunArguments],
 ) -> Comparisons: ...  # fmt: skip
 @checked
 def diff(
     a: Any, b: Any, *more: Any, x: Any = None,
-    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Any,
+    rtol: float | None = None, atol: float | None = None, ulps: float | None = None, **arguments: Unpack[RunArguments],
 ) -> Comparison | Comparisons:  # fmt: skip
     """Compare b with a, the reference, aligned by address (docs/diff.md).
 
@@ -260,7 +260,7 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
 
 
 @checked
-def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Any) -> DifferenceExplanation:
+def attribute(a: Any, b: Any, of: str, *, x: Any = None, **arguments: Unpack[RunArguments]) -> DifferenceExplanation:
     """Split the difference of one value, b minus a, exactly over everything it was computed from (docs/attribution.md).
 
     Args:

@@ -48,7 +48,7 @@ class MissingError(LstmTraceError, KeyError):
 
 
 class ChoiceError(MissingError):
-    """The name of an LSTM is missing, unknown or ambiguous in a model with several."""
+    """The name of an LSTM, GRU or RNN is missing, unknown or ambiguous in a model with several."""
 
 
 class OptionError(LstmTraceError, ValueError):

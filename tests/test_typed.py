@@ -20,6 +20,7 @@ from lstm_trace.explanation.ablation import Over
 from lstm_trace.explanation.contribution import Baseline
 from lstm_trace.explanation.trials import Runs
 from lstm_trace.languages import Language, languages
+from lstm_trace.model.model import RunArguments
 from lstm_trace.report.content.notations import NOTATIONS
 from lstm_trace.report.options import STYLE, NotationName, Options, ReportOptions
 from lstm_trace.report.report import FORMATS as OF_REPORTS
@@ -63,6 +64,8 @@ def test_the_arguments_of_run_are_those_of_prepare_and_of_a_model() -> None:
     assert found.keys() == expected.keys()
     for name, one in found.items():
         assert (one.annotation, one.default) == (expected[name].annotation, expected[name].default), name
+    passed = {name: one.annotation for name, one in found.items() if name not in ("source", "x")}
+    assert {name: one.__forward_arg__ for name, one in RunArguments.__annotations__.items()} == passed
 
 
 def test_the_options_of_a_report_are_those_that_it_reads() -> None:

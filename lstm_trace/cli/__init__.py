@@ -175,7 +175,7 @@ def _command(verb: str) -> click.Command:
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show versions.")
 def main() -> None:
-    """See inside an LSTM: trace, verify, explain and export every value that the cell computes.
+    """See inside an LSTM, GRU or RNN: trace, verify, explain and export every value that the cell computes.
 
     Begin with `lstm-trace example q22 > q22.yaml` and `lstm-trace report q22.yaml`.
     Exit codes: 0 success (no differences), 1 differences found or verification failed, 2 error.

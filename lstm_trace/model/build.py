@@ -23,7 +23,7 @@ from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
 from ..weights.find import find
-from ..weights.layouts import layout
+from ..weights.layouts import STORED, layout
 from ..weights.names import detect
 from ..weights.read import Defaults, Found, choose, turned
 from .model import NETWORK, Model
@@ -33,18 +33,18 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
 def build(
-    weights: Mapping[str, Any], cell: str | Mapping[str, Any] = "lstm", options: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Any], cell: str | Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None,
     dtype: Any = None, header: Header | None = None, defaults: Defaults | None = None, allow_nonfinite: bool = False,
 ) -> Model:  # fmt: skip
     """Check the weights against the cell and copy them.
 
     weights: arrays by name (`W_xi`) or full address (`1/reverse/W_xi`). cell: a name, or a mapping with `kind` and
-    options, or with `equations`; its `extra` are equations added to it. dtype: if None, the result type of the weights
-    (half types compute in float32).
+    options, or with `equations`; its `extra` are equations added to it; without a name, see `_by_names`. dtype: if
+    None, the result type of the weights (half types compute in float32).
     Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); if there are
     none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
-    spec: dict[str, Any] = {**({"kind": cell} if isinstance(cell, str) else cell), **(options or {})}
+    spec: dict[str, Any] = {**({"kind": cell} if isinstance(cell, str) else cell or {}), **(options or {})}
     if unnamed := [key for key in spec if not isinstance(key, str)]:
         raise OptionError(f"options have names, as in {{'peephole': True}}; found the key {describe(unnamed[0])}")
     defaults = defaults or Defaults()
@@ -93,11 +93,12 @@ def _unchecked(
 def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, str, dict[str, Any]]:
     """The cell, that of the reverse direction if it differs, the kind, and the full options.
 
-    names: those of the weights, which decide about the bias if no option does. Raises OptionError, CellError.
+    names: those of the weights, which decide about the cell, and its bias if no option does. Raises OptionError,
+    CellError.
     """
     equations = spec.pop("equations", None)
     if equations is None:
-        kind = str(spec.pop("kind", "lstm"))
+        kind = str(spec.pop("kind", None) or _by_names(names))
         cell, reverse, full = directed(kind, spec, names)
         return cell, reverse, kind, full
     spec.pop("kind", None)
@@ -110,6 +111,17 @@ def cell_of(spec: dict[str, Any], names: set[str]) -> tuple[Cell, Cell | None, s
         said = "the equations have the row `hold:` or `scale:`; holds are given separately"
         raise OptionError(f"{said}: hold: {{{(*cell.held, *cell.scaled)[0]}: 0}}")
     return cell, None, "equations", {}
+
+
+def _by_names(names: Iterable[str]) -> str:
+    """The cell that has a gate for each input matrix, perhaps by another letter; an LSTM for all others.
+
+    >>> [_by_names(names) for names in (["W_xr", "W_xu", "W_xh"], ["W_xh", "W_hh"], ["W_xi", "W_hi", "W_hr"])]
+    ['gru', 'rnn', 'lstm']
+    """
+    gates = {name[3:] for name in names if name.startswith("W_x")}
+    known = {kind: {*KINDS[kind].gates, *KINDS[kind].theirs} for kind in reversed(STORED)}
+    return next((kind for kind, letters in known.items() if gates and gates <= letters), "lstm")
 
 
 def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
@@ -269,7 +281,7 @@ def kind_of(found: Found, cell: str | None) -> str:
 
 #: Canonical names that may accompany the arrays of a layout: parameters that the layout does not cover.
 OURS = frozenset(LSTM.brings)
-_OURS = re.compile(r"W_[xh][ifco]|b_[xh]?[ifco]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
+_OURS = re.compile(r"W_[xh][ifcoruh]|b_[xh]?[ifcoruh]|w_c[ifo]|W_hr|b_hr|(gamma|beta)_([ifco]|cell)")
 
 
 def prepare_found(

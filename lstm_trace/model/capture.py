@@ -77,9 +77,9 @@ def compared(
         said = f"rounding alone makes a difference above {'1/4' if ulp > SINGLE else '1e-3'}"
         return Agreement(None, f"agreement with {what} is inconclusive: {said}")
     *others, last = theirs
-    names = f"{', '.join(others)} and {last}" if others else last
+    names = f"{', '.join(others)} and {last} differ" if others else f"{last} differs"
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
-    said = f"agrees with {what}: {names} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
+    said = f"agrees with {what}: {names} by at most {most:.1e}, rounding explains {allowed:.1e}"
     clear = np.concatenate([[], *(m.clear for name, m in found.items() if name in stepwise)])
     if not clear.all():
         said += f"; at {int((clear == 0).sum())} of {clear.size} steps rounding errors are too large to decide"

@@ -7,13 +7,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..base.writing import spare
 from ..cell.lines import Cell
+from ..cell.named_cells import CellName
 from ..cell.network import Stage, extent, stack
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
@@ -33,6 +34,34 @@ from .tokens import step_rows
 
 #: Options of the network, in addition to those of its cell.
 NETWORK = ("merge", "padding", "direction")
+
+
+class RunArguments(TypedDict, total=False):
+    """The arguments of `run` after its source and x, where they are passed on."""
+
+    h0: Any
+    c0: Any
+    cell: CellName | Mapping[str, Any] | None
+    options: Mapping[str, Any] | None
+    name: str
+    layout: Any
+    dtype: Any
+    allow_nonfinite: bool
+    initial: Mapping[str, Any] | None
+    state_from: Trace | str | Path | None
+    given: Mapping[str, Any] | None
+    hold: Mapping[str, Any] | None
+    lengths: Any
+    mask: Any
+    tokens: Any
+    batch_first: bool | None
+    ask: Sequence[str] | str | None
+    record: Any
+    out: Trace | str | Path | None
+    plan: Choice
+    arithmetic: str | None
+    progress: Progress | None
+    check: Check | None
 
 
 @checked

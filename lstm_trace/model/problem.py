@@ -108,7 +108,6 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     """
     weights: dict[str, Any] = dict(problem.weights)
     imported: tuple[str, ...] = ()
-    own = "lstm"
     brought: dict[str, Any] = {}
     if problem.layout is not None:
         with within(where):
@@ -116,8 +115,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         alone = {scope_and_name(key)[0] for key in found.weights} == {"0/forward"}  # names as the author writes them
         weights = {scope_and_name(key)[1] if alone else key: values for key, values in found.weights.items()}
         brought, imported = dict(found.options), found.imported
-        own = found.cell
-    cell = {"kind": problem.cell or own} if isinstance(problem.cell, str | None) else dict(problem.cell)
+    cell = {"kind": problem.cell} if isinstance(problem.cell, str | None) else dict(problem.cell)
     if problem.layout is not None and "equations" not in cell:
         with within(where):
             cell["kind"] = kind_of(found, cell.get("kind"))

@@ -9,9 +9,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -33,14 +32,12 @@ from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
-from .model import Model
+from .model import Model, RunArguments
 from .problem import LARGER, prepare_problem, problem_of, read_problem
 from .tokens import readable, with_tokens
 
 #: Advice for a text file that is too large.
 GIVE_ARRAY = "give the array as .npy"
-#: Arguments of a comparison, beside those of the runs that it compares.
-TOLERANCES = ("rtol", "atol", "ulps")
 SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".json")
 
 
@@ -259,7 +256,7 @@ def prepare(
             stack), arrays in a framework's `layout`, a live PyTorch or Keras layer, the path of a model file
             (docs/models.md) or problem file, or a problem as a mapping with `weights`.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
-            file or module, and `lstm` for weights under our names.
+            file or module; for weights under our names the LSTM, GRU or RNN that has these names.
         options: options of the cell and the network (docs/options.md).
         name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
@@ -302,7 +299,7 @@ def prepare(
     if layout is not None or (isinstance(cell, str | None) and named_by_framework(source)):
         found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))
         return prepare_found(found, cell, options, dtype, allow_nonfinite, name)
-    return build(source, cell or "lstm", options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
+    return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
 #: The arguments of `run` that are those of `prepare`.
@@ -328,7 +325,7 @@ def run(
         h0: initial hidden states, (L·D, B, H); zeros if None.
         c0: initial cell states, like h0.
         cell: the name of a cell (docs/options.md), or `{"equations": text}` (docs/cells.md); None means that of the
-            file or module, and `lstm` for weights under our names.
+            file or module; for weights under our names the LSTM, GRU or RNN that has these names.
         options: options of the cell and the network (docs/options.md).
         name: name of the layer, if the source has several; otherwise a title.
         layout: how the arrays are stored, by name or by properties (docs/layouts.md).
@@ -448,22 +445,18 @@ def is_run(source: Any) -> bool:
 
 
 def as_traces(
-    a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Any
+    a: Any, b: Any, x: Any = None, called: str = "b", /, **arguments: Unpack[RunArguments]
 ) -> tuple[Trace, Trace, list[Remark]]:
     """Two sources as traces, see `as_trace`; x and the arguments are for each that is run, but lines are held in b.
 
-    called: what messages call b, if it is no file. Raises OptionError for an argument that does not exist, and for
-    arguments if neither is run.
+    called: what messages call b, if it is no file. Raises OptionError for arguments if neither is run.
     """
-    known = sorted({*signature(prepare).parameters, *signature(Model.run).parameters, *TOLERANCES} - {"self", "source"})
-    for name in arguments.keys() - {*known}:
-        raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")
     given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
     if given and not is_run(a) and not is_run(b):
         raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")
     places = ["" if isinstance(source, str | Path) else side for side, source in (("a", a), (called, b))]
     with within(places[0]):
-        one, remarks = as_trace(a, x, **{name: value for name, value in arguments.items() if name != "hold"})
+        one, remarks = as_trace(a, x, None, **{name: value for name, value in arguments.items() if name != "hold"})
     with within(places[1]):
         two, others = as_trace(b, x, one, **arguments)
     return one, two, [*remarks, *others, *embeddings_apart(a, b, one)]
@@ -474,7 +467,7 @@ def embeddings_apart(a: Any, b: Any, one: Trace) -> list[Remark]:
     from ..weights.formats.arrays import told_apart
 
     both = all(isinstance(source, str | Path) and is_model(source) for source in (a, b))
-    return told_apart(Path(a), Path(b), one["x_t"].shape[-1]) if both else []
+    return told_apart(Path(a), Path(b), one.x.shape[-1]) if both and one.x is not None else []
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:

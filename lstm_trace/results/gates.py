@@ -73,6 +73,8 @@ class GatesExplanation(Explanation):
             if lives:
                 told.append(self._half_lives(lives, names, words))
             yield words.word("semicolon").join(told)
+        if not self.behaviour.units:
+            yield words.word("gates.none")
 
     def _half_lives(self, lives: Sequence[tuple[float, int]], names: Sequence[str], words: Words) -> str:
         """The half-lives of a gate's units: for one its own, for several the shortest, the longest and the median."""
@@ -96,6 +98,7 @@ class GatesExplanation(Explanation):
         shown = (*place, *(() if several else ("mean",)), "left", "right", "state")
         left_out = () if self.trace.not_finite is None else (words.word("profile.infinite"),)
         notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"), *left_out)
+        notes = notes if behaviour.units else left_out
         said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
         heading, ranked = words.word("explanation.entries"), ("left", "right")
         every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)

@@ -42,7 +42,7 @@ class ModelInspection(Finding, Sequence[Found]):
     def title(self, words: Words) -> str:
         """The file, and how many LSTMs, GRUs and RNNs in it can be traced."""
         usable = Counter(one.cell for one in self.found if not one.refused)
-        cells = [cell for cell in STORED if usable[cell]] or STORED[:1]
+        cells = [cell for cell in STORED if cell in (usable or {one.cell for one in self.found})]
         counts = [words.count(f"inspect.count.{cell}", usable[cell]) for cell in cells]
         return words.word("inspect.title", file=self.file, found=words.comma_list(*counts))
 
@@ -111,7 +111,8 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     merged = words.word("inspect.merged", merge=merge) if merge else ""
     yield "layers", words.comma_list(str(facts["layers"]), directions, merged)
     yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
-    yield "biases", words.word(f"inspect.bias.{facts['bias']}")
+    plain = ".rnn" if facts["cell"] == "rnn" else ""  # it has no gates
+    yield "biases", words.word(f"inspect.bias{plain}.{facts['bias']}")
     if facts["cell"] == "gru":
         yield "reset", words.word(f"inspect.reset.{'after' if facts['options'].get('reset_after') else 'before'}")
     yield "options", options_text(facts["options"]) or words.word("inspect.plain")
@@ -119,7 +120,8 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     if facts["states"]:
         yield "states", words.word("inspect.states", names=", ".join(facts["states"]))
     yield from facts["facts"].items()
-    yield "parameters", words.word("inspect.parameters", **facts | {"parameters": words.number(facts["parameters"])})
+    numbers = words.number(facts["parameters"])
+    yield "parameters", words.word(f"inspect.parameters{plain}", **facts | {"parameters": numbers})
     if facts["nonfinite"]:
         places = words.some([f"{key} ({count})" for key, count in facts["nonfinite"].items()], 6)
         yield "nonfinite", words.word("inspect.nonfinite", places=places)

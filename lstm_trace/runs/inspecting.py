@@ -161,11 +161,12 @@ def _described(
         options = {key: value for key, value in header.options.items() if value != plain.get(key)}
     sizes = {**sizes, **{size: number for size, number in network.sizes().items() if size != "P"}}
     numbers = sum(np.size(array) for array in arrays.values())
+    biases = f"inspect.bias{'.rnn' if header.kind == 'rnn' else ''}.{header.options.get('bias')}"
     said = [
         ("title", header.title or "none"),
         ("cell", words("en").word(f"cell.{header.kind}")),
         ("options", options_text(options)),
-        ("biases", words("en").word(f"inspect.bias.{header.options['bias']}") if "bias" in header.options else ""),
+        ("biases", words("en").word(biases) if "bias" in header.options else ""),
         ("layers", f"{layers}, {' and '.join(directions)}"),
         ("sizes", ", ".join(f"{size} = {number}" for size, number in sizes.items())),
         ("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}"),

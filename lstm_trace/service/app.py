@@ -23,9 +23,10 @@ from .settings import Settings
 
 ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, runs.corpora)
 _DESCRIPTION = (
-    "Every value that an LSTM computes, also in your own models: runs, edits, differences, explanations, verification. "
-    'Numbers have full precision; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are '
-    "problem documents (RFC 9457) with the message of the command line. docs/service.md has examples."
+    "Every value that an LSTM, GRU or RNN computes, also in your own models: runs, edits, differences, explanations, "
+    'verification. Numbers have full precision; NaN and the infinities are the strings "NaN", "Infinity" and '
+    '"-Infinity". Errors are problem documents (RFC 9457) with the message of the command line. docs/service.md has '
+    "examples."
 )
 
 

@@ -41,6 +41,7 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     """
     faults: list[str] = []
     read = {place: Array(item.key, numeric(item.key, item.values)) for place, item in roles.items()}
+    read = _parted(read) if layout.bias == "4H" else read
     projection = read.get(("projection", ""))
     wide = None  # the width of the recurrent matrix's operand, if it is not H
     if projection is not None and np.ndim(projection.values) == 2:
@@ -55,8 +56,9 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     by_gate = sorted(blocks, key=lambda name: layout.order.index(name[-1]))
     found: dict[str, Any] = {name: np.ascontiguousarray(blocks[name]) for name in by_gate}
     options: dict[str, Any] = dict(layout.options)
-    if layout.bias == "rows" and ("bias", "") in read:
-        options["reset_after"] = np.ndim(read["bias", ""].values) == 2
+    if layout.cell == "gru" and layout.bias in ("rows", "4H") and ("bias", "") in read:
+        after = ("candidate_bias", "") in read or np.ndim(read["bias", ""].values) == 2
+        options = {"reset_after": after, **options}
     if layout.forget_bias:
         options["forget_bias"] = layout.forget_bias
     if projection is not None:
@@ -79,6 +81,18 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     return found, options
 
 
+def _parted(read: dict[tuple[str, str], Array]) -> dict[tuple[str, str], Array]:
+    """The arrays with the bias as one vector; the candidate's recurrent bias at its end is an array of its own."""
+    bias, main = read.get(("bias", "")), read.get(("recurrent", ""))
+    if bias is None or main is None or np.ndim(main.values) != 2:
+        return read
+    rows, size = main.values.shape
+    flat = bias.values.reshape(-1)
+    ends = np.split(flat, [rows]) if rows == 3 * size and len(flat) == 4 * size else [flat]
+    roles = ("bias", "candidate_bias")[: len(ends)]
+    return read | {(role, ""): Array(bias.key, end) for role, end in zip(roles, ends, strict=True)}
+
+
 # -- blocks of gates -------------------------------------------------------------------------------------------------
 
 
@@ -98,16 +112,18 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
             continue
         turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
         values = np.atleast_2d(item.values) if gate else item.values
-        if gate and values.ndim != 2:
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
-            continue
         stack = values.T if turned else values
+        if gate and (values.ndim != 2 or len(stack) % len(gate)):
+            what = "a matrix" if len(gate) == 1 else f"a matrix of the gates {', '.join(gate)}"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected {what}")
+            continue
         if not gate and (stack.ndim != 2 or len(stack) != count * size):
             form, numbers = (f"(I, {n})" if turned else f"({n}, I)" for n in (layout.rows(), layout.rows(size)))
             swapped = "; it looks transposed" if stack.ndim == 2 and stack.shape[1] == count * size else ""
             faults.append(f"{item.key} has shape {values.shape}; expected {form} = {numbers}{swapped}")
             continue
-        for one, block in zip(gate or layout.order, [stack] if gate else np.split(stack, count), strict=True):
+        gates = gate or layout.order
+        for one, block in zip(gates, np.split(stack, len(gates)), strict=True):
             if layout.flat_blocks and not gate:
                 block = np.ascontiguousarray(block.T if turned else block).reshape(size, -1)
             rows.setdefault(len(block), item.key)
@@ -128,7 +144,10 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
         values, parts = np.atleast_1d(item.values.ravel() if pair else item.values), len(names)
         if size and values.shape != (parts * size,):
             times = "H" if parts == 1 else f"{parts}H"
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({parts * size},)")
+            expected = f"({times},) = ({parts * size},)"
+            if layout.bias == "rows" and role == "bias":
+                expected = f"(2, {layout.rows()}) or ({layout.rows()},) with H = {size}"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected {expected}")
         else:
             found |= zip(names, np.split(values, parts), strict=True)
     return found
@@ -154,8 +173,10 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
         like = some([o.name for o in others if not o.separate], 3)
-        hint = f"; it looks transposed, as the layouts {like} store it" if columns == count * rows else ""
-        expected = (f"(H, {stack})" if turned else f"({stack}, H)") + hint
+        forms = [f"(H, {one.rows()})" if turned else f"({one.rows()}, H)" for one in (layout, *layout.others)]
+        expected = "; of a GRU ".join(forms[:2]) + "".join(f", of an RNN {form}" for form in forms[2:])
+        if columns == count * rows:
+            expected = f"{forms[0]}; it looks transposed, as the layouts {like} store it"
     faults.append(f"{main.key} has shape {shape}; expected {expected}")
     return 0
 
@@ -245,11 +266,12 @@ def one_cell(
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
-    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, group.roles, weights))}"]
+    biases = _biases(layout, group.roles, weights)
+    said = [f"{how} the layout {layout.name}: {layout.describe(biases)}"]
     dtypes = {getattr(item.values, "dtype", None) for item in stored}
     kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
-    if "candidate_bias" in group.roles:
+    if biases == "4H":
         said.append("the recurrent biases of r and u do not exist there: zeros")
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
@@ -263,7 +285,7 @@ def one_cell(
 
 def _assumed(layout: Layout, options: dict[str, Any]) -> dict[str, str]:
     """The facts that no arrays reveal and a cell needs, by option; `options` get what is assumed."""
-    if layout.cell == "rnn":
+    if layout.cell == "rnn" and "activation" not in options:
         said = "the arrays do not say the activation: tanh was assumed; choose with --option activation=relu"
         return {"activation": said}
     if layout.cell == "gru" and "reset_after" not in options:
@@ -280,6 +302,8 @@ def _biases(layout: Layout, roles: set[str], weights: Mapping[str, Any]) -> str:
         return "two"
     if layout.bias == "rows" and any("/b_x" in key for key in weights):
         return "rows"
+    if "candidate_bias" in roles or (layout.bias == "4H" and any("/b_x" in key for key in weights)):
+        return "4H"
     if "bias" in roles:
         return "8H" if layout.bias == "8H" and not layout.separate else "one"
     return "column" if layout.bias == "column" else "none"

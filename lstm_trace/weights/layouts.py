@@ -7,6 +7,7 @@ it, but not compared with its results here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -37,6 +38,8 @@ _STACKED: Names = (
     ("bias_h", r"b_h|b_hh|bias_hh"), ("peephole", r"w_c|P|peephole"), ("peephole_gate", r"w_c(?P<gate>[ifo])"),
     ("projection", r"W_hr|weight_hr|projection"), ("projection_bias", r"b_hr|projection_bias"),
 )  # fmt: skip
+#: The groups of a pattern that are no gates.
+PLACED = frozenset({"gate", "layer", "back"})
 _GATE = "(?P<gate>[ifcgjzo])"
 _SEPARATE: Names = (
     ("input", rf"W_x{_GATE}"), ("input", rf"W_i{_GATE}"), ("recurrent", rf"(W_h|U_|R_){_GATE}"),
@@ -46,6 +49,7 @@ _SEPARATE: Names = (
 _BIASES = {
     "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
     "8H": "two biases in one array", "rows": "two biases as the rows of one array",
+    "4H": "one bias for each gate and a recurrent one for the candidate",
     "column": "the bias as the kernel's last column",
 }  # fmt: skip
 
@@ -59,8 +63,9 @@ class Layout:
     separate: one array per gate instead of a stack of all.
     input_transposed, recurrent_transposed: (I, 4H) and (H, 4H) instead of (4H, I) and (4H, H).
     joined: one kernel that multiplies [x; h] (`xh`) or [h; x] (`hx`) instead of two.
-    bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), one or two as the `rows` of an array (a
-    GRU's reset gate then stands before or after the product), or the kernel's last `column`; missing arrays mean none.
+    bias: one vector per gate, two (`two`), two in sequence in one array (`8H`), one or two as the `rows` of an array,
+    or the kernel's last `column`; missing arrays mean none. With `4H` a GRU's array may end with the candidate's
+    recurrent bias; that, and two rows, mean a reset gate after the product.
     forget_bias: a number that the framework adds to the forget gate at run time; it is not in the stored bias.
     peephole: the order in which peephole vectors are stacked in one array (3H,).
     projection_transposed: (H, P) instead of (P, H).
@@ -70,7 +75,8 @@ class Layout:
     defaults; of a GRU `reset_after`, unless its arrays leave that open.
     coupled_input: if the input gate has no arrays, it is 1 - f (TensorFlow Lite).
     names: (role, pattern of the array's name); the groups `gate`, `layer` and `back` are its letter, its layer and the
-    part that marks the reverse direction; the role `candidate_bias` is a GRU's recurrent bias of its candidate alone.
+    part that marks the reverse direction, and other groups are called by the gates of the array (`ru`); the role
+    `candidate_bias` is a GRU's recurrent bias of its candidate alone.
     detect: how the layout is recognised by default: by its `names`, or also by
     `shapes` if the names are too general; empty if another layout has the same arrays.
     """
@@ -81,7 +87,7 @@ class Layout:
     input_transposed: bool = False
     recurrent_transposed: bool = False
     joined: Literal["xh", "hx"] | None = None
-    bias: Literal["one", "two", "8H", "rows", "column"] = "one"
+    bias: Literal["one", "two", "4H", "8H", "rows", "column"] = "one"
     forget_bias: float = 0.0
     peephole: str = "ifo"
     projection_transposed: bool = False
@@ -137,6 +143,12 @@ class Layout:
             return ()
         changed = {fact: getattr(self, fact) for fact in FACTS if getattr(self, fact) != getattr(base, fact)}
         return tuple(replace(rows[name], **changed, name=self.name) for rows in OTHERS.values() if name in rows)
+
+    @cached_property
+    def arrays(self) -> tuple[str, ...]:
+        """The gates of each array, if they are separate: each gate alone, or those that the names say."""
+        named = {group for _, pattern in self.own for group in re.findall(r"\?P<(\w+)>", pattern)}
+        return tuple(sorted(named - PLACED)) or tuple(self.gates)
 
     @cached_property
     def own(self) -> Names:
@@ -304,8 +316,11 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("openvino", "figo", direction_axis=True, names=_ONNX[:3], detect="shapes",
            title="OpenVINO LSTMSequence", source="operation specification; not run"),
     *(Layout(name, order, bias="two", peephole="iof", direction_axis=True, names=_WEBNN,
-             title=f"WebNN lstm, layout {order}", source="specification; the peepholes' order from memory; not run")
+             title=f"WebNN lstm, layout {order}", source="specification; not run")
       for name, order in (("webnn", "iofg"), ("webnn-ifgo", "ifgo"))),
+    Layout("ncnn", "ifog", bias="4H", direction_axis=True, detect="names",
+           names=(("input", "weight_xc"), ("recurrent", "weight_hc"), ("bias", "bias_c"), ("projection", "weight_hr")),
+           title="ncnn LSTM", source="src/layer/lstm.cpp; not run"),
     Layout("paddle", "ifgo", bias="two", projection_transposed=True,
            names=tuple((role, name.replace("weight_hr", "weight_ho")) for role, name in _TORCH),
            detect="names", title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
@@ -349,6 +364,15 @@ _SIMPLE_MLX = {"names": (("input", "Wxh"), ("recurrent", "Whh"), ("bias", "bias"
 _KERAS1_GRU = tuple(
     (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])") for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
 )
+# the gates have an array, the candidate has another
+_TF1_GRU = tuple(
+    (role, f"(?P<ru>{gates})|(?P<h>{candidate})") for role, gates, candidate in (
+        ("joined", "gates/kernel|w_ru", "candidate/kernel|w_c"), ("bias", "gates/bias|b_ru", "candidate/bias|b_c"))
+)  # fmt: skip
+_HAIKU_GRU = {**_ZRH, "joined": None, "names": (("input", "w_i"), ("recurrent", "w_h"), ("bias", "b"))}
+_HAIKU_RNN = {"joined": None, "bias": "two", "options": (("activation", "relu"),), "names": (
+    ("input", "linear/w"), ("recurrent", "linear_1/w"), ("bias_x", "linear/b"), ("bias_h", "linear_1/b"))}  # fmt: skip
+_BEFORE = ("reset_after", False)
 #: The layouts of other cells, by cell and name.
 OTHERS: dict[str, dict[str, Layout]] = {
     "gru": _rows(
@@ -359,15 +383,25 @@ OTHERS: dict[str, dict[str, Layout]] = {
         ("keras2", "stand-alone Keras 2, before 2.3", "keras 2 layers/recurrent.py: hard sigmoid by default; not run",
          {**_ZRH, "bias": "rows", "options": _HARD}),
         ("keras1", "Keras 1: nine arrays", "keras 2 engine/saving.py, its loader of Keras 1 files; not run",
-         {**_ZRH, "names": _KERAS1_GRU, "options": (*_HARD, ("reset_after", False))}),
+         {**_ZRH, "names": _KERAS1_GRU, "options": (*_HARD, _BEFORE)}),
         ("cudnn", "Keras CuDNNGRU", "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
          {**_ZRH, **_AFTER}),
         ("onnx", "ONNX GRU", "onnx/defs/rnn/defs.cc; compared", _ZRH),
+        ("tf1", "TensorFlow 1 GRUCell, GRUBlockCell", "rnn_cell_impl.py, gru_ops.py; not run",
+         {"separate": True, "names": _TF1_GRU, "state": "hc", "options": (_BEFORE,)}),
         ("flax", "Flax linen GRUCell", "flax/linen/recurrent.py; compared", {"names": _LINEN, **_AFTER}),
         ("flax-nnx-optimized", "Flax nnx GRUCell", "flax/nnx/nn/recurrent.py; compared", _AFTER),
+        ("haiku", "Haiku GRU", "haiku/_src/recurrent.py: the update gate writes; not run",
+         {**_HAIKU_GRU, "options": (_BEFORE, ("update", "write"))}),
         ("equinox", "Equinox GRUCell", "equinox/nn/_rnn.py; not run",
          {"names": (*LAYOUTS["equinox"].names, ("candidate_bias", "bias_n")), **_AFTER}),
         ("mxnet", "MXNet Gluon GRU, GRUCell", "gluon/rnn/rnn_cell.py; not run", _AFTER),
+        ("coreml", "CoreML MIL gru", "mil/ops/defs/iOS15/recurrent.py and its test; not run",
+         {"order": "roz", "options": (_BEFORE,)}),
+        ("openvino", "OpenVINO GRUSequence", "operation specification, reference/gru_cell.hpp; not run",
+         {**_ZRH, "bias": "4H"}),
+        ("webnn", "WebNN gru, layout zrn", "specification; not run", {"order": "zrn", **_AFTER}),
+        ("ncnn", "ncnn GRU", "src/layer/gru.cpp; not run", _AFTER),
         ("paddle", "Paddle GRU, GRUCell", "nn/layer/rnn.py; not run", _AFTER),
         ("mlx", "MLX GRU", "mlx/nn/layers/recurrent.py; not run", _MLX),
         ("mlx-old", "MLX GRU, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _MLX),
@@ -382,7 +416,11 @@ OTHERS: dict[str, dict[str, Layout]] = {
          {"separate": False, "detect": "", "names": (
              ("input", "i/kernel"), ("recurrent", "h/kernel"), ("bias", "i/bias"))}),
         ("flax-nnx-optimized", "Flax nnx SimpleCell", "flax/nnx/nn/recurrent.py; compared", {}),
+        ("haiku", "Haiku VanillaRNN", "haiku/_src/recurrent.py; not run", _HAIKU_RNN),
         ("mxnet", "MXNet Gluon RNN, RNNCell", "gluon/rnn/rnn_cell.py; not run", {}),
+        ("coreml", "CoreML MIL rnn", "mil/ops/defs/iOS15/recurrent.py; not run", {}),
+        ("openvino", "OpenVINO RNNSequence", "operation specification; not run", {}),
+        ("ncnn", "ncnn RNN", "src/layer/rnn.cpp; not run", {}),
         ("paddle", "Paddle SimpleRNN, SimpleRNNCell", "nn/layer/rnn.py; not run", {}),
         ("mlx", "MLX RNN", "mlx/nn/layers/recurrent.py; not run", _SIMPLE_MLX),
         ("mlx-old", "MLX RNN, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _SIMPLE_MLX),

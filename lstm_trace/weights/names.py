@@ -10,7 +10,7 @@ from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from ..errors import some
-from .layouts import LAYOUTS, LETTERS, Layout, Names
+from .layouts import LAYOUTS, LETTERS, PLACED, Layout, Names
 
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
@@ -87,9 +87,12 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, general: bool = True) -> 
             for name, group in _grouped(arrays, one, one.patterns if general else one.own).items():
                 if name not in found or _rank(group) > _rank(found[name]):
                     found[name] = group
+    largest: dict[str, int] = {}  # an array that cells of two kinds may have belongs to the one with more arrays
     for group in found.values():
         group.layout = _suited(group)
-    return found
+        for item in group.arrays:
+            largest[item.key] = max(largest.get(item.key, 0), len(group.arrays))
+    return {name: g for name, g in found.items() if any(largest[item.key] == len(g.arrays) for item in g.arrays)}
 
 
 def _grouped(arrays: Mapping[str, Any], layout: Layout, patterns: Names) -> dict[str, Group]:
@@ -105,7 +108,7 @@ def _grouped(arrays: Mapping[str, Any], layout: Layout, patterns: Names) -> dict
 def _rank(group: Group) -> tuple[bool, int, int]:
     """How well arrays agree with the cell of their layout; a plain RNN has arrays that a GRU has too."""
     letters = {gate for roles in group.parts.values() for _, gate in roles}
-    missing = len(set(group.layout.gates) - letters) if group.layout.separate else 0
+    missing = len({*group.layout.arrays} - letters) if group.layout.separate else 0
     return group.complete(group.layout), len(group.arrays), -missing
 
 
@@ -118,7 +121,8 @@ def _suited(group: Group) -> Layout:
             shape = tuple(getattr(main.values, "shape", ()))
             sides = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
             for other in layout.others if len(sides) == 2 and all(sides) else ():
-                if other.separate == layout.separate and sides[0] == len(other.order) * sides[1]:
+                alike = (other.separate, other.joined) == (layout.separate, layout.joined)
+                if alike and sides[0] == len(other.order) * sides[1]:
                     return other
     return layout
 
@@ -151,7 +155,8 @@ def place(key: str, patterns: Names, cell: str) -> tuple[str, int, str, str, str
     if match is None:
         return None
     groups = match.groupdict()
-    gate = (groups.get("gate") or "")[:1].translate(LETTERS[cell])
+    gates = next((name for name, found in groups.items() if found is not None and name not in PLACED), "")
+    gate = gates or (groups.get("gate") or "")[:1].translate(LETTERS[cell])
     parts = [part for part in text[: match.start()].split("/") if part]
     layer, back = int(groups.get("layer") or 0), bool(groups.get("back"))
     kept: list[str] = []
@@ -181,7 +186,8 @@ def _fits(group: Group) -> bool:
             return False
         rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
         length = 2 * rows if layout.bias == "8H" else rows
-        lengths = [(*lead, length), *([(2, length)] if layout.bias == "rows" else [])]
+        more = {"rows": (2, length), "4H": (*lead, length + columns)}
+        lengths = [(*lead, length), more.get(layout.bias, ())]
         if rows != len(layout.order) * columns or found.get("bias", lengths[0]) not in lengths:
             return False
     return True
@@ -245,9 +251,10 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
     for one, other in _PAIRS:
         found |= {one, other} if found & {one, other} else set()
     found |= {"projection"} if "projection_bias" in found else set()
+    found |= {"candidate_bias"} & {role for role, _ in layout.own} if "bias" in found else set()
     matrices = {gate for role, gate in there if role in ("input", "recurrent", "joined")}
     coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # this gate is 1 - the other
-    gates = set(layout.gates) & matrices if partial else set(layout.gates) - ({coupled} - matrices)
+    gates = {*layout.arrays} & matrices if partial else {*layout.arrays} - ({coupled} - matrices)
     wanted = set()
     for role in found:
         split = {gate for one, gate in there if one == role and gate}

@@ -157,8 +157,9 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
         check_any(found, where)
     if len(usable) > 1:
         names = [f.name if len(nouns) == 1 else f"{f.name} ({f.noun})" for f in usable]
-        counts = ", ".join(counted(sum(f.noun == noun for f in usable), noun) for noun in nouns)
-        raise ChoiceError(f"{where}: there are {counts}: {_listed(names)}; choose one by name (--name)")
+        *counts, last = (counted(sum(f.noun == noun for f in usable), noun) for noun in nouns)
+        there = f"{', '.join(counts)} and {last}" if counts else last
+        raise ChoiceError(f"{where}: there are {there}: {_listed(names)}; choose one by name (--name)")
     if usable[0].refused:
         raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
     return usable[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import Any
 
@@ -148,6 +149,24 @@ def test_a_problem_file(tmp_path: Any) -> None:
     assert trace.stages[0].cell.equations["z_h"] == "W_xh @ x_t + r_t * (W_hh @ h_prev)"
     trace.save(tmp_path / "t.json")
     assert lt.verify(lt.load(tmp_path / "t.json")).verdict == "verified"
+
+
+@pytest.mark.parametrize(("gates", "kind"), [("ruh", "gru"), ("h", "rnn"), ("ifco", "lstm")])
+@pytest.mark.parametrize("where", ["", "1/reverse/"])
+def test_the_names_of_the_weights_say_the_cell(gates: str, kind: str, where: str, tmp_path: Any) -> None:
+    places = [""] if not where else [f"{n}/{d}/" for n in (0, 1) for d in ("forward", "reverse")]
+    weights = {f"{place}W_{s}{g}": [[0.5, 0.5]] if place[:1] == "1" and s == "x" else [[0.5]]
+               for g in gates for s in "xh" for place in places}  # fmt: skip
+    x = [[1.0], [2.0]]
+    data = {"weights": weights, "x": x}
+    (tmp_path / "p.json").write_text(json.dumps(data))
+    bias = {"kind": None, "bias": "none"}  # options without a name
+    for trace in (lt.run(weights, x), lt.run(weights, x, cell=bias), lt.run(data),
+                  lt.run(tmp_path / "p.json")):  # fmt: skip
+        assert trace.header.kind == kind
+    if kind != "lstm":
+        with pytest.raises(LstmTraceError, match=r"no equation of the cell reads the weight '(0/forward/)?W_x"):
+            lt.run(weights, x, cell="lstm")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,16 @@ def test_without_two_embeddings_of_x_nothing_is_told(other: dict[str, Any]) -> N
     assert "embedding" not in diff("b.safetensors").output
 
 
+def test_stacks_have_an_x_each_layer(folder: Path) -> None:
+    shapes = {"weight_ih": 3, "weight_hh": 1, "bias_ih": 0, "bias_hh": 0}
+    for name in ("a", "b"):
+        found = {f"{part}_l{n}": np.ones((3, (wide, 1)[n]) if wide else 3, np.float32)
+                 for n in (0, 1) for part, wide in shapes.items()}  # fmt: skip
+        save_file(found, f"{name}.safetensors")
+    result = CliRunner().invoke(main, ["diff", "a.safetensors", "b.safetensors", "--input", "x.npy"])
+    assert result.exit_code == 0, result.output
+
+
 def test_traces_have_an_x_each(folder: Path) -> None:
     save_file(arrays(2, MOVED), "b.safetensors")
     for name in "ab":

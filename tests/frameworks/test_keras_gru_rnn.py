@@ -176,7 +176,7 @@ def test_a_model_with_several_kinds(tmp_path: Path) -> None:
     for suffix in ("keras", "weights.h5"):
         path = saved(model, tmp_path / f"m.{suffix}")
         assert sorted(one.cell for one in read_model(path)) == ["gru", "lstm", "rnn"]
-        with pytest.raises(LstmTraceError, match=r"1 LSTM, 1 GRU, 1 RNN: .*choose one by name"):
+        with pytest.raises(LstmTraceError, match=r"1 LSTM, 1 GRU and 1 RNN: .*choose one by name"):
             lt.prepare(path)
     inspected = lt.inspect(tmp_path / "m.keras")
     assert "reset gate: before the product: W_hh @ (r_t * h_prev)" in " ".join(str(inspected).split())

@@ -243,6 +243,6 @@ def test_several_kinds_of_nodes_need_a_name(tmp_path: Path) -> None:
     ]
     wide = gru.x.shape[2]
     path = saved(model(nodes, stored, [value("X", ["T", "B", wide])], [value("gY"), value("rY")]), tmp_path / "m.onnx")
-    with pytest.raises(LstmTraceError, match=r"there are 1 GRU, 1 RNN: gru \(GRU\), rnn \(RNN\)"):
+    with pytest.raises(LstmTraceError, match=r"there are 1 GRU and 1 RNN: gru \(GRU\), rnn \(RNN\)"):
         lt.prepare(path)
     assert lt.prepare(path, name="rnn").header.kind == "rnn"

@@ -111,7 +111,7 @@ def test_nested_checkpoint(tmp_path: Path, legacy: bool) -> None:
     assert (found["model.module.gru"].kind, found["model.module.gru"].cell) == ("PyTorch GRU", "gru")
     assert found["model.module.step"].kind == "PyTorch LSTMCell"
     assert "model.module.embedding.weight (30, 5)" in found["model.module.encoder"].facts["input"]
-    with pytest.raises(MissingError, match="2 LSTMs, 1 GRU"):
+    with pytest.raises(MissingError, match="2 LSTMs and 1 GRU"):
         lt.prepare(path)
     x = torch.randn(6, 3, 5)
     np.testing.assert_allclose(lt.run(path, x.numpy(), name="encoder").output, called(net.encoder, x)[0], atol=1e-6)

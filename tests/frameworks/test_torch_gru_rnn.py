@@ -198,7 +198,7 @@ def test_a_model_with_several_kinds(tmp_path: Path) -> None:
     ]
     path = str(tmp_path / "net.pt")
     torch.save(net.state_dict(), path)
-    with pytest.raises(LstmTraceError, match=r"1 LSTM, 1 GRU, 1 RNN: encoder \(LSTM\), decoder \(GRU\), top \(RNN\)"):
+    with pytest.raises(LstmTraceError, match=r", 1 GRU and 1 RNN: encoder \(LSTM\), decoder \(GRU\), top \(RNN\)"):
         lt.prepare(path)
     decoded = lt.run(path, traces["encoder"].output, name="decoder")
     np.testing.assert_allclose(decoded.output, traces["decoder"].output, rtol=1e-5, atol=1e-6)

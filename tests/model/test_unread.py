@@ -55,8 +55,9 @@ def test_the_letters_of_pytorch_lead_to_ours(cell: Any, name: str, ours: str) ->
     weights |= {f"b_{s}{g}": [0.5] for s in "xh" for g in gates}
     weights[name] = weights.pop(ours)
     said = f"{name!r}; did you mean {ours!r}\\? Gate {name[-1]} of other programs is {ours[-1]} here"
-    with pytest.raises(MissingError, match=said):
-        lt.prepare(weights, cell)
+    for given in (cell, None):  # the weights have it all the same
+        with pytest.raises(MissingError, match=said):
+            lt.prepare(weights, given)
 
 
 @pytest.mark.parametrize(

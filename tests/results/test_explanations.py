@@ -130,6 +130,17 @@ def test_a_gate_that_is_not_finite_has_no_half_life() -> None:
     assert "half-life nan" not in explanation(trace, None, "gates").report("text", width=200)
 
 
+def test_a_cell_without_gates() -> None:
+    weights = {"W_xh": [[0.5]], "W_hh": [[0.5]]}
+    said, none = (
+        lt.explain.gates(lt.run(weights, [[1.0]], options={"activation": activation})).report("text", language="fr")
+        for activation in ("tanh", "relu")
+    )
+    sentence = "aucune ligne enregistrée n’est une porte ni ne passe par tanh"
+    assert ("h_t" in said, sentence in said) == (True, False)
+    assert (sentence in none, "saturées" in none, "gauche" in none) == (True, False, False)
+
+
 def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
     _, told, _ = ledger_of({"0/forward/3/c_t[2]": "*0.001"}, 3, 2)
     assert (

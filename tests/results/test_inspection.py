@@ -18,6 +18,7 @@ from lstm_trace.cli import main
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.results.inspection import ModelInspection
+from lstm_trace.weights.find import find
 from lstm_trace.weights.read import Defaults, Found
 
 from .. import ROOT
@@ -74,6 +75,13 @@ def test_everything_that_may_be_said_in_german() -> None:
         "Eingabe: so", "erstellt mit: so", "abgelehnt: it is not one",
     ):  # fmt: skip
         assert f"- {said}\n" in text.replace("\\", "")
+
+
+def test_an_rnn_has_no_gates() -> None:
+    arrays = {"W": (1, 3, 2), "R": (1, 3, 3), "B": (1, 6)}
+    text = str(ModelInspection("n.npz", tuple(find({n: np.ones(s) for n, s in arrays.items()}, None))).report("md"))
+    assert "- biases: two\n" in text
+    assert "- parameters: 21 numbers, float64; 4 arrays\n" in text
 
 
 @pytest.mark.parametrize("language", languages())

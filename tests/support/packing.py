@@ -189,6 +189,7 @@ CASES: dict[str, tuple[str, Callable[[Arrays, str], Arrays], Arrays, Mapping[str
         **plain_rows(("weight_ih", "weight_hh", "bias"))(w, o),
         "peephole": np.concatenate([w["w_ci"], w["w_cf"], w["w_co"]])}, {"peephole": True}, {"peephole": True}),
     "openvino": ("fico", plain_rows(("W", "R", "B"), axis=True), {}, {}),
+    "ncnn": ("ifoc", plain_rows(("weight_xc", "weight_hc", "bias_c"), axis=True), {}, {}),
     "webnn": ("iofc", webnn, {"bias": "two", "peephole": True}, {"peephole": True}),
     "webnn-ifgo": ("ifco", webnn, {"bias": "two", "peephole": True}, {"peephole": True}),
     "paddle": ("ifco", projected(two_rows("", "_l0"), "weight_ho_l0", True), {"bias": "two", "projection": True},

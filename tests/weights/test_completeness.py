@@ -18,7 +18,8 @@ SPARE = {
     "keras": {"bias"}, "keras2": {"bias"}, "cudnn": {"bias"}, "onnx": {"B", "P"}, "tf-block": {"b"},
     "tf-block-v2": {"b"},
     "flax-nnx-optimized": {"cell.dense_h.bias"}, "haiku": {"lstm/linear/b"}, "equinox": {"bias"}, "caffe": {"b_c"},
-    "coreml": {"bias", "peephole"}, "openvino": {"B"}, "webnn": {"peepholeWeight"}, "webnn-ifgo": {"peepholeWeight"},
+    "coreml": {"bias", "peephole"}, "openvino": {"B"}, "ncnn": {"bias_c"},
+    "webnn": {"peepholeWeight"}, "webnn-ifgo": {"peepholeWeight"},
     "mlx": {"bias"}, "mlx-old": {"bias"},
     # a joined kernel shows no projection
     "tf1": {"rnn/lstm_cell/bias:0", "rnn/lstm_cell/projection/kernel:0"},

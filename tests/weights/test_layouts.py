@@ -451,7 +451,8 @@ def test_the_docs_list_the_layouts_of_other_cells() -> None:
         for name, row in layouts.items():
             after = {True: "after the product", False: "before the product", None: "not known"}
             gates = "an array each" if row.separate else ", ".join(row.order)
-            place = "by the bias" if row.bias == "rows" else after[dict(row.options).get("reset_after")]
+            place = after[dict(row.options).get("reset_after")]
+            place = "by the bias" if place == "not known" and row.bias in ("rows", "4H") else place
             own = [gates, place] if cell == "gru" else ["", ""]
             compared = "yes" if "compared" in row.source and "not" not in row.source else "no"
             expected.append([cell.upper(), f"`{name}`", row.title, *own, "" if name == "gates" else compared])

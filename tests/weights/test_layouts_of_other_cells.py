@@ -36,6 +36,8 @@ def stacked(names: tuple[str, ...], bias: str, turned: bool = False, lead: bool 
         elif bias != "none":
             found += [rows(w, "b_x{}" if bias == "candidate" else "b_{}", order)]
         found += [w["b_hh"]] if bias == "candidate" else []
+        if len(names) < len(found) and bias == "candidate":  # at the end of the other
+            found[2:] = [np.concatenate(found[2:])]
         if bias in ("8H", "rows"):
             found[2:] = [(np.concatenate if bias == "8H" else np.stack)(found[2:])]
         return {name: a[None] if lead else a for name, a in zip(names, found, strict=True)}
@@ -69,6 +71,17 @@ def linen(w: dict[str, Any], _: str) -> dict[str, Any]:
     return found | {f"c/i{g}/bias": w[f"b_x{o}"] for g, o in letters.items()} | {"c/hn/bias": w["b_hh"]}
 
 
+def tf1(w: dict[str, Any], _: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, gates in (("gates", "ru"), ("candidate", "h")):
+        found[f"{name}/kernel"] = np.concatenate([columns(w, "W_x{}", gates), columns(w, "W_h{}", gates)])
+        found[f"{name}/bias"] = rows(w, "b_{}", gates)
+    return found
+
+
+HAIKU = ("linear/w", "linear_1/w", "linear/b", "linear_1/b")
+WEBNN = ("weight", "recurrentWeight", "bias", "recurrentBias")
+NCNN = ("weight_xc", "weight_hc", "bias_c")
 TORCH = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 KERAS = ("kernel", "recurrent_kernel", "bias")
 MXNET = ("l0_i2h_weight", "l0_h2h_weight", "l0_i2h_bias", "l0_h2h_bias")
@@ -88,6 +101,12 @@ CASES: dict[tuple[str, str], tuple[str, str, Any, bool, bool | None]] = {
     ("equinox", "gru"): (
         "ruh", "candidate", stacked(("weight_ih", "weight_hh", "bias", "bias_n"), "candidate"), True, True,
     ),
+    ("tf1", "gru"): ("ruh", "one", tf1, False, False),
+    ("haiku", "gru"): ("urh", "one", stacked(("w_i", "w_h", "b"), "one", turned=True), False, False),
+    ("coreml", "gru"): ("rhu", "one", stacked(("weight_ih", "weight_hh", "bias"), "one"), False, False),
+    ("openvino", "gru"): ("urh", "candidate", stacked(("W", "R", "B"), "candidate", lead=True), True, True),
+    ("webnn", "gru"): ("urh", "two", stacked(WEBNN, "two", lead=True), False, True),
+    ("ncnn", "gru"): ("ruh", "candidate", stacked(NCNN, "candidate", lead=True), True, True),
     ("mxnet", "gru"): ("ruh", "two", stacked(MXNET, "two"), True, True),
     ("paddle", "gru"): ("ruh", "two", stacked(TORCH, "two"), False, True),
     ("mlx", "gru"): ("ruh", "candidate", stacked(("Wx", "Wh", "b", "bhn"), "candidate"), True, True),
@@ -98,11 +117,41 @@ CASES: dict[tuple[str, str], tuple[str, str, Any, bool, bool | None]] = {
     ("onnx", "rnn"): ("h", "two", stacked(("W", "R", "B"), "8H", lead=True), True, None),
     ("flax", "rnn"): ("h", "one", stacked(("i/kernel", "h/kernel", "i/bias"), "one", turned=True), False, None),
     ("flax-nnx-optimized", "rnn"): ("h", "one", stacked(DENSE, "one", turned=True), True, None),
+    ("haiku", "rnn"): ("h", "two", stacked(HAIKU, "two", turned=True), False, None),
+    ("coreml", "rnn"): ("h", "one", stacked(("weight_ih", "weight_hh", "bias"), "one"), True, None),
+    ("openvino", "rnn"): ("h", "one", stacked(("W", "R", "B"), "one", lead=True), True, None),
+    ("ncnn", "rnn"): ("h", "one", stacked(NCNN, "one", lead=True), True, None),
     ("mxnet", "rnn"): ("h", "two", stacked(MXNET, "two"), True, None),
     ("paddle", "rnn"): ("h", "two", stacked(TORCH, "two"), False, None),
     ("mlx", "rnn"): ("h", "one", stacked(("Wxh", "Whh", "bias"), "one"), False, None),
     ("mlx-old", "rnn"): ("h", "one", stacked(("Wxh", "Whh", "bias"), "one", turned=True), False, None),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shapes", "said"),
+    [
+        ({"weight_ih": (8, 4)}, r"weight_ih has shape (8, 4); expected (3H, I) = (9, I)"),
+        ({"weight_ih": (1, 9, 4)}, r"weight_ih has shape (1, 9, 4); expected (3H, I) = (9, I)"),
+        ({"weight_hh": (3, 3)}, r"weight_ih has shape (9, 4); expected (H, I) = (3, I)"),
+        ({"weight_hh": (9, 4)}, r"weight_hh has shape (9, 4); expected (4H, H); of a GRU (3H, H), of an RNN (H, H)"),
+        ({"bias_ih": (12,)}, r"bias_ih has shape (12,); expected (3H,) = (9,)"),
+    ],
+)
+def test_the_recurrent_matrix_decides(shapes: dict[str, Any], said: str) -> None:
+    whole = {"weight_ih": (9, 4), "weight_hh": (9, 3), "bias_ih": (9,), "bias_hh": (9,), **shapes}
+    with pytest.raises(lt.ShapeError) as error:
+        lt.prepare({name: np.ones(shape) for name, shape in whole.items()}, layout="pytorch")
+    assert error.value.problems[0] == said
+
+
+def test_a_bias_of_keras() -> None:
+    arrays = {"kernel": np.ones((4, 9)), "recurrent_kernel": np.ones((3, 9))}
+    for bias, after in (({"bias": np.ones(9)}, False), ({"bias": np.ones((2, 9))}, True), ({}, True)):
+        assert lt.prepare(arrays | bias, layout="keras").header.options["reset_after"] is after
+    arrays["bias"] = np.ones((3, 9))
+    with pytest.raises(lt.ShapeError, match=r"bias has shape \(3, 9\); expected \(2, 3H\) or \(3H,\) with H = 3"):
+        lt.prepare(arrays, layout="keras")
 
 
 def test_every_layout_has_a_case() -> None:
@@ -117,6 +166,10 @@ def test_weights_come_back(name: str, cell: str, tmp_path: Path) -> None:
     for given in [{"layout": name}, *([{}] if known else [])]:
         model = lt.prepare(tmp_path / "m.npz", **given)
         assert (model.header.kind, model.header.options.get("reset_after")) == (cell, after)
+        hard = "hard_sigmoid" if (name, cell) in (("keras2", "gru"), ("keras1", "gru")) else "sigmoid"
+        assert model.header.options.get("gate_activation", hard) == hard
+        assumed = [said for said in model.header.imported if "was assumed" in said]
+        assert bool(assumed) == (name in ("gates", "onnx") if cell == "gru" else name != "haiku"), assumed
         assert f"the layout {name}: " in model.header.imported[0]
         (read,) = model.weights.values()
         assert set(read) == set(w)

@@ -208,7 +208,7 @@ def test_lstm_among_others(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     np.savez(path, **gru, **state_dict(W, "enc."))
     assert [(f.name, f.cell, f.refused) for f in read_model(path)] == [("gru", "gru", ""), ("enc", "lstm", "")]
-    said = r"there are 1 LSTM, 1 GRU: gru \(GRU\), enc \(LSTM\); choose one by name"
+    said = r"there are 1 LSTM and 1 GRU: gru \(GRU\), enc \(LSTM\); choose one by name"
     with pytest.raises(ChoiceError, match=said):
         lt.prepare(path)
     with pytest.raises(ChoiceError, match="the LSTM or GRU 'dec' does not exist"):

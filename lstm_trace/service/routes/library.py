@@ -84,7 +84,7 @@ class Inspection(DescribedSchema, BaseModel):
     """Information about a file.
 
     Attributes:
-        found: each LSTM of a model.
+        found: each LSTM, GRU and RNN of a model.
     """
 
     kind: Kind

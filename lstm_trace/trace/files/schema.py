@@ -136,7 +136,9 @@ class CellSpec(BaseModel):
     """A cell, given by name and options or by its own equations."""
 
     model_config = ConfigDict(extra="allow", defer_build=True)
-    kind: str = Field("lstm", description=f"name of a cell: {', '.join(KINDS)}")
+    kind: str | None = Field(
+        None, description=f"name of a cell: {', '.join(KINDS)}; without one, that whose weights are given"
+    )
     equations: str | None = Field(None, description="the cell's own equations, instead of a name")
     reverse: dict[str, Any] | None = Field(None, description="options in which the reverse direction differs")
 

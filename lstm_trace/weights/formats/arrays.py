@@ -1,4 +1,4 @@
-"""Arrays in a file by name, whether or not they belong to an LSTM; embeddings whose rows x may consist of.
+"""Arrays in a file by name, whether or not they belong to a cell; embeddings whose rows x may consist of.
 
 .npz and .npy are read without pickles: an array's header first, its numbers on use. .safetensors are read tensor by
 tensor by the library, except for bfloat16, which numpy lacks.
@@ -159,7 +159,7 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
 def tables(path: Path, width: int) -> dict[str, Any]:
     """The embeddings with `width` columns in a file of arrays.
 
-    An embedding is the only array of its module: a readout has a bias, and an LSTM several matrices. If names have no
+    An embedding is the only array of its module: a readout has a bias, and a cell several matrices. If names have no
     modules, an embedding is recognised by its name. Raises FileError, MissingError.
     """
     found: dict[str, Any] = {}

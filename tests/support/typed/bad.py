@@ -38,6 +38,8 @@ def main(weights: dict[str, Any], x: list[list[float]], name: str, trace: lt.Tra
     lt.verify(trace).save("v.md", "markdown")  # wrong
     lt.verify(trace).report(language="deutsch")  # wrong
     lt.diff(trace, trace, rtoll=1e-3)  # wrong
+    lt.diff(weights, trace, x=x, lenghts=[3])  # wrong
+    lt.attribute(weights, trace, "2/h_t[0]", x=x, cell="lsmt")  # wrong
     lt.derivation(trace, "2/h_t[0]", signifcant=3)  # wrong
     lt.derivation(trace, "2/h_t[0]", notation="tensorflow")  # wrong
     lt.sheet([trace]).report("txt")  # wrong
