@@ -121,6 +121,10 @@ UNREAD = (
         but=(".h5", ".hdf5", ".keras"),
     ),
     Unread(
+        "a msgpack file of another name", "if Flax wrote it, rename it to end in .msgpack",
+        head=rb"[\x81-\x8f\xde\xdf][\xa1-\xbf\xd9\0]", but=(".msgpack",),
+    ),
+    Unread(
         "a zip archive of another name", "rename it to end in .pt, .keras or .npz, by the program that wrote it",
         head=rb"PK\x03\x04", but=(*_TORCH, ".npz", ".keras"),
     ),

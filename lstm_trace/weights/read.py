@@ -189,9 +189,10 @@ READERS: dict[str, str] = {
     **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
+    ".msgpack": "formats.flax",
 }
 #: The package that a reader needs; readers not listed need none.
-NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
+NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
 
 
 def readable() -> list[str]:

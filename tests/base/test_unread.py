@@ -64,6 +64,7 @@ FILES: list[tuple[str, dict[str, bytes | str], str]] = [
     ("a single array", {"h.npy": b"\x93NUMPY\x01\0"}, "h.npy"),
     ("a compressed file", {"m.yaml.gz": gzip.compress(b"x: [[1.0]]")}, "m.yaml.gz"),
     ("an HDF5 file of another name", {"m.hdf": b"\x89HDF\r\n\x1a\n"}, "m.hdf"),
+    ("a msgpack file of another name", {"checkpoint_1": b"\x82\xa6params\x80"}, "checkpoint_1"),
     ("a zip archive of another name", {"m.zip": b"PK\x03\x04"}, "m.zip"),
 ]  # fmt: skip
 #: What a program calls a file of several, where it is not the file's own name.
