@@ -190,6 +190,7 @@ READERS: dict[str, str] = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
     ".msgpack": "formats.flax",
+    ".tflite": "formats.tflite",
 }
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}

@@ -1,0 +1,341 @@
+"""TensorFlow Lite files: the operators that are an LSTM or an RNN, with the constants that are their weights.
+
+The numbers of tables' fields, operators, types and activations are those of the schema, which never change.
+Sources: tensorflow/lite/schema/schema.fbs; lite/kernels/lstm_shared.h, bidirectional_sequence_lstm.cc, basic_rnn.cc.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...cell.network import scope_and_name
+from ...errors import FileError, LstmTraceError, OptionError
+from ..find import one_cell
+from ..guards import Lazy, checked_shape, entries, told, widened
+from ..layouts import ANY, LAYOUTS, Layout
+from ..names import Array, Group
+from ..read import Defaults, Found
+from .flatbuffer import Table, read_number
+
+#: The types of tensors whose numbers are read; integers are quantised numbers.
+TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 7: "<i2", 9: "i1", 10: "<f8", 18: "<u2"}
+_BFLOAT16 = 18
+_ACTIVATIONS = {0: "linear", 1: "relu", 2: "hard_tanh", 3: "relu6", 4: "tanh"}
+_DEQUANTIZE, _REVERSE, _WHILE = 6, 105, 119
+#: FULLY_CONNECTED, LOGISTIC, TANH.
+_WRITTEN_OUT = {9, 14, 28}
+_INSTEAD = (
+    "give the Keras model itself (.keras, .h5), or convert it with tf_keras (Keras 2) and a fixed batch size, which "
+    "writes an LSTM as one operator"
+)
+
+_GATES = ("input", "forget", "cell", "output")
+_Places = dict[tuple[str, str], tuple[int, str]]
+#: Inputs of an operator by role and gate: their numbers, and names.
+_FULL: _Places = {
+    **{("input", word[0]): (1 + n, f"input_to_{word}_weights") for n, word in enumerate(_GATES)},
+    **{("recurrent", word[0]): (5 + n, f"recurrent_to_{word}_weights") for n, word in enumerate(_GATES)},
+    **{("bias", word[0]): (12 + n, f"{word}_gate_bias") for n, word in enumerate(_GATES)},
+    **{("peephole_gate", w[0]): (9 + n, f"cell_to_{w}_weights") for n, w in enumerate(("input", "forget", "output"))},
+    ("projection", ""): (16, "projection_weights"), ("projection_bias", ""): (17, "projection_bias"),
+}  # fmt: skip
+_PLAIN: _Places = {
+    ("input", ""): (1, "weights"),
+    ("recurrent", ""): (2, "recurrent_weights"),
+    ("bias", ""): (3, "bias"),
+}
+_BASIC: _Places = {("joined", ""): (2, "weights"), ("bias", ""): (3, "biases")}
+
+
+class Kind(NamedTuple):
+    """An operator. facts: its options, field, form and default. step: how many inputs a direction has; 0 if one.
+
+    beyond: the first input that is not read, and what it is.
+    """
+
+    name: str
+    layout: Layout
+    places: _Places
+    facts: Mapping[str, tuple[int, str, Any]]
+    step: int = 0
+    beyond: tuple[int, str] = (1 << 10, "")
+
+
+_CLIPS: dict[str, tuple[int, str, Any]] = {
+    "activation": (0, "b", 0), "cell_clip": (1, "f", 0.0), "projection_clip": (2, "f", 0.0),
+}  # fmt: skip
+_MAJOR: dict[str, tuple[int, str, Any]] = {"time_major": (0, "?", False), "activation": (1, "b", 0)}
+_NORM, _AUX = (20, "layer normalisation"), "an auxiliary input"
+_ONE = Layout("tflite", "h", title="TensorFlow Lite RNN", source="lite/kernels/basic_rnn.cc; compared")
+#: The operators by their number in the schema.
+KINDS = {
+    16: Kind("LSTM", LAYOUTS["tflite"], _FULL, {**_CLIPS, "basic": (3, "b", 0)}, beyond=_NORM),
+    24: Kind("RNN", _ONE, _PLAIN, {"activation": (0, "b", 0)}),
+    35: Kind("UNIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, _MAJOR),
+    44: Kind(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM", LAYOUTS["tflite"], _FULL,
+        {**_CLIPS, "time_major": (3, "?", False), "diagonal": (5, "?", False)}, beyond=_NORM,
+    ),
+    46: Kind("BIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, {**_MAJOR, "merge": (2, "?", False)}, 4, (9, _AUX)),
+    52: Kind(
+        "BIDIRECTIONAL_SEQUENCE_LSTM", LAYOUTS["tflite"], _FULL,
+        {**_CLIPS, "merge": (3, "?", False), "time_major": (4, "?", True)}, 17, (39, _AUX),
+    ),
+}  # fmt: skip
+#: The small kernel: one matrix for x and h.
+_SMALL = Kind(
+    "LSTM", Layout("tflite-basic", "icfo", joined="xh", title="TensorFlow Lite basic LSTM", source="lstm.cc; compared"),
+    _BASIC, {"activation": (0, "b", 0)},
+)  # fmt: skip
+
+
+class Operator(NamedTuple):
+    """One operator of a graph, with the numbers of its tensors."""
+
+    code: int
+    inputs: list[int]
+    outputs: list[int]
+    options: Table | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph: its tensors and operators, and the buffers of its file. made: the operator that computes a tensor."""
+
+    tensors: list[Table]
+    operators: list[Operator]
+    buffers: list[Table]
+    made: dict[int, Operator]
+
+    def tensor(self, number: int) -> Table:
+        """A tensor by its number. Raises FileError if there is none."""
+        if not 0 <= number < len(self.tensors):
+            raise FileError(f"an operator has the tensor {number}, and there are {len(self.tensors)}; is it damaged?")
+        return self.tensors[number]
+
+    def stored(self, number: int, what: str) -> Any:
+        """The numbers of a tensor as they are stored. Raises FileError."""
+        tensor = self.tensor(number)
+        kind, shape = tensor.number(1, "b"), checked_shape(tensor.vector(0, "<i4").tolist(), what)
+        if tensor.table(6) is not None:
+            raise FileError(f"{what} is sparse; expected all its numbers: convert the model without sparsity")
+        if kind not in TYPES:
+            raise FileError(f"{what} has numbers of the type {kind} of the schema, which is not read")
+        place = tensor.number(2, "I")
+        if place >= len(self.buffers):
+            raise FileError(f"{what} is in the buffer {place}, and there are {len(self.buffers)}; is it damaged?")
+        buffer = self.buffers[place]
+        content = buffer.vector(0, "u1")
+        if not content.size and (start := buffer.number(1, "Q")) > 1:  # after the tables, in a file above 2 GB
+            content = np.frombuffer(buffer.data, "u1", buffer.number(2, "Q"), start)
+        if not content.size:
+            raise FileError(f"{what} is not stored in the file: it is computed, or an input of the model")
+        dtype = np.dtype(TYPES[kind])
+        if entries(shape) * dtype.itemsize != content.size:
+            raise FileError(f"{what} claims the shape {shape} of {dtype.name} and has {content.size:,} bytes")
+        return content.view(dtype).reshape(shape)
+
+    def weights(self, number: int, what: str) -> Lazy | Any:
+        """A tensor's numbers, multiplied by their scales if they are quantised. Raises FileError."""
+        source = self.made.get(number)  # float16 weights are widened by an operator of their own
+        number = source.inputs[0] if source is not None and source.code == _DEQUANTIZE and source.inputs else number
+        values, tensor = self.stored(number, what), self.tensor(number)
+        if tensor.number(1, "b") == _BFLOAT16:
+            return Lazy(values.shape, "bfloat16", lambda: widened(values))
+        if values.dtype.kind == "f":
+            return values
+        quantisation = tensor.table(4)
+        scale = np.empty(0) if quantisation is None else quantisation.vector(2, "<f4")
+        if quantisation is None or not scale.size or not np.isfinite(scale).all():
+            raise FileError(f"{what} holds {values.dtype.name} without a scale; expected quantised or real numbers")
+        zero, axis = quantisation.vector(3, "<i8"), quantisation.number(6, "i")
+        zero = zero if zero.size else np.zeros_like(scale, np.int64)
+        if scale.size > 1:
+            if not 0 <= axis < values.ndim or not scale.size == zero.size == values.shape[axis]:
+                raise FileError(f"{what} of shape {values.shape} has {scale.size} scales on the axis {axis}")
+            wide = [-1 if one == axis else 1 for one in range(values.ndim)]
+            scale, zero = scale.reshape(wide), zero.reshape(wide)
+        return ((values.astype(np.int64) - zero) * scale.astype(np.float64)).astype(np.float32)
+
+
+def graphs(data: bytes) -> Iterator[Graph]:
+    """The graphs of a file. Raises struct.error, ValueError or IndexError for a damaged one."""
+    model = Table(data, read_number(data, "I", 0))
+    codes = [max(one.number(0, "b"), one.number(3, "i")) for one in model.tables(1)]
+    buffers = model.tables(4)
+    for graph in model.tables(2):
+        operators = [
+            Operator(
+                codes[one.number(0, "I")], one.vector(1, "<i4").tolist(), one.vector(2, "<i4").tolist(), one.table(4)
+            )
+            for one in graph.tables(3)
+        ]
+        made = {output: one for one in operators for output in one.outputs}
+        yield Graph(graph.tables(0), operators, buffers, made)
+
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
+    """The LSTMs and RNNs of a TensorFlow Lite file; those that cannot be traced are returned as refused.
+
+    layout: must be None, since an operator defines how its weights are stored. Raises OptionError, FileError.
+    """
+    if layout is not None:
+        raise OptionError(f"{path}: a TensorFlow Lite file defines how its weights are stored")
+    data = path.read_bytes()
+    if data[4:8] != b"TFL3":
+        raise FileError(f"{path}: not a TensorFlow Lite file; expected TFL3 in its bytes 4 to 7, found {data[4:8]!r}")
+    with told(path, struct.error, ValueError, IndexError, OverflowError):
+        every = list(graphs(data))
+        found = [one for graph in every for one in _stacked([_one(graph, op) for op in _cells(graph)], graph)]
+    if not found:
+        codes = {operator.code for graph in every for operator in graph.operators}
+        said = f"no operator of an {ANY} was found; there is no operator of a GRU"
+        if codes >= _WRITTEN_OUT:
+            said = f"no {ANY} was found; one that is written out in FULLY_CONNECTED, LOGISTIC and TANH is not read"
+        raise FileError(f"{path}: {said}: {_INSTEAD}")
+    names = Counter(one.name for one, _ in found)
+    seen: Counter[str] = Counter()
+    told_apart = []
+    for one, _ in found:
+        seen[one.name] += 1
+        told_apart.append(one if names[one.name] == 1 else replace(one, name=f"{one.name}#{seen[one.name] - 1}"))
+    return told_apart
+
+
+def _cells(graph: Graph) -> Iterator[Operator]:
+    """The operators that are an LSTM or an RNN, or a loop that may be one."""
+    for operator in graph.operators:
+        if operator.code in KINDS or operator.code == _WHILE:
+            yield operator
+
+
+def _one(graph: Graph, operator: Operator) -> tuple[Found, Operator]:
+    """One operator under canonical names."""
+    name = graph.tensor(operator.outputs[0]).text(3) if operator.outputs else ""
+    if operator.code == _WHILE:
+        said = f"a loop over single operators, as Keras 3 exports a recurrent layer, is not read: {_INSTEAD}"
+        return Found(name, "TensorFlow Lite WHILE", refused=said), operator
+    kind = KINDS[operator.code]
+    options = operator.options
+    facts = {
+        key: default if options is None else options.number(field, form, default)
+        for key, (field, form, default) in kind.facts.items()
+    }
+    kind = _SMALL if facts.get("basic") else kind
+    try:
+        return _read(graph, operator, kind, facts, name)
+    except LstmTraceError as error:
+        refused = "; ".join(error.problems)
+        return Found(name, f"TensorFlow Lite {kind.name}", cell=kind.layout.cell, refused=refused), operator
+
+
+def _read(
+    graph: Graph, operator: Operator, kind: Kind, facts: dict[str, Any], name: str
+) -> tuple[Found, Operator]:  # fmt: skip
+    """The weights and options of an operator. Raises FileError, ShapeError, MissingError."""
+    beyond, what = kind.beyond
+    if facts.get("diagonal") or any(number >= 0 for number in operator.inputs[beyond:]):
+        raise FileError(f"it has {what or 'diagonal recurrent weights'}, which is not read")
+    if facts["activation"] not in _ACTIVATIONS:
+        raise FileError(
+            f"its activation has the number {facts['activation']}; expected {', '.join(_ACTIVATIONS.values())}"
+        )
+    said, x, back = [], operator.inputs[0], False
+    source = graph.made.get(x)
+    if source is not None and source.code == _REVERSE and not kind.step and "time_major" in facts:
+        axis = 0 if facts["time_major"] else 1
+        if graph.stored(source.inputs[1], "the axis of REVERSE_V2").ravel().tolist() in ([axis], [axis - 3]):
+            x, back = source.inputs[0], True
+            said.append("its x is reversed (REVERSE_V2): it runs in the reverse direction")
+    group = Group("", layout=kind.layout)
+    stored = set()
+    for direction, shift in (("reverse" if back else "forward", 0), ("reverse", kind.step))[: 2 if kind.step else 1]:
+        roles = group.parts.setdefault((0, direction), {})
+        for place, (number, key) in kind.places.items():
+            at = operator.inputs[number + shift] if number + shift < len(operator.inputs) else -1
+            if at >= 0:
+                key = f"{'bw_' if shift else 'fw_' if kind.step else ''}{key}"
+                roles[place] = Array(key, graph.weights(at, key))
+                stored.add(np.dtype(TYPES[graph.tensor(at).number(1, "b")]))
+    cell = one_cell(name, group, kind.layout, f"TensorFlow Lite {kind.name}")
+    activation, options = _ACTIVATIONS[facts["activation"]], dict(cell.options)
+    if cell.cell == "rnn":
+        options["activation"] = activation
+    elif activation != "tanh":
+        options |= {"candidate_activation": activation, "output_activation": activation}
+    for key in ("cell_clip", "projection_clip"):
+        if (bound := facts.get(key, 0.0)) and not (bound > 0 and np.isfinite(bound)):
+            raise FileError(f"its {key} is {bound:g}; expected a positive number, or 0 for none")
+        options |= (
+            {key: float(str(np.float32(bound)))} if bound and (key == "cell_clip" or "projection" in options) else {}
+        )
+    if kind.step:
+        options["merge"] = "concat"
+        said += [] if facts["merge"] else ["its directions are two outputs; here they are joined, (T, B, D·H)"]
+    said += _quantised(stored, graph.tensor(x).number(1, "b"))
+    if "time_major" not in facts:
+        said.append("the operator computes one step in each call; a trace runs it over a sequence")
+    imported = tuple(one for one in cell.imported if one not in cell.assumed.values())
+    facts_of = {**cell.facts, "input": graph.tensor(x).text(3)}
+    found = replace(
+        cell, options=options, imported=(*imported, *said), assumed={}, facts=facts_of,
+        defaults=Defaults(batch_first=not facts.get("time_major", True)),
+    )  # fmt: skip
+    return found, operator._replace(inputs=[x, *operator.inputs[1:]])
+
+
+def _quantised(stored: set[Any], x: int) -> list[str]:
+    """What is said of weights that are stored as integers. x: the type of the input."""
+    kinds = sorted(dtype.name for dtype in stored if dtype.kind in "iu")
+    if not kinds:
+        return []
+    said = [f"{' and '.join(kinds)} weights, multiplied by their scales"]
+    name = np.dtype(TYPES.get(x, "<f4")).name
+    rounded = "rounds the operands of each product to 8 bits" if x == 0 else f"computes in integers, x as {name}"
+    return [*said, f"TensorFlow Lite {rounded}, and a trace in float32: they differ by that rounding"]
+
+
+def _stacked(cells: list[tuple[Found, Operator]], graph: Graph) -> list[tuple[Found, Operator]]:
+    """The cells, with those that each read only the one before as the layers of one stack."""
+    readers = Counter(number for operator in graph.operators for number in set(operator.inputs))
+    joined: list[tuple[Found, Operator]] = []
+    top: dict[int, int] = {}  # the tensor that the top layer of a stack returns, to its place
+    for found, operator in cells:
+        below = top.pop(operator.inputs[0], -1) if operator.inputs and readers[operator.inputs[0]] == 1 else -1
+        under = joined[below][0] if below >= 0 else found
+        if below < 0 or not _alike(under, found):
+            if not found.refused and len(operator.outputs) == 1:
+                top[operator.outputs[0]] = len(joined)
+            joined.append((found, operator))
+            continue
+        layer = under.layers
+        more = {f"{layer}/{key.split('/', 1)[1]}": values for key, values in found.weights.items()}
+        said = f"layer {layer} is the {found.noun} {found.name}, which reads the one before"
+        joined[below] = (
+            replace(under, name=f"{under.name}+{found.name}", weights={**under.weights, **more},
+                    imported=(*under.imported, said)),
+            operator,
+        )  # fmt: skip
+        top[operator.outputs[0]] = below
+    return joined
+
+
+def _alike(under: Found, found: Found) -> bool:
+    """Whether a cell can be the layer above another."""
+    pair = (under, found)
+    names = [{scope_and_name(key)[1] for key in one.weights} for one in pair]
+    return (
+        not found.refused
+        and under.options == found.options
+        and (under.cell, under.directions, under.defaults.batch_first)
+        == (found.cell, found.directions, found.defaults.batch_first)
+        and names[0] == names[1]
+        and "reverse" not in (under.directions if len(under.directions) == 1 else ())
+    )
