@@ -247,6 +247,8 @@ def _read(
         raise FileError(
             f"its activation has the number {facts['activation']}; expected {', '.join(_ACTIVATIONS.values())}"
         )
+    if facts["activation"] == 0 and kind.layout.cell == "lstm":
+        raise FileError("it has no activation (NONE), with which TensorFlow Lite does not compute its output")
     said, x, back = [], operator.inputs[0], False
     source = graph.made.get(x)
     if source is not None and source.code == _REVERSE and not kind.step and "time_major" in facts:
