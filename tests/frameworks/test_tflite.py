@@ -12,6 +12,7 @@ import lstm_trace as lt
 
 from ..support.tflite_cases import Case, lstm_case, rnn_case, step_case
 from ..support.tiers import seeds
+from ..weights.test_tflite_files import FILES, STEPS, WIDTH, Layer
 
 interpreter = pytest.importorskip("ai_edge_litert.interpreter")
 
@@ -59,3 +60,24 @@ def test_random_operators(tmp_path: Path, maker: str, seed: int) -> None:
     theirs = by_litert(case)
     np.testing.assert_allclose(theirs, case.expected, rtol=2e-5, atol=2e-6)
     np.testing.assert_allclose(ours(tmp_path, case), theirs, rtol=2e-5, atol=2e-6)
+
+
+def test_a_file_of_the_converter(tmp_path: Path) -> None:
+    content = (FILES / "keras_lstm.tflite").read_bytes()
+    x = np.random.default_rng(3).normal(size=(1, 5, 4)).astype("f4")
+    case = Case(content, x, None)
+    np.testing.assert_allclose(ours(tmp_path, case), by_litert(case), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", seeds(20, 3))
+def test_int8_weights_differ_by_the_rounding_of_the_kernel_alone(tmp_path: Path, seed: int) -> None:
+    """LiteRT rounds x and h to 8 bits for each product: at most 1/254 of the largest, times the weights of a row."""
+    layer = Layer(peephole=bool(seed % 2))
+    for number in filter(lambda one: one >= 0, layer.inputs[1:12]):
+        tensor = layer.tensors[number]
+        scale = float(np.abs(tensor.data).max() / 127)
+        tensor.data, tensor.dtype = np.round(tensor.data / scale).astype("i1"), "int8"
+        tensor.scales = (scale,)
+    x = np.random.default_rng(seed).normal(size=(1, STEPS, WIDTH)).astype("f4")
+    case = Case(layer.whole(), x, None)
+    np.testing.assert_allclose(ours(tmp_path, case), by_litert(case), atol=0.02)

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+#: Tables of one vector: those of large models have some thousands of tensors.
+MOST = 100_000
+
 
 def read_number(data: bytes, form: str, at: int) -> Any:
     """A number at a place in the file, as `struct` writes its form. Raises struct.error outside the file."""
@@ -17,7 +20,7 @@ def read_number(data: bytes, form: str, at: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Table:
+class FlatTable:
     """A table: its fields by number, in the order of the schema. A field that is left out has its default.
 
     Every method raises struct.error or ValueError if an offset or a length leads out of the file.
@@ -38,20 +41,22 @@ class Table:
         place = self._place(field)
         return read_number(self.data, form, place) if place else default
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatTable | None:
         """A table, or the one that a union holds."""
         place = self._place(field)
-        return Table(self.data, place + read_number(self.data, "I", place)) if place else None
+        return FlatTable(self.data, place + read_number(self.data, "I", place)) if place else None
 
     def vector(self, field: int, dtype: str) -> Any:
         """A vector of numbers, as an array over the bytes of the file."""
         start, count = self._vector(field)
         return np.frombuffer(self.data, dtype, count, start) if count else np.empty(0, dtype)
 
-    def tables(self, field: int) -> list[Table]:
+    def tables(self, field: int) -> list[FlatTable]:
         """A vector of tables."""
         start, offsets = self._vector(field)[0], self.vector(field, "<u4")
-        return [Table(self.data, start + 4 * at + int(offset)) for at, offset in enumerate(offsets)]
+        if len(offsets) > MOST:
+            raise ValueError(f"{len(offsets):,} tables in one vector; expected at most {MOST:,}")
+        return [FlatTable(self.data, start + 4 * at + int(offset)) for at, offset in enumerate(offsets)]
 
     def text(self, field: int) -> str:
         """A text; empty if it is left out."""

@@ -9,24 +9,27 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...cell.network import scope_and_name
-from ...errors import FileError, LstmTraceError, OptionError
+from ...errors import FileError, LstmTraceError, OptionError, within
 from ..find import one_cell
-from ..guards import Lazy, checked_shape, entries, told, widened
+from ..guards import Lazy, afford, checked_shape, entries, told, widened
 from ..layouts import ANY, LAYOUTS, Layout
 from ..names import Array, Group
 from ..read import Defaults, Found
-from .flatbuffer import Table, read_number
+from .flatbuffer import FlatTable, read_number
 
 #: The types of tensors whose numbers are read; integers are quantised numbers.
 TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 7: "<i2", 9: "i1", 10: "<f8", 18: "<u2"}
 _BFLOAT16 = 18
+#: With none of them (0) an LSTM's kernel does not compute its output.
 _ACTIVATIONS = {0: "linear", 1: "relu", 2: "hard_tanh", 3: "relu6", 4: "tanh"}
 _DEQUANTIZE, _REVERSE, _WHILE = 6, 105, 119
 #: FULLY_CONNECTED, LOGISTIC, TANH.
@@ -54,7 +57,7 @@ _PLAIN: _Places = {
 _BASIC: _Places = {("joined", ""): (2, "weights"), ("bias", ""): (3, "biases")}
 
 
-class Kind(NamedTuple):
+class OperatorKind(NamedTuple):
     """An operator. facts: its options, field, form and default. step: how many inputs a direction has; 0 if one.
 
     beyond: the first input that is not read, and what it is.
@@ -76,45 +79,45 @@ _NORM, _AUX = (20, "layer normalisation"), "an auxiliary input"
 _ONE = Layout("tflite", "h", title="TensorFlow Lite RNN", source="lite/kernels/basic_rnn.cc; compared")
 #: The operators by their number in the schema.
 KINDS = {
-    16: Kind("LSTM", LAYOUTS["tflite"], _FULL, {**_CLIPS, "basic": (3, "b", 0)}, beyond=_NORM),
-    24: Kind("RNN", _ONE, _PLAIN, {"activation": (0, "b", 0)}),
-    35: Kind("UNIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, _MAJOR),
-    44: Kind(
+    16: OperatorKind("LSTM", LAYOUTS["tflite"], _FULL, {**_CLIPS, "basic": (3, "b", 0)}, beyond=_NORM),
+    24: OperatorKind("RNN", _ONE, _PLAIN, {"activation": (0, "b", 0)}),
+    35: OperatorKind("UNIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, _MAJOR),
+    44: OperatorKind(
         "UNIDIRECTIONAL_SEQUENCE_LSTM", LAYOUTS["tflite"], _FULL,
         {**_CLIPS, "time_major": (3, "?", False), "diagonal": (5, "?", False)}, beyond=_NORM,
     ),
-    46: Kind("BIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, {**_MAJOR, "merge": (2, "?", False)}, 4, (9, _AUX)),
-    52: Kind(
+    46: OperatorKind("BIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, {**_MAJOR, "merge": (2, "?", False)}, 4, (9, _AUX)),
+    52: OperatorKind(
         "BIDIRECTIONAL_SEQUENCE_LSTM", LAYOUTS["tflite"], _FULL,
         {**_CLIPS, "merge": (3, "?", False), "time_major": (4, "?", True)}, 17, (39, _AUX),
     ),
 }  # fmt: skip
 #: The small kernel: one matrix for x and h.
-_SMALL = Kind(
+_SMALL = OperatorKind(
     "LSTM", Layout("tflite-basic", "icfo", joined="xh", title="TensorFlow Lite basic LSTM", source="lstm.cc; compared"),
     _BASIC, {"activation": (0, "b", 0)},
 )  # fmt: skip
 
 
-class Operator(NamedTuple):
+class GraphOperator(NamedTuple):
     """One operator of a graph, with the numbers of its tensors."""
 
     code: int
     inputs: list[int]
     outputs: list[int]
-    options: Table | None
+    options: FlatTable | None
 
 
 @dataclass(frozen=True)
 class Graph:
     """A graph: its tensors and operators, and the buffers of its file. made: the operator that computes a tensor."""
 
-    tensors: list[Table]
-    operators: list[Operator]
-    buffers: list[Table]
-    made: dict[int, Operator]
+    tensors: list[FlatTable]
+    operators: list[GraphOperator]
+    buffers: list[FlatTable]
+    made: dict[int, GraphOperator]
 
-    def tensor(self, number: int) -> Table:
+    def tensor(self, number: int) -> FlatTable:
         """A tensor by its number. Raises FileError if there is none."""
         if not 0 <= number < len(self.tensors):
             raise FileError(f"an operator has the tensor {number}, and there are {len(self.tensors)}; is it damaged?")
@@ -142,13 +145,13 @@ class Graph:
             raise FileError(f"{what} claims the shape {shape} of {dtype.name} and has {content.size:,} bytes")
         return content.view(dtype).reshape(shape)
 
-    def weights(self, number: int, what: str) -> Lazy | Any:
+    def weights(self, number: int, what: str) -> Any:
         """A tensor's numbers, multiplied by their scales if they are quantised. Raises FileError."""
         source = self.made.get(number)  # float16 weights are widened by an operator of their own
         number = source.inputs[0] if source is not None and source.code == _DEQUANTIZE and source.inputs else number
         values, tensor = self.stored(number, what), self.tensor(number)
         if tensor.number(1, "b") == _BFLOAT16:
-            return Lazy(values.shape, "bfloat16", lambda: widened(values))
+            return widened(values)
         if values.dtype.kind == "f":
             return values
         quantisation = tensor.table(4)
@@ -165,20 +168,41 @@ class Graph:
         return ((values.astype(np.int64) - zero) * scale.astype(np.float64)).astype(np.float32)
 
 
-def graphs(data: bytes) -> Iterator[Graph]:
-    """The graphs of a file. Raises struct.error, ValueError or IndexError for a damaged one."""
-    model = Table(data, read_number(data, "I", 0))
-    codes = [max(one.number(0, "b"), one.number(3, "i")) for one in model.tables(1)]
-    buffers = model.tables(4)
-    for graph in model.tables(2):
-        operators = [
-            Operator(
-                codes[one.number(0, "I")], one.vector(1, "<i4").tolist(), one.vector(2, "<i4").tolist(), one.table(4)
+@contextmanager
+def _opened(path: Path) -> Iterator[list[Graph]]:
+    """The graphs of a file; errors within have its name. Raises FileError for a foreign or damaged file."""
+    data = path.read_bytes()
+    if data[4:8] != b"TFL3":
+        raise FileError(f"{path}: not a TensorFlow Lite file; expected TFL3 in its bytes 4 to 7, found {data[4:8]!r}")
+    with told(path, struct.error, ValueError, IndexError, OverflowError), within(str(path)):
+        model = FlatTable(data, read_number(data, "I", 0))
+        codes = [max(one.number(0, "b"), one.number(3, "i")) for one in model.tables(1)]
+        buffers, found, total = model.tables(4), [], 0
+        for graph in model.tables(2):
+            tensors, operators = graph.tables(0), []
+            total += len(tensors)
+            for one in graph.tables(3):
+                numbers = [one.vector(field, "<i4") for field in (1, 2)]
+                total += 1 + sum(map(len, numbers))
+                if total > len(data):
+                    raise FileError("its vectors overlap: they have more entries than the file has bytes")
+                operators.append(GraphOperator(codes[one.number(0, "I")], *(n.tolist() for n in numbers), one.table(4)))
+            found.append(Graph(tensors, operators, buffers, {made: one for one in operators for made in one.outputs}))
+        yield found
+
+
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """Every stored tensor by its name; quantised ones are multiplied by their scales. Raises FileError."""
+    with _opened(path) as every:
+        yield {
+            tensor.text(3): Lazy(
+                tuple(tensor.vector(0, "<i4").tolist()), None, partial(graph.weights, at, tensor.text(3))
             )
-            for one in graph.tables(3)
-        ]
-        made = {output: one for one in operators for output in one.outputs}
-        yield Graph(graph.tables(0), operators, buffers, made)
+            for graph in every
+            for at, tensor in enumerate(graph.tensors)
+            if tensor.number(2, "I") < len(graph.buffers) and graph.buffers[tensor.number(2, "I")].vector(0, "u1").size
+        }
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
@@ -188,42 +212,36 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """
     if layout is not None:
         raise OptionError(f"{path}: a TensorFlow Lite file defines how its weights are stored")
-    data = path.read_bytes()
-    if data[4:8] != b"TFL3":
-        raise FileError(f"{path}: not a TensorFlow Lite file; expected TFL3 in its bytes 4 to 7, found {data[4:8]!r}")
-    with told(path, struct.error, ValueError, IndexError, OverflowError):
-        every = list(graphs(data))
-        found = [one for graph in every for one in _stacked([_one(graph, op) for op in _cells(graph)], graph)]
+    found: list[Found] = []
+    with _opened(path) as every:
+        for graph in every:
+            cells = []
+            for operator in graph.operators:
+                if operator.code in KINDS or operator.code == _WHILE:
+                    cells.append(_one(graph, operator))
+                    held = sum(np.asarray(array).nbytes for one, _ in cells for array in one.weights.values())
+                    afford(held, path.stat().st_size, "its weights")
+            found += _stacked(cells, graph)
     if not found:
         codes = {operator.code for graph in every for operator in graph.operators}
         said = f"no operator of an {ANY} was found; there is no operator of a GRU"
         if codes >= _WRITTEN_OUT:
             said = f"no {ANY} was found; one that is written out in FULLY_CONNECTED, LOGISTIC and TANH is not read"
         raise FileError(f"{path}: {said}: {_INSTEAD}")
-    names = Counter(one.name for one, _ in found)
-    seen: Counter[str] = Counter()
-    told_apart = []
-    for one, _ in found:
+    names, seen = Counter(one.name for one in found), Counter[str]()
+    for at, one in enumerate(found):
         seen[one.name] += 1
-        told_apart.append(one if names[one.name] == 1 else replace(one, name=f"{one.name}#{seen[one.name] - 1}"))
-    return told_apart
+        found[at] = one if names[one.name] == 1 else replace(one, name=f"{one.name}#{seen[one.name] - 1}")
+    return found
 
 
-def _cells(graph: Graph) -> Iterator[Operator]:
-    """The operators that are an LSTM or an RNN, or a loop that may be one."""
-    for operator in graph.operators:
-        if operator.code in KINDS or operator.code == _WHILE:
-            yield operator
-
-
-def _one(graph: Graph, operator: Operator) -> tuple[Found, Operator]:
-    """One operator under canonical names."""
+def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:
+    """One operator under canonical names, with the tensor of the model's x as its first input."""
     name = graph.tensor(operator.outputs[0]).text(3) if operator.outputs else ""
     if operator.code == _WHILE:
         said = f"a loop over single operators, as Keras 3 exports a recurrent layer, is not read: {_INSTEAD}"
         return Found(name, "TensorFlow Lite WHILE", refused=said), operator
-    kind = KINDS[operator.code]
-    options = operator.options
+    kind, options = KINDS[operator.code], operator.options
     facts = {
         key: default if options is None else options.number(field, form, default)
         for key, (field, form, default) in kind.facts.items()
@@ -237,27 +255,15 @@ def _one(graph: Graph, operator: Operator) -> tuple[Found, Operator]:
 
 
 def _read(
-    graph: Graph, operator: Operator, kind: Kind, facts: dict[str, Any], name: str
-) -> tuple[Found, Operator]:  # fmt: skip
+    graph: Graph, operator: GraphOperator, kind: OperatorKind, facts: dict[str, Any], name: str
+) -> tuple[Found, GraphOperator]:  # fmt: skip
     """The weights and options of an operator. Raises FileError, ShapeError, MissingError."""
     beyond, what = kind.beyond
     if facts.get("diagonal") or any(number >= 0 for number in operator.inputs[beyond:]):
-        raise FileError(f"it has {what or 'diagonal recurrent weights'}, which is not read")
-    if facts["activation"] not in _ACTIVATIONS:
-        raise FileError(
-            f"its activation has the number {facts['activation']}; expected {', '.join(_ACTIVATIONS.values())}"
-        )
-    if facts["activation"] == 0 and kind.layout.cell == "lstm":
-        raise FileError("it has no activation (NONE), with which TensorFlow Lite does not compute its output")
-    said, x, back = [], operator.inputs[0], False
-    source = graph.made.get(x)
-    if source is not None and source.code == _REVERSE and not kind.step and "time_major" in facts:
-        axis = 0 if facts["time_major"] else 1
-        if graph.stored(source.inputs[1], "the axis of REVERSE_V2").ravel().tolist() in ([axis], [axis - 3]):
-            x, back = source.inputs[0], True
-            said.append("its x is reversed (REVERSE_V2): it runs in the reverse direction")
-    group = Group("", layout=kind.layout)
-    stored = set()
+        raise FileError(f"it has {'diagonal recurrent weights' if facts.get('diagonal') else what}; that is not read")
+    x, back = _turned(graph, operator, facts)
+    said = ["its x is reversed (REVERSE_V2): it runs in the reverse direction"] if back else []
+    group, stored = Group("", layout=kind.layout), set()
     for direction, shift in (("reverse" if back else "forward", 0), ("reverse", kind.step))[: 2 if kind.step else 1]:
         roles = group.parts.setdefault((0, direction), {})
         for place, (number, key) in kind.places.items():
@@ -267,30 +273,49 @@ def _read(
                 roles[place] = Array(key, graph.weights(at, key))
                 stored.add(np.dtype(TYPES[graph.tensor(at).number(1, "b")]))
     cell = one_cell(name, group, kind.layout, f"TensorFlow Lite {kind.name}")
-    activation, options = _ACTIVATIONS[facts["activation"]], dict(cell.options)
-    if cell.cell == "rnn":
-        options["activation"] = activation
-    elif activation != "tanh":
-        options |= {"candidate_activation": activation, "output_activation": activation}
-    for key in ("cell_clip", "projection_clip"):
-        if (bound := facts.get(key, 0.0)) and not (bound > 0 and np.isfinite(bound)):
-            raise FileError(f"its {key} is {bound:g}; expected a positive number, or 0 for none")
-        options |= (
-            {key: float(str(np.float32(bound)))} if bound and (key == "cell_clip" or "projection" in options) else {}
-        )
+    options = {**cell.options, **_options(facts, cell)}
     if kind.step:
         options["merge"] = "concat"
         said += [] if facts["merge"] else ["its directions are two outputs; here they are joined, (T, B, D·H)"]
     said += _quantised(stored, graph.tensor(x).number(1, "b"))
     if "time_major" not in facts:
         said.append("the operator computes one step in each call; a trace runs it over a sequence")
-    imported = tuple(one for one in cell.imported if one not in cell.assumed.values())
-    facts_of = {**cell.facts, "input": graph.tensor(x).text(3)}
     found = replace(
-        cell, options=options, imported=(*imported, *said), assumed={}, facts=facts_of,
+        cell, options=options, assumed={}, facts={**cell.facts, "input": graph.tensor(x).text(3)},
+        imported=(*(one for one in cell.imported if one not in cell.assumed.values()), *said),
         defaults=Defaults(batch_first=not facts.get("time_major", True)),
     )  # fmt: skip
     return found, operator._replace(inputs=[x, *operator.inputs[1:]])
+
+
+def _turned(graph: Graph, operator: GraphOperator, facts: Mapping[str, Any]) -> tuple[int, bool]:
+    """The tensor that is x, and whether the operator reads it from its end. Raises FileError."""
+    x = operator.inputs[0]
+    source = graph.made.get(x)
+    if source is not None and source.code == _REVERSE and "time_major" in facts and "merge" not in facts:
+        axis = 0 if facts["time_major"] else 1
+        if graph.stored(source.inputs[1], "the axis of REVERSE_V2").ravel().tolist() in ([axis], [axis - 3]):
+            return source.inputs[0], True
+    return x, False
+
+
+def _options(facts: Mapping[str, Any], cell: Found) -> dict[str, Any]:
+    """The cell's options by those of its operator. Raises FileError."""
+    activation, options = _ACTIVATIONS.get(facts["activation"]), dict[str, Any]()
+    if activation is None or (activation == "linear" and cell.cell == "lstm"):
+        known = ", ".join(map(str, _ACTIVATIONS))
+        raise FileError(f"its activation has the number {facts['activation']} of the schema; expected one of {known}")
+    if cell.cell == "rnn":
+        return {"activation": activation}
+    if activation != "tanh":
+        options = {"candidate_activation": activation, "output_activation": activation}
+    for key in ("cell_clip", "projection_clip"):
+        bound = facts.get(key, 0.0)
+        if not (bound >= 0 and np.isfinite(bound)):
+            raise FileError(f"its {key} is {bound:g}; expected a positive number, or 0 for none")
+        if bound and (key == "cell_clip" or "projection" in cell.options):
+            options[key] = float(str(np.float32(bound)))
+    return options
 
 
 def _quantised(stored: set[Any], x: int) -> list[str]:
@@ -304,40 +329,34 @@ def _quantised(stored: set[Any], x: int) -> list[str]:
     return [*said, f"TensorFlow Lite {rounded}, and a trace in float32: they differ by that rounding"]
 
 
-def _stacked(cells: list[tuple[Found, Operator]], graph: Graph) -> list[tuple[Found, Operator]]:
+def _stacked(cells: list[tuple[Found, GraphOperator]], graph: Graph) -> list[Found]:
     """The cells, with those that each read only the one before as the layers of one stack."""
     readers = Counter(number for operator in graph.operators for number in set(operator.inputs))
-    joined: list[tuple[Found, Operator]] = []
-    top: dict[int, int] = {}  # the tensor that the top layer of a stack returns, to its place
+    joined: list[Found] = []
+    top: dict[int, int] = {}  # the tensor that the top layer of a stack returns, to the place of the stack
     for found, operator in cells:
-        below = top.pop(operator.inputs[0], -1) if operator.inputs and readers[operator.inputs[0]] == 1 else -1
-        under = joined[below][0] if below >= 0 else found
-        if below < 0 or not _alike(under, found):
-            if not found.refused and len(operator.outputs) == 1:
-                top[operator.outputs[0]] = len(joined)
-            joined.append((found, operator))
-            continue
-        layer = under.layers
-        more = {f"{layer}/{key.split('/', 1)[1]}": values for key, values in found.weights.items()}
-        said = f"layer {layer} is the {found.noun} {found.name}, which reads the one before"
-        joined[below] = (
-            replace(under, name=f"{under.name}+{found.name}", weights={**under.weights, **more},
-                    imported=(*under.imported, said)),
-            operator,
-        )  # fmt: skip
-        top[operator.outputs[0]] = below
+        place = top.get(operator.inputs[0], -1) if readers[operator.inputs[0]] == 1 else -1
+        if place < 0 or not _alike(joined[place], found):
+            place = len(joined)
+            joined.append(found)
+        else:
+            under = joined[place]
+            above = {f"{under.layers}/{key.split('/', 1)[1]}": values for key, values in found.weights.items()}
+            said = f"layer {under.layers} is {found.name}, which reads the one before"
+            joined[place] = replace(
+                under, name=f"{under.name}+{found.name}", weights={**under.weights, **above},
+                imported=(*under.imported, said),
+            )  # fmt: skip
+        if len(operator.outputs) == 1:
+            top[operator.outputs[0]] = place
     return joined
 
 
 def _alike(under: Found, found: Found) -> bool:
     """Whether a cell can be the layer above another."""
-    pair = (under, found)
-    names = [{scope_and_name(key)[1] for key in one.weights} for one in pair]
-    return (
-        not found.refused
-        and under.options == found.options
-        and (under.cell, under.directions, under.defaults.batch_first)
-        == (found.cell, found.directions, found.defaults.batch_first)
-        and names[0] == names[1]
-        and "reverse" not in (under.directions if len(under.directions) == 1 else ())
-    )
+    first, second = (
+        (one.refused, one.cell, one.options, one.directions, one.defaults.batch_first,
+         {scope_and_name(key)[1] for key in one.weights})
+        for one in (under, found)
+    )  # fmt: skip
+    return first == second and not found.refused and found.directions != ("reverse",)
