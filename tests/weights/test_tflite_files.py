@@ -14,6 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, OptionError
 from lstm_trace.weights.formats import flatbuffer
+from lstm_trace.weights.formats.arrays import array_in, arrays_of
 from lstm_trace.weights.read import Found, read_model
 
 from ..support.tflite_cases import Case, lstm_case, lstm_inputs, numbers, rnn_case, step_case, weights_of
@@ -121,15 +122,45 @@ def test_a_file_that_computes_in_integers_says_so(tmp_path: Path) -> None:
     assert any("computes in integers, x as int8" in one for one in found.imported)
 
 
-def test_float16_weights_are_widened(tmp_path: Path) -> None:
+def halved() -> Layer:
+    """A layer whose matrices are float16, widened by an operator."""
     layer = Layer()
     for place in range(1, 9):
         half = layer.tensor("half", layer.tensors[layer.inputs[place]].data.astype("f2"))
         layer.inputs[place], wide = layer.tensor("wide", shape=layer.tensors[half].shape), layer.inputs[place]
         layer.operator("DEQUANTIZE", [half], [layer.inputs[place]])
         layer.tensors[wide].data = None
+    return layer
+
+
+def test_float16_weights_are_widened(tmp_path: Path) -> None:
+    layer = halved()
     (found,) = found_in(tmp_path, layer.whole())
+    assert "float16 weights widened to float32" in found.imported
     np.testing.assert_array_equal(found.weights["0/forward/W_xi"], layer.w["xi"].astype("f2").astype("f4"))
+
+
+def test_activations(tmp_path: Path) -> None:
+    for number, name in enumerate(("relu", "hard_tanh", "relu6", None), start=1):
+        layer = Layer()
+        layer.options["activation"] = number
+        (found,) = found_in(tmp_path, layer.whole())
+        assert (found.options.get("candidate_activation"), found.options.get("output_activation")) == (name, name)
+
+
+def test_arrays_by_name(tmp_path: Path) -> None:
+    """A table of embeddings beside the LSTM, as for any other file of arrays."""
+    layer, table = Layer(), numbers(RNG, 7, WIDTH)
+    number = layer.tensor("embedding", np.round(table * 50).astype("i1"), scales=(0.02,), zeros=(1,))
+    content = layer.whole()
+    assert number
+    path = written(tmp_path, content)
+    expected = (np.round(table * 50).astype("i1").astype(float) - 1) * np.float32(0.02)
+    np.testing.assert_allclose(array_in(path, "embedding"), expected, rtol=1e-6)
+    with arrays_of(path) as arrays:
+        assert arrays["arith.constant0"].shape == (H, WIDTH)
+        assert "x" not in arrays
+    assert lt.diff(path, path, x=X).verdict == "same"
 
 
 # -- several operators -----------------------------------------------------------------------------------------------
@@ -168,12 +199,16 @@ def test_layers_that_read_each_other_are_one_stack(tmp_path: Path) -> None:
     np.testing.assert_array_equal(trace.lines["0/forward"]["h_t"].swapaxes(0, 1), below.output)
 
 
-@pytest.mark.parametrize("change", ["clip", "also read by another"])
+@pytest.mark.parametrize("change", ["clip", "also read by another", "reversed"])
 def test_layers_that_differ_or_feed_others_too_are_no_stack(tmp_path: Path, change: str) -> None:
     layer = Layer()
     layer.whole()
+    if change == "reversed":
+        turned, y = layer.tensor("turned", shape=(1, STEPS, H)), layer.y
+        layer.operator("REVERSE_V2", [y, layer.tensor("axis", np.array([1], "i4"))], [turned])
+        layer.y = turned
     made = second(layer, cell_clip=2.0 if change == "clip" else 0.0)
-    if change != "clip":
+    if change == "also read by another":
         layer.operator("TANH", [layer.y], [layer.tensor("other", shape=(1, STEPS, H))])
     found = found_in(tmp_path, layer.content([layer.x], [made]))
     assert [(one.name, one.layers) for one in found] == [("y", 1), ("z", 1)]
@@ -300,6 +335,7 @@ def test_a_layout_and_a_foreign_file(tmp_path: Path) -> None:
 
 def test_damaged_bytes_are_a_model_or_an_error(tmp_path: Path) -> None:
     wholes = [Layer(peephole=True).whole(), lstm_case(2, both=True).content, step_case(1, "basic").content]
+    wholes.append(halved().whole())
     wholes.append((FILES / "keras_lstm.tflite").read_bytes())
     for number in seeds(500, 60):
         content = bytearray(wholes[number % len(wholes)])

@@ -145,10 +145,13 @@ class Graph:
             raise FileError(f"{what} claims the shape {shape} of {dtype.name} and has {content.size:,} bytes")
         return content.view(dtype).reshape(shape)
 
+    def constant(self, number: int) -> int:
+        """The tensor whose numbers are those of another: float16 weights are widened by an operator of their own."""
+        source = self.made.get(number)
+        return source.inputs[0] if source is not None and source.code == _DEQUANTIZE and source.inputs else number
+
     def weights(self, number: int, what: str) -> Any:
         """A tensor's numbers, multiplied by their scales if they are quantised. Raises FileError."""
-        source = self.made.get(number)  # float16 weights are widened by an operator of their own
-        number = source.inputs[0] if source is not None and source.code == _DEQUANTIZE and source.inputs else number
         values, tensor = self.stored(number, what), self.tensor(number)
         if tensor.number(1, "b") == _BFLOAT16:
             return widened(values)
@@ -269,6 +272,7 @@ def _read(
         for place, (number, key) in kind.places.items():
             at = operator.inputs[number + shift] if number + shift < len(operator.inputs) else -1
             if at >= 0:
+                at = graph.constant(at)
                 key = f"{'bw_' if shift else 'fw_' if kind.step else ''}{key}"
                 roles[place] = Array(key, graph.weights(at, key))
                 stored.add(np.dtype(TYPES[graph.tensor(at).number(1, "b")]))
