@@ -37,6 +37,8 @@ class Unread(NamedTuple):
 
 
 _TORCH = (".pt", ".pth", ".bin", ".ckpt", ".jit", ".pt2")
+#: The suffixes of the files that are read: their readers say what is wrong.
+_READ = (*_TORCH, ".safetensors", ".npz", ".keras", ".h5", ".hdf5", ".onnx", ".msgpack", ".tflite")
 _SOURCE = "use the model that it was made from, as .onnx, .pt or .keras"
 #: The end of a path by which a group of files is not called.
 _PARTS = re.compile(r"\.index$|\.data-\d{5}-of-\d{5}$|/?(checkpoint|saved_model\.pb(txt)?|keras_metadata\.pb)$")
@@ -118,15 +120,15 @@ UNREAD = (
     Unread("a compressed file", "unpack it first", head=rb"\x1f\x8b|BZh\d1AY|\xfd7zXZ|\(\xb5/\xfd|7z\xbc\xaf|Rar!"),
     Unread(
         "an HDF5 file of another name", "if Keras wrote it, rename it to end in .h5", head=rb"\x89HDF\r\n",
-        but=(".h5", ".hdf5", ".keras"),
+        but=_READ,
     ),
     Unread(
         "a msgpack file of another name", "if Flax wrote it, rename it to end in .msgpack",
-        head=rb"[\x81-\x8f\xde\xdf][\xa1-\xbf\xd9\0]", but=(".msgpack",),
+        head=rb"[\x81-\x8f\xde\xdf][\xa1-\xbf\xd9\0]", but=_READ,
     ),
     Unread(
         "a zip archive of another name", "rename it to end in .pt, .keras or .npz, by the program that wrote it",
-        head=rb"PK\x03\x04", but=(*_TORCH, ".npz", ".keras"),
+        head=rb"PK\x03\x04", but=_READ,
     ),
 )  # fmt: skip
 

@@ -194,6 +194,8 @@ READERS: dict[str, str] = {
 }
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
+#: Files whose operators define how their weights are stored.
+DEFINED = {".onnx": "an ONNX file", ".tflite": "a TensorFlow Lite file"}
 
 
 def readable() -> list[str]:
@@ -228,7 +230,7 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     if not is_model(path):
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
-    if suffix == ".onnx" and layout is not None:
-        raise OptionError(f"{path}: an ONNX file defines how its weights are stored")
+    if suffix in DEFINED and layout is not None:
+        raise OptionError(f"{path}: {DEFINED[suffix]} defines how its weights are stored")
     found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found

@@ -15,9 +15,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.base.files import read_data
-from lstm_trace.base.unread import UNREAD, refusal
+from lstm_trace.base.unread import _READ, UNREAD, refusal
 from lstm_trace.errors import FileError
-from lstm_trace.weights.read import is_model, read_model
+from lstm_trace.weights.read import READERS, is_model, read_model
 
 _INDEX = bytes(range(40)) + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the magic number at the end of a table
 _SHARDS = {"metadata": {"total_size": 1}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}
@@ -78,6 +78,10 @@ def written(folder: Path, files: dict[str, bytes | str]) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def test_readers_judge_the_files_of_their_suffixes() -> None:
+    assert {*READERS, ".pt2"} == set(_READ)
 
 
 def test_every_format_has_a_file() -> None:

@@ -247,10 +247,6 @@ def normed(layer: Layer) -> None:
     layer.inputs[20:] = [layer.inputs[13]] * 4
 
 
-def diagonal(layer: Layer) -> None:
-    layer.options["diagonal"] = True
-
-
 def plain(layer: Layer) -> None:
     layer.options["activation"] = 0
 
@@ -279,7 +275,6 @@ REFUSED: list[tuple[Callable[[Layer], None], str]] = [
     (unscaled, "input_to_forget_weights holds int8 without a scale"),
     (scales, r"input_to_forget_weights of shape \(3, 2\) has 2 scales on the axis 0"),
     (normed, "it has layer normalisation; that is not read"),
-    (diagonal, "it has diagonal recurrent weights; that is not read"),
     (plain, "its activation has the number 0 of the schema; expected one of 0, 1, 2, 3, 4"),
     (bounded, "its cell_clip is -1; expected a positive number, or 0 for none"),
     (unbiased, "forget_gate_bias is missing"),

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...cell.network import scope_and_name
-from ...errors import FileError, LstmTraceError, OptionError, within
+from ...errors import FileError, LstmTraceError, within
 from ..find import one_cell
 from ..guards import Lazy, afford, checked_shape, entries, told, widened
 from ..layouts import ANY, LAYOUTS, Layout
@@ -84,7 +84,7 @@ KINDS = {
     35: OperatorKind("UNIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, _MAJOR),
     44: OperatorKind(
         "UNIDIRECTIONAL_SEQUENCE_LSTM", LAYOUTS["tflite"], _FULL,
-        {**_CLIPS, "time_major": (3, "?", False), "diagonal": (5, "?", False)}, beyond=_NORM,
+        {**_CLIPS, "time_major": (3, "?", False)}, beyond=_NORM,
     ),
     46: OperatorKind("BIDIRECTIONAL_SEQUENCE_RNN", _ONE, _PLAIN, {**_MAJOR, "merge": (2, "?", False)}, 4, (9, _AUX)),
     52: OperatorKind(
@@ -134,10 +134,7 @@ class Graph:
         place = tensor.number(2, "I")
         if place >= len(self.buffers):
             raise FileError(f"{what} is in the buffer {place}, and there are {len(self.buffers)}; is it damaged?")
-        buffer = self.buffers[place]
-        content = buffer.vector(0, "u1")
-        if not content.size and (start := buffer.number(1, "Q")) > 1:  # after the tables, in a file above 2 GB
-            content = np.frombuffer(buffer.data, "u1", buffer.number(2, "Q"), start)
+        content = self.buffers[place].vector(0, "u1")
         if not content.size:
             raise FileError(f"{what} is not stored in the file: it is computed, or an input of the model")
         dtype = np.dtype(TYPES[kind])
@@ -189,7 +186,8 @@ def _opened(path: Path) -> Iterator[list[Graph]]:
                 total += 1 + sum(map(len, numbers))
                 if total > len(data):
                     raise FileError("its vectors overlap: they have more entries than the file has bytes")
-                operators.append(GraphOperator(codes[one.number(0, "I")], *(n.tolist() for n in numbers), one.table(4)))
+                inputs, outputs = (vector.tolist() for vector in numbers)
+                operators.append(GraphOperator(codes[one.number(0, "I")], inputs, outputs, one.table(4)))
             found.append(Graph(tensors, operators, buffers, {made: one for one in operators for made in one.outputs}))
         yield found
 
@@ -211,10 +209,9 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs and RNNs of a TensorFlow Lite file; those that cannot be traced are returned as refused.
 
-    layout: must be None, since an operator defines how its weights are stored. Raises OptionError, FileError.
+    layout: must be None, since an operator defines how its weights are stored (`read_model` rejects others). Raises
+    FileError.
     """
-    if layout is not None:
-        raise OptionError(f"{path}: a TensorFlow Lite file defines how its weights are stored")
     found: list[Found] = []
     with _opened(path) as every:
         for graph in every:
@@ -262,8 +259,8 @@ def _read(
 ) -> tuple[Found, GraphOperator]:  # fmt: skip
     """The weights and options of an operator. Raises FileError, ShapeError, MissingError."""
     beyond, what = kind.beyond
-    if facts.get("diagonal") or any(number >= 0 for number in operator.inputs[beyond:]):
-        raise FileError(f"it has {'diagonal recurrent weights' if facts.get('diagonal') else what}; that is not read")
+    if any(number >= 0 for number in operator.inputs[beyond:]):
+        raise FileError(f"it has {what}; that is not read")
     x, back = _turned(graph, operator, facts)
     said = ["its x is reversed (REVERSE_V2): it runs in the reverse direction"] if back else []
     group, stored = Group("", layout=kind.layout), set()
