@@ -144,13 +144,14 @@ def refusal(path: str | Path) -> str:
     with suppress(OSError, ValueError):  # a name that no file can have
         if place.suffix.lower() == ".bin" and _ends(place)[:1] not in (b"P", b"\x80"):  # not PyTorch's
             files += [place.with_suffix(suffix) for suffix in (".xml", ".param")]
-        for file in files:
-            content = _ends(file)
-            for one in UNREAD if content or file.is_dir() else ():
+        for file in filter(Path.exists, files):
+            folder, name, suffix = file.is_dir(), file.name.lower(), file.suffix.lower()
+            content = b"" if folder else _ends(file)
+            for one in UNREAD:
                 if (
-                    (re.match(one.head, content, re.S) and file.suffix.lower() not in one.but)
-                    or re.search(one.name, file.name.lower())
-                    or any((file / entry).exists() for entry in one.inside)
+                    re.search(one.name, name)
+                    or (suffix not in one.but and re.match(one.head, content, re.S))
+                    or (folder and any((file / entry).exists() for entry in one.inside))
                 ):
                     told = one.advice(repr(_PARTS.sub("", str(file)) or "."))
                     return f"{path}: {one.what}, which is not read here; {told}"
@@ -164,7 +165,7 @@ def refuse(path: str | Path) -> None:
 
 
 def _ends(file: Path) -> bytes:
-    """The first bytes of a file and its last ones; empty if it is none. Raises OSError, ValueError."""
+    """The first bytes of a file and its last ones; empty if it can be read only once. Raises OSError."""
     if not file.is_file():
         return b""
     with file.open("rb") as opened:
