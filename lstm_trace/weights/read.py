@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.unread import refusal, refuse
+from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
@@ -204,13 +204,17 @@ def readable() -> list[str]:
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether a file is a model that is read, judged by its name (a .safetensors file may also be a trace)."""
+    """Whether a file is a model, judged by its name (a .safetensors file may also be a trace).
+
+    Raises FileError if its content is of a format that is not read.
+    """
+    refuse(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".safetensors":
         from ..trace.files.safetensors import holds_trace  # imports numpy, for such files only
 
         return not holds_trace(path)
-    return suffix in READERS and not refusal(path)
+    return suffix in READERS
 
 
 def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None = None) -> list[Found]:
@@ -220,14 +224,14 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     messages that begin with the file's name.
     """
     suffix = Path(path).suffix.lower()
-    refuse(path)
+    model = is_model(path)
     if suffix not in READERS:
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
     if not Path(path).is_file():
         if Path(path).is_dir():
             raise FileError(f"{path}: a folder, not a file")
         raise NotFoundError(f"{path}: no such file or directory", filename=path)
-    if not is_model(path):
+    if not model:
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
     if suffix in DEFINED and layout is not None:

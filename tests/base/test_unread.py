@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.base.files import read_data
 from lstm_trace.base.unread import _READ, UNREAD, refusal
+from lstm_trace.cli import main
 from lstm_trace.errors import FileError
 from lstm_trace.weights.read import READERS, is_model, read_model
 
@@ -94,10 +96,10 @@ def test_named_for_what_it_is_at_every_door(
 ) -> None:
     written(tmp_path, files)
     path = str(tmp_path / name)
-    assert not is_model(path)
     trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
     doors: list[Callable[[], object]] = [
-        lambda: read_model(path), lambda: lt.prepare(path), lambda: lt.run(path, [[1.0]]), lambda: lt.load(path),
+        lambda: is_model(path), lambda: read_model(path), lambda: lt.prepare(path), lambda: lt.run(path, [[1.0]]),
+        lambda: lt.load(path),
         lambda: lt.diff(trace, path), lambda: read_data(path),
     ]  # fmt: skip
     for door in doors:
@@ -134,6 +136,18 @@ def test_checkpoints_of_pytorch_are_none_of_them(tmp_path: Path, name: str) -> N
 def test_texts_are_none_of_them(tmp_path: Path, text: str) -> None:
     (tmp_path / "p").write_text(text)
     assert not refusal(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("inspect",), ("run",), ("run", "--input", "x.npy", "--layout", "openvino"), ("verify",), ("show",)]
+)
+def test_on_the_command_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    path = tmp_path / "m.bin"
+    written(tmp_path, {"m.xml": _XML, "m.bin": _NUMBERS})
+    result = CliRunner().invoke(main, [arguments[0], str(path), *arguments[1:]])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: {path}: an OpenVINO model, which is not read here; save its arrays")
+    assert result.stderr.count("\n") == 1
 
 
 def test_bytes_of_an_unknown_format_are_no_text(tmp_path: Path) -> None:
