@@ -67,7 +67,7 @@ UNREAD = (
     Unread(
         "a Core ML model", "save its arrays as .npz, and read them with --layout coreml",
         ("coremltools as ct; m = ct.optimize.coreml.get_weights_metadata(ct.models.MLModel(FILE), 1)",
-         "{k: w.val for k, w in m.items()}"),
+         "{k[:-2].replace('_weight', '/weight').replace('_bias', '/bias'): w.val for k, w in m.items()}"),
         name=r"\.ml(model|modelc|package)$", inside=("Data/com.apple.CoreML",),
     ),
     Unread("a GGUF file", code=("gguf", "{t.name: t.data for t in gguf.GGUFReader(FILE).tensors}"), head=b"GGUF"),
@@ -83,8 +83,8 @@ UNREAD = (
     ),
     Unread(
         "an OpenVINO model", "save its arrays as .npz, and read them with --layout openvino",
-        ("openvino as ov", "{n.get_friendly_name(): n.data for n in ov.Core().read_model(FILE).get_ops() if "
-         "n.get_type_name() == 'Constant'}"),
+        ("openvino as ov", "{f'{op.get_friendly_name()}/{k}': op.input_value(n).get_node().data for op in ov.Core()."
+         "read_model(FILE).get_ops() if op.get_type_name() == 'LSTMSequence' for n, k in enumerate('WRB', 4)}"),
         head=rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?<net\s",
     ),
     Unread("an ncnn model", f"its arrays have no names: {_SOURCE}", head=rb"7767517\s"),
@@ -93,7 +93,8 @@ UNREAD = (
     Unread("an ExecuTorch program", _SOURCE, head=b".{4}ET1"),
     Unread(
         "a MATLAB file", "save it with -v7 in MATLAB, and its arrays as .npz",
-        ("scipy.io", "{k: v for k, v in scipy.io.loadmat(FILE).items() if k[0] != '_'}"), head=b"MATLAB [57]",
+        ("scipy.io", "{k: v for k, v in scipy.io.loadmat(FILE, squeeze_me=True).items() if k[0] != '_'}"),
+        head=b"MATLAB [57]",
     ),
     Unread(
         "a file of R objects",
