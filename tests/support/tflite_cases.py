@@ -176,5 +176,6 @@ def step_case(seed: int, kind: str) -> Case:
     bias = file.tensor("bias", np.concatenate([weights[f"b{g}"] for g in "icfo"]))
     outputs = [file.tensor(name, shape=(batch, size)) for name, size in (
         ("y", hidden), ("new_c", hidden), ("joined", width + hidden), ("gates", 4 * hidden))]  # fmt: skip
-    file.operator("LSTM", [at, h, kernel, bias, c], outputs, activation=4, kernel=1)
+    unused = {"activation": seed % 5, "cell_clip": 0.1}
+    file.operator("LSTM", [at, h, kernel, bias, c], outputs, kernel=1, **unused)
     return Case(file.content([at, h, c], outputs[:2]), x, expected)

@@ -275,7 +275,7 @@ REFUSED: list[tuple[Callable[[Layer], None], str]] = [
     (unscaled, "input_to_forget_weights holds int8 without a scale"),
     (scales, r"input_to_forget_weights of shape \(3, 2\) has 2 scales on the axis 0"),
     (normed, "it has layer normalisation; that is not read"),
-    (plain, "its activation has the number 0 of the schema; expected one of 0, 1, 2, 3, 4"),
+    (plain, "its activation has the number 0 of the schema; expected one of 1, 2, 3, 4"),
     (bounded, "its cell_clip is -1; expected a positive number, or 0 for none"),
     (unbiased, "forget_gate_bias is missing"),
     (absent, "an operator has the tensor 99, and there are"),

@@ -95,7 +95,7 @@ KINDS = {
 #: The small kernel: one matrix for x and h.
 _SMALL = OperatorKind(
     "LSTM", Layout("tflite-basic", "icfo", joined="xh", title="TensorFlow Lite basic LSTM", source="lstm.cc; compared"),
-    _BASIC, {"activation": (0, "b", 0)},
+    _BASIC, {},
 )  # fmt: skip
 
 
@@ -177,19 +177,24 @@ def _opened(path: Path) -> Iterator[list[Graph]]:
     with told(path, struct.error, ValueError, IndexError, OverflowError), within(str(path)):
         model = FlatTable(data, read_number(data, "I", 0))
         codes = [max(one.number(0, "b"), one.number(3, "i")) for one in model.tables(1)]
-        buffers, found, total = model.tables(4), [], 0
+        buffers, found, counts = model.tables(4), [], Counter[str]()
         for graph in model.tables(2):
             tensors, operators = graph.tables(0), []
-            total += len(tensors)
+            _count(counts, len(tensors), data)
             for one in graph.tables(3):
                 numbers = [one.vector(field, "<i4") for field in (1, 2)]
-                total += 1 + sum(map(len, numbers))
-                if total > len(data):
-                    raise FileError("its vectors overlap: they have more entries than the file has bytes")
+                _count(counts, 1 + sum(map(len, numbers)), data)
                 inputs, outputs = (vector.tolist() for vector in numbers)
                 operators.append(GraphOperator(codes[one.number(0, "I")], inputs, outputs, one.table(4)))
             found.append(Graph(tensors, operators, buffers, {made: one for one in operators for made in one.outputs}))
         yield found
+
+
+def _count(counts: Counter[str], more: int, data: bytes) -> None:
+    """Count entries of vectors. Raises FileError if there are more than a file can have that has each only once."""
+    counts["entries"] += more
+    if counts["entries"] > len(data):
+        raise FileError("its vectors overlap: they have more entries than the file has bytes")
 
 
 @contextmanager
@@ -213,14 +218,15 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     FileError.
     """
     found: list[Found] = []
+    held = 0
     with _opened(path) as every:
         for graph in every:
             cells = []
             for operator in graph.operators:
                 if operator.code in KINDS or operator.code == _WHILE:
                     cells.append(_one(graph, operator))
-                    held = sum(np.asarray(array).nbytes for one, _ in cells for array in one.weights.values())
-                    afford(held, path.stat().st_size, "its weights")
+                    held += sum(array.nbytes for array in cells[-1][0].weights.values())
+                    afford(held, path.stat().st_size, "the file")
             found += _stacked(cells, graph)
     if not found:
         codes = {operator.code for graph in every for operator in graph.operators}
@@ -246,7 +252,8 @@ def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:
         key: default if options is None else options.number(field, form, default)
         for key, (field, form, default) in kind.facts.items()
     }
-    kind = _SMALL if facts.get("basic") else kind
+    if facts.get("basic"):
+        kind, facts = _SMALL, {"activation": 4}  # its kernel squashes by tanh and bounds nothing, whatever is stored
     try:
         return _read(graph, operator, kind, facts, name)
     except LstmTraceError as error:
@@ -304,8 +311,9 @@ def _options(facts: Mapping[str, Any], cell: Found) -> dict[str, Any]:
     """The cell's options by those of its operator. Raises FileError."""
     activation, options = _ACTIVATIONS.get(facts["activation"]), dict[str, Any]()
     if activation is None or (activation == "linear" and cell.cell == "lstm"):
-        known = ", ".join(map(str, _ACTIVATIONS))
-        raise FileError(f"its activation has the number {facts['activation']} of the schema; expected one of {known}")
+        known = [str(number) for number in _ACTIVATIONS if number or cell.cell != "lstm"]
+        said = f"its activation has the number {facts['activation']} of the schema"
+        raise FileError(f"{said}; expected one of {', '.join(known)}")
     if cell.cell == "rnn":
         return {"activation": activation}
     if activation != "tanh":
