@@ -15,6 +15,8 @@ from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.weights.formats import flax
 from lstm_trace.weights.read import read_model
 
+from ..support.tiers import seeds
+
 msgpack = pytest.importorskip("msgpack")
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(4, 2)).astype("f4")
@@ -121,7 +123,7 @@ def test_a_list_is_not_allocated_by_what_it_claims(tmp_path: Path) -> None:
 
 def test_flipped_bits_are_a_model_or_an_error(tmp_path: Path) -> None:
     whole = msgpack.packb(state(pack=lambda array: pieces(array, 4)))
-    for place in RNG.integers(len(whole), size=200):
+    for place in RNG.integers(len(whole), size=len(seeds(400, 60))):
         content = bytearray(whole)
         content[place] ^= 1 << int(RNG.integers(8))
         with suppress(LstmTraceError):
