@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 import lstm_trace
+from lstm_trace.base.unread import UNREAD
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cli import main
 from lstm_trace.export.formats import TABLE_FORMATS
@@ -167,6 +168,12 @@ def _formats() -> str:
     return table(["suffix", "what is written"], [[f"`{one.suffix}`", one.about] for one in TABLE_FORMATS.values()])
 
 
+def _unread() -> str:
+    """The formats that are not read, with what to do instead."""
+    told = ((row.what, *row.advice("'FILE'").partition(": import")) for row in UNREAD)
+    return table(["what is not read", "instead"], [[a, f"{b}: `import{d}`" if c else b] for a, b, c, d in told])
+
+
 def _routes() -> str:
     """The requests that the description of the API has: each with its parameters, and what it answers."""
     app, settings, workers = (import_module(f"lstm_trace.{n}") for n in ("service.app", "service.settings", "workers"))
@@ -187,7 +194,8 @@ def _routes() -> str:
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": _formats, "routes": _routes,
-    "functions": _functions, "json": _json, "commands": lambda: table(["command", "what it does"], list(_commands())),
+    "functions": _functions, "json": _json, "unread": _unread,
+    "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
 

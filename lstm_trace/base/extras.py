@@ -15,6 +15,7 @@ REQUIREMENTS = {
     "torch": "torch>=2.6",
     "keras": "keras>=3.5",
     "onnx": "onnx>=1.21",
+    "msgpack": "msgpack>=1.0.5",
     "pyarrow": "pyarrow>=15",
     "dask": "dask[distributed]>=2024.8",
     "scikit-learn": "scikit-learn>=1.4",

@@ -16,6 +16,7 @@ import yaml
 from ..errors import FileError, reading
 from .arrays import half
 from .resources import amount, available
+from .unread import refuse
 
 #: Maximum size in bytes of a text that is read; larger data belongs in a binary file.
 MAX_TEXT = 1 << 30
@@ -31,6 +32,7 @@ def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> 
     most = MAX_TEXT if most is None else most
     with reading(str(path)):
         if str(path) != "-":
+            refuse(path)
             check_size(path, Path(path).stat().st_size, instead, most)
             if Path(path).is_file():
                 return Path(path).read_bytes()
@@ -88,9 +90,12 @@ def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
 def decoded(path: str | Path, content: bytes) -> str:
     """Text in UTF-8, with or without a byte-order mark. Raises FileError."""
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    if "\0" in text:
+        raise FileError(f"{path}: a binary file of an unknown format; expected text")
+    return text
 
 
 def _text_only(path: str | Path, text: str, data: Any) -> Any:

@@ -290,7 +290,7 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
                   ("bias", rf"{_TFLITE}(_gate)?_bias"), ("peephole_gate", rf"cell_to_{_TFLITE}_weights"),
                   ("projection", "projection_weights"), ("projection_bias", "projection_bias"),
                   ("norm", rf"{_TFLITE}_layer_norm_coefficients")),
-           detect="names", title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; not run"),
+           detect="names", title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; compared"),
     Layout("flax", separate=True, **_TURNED, state="ch",
            names=(("input", r"i(?P<gate>[ifgo])_?/kernel"), ("recurrent", r"h(?P<gate>[ifgo])_?/kernel"),
                   ("bias", r"h(?P<gate>[ifgo])_?/bias")),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
@@ -189,19 +190,13 @@ READERS: dict[str, str] = {
     **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
+    ".msgpack": "formats.flax",
+    ".tflite": "formats.tflite",
 }
 #: The package that a reader needs; readers not listed need none.
-NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
-_INSTEAD = "is not read; give its arrays as .npz with --layout coreml, or the model it was made from"
-_NEVER = "may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors"
-#: Known file types that are not supported, with advice.
-REFUSED = {
-    ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
-    ".tflite": "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite, or the Keras or ONNX model",
-    ".pb": "a TensorFlow graph is not read; save the Keras model as .keras, or the variables as .npz with --layout tf1",
-    **dict.fromkeys((".mlmodel", ".mlpackage"), f"CoreML {_INSTEAD}"),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"a pickle {_NEVER}"),
-}
+NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
+#: Files whose operators define how their weights are stored.
+DEFINED = {".onnx": "an ONNX file", ".tflite": "a TensorFlow Lite file"}
 
 
 def readable() -> list[str]:
@@ -210,13 +205,17 @@ def readable() -> list[str]:
 
 
 def is_model(path: str | Path) -> bool:
-    """Whether a file is a model, judged by its name (a .safetensors file may also be a trace)."""
+    """Whether a file is a model, judged by its name (a .safetensors file may also be a trace).
+
+    Raises FileError if its content is of a format that is not read.
+    """
+    refuse(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".safetensors":
         from ..trace.files.safetensors import holds_trace  # imports numpy, for such files only
 
         return not holds_trace(path)
-    return suffix in READERS or suffix in REFUSED
+    return suffix in READERS
 
 
 def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None = None) -> list[Found]:
@@ -226,18 +225,17 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     messages that begin with the file's name.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in REFUSED:
-        raise FileError(f"{path}: {REFUSED[suffix]}")
+    model = is_model(path)
     if suffix not in READERS:
         raise FileError(f"{path}: not a model file; models are read from {', '.join(READERS)}")
     if not Path(path).is_file():
         if Path(path).is_dir():
             raise FileError(f"{path}: a folder, not a file")
         raise NotFoundError(f"{path}: no such file or directory", filename=path)
-    if not is_model(path):
+    if not model:
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
-    if suffix == ".onnx" and layout is not None:
-        raise OptionError(f"{path}: an ONNX file defines how its weights are stored")
+    if suffix in DEFINED and layout is not None:
+        raise OptionError(f"{path}: {DEFINED[suffix]} defines how its weights are stored")
     found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found

@@ -18,6 +18,7 @@ USERS = (
     "torch",
     "keras",
     "onnx",
+    "flax",
     "models",
     "parquet",
     "corpus",

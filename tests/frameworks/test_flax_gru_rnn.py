@@ -13,6 +13,7 @@ from lstm_trace.errors import FileError
 
 from .test_flax import X, flat, grown, jax, linen, nnx
 
+serialization = pytest.importorskip("flax.serialization")
 CELLS = [("GRUCell", "gru"), ("SimpleCell", "rnn")]
 
 
@@ -36,6 +37,19 @@ def test_linen(tmp_path: Path, cell: str, kind: str, reverse: bool) -> None:
     else:
         assert trace.parameters["0/" + trace.stages[0].direction]["b_hh"].any()
         assert not trace.parameters["0/" + trace.stages[0].direction]["b_hr"].any()
+
+
+@pytest.mark.parametrize("cell", ["LSTMCell", "OptimizedLSTMCell", "GRUCell"])
+@pytest.mark.parametrize("most", [1 << 30, 100], ids=["whole", "in pieces"])
+def test_msgpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, most: int) -> None:
+    """What Flax itself writes to a file."""
+    module = linen.RNN(getattr(linen, cell)(4))
+    variables = grown(module.init(jax.random.PRNGKey(0), X))
+    monkeypatch.setattr(serialization, "MAX_CHUNK_SIZE", most)
+    path = tmp_path / "flax.msgpack"
+    path.write_bytes(serialization.to_bytes({**variables, "step": np.int32(3), "rate": 0.1}))
+    trace = lt.run(path, X, batch_first=True)
+    np.testing.assert_allclose(trace.output, module.apply(variables, X), atol=2e-6)
 
 
 @pytest.mark.parametrize(("cell", "kind"), CELLS)

@@ -169,9 +169,9 @@ BROKEN = {
     "onnx": (b"\x08\x07 not one", ".onnx", ""),
     "keras": (b"PK\x03\x04 not one", ".keras", ""),
     "hdf5": (b"\x89HDF\r\n\x1a\n", ".h5", ""),
-    "pickle": (pickle.dumps({"a": 1}), ".pkl", "never opened"),
-    "joblib": (b"x", ".joblib", "never opened"),
-    "tflite": (b"x", ".tflite", "TensorFlow Lite is not read"),
+    "pickle": (pickle.dumps({"a": 1}), ".pkl", "a pickle, which is not read here"),
+    "joblib": (b"x", ".joblib", "a pickle, which is not read here"),
+    "gguf": (b"GGUF", ".gguf", "a GGUF file, which is not read here"),
 }
 LABELS = ("../../etc/passwd", "x" * 300, "a\0b", "🙂👩\u200d💻", "\u202eevil\u200f", "C:\\x\\y", "-", "", "%s{0}")
 

@@ -283,9 +283,8 @@ def test_truncated_and_foreign_files(tmp_path: Path, suffix: str, part: float) -
 
 
 REFUSED = [
-    ("model.tflite", "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite"),
-    ("model.pkl", "a pickle may run code"),
-    ("model.pt2", "an exported program; save the state dict"),
+    ("model.pkl", "a pickle, which is not read here; it could run code"),
+    ("model.pt2", "an exported program, which is not read here; save the state dict"),
     ("missing.npz", "no such file"),
 ]
 
