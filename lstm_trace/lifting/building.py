@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..base.arrays import Array
@@ -13,7 +14,7 @@ from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
 from .tape import Ids
-from .unread import spare, unread
+from .weight_parts import part_name, spare, unread
 from .writing import EquationWriter
 
 
@@ -64,4 +65,6 @@ def built(
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(model, naming, weights, text.aliases, left, fitting, lines)
+    aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
+    model = replace(model, header=replace(model.header, aliases=aliases))
+    return BuiltCell(model, naming, weights, aliases, left, fitting, lines)

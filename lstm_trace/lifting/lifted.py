@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
+from ..base.remark import Remark
 from ..cell.lines import Cell
 from ..cell.variants import named as named_cell
 from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
+from .aligning import aligned
 from .naming import CellNaming
 from .sentence import sentence
 
@@ -40,6 +43,17 @@ class Lifted:
 
     def __repr__(self) -> str:
         return f"<Lifted {self.model.header.title}: {self.sentence}>"
+
+    def __str__(self) -> str:
+        rows = self.cell.text.splitlines()
+        wide = max(map(len, rows))
+        called = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
+        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, called, strict=True)]
+        weights = ", ".join(f"{name} = {self.aliases[name]}" for name in self.weights if name in self.aliases)
+        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, weights]).rstrip()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     @property
     def cell(self) -> Cell:
@@ -89,6 +103,11 @@ class Lifted:
         begin = trace.initial.get("0/forward", {})
         return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
 
+    def like(self, other: Trace) -> Trace:
+        """Its trace, with the names that another one has for the same lines and weights."""
+        return aligned(self.model, self.trace, other)
+
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
-        return conveniences.call("lifted.compare", self.named, self.trace)
+        found = conveniences.call("lifted.compare", self.named, self.trace)
+        return replace(found, names=Remark("diff.names", {"a": self.kind, "b": self.model.header.title}))

@@ -247,7 +247,7 @@ def _tried(
     rest = {name: text for name, text in cell.equations.items() if name not in values}
     read: set[str] = set()
     for name in [name for name in cell.equations if name in values]:
-        agrees = _of_value(values[name], found) == _of_line(cell, name, values)
+        agrees = _of_value(values[name], found) == line_value(cell, name, values)
         (found.same if agrees else found.unlike)[name] = cell.equations[name]
         inner = {*_within(cell, name, rest)} if agrees else set()
         found.within[name] = {one: text for one, text in rest.items() if one in inner}
@@ -357,13 +357,13 @@ def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
     return _combined(expr.op, [_of_value(one, names, False) for one in expr.args], expr.constants)
 
 
-def _of_line(cell: Cell, name: str, known: Collection[str], top: bool = True) -> Polynomial:
-    """The same of a line of a named cell. known: the lines that values are."""
+def line_value(cell: Cell, name: str, known: Collection[str], top: bool = True) -> Polynomial:
+    """The same of a line of a cell. known: the lines that are not replaced by their equations."""
     line = cell.by_name.get(name)
     if line is None or (not top and name in known):
         return _atom(name)
     parts = [
-        _of_line(cell, one, known, False) if isinstance(one, str) else frozenset({((), float(one))})
+        line_value(cell, one, known, False) if isinstance(one, str) else frozenset({((), float(one))})
         for one in line.operands
     ]
     return _combined(line.op, parts, line.constants)

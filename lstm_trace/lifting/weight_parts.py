@@ -1,4 +1,4 @@
-"""Weights, and parts of weights, that nothing a function returns is computed from."""
+"""Parts of the arrays of the code: what they are called, and those that nothing it returns is computed from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ import numpy as np
 
 from .naming import gate_letter
 from .tape import Ids, Tape, TapeNode
+
+
+def part_name(tape: Tape, ids: Ids) -> str:
+    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
+    node = tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])]
+    name, local = tape.given.get(node.start, ""), np.unique(ids) - node.start
+    if not name or not node.shape or local[-1] >= np.prod(node.shape):
+        return name
+    spans = [(int(place.min()), int(place.max()) + 1) for place in np.unravel_index(local, node.shape)]
+    texts = [":" if span == (0, size) else f"{span[0]}:{span[1]}" for span, size in zip(spans, node.shape, strict=True)]
+    while texts and texts[-1] == ":":
+        texts.pop()
+    whole = np.prod([stop - start for start, stop in spans]) == len(local)
+    return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
 def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
@@ -30,8 +44,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
             whole = np.asarray(np.moveaxis(free, axis, 0).reshape(free.shape[axis], -1).all(1))
             for run in np.split(np.arange(len(whole)), np.flatnonzero(np.diff(whole)) + 1):
                 if whole[run[0]]:
-                    place = f"{':, ' * axis}{run[0]}" + (f":{run[-1] + 1}" if len(run) > 1 else "")
-                    found[f"{tape.given[node.start]}[{place}]"] = ids.take(run, axis)
+                    found[part_name(tape, ids.take(run, axis))] = ids.take(run, axis)
     return found
 
 
