@@ -19,7 +19,6 @@ from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
-from .aligning import aligned
 from .naming import CellNaming
 from .sentence import sentence
 
@@ -102,10 +101,6 @@ class Lifted:
         model = prepare(weights, {"kind": naming.kind, **naming.options}, name=naming.kind)
         begin = trace.initial.get("0/forward", {})
         return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
-
-    def like(self, other: Trace) -> Trace:
-        """Its trace, with the names that another one has for the same lines and weights."""
-        return aligned(self.model, self.trace, other)
 
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""

@@ -34,7 +34,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
         owners = tape.owners(ids)
         todo += [one for k in {*owners} for one in _operands(tape.nodes[k], ids[owners == k])]
     found: dict[str, Ids] = {}
-    for node in (node for node in tape.nodes if node.op == "weight"):
+    for node in (node for node in tape.nodes if node.op == "weight" and 0 not in node.shape):
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
         free = ~used[ids]
         if free.all():
