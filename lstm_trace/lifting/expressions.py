@@ -76,8 +76,10 @@ class Expressions:
             args, constants = self._terms(args, constants)
             if not args:
                 return self.number(0.0)
-            if len(args) == 1:
-                return args[0] if constants[0] > 0 else self.make("neg", args, (), node)
+            if len(args) == 1 and constants[0] > 0:
+                return args[0]
+            if max(constants) < 0:
+                return self.make("neg", (self.make("add", args, (1.0,) * len(args), node),), (), node)
         if (simple := self._simple(op, args, constants, node)) is not None:
             return simple
         key = op, args, constants

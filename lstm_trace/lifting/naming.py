@@ -51,6 +51,7 @@ class CellNaming:
     same: lines that agree with the named cell's, with its text. within: the named cell's lines that the code computes
     within such a line, with their text. unlike: lines that do not agree, with the named cell's text. lacking: lines of
     the named cell that no value is. bare: gates that no function is applied to, with their pre-activation.
+    orders: in which order the gates stand in the arrays of the code.
     """
 
     kind: str = ""
@@ -62,6 +63,7 @@ class CellNaming:
     unlike: dict[str, str] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     bare: dict[str, str] = field(default_factory=dict)
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def score(self) -> float:

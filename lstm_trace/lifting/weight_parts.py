@@ -24,6 +24,15 @@ def part_name(tape: Tape, ids: Ids) -> str:
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
+def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
+    """In which order the gates stand in each array that has several. known: the weights by the cell's names."""
+    found: dict[str, dict[str, int]] = {}
+    for name, ids in known.items():
+        if name[:2] in ("W_", "b_"):
+            found.setdefault(part_name(tape, ids).partition("[")[0], {}).setdefault(name[-1], int(ids.min()))
+    return {label: tuple(sorted(first, key=first.__getitem__)) for label, first in found.items() if len(first) > 1}
+
+
 def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     """The numbers of each, by what the code calls it, such as `W[:, 0:2]` for some of its columns."""
     used, todo = np.zeros(tape.size, bool), [ids.reshape(-1) for ids in returned]
