@@ -182,7 +182,7 @@ def test_a_lifted_cell_stands_for_its_trace() -> None:
     found = made(LSTM, [("o * np.tanh(c_new),", "o * c_new,")])
     assert lt.verify(found).verdict == "verified"  # type: ignore[arg-type]
     assert lt.edit(found, {"0/x_t[0]": 1.0}).header.aliases == found.aliases  # type: ignore[arg-type]
-    told = [lt.explain.memory(one, "2/h_t[0]").report("text") for one in (found, found.trace)]  # type: ignore[arg-type]
+    told = [lt.explain.memory(one, "2/c_t[0]").report("text") for one in (found, found.trace)]  # type: ignore[arg-type]
     assert told[0] == told[1]
     np.testing.assert_array_equal(lt.run(found, found.trace.x[:1])["h_t"].shape, (1, 1, H))
     with pytest.raises(lt.OptionError, match="trace: expected a trace"):
