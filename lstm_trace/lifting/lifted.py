@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,11 @@ class Lifted:
     def __str__(self) -> str:
         rows = self.cell.text.splitlines()
         wide = max(map(len, rows))
-        called = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
-        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, called, strict=True)]
-        weights = ", ".join(f"{name} = {self.aliases[name]}" for name in self.weights if name in self.aliases)
-        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, weights]).rstrip()
+        names = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
+        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, names, strict=True)]
+        called = [(name, f"{name} = {self.aliases[name]}") for name in self.weights if name in self.aliases]
+        gates = [", ".join(text for _, text in each) for _, each in groupby(called, lambda pair: pair[0][-1])]
+        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, *gates])
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
