@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ..cell.lines import Cell
 from ..cell.variants import named
-from .expressions import Expr, summed
+from .expressions import Expr, scaled, summed
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, str]] = {
@@ -67,13 +67,14 @@ class CellNaming:
 
     @property
     def score(self) -> float:
-        """How much of the named cell agrees, for the choice among several."""
-        return len(self.same) - 0.5 * len(self.unlike) - 0.75 * len(self.lacking)
+        """How much of the named cell agrees, for the choice among several; what is returned counts a little more."""
+        return len(self.same) + 0.1 * ("h_t" in self.same) - 0.5 * len(self.unlike) - 0.75 * len(self.lacking)
 
     @property
     def near(self) -> bool:
-        """Whether at least half of the named cell agrees."""
-        return len(self.same) >= len(self.unlike) + len(self.lacking)
+        """Whether at least half of the named cell agrees; of a gate that is lacking only the gate itself counts."""
+        lacking = {*LINES.get(self.kind, {}).values()} & {*self.lacking}
+        return bool(self.kind) and len(self.same) >= len(self.unlike) + len(lacking)
 
 
 def recognised(
@@ -152,7 +153,18 @@ def _argument(gate: Expr) -> Expr:
         if _linear(gate) or len(inner) != 1:
             return gate
         gate = inner[0]
-    return gate.args[0]
+    hard = _hard(gate)
+    return gate.args[0] if hard is None else hard[2]
+
+
+def _hard(gate: Expr) -> tuple[float, float, Expr] | None:
+    """alpha, beta and z of clip(alpha z + beta, 0, 1)."""
+    if gate.op != "clip" or gate.constants != (0.0, 1.0) or gate.args[0].op != "add":
+        return None
+    (value, sign), *rest = zip(gate.args[0].args, gate.args[0].constants, strict=True)
+    alpha, z = scaled(value)
+    fits = alpha != 1 and sign == 1 and len(rest) == 1 and rest[0][0].op == "number" and _linear(z)
+    return (alpha, rest[0][0].leaf * rest[0][1], z) if fits else None
 
 
 def _before(gate: Expr) -> Expr:
@@ -238,6 +250,9 @@ def _tried(
     values = {name: expr for name, expr in values.items() if name in there}
     if kind == "lstm":
         options = options | _numbers(gates, states)
+    hard = {pair[:2] if (pair := _hard(gate)) else None for letter, gate in gates.items() if letter not in "ch"}
+    if len(hard) == 1 and (numbers := hard.pop()):
+        options = options | {"gate_activation": f"hard_sigmoid({numbers[0]!r}, {numbers[1]!r})"}
     if kind == "gru" and {"r", "h"} <= gates.keys():
         products = (one.args for one in gates["h"].inside() if one.op == "matvec")
         after = (operand.op == "name" for weight, operand in products if found.weights.get(weight) == "W_hh")

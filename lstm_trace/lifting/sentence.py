@@ -59,6 +59,8 @@ def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
         yield "with a projection"
     if options.get("layer_norm") or options.get("layer_norm_cell"):
         yield "with layer normalisation"
+    if "gate_activation" in options:
+        yield "whose gates are squashed by a hard sigmoid"
     if isinstance(added := options.get("forget_bias"), float) and added:
         yield f"with {number(added)} added to the forget gate"
     if isinstance(bound := options.get("cell_clip"), float):

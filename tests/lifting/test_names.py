@@ -52,6 +52,8 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [("f * c + i", "(1 - i) * c + i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
     (LSTM, [("o * np.tanh(c_new),", "Ro @ (o * np.tanh(c_new)),")], "an LSTM with a projection"),
     (LSTM, [("h + bf)", "h + bf + 1)")], "an LSTM with 1 added to the forget gate"),
+    (LSTM, [("= sigmoid(", "= np.clip(0.5 + ("), *((f"+ b{k})", f"+ b{k}) / 6, 0, 1)") for k in "ifo")],
+     "an LSTM whose gates are squashed by a hard sigmoid"),
     (LSTM, [("f * c + i * g", "np.clip(f * c + i * g, -3, 3)")], "an LSTM whose cell state is clipped at 3"),
     (LSTM, [*PEEPHOLES, ("Uo @ h", "Uo @ h + po * c_new")], "an LSTM with peepholes"),
     (LSTM, [*PEEPHOLES, ("Uo @ h", "Uo @ h + po * c")],
@@ -76,6 +78,9 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (GRU, [("Uh @ (r * h)", "r * (Uh @ h)")], "a GRU whose reset gate stands after the product"),
     (GRU, [("(r * h)", "h")],
      "a GRU without a reset gate, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; Ur, Wr, br are not read"),
+    (GRU, [("(r * h)", "h"), ("np.tanh(", "np.maximum(0, ")],
+     "a GRU without a reset gate, whose candidate is squashed by relu, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; "
+     "Ur, Wr, br are not read"),
     (GRU, [("(r * h)", "(z * h)")],
      "a GRU whose update gate is the reset gate too (a minimal gated unit); Ur, Wr, br are not read"),
     (GRU, [("Wh @ x + Uh @ (r * h) + bh", "r * (Wh @ x + Uh @ h + bh)")],
@@ -114,7 +119,7 @@ def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Li
 def test_a_cell_is_called_what_it_is(text: str, changed: list[tuple[str, str]], said: str) -> None:
     found = made(text, changed)
     assert found.sentence == said
-    as_named = not any(word in said for word in ("but", "squashed", "minimal"))
+    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "minimal"))
     assert found.compare().same is as_named
     assert (found.trace.header.kind == found.kind) is as_named
 
