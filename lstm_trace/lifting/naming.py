@@ -161,10 +161,11 @@ def _hard(gate: Expr) -> tuple[float, float, Expr] | None:
     """alpha, beta and z of clip(alpha z + beta, 0, 1)."""
     if gate.op != "clip" or gate.constants != (0.0, 1.0) or gate.args[0].op != "add":
         return None
-    (value, sign), *rest = zip(gate.args[0].args, gate.args[0].constants, strict=True)
-    alpha, z = scaled(value)
-    fits = alpha != 1 and sign == 1 and len(rest) == 1 and rest[0][0].op == "number" and _linear(z)
-    return (alpha, rest[0][0].leaf * rest[0][1], z) if fits else None
+    terms = [*zip(gate.args[0].args, gate.args[0].constants, strict=True)]
+    (beta, sign), *others = sorted(terms, key=lambda term: term[0].op != "number")
+    alpha, z = scaled(others[0][0])
+    fits = beta.op == "number" and alpha != 1 and len(others) == 1 and others[0][1] == 1 and _linear(z)
+    return (alpha, sign * beta.leaf, z) if fits else None
 
 
 def _before(gate: Expr) -> Expr:
