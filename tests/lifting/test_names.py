@@ -81,6 +81,8 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (GRU, [("(r * h)", "h"), ("np.tanh(", "np.maximum(0, ")],
      "a GRU without a reset gate, whose candidate is squashed by relu, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; "
      "Ur, Wr, br are not read"),
+    (GRU, [("n = np.tanh(Wh @ x + Uh @ (r * h) + bh)", "a = Wh @ x + bh\n    n = np.tanh(Uh @ h + a)")],
+     "a GRU without a reset gate, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; Ur, Wr, br are not read"),
     (GRU, [("(r * h)", "(z * h)")],
      "a GRU whose update gate is the reset gate too (a minimal gated unit); Ur, Wr, br are not read"),
     (GRU, [("Wh @ x + Uh @ (r * h) + bh", "r * (Wh @ x + Uh @ h + bh)")],
@@ -102,7 +104,7 @@ def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Li
         assert old in other
         other = other.replace(old, new)
     weights = sorted({*re.findall(r"\b[WURbgp][a-z]\b", text + other)})
-    states = ["h", "c"] if "c_new" in text else ["h"]
+    states = ["h", "c"] if re.search(r"\bc\b", text) else ["h"]
     source = f"{SIGMOIDS['plain']}\ndef step({', '.join(['x', *states, *weights])}):{other}"
     names: dict[str, Any] = {"np": np}
     exec(compile(source, "step.py", "exec"), names)  # noqa: S102
@@ -215,7 +217,8 @@ OTHER = """
 def test_cells_with_other_names_are_compared_line_by_line() -> None:
     one = made(OWN)
     given = {new: one.weights[old] for new, old in {"Uc": "Ua", "bb": "ba", "Wc": "Wa", "Ud": "Ub"}.items()}
-    assert lt.diff(one, made(OTHER, **given)).same
+    assert lt.diff(one, made(OTHER, **given)).verdict == "same"
+    assert not lt.diff(one, made(OTHER, **given)).notes
     for changed, line in ((("forget * h", "h"), "mix = leak * h_prev"), (("0.1 *", "0.2 *"), "h_t = mix + 0.1")):
         found = lt.diff(one, made(OTHER, [changed], **given))
         assert found.first is not None
@@ -223,4 +226,9 @@ def test_cells_with_other_names_are_compared_line_by_line() -> None:
         said = " ".join(found.report("text").split())
         assert f"its equation differs: a has {line}" in said
         assert "only in" not in said
-    assert "in your code m" in said or "mix" in said
+    texts = (
+        "    c_new = {} * c + np.tanh(Wa @ x)\n    return c_new * c_new, c_new",
+        "    m = {} * c + np.tanh(Wa @ x)\n    return -m, m",
+    )
+    found = lt.diff(*(made(f"\n{text.format(k)}\n") for k, text in enumerate(texts, 2)))
+    assert "b has c_new = 3 * c_prev + tanh(Wa @ x_t), in your code m" in " ".join(found.report("text").split())
