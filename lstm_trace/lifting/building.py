@@ -45,7 +45,7 @@ def built(
         return tape.given.get(tape.nodes[owner].start, "")
 
     free = unread(tape, returned)
-    lost = any(sum(size > 1 for size in ids.shape) < 2 for ids in free.values())
+    lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
     naming = recognised(states, reader.called, label, lost)
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}

@@ -78,10 +78,10 @@ class CellNaming:
 
 
 def recognised(
-    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: bool = False
+    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: Sequence[int] = ()
 ) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
-    calls a weight. lost: whether the code has a bias that it does not read.
+    calls a weight. lost: how long the vectors are that the code does not read.
     """
     best = CellNaming()
     gates = [*_gates([*states.values()], called)]
@@ -100,12 +100,16 @@ def recognised(
     return best
 
 
-def _choices(kind: str, gates: Sequence[Expr], states: Mapping[str, Expr], lost: bool) -> Iterator[dict[str, Any]]:
+def _choices(
+    kind: str, gates: Sequence[Expr], states: Mapping[str, Expr], lost: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """The options that the equations may have."""
     terms = [one for gate in gates for one in _terms(_before(gate))]
     counts = {sum(one.op == "parameter" for one, _ in _terms(_before(gate))) for gate in gates}
     normed = any(_argument(gate) is not _before(gate) for gate in gates)
-    least = 1 if lost and not normed else 0
+    width, many = gates[0].width, len(gates)
+    forgotten = {many * width, len(LINES[kind]) * width} & {*lost} or lost.count(width) >= many  # biases, it seems
+    least = 1 if forgotten and not normed else 0
     words = [word for n, word in enumerate(("none", "one", "two")) if n in counts and n >= least]
     several: dict[str, Sequence[Any]] = {"bias": words or ["one"]}
     if kind == "lstm":

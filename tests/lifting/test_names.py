@@ -146,6 +146,21 @@ def test_a_bias_or_a_matrix_that_is_forgotten_is_that_of_the_named_cell(text: st
         np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
 
 
+@pytest.mark.parametrize(("size", "said"), [(5, "an LSTM; b is not read"), (4 * H, "an LSTM but z_i = ")])
+def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size: int, said: str) -> None:
+    def step(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
+        i, f, o, g = np.split(W @ x + U @ h, 4)
+        i, f, o = (1 / (1 + np.exp(-one)) for one in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        return o * np.tanh(c), c
+
+    random = np.random.default_rng(0)
+    shapes = {"W": (4 * H, INPUTS), "U": (4 * H, H), "b": (size,)}
+    weights = {name: random.normal(size=shape) for name, shape in shapes.items()}
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H), c=np.zeros(H))
+    assert found.sentence.startswith(said)
+
+
 def test_gates_in_two_orders_are_said() -> None:
     def step(x: Any, h: Any, W: Any, U: Any) -> Any:
         a_z, a_r, a_n = np.split(W @ x, 3)
