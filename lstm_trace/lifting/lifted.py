@@ -107,4 +107,5 @@ class Lifted:
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
         found = conveniences.call("lifted.compare", self.named, self.trace)
-        return replace(found, names=Remark("diff.names", {"a": self.kind, "b": self.model.header.title}))
+        title = self.model.header.title
+        return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))
