@@ -228,7 +228,7 @@ class _Lifting:
         check = _Check(cell.model, self, paths, cell.lines, axis)
         trace = check.trace(self.x, self.states)
         check.trace(*check.another())
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
 
     def _ids(self, path: OutputPath) -> Ids:
         """The numbers of an array that the function returned."""

@@ -210,7 +210,7 @@ class SequenceRun:
                 theirs = self.run(x, sequence, path, axis)
                 ours = trace[line][:, sequence]
                 check_equal(ours if len(theirs) > 1 else ours[-1:], theirs, self.call.named, line)
-        return Lifted(traces[0], cell.model, cell.naming, cell.weights, cell.aliases, cell.unread)
+        return Lifted(traces[0], cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
 
     def _initial(self) -> dict[str, Any]:
         """The given initial states as arguments of a run, (B, width)."""

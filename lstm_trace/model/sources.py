@@ -273,8 +273,8 @@ def prepare(
     >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
     array([[[0.18242552]]])
     """
-    if isinstance(source, Model):
-        return source
+    if isinstance(model := getattr(source, "model", source), Model):  # that of a lifted cell
+        return model
     if isinstance(source, str | Path):
         if is_model(source):
             found = choose(read_model(source, layout), name or None, str(source))
@@ -451,6 +451,7 @@ def as_traces(
 
     called: what messages call b, if it is no file. Raises OptionError for arguments if neither is run.
     """
+    a, b = (trace if isinstance(trace := getattr(one, "trace", None), Trace) else one for one in (a, b))
     given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
     if given and not is_run(a) and not is_run(b):
         raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")
