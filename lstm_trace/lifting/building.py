@@ -19,9 +19,14 @@ from .writing import EquationWriter
 
 
 class BuiltCell(NamedTuple):
-    """A cell with its weights. lines: of each state, and of each other value, by its name; output: of the output."""
+    """A cell with its weights.
+
+    definition: what `prepare` makes the model of, beside the weights. lines: of each state, and of each other value, by
+    its name; output: that of the output.
+    """
 
     model: Model
+    definition: Mapping[str, Any]
     naming: CellNaming
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
@@ -58,16 +63,23 @@ def built(
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, returned), lines, lines[next(iter(states))])
+    return BuiltCell(
+        model, cell, naming, weights, text.aliases, _unread(tape, returned), lines, lines[next(iter(states))]
+    )
 
 
 def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:
     """The weights that nothing returned is computed from."""
-    used, todo = np.zeros(tape.size, bool), [ids.reshape(-1) for ids in returned]
-    while todo:
-        ids = todo.pop()
-        ids = ids[~used[ids]]
+    used = np.zeros(tape.size, bool)
+    for ids in returned:
         used[ids] = True
-        todo += [one.reshape(-1) for k in {*tape.owners(ids)} for one in tape.nodes[k].operands]
+    for node in reversed(tape.nodes):  # operands are older
+        mine = used[node.numbers].reshape(node.shape)
+        if node.op == "dot":
+            used[node.operands[0][mine.any(1)]] = True
+            used[node.operands[1][:, mine.any(0)]] = True
+        elif mine.any():
+            for one in node.operands:
+                used[one[mine]] = True
     weights = [node for node in tape.nodes if node.op == "weight" and not used[node.numbers].any()]
     return {tape.given[one.start]: tape.values[one.numbers].reshape(one.shape) for one in weights}

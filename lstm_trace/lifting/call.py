@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,18 +24,20 @@ class StepCall:
     """How a function is called.
 
     places: a parameter to the role of its argument: `x`, a state, a tuple of states, `weights`, or ("weight", name).
+    positional: parameters whose arguments are passed by position, in order.
     """
 
     function: Callable[..., Any]
     places: dict[str, Any] = field(default_factory=dict)
+    positional: Sequence[str] = ()
 
     @property
     def named(self) -> str:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> dict[str, Any]:
-        """The arguments, by parameter."""
+    def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments by position, and those by parameter."""
         found: dict[str, Any] = {}
         for name, role in self.places.items():
             if role == "x":
@@ -46,8 +49,8 @@ class StepCall:
             elif role[0] == "weight":
                 found[name] = weights[role[1]]
             else:
-                found[name] = tuple(states[one] for one in role)
-        return found
+                found[name] = namedtuple("States", role, rename=True)(*(states[one] for one in role))
+        return [found.pop(name) for name in self.positional if name in found], found
 
     @property
     def tupled(self) -> tuple[str, ...]:
@@ -57,20 +60,23 @@ class StepCall:
     def reordered(self) -> StepCall:
         """The same with the tuple of states the other way round."""
         turned = {name: role[::-1] if role == self.tupled else role for name, role in self.places.items()}
-        return StepCall(self.function, turned)
+        return StepCall(self.function, turned, self.positional)
 
 
 def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
+    if isinstance(step, type):
+        raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
     function = step if inspect.isroutine(step) else getattr(step, "forward", step)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         raise OptionError(f"step: expected a function or module, found {type(step).__name__}") from None
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = {p.name: p for p in signature.parameters.values() if p.kind in named}
-    required = [name for name, p in parameters.items() if p.default is p.empty]
-    call = StepCall(step)
+    if inspect.iscoroutinefunction(function):
+        raise OptionError("step: expected a function or module, found one that is async: its values would come later")
+    parameters, positional = _parameters(signature, weights, states)
+    required = [name for name, needed in parameters.items() if needed]
+    call = StepCall(step, positional=positional)
     called = f"{call.named} has the parameters {', '.join(parameters) or 'none'}"
     places, rest = call.places, list(parameters)
 
@@ -115,6 +121,29 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     return call
 
 
+def _parameters(
+    signature: inspect.Signature, weights: Any, states: Sequence[str]
+) -> tuple[dict[str, bool], list[str]]:  # fmt: skip
+    """Whether each parameter needs an argument, by name, and the parameters that are passed by position.
+
+    `*args` stands for x, the states and the weights, as far as no parameter before it does; `**kwargs` for weights.
+    """
+    found, positional = dict[str, bool](), list[str]()
+    known = [*weights] if isinstance(weights, Mapping) else []
+    kinds = {one.kind for one in signature.parameters.values()}
+    for one in signature.parameters.values():
+        if one.kind is one.VAR_POSITIONAL:
+            rest = ["x", *states][len(found) :] + ([] if one.VAR_KEYWORD in kinds else known)
+            found |= {name: True for name in rest if name not in found}
+            positional = [*found]
+        elif one.kind is one.VAR_KEYWORD:
+            found |= {name: True for name in known if name not in found}
+        else:
+            found[one.name] = one.default is one.empty
+            positional += [one.name] if one.kind is one.POSITIONAL_ONLY else []
+    return found, positional
+
+
 def means(name: str, state: str) -> bool:
     """Whether a variable is called like a state.
 
@@ -131,15 +160,6 @@ def means(name: str, state: str) -> bool:
 
 
 # -- what is returned --------------------------------------------------------------------------------------------------
-
-
-def leaves(value: Any, is_leaf: Callable[[Any], bool], path: OutputPath = ()) -> Iterator[tuple[OutputPath, Any]]:
-    """Every array in what a function returned, with its path; tuples, lists and dicts are opened."""
-    if is_leaf(value):
-        yield path, value
-    elif isinstance(value, (tuple, list, Mapping)):
-        for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from leaves(one, is_leaf, (*path, key))
 
 
 def at(value: Any, path: OutputPath) -> Any:

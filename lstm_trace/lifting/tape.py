@@ -24,6 +24,14 @@ FIXED, INITIAL = -2, -1
 _OURS = str(Path(__file__).parent)
 
 
+def _kept(ids: Ids) -> Ids:
+    """Operands as they are now; those of weights, which may be large, never change."""
+    owner = ids
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return ids.copy() if owner.flags.writeable else ids
+
+
 class CodeLine(NamedTuple):
     """A line of the user's code."""
 
@@ -103,7 +111,7 @@ class Tape:
         times = np.maximum(self.times[left].max(1)[:, None], self.times[right].max(0)[None, :])
         with np.errstate(all="ignore"):
             values = self.values[left] @ self.values[right]
-        return self._add("dot", (left.copy(), right.copy()), (), values, times)
+        return self._add("dot", (_kept(left), _kept(right)), (), values, times)
 
     def _add(self, op: str, operands: tuple[Ids, ...], constants: tuple[float, ...], values: Any, times: Any) -> Ids:
         start, shape = self.size, np.shape(values)
@@ -128,6 +136,10 @@ class Tape:
     def fixed(self, ids: Ids) -> bool:
         """Whether no input and no state goes into any of the numbers."""
         return bool((self.times[ids] == FIXED).all())
+
+    def is_weight(self, ids: Ids) -> bool:
+        """Whether numbers begin with one of a weight."""
+        return self.nodes[int(self.owners(ids.reshape(-1)[:1])[0])].op == "weight"
 
     def variable(self, ids: Ids) -> str:
         """The variable of the user's code that held the numbers; empty if none did."""
