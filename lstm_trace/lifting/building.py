@@ -14,7 +14,7 @@ from ..model.sources import prepare
 from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
-from .tape import Ids, Tape
+from .tape import Ids, Tape, is_of_weight, numbers_of
 from .writing import EquationWriter
 
 
@@ -75,11 +75,14 @@ def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:
         used[ids] = True
     for node in reversed(tape.nodes):  # operands are older
         mine = used[node.numbers].reshape(node.shape)
-        if node.op == "dot":
-            used[node.operands[0][mine.any(1)]] = True
-            used[node.operands[1][:, mine.any(0)]] = True
+        if node.op == "dot" and mine.any():
+            for ids, part in zip(node.operands, (np.s_[mine.any(1)], np.s_[:, mine.any(0)]), strict=True):
+                if is_of_weight(ids):
+                    numbers_of(used, ids)[part] = True
+                else:
+                    used[ids[part]] = True
         elif mine.any():
-            for one in node.operands:
-                used[one[mine]] = True
+            for ids in node.operands:
+                used[ids[mine]] = True
     weights = [node for node in tape.nodes if node.op == "weight" and not used[node.numbers].any()]
     return {tape.given[one.start]: tape.values[one.numbers].reshape(one.shape) for one in weights}

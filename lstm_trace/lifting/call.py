@@ -23,7 +23,8 @@ OutputPath = tuple[Any, ...]
 class StepCall:
     """How a function is called.
 
-    places: a parameter to the role of its argument: `x`, a state, a tuple of states, `weights`, or ("weight", name).
+    places: a parameter to the role of its argument: None for x, a state, a tuple of states, `weights`, or
+    ("weight", name).
     positional: parameters whose arguments are passed by position, in order.
     """
 
@@ -40,7 +41,7 @@ class StepCall:
         """The arguments by position, and those by parameter."""
         found: dict[str, Any] = {}
         for name, role in self.places.items():
-            if role == "x":
+            if role is None:
                 found[name] = x
             elif role == "weights":
                 found[name] = weights
@@ -101,7 +102,7 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         place(state, state)
     if not rest:
         raise OptionError(f"x: no parameter takes it; {called}")
-    place(next((name for name in rest if name.lower() in _X), rest[0]), "x")
+    place(next((name for name in rest if name.lower() in _X), rest[0]), None)
     left = [state for state in states if state not in places.values()]
     needed = [name for name in rest if name in required]
     if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
@@ -113,7 +114,8 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
             left.remove(state)
     for state in left:
         if not rest:
-            raise OptionError(f"{state}: no parameter takes it; {called}")
+            kept = "a state that an object keeps, such as self.h, must become an argument that is returned"
+            raise OptionError(f"{state}: no parameter takes it; {called}; {kept}")
         place(rest[0], state)
     if missing := [name for name in rest if name in required]:
         said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"

@@ -228,7 +228,9 @@ class StepFunction(AuthorFunction):
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
         arrays = {path: ids for path, ids in leaves(run.output) if path in outputs}
-        first = {expr: path for path, expr in reversed([*outputs.items()])}  # of what is returned twice
+        first = {
+            expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"
+        }  # of what is returned twice
         found: dict[str, OutputPath] = {}
         fitting: dict[OutputPath, str] = {}
         for state in self.states:

@@ -41,9 +41,9 @@ class Reader:
     def __post_init__(self) -> None:
         self._known: dict[bytes, Expr] = {}
         self._names = [*self.named]
-        # of every number the name that it belongs to, or -1, and its place there
-        self._name, self._place = np.full(self.tape.size, -1), np.zeros(self.tape.size, np.int64)
-        for k, ids in enumerate(self.named.values()):
+        # of every number which name it belongs to, counted from 1, or 0, and its place there
+        self._name, self._place = (np.zeros(self.tape.size, np.int32) for _ in range(2))
+        for k, ids in enumerate(self.named.values(), 1):
             self._name[ids], self._place[ids] = k, np.arange(len(ids))
 
     def called(self, expr: Expr) -> str:
@@ -130,9 +130,9 @@ class Reader:
 
     def _part(self, ids: Ids, node: TapeNode) -> Expr:
         """An input or a state, or a part of one."""
-        if (self._name[ids] < 0).any():
+        if not self._name[ids].all():
             raise self.tape.refusal("one sequence of the batch, or one step, reads another", node)
-        name = self._names[self._name[ids[0]]]
+        name = self._names[self._name[ids[0]] - 1]
         begin, end = int(self._place[ids[0]]), int(self._place[ids[-1]]) + 1
         whole = (begin, end) == (0, len(self.named[name]))
         part = "" if whole else f"[{begin}]" if end - begin == 1 else f"[{begin}:{end}]"

@@ -134,7 +134,6 @@ class Recording:
         if is_array(value):
             if id(value) not in self.known:
                 self.known[id(value)] = value, self.tape.source("weight", as_numbers(value), name=name)
-                self.known[id(value)][1].flags.writeable = False
             if id(value) not in self._weights:
                 self._weights[id(value)] = self.array(self.known[id(value)][1], value)
             return self._weights[id(value)]

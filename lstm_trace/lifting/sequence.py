@@ -59,7 +59,7 @@ def read_sequence(
         same += [(t, roots, values)] if len(states) == len(roots) - 1 > 0 else []
         if len(same) == 2:
             break
-    if len(same) < 2:
+    if len(same) < 2 or all(one.op == "name" for one in same[0][2][1:]):
         raise LiftError(f"{title} carries no state from step to step along this axis of x")
     (step, roots, values), (before, _, again) = same
     if len(values) != len(again) or any(one is not other for one, other in zip(values, again, strict=True)):
