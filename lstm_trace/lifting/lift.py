@@ -18,17 +18,7 @@ from .call import OutputPath, at, means, named_paths, understood, untold
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
-from .recording import (
-    RaisedError,
-    RecordedRun,
-    as_numbers,
-    has_arrays,
-    is_array,
-    leaves,
-    plain_run,
-    recorded,
-    torch,
-)
+from .recording import RaisedError, RecordedRun, as_numbers, has_arrays, is_array, leaves, plain_run, recorded, torch
 from .sequence import SequenceFunction
 from .tape import Tape
 
@@ -69,6 +59,9 @@ def lift(
     weights = _weights(weights)
     given = _states(h, c, states)
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
+    for name, value in {"x": steps, **given}.items():
+        if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
+            raise OptionError(f"{name}: expected float32 or float64, found {value.dtype}: convert it, and the weights")
 
     def of_sequence() -> Lifted:
         call = understood(step, weights, [*given])
@@ -228,9 +221,8 @@ class StepFunction(AuthorFunction):
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
         arrays = {path: ids for path, ids in leaves(run.output) if path in outputs}
-        first = {
-            expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"
-        }  # of what is returned twice
+        # the first place of what is returned twice; a number of the code is no state
+        first = {expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"}
         found: dict[str, OutputPath] = {}
         fitting: dict[OutputPath, str] = {}
         for state in self.states:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from operator import setitem
 from pathlib import Path
 from traceback import walk_tb
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -239,7 +239,7 @@ class Surroundings:
     def _visit(self, value: Any, name: str, put: Callable[[Any], None] | None) -> None:
         if put is not None and (value is np or id(value) in MAKERS or has_arrays(value)):
             self.places.append((put, value, name))
-        if id(value) in self._seen or isinstance(value, (ModuleType, type)):
+        if id(value) in self._seen or isinstance(value, (ModuleType, type, Recorded)):
             return
         self._seen.add(id(value))
         if isinstance(value, (dict, list, tuple)):
@@ -262,7 +262,8 @@ class Surroundings:
 
     def _visit_function(self, function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
+            if cell != CellType():  # a variable that has no value yet
+                self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
         known, read = function.__globals__, _names_in(function.__code__)
         names = [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]
         for name in names:

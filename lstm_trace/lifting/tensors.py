@@ -90,10 +90,7 @@ def ids_of(math: RecordedMath, value: Any) -> Ids:
     if isinstance(value, RecordedTensor):
         if value.math is not math:
             raise math.tape.refusal("a value of an earlier call is used, so that the function keeps a state of its own")
-        ids: Ids = value.ids.numpy()
-        if value.ids.untyped_storage().data_ptr() in math.frozen:
-            ids.flags.writeable = False
-        return ids
+        return value.ids.numpy()
     if isinstance(value, torch.Tensor):
         return math.plain(value, value.detach().cpu().numpy())
     return math.plain(value)
