@@ -19,7 +19,7 @@ from .writing import EquationWriter
 
 
 class BuiltCell(NamedTuple):
-    """A cell with its weights. lines: of each state, and of each other value, by its name."""
+    """A cell with its weights. lines: of each state, and of each other value, by its name; output: of the output."""
 
     model: Model
     naming: CellNaming
@@ -27,6 +27,7 @@ class BuiltCell(NamedTuple):
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
     lines: Mapping[str, str]
+    output: str
 
 
 def built(
@@ -57,7 +58,7 @@ def built(
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, returned), lines)
+    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, returned), lines, lines[next(iter(states))])
 
 
 def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:

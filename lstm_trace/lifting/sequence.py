@@ -6,7 +6,7 @@ states, and must be the same at two steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,106 @@ from .expressions import Expr, Expressions
 from .lifted import Lifted
 from .reading import Reader
 from .recording import Recording, as_numbers, ids_of_output
-from .tape import INITIAL, Ids
+from .tape import INITIAL, Ids, Tape
 
-#: So many steps are recorded. The equations are read at two of the last, which know all states.
+#: So many steps are recorded of a function: the last ones, which find the states, and two to be compared.
 STEPS = 7
-_READ = (3, 2)
+
+
+def read_sequence(
+    tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
+    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None,
+) -> BuiltCell:  # fmt: skip
+    """The cell of a recorded sequence: what each step reads of the steps before it is its state.
+
+    Args:
+        tape: the numbers of one sequence, of at least 4 steps; `Tape.source` gave those of x the time of their step, and
+            initial states the time `INITIAL`.
+        x: the numbers of x at each step.
+        outputs: step to the numbers of the output: of all steps, or of the last alone.
+        dtype: of the weights.
+        title: what messages call it.
+        initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
+        returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
+
+    Returns:
+        The cell; `output` is the line that has the outputs.
+
+    Raises:
+        LiftError: if the steps do not all do the same, or carry no state.
+    """
+    named = [{"x_t": one.reshape(-1)} for one in x]
+    rows = outputs if len(outputs) > 1 else _earlier(tape, outputs[len(x) - 1], named, title)
+    exprs, states = Expressions(), list[Ids]()
+    same: list[tuple[int, list[Ids], list[Expr]]] = []  # two steps whose states are all known
+    for t in range(len(x) - 1, max(min(rows), 1) - 1, -1):
+        reader, roots = Reader(tape, named[t], exprs, t), [rows[t], *states]
+        values, states = [reader.vector(one) for one in roots], reader.states
+        same += [(t, roots, values)] if len(states) == len(roots) - 1 > 0 else []
+        if len(same) == 2:
+            break
+    if len(same) < 2:
+        raise LiftError(f"{title} carries no state from step to step along this axis of x")
+    (step, roots, values), (before, _, again) = same
+    if len(values) != len(again) or any(one is not other for one, other in zip(values, again, strict=True)):
+        raise LiftError(f"{title} does something else at step {step} than at step {before}")
+    names = _names(values[0], values[1:])
+    if initial:
+        names = _given_names(tape, named[:before], rows, states, names.index("h"), initial) or names
+    reader = Reader(tape, named[step], now=step, state_names=names)
+    out, *values = [reader.vector(one) for one in roots]
+    ordered = dict(sorted(zip(names, values, strict=True), key=lambda one: ("h", "c", one[0]).index(one[0])))
+    others = {} if out in values else {tape.variable(roots[0]) or "out": out}
+    cell = built(reader, ordered, others, dtype, title, [*outputs.values()] if returned is None else returned)
+    return cell._replace(output=cell.lines[next(iter(others)) if others else names[values.index(out)]])
+
+
+def _earlier(tape: Tape, out: Ids, named: Sequence[Mapping[str, Ids]], title: str) -> dict[int, Ids]:
+    """The rows of a state of which the last value alone is an output."""
+    exprs, rows = Expressions(), {len(named) - 1: out}
+    for t in range(len(named) - 1, 1, -1):
+        reader = Reader(tape, named[t], exprs, t)
+        value = reader.vector(rows[t])
+        alike = [one for one in reader.states if Reader(tape, named[t - 1], exprs, t - 1).vector(one) is value]
+        if not alike:
+            break
+        rows[t - 1] = alike[0]
+    if len(rows) < 3:
+        raise LiftError(f"{title} returns the last step alone, and not its state: return h of every step")
+    return rows
+
+
+def _given_names(
+    tape: Tape, named: Sequence[Mapping[str, Ids]], rows: Mapping[int, Ids], states: list[Ids], out: int,
+    initial: Mapping[str, Ids],
+) -> list[str]:  # fmt: skip
+    """What the states are called by the initial ones; empty unless the first step reads one in place of each.
+
+    out: which state the output is, where `rows` ends.
+    """
+    for t in range(len(named) - 1, -1, -1):
+        reader = Reader(tape, named[t], now=t)
+        try:
+            for one in (rows[t] if t in rows else states[out], *states):
+                reader.vector(one)
+        except LiftError:  # the first step reads zeros of the code in a way of its own
+            return []
+        if len(reader.states) != len(states):
+            return []
+        states = reader.states
+    given = {ids.tobytes(): name for name, ids in initial.items()}
+    names = [given.get(one.tobytes(), "") for one in states]
+    return names if all(names) else []
+
+
+def _names(out: Expr, states: list[Expr]) -> list[str]:
+    """What the states are called: h is the output, or what weights are multiplied with."""
+    products = {one.args[1].leaf for state in states for one in state.inside() if one.op == "matvec"}
+    h = next((k for k, one in enumerate(states) if one is out), None)
+    if h is None:
+        h = next((k for k in range(len(states)) if f"state_{k}" in products), 0)
+    others = iter(["c", *(f"s{k}" for k in range(2, len(states)))])
+    return ["h" if k == h else next(others) for k in range(len(states))]
 
 
 def lift_sequence(call: StepCall, weights: Any, x: Any, states: Mapping[str, Any], listed: bool) -> Lifted:
@@ -53,6 +148,7 @@ class SequenceRun:
         #: The axis of the batch in a step of x.
         self.batch = None if self.x.ndim < 3 else 0 if self._rows_first() else 1
         self.recording, self.output = Recording(), None
+        self.initial: dict[str, Ids] = {}
 
     def _rows_first(self) -> bool:
         """Whether a step of x is (B, I), not (I, B)."""
@@ -90,7 +186,8 @@ class SequenceRun:
         states = {}
         for name, value in self.states.items():
             own = self._state(value, 0)
-            states[name] = recording.array(recording.tape.source("state", as_numbers(own), INITIAL, name), own)
+            self.initial[name] = recording.tape.source("state", as_numbers(own), INITIAL, name)
+            states[name] = recording.array(self.initial[name].copy(), own)
         arguments = self.call.arguments(given, states, recording.weights(self.weights, ""))
         return recording, parts, recording.run(self.call.function, arguments)
 
@@ -113,24 +210,11 @@ class SequenceRun:
         """The cell, compared with the function."""
         self.recording, parts, self.output = self._recorded()
         path, axis, rows = self._main()
-        named = [{"x_t": one.reshape(-1)} for one in parts]
-        if len(rows) == 1:
-            rows = self._earlier(rows[STEPS - 1], named)
-        values, _ = self._steps(rows, named, ())
-        out, states = values[0], values[1:]
-        names = self._names(out, states)
-        values, reader = self._steps(rows, named, names)
-        out, states = values[0], values[1:]
-        ordered = {
-            name: states[names.index(name)] for name in sorted(names, key=lambda one: ("h", "c", one).index(one))
-        }
-        called = self.recording.tape.variable(rows[_READ[0]]) or "out"
-        others = {} if out in states else {called: out}
         dtype = np.result_type(np.float32, as_numbers(self.x).dtype)
         returned = [ids for _, ids in _arrays(self.output)]
-        cell = built(reader, ordered, others, dtype, self.call.named, returned)
-        line = cell.lines[next(iter(others), "h")]
-        return self._checked(cell, line, path, axis)
+        tape = self.recording.tape
+        cell = read_sequence(tape, parts, rows, dtype, self.call.named, initial=self.initial, returned=returned)
+        return self._checked(cell, path, axis)
 
     def _main(self) -> tuple[OutputPath, int | None, dict[int, Ids]]:
         """The output that has a row for each step, or for the last one: its path, axis of time, and rows."""
@@ -152,50 +236,9 @@ class SequenceRun:
         named = [one for one in found if means(tape.variable(next(iter(one[2].values()))), "h")]
         return (named or found)[0]
 
-    def _earlier(self, out: Ids, named: list[dict[str, Ids]]) -> dict[int, Ids]:
-        """The rows of a state of which the function returns the last value alone."""
-        rows, exprs = {STEPS - 1: out}, Expressions()
-        for t in range(STEPS - 1, 1, -1):
-            reader = Reader(self.recording.tape, named[t], exprs, t)
-            value = reader.vector(rows[t])
-            alike = [one for one in reader.states
-                     if Reader(self.recording.tape, named[t - 1], exprs, t - 1).vector(one) is value]  # fmt: skip
-            if t > 2 and not alike:
-                raise LiftError(
-                    f"{self.call.named} returns the last step alone, and not its state: return h of every step"
-                )
-            rows |= {t - 1: alike[0]} if alike else {}
-        return rows
-
-    def _steps(
-        self, rows: Mapping[int, Ids], named: list[dict[str, Ids]], names: Sequence[str]
-    ) -> tuple[list[Expr], Reader]:
-        """The values of the output and the states of one step, the same at two steps."""
-        exprs, states = Expressions(), list[Ids]()
-        found: dict[int, tuple[list[Expr], Reader]] = {}
-        for t in range(STEPS - 1, min(_READ) - 1, -1):
-            reader = Reader(self.recording.tape, named[t], exprs, t, state_names=names)
-            found[t] = [reader.vector(one) for one in (rows[t], *states)], reader
-            states = reader.states
-        (values, reader), (again, _) = (found[t] for t in _READ)
-        if len(values) != 1 + len(reader.states) or not reader.states:
-            raise LiftError(f"{self.call.named} carries no state from step to step along this axis of x")
-        if any(one is not other for one, other in zip(values, again, strict=False)) or len(values) != len(again):
-            raise LiftError(f"{self.call.named} does something else at step {_READ[0]} than at step {_READ[1]}")
-        return values, reader
-
-    def _names(self, out: Expr, states: list[Expr]) -> list[str]:
-        """What the states are called: h is the output, or what weights are multiplied with."""
-        products = {one.args[1].leaf for state in states for one in state.inside() if one.op == "matvec"}
-        h = next((k for k, one in enumerate(states) if one is out), None)
-        if h is None:
-            h = next((k for k in range(len(states)) if f"state_{k}" in products), 0)
-        others = iter(["c", *(f"s{k}" for k in range(2, len(states)))])
-        return ["h" if k == h else next(others) for k in range(len(states))]
-
     # -- checking --
 
-    def _checked(self, cell: BuiltCell, line: str, path: OutputPath, axis: int | None) -> Lifted:
+    def _checked(self, cell: BuiltCell, path: OutputPath, axis: int | None) -> Lifted:
         random = np.random.default_rng(0)
         shape = [*self.x.shape]
         shape[self.axis] += MORE
@@ -208,8 +251,8 @@ class SequenceRun:
             traces.append(trace)
             for sequence in range(1 if self.batch is None else rows.shape[1]):
                 theirs = self.run(x, sequence, path, axis)
-                ours = trace[line][:, sequence]
-                check_equal(ours if len(theirs) > 1 else ours[-1:], theirs, self.call.named, line)
+                ours = trace[cell.output][:, sequence]
+                check_equal(ours if len(theirs) > 1 else ours[-1:], theirs, self.call.named, cell.output)
         return Lifted(traces[0], cell.model, cell.naming, cell.weights, cell.aliases, cell.unread)
 
     def _initial(self) -> dict[str, Any]:
