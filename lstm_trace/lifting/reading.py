@@ -78,7 +78,7 @@ class Reader:
             if len(runs) > _PARTS:
                 raise self.tape.refusal(f"a vector is put together from more than {_PARTS} places", node)
             return self.exprs.make("concat", map(self.vector, runs), (), node)
-        if node.op in ("x", "state"):
+        if node.op in ("x", "state") or self._name[ids[0]] >= 0:
             return self._part(ids, node)
         local = ids - node.start
         if node.op == "dot":
@@ -117,9 +117,11 @@ class Reader:
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that come from one operation; of inputs and states, parts that stand there in a row."""
         owners = self.tape.owners(ids)
-        given = np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
+        named = self._name[ids] >= 0
+        given = named | np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
         weights = self.tape.times[ids] == FIXED
-        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1])
+        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1]) & ~(named[1:] & named[:-1])
+        cut |= named[1:] != named[:-1]
         cut |= given[1:] & given[:-1] & ((np.diff(self._place[ids]) != 1) | (np.diff(self._name[ids]) != 0))
         if self.now is not None:
             old = (self.tape.times[ids] < self.now) & ~weights

@@ -103,7 +103,8 @@ class Tape:
         times = np.maximum(self.times[left].max(1)[:, None], self.times[right].max(0)[None, :])
         with np.errstate(all="ignore"):
             values = self.values[left] @ self.values[right]
-        return self._add("dot", (left.copy(), right.copy()), (), values, times)
+        kept = [one.copy() if one.flags.writeable else one for one in (left, right)]
+        return self._add("dot", tuple(kept), (), values, times)
 
     def _add(self, op: str, operands: tuple[Ids, ...], constants: tuple[float, ...], values: Any, times: Any) -> Ids:
         start, shape = self.size, np.shape(values)
