@@ -68,6 +68,7 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
     if isinstance(step, type):
         raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
+    step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
     function = step if inspect.isroutine(step) else getattr(step, "forward", step)
     try:
         signature = inspect.signature(function)

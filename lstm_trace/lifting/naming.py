@@ -199,8 +199,9 @@ def _name_weights(letter: str, z: Expr, names: dict[Expr, str]) -> None:
             if other.op != "number" and str(other.leaf) not in ("x_t", "h_prev"):
                 _call_once(names, own, f"w_c{letter}")
         elif term.op in ("add", "neg", "mul"):
+            beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
             for one in term.args:
-                walk(one, inner or term.op == "mul")
+                walk(one, inner or term.op == "mul" or beside == {"h"})
 
     walk(z, False)
     biases.sort(key=lambda pair: pair[0])

@@ -41,9 +41,9 @@ class Reader:
     def __post_init__(self) -> None:
         self._known: dict[bytes, Expr] = {}
         self._names = [*self.named]
-        # of every number which name it belongs to, counted from 1, or 0, and its place there
-        self._name, self._place = (np.zeros(self.tape.size, np.int32) for _ in range(2))
-        for k, ids in enumerate(self.named.values(), 1):
+        # of every number the name that it belongs to, or -1, and its place there
+        self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
+        for k, ids in enumerate(self.named.values()):
             self._name[ids], self._place[ids] = k, np.arange(len(ids))
 
     def called(self, expr: Expr) -> str:
@@ -78,7 +78,7 @@ class Reader:
             if len(runs) > _PARTS:
                 raise self.tape.refusal(f"a vector is put together from more than {_PARTS} places", node)
             return self.exprs.make("concat", map(self.vector, runs), (), node)
-        if node.op in ("x", "state"):
+        if node.op in ("x", "state") or self._name[ids[0]] >= 0:
             return self._part(ids, node)
         local = ids - node.start
         if node.op == "dot":
@@ -117,9 +117,11 @@ class Reader:
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that come from one operation; of inputs and states, parts that stand there in a row."""
         owners = self.tape.owners(ids)
-        given = np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
+        named = self._name[ids] >= 0
+        given = named | np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
         weights = self.tape.times[ids] == FIXED
-        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1])
+        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1]) & ~(named[1:] & named[:-1])
+        cut |= named[1:] != named[:-1]
         cut |= given[1:] & given[:-1] & ((np.diff(self._place[ids]) != 1) | (np.diff(self._name[ids]) != 0))
         if self.now is not None:
             old = (self.tape.times[ids] < self.now) & ~weights
@@ -130,9 +132,9 @@ class Reader:
 
     def _part(self, ids: Ids, node: TapeNode) -> Expr:
         """An input or a state, or a part of one."""
-        if not self._name[ids].all():
+        if (self._name[ids] < 0).any():
             raise self.tape.refusal("one sequence of the batch, or one step, reads another", node)
-        name = self._names[self._name[ids[0]] - 1]
+        name = self._names[self._name[ids[0]]]
         begin, end = int(self._place[ids[0]]), int(self._place[ids[-1]]) + 1
         whole = (begin, end) == (0, len(self.named[name]))
         part = "" if whole else f"[{begin}]" if end - begin == 1 else f"[{begin}:{end}]"

@@ -52,8 +52,8 @@ def ids_of_output(value: Any) -> Ids | None:
     """The integers of a recorded array; None for anything else."""
     if isinstance(value, Recorded):
         return value.ids
-    ids = value.__dict__.get("ids") if torch() is not None and isinstance(value, torch().Tensor) else None
-    return None if ids is None else ids.numpy()
+    inner = value.__dict__.get("array") if torch() is not None and isinstance(value, torch().Tensor) else None
+    return None if inner is None else inner.ids
 
 
 def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple[OutputPath, Ids]]:
