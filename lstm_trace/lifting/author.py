@@ -60,7 +60,7 @@ class AuthorFunction(ABC):
         shape[self.time] += MORE
         others = {name: _random_like(one, one.shape, random) for name, one in self.states.items()}
         self._compared(cell, run, _random_like(self.x, shape, random), others)
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
 
     def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> Trace:
         """The trace of an input. Raises LiftError if the function computes something else."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..base.arrays import Array
 from ..cell.variants import named as named_cell
@@ -14,7 +13,8 @@ from ..model.sources import prepare
 from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
-from .tape import Ids, Tape, is_of_weight, numbers_of
+from .tape import Ids
+from .weight_parts import part_name, spare, unread
 from .writing import EquationWriter
 
 
@@ -31,6 +31,7 @@ class BuiltCell(NamedTuple):
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
+    spare: Mapping[str, Array]
     lines: Mapping[str, str]
     output: str
 
@@ -49,7 +50,9 @@ def built(
         owner = int(tape.owners(weight.leaf.reshape(-1)[:1])[0])
         return tape.given.get(tape.nodes[owner].start, "")
 
-    naming = recognised(states, reader.called, label)
+    free = unread(tape, returned)
+    lost = any(sum(size > 1 for size in ids.shape) < 2 for ids in free.values())
+    naming = recognised(states, reader.called, label, lost)
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
     roots = {name: values[name] for name in order if name in values}
@@ -59,30 +62,15 @@ def built(
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
     rows = [*text.rows, f"carry: {carry}", f"output: {lines[next(iter(states))]}"]
-    weights = {name: tape.values[expr.leaf].astype(dtype) for name, expr in text.weights.items()}
+    known = {name: expr.leaf for name, expr in text.weights.items()}
+    lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()
+    weights, left, fitting = (
+        {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
+        for each in (known, free, spare(tape, naming.kind, lacking, known, free))
+    )
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(
-        model, cell, naming, weights, text.aliases, _unread(tape, returned), lines, lines[next(iter(states))]
-    )
-
-
-def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:
-    """The weights that nothing returned is computed from."""
-    used = np.zeros(tape.size, bool)
-    for ids in returned:
-        used[ids] = True
-    for node in reversed(tape.nodes):  # operands are older
-        mine = used[node.numbers].reshape(node.shape)
-        if node.op == "dot" and mine.any():
-            for ids, part in zip(node.operands, (np.s_[mine.any(1)], np.s_[:, mine.any(0)]), strict=True):
-                if is_of_weight(ids):
-                    numbers_of(used, ids)[part] = True
-                else:
-                    used[ids[part]] = True
-        elif mine.any():
-            for ids in node.operands:
-                used[ids[mine]] = True
-    weights = [node for node in tape.nodes if node.op == "weight" and not used[node.numbers].any()]
-    return {tape.given[one.start]: tape.values[one.numbers].reshape(one.shape) for one in weights}
+    aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
+    model = replace(model, header=replace(model.header, aliases=aliases))
+    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))])

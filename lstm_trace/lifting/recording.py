@@ -220,7 +220,7 @@ def _folders() -> tuple[str, ...]:
 
 
 def _joined(name: str, key: Any) -> str:
-    return f"{name}{'_' if name else ''}{key}"
+    return f"{name}{'.' if name else ''}{key}"
 
 
 class Surroundings:
