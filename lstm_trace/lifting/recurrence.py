@@ -237,7 +237,7 @@ class RecordedRecurrence:
             for name, each in layer.states.items()
         }
         started = {name: value[None] for name, value in begin.items()}
-        checked_trace(layer.cell, self.tape, np.stack(rows)[:, None], started, theirs, self.title)
+        checked_trace(layer.cell, self.tape, np.stack(rows)[:, None], started, lambda _: theirs, self.title)
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:
