@@ -115,6 +115,22 @@ def test_a_sequence_without_a_batch_and_without_given_states() -> None:
     np.testing.assert_allclose(found.trace["h_t"][:, 0], rnn(x[0], **weights), rtol=1e-13)
 
 
+def test_the_product_of_a_step_may_be_one() -> None:
+    weights, x, h0 = case()
+
+    def joined(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+        h, hs = h0, []
+        for t in range(x.shape[1]):
+            h = np.tanh(np.concatenate([x[:, t], h], 1) @ np.concatenate([Wx[:, :H], Wh[:, :H]]) + b[:H])
+            hs.append(h)
+        return np.stack(hs, 1)
+
+    for start in (h0, np.zeros((N, H))):
+        found = lt.lift(joined, weights, x, h=start, sequence=True)
+        assert found.kind == "rnn"
+        np.testing.assert_allclose(found.trace["h_t"], np.swapaxes(joined(x, start, **weights), 0, 1), rtol=1e-13)
+
+
 @pytest.mark.parametrize(("function", "reason"), [(forgetful, "carries no state"), (alternating, "something else at")])
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
