@@ -74,6 +74,9 @@ class RecordedMath:
         return self.subtract(self.tape.number(1.0), self.greater(b, a))
 
     def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
+        owners = {*self.tape.owners(condition).flat}
+        if {self.tape.nodes[k].op for k in owners} == {"constant"}:  # a mask of the code, which chooses places
+            return np.where(self.tape.values[condition] != 0, a, b)
         return self.tape.elementwise("where", condition, a, b)
 
     def power(self, a: Ids, b: Ids) -> Ids:
