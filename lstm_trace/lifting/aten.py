@@ -254,7 +254,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "repeat": lambda a, repeats: np.tile(a, tuple(repeats)),
     "diagonal": lambda a, offset=0, dim1=0, dim2=1: np.diagonal(a, offset, dim1, dim2),
     **dict.fromkeys(("clone", "contiguous", "lift_fresh_copy"), lambda a, **_: a.copy()),
-    **dict.fromkeys(("alias", "detach", "detach_", "lift_fresh"), lambda a: a[...]),
+    **dict.fromkeys(("alias", "detach", "lift_fresh"), lambda a: a[...]),
     **dict.fromkeys(("_to_copy", "to"), _cast),
     **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
     "zero": lambda a: 0.0,
@@ -262,7 +262,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (
         "abs", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sqrt", "square", "tanh", "where"
     )},
-    **{name: getattr(operator, name) for name in ("ge", "gt", "le", "lt", "mul", "neg", "pow")},
+    **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),
     "sub": lambda a, b, alpha=1: a - _times(b, alpha),
     "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
@@ -316,13 +316,21 @@ ATEN: Mapping[str, Callable[..., Any]] = {
 
 
 def called(name: str, overload: str, args: Sequence[Any], kwargs: Mapping[str, Any], refusal: Any) -> Any:
-    """What an operation returns. refusal: makes the error for what no equation can express."""
-    for key in (f"{name}.{overload}", name):
+    """What an operation returns; one in place, whose name ends with `_`, writes it into its first argument.
+
+    refusal: makes the error for what no equation can express.
+    """
+    core = name.removesuffix("_")
+    for key in (f"{core}.{overload}", core):
         if key in REFUSED:
             raise refusal(REFUSED[key])
         if key in ATEN:
             try:
-                return ATEN[key](*args, **kwargs)
+                found = ATEN[key](*args, **kwargs)
+                if core == name:
+                    return found
+                args[0][...] = found
+                return args[0]
             except (TypeError, ValueError) as error:
-                raise refusal(f"torch's {name} is not read with these arguments ({error})") from None
-    raise refusal(f"torch's {name} is no operation of a cell")
+                raise refusal(f"torch's {core} is not read with these arguments ({error})") from None
+    raise refusal(f"torch's {core} is no operation of a cell")

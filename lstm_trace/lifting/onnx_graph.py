@@ -54,7 +54,11 @@ class GraphCall(NamedTuple):
 
 def read(model: Any, tensors: Tensors) -> list[Found]:
     """The cells that the graph of a model computes. Raises LiftError, FileError."""
-    reader = GraphReader(model.graph, tensors)
+    return cells(GraphReader(model.graph, tensors))
+
+
+def cells(reader: GraphReader) -> list[Found]:
+    """The cells that a graph computes. Raises LiftError, FileError."""
     refused: list[LiftError] = []
     for call in reader.calls():
         try:
@@ -68,10 +72,13 @@ def read(model: Any, tensors: Tensors) -> list[Found]:
 
 
 class GraphReader:
-    """The graph of a model, and what it is given."""
+    """The graph of a model, and what it is given. kind: what it is called; layout: of its weights."""
+
+    kind, layout = "ONNX graph", "onnx"
 
     def __init__(self, graph: Any, tensors: Tensors) -> None:
         self.graph, self.tensors = graph, tensors
+        self.names: Sequence[str] = [value.name for value in graph.output]
         stored = {tensor.name for tensor in graph.initializer}
         self.inputs = [_input(one) for one in graph.input if one.name not in stored]
         self.operators = _operators(graph)
@@ -170,7 +177,7 @@ class GraphReader:
 
     def _pairs(self, run: GraphRun, states: Mapping[str, Floats], outputs: Sequence[Value]) -> dict[str, int]:
         """The output that is the new value of each state: by shape, names, what is computed from what, or order."""
-        names = [value.name for value in self.graph.output]
+        names = self.names
         fitting = {
             name: [k for k, one in enumerate(outputs) if isinstance(one, Floats) and one.ids.shape == state.ids.shape]
             for name, state in states.items()
@@ -223,9 +230,9 @@ class GraphReader:
         weights = {f"0/{direction}/{key}": values for key, values in cell.weights.items()}
         options = dict(cell.naming.options) if kind else {"equations": cell.model.cell.text}
         written = ", ".join(f"{count} {op}" for op, count in self.operators.most_common() if op != "Constant")
-        facts = {"layout": "onnx", "input": f"the model's input {call.x.name}{sizes(call.x.dims)}"}
+        facts = {"layout": self.layout, "input": f"the model's input {call.x.name}{sizes(call.x.dims)}"}
         return Found(
-            name, "ONNX graph", weights, options, Defaults(batch_first=call.axis == 1),
+            name, self.kind, weights, options, Defaults(batch_first=call.axis == 1),
             (f"the equations are read from the graph, in which they are written out ({written})",),
             facts=facts, cell=kind or "equations",
         )  # fmt: skip

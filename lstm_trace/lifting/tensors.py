@@ -83,16 +83,16 @@ class _Recorder(TorchDispatchMode):
             return self._tensors(np.zeros(made.shape) if "empty" in name else made.numpy(), made.dtype)
         dtypes = [kwargs.get("dtype"), *(one.dtype for one in tensors), torch.get_default_dtype()]
         dtype = next(one for one in dtypes if one is not None and one.is_floating_point)
-        core = name.removesuffix("_")
-        target = args[0] if core != name else kwargs.pop("out", None)
-        arguments = [tree_map(self._array, one) for one in (args, kwargs)]
-        found = called(core, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
-        if target is None:
-            return self._tensors(found, torch.bool if name in CONDITIONS else dtype)
-        if not isinstance(target, RecordedTensor):
+        target = args[0] if name.endswith("_") else kwargs.pop("out", None)
+        if not isinstance(target, RecordedTensor | None):
             reason = "a computed value is written into a plain tensor, made before the function ran"
             raise self.math.tape.refusal(reason)
-        target.array[...] = found
+        arguments = [tree_map(self._array, one) for one in (args, kwargs)]
+        found = called(name, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
+        if target is None:
+            return self._tensors(found, torch.bool if name in CONDITIONS else dtype)
+        if not name.endswith("_"):
+            target.array[...] = found
         return target
 
     def _array(self, value: Any) -> Any:

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("log", "log1p", "sqrt", "rsqrt"), (_P,)),
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "max.other", "min.other", "ge", "gt",
                      "le", "lt"), (_M, _P)),
+    "eq": (np.arange(3), 2), "ne": (np.arange(3), 2),
     "pow": (_M, 2), "clamp": (_M, -0.5, 0.5), "clip": (_M, None, 0.5), "clamp_min": (_M, 0.1), "clamp_max": (_M, 0.1),
     "where": (_M > 0, _M, _P), "masked_fill": (_M, _M > 0, 0.5), "lerp": (_M, _P, _a(4, 6)),
     "addcmul": (_M, _M, _P), "addcdiv": (_M, _M, _P),
@@ -73,7 +74,7 @@ NAMED: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "var.correction": ((_M, [0]), {"correction": 0, "keepdim": True}),
 }
 #: Those that are not compared: their numbers are arbitrary, or only change the dtype.
-UNCOMPARED = {"empty", "empty_like", "new_empty", "_to_copy", "to", "detach_"}
+UNCOMPARED = {"empty", "empty_like", "new_empty", "_to_copy", "to"}
 
 
 def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
