@@ -103,6 +103,13 @@ class Tape:
             self._numbers[value] = self.source("constant", value)
         return self._numbers[value]
 
+    def computed(self, key: tuple[Any, ...], values: Any, operands: Sequence[Ids]) -> Ids:
+        """Numbers that a library computed from weights alone: constants, the same ones for the same key."""
+        if key not in self._fixed:
+            self._fixed[key] = self.source("constant", values)
+            self.nodes[-1] = self.nodes[-1]._replace(operands=(*operands,))
+        return self._fixed[key].copy()
+
     def elementwise(self, op: str, *operands: Ids, constants: tuple[float, ...] = ()) -> Ids:
         """An operation on each number, with broadcasting."""
         each = [np.array(one) for one in np.broadcast_arrays(*operands)]
