@@ -6,19 +6,22 @@ on the states of the one before. What is read of the tape is compared with its n
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import LiftError, some
+from ..weights.layouts import NOUNS, OWN
 from ..weights.onnx.constants import Tensors, data_type, inner_graphs
 from ..weights.onnx.graph import sizes
 from ..weights.read import Defaults, Found
 from .call import means
 from .onnx_run import Floats, GraphRun, Indices, Value
-from .recurrence import LEAST, RecordedLayer, RecordedRecurrence
+from .recurrence import RecordedLayer, RecordedRecurrence
 from .tape import INITIAL, Ids
 
 #: The steps of a sequence whose length the file leaves open, and the calls of a graph of one step.
@@ -54,7 +57,11 @@ class GraphCall(NamedTuple):
 
 def read(model: Any, tensors: Tensors) -> list[Found]:
     """The cells that the graph of a model computes. Raises LiftError, FileError."""
-    reader = GraphReader(model.graph, tensors)
+    return cells(GraphReader(model.graph, tensors))
+
+
+def cells(reader: GraphReader) -> list[Found]:
+    """The cells that a graph computes. Raises LiftError, FileError."""
     refused: list[LiftError] = []
     for call in reader.calls():
         try:
@@ -68,10 +75,13 @@ def read(model: Any, tensors: Tensors) -> list[Found]:
 
 
 class GraphReader:
-    """The graph of a model, and what it is given."""
+    """The graph of a model, and what it is given. kind: what it is called."""
+
+    kind = "ONNX graph"
 
     def __init__(self, graph: Any, tensors: Tensors) -> None:
         self.graph, self.tensors = graph, tensors
+        self.names: Sequence[str] = [value.name for value in graph.output]
         stored = {tensor.name for tensor in graph.initializer}
         self.inputs = [_input(one) for one in graph.input if one.name not in stored]
         self.operators = _operators(graph)
@@ -82,8 +92,7 @@ class GraphReader:
         for x in sorted(self.inputs, key=lambda one: any(means(one.name, state) for state in "hc")):
             others = tuple(one for one in self.inputs if one is not x and not one.whole)
             vectors = len(x.dims) + x.whole  # axes with that of the numbers of a vector
-            steps = [n for n in ((0,), (1, 0))[vectors > 2] if x.sequence(n)[n] >= LEAST]
-            whole = [GraphCall(x, axis, others) for axis in steps if vectors in (2, 3)]
+            whole = [GraphCall(x, axis, others) for axis in ((0,), (1, 0))[vectors > 2] if vectors in (2, 3)]
             single = [GraphCall(x, None, others)] if others and vectors in (1, 2, 3) else []
             found += whole + single if vectors == 3 else single + whole
         return found[:MOST_CALLS]
@@ -150,7 +159,7 @@ class GraphReader:
                 others.append(ids[..., 1:, :].reshape(-1))
         x = [np.concatenate(one) for one in rows]
         ends = np.concatenate([run.floats(one).reshape(-1) for one in outputs if _is_floats(one)])
-        return RecordedRecurrence(tape, x, np.concatenate(others), ends, "the graph")
+        return RecordedRecurrence(tape, x, np.concatenate(others), ends, "the graph", batch)
 
     def _steps(self, call: GraphCall) -> tuple[GraphRun, list[Value]]:
         """A run of a graph of one step on several steps, each on the states of the one before."""
@@ -170,7 +179,7 @@ class GraphReader:
 
     def _pairs(self, run: GraphRun, states: Mapping[str, Floats], outputs: Sequence[Value]) -> dict[str, int]:
         """The output that is the new value of each state: by shape, names, what is computed from what, or order."""
-        names = [value.name for value in self.graph.output]
+        names = self.names
         fitting = {
             name: [k for k, one in enumerate(outputs) if isinstance(one, Floats) and one.ids.shape == state.ids.shape]
             for name, state in states.items()
@@ -214,21 +223,83 @@ class GraphReader:
     # -- what was found --
 
     def _found(self, call: GraphCall, layers: Sequence[tuple[RecordedLayer, str]]) -> list[Found]:
-        names = _distinct([_name(layer) for layer, _ in layers])
-        return [self._one(call, *one, name) for one, name in zip(layers, names, strict=True)]
+        chains = _joined(layers)
+        names = _distinct(["+".join(dict.fromkeys(filter(None, map(_name, chain.values())))) for chain in chains])
+        return [self._one(call, *one) for one in zip(chains, names, strict=True)]
 
-    def _one(self, call: GraphCall, layer: RecordedLayer, direction: str, name: str) -> Found:
-        cell = layer.cell
-        kind = "" if cell.model.header.kind == "equations" else cell.naming.kind
-        weights = {f"0/{direction}/{key}": values for key, values in cell.weights.items()}
-        options = dict(cell.naming.options) if kind else {"equations": cell.model.cell.text}
+    def _one(self, call: GraphCall, chain: Chain, name: str) -> Found:
+        """One cell with as many layers and directions as the chain has."""
+        first, *others = chain.values()
+        kind, options = _cell(first)
+        weights = {f"{at}/{key}": array for at, layer in chain.items() for key, array in layer.cell.weights.items()}
         written = ", ".join(f"{count} {op}" for op, count in self.operators.most_common() if op != "Constant")
-        facts = {"layout": "onnx", "input": f"the model's input {call.x.name}{sizes(call.x.dims)}"}
+        said = [f"the equations are read from the graph, in which they are written out ({written})"]
+        if others and "0/reverse" in chain:
+            options["merge"] = "concat"
+        elif others:
+            noun = NOUNS.get(kind, OWN)
+            said.append(f"{len(chain)} {noun}s, each of which reads the one before, are the layers of one stack")
+        x = f"input {call.x.name}{sizes(call.x.dims)}"
+        own = first.x[0] is first.of.x[1]
+        facts = {"input": f"the model's {x}" if own else f"what the model computes from its {x}"}
+        top = {id(layer.of): layer for layer in chain.values()}  # of each direction
+        if not all(layer.of.returns(layer) for layer in top.values()):
+            facts["returns"] = "what the model computes from the states; it is left out, and the trace has the states"
+        initial, more = _starts(chain)
+        defaults = Defaults(initial=initial, batch_first=call.axis == 1)
         return Found(
-            name, "ONNX graph", weights, options, Defaults(batch_first=call.axis == 1),
-            (f"the equations are read from the graph, in which they are written out ({written})",),
-            facts=facts, cell=kind or "equations",
+            name, self.kind, weights, options, defaults, tuple(said), facts=facts | more, cell=kind
         )  # fmt: skip
+
+
+Chain = dict[str, RecordedLayer]
+
+
+def _cell(layer: RecordedLayer) -> tuple[str, dict[str, Any]]:
+    """What a layer is among our cells, and its options."""
+    cell = layer.cell
+    if cell.model.header.kind == "equations":
+        return "equations", {"equations": cell.model.cell.text}
+    return cell.naming.kind, dict(cell.naming.options)
+
+
+def _joined(layers: Sequence[tuple[RecordedLayer, str]]) -> list[Chain]:
+    """The layers by scope, with those of a stack joined, and those of two directions."""
+    chains: list[Chain] = []
+    for layer, direction in layers:
+        under = [*chains[-1].values()][-1] if chains else None
+        if (
+            under is not None and under.of is layer.of and _alike(under, layer)
+            and all(np.array_equal(*one) for one in zip(layer.x, under.states["h"][1:], strict=True))
+        ):  # fmt: skip
+            chains[-1][f"{len(chains[-1])}/{direction}"] = layer
+        else:
+            chains.append({f"0/{direction}": layer})
+    if [[*one] for one in chains] == [["0/forward"], ["0/reverse"]]:
+        ahead, back = (next(iter(one.values())) for one in chains)
+        if _alike(ahead, back) and ahead.of.merges(ahead, back):
+            return [chains[0] | chains[1]]
+    return chains
+
+
+def _alike(one: RecordedLayer, other: RecordedLayer) -> bool:
+    """Whether two layers are the same named cell with the same options."""
+    return _cell(one) == _cell(other) and _cell(one)[0] in NOUNS
+
+
+def _starts(chain: Chain) -> tuple[dict[str, Any], dict[str, str]]:
+    """Initial states in the file, (L·D, B, H), and where they come from, in words."""
+    found: dict[str, Any] = {}
+    facts: dict[str, str] = {}
+    for state in next(iter(chain.values())).states:
+        known = [(layer.of, ids) for layer in chain.values() if (ids := layer.initial.get(state)) is not None]
+        if given := dict.fromkeys(of.called(ids) for of, ids in known if (of.tape.times[ids] == INITIAL).all()):
+            facts[f"{state}0"] = f"the model's input {', '.join(given)}; zeros if it is not given"
+        elif any(of.tape.values[ids].any() for of, ids in known):
+            rows = [layer.of.rows(layer.initial.get(state), len(layer.states[state][0])) for layer in chain.values()]
+            found[f"{state}_prev"] = np.stack(rows) if len({one.shape for one in rows}) == 1 else rows
+            facts[f"{state}0"] = "fixed by the file"
+    return found, facts
 
 
 def _input(value: Any) -> GraphInput:
@@ -254,12 +325,12 @@ def _operators(graph: Any) -> Counter[str]:
 
 
 def _name(layer: RecordedLayer) -> str:
-    """What the weights of a layer have in common in their names: the module that has them."""
-    return ""
+    """The module that has the weights of a layer, as far as their names say it."""
+    modules = [re.split(r"[./]", label)[:-1] for label in layer.labels]
+    alike = takewhile(lambda names: len({*names}) == 1, zip(*modules, strict=False))
+    return ".".join(names[0] for names in alike)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
     """Names, with numbers where they are the same."""
-    if len(names) == 1:
-        return [*names]
     return [f"{name}#{names[:k].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]

@@ -93,7 +93,9 @@ class GraphRun:
             return array
         if name:
             return Floats(self.tape.source("weight", array, name=name))
-        return Floats(self.math.plain(array.astype(np.float64)))
+        same = array.size and array.itemsize < 8 and (array == array.flat[0]).all()  # as its author wrote it: 0.1
+        numbers = np.full(array.shape, float(str(array.flat[0]))) if same else array.astype(np.float64)
+        return Floats(self.math.plain(numbers))
 
     def floats(self, value: Value) -> Ids:
         """The numbers of a value, as recorded ones."""
