@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap, Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import LiftError, some
+from ..errors import FileError, LiftError, LstmTraceError, some
 from ..weights.layouts import NOUNS, OWN
 from ..weights.onnx.constants import Tensors, data_type, inner_graphs
 from ..weights.onnx.graph import sizes
 from ..weights.read import Defaults, Found
 from .call import means
-from .onnx_run import Floats, GraphRun, Indices, Value
+from .onnx_run import Floats, GraphRun, Indices, OutOfRangeError, Value
 from .recurrence import RecordedLayer, RecordedRecurrence
 from .tape import INITIAL, Ids
 
-#: The steps of a sequence whose length the file leaves open, and the calls of a graph of one step.
+#: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
 STEPS = 5
+#: More steps, if the graph reads so many.
+_LONGER = (50, 500)
 #: So many ways to call a graph are tried.
 MOST_CALLS = 8
 
@@ -41,10 +43,10 @@ class GraphInput(NamedTuple):
         """Its sizes, with those that have a name; others are 1."""
         return tuple(one if isinstance(one, int) else known.get(one, 1) for one in self.dims)
 
-    def sequence(self, axis: int) -> tuple[int, ...]:
-        """Its sizes, if an axis is time."""
+    def sequence(self, axis: int, steps: int) -> tuple[int, ...]:
+        """Its sizes, if an axis is time, which has so many steps if the file leaves it open."""
         found, size = self.shape({}), self.dims[axis]
-        return (*found[:axis], size if isinstance(size, int) else STEPS, *found[axis + 1 :])
+        return (*found[:axis], size if isinstance(size, int) else steps, *found[axis + 1 :])
 
 
 class GraphCall(NamedTuple):
@@ -62,12 +64,16 @@ def read(model: Any, tensors: Tensors) -> list[Found]:
 
 def cells(reader: GraphReader) -> list[Found]:
     """The cells that a graph computes. Raises LiftError, FileError."""
-    refused: list[LiftError] = []
+    refused: list[LstmTraceError] = []
     for call in reader.calls():
         try:
             return reader.read(call)
-        except LiftError as error:
+        except FileError:
+            raise  # the file itself is at fault
+        except LstmTraceError as error:
             refused.append(error)
+        except RecursionError:
+            refused.append(LiftError("its equations are nested too deeply"))
     if not refused:
         listed = some([f"{one.name}{sizes(one.dims)}" for one in reader.inputs], 6) or "none"
         raise LiftError(f"its inputs are {listed}: none is a sequence of vectors or indices, or a vector beside states")
@@ -102,10 +108,10 @@ class GraphReader:
     def _run(self) -> GraphRun:
         return GraphRun(self.tensors, sum(self.operators.values()))
 
-    def _values(self, run: GraphRun, call: GraphCall, back: bool) -> tuple[int, dict[str, Value]]:
+    def _values(self, run: GraphRun, call: GraphCall, steps: int, back: bool) -> tuple[int, dict[str, Value]]:
         """The inputs of a run over a sequence, and its steps. back: the last position of x has the time of step 0."""
         x, axis = call.x, call.axis or 0
-        shape = x.sequence(axis)
+        shape = x.sequence(axis, steps)
         total = shape[axis]
         order = [*range(total)][:: -1 if back else 1]
         if x.whole:
@@ -124,11 +130,21 @@ class GraphReader:
         if call.axis is None:
             run, outputs = self._steps(call)
             return self._found(call, [(layer, "forward") for layer in self._recurrence(run, STEPS, outputs).layers()])
+        for steps in (STEPS, *_LONGER):
+            try:
+                return self._sequence(call, steps)
+            except OutOfRangeError:
+                if isinstance(call.x.dims[call.axis], int) or steps == _LONGER[-1]:
+                    raise
+        raise AssertionError
+
+    def _sequence(self, call: GraphCall, steps: int) -> list[Found]:
+        """The cells of a graph over a sequence, in both directions."""
         layers: list[tuple[RecordedLayer, str]] = []
         refused: list[LiftError] = []
         for direction in ("forward", "reverse"):
             run = self._run()
-            total, given = self._values(run, call, direction == "reverse")
+            total, given = self._values(run, call, steps, direction == "reverse")
             outputs = run.graph(self.graph, ChainMap(), given)
             try:
                 layers += [(layer, direction) for layer in self._recurrence(run, total, outputs).layers()]
@@ -157,8 +173,8 @@ class GraphReader:
             if len(node.shape) > 1 and node.shape[-2] == batch > 1:
                 ids = np.arange(node.numbers.start, node.numbers.stop).reshape(node.shape)
                 others.append(ids[..., 1:, :].reshape(-1))
-        x = [np.concatenate(one) for one in rows]
-        ends = np.concatenate([run.floats(one).reshape(-1) for one in outputs if _is_floats(one)])
+        ends = np.concatenate([np.zeros(0, np.int64), *(one.ids.reshape(-1) for one in _flat(outputs))])
+        x = [np.concatenate(one) for one in rows[: 1 + max(0, tape.times[ends].max(initial=0))]]
         return RecordedRecurrence(tape, x, np.concatenate(others), ends, "the graph", batch)
 
     def _steps(self, call: GraphCall) -> tuple[GraphRun, list[Value]]:
@@ -309,8 +325,13 @@ def _input(value: Any) -> GraphInput:
     return GraphInput(value.name, dims, dtype is not None and dtype.kind in "iu")
 
 
-def _is_floats(value: Value) -> bool:
-    return isinstance(value, Floats) or (isinstance(value, list) and any(map(_is_floats, value)))
+def _flat(values: Sequence[Value]) -> Iterator[Floats]:
+    """The arrays of numbers among outputs, which may be sequences."""
+    for one in values:
+        if isinstance(one, Floats):
+            yield one
+        elif isinstance(one, list):
+            yield from _flat(one)
 
 
 def _operators(graph: Any) -> Counter[str]:
