@@ -177,7 +177,10 @@ def diff(
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, found = Tolerance(rtol, atol, ulps), list[Comparison]()
     traces: list[Trace] = []
-    reference, *others = (one.trace if isinstance(one, Lifted) else one for one in (a, b, *more))
+    lifted = a.trace if isinstance(a, Lifted) else None
+    reference, *others = (
+        one.like(lifted) if lifted is not None and isinstance(one, Lifted) else one for one in (a, b, *more)
+    )
     for k, other in enumerate(others, 1):
         one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..base.arrays import Array
 from ..cell.variants import named as named_cell
@@ -14,19 +13,27 @@ from ..model.sources import prepare
 from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
-from .tape import Ids, Tape
+from .tape import Ids
+from .weight_parts import part_name, spare, unread
 from .writing import EquationWriter
 
 
 class BuiltCell(NamedTuple):
-    """A cell with its weights. lines: of each state, and of each other value, by its name."""
+    """A cell with its weights.
+
+    definition: what `prepare` makes the model of, beside the weights. lines: of each state, and of each other value, by
+    its name; output: that of the output.
+    """
 
     model: Model
+    definition: Mapping[str, Any]
     naming: CellNaming
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
+    spare: Mapping[str, Array]
     lines: Mapping[str, str]
+    output: str
 
 
 def built(
@@ -43,7 +50,9 @@ def built(
         owner = int(tape.owners(weight.leaf.reshape(-1)[:1])[0])
         return tape.given.get(tape.nodes[owner].start, "")
 
-    naming = recognised(states, reader.called, label)
+    free = unread(tape, returned)
+    lost = any(sum(size > 1 for size in ids.shape) < 2 for ids in free.values())
+    naming = recognised(states, reader.called, label, lost)
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
     roots = {name: values[name] for name in order if name in values}
@@ -53,20 +62,15 @@ def built(
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
     rows = [*text.rows, f"carry: {carry}", f"output: {lines[next(iter(states))]}"]
-    weights = {name: tape.values[expr.leaf].astype(dtype) for name, expr in text.weights.items()}
+    known = {name: expr.leaf for name, expr in text.weights.items()}
+    lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()
+    weights, left, fitting = (
+        {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
+        for each in (known, free, spare(tape, naming.kind, lacking, known, free))
+    )
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    return BuiltCell(model, naming, weights, text.aliases, _unread(tape, returned), lines)
-
-
-def _unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Array]:
-    """The weights that nothing returned is computed from."""
-    used, todo = np.zeros(tape.size, bool), [ids.reshape(-1) for ids in returned]
-    while todo:
-        ids = todo.pop()
-        ids = ids[~used[ids]]
-        used[ids] = True
-        todo += [one.reshape(-1) for k in {*tape.owners(ids)} for one in tape.nodes[k].operands]
-    weights = [node for node in tape.nodes if node.op == "weight" and not used[node.numbers].any()]
-    return {tape.given[one.start]: tape.values[one.numbers].reshape(one.shape) for one in weights}
+    aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
+    model = replace(model, header=replace(model.header, aliases=aliases))
+    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))])

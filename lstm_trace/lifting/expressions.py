@@ -123,6 +123,8 @@ class Expressions:
                     return self.make("neg", (other,), (), node)
         if op == "div" and _is(rest[0], 1):
             return a
+        if op == "maximum" and any(_is(one, 0) for one in args):
+            return self.make("relu", (rest[0] if _is(a, 0) else a,), (), node)
         if op == "neg" and a.op == "neg":
             return a.args[0]
         if op == "where":

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
-from ..cell.lines import Cell, number
+from ..base.remark import Remark
+from ..cell.lines import Cell
 from ..cell.variants import named as named_cell
 from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
-from .naming import CellNaming, gate_letter
-
-_KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
-_GATES = {
-    "i_t": "input gate", "f_t": "forget gate", "o_t": "output gate", "c_tilde": "candidate", "r_t": "reset gate",
-    "u_t": "update gate", "h_tilde": "candidate",
-}  # fmt: skip
-_SQUASHING = ("sigmoid", "tanh", "relu", "softplus", "elu", "exp")
+from .aligning import aligned
+from .naming import CellNaming
+from .sentence import sentence
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Lifted:
     """A step function as a cell.
 
-    trace: of the given input. weights: by the names of the equations. aliases: a line's name to that of the variable in
-    the code. unread: weights that nothing returned is computed from, by their names in the code.
+    trace: of the given input. weights: by the names of the equations. aliases: a line's or weight's name to that in the
+    code. unread: weights, and parts of weights, that nothing returned is computed from, by their names in the code.
+    spare: what these are in the named cell.
     """
 
     trace: Trace
@@ -41,9 +39,21 @@ class Lifted:
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
+    spare: Mapping[str, Array]
 
     def __repr__(self) -> str:
         return f"<Lifted {self.model.header.title}: {self.sentence}>"
+
+    def __str__(self) -> str:
+        rows = self.cell.text.splitlines()
+        wide = max(map(len, rows))
+        called = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
+        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, called, strict=True)]
+        weights = ", ".join(f"{name} = {self.aliases[name]}" for name in self.weights if name in self.aliases)
+        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, weights]).rstrip()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     @property
     def cell(self) -> Cell:
@@ -58,33 +68,7 @@ class Lifted:
     @property
     def sentence(self) -> str:
         """What it is, in words."""
-        naming, cell = self.naming, self.cell
-        end = f"; {', '.join(self.unread)} {'is' if len(self.unread) == 1 else 'are'} not read" if self.unread else ""
-        if not naming.kind:
-            return f"a cell of its own with the states {', '.join(cell.states)}{end}"
-        squashed, others = [], []
-        for name in (*naming.unlike, *naming.lacking):
-            op = cell.by_name[name].op if name in cell.by_name else ""
-            part = "state" if (naming.kind, name) == ("rnn", "h_t") else _GATES.get(name, "")
-            if part and op in _SQUASHING:
-                squashed.append(f"whose {part} is squashed by {op}")
-            else:
-                others.append(name)
-        said = [*self._options(), *squashed, *([f"but for {', '.join(others)}"] if others else [])]
-        return f"{_KINDS[naming.kind]} {', '.join(said)}".strip() + end
-
-    def _options(self) -> list[str]:
-        options = self.naming.options
-        said = []
-        if "reset_after" in options:
-            said.append(f"whose reset gate stands {'after' if options['reset_after'] else 'before'} the product")
-        said += ["with peepholes"] if options.get("peephole") else []
-        said += ["with coupled gates"] if options.get("coupled") else []
-        if bias := options.get("forget_bias"):
-            said.append(f"with {number(bias)} added to the forget gate")
-        if bound := options.get("cell_clip"):
-            said.append(f"whose cell state is clipped at {number(bound)}")
-        return said
+        return sentence(self.naming, self.cell, self.unread)
 
     def run(self, x: Any, h0: Any = None, c0: Any = None, **arguments: Any) -> Trace:
         """Trace another input, without running the function again.
@@ -108,23 +92,22 @@ class Lifted:
         naming, trace = self.naming, self.trace
         if not naming.kind:
             raise MissingError(f"{self.model.header.title} is {self.sentence}: no named cell is like it")
-        begin = trace.initial["0/forward"]
-        width, inputs = begin["h_prev"].shape[-1], trace["x_t"].shape[-1]
-        sizes = {"W_x": (width, inputs), "W_h": (width, width)}
+        state, hidden = trace["c_t" if naming.kind == "lstm" else "h_t"].shape[-1], trace["h_t"].shape[-1]
+        sizes = {"W_x": (state, trace["x_t"].shape[-1]), "W_h": (state, hidden), "W_hr": (hidden, state)}
+        given = {**self.spare, **self.weights}
         weights = {
-            name: self.weights[name] if name in self.weights else self._lacking(name, sizes.get(name[:3], (width,)))
+            name: given[name] if name in given else np.zeros(sizes.get(name, sizes.get(name[:3], (state,))))
             for name in named_cell(naming.kind, naming.options)[0].parameters
         }
         model = prepare(weights, {"kind": naming.kind, **naming.options}, name=naming.kind)
-        return model.run(trace["x_t"], begin["h_prev"], begin.get("c_prev"))
+        begin = trace.initial.get("0/forward", {})
+        return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
 
-    def _lacking(self, name: str, shape: tuple[int, ...]) -> Array:
-        """A weight of the named cell that the equations lack: one of those that they do not read, or zeros."""
-        for label, array in self.unread.items():
-            if gate_letter(self.kind, label) == name[-1] and array.size == np.prod(shape):
-                return array.reshape(shape)
-        return np.zeros(shape)
+    def like(self, other: Trace) -> Trace:
+        """Its trace, with the names that another one has for the same lines and weights."""
+        return aligned(self.model, self.trace, other)
 
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
-        return conveniences.call("lifted.compare", self.named, self.trace)
+        found = conveniences.call("lifted.compare", self.named, self.trace)
+        return replace(found, names=Remark("diff.names", {"a": self.kind, "b": self.model.header.title}))

@@ -8,11 +8,11 @@ named cell. An equation agrees if it has the same value in real numbers: order a
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
-from typing import Any
+from typing import Any, cast
 
 from ..cell.lines import Cell
 from ..cell.variants import named
@@ -30,17 +30,11 @@ CALLED: Mapping[str, Mapping[str, str]] = {
     },
     "rnn": {"h": "h a n new hidden"},
 }  # fmt: skip
-#: The line of each gate.
+#: The line of each gate; where a gate may be one of two, it is the first.
 LINES: Mapping[str, Mapping[str, str]] = {
     "lstm": {"i": "i_t", "f": "f_t", "c": "c_tilde", "o": "o_t"},
-    "gru": {"r": "r_t", "u": "u_t", "h": "h_tilde"},
+    "gru": {"u": "u_t", "r": "r_t", "h": "h_tilde"},
     "rnn": {"h": "h_t"},
-}
-#: The options of each named cell that change the structure of its equations.
-OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    "lstm": {"bias": ("one", "two", "none"), "peephole": (False, True), "coupled": (False, True)},
-    "gru": {"bias": ("one", "two", "none"), "update": ("keep", "write")},
-    "rnn": {"bias": ("one", "two", "none")},
 }
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
 _SIDES = {"x_t": "x", "h_prev": "h", "c_prev": "c"}
@@ -54,8 +48,9 @@ Polynomial = frozenset[tuple[tuple[Any, ...], float]]
 class CellNaming:
     """What the values and weights of a lifted cell are called. kind: of the named cell; empty for none.
 
-    same: lines that agree with the named cell's, with its text. unlike: those that do not, with its text. lacking:
-    lines of the named cell that no value is.
+    same: lines that agree with the named cell's, with its text. within: the named cell's lines that the code computes
+    within such a line, with their text. unlike: lines that do not agree, with the named cell's text. lacking: lines of
+    the named cell that no value is. bare: gates that no function is applied to, with their pre-activation.
     """
 
     kind: str = ""
@@ -63,8 +58,10 @@ class CellNaming:
     lines: dict[Expr, str] = field(default_factory=dict)
     weights: dict[Expr, str] = field(default_factory=dict)
     same: dict[str, str] = field(default_factory=dict)
+    within: dict[str, dict[str, str]] = field(default_factory=dict)
     unlike: dict[str, str] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
+    bare: dict[str, str] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -77,35 +74,67 @@ class CellNaming:
         return len(self.same) >= len(self.unlike) + len(self.lacking)
 
 
-def recognised(states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]) -> CellNaming:
+def recognised(
+    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: bool = False
+) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
-    calls a weight.
+    calls a weight. lost: whether the code has a bias that it does not read.
     """
     best = CellNaming()
-    gates = [*_gates(states.values())]
-    for kind, options in OPTIONS.items():
-        if [*states] != (["h", "c"] if kind == "lstm" else ["h"]):
+    gates = [*_gates([*states.values()], called)]
+    weights = [one for gate in gates for one in _before(gate).inside() if one.op == "parameter"]
+    for kind, lines in LINES.items():
+        if [*states] != (["h", "c"] if kind == "lstm" else ["h"]) or not 0 < len(gates) <= len(lines):
             continue
+        letters = {one: gate_letter(kind, label(one)) for one in weights}
+        owners = letters if len({*letters.values()} - {""}) > 1 else {}
         said = _said(kind, gates, called, label)
-        for values in product(*options.values()):
-            chosen = dict(zip(options, values, strict=True))
-            letters = [letter for letter in LINES[kind] if letter != "f" or not chosen.get("coupled")]
-            if not 0 < len(gates) <= len(letters) or {*said} - {*letters}:
-                continue
-            for order in [said] if said else permutations(letters, len(gates)):
-                found = _tried(kind, chosen, dict(zip(order, gates, strict=True)), states)
+        for options in _choices(kind, gates, states, lost):
+            for order in [said] if said else permutations(lines, len(gates)):
+                found = _tried(kind, options, dict(zip(order, gates, strict=True)), states, owners)
                 if found.near and (not best.kind or found.score > best.score):
                     best = found
     return best
 
 
-def _gates(roots: Iterable[Expr]) -> Iterator[Expr]:
+def _choices(kind: str, gates: Sequence[Expr], states: Mapping[str, Expr], lost: bool) -> Iterator[dict[str, Any]]:
+    """The options that the equations may have."""
+    terms = [one for gate in gates for one in _terms(_before(gate))]
+    counts = {sum(one.op == "parameter" for one, _ in _terms(_before(gate))) for gate in gates}
+    normed = any(_argument(gate) is not _before(gate) for gate in gates)
+    least = 1 if lost and not normed else 0
+    words = [word for n, word in enumerate(("none", "one", "two")) if n in counts and n >= least]
+    several: dict[str, Sequence[Any]] = {"bias": words or ["one"]}
+    if kind == "lstm":
+        several["coupled"] = (False, True) if len(gates) < len(LINES[kind]) else (False,)
+        several["peephole"] = (any(_peephole(one) is not None for one, _ in terms),)
+        several["projection"] = (_projection(states["h"]) is not None,)
+        several["layer_norm"] = (normed,)
+        means = (one.args for one in states["h"].inside() if one.op == "mean")
+        several["layer_norm_cell"] = (any(states["c"] in args for args in means),)
+    if kind == "gru":
+        several["update"] = ("keep", "write")
+    for values in product(*several.values()):
+        yield dict(zip(several, values, strict=True))
+
+
+# -- gates -------------------------------------------------------------------------------------------------------------
+
+
+def _gates(roots: Sequence[Expr], called: Callable[[Expr], str]) -> Iterator[Expr]:
     """Functions of sums with products of weights, or such sums where none is applied, in the order of computation."""
     values = dict.fromkeys(one for root in roots for one in root.inside())
-    squashed = [one for one in values if one.op in ACTIVATIONS and _linear(one.args[0])]
+    functions = [one for one in values if one.op in ACTIVATIONS and one.args[0] not in roots]
+    squashed = [one for one in functions if any(inner.op == "matvec" for inner in _unsquashed(one.args[0]))]
     taken = {inner for one in (*squashed, *filter(_linear, values)) for part in one.args for inner in part.inside()}
-    yield from squashed
-    yield from (one for one in values if _linear(one) and one not in taken)
+    for gate in squashed:
+        while len(readers := [one for one in values if gate in one.args]) == 1 and not called(gate):
+            if not called(readers[0]) or any(one is not gate and one.op != "number" for one in readers[0].args):
+                break
+            gate = readers[0]  # such as 1 - sigmoid(z)
+        yield gate
+    sums = [one for one in values if _linear(one) and one not in taken]
+    yield from (one for one in sums if one not in roots or not {*squashed} & {*one.inside()})
 
 
 def _linear(expr: Expr) -> bool:
@@ -114,20 +143,45 @@ def _linear(expr: Expr) -> bool:
     return expr.op == "matvec" or (expr.op in ("add", "neg") and any(map(_linear, expr.args)))
 
 
+def _argument(gate: Expr) -> Expr:
+    """What the function of a gate is applied to; the gate itself if there is none."""
+    while gate.op not in ACTIVATIONS:
+        inner = [one for one in gate.args if one.op != "number"]
+        if _linear(gate) or len(inner) != 1:
+            return gate
+        gate = inner[0]
+    return gate.args[0]
+
+
 def _before(gate: Expr) -> Expr:
-    """The pre-activation of a gate; the gate itself if no function is applied."""
-    return gate.args[0] if gate.op in ACTIVATIONS else gate
+    """The pre-activation of a gate, which may then be normalised; the gate itself if no function is applied."""
+    argument = _argument(gate)
+    means = (one.args[0] for one in _unsquashed(argument) if one.op == "mean")
+    return next((one for one in means if _linear(one)), argument)
+
+
+def _unsquashed(expr: Expr) -> set[Expr]:
+    """What a value is computed from without a function in between."""
+    todo, seen = [expr], set[Expr]()
+    while todo:
+        one = todo.pop()
+        if one not in seen and one.op not in ACTIVATIONS:
+            seen.add(one)
+            todo += one.args
+    return seen
 
 
 def _said(
     kind: str, gates: Sequence[Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]
 ) -> tuple[str, ...]:
-    """The gates by the names that the code gives to them or to their weights; none if it does not name all of them."""
+    """The gates by the names that the code gives to their weights or to them; none if it does not name all of them."""
+    labels = [{label(one) for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
+    times = Counter(name for names in labels for name in names)
     found = []
-    for gate in gates:
-        z = _before(gate)
-        texts = [called(gate), called(z), *(label(one) for one in z.inside() if one.op == "parameter")]
-        found.append(next((letter for text in texts if (letter := gate_letter(kind, text))), ""))
+    for gate, names in zip(gates, labels, strict=True):
+        own = {letter for name in names if times[name] == 1 and (letter := gate_letter(kind, name))}
+        texts = [*own] if len(own) == 1 else [gate_letter(kind, called(one)) for one in (gate, _before(gate))]
+        found.append(next(filter(None, texts), min(own, default="")))
     return tuple(found) if all(found) and len({*found}) == len(found) else ()
 
 
@@ -149,64 +203,135 @@ def gate_letter(kind: str, text: str) -> str:
     return ""
 
 
-def _tried(kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> CellNaming:
-    """The names if `gates` are the gates of that cell."""
-    lines: dict[Expr, str] = {expr: f"{state}_t" for state, expr in states.items()}
-    weights: dict[Expr, str] = {}
+def _tried(
+    kind: str,
+    options: dict[str, Any],
+    gates: Mapping[str, Expr],
+    states: Mapping[str, Expr],
+    owners: Mapping[Expr, str],
+) -> CellNaming:
+    """The names if `gates` are the gates of that cell. owners: the gates that weights are called by."""
+    found = CellNaming(kind, lines={expr: f"{state}_t" for state, expr in states.items()})
+    values = {name: expr for expr, name in found.lines.items()}
+    if options.get("projection"):
+        product = cast(Expr, _projection(states["h"]))
+        values["m_t"] = product.args[1]
+        _call_once(found.weights, product.args[0], "W_hr")
     for letter, gate in gates.items():
-        _call_once(lines, gate, LINES[kind][letter])
-        _call_once(lines, _before(gate), f"z_{letter}")
-        _name_weights(letter, _before(gate), weights)
+        argument, z = _argument(gate), _before(gate)
+        values.setdefault(LINES[kind][letter], gate)
+        values[f"z_{letter}"] = z
+        if gate is z and values[LINES[kind][letter]] is z:
+            found.bare[LINES[kind][letter]] = f"z_{letter}"
+        _name_weights(letter, z, found.weights, {one for one, owner in owners.items() if owner not in ("", letter)})
+        if argument is not z:
+            _name_norm(letter, argument, z, found.weights)
+    for letter, gate in gates.items():
+        _name_weights(letter, _before(gate), found.weights)
+    if options.get("layer_norm_cell"):
+        _name_norm("cell", states["h"], states["c"], found.weights)
+    for name, expr in values.items():
+        _call_once(found.lines, expr, name)
+    there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr) == name}
+    values = {name: expr for name, expr in values.items() if name in there}
     if kind == "lstm":
-        options = options | _numbers(gates.get("f"), states["c"])
-    if kind == "gru" and "h" in gates:
-        products = [one for one in gates["h"].inside() if one.op == "matvec" and weights.get(one.args[0]) == "W_hh"]
-        options = options | {"reset_after": any(one.args[1].op == "name" for one in products)}
+        options = options | _numbers(gates, states)
+    if kind == "gru" and {"r", "h"} <= gates.keys():
+        products = (one.args for one in gates["h"].inside() if one.op == "matvec")
+        after = (operand.op == "name" for weight, operand in products if found.weights.get(weight) == "W_hh")
+        options = options | {"reset_after": any(after)}
     cell, full = named(kind, options)
-    found = CellNaming(kind, {name: value for name, value in full.items() if name in options}, lines, weights)
-    values = {name: expr for expr, name in lines.items()}
-    for name, text in cell.equations.items():
-        if name in values:
-            agrees = _of_value(values[name], found) == _of_line(cell, name)
-            (found.same if agrees else found.unlike)[name] = text
-    found.lacking = tuple(name for name in cell.equations if name not in values)
-    return found
+    if options.get("coupled") and "f" in gates:
+        return CellNaming()
+    found.options = {name: value for name, value in full.items() if name in options}
+    rest = {name: text for name, text in cell.equations.items() if name not in values}
+    read: set[str] = set()
+    for name in [name for name in cell.equations if name in values]:
+        agrees = _of_value(values[name], found) == line_value(cell, name, values)
+        (found.same if agrees else found.unlike)[name] = cell.equations[name]
+        inner = {*_within(cell, name, rest)} if agrees else set()
+        found.within[name] = {one: text for one, text in rest.items() if one in inner}
+        read |= inner
+    found.lacking = tuple(name for name in rest if name not in read)
+    return CellNaming() if options.get("coupled") and found.lacking else found
 
 
-def _numbers(forget: Expr | None, state: Expr) -> dict[str, float]:
-    """The options of an LSTM that are numbers: what is added to the forget gate, and the bound of the cell state."""
+def _within(cell: Cell, name: str, rest: Collection[str]) -> Iterator[str]:
+    """The lines of `rest` that a line reads, one through the other."""
+    for one in cell.by_name[name].reads:
+        if one in rest or (one in cell.by_name and one not in cell.equations):
+            yield from [one] if one in rest else []
+            yield from _within(cell, one, rest)
+
+
+def _numbers(gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> dict[str, float]:
+    """The options of an LSTM that are numbers."""
     found: dict[str, float] = {}
-    if forget is not None and (added := summed(_before(forget))[0]):
+    if "f" in gates and (added := summed(_argument(gates["f"]))[0]):
         found["forget_bias"] = added
+    state = states["c"]
     if state.op == "clip" and -state.constants[0] == state.constants[1] > 0:
         found["cell_clip"] = state.constants[1]
+    roots = (one.args[0] for state in states.values() for one in state.inside() if one.op == "sqrt")
+    if epsilon := next((added for one in roots if (added := summed(one)[0]) > 0), 0.0):
+        found["layer_norm_epsilon"] = epsilon
     return found
 
 
-def _name_weights(letter: str, z: Expr, names: dict[Expr, str]) -> None:
-    """The weights of a gate, by what they multiply."""
-    biases: list[tuple[bool, Expr]] = []
+def _terms(expr: Expr) -> Iterator[tuple[Expr, bool]]:
+    """The terms of a sum, and whether they are in brackets that a value is multiplied with."""
 
-    def walk(term: Expr, inner: bool) -> None:
+    def walk(term: Expr, inner: bool) -> Iterator[tuple[Expr, bool]]:
+        if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
+            for one in term.args:
+                yield from walk(one, inner or term.op == "mul")
+        elif term.op == "mul" and any(map(_linear, term.args)):
+            yield from (pair for one in term.args if _linear(one) for pair in walk(one, True))
+        else:
+            yield term, inner
+
+    return walk(expr, False)
+
+
+def _peephole(term: Expr) -> Expr | None:
+    """The weight by which a cell state is multiplied."""
+    if term.op != "mul" or not any(one.op == "parameter" for one in term.args):
+        return None
+    own, other = term.args if term.args[0].op == "parameter" else term.args[::-1]
+    return None if other.op == "number" or str(other.leaf) in ("x_t", "h_prev") else own
+
+
+def _projection(state: Expr) -> Expr | None:
+    """The product of weights and of what an LSTM would return, if that is what it returns."""
+    return state if state.op == "matvec" and state.args[1].op == "mul" else None
+
+
+def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collection[Expr] = ()) -> None:
+    """The weights of a gate, by what they multiply. others: those that are called by another gate."""
+    biases: list[tuple[bool, Expr]] = []
+    for term, inner in _terms(z):
         if term.op == "matvec":
             vector = term.args[1]
-            if side := _SIDES.get(str(vector.leaf), "") if vector.op == "name" else "h":
+            side = _SIDES.get(str(vector.leaf), "") if vector.op == "name" else "h"
+            if side and term.args[0] not in others:
                 _call_once(names, term.args[0], f"W_{side}{letter}")
         elif term.op == "parameter":
             biases.append((inner, term))
-        elif term.op == "mul" and any(one.op == "parameter" for one in term.args):
-            own, other = term.args if term.args[0].op == "parameter" else term.args[::-1]
-            if other.op != "number" and str(other.leaf) not in ("x_t", "h_prev"):
-                _call_once(names, own, f"w_c{letter}")
-        elif term.op in ("add", "neg", "mul"):
-            beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
-            for one in term.args:
-                walk(one, inner or term.op == "mul" or beside == {"h"})
-
-    walk(z, False)
+        elif (own := _peephole(term)) is not None and own not in others:
+            _call_once(names, own, f"w_c{letter}")
     biases.sort(key=lambda pair: pair[0])
     for suffix, (_, one) in zip(("",) if len(biases) == 1 else ("x", "h"), biases, strict=False):
-        _call_once(names, one, f"b_{suffix}{letter}")
+        if one not in others:
+            _call_once(names, one, f"b_{suffix}{letter}")
+
+
+def _name_norm(part: str, argument: Expr, value: Expr, names: dict[Expr, str]) -> None:
+    """The weights that scale and shift a value that is normalised."""
+    inner = {*value.inside()}
+    for one in argument.inside():
+        for weight in one.args if one not in inner and one.op in ("mul", "add") else ():
+            if weight.op == "parameter":
+                _call_once(names, weight, f"{'gamma' if one.op == 'mul' else 'beta'}_{part}")
 
 
 def _call_once(names: dict[Expr, str], expr: Expr, name: str) -> None:
@@ -232,13 +357,14 @@ def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
     return _combined(expr.op, [_of_value(one, names, False) for one in expr.args], expr.constants)
 
 
-def _of_line(cell: Cell, name: str, top: bool = True) -> Polynomial:
-    """The same of a line of a named cell."""
+def line_value(cell: Cell, name: str, known: Collection[str], top: bool = True) -> Polynomial:
+    """The same of a line of a cell. known: the lines that are not replaced by their equations."""
     line = cell.by_name.get(name)
-    if line is None or (not top and name in cell.equations):
+    if line is None or (not top and name in known):
         return _atom(name)
     parts = [
-        _of_line(cell, one, False) if isinstance(one, str) else frozenset({((), float(one))}) for one in line.operands
+        line_value(cell, one, known, False) if isinstance(one, str) else frozenset({((), float(one))})
+        for one in line.operands
     ]
     return _combined(line.op, parts, line.constants)
 
@@ -253,9 +379,17 @@ def _combined(op: str, parts: Sequence[Polynomial], constants: Sequence[float]) 
         for sign, part in zip(constants if op == "add" else (-1.0,), parts, strict=True):
             for factors, k in part:
                 total[factors] += sign * k
+    elif op == "div":
+        return _combined("mul", (parts[0], _inverse(parts[1])), ())
     elif op == "mul":
         for (one, k), (other, m) in product(*parts):
             total[tuple(sorted((*one, *other), key=repr))] += k * m
     else:
         return _atom((op, tuple(parts), tuple(constants)))
     return frozenset((factors, k) for factors, k in total.items() if k)
+
+
+def _inverse(part: Polynomial) -> Polynomial:
+    """1 divided by a value."""
+    number = dict(part).get((), 0.0) if len(part) == 1 else 0.0
+    return frozenset({((), 1 / number)}) if number else _atom(("inverse", part))

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..errors import LiftError, counted
 from .building import BuiltCell, built
-from .checking import check_equal
+from .checking import checked_trace
 from .expressions import Expr, Expressions
 from .reading import Reader
 from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
@@ -312,19 +312,13 @@ class RecordedRecurrence:
     def _compare(self, layer: RecordedLayer, x: Sequence[Ids], begin: Mapping[str, Ids], skipped: int) -> None:
         if not x:
             return
-        values = self.tape.values
-        rows = np.stack([values[one] for one in x])[:, None]
-        trace = layer.cell.model.run(rows, **_started({name: values[ids] for name, ids in begin.items()}))
-        for name, each in layer.states.items():
-            theirs = np.stack([values[one] for one in each[skipped : skipped + len(x)]])
-            check_equal(trace[layer.cell.lines[name]][:, 0], theirs, self.title, name)
 
+        def rows(each: Sequence[Ids]) -> Array:
+            return self.tape.values[np.stack(each)][:, None]
 
-def _started(begin: Mapping[str, Array]) -> dict[str, Any]:
-    """Initial states as arguments of `Model.run`."""
-    rows = {name: value[None] for name, value in begin.items()}
-    others = {f"{name}_prev": value for name, value in rows.items() if name not in "hc"}
-    return {f"{name}0": value for name, value in rows.items() if name in "hc"} | {"initial": others or None}
+        started = {name: self.tape.values[ids][None] for name, ids in begin.items()}
+        theirs = {layer.cell.lines[name]: rows(each[skipped : skipped + len(x)]) for name, each in layer.states.items()}
+        checked_trace(layer.cell, self.tape, rows(x), started, theirs, self.title)
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import keyword
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..cell.lines import number
 from ..cell.ops import FUNCTIONS, OPS
 from .expressions import Expr
 from .naming import CellNaming
+
+#: Operations of names and numbers that are written out wherever they are read.
+_SHORT = ("add", "neg", "mul", "matvec")
+_LET_THROUGH = ("c_prev", "h_prev", "c_tilde", "h_tilde", "c_t", "h_t")
 
 
 @dataclass
@@ -32,6 +36,7 @@ class EquationWriter:
 
     def __post_init__(self) -> None:
         self._names: dict[Expr, str] = {}
+        self._inline = False  # while a pre-activation is written that differs from the named cell's
         self._taken = {*self.reserved, *FUNCTIONS, *self.naming.lines.values(), *self.naming.weights.values()}
         self._readers: Counter[Expr] = Counter()
         # a variable that becomes a line's value step by step is that line alone
@@ -59,11 +64,20 @@ class EquationWriter:
 
     def _row(self, name: str, expr: Expr) -> None:
         """The equation of one value; in the words of the named cell where it agrees."""
-        if name in self.naming.same:
+        before = self.naming.bare.get(name, "")
+        if before:
+            self._row(before, expr)
+            right = before
+        elif name in self.naming.same:
             self._prepare(expr)
+            self.rows += [f"{inner} = {text}" for inner, text in self.naming.within[name].items()]
             right = self.naming.same[name]
+        elif expr.args:
+            self._inline = name in self.naming.unlike and name.startswith("z_")
+            right = self._operation(self._ordered(name, expr))[0]
+            self._inline = False
         else:
-            right = self._operation(expr)[0] if expr.args else self._text(expr)
+            right = self._text(expr)
         self._names[expr] = name
         if (called := self.called(expr)) and called != name:
             self.aliases[name] = called
@@ -77,6 +91,37 @@ class EquationWriter:
             else:
                 self._prepare(one)
 
+    def _ordered(self, name: str, expr: Expr) -> Expr:
+        """A value that differs from the named cell's, with terms and factors in the order of that one's equation."""
+        words = re.findall(r"\w+", self.naming.unlike.get(name, ""))
+
+        def called(one: Expr) -> str:
+            return self.naming.lines.get(one) or self.naming.weights.get(one) or str(one.leaf)
+
+        def last(term: Expr) -> int:
+            inner = term.args if term.op in ("mul", "matvec", "neg") and term not in self.naming.lines else (term,)
+            return max((words.index(called(one)) for one in inner if called(one) in words), default=len(words))
+
+        if expr.op == "mul" and words:  # a gate stands before what it lets through
+            return replace(expr, args=tuple(sorted(expr.args, key=lambda one: called(one) in _LET_THROUGH)))
+        if expr.op != "add" or not words:
+            return expr
+        terms = [
+            (self._ordered(name, one) if one.op == "mul" and not self._named(one) else one, sign)
+            for one, sign in self._flat(expr)
+        ]
+        terms.sort(key=lambda pair: last(pair[0]))
+        first, (args, signs) = terms[0], zip(*terms, strict=True)
+        return replace(expr, args=args, constants=signs) if first[1] > 0 else expr
+
+    def _flat(self, expr: Expr) -> Iterator[tuple[Expr, float]]:
+        """The terms of a sum, and of sums in it that have no names."""
+        for one, sign in zip(expr.args, expr.constants, strict=True):
+            if one.op == "add" and one not in self.naming.lines and not self._named(one):
+                yield from ((inner, sign * other) for inner, other in self._flat(one))
+            else:
+                yield one, sign
+
     def _text(self, expr: Expr, level: int = 0) -> str:
         """A value within an equation. level: 0 within a sum, 1 within a product, 2 where all is bracketed."""
         if expr in self._names:
@@ -89,21 +134,20 @@ class EquationWriter:
             name = self.naming.weights.get(expr) or self._new(self.label(expr) or "k")
             self._names[expr], self.weights[name] = name, expr
             return name
-        called = self.called(expr)
-        if (
-            expr in self.naming.lines
-            or (called and called not in self._known)
-            or expr.op == "div"
-            or self._shared(expr)
-        ):
-            self._row(self.naming.lines.get(expr) or self._new(called or "v"), expr)
+        if expr in self.naming.lines or self._named(expr) or expr.op == "div" or self._shared(expr):
+            self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or "v"), expr)
             return self._names[expr]
         text, own = self._operation(expr)
         return text if own >= level else f"({text})"
 
+    def _named(self, expr: Expr) -> bool:
+        """Whether the code has a variable for it, other than one that becomes a line's value step by step."""
+        called = self.called(expr)
+        return bool(called) and called not in self._known and not self._inline
+
     def _shared(self, expr: Expr) -> bool:
-        """Whether several values read it, and it is more than a sum of names and numbers, such as 1 - u_t."""
-        short = expr.op in ("add", "neg") and all(not one.args or one in self._names for one in expr.args)
+        """Whether several values read it, and it is more than an operation of names and numbers, such as 1 - u_t."""
+        short = expr.op in _SHORT and all(not one.args or one in self._names for one in expr.args)
         return self._readers[expr] > 1 and not short
 
     def _operation(self, expr: Expr) -> tuple[str, int]:

@@ -276,8 +276,8 @@ def prepare(
     >>> model.run([[1.0, 2.0]], ask="i_t")["i_t"].round(8)
     array([[[0.18242552]]])
     """
-    if isinstance(source, Model):
-        return source
+    if isinstance(model := getattr(source, "model", source), Model):  # that of a lifted cell
+        return model
     if isinstance(source, str | Path):
         if is_model(source):
             found = choose(read_model(source, layout), name or None, str(source))
@@ -427,6 +427,7 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
     """
     from ..trace.files.external_values import is_external, read_external
 
+    source = _own_trace(source)
     if isinstance(source, str | Path) and is_external(source):
         if like is None or arguments.get("hold"):
             said = "are compared with a trace, a problem or a model: give that first"
@@ -439,11 +440,16 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
     return run(source, read_input(x).values if isinstance(x, str | Path) else x, **arguments), []
 
 
+def _own_trace(source: Any) -> Any:
+    """The trace that a source has, such as a lifted cell; otherwise the source."""
+    return trace if isinstance(trace := getattr(source, "trace", None), Trace) else source
+
+
 def is_run(source: Any) -> bool:
     """Whether a source has to be run: it is no trace, no file of one, and no values that another program printed."""
     from ..trace.files.external_values import is_external
 
-    path = isinstance(source, str | Path)
+    source, path = _own_trace(source), isinstance(source, str | Path)
     return not (isinstance(source, Trace) or (path and (trace_file.is_trace(source) or is_external(source))))
 
 

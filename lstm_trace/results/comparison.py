@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
+    from ..trace.trace import Trace
 
 #: Columns of the rows, one for each line of each layer and direction; and of those of units that differ.
 COLUMNS = (
@@ -234,7 +235,7 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return _nonfinite(first, result, words)
     own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
-    a, b = (in_words(equation, words) for equation in first.equations or ("", ""))
+    a, b = (_equation(*pair, words) for pair in zip(first.equations or ("", ""), result.sides, strict=True))
     if first.lacking and a and not of_a:
         names = words.word("list").join(in_words(one, words) for one in first.lacking)
         return words.word("diff.lacking", a=a, b=b, names=names, size=size)
@@ -253,6 +254,13 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
         return words.word("diff.inherited.part", own=error, size=size, source=source)
     error = words.word("diff.own.rounding", own=error) if own else error
     return words.word(f"diff.inherited{kind}", own=error, size=size, source=source)
+
+
+def _equation(equation: str | Remark, side: Trace, words: Words) -> str:
+    """An equation, with what the author's code calls its line."""
+    text = in_words(equation, words)
+    alias = side.header.aliases.get(text.partition(" ")[0])
+    return text if alias is None else f"{text}{words.word('line.alias', name=alias)}"
 
 
 def _nonfinite(first: LineDifference, result: Comparison, words: Words) -> str:

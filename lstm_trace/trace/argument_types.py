@@ -124,10 +124,13 @@ def checked(target: F) -> F:
     def told(*values: Any, **named: Any) -> Any:
         if kinds and not all(map(isinstance, values, kinds)):
             named |= dict(zip(known, values, strict=False))
+            values = ()
         for name, value in named.items():
             kind = known.get(name)
             if kind is not None and not isinstance(value, kind[0]):
-                raise misfit(name, kind[1], value)
+                named[name] = getattr(value, "trace", None)  # what has a trace stands for it
+                if not isinstance(named[name], kind[0]) or named[name] is None:
+                    raise misfit(name, kind[1], value)
             if name not in known and (there := _passed(target, rest)) is not None and name not in there:
                 there = [*(other for other in known if other != "self"), *there]
                 raise OptionError(f"there is no argument {name!r}{nearest(name, there, 'there are')}")

@@ -31,9 +31,9 @@ class Header:
 
     kind, options: the cell's name and all of its options (kind `equations` for a custom cell). ask: addresses or names
     of the requested lines. names: labels of inputs (`x`), hidden units (`h`) and outputs of a readout (`y`). symbols:
-    TeX symbols of user-defined names. imported: the conversions made to the weights at import. batched, batch_first:
-    the layout of the given input. notes: the author's text below the title. plan: the execution plan that computed the
-    trace.
+    TeX symbols of user-defined names. aliases: what the author's own code calls lines and weights. imported: the
+    conversions made to the weights at import. batched, batch_first: the layout of the given input. notes: the author's
+    text below the title. plan: the execution plan that computed the trace.
     arithmetic: the arithmetic, if it is not that of dtype. agreement: which framework result the trace was compared
     with, and the deviation. step_labels: labels of the steps (tokens, characters, dates) for each sequence, by position
     in the input; a single list if they are the same for all. count_from: 0 or 1, the number of the first step and unit
@@ -50,6 +50,7 @@ class Header:
     ask: tuple[str, ...] = ()
     names: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
     symbols: Mapping[str, str] = field(default_factory=dict, hash=False)
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     imported: tuple[str, ...] = ()
     batched: bool = True
     batch_first: bool = False

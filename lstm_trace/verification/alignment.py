@@ -192,7 +192,10 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
             names = ", ".join(name for name, *_ in equations)
             yield Remark("diff.cells", {"scope": scope, "names": names, "a": one, "b": two})
         mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
-        added = _of_holds(a, scope) | _of_holds(b, scope)
+        cells = [trace.stage(scope).cell.by_name for trace in (a, b)]
+        # products and the like that one of the cells alone has are part of the equations that differ
+        inner = {name for one, two in (cells, cells[::-1]) for name in one.keys() - two if not one[name].assigned}
+        added = _of_holds(a, scope) | _of_holds(b, scope) | inner
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
             if missing := tuple(name for name in here if name not in there and name not in added):
                 yield Remark("diff.only.several", {"place": scope, "side": side, "names": missing})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..cell.lines import Cell, Line, names_of
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..documents.blocks import Block, Heading, Para, Text
+from ..documents.blocks import Block, Code, Heading, Para, Text
 from ..formulas.symbols import Symbol
 from ..formulas.tree import HELD, Baseline, Call, Index, Node, heading, number, value
 from ..trace.held import HeldBlock, entries, plain_stage, status
@@ -103,9 +103,11 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
         ends = {"input": "back.input", "state": "back.initial" if first else "back.before"}
         yield Heading(level, shown.said(ends.get(group.ends, "line.carried")))
         return
-    symbol = shown.at(stage, place.t, heading(leader, cell))
+    alias = shown.trace.header.aliases.get(leader.name)
+    called = words.text("line.alias", name=Code(alias)) if alias and place.t == shown.places[0].t else ()
+    symbol = (shown.at(stage, place.t, heading(leader, cell)), *called)
     if not leader.assigned:
-        yield Heading(level, (symbol,))
+        yield Heading(level, symbol)
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
     if leader.call and words.has(f"function.{leader.call[0]}"):
@@ -117,7 +119,7 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
         key = "line.state" if carried else "line.gate" if cell.is_gate(leader) else "line.output"
         if key == "line.output" and leader.name != cell.output:
             key = "line.readout" if axis(shown.trace, stage, leader.name) == "y" else ""
-    yield Heading(level, (f"{words.word(key)} ", symbol) if key else (symbol,))
+    yield Heading(level, (f"{words.word(key)} ", *symbol) if key else symbol)
 
 
 def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:

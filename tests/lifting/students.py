@@ -194,13 +194,13 @@ STUDENTS: dict[str, Student] = {
     )),
     "deeplearning.ai": Student("lstm", "columns", "concat", DEEPLEARNING, "an LSTM", (
         ("ft * c_prev + it * cct", "ft * c_prev - it * cct", "c_t = f_t * c_prev - i_t * c_tilde"),
-        ("(np.dot(Wo, concat) + bo)", "(np.dot(Wo, concat))", "z_o = W_ho @ h_prev + W_xo @ x_t"),
+        ("(np.dot(Wo, concat) + bo)", "(np.dot(Wo, concat))", "z_o = W_xo @ x_t + W_ho @ h_prev"),
         ("it * cct", "(1 - ft) * cct", "c_t = f_t * c_prev + (1 - f_t) * c_tilde"),
         ("np.tanh(np.dot(Wc", "(np.dot(Wc", "c_tilde"),
     )),
     "loop": Student("lstm", "vectors", "dicts", LOOP, "an LSTM", (
-        ("z[g] += b[g]", 'z[g] += b[g] + (g == "i")', "z_i = W_xi @ x_t + W_hi @ h_prev + (b_i + 1)"),
-        ("c += i *", "c += o *", "c_t = c_prev * f_t + o_t * c_tilde"),
+        ("z[g] += b[g]", 'z[g] += b[g] + (g == "i")', "z_i = W_xi @ x_t + W_hi @ h_prev + b_i + 1"),
+        ("c += i *", "c += o *", "c_t = f_t * c_prev + o_t * c_tilde"),
         ("h = o * np.tanh(c)", "h = np.tanh(c)", "h_t = tanh(c_t)"),
     )),
     "peephole": Student("lstm", "vectors", "peephole", PEEPHOLE, "an LSTM with peepholes", (
@@ -208,11 +208,11 @@ STUDENTS: dict[str, Student] = {
         ('p["o"] * c', 'p["o"] * h', "z_o = W_xo @ x_t + W_ho @ h_prev"),
     )),
     "gru before": Student("gru", "vectors", "gru", GRU_BEFORE, "a GRU whose reset gate stands before the product", (
-        ("[r * h, x]", "[h, x]", "z_h = W_hh @ h_prev + W_xh @ x_t"),
+        ("[r * h, x]", "[h, x]", "z_h = W_xh @ x_t + W_hh @ h_prev"),
         ("(1 - z) * h + z", "(1 - z) * h + (1 - z)", "h_t = (1 - u_t) * h_prev + (1 - u_t) * h_tilde"),
     )),
     "gru einsum": Student("gru", "rows", "einsum", GRU_EINSUM, "a GRU whose reset gate stands after the product", (
-        ("n + z * (h - n)", "z * n + h", "h_t = u_t * h_tilde + h_prev"),
+        ("n + z * (h - n)", "z * n + h", "h_t = h_prev + u_t * h_tilde"),
         ("r * gh[2]", "z * gh[2]", "z_h"),
     )),
     "module": Student("lstm", "rows", "module", MODULE, "an LSTM", (

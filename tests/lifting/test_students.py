@@ -98,11 +98,12 @@ def test_what_is_returned_besides_is_a_line_and_what_is_not_read_is_said() -> No
 
     x = random.normal(size=(T, INPUTS))
     found = lt.lift(step, weights, x, h=np.zeros(H))
-    assert found.sentence == "a simple RNN; b is not read"
+    assert found.sentence == "a simple RNN but z_h = W_xh @ x_t + W_hh @ h_prev; b is not read"
     assert found.cell.equations["scores"] == "V @ h_t"
     assert found.aliases["h_t"] == "h"
     np.testing.assert_allclose(found.trace["y"].sum(-1), 1.0)
-    assert lt.diff(found, found.named).same
+    assert not found.named.equals(found.trace)
+    np.testing.assert_array_equal(found.named.parameters["0/forward"]["b_h"], weights["b"])
 
 
 def test_a_reference_to_the_named_cell_is_missing_for_a_cell_of_its_own() -> None:

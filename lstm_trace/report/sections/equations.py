@@ -10,7 +10,7 @@ from ...cell.lines import Cell, Line, Operand
 from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...cell.variants import definition
-from ...documents.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row, Text
+from ...documents.blocks import Block, Chain, Chains, Code, Derivation, Heading, Para, Row, Text
 from ...formulas import tree
 from ...formulas.symbols import SLOPES
 from ...formulas.tree import HELD, Call, Fn, Holds, Node, Sym, number
@@ -110,6 +110,10 @@ def equations(shown: View) -> Iterator[Block]:
             yield Chains(tuple(Chain((), rows) for rows in block.lines))
         elif not whole or block != Para(shown.said("where")):
             yield block
+    named = {name for _, own in found for name, _ in own} | {name for line in used for name in line.reads}
+    aliases = {name: text for name, text in shown.trace.header.aliases.items() if name in named}
+    if called := [(Sym(name), *shown.words.text("aside", text=Code(text))) for name, text in aliases.items()]:
+        yield Para(shown.words.text("line.aliases", names=shown.words.listed(called, last="list")))
     yield from shown.notes
 
 

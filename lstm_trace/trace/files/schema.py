@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
     create_model,
+    model_serializer,
 )
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
@@ -250,6 +251,7 @@ class TraceManifest(Strict):
     ask: list[ShortText] = Field(default_factory=list)
     names: Labels = Field(default_factory=dict)
     symbols: dict[str, ShortText] = Field(default_factory=dict)
+    aliases: dict[str, ShortText] = Field(default_factory=dict, description="what the author's own code calls names")
     count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
@@ -258,6 +260,11 @@ class TraceManifest(Strict):
     arithmetic: str | None = None
     agreement: list[str] = Field(default_factory=list)
     stages: list[StageInfo]
+
+    @model_serializer(mode="wrap")
+    def _written(self, made: Any) -> dict[str, Any]:
+        """Without aliases that it does not have, so that earlier versions can read it."""
+        return {name: value for name, value in made(self).items() if name != "aliases" or value}
 
 
 class TraceFile(TraceManifest):

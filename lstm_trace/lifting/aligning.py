@@ -1,0 +1,90 @@
+"""A lifted cell with the names that another trace has for the same lines and weights, so that a diff aligns them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Cell
+from ..model.model import Model
+from ..model.sources import prepare
+from ..trace.trace import Trace
+from .naming import line_value
+
+_SCOPE = "0/forward"
+#: So far apart, relative to the largest, the values of a line may be at the first step that is taken for the same.
+_NEAR = 1e-6
+_NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\()")
+
+
+def aligned(model: Model, trace: Trace, other: Trace) -> Trace:
+    """The trace of a lifted cell, with the names of another: of weights and lines with equal values at the first step,
+    of lines that become the same state, and of what stands in the same places of their equations.
+    """
+    one, two = other.stage(_SCOPE).cell, model.cell
+    names = _names(one, two, other, trace)
+    if not names:
+        return trace
+    text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
+    weights = {names.get(name, name): array for name, array in trace.parameters.get(_SCOPE, {}).items()}
+    cell = prepare(weights, {"equations": text}).cell
+    ends = [row for row in cell.text.splitlines() if row.startswith(("carry:", "output:"))]
+    rows = [f"{name} = {right}" for name, right in _in_words_of(one, cell)] + ends
+    made = prepare(weights, {"equations": "\n".join(rows)}, name=trace.header.title)
+    called = {name: name for name in names} | dict(trace.header.aliases)
+    aliases = {names.get(name, name): text for name, text in called.items()}
+    begin = dict(trace.initial.get(_SCOPE, {}))
+    made = replace(made, header=replace(made.header, aliases=aliases))
+    return made.run(trace.x, begin.pop("h_prev", None), begin.pop("c_prev", None), initial=begin or None)
+
+
+def _in_words_of(one: Cell, two: Cell) -> Iterator[tuple[str, str]]:
+    """The equations of `two`, in the text of `one` where they are the same in real numbers."""
+    known = two.equations.keys() & one.equations.keys()
+    for name, text in two.equations.items():
+        same = name in known and line_value(one, name, known) == line_value(two, name, known)
+        yield name, one.equations[name] if same else text
+
+
+def _names(one: Cell, two: Cell, a: Trace, b: Trace) -> dict[str, str]:
+    """What `one` calls the lines and weights of `two` that have other names."""
+    found: dict[str, str] = {}
+    ours_taken = {*two.equations, *two.parameters}
+    theirs_known = {*one.equations, *one.parameters}
+
+    def pair(theirs: str, ours: str) -> None:
+        if not {theirs} & (theirs_known | found.keys()) and ours not in {*ours_taken, *found.values()}:
+            found[theirs] = ours
+
+    def pair_equal(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> None:
+        for name, values in theirs.items():
+            for other in (other for other, array in ours.items() if _equal(array, values)):
+                pair(name, other)
+
+    pair_equal(a.parameters.get(_SCOPE, {}), b.parameters.get(_SCOPE, {}))
+    pair_equal(*({name: trace[name][:1] for name in cell.equations} for trace, cell in ((a, one), (b, two))))
+    for state in one.states.keys() & two.states.keys():
+        pair(two.states[state], one.states[state])
+    todo = [name for name in two.equations if found.get(name, name) in one.equations]
+    for name in todo:
+        for theirs, ours in _in_places(two.equations[name], one.equations[found.get(name, name)]):
+            if theirs in two.equations and ours in one.equations and theirs not in todo:
+                pair(theirs, ours)
+                todo += [theirs] if found.get(theirs) == ours else []
+            elif theirs in two.parameters and ours in one.parameters:
+                pair(theirs, ours)
+    return found
+
+
+def _equal(one: Array, two: Array) -> bool:
+    return one.shape == two.shape and bool(np.abs(one - two).max(initial=0) <= _NEAR * np.abs(one).max(initial=0))
+
+
+def _in_places(one: str, two: str) -> Iterable[tuple[str, str]]:
+    """The names that stand in the same places of two equations; none if they are built in different ways."""
+    shapes, names = zip(*((_NAME.split(text), _NAME.findall(text)) for text in (one, two)), strict=True)
+    return zip(*names, strict=True) if shapes[0] == shapes[1] else ()

@@ -1,0 +1,73 @@
+"""What a lifted cell is, in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..cell.lines import Cell, number
+from .naming import ACTIVATIONS, CellNaming
+
+_KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
+_GATES = {
+    "i_t": "input gate", "f_t": "forget gate", "o_t": "output gate", "c_tilde": "candidate", "r_t": "reset gate",
+    "u_t": "update gate", "h_tilde": "candidate", "h_t": "state",
+}  # fmt: skip
+_SIGNS = {"sigmoid": "σ"}
+
+
+def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
+    """The named cell and what is another: `a GRU whose candidate is squashed by σ, but h_t = u_t * h_prev`."""
+    names = [*unread]
+    end = f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} not read" if names else ""
+    if not naming.kind:
+        return f"a cell of its own with the states {', '.join(cell.states)}{end}"
+    lacking = [name for name in naming.lacking if name in _GATES]
+    unlike = {name: cell.equations[name] for name in naming.unlike}
+    said = [*_options(naming.options, "r_t" not in lacking)]
+    if lacking == ["r_t"] and "u_t * " in unlike.get("z_h", ""):
+        said.append("whose update gate is the reset gate too (a minimal gated unit)")
+        lacking = []
+        del unlike["z_h"]
+    said += [f"without {'an' if name[0] in 'iou' else 'a'} {_GATES[name]}" for name in lacking]
+    for name, text in [*unlike.items()]:
+        one, other = (re.fullmatch(r"(\w+)\((z_\w)\)", right) for right in (text, naming.unlike[name]))
+        if naming.bare.get(name) or (name == "h_t" and text.startswith("W_x")):
+            said.append(f"whose {_GATES[name]} is not squashed")
+        elif one and other and one[1] in ACTIVATIONS and one[2] == other[2]:
+            said.append(f"whose {_GATES[name]} is squashed by {_SIGNS.get(one[1], one[1])}")
+        else:
+            continue
+        del unlike[name]
+    return f"{_KINDS[naming.kind]} {', '.join([*said, *_equations(unlike)])}".strip() + end
+
+
+def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
+    if "reset_after" in options and reset:
+        yield f"whose reset gate stands {'after' if options['reset_after'] else 'before'} the product"
+    if options.get("peephole"):
+        yield "with peepholes"
+    if options.get("coupled"):
+        yield "with coupled gates"
+    if options.get("projection"):
+        yield "with a projection"
+    if options.get("layer_norm") or options.get("layer_norm_cell"):
+        yield "with layer normalisation"
+    if isinstance(added := options.get("forget_bias"), float) and added:
+        yield f"with {number(added)} added to the forget gate"
+    if isinstance(bound := options.get("cell_clip"), float):
+        yield f"whose cell state is clipped at {number(bound)}"
+
+
+def _equations(unlike: Mapping[str, str]) -> Iterator[str]:
+    """The equations that differ; of gates that have the same, one."""
+    alike: dict[str, list[str]] = {}
+    for name, text in unlike.items():
+        pattern = rf"(?<=_[xhc]){name[-1]}\b|(?<=_){name[-1]}\b" if name.startswith("z_") else r"$^"
+        alike.setdefault(re.sub(pattern, "*", f"{name} = {text}"), []).append(name)
+    rows = []
+    for first, *others in alike.values():
+        likewise = f" (and likewise {', '.join(others)})" if others else ""
+        rows.append(f"{first} = {unlike[first]}{likewise}")
+    if rows:
+        yield f"but {' and '.join(rows)}"
