@@ -171,8 +171,6 @@ class GraphRun:
         array = value.ids if isinstance(value, Floats) else value
         if isinstance(array, np.ndarray):
             self._count(array.nbytes)
-        if isinstance(value, Floats):
-            array.flags.writeable = False  # then the tape need not copy it
         return value
 
     def _tick(self, count: int = 1) -> None:

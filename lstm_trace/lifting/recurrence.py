@@ -226,7 +226,7 @@ class RecordedRecurrence:
         old = {name: each[0] for name, each in layer.states.items()}
         for each in layer.states.values() if len(self.states) == len(self.x) - 1 else ():
             found = self._matched([(each[1], ends[: len(each[1])])], old)
-            if found and all(np.array_equal(found.get(name), one[-1]) for name, one in layer.states.items()):
+            if all(name in found and np.array_equal(found[name], one[-1]) for name, one in layer.states.items()):
                 return True
         return False
 
