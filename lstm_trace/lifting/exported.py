@@ -43,7 +43,7 @@ def read(program: ExportedProgram) -> list[Found]:
 class ProgramReader(GraphReader):
     """The graph of a program, and what it is given."""
 
-    kind, layout = "exported program", "aten"
+    kind = "exported program"
 
     def __init__(self, program: ExportedProgram) -> None:
         self.graph, self.program, self.names = program.graph, program, program.outputs

@@ -186,7 +186,7 @@ class Reader:
         """What is multiplied and summed for each of some numbers of a product, (n, k) twice."""
         left, right = node.operands
         rows, columns = np.divmod(local, right.shape[1])
-        return left[rows], right.T[columns]
+        return _rows(left, rows), _rows(right.T, columns)
 
     def _weighted(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
         """A product of weights with one vector, if that is what is multiplied and summed."""
@@ -211,3 +211,12 @@ class Reader:
             else:
                 raise self.tape.refusal("weights are multiplied by weights and by a vector in one product", node)
         return self.exprs.make("add", terms, (1.0,) * len(terms), node)
+
+
+def _rows(array: Ids, places: Ids) -> Ids:
+    """Some rows of an array, which may be large: without a copy if they follow one another, or are one."""
+    if (np.diff(places) == 1).all():
+        return array[places[0] : places[-1] + 1]
+    if (places == places[0]).all():
+        return np.broadcast_to(array[places[0]], (len(places), array.shape[1]))
+    return array[places]

@@ -163,7 +163,7 @@ class Tape:
 
     def fixed(self, ids: Ids) -> bool:
         """Whether no input and no state goes into any of the numbers."""
-        return bool((self.times[ids] == FIXED).all())
+        return is_of_weight(ids) or bool((self.times[ids] == FIXED).all())
 
     def is_weight(self, ids: Ids) -> bool:
         """Whether numbers begin with one of a weight."""

@@ -14,14 +14,17 @@ from .tape import Ids, Tape, TapeNode, is_of_weight, numbers_of
 def part_name(tape: Tape, ids: Ids) -> str:
     """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
     node = tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])]
-    name, local = tape.given.get(node.start, ""), np.unique(ids) - node.start
-    if not name or not node.shape or local[-1] >= np.prod(node.shape):
+    name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
+    if not name or not node.shape or local.max() >= size:
         return name
-    spans = [(int(place.min()), int(place.max()) + 1) for place in np.unravel_index(local, node.shape)]
+    part = np.zeros(node.shape, bool)
+    part.reshape(-1)[local] = True
+    along = (np.flatnonzero(np.moveaxis(part, axis, 0).reshape(n, -1).any(1)) for axis, n in enumerate(node.shape))
+    spans = [(int(places[0]), int(places[-1]) + 1) for places in along]
     texts = [":" if span == (0, size) else f"{span[0]}:{span[1]}" for span, size in zip(spans, node.shape, strict=True)]
     while texts and texts[-1] == ":":
         texts.pop()
-    whole = np.prod([stop - start for start, stop in spans]) == len(local)
+    whole = np.prod([stop - start for start, stop in spans]) == part.sum()
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
@@ -44,7 +47,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     found: dict[str, Ids] = {}
     for node in (node for node in tape.nodes if node.op == "weight"):
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
-        free = ~used[ids]
+        free = ~used[node.numbers].reshape(node.shape)
         if free.all():
             found[tape.given[node.start]] = ids
             continue

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base import conveniences
-from ...errors import FileError, LiftError, LstmTraceError, some
+from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group
@@ -165,7 +165,9 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     if not places:
         try:
             written: list[Found] = conveniences.call("onnx.graph", model, tensors)
-        except LiftError as reason:
+        except FileError:
+            raise
+        except LstmTraceError as reason:
             kinds = some(sorted({node.op_type for _, node in nodes}), 12) or "none"
             said = f"no {ANY} node was found (its operators are {kinds}), and its graph is not read as a cell"
             raise FileError(f"{path}: {said}: {reason}") from None
