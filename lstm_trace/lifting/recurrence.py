@@ -267,7 +267,7 @@ class RecordedRecurrence:
         while todo:
             one, other = (np.ascontiguousarray(ids) for ids in todo.pop())
             key = one.tobytes(), other.tobytes()
-            if key in seen or len(one) != len(other) or not len(one):
+            if key in seen or key[0] == key[1] or len(one) != len(other) or not len(one):
                 continue
             seen.add(key)
             if key[0] in names:
@@ -284,7 +284,7 @@ class RecordedRecurrence:
             yield from zip(np.split(later, cuts), np.split(first, cuts), strict=True)
             return
         one, other = (self.tape.nodes[each[0]] for each in owners)
-        if one.op != other.op or one is other or not one.operands:
+        if one.op != other.op or not one.operands:
             return
         each = [_operands(node, ids - node.start) for node, ids in ((one, later), (other, first))]
         for a, b in zip(*each, strict=True):

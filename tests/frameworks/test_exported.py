@@ -93,8 +93,9 @@ CASES: dict[str, tuple[Any, tuple[Any, ...], bool, str]] = {
         module(lambda self, x, h: self.cell(x, h), cell=lambda: nn.GRUCell(INPUTS, H)), (X[0], FIRST), False,
         "PyTorch GRUCell"),
     "loop written out": (module(loop, cell=lambda: nn.LSTMCell(INPUTS, H)), (X,), True, "lstm"),
-    "layer written out": (
-        module(layer, layer=lambda: nn.GRU(INPUTS, H, batch_first=True)), (X.transpose(0, 1),), True, "gru"),
+    "stack written out": (
+        module(layer, layer=lambda: nn.GRU(INPUTS, H, 2, batch_first=True)), (X.transpose(0, 1),), True, "gru"),
+    "directions written out": (module(layer, layer=lambda: nn.LSTM(INPUTS, H, bidirectional=True)), (X,), True, "lstm"),
     "hand": (module(written, **WRITTEN), (X.transpose(0, 1),), False, "lstm"),
     "hand written out": (module(written, **WRITTEN), (X.transpose(0, 1),), True, "lstm"),
     "own": (
