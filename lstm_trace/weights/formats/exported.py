@@ -1,7 +1,7 @@
 """Programs that `torch.export.save` wrote (`.pt2`): a zip archive with a graph as JSON and weights as plain numbers.
 
 Nothing of it is run, and PyTorch is not needed. Nodes of a layer or a cell (`aten.lstm.input`, `aten.gru_cell`, …) are
-read by their weights; a program without one is read by `lifting.exported`, which takes the recurrence from its graph.
+read by their weights; a program without one is read by `lifting.graphs`, which takes the recurrence from its graph.
 Source: torch/_export/serde/schema.py, torch/export/pt2_archive/_package.py (PyTorch 2.9 and later).
 """
 

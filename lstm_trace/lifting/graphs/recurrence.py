@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
-from ..errors import LiftError, counted
-from .building import BuiltCell, built
-from .checking import checked_trace
-from .expressions import Expr, Expressions
-from .reading import Reader
-from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
+from ...base.arrays import Array
+from ...errors import LiftError, counted
+from ..building import BuiltCell, built
+from ..checking import checked_trace
+from ..expressions import Expr, Expressions
+from ..reading import Reader
+from ..tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LiftError
-from ..printable import message
-from ..weights.formats.exported import ExportedProgram
-from ..weights.read import Found
-from .arrays import Recorded
-from .aten import MADE, called
+from ...errors import LiftError
+from ...printable import message
+from ...weights.formats.exported import ExportedProgram
+from ...weights.read import Found
+from ..arrays import Recorded
+from ..aten import MADE, called
 from .onnx_graph import GraphInput, GraphReader, cells
 from .onnx_run import Floats, GraphNode, GraphRun, Indices, Value
 
