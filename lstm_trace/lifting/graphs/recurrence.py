@@ -318,7 +318,7 @@ class RecordedRecurrence:
 
         started = {name: self.tape.values[ids][None] for name, ids in begin.items()}
         theirs = {layer.cell.lines[name]: rows(each[skipped : skipped + len(x)]) for name, each in layer.states.items()}
-        checked_trace(layer.cell, self.tape, rows(x), started, theirs, self.title)
+        checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:
