@@ -5,7 +5,7 @@ bounds the inputs of the gates and of the candidate, not the cell state before i
 weight of the forget gate is ignored; missing constants of Affine, ScaledTanh and ThresholdedRelu are 0.
 Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
 Nodes that each read only the previous one are the layers of one stack: exporters write them this way. A file without
-such a node is read by `lifting.onnx_graph`, which takes the recurrence from the graph itself.
+such a node is read by `lifting.graphs.onnx_graph`, which takes the recurrence from the graph itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base import conveniences
-from ...errors import FileError, LiftError, LstmTraceError, some
+from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group
@@ -165,7 +165,9 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     if not places:
         try:
             written: list[Found] = conveniences.call("onnx.graph", model, tensors)
-        except LiftError as reason:
+        except FileError:
+            raise
+        except LstmTraceError as reason:
             kinds = some(sorted({node.op_type for _, node in nodes}), 12) or "none"
             said = f"no {ANY} node was found (its operators are {kinds}), and its graph is not read as a cell"
             raise FileError(f"{path}: {said}: {reason}") from None

@@ -14,17 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LiftError, LstmTraceError
-from ..weights.guards import afford
-from ..weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
-from ..weights.onnx.graph import attributes, standard
-from .arithmetic import ELEMENTWISE, REDUCTIONS, RecordedMath
-from .tape import CodeLine, Ids, Tape
+from ...errors import LiftError, LstmTraceError
+from ...weights.guards import afford
+from ...weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
+from ...weights.onnx.graph import attributes, standard
+from ..arithmetic import ELEMENTWISE, REDUCTIONS, RecordedMath
+from ..tape import CodeLine, Ids, Tape
 
 #: So many nodes are run, or a few times as many as the file has: bodies are repeated.
 MOST_NODES, MOST_REPEATS = 20_000, 8
 #: Bodies within bodies.
 DEEPEST = 8
+
+
+class OutOfRangeError(LiftError):
+    """A node reads beyond the end of an array, as does a graph that was written for more steps."""
 
 
 class GraphNode(CodeLine):
@@ -93,7 +97,9 @@ class GraphRun:
             return array
         if name:
             return Floats(self.tape.source("weight", array, name=name))
-        return Floats(self.math.plain(array.astype(np.float64)))
+        same = array.size and array.itemsize < 8 and (array == array.flat[0]).all()  # as its author wrote it: 0.1
+        numbers = np.full(array.shape, float(str(array.flat[0]))) if same else array.astype(np.float64)
+        return Floats(self.math.plain(numbers))
 
     def floats(self, value: Value) -> Ids:
         """The numbers of a value, as recorded ones."""
@@ -116,6 +122,7 @@ class GraphRun:
     def graph(self, graph: Any, outer: ChainMap[str, Value], given: Mapping[str, Value]) -> list[Value]:
         """The outputs of a graph. outer: the values of the graphs around it; given: its inputs."""
         self._depth += 1
+        self._tick()
         if self._depth > DEEPEST:
             raise self.tape.refusal(f"more than {DEEPEST} graphs stand within one another")
         known = outer.new_child({tensor.name: self.stored(tensor) for tensor in graph.initializer})
@@ -134,9 +141,7 @@ class GraphRun:
         name = node.name or next((one for one in node.output if one), "")
         kind = node.op_type if standard(node) else f"{node.domain}.{node.op_type}"
         self.tape.node = here = GraphNode(f"the {kind} {name}", 0)
-        self._left -= 1
-        if self._left < 0:
-            raise self.tape.refusal("bodies are repeated more often than the size of the file justifies")
+        self._tick()
         function = _OPERATORS.get(node.op_type) if standard(node) else None
         if function is None:
             raise self.tape.refusal("this operator is not known here")
@@ -149,11 +154,13 @@ class GraphRun:
                 facts["num_outputs"] = len(node.output)
             if node.op_type in _BODIES:
                 facts["outer"] = known
-            found = function(self, *inputs, **facts)
+            with np.errstate(all="ignore"):
+                found = function(self, *inputs, **facts)
         except LstmTraceError:
             raise
         except (NotConstant, ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
-            raise LiftError(f"{here}: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+            kind = OutOfRangeError if isinstance(error, IndexError) else LiftError
+            raise kind(f"{here}: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
         self.tape.node = here
         found = found if isinstance(found, tuple) else (found,)
         for output, value in zip(node.output, found, strict=False):
@@ -164,9 +171,13 @@ class GraphRun:
         array = value.ids if isinstance(value, Floats) else value
         if isinstance(array, np.ndarray):
             self._count(array.nbytes)
-        if isinstance(value, Floats):
-            array.flags.writeable = False  # then the tape need not copy it
         return value
+
+    def _tick(self, count: int = 1) -> None:
+        """Count what is done one by one."""
+        self._left -= count
+        if self._left < 0:
+            raise self.tape.refusal("it is repeated more often than the size of the file justifies")
 
     def _count(self, size: int, name: str = "") -> None:
         self._made += size
@@ -220,8 +231,7 @@ class GraphRun:
         if not left.ndim or not right.ndim or left.shape[-1] != right.shape[-2 if right.ndim > 1 else -1]:
             raise self.tape.refusal(f"shapes {left.shape} and {right.shape} do not fit")
         lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
-        if left.ndim > 2 or right.ndim > 2:
-            self._left -= prod(lead)
+        self._tick(prod(lead))
         self._count(8 * prod((*lead, left.shape[-2] if left.ndim > 1 else 1, right.shape[-1])))
         return Floats(self.math.matmul(left, right))
 
@@ -252,6 +262,14 @@ class GraphRun:
         )
         found = self._scaled(self.matmul(left, right), alpha)
         return found if c is None else self.each("add", found, self._scaled(c, beta))
+
+    def einsum(self, *inputs: Value, equation: str) -> Floats:
+        ids = [self.floats(one) for one in inputs]
+        terms = equation.replace(" ", "").partition("->")[0].split(",")
+        size = {c: n for term, one in zip(terms, ids, strict=True) for c, n in zip(term, one.shape, strict=True)}
+        self._count(8 * prod(size[c] for c in equation.partition("->")[2].strip()))
+        self._tick(prod(size[c] for c in {*terms[0]}.intersection(*terms[1:])))
+        return Floats(self.math.einsum(equation, *ids))
 
     def _scaled(self, value: Value, factor: float) -> Value:
         return value if factor == 1 else self.each("multiply", value, np.array(factor))
@@ -310,7 +328,7 @@ class GraphRun:
     def tile(self, a: Value, repeats: Value) -> Value:
         times = self.whole(repeats).tolist()
         array = _array(a)
-        self._count(array.nbytes * prod(times))
+        self._count(array.nbytes * max(0, prod(times)))
         found = np.tile(array, times)
         return type(a)(found) if isinstance(a, (Floats, Indices)) else found
 
@@ -383,6 +401,7 @@ class GraphRun:
         ids = self.floats(a)
         if split is not None and np.any(self.whole(split) != 1):
             raise self.tape.refusal("pieces of more than one step")
+        self._tick(ids.shape[axis])
         return [Floats(ids.take([k] if keepdims or split is not None else k, axis)) for k in range(ids.shape[axis])]
 
 
@@ -441,7 +460,7 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Clip": GraphRun.clip,
     "MatMul": GraphRun.matmul,
     "Gemm": GraphRun.gemm,
-    "Einsum": lambda run, *inputs, equation: Floats(run.math.einsum(equation, *map(run.floats, inputs))),
+    "Einsum": GraphRun.einsum,
     "Softmax": lambda run, a, axis=-1: Floats(run.math.softmax(run.floats(a), axis)),
     "LayerNormalization": GraphRun.layer_norm,
     "ReduceSum": _reduced("sum"),
