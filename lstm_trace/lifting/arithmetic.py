@@ -16,8 +16,6 @@ class RecordedMath:
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        #: Where PyTorch keeps the integers of weights, which are not written.
-        self.frozen: set[int] = set()
         self._plain: dict[int, tuple[Any, Ids]] = {}  # arrays of the code, which are kept so that no other has their id
 
     def plain(self, value: Any, numbers: Any = None) -> Ids:
@@ -75,11 +73,14 @@ class RecordedMath:
     def at_least(self, a: Ids, b: Ids) -> Ids:
         return self.subtract(self.tape.number(1.0), self.greater(b, a))
 
-    def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("where", condition, a, b)
+    def unlike(self, a: Ids, b: Ids) -> Ids:
+        return self.add(self.greater(a, b), self.greater(b, a))
 
-    def lerp(self, a: Ids, b: Ids, weight: Ids) -> Ids:
-        return self.add(a, self.multiply(weight, self.subtract(b, a)))
+    def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
+        owners = {*self.tape.owners(condition).flat}
+        if {self.tape.nodes[k].op for k in owners} == {"constant"}:  # a mask of the code, which chooses places
+            return np.where(self.tape.values[condition] != 0, a, b)
+        return self.tape.elementwise("where", condition, a, b)
 
     def power(self, a: Ids, b: Ids) -> Ids:
         exponents = {float(value) for value in self.tape.values[b].flat} if self.tape.fixed(b) else set()
@@ -107,9 +108,7 @@ class RecordedMath:
             return None
         return float(values.pop())
 
-    def softplus(self, a: Ids, beta: float = 1.0, threshold: float = 20.0) -> Ids:
-        if beta != 1:
-            raise self.tape.refusal("softplus with a beta is no operation of a cell")
+    def softplus(self, a: Ids) -> Ids:
         return self.tape.elementwise("softplus", a)
 
     def elu(self, a: Ids, alpha: float = 1.0) -> Ids:
@@ -118,10 +117,6 @@ class RecordedMath:
     def leaky_relu(self, a: Ids, negative_slope: float = 0.01) -> Ids:
         slope = self.tape.number(float(negative_slope))
         return self.where(self.greater(a, self.tape.number(0.0)), a, self.multiply(a, slope))
-
-    def hard_sigmoid(self, a: Ids) -> Ids:
-        shifted = self.add(self.divide(a, self.tape.number(6.0)), self.tape.number(0.5))
-        return self.tape.elementwise("clip", shifted, constants=(0.0, 1.0))
 
     # -- sums --
 
@@ -194,23 +189,24 @@ def _one(op: str) -> Callable[..., Ids]:
     return lambda math, a: math.tape.elementwise(op, a)
 
 
-#: Operations of numpy and PyTorch on each number, by their names there.
+#: Operations on each number, by their names in numpy or ONNX.
 ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     **{op: _one(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid", "relu")},
     **dict.fromkeys(("expit", "logistic"), _one("sigmoid")),
     "add": RecordedMath.add,
     **dict.fromkeys(("subtract", "sub"), RecordedMath.subtract),
-    "rsub": lambda math, a, b: math.subtract(b, a),
     **dict.fromkeys(("multiply", "mul"), RecordedMath.multiply),
-    **dict.fromkeys(("divide", "true_divide", "div", "truediv"), RecordedMath.divide),
+    **dict.fromkeys(("divide", "true_divide", "div"), RecordedMath.divide),
     **dict.fromkeys(("negative", "neg"), RecordedMath.negative),
-    **dict.fromkeys(("positive", "pos", "conjugate"), lambda math, a: a.copy()),
+    **dict.fromkeys(("positive", "conjugate"), lambda math, a: a.copy()),
     **dict.fromkeys(("maximum", "fmax"), RecordedMath.maximum),
     **dict.fromkeys(("minimum", "fmin"), RecordedMath.minimum),
-    **dict.fromkeys(("greater", "gt"), RecordedMath.greater),
-    **dict.fromkeys(("less", "lt"), lambda math, a, b: math.greater(b, a)),
-    **dict.fromkeys(("greater_equal", "ge"), RecordedMath.at_least),
-    **dict.fromkeys(("less_equal", "le"), lambda math, a, b: math.at_least(b, a)),
+    "greater": RecordedMath.greater,
+    "less": lambda math, a, b: math.greater(b, a),
+    "equal": lambda math, a, b: math.subtract(math.tape.number(1.0), math.unlike(a, b)),
+    "not_equal": RecordedMath.unlike,
+    "greater_equal": RecordedMath.at_least,
+    "less_equal": lambda math, a, b: math.at_least(b, a),
     **dict.fromkeys(("absolute", "abs", "fabs"), lambda math, a: math.maximum(a, math.negative(a))),
     **dict.fromkeys(("power", "pow", "float_power"), RecordedMath.power),
     "square": lambda math, a: math.multiply(a, a),
@@ -219,18 +215,14 @@ ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     "log1p": lambda math, a: math.tape.elementwise("log", math.add(math.tape.number(1.0), a)),
     "logaddexp": lambda math, a, b: math.add(a, math.softplus(math.subtract(b, a))),
     "where": RecordedMath.where,
-    "lerp": RecordedMath.lerp,
-    "silu": lambda math, a: math.multiply(a, math.tape.elementwise("sigmoid", a)),
-    "hardsigmoid": RecordedMath.hard_sigmoid,
-    "logsigmoid": lambda math, a: math.negative(math.softplus(math.negative(a))),
 }
 #: Products of arrays.
 PRODUCTS: Mapping[str, Callable[..., Ids]] = {
-    **dict.fromkeys(("matmul", "mm", "mv", "bmm"), RecordedMath.matmul),
+    "matmul": RecordedMath.matmul,
     "dot": RecordedMath.dot,
     "vdot": lambda math, a, b: math.matmul(a.reshape(-1), b.reshape(-1)),
     "inner": lambda math, a, b: math.dot(a, b.T),
-    **dict.fromkeys(("outer", "ger"), lambda math, a, b: math.multiply(a.reshape(-1, 1), b.reshape(1, -1))),
+    "outer": lambda math, a, b: math.multiply(a.reshape(-1, 1), b.reshape(1, -1)),
 }
 #: Sums and their like, with the arguments `axis` and `keepdims`.
 REDUCTIONS: Mapping[str, Callable[..., Ids]] = {

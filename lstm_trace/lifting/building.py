@@ -19,15 +19,21 @@ from .writing import EquationWriter
 
 
 class BuiltCell(NamedTuple):
-    """A cell with its weights. lines: of each state, and of each other value, by its name."""
+    """A cell with its weights.
+
+    definition: what `prepare` makes the model of, beside the weights. lines: of each state, and of each other value, by
+    its name; output: that of the output.
+    """
 
     model: Model
+    definition: Mapping[str, Any]
     naming: CellNaming
     weights: Mapping[str, Array]
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
     spare: Mapping[str, Array]
     lines: Mapping[str, str]
+    output: str
 
 
 def built(
@@ -68,4 +74,4 @@ def built(
     model = prepare(weights, cell, name=title)
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
-    return BuiltCell(model, naming, weights, aliases, left, fitting, lines)
+    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))])

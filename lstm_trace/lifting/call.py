@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,22 +23,25 @@ OutputPath = tuple[Any, ...]
 class StepCall:
     """How a function is called.
 
-    places: a parameter to the role of its argument: `x`, a state, a tuple of states, `weights`, or ("weight", name).
+    places: a parameter to the role of its argument: None for x, a state, a tuple of states, `weights`, or
+    ("weight", name).
+    positional: parameters whose arguments are passed by position, in order.
     """
 
     function: Callable[..., Any]
     places: dict[str, Any] = field(default_factory=dict)
+    positional: Sequence[str] = ()
 
     @property
     def named(self) -> str:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> dict[str, Any]:
-        """The arguments, by parameter."""
+    def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments by position, and those by parameter."""
         found: dict[str, Any] = {}
         for name, role in self.places.items():
-            if role == "x":
+            if role is None:
                 found[name] = x
             elif role == "weights":
                 found[name] = weights
@@ -46,8 +50,8 @@ class StepCall:
             elif role[0] == "weight":
                 found[name] = weights[role[1]]
             else:
-                found[name] = tuple(states[one] for one in role)
-        return found
+                found[name] = namedtuple("States", role, rename=True)(*(states[one] for one in role))
+        return [found.pop(name) for name in self.positional if name in found], found
 
     @property
     def tupled(self) -> tuple[str, ...]:
@@ -57,20 +61,26 @@ class StepCall:
     def reordered(self) -> StepCall:
         """The same with the tuple of states the other way round."""
         turned = {name: role[::-1] if role == self.tupled else role for name, role in self.places.items()}
-        return StepCall(self.function, turned)
+        return StepCall(self.function, turned, self.positional)
 
 
 def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
+    if isinstance(step, type):
+        raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
+    step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
+    if type(step).__module__.startswith("torch.jit"):
+        raise OptionError("step: compiled by torch.jit: give the function or module that it was made from")
     function = step if inspect.isroutine(step) else getattr(step, "forward", step)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         raise OptionError(f"step: expected a function or module, found {type(step).__name__}") from None
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = {p.name: p for p in signature.parameters.values() if p.kind in named}
-    required = [name for name, p in parameters.items() if p.default is p.empty]
-    call = StepCall(step)
+    if inspect.iscoroutinefunction(function):
+        raise OptionError("step: expected a function or module, found one that is async: its values would come later")
+    parameters, positional = _parameters(signature, weights, states)
+    required = [name for name, needed in parameters.items() if needed]
+    call = StepCall(step, positional=positional)
     called = f"{call.named} has the parameters {', '.join(parameters) or 'none'}"
     places, rest = call.places, list(parameters)
 
@@ -95,7 +105,7 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         place(state, state)
     if not rest:
         raise OptionError(f"x: no parameter takes it; {called}")
-    place(next((name for name in rest if name.lower() in _X), rest[0]), "x")
+    place(next((name for name in rest if name.lower() in _X), rest[0]), None)
     left = [state for state in states if state not in places.values()]
     needed = [name for name in rest if name in required]
     if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
@@ -107,12 +117,36 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
             left.remove(state)
     for state in left:
         if not rest:
-            raise OptionError(f"{state}: no parameter takes it; {called}")
+            kept = "a state that an object keeps, such as self.h, must become an argument that is returned"
+            raise OptionError(f"{state}: no parameter takes it; {called}; {kept}")
         place(rest[0], state)
     if missing := [name for name in rest if name in required]:
         said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"
         raise OptionError(f"{call.named} needs {', '.join(missing)} too; {said}")
     return call
+
+
+def _parameters(
+    signature: inspect.Signature, weights: Any, states: Sequence[str]
+) -> tuple[dict[str, bool], list[str]]:  # fmt: skip
+    """Whether each parameter needs an argument, by name, and the parameters that are passed by position.
+
+    `*args` stands for x, the states and the weights, as far as no parameter before it does; `**kwargs` for weights.
+    """
+    found, positional = dict[str, bool](), list[str]()
+    known = [*weights] if isinstance(weights, Mapping) else []
+    kinds = {one.kind for one in signature.parameters.values()}
+    for one in signature.parameters.values():
+        if one.kind is one.VAR_POSITIONAL:
+            rest = ["x", *states][len(found) :] + ([] if one.VAR_KEYWORD in kinds else known)
+            found |= {name: True for name in rest if name not in found}
+            positional = [*found]
+        elif one.kind is one.VAR_KEYWORD:
+            found |= {name: True for name in known if name not in found}
+        else:
+            found[one.name] = one.default is one.empty
+            positional += [one.name] if one.kind is one.POSITIONAL_ONLY else []
+    return found, positional
 
 
 def means(name: str, state: str) -> bool:
@@ -131,15 +165,6 @@ def means(name: str, state: str) -> bool:
 
 
 # -- what is returned --------------------------------------------------------------------------------------------------
-
-
-def leaves(value: Any, is_leaf: Callable[[Any], bool], path: OutputPath = ()) -> Iterator[tuple[OutputPath, Any]]:
-    """Every array in what a function returned, with its path; tuples, lists and dicts are opened."""
-    if is_leaf(value):
-        yield path, value
-    elif isinstance(value, (tuple, list, Mapping)):
-        for key, one in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from leaves(one, is_leaf, (*path, key))
 
 
 def at(value: Any, path: OutputPath) -> Any:

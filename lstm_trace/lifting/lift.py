@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..errors import LiftError, OptionError, ShapeError
-from ..model.model import Model
+from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
-from .building import built
-from .call import OutputPath, StepCall, at, leaves, means, named_paths, understood, untold
-from .checking import MORE, check_equal, copied, plain_run, random_like
+from .author import AuthorFunction, in_shape, rows
+from .building import BuiltCell, built
+from .call import OutputPath, at, means, named_paths, understood, untold
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
-from .recording import Recording, as_numbers, has_arrays, ids_of_output, is_array, torch, unlike
-from .sequence import lift_sequence
-from .tape import Ids, Tape
+from .recording import RaisedError, RecordedRun, as_numbers, has_arrays, is_array, leaves, plain_run, recorded, torch
+from .sequence import SequenceFunction
+from .tape import Tape
 
 
 @checked
@@ -57,41 +57,65 @@ def lift(
     ('a simple RNN', 'W_xh @ x_t + W_hh @ h_prev + b_h')
     """
     steps = _steps(x)
-    if weights is not None and not has_arrays(weights):
-        raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)}")
+    weights = _weights(weights)
     given = _states(h, c, states)
+    listed = isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
+    for name, value in {"x": steps, **given}.items():
+        if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
+            raise OptionError(f"{name}: expected float32 or float64, found {value.dtype}: convert it, and the weights")
 
-    def whole() -> Lifted:
-        return lift_sequence(understood(step, weights, [*given]), weights, steps, given, _is_list(x))
+    def of_sequence() -> Lifted:
+        call = understood(step, weights, [*given])
+        axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
+        tried = (SequenceFunction(call, weights, steps, given, axis, listed=listed) for axis in axes)
+        return _first([one.lifted for one in tried])
 
-    if sequence:
-        return whole()
-    try:
+    def of_step() -> Lifted:
         return _of_step(step, weights, steps, given, returns)
-    except Exception as error:
-        if sequence is False or steps.ndim < 2:
-            raise
+
+    if sequence is None and steps.ndim > 1:
+        return _first([of_step, of_sequence])
+    return of_sequence() if sequence else of_step()
+
+
+def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
+    """The first way in which a function can be lifted, or the error that says most.
+
+    The code itself may fail where it is called in another way than it is meant to be, which says less than a refusal.
+    """
+    refused: list[LstmTraceError] = []
+    for way in ways:
         try:
-            return whole()
-        except Exception as other:
-            # the code itself may fail where it is called in the other way
-            raise (other if isinstance(other, LiftError) and not isinstance(error, LiftError) else error) from None
+            return way()
+        except LstmTraceError as error:
+            refused.append(error)
+    raise next((e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)), refused[0])
 
 
-def _of_step(step: Any, weights: Any, steps: Any, given: dict[str, Any], returns: str | None) -> Lifted:
+def _of_step(step: Any, weights: Any, x: Any, given: dict[str, Any], returns: str | None) -> Lifted:
     """The cell of a function of one step."""
     if not given:
-        raise OptionError("h: a step function carries a state: give its first value, in the shape of the function")
+        raise OptionError(
+            "h: a step function carries a state: give its first value, in the shape of the function, as h=…, c=… or "
+            "states={…}; a state that an object keeps, such as self.h, must become an argument that is returned"
+        )
     call = understood(step, weights, [*given])
-    _axes(steps[0], next(iter(given.values())))
-    lifting = _Lifting(call, weights, steps, given, returns)
-    if not lifting.ordered:
-        lifting = _Lifting(call.reordered(), weights, steps, given, returns)
-    return lifting.lifted()
+    axes = _axes(x[0], next(iter(given.values())))
+    function = StepFunction(call, weights, x, given, returns=returns)
+    run = function.recorded()
+    if not function.ordered(run):
+        function = replace(function, call=call.reordered())
+        run = function.recorded()
+    return _first([partial(replace(function, batch=axis).lifted, run) for axis in axes])
 
 
-def _is_list(x: Any) -> bool:
-    return isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
+def _weights(weights: Any) -> Any:
+    """Weights, with whole numbers and lists of numbers as arrays."""
+    if isinstance(weights, Mapping):
+        weights = {name: one if has_arrays(one) else _array(one) for name, one in weights.items()}
+    if weights is not None and not has_arrays(weights):
+        raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)} without any")
+    return weights
 
 
 def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -145,118 +169,72 @@ def _place(path: OutputPath) -> str:
     return first if isinstance(first, str) else f"value {first + 1}"
 
 
-def _rows(value: Any, axis: int | None) -> Any:
-    """An array of one step as (B, width)."""
-    return np.moveaxis(value, axis, 0) if axis is not None and value.ndim > 1 else value.reshape(1, -1)
-
-
 @dataclass
-class _Lifting:
-    """One attempt to lift a function, called in one way."""
+class StepFunction(AuthorFunction):
+    """A function of one step. paths: where each new state is in what it returns."""
 
-    call: StepCall
-    weights: Any
-    x: Any
-    states: dict[str, Any]
-    returns: str | None
+    returns: str | None = None
+    paths: Mapping[str, OutputPath] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
-        recording, self.given, self.output = self._recorded()
-        self.tape: Tape = recording.tape
-        if (code := unlike(self.tape, self._recorded()[0].tape)) is not None:
-            raise LiftError(
-                f"{code}: two calls with the same values compute two values here: by randomness, or by a state that is "
-                "kept outside of the function"
-            )
+    def recorded(self) -> RecordedRun:
+        return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
 
-    def _recorded(self) -> tuple[Recording, dict[str, Ids], Any]:
-        """One run on the first step."""
-        recording = Recording()
-        ids = {"x": recording.tape.source("x", as_numbers(self.x[0]), 0, "x")}
-        for name, value in self.states.items():
-            ids[name] = recording.tape.source("state", as_numbers(value), 0, name)
-        arrays = {name: recording.array(one.copy(), self.states.get(name, self.x)) for name, one in ids.items()}
-        arguments = self.call.arguments(arrays.pop("x"), arrays, recording.weights(self.weights, ""))
-        return recording, ids, recording.run(self.call.function, arguments)
-
-    @property
-    def ordered(self) -> bool:
+    def ordered(self, run: RecordedRun) -> bool:
         """Whether the states of a tuple stand in the order that names and products in the code tell."""
         if not self.call.tupled:
             return True
-        names = [self.tape.variable(self.given[one]) for one in self.call.tupled]
+        names = [run.tape.variable(run.states[one]) for one in self.call.tupled]
         if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
             return all(means(name, one) for name, one in zip(names, self.call.tupled, strict=True))
-        inside = [operand for node in self.tape.nodes if node.op == "dot" for operand in node.operands]
-        multiplied = [any(np.isin(one, self.given[state]).any() for one in inside) for state in ("h", "c")]
+        inside = [operand for node in run.tape.nodes if node.op == "dot" for operand in node.operands]
+        multiplied = [any(np.isin(run.states[state], one).any() for one in inside) for state in ("h", "c")]
         return multiplied != [False, True]
 
-    # -- reading --
-
-    def lifted(self) -> Lifted:
-        """The cell, compared with the function."""
-        refused: list[LiftError] = []
-        for axis in _axes(self.x[0], next(iter(self.states.values()))):
-            try:
-                return self._read(axis)
-            except LiftError as error:
-                refused.append(error)
-        raise refused[0]
-
-    def _read(self, axis: int | None) -> Lifted:
-        rows = {name: _rows(ids, axis)[0].reshape(-1) for name, ids in self.given.items()}
-        reader = Reader(self.tape, {"x_t" if name == "x" else f"{name}_prev": ids for name, ids in rows.items()})
+    def read(self, run: RecordedRun) -> BuiltCell:
+        named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
+        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in named.items()})
+        shapes = [ids.shape for ids in run.states.values()]
+        returned = dict(leaves(run.output))
         outputs: dict[OutputPath, Expr] = {}
-        returned = {
-            path: self._ids(path) for path, _ in leaves(self.output, lambda one: ids_of_output(one) is not None)
-        }
         for path, ids in returned.items():
             try:
-                outputs[path] = reader.vector(_rows(ids, axis)[0])
+                outputs[path] = reader.vector(rows(ids, self.batch)[0])
             except LiftError:  # what is kept for a backward pass may be of any form
-                if len(path) < 2 and ids.shape in [self.given[name].shape for name in self.states]:
+                if len(path) < 2 and ids.shape in shapes:
                     raise
-        paths = self._paths(outputs)
-        states = {name: outputs[paths[name]] for name in self.states}
+        self.paths = self._paths(run, outputs)
+        states = {name: outputs[self.paths[name]] for name in self.states}
         others: dict[str, Expr] = {}
         for path, expr in outputs.items():
-            name = self.tape.variable(self._ids(path))
+            name = run.tape.variable(returned[path])
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
-        dtype = np.result_type(np.float32, *(as_numbers(one).dtype for one in (self.x, *self.states.values())))
-        cell = built(reader, states, others, dtype, self.call.named, returned.values())
-        check = _Check(cell.model, self, paths, cell.lines, axis)
-        trace = check.trace(self.x, self.states)
-        check.trace(*check.another())
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
+        return built(reader, states, others, run.dtype, self.call.named, returned.values())
 
-    def _ids(self, path: OutputPath) -> Ids:
-        """The numbers of an array that the function returned."""
-        return cast(Ids, ids_of_output(at(self.output, path)))
-
-    def _paths(self, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
+    def _paths(self, run: RecordedRun, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
-            named = named_paths(self.output, self.returns)
+            named = named_paths(run.output, self.returns)
             said = {
                 one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states
             }
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
-        arrays = {path: self._ids(path) for path in outputs}
-        first = {expr: path for path, expr in reversed([*outputs.items()])}  # of what is returned twice
+        arrays = {path: ids for path, ids in leaves(run.output) if path in outputs}
+        # the first place of what is returned twice; a number of the code is no state
+        first = {expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"}
         found: dict[str, OutputPath] = {}
         fitting: dict[OutputPath, str] = {}
         for state in self.states:
-            shape = self.given[state].shape
+            shape = run.states[state].shape
             fit = sorted(path for path in first.values() if arrays[path].shape == shape)
             if not fit:
                 raise ShapeError(
                     f"{self.call.named} returns nothing in the shape of {state}, {tuple(shape)}; a step function "
                     "returns its new states"
                 )
-            fitting |= {path: self.tape.variable(arrays[path]) or _place(path) for path in fit}
+            fitting |= {path: run.tape.variable(arrays[path]) or _place(path) for path in fit}
             alike = [path for path in fit if means(fitting[path], state)]
             if len(alike or fit) == 1:
                 found[state] = (alike or fit)[0]
@@ -269,50 +247,17 @@ class _Lifting:
             paths.reverse()  # h is computed from c
         return dict(zip(self.states, paths, strict=True))
 
-    # -- the function itself --
-
-    def loop(self, x: Any, states: Mapping[str, Any], paths: Mapping[str, OutputPath]) -> dict[str, list[Any]]:
-        """The states after each step, by the function itself."""
-        found: dict[str, list[Any]] = {name: [] for name in states}
-        with plain_run(self.call.function, self.tape):
-            for one in x:
-                copies = {name: copied(value) for name, value in states.items()}
-                output = self.call.function(**self.call.arguments(copied(one), copies, self.weights))
-                states = {name: at(output, paths[name]) for name in states}
-                for name, value in states.items():
-                    found[name].append(as_numbers(value).copy())
-        return found
-
-
-@dataclass
-class _Check:
-    """The comparison of a lifted cell with the function that it was lifted from."""
-
-    model: Model
-    lifting: _Lifting
-    paths: Mapping[str, OutputPath]
-    lines: Mapping[str, str]
-    axis: int | None
-
-    def trace(self, x: Any, states: Mapping[str, Any]) -> Trace:
-        """The trace over an input. Raises LiftError if the function computes something else."""
-        rows = np.stack([_rows(one, self.axis) for one in as_numbers(x)])
-        begin = {name: _rows(as_numbers(value), self.axis) for name, value in states.items()}
-        trace = self.model.run(rows, **_started(begin))
-        for name, values in self.lifting.loop(x, states, self.paths).items():
-            theirs = np.stack([_rows(one, self.axis) for one in values])
-            check_equal(trace[self.lines[name]], theirs, self.lifting.call.named, name)
-        return trace
-
-    def another(self) -> tuple[Any, dict[str, Any]]:
-        """Another input, longer, and other states."""
-        random = np.random.default_rng(0)
-        x, states = self.lifting.x, self.lifting.states
-        longer = random_like(x, (len(x) + MORE, *x.shape[1:]), random)
-        return longer, {name: random_like(one, one.shape, random) for name, one in states.items()}
-
-
-def _started(begin: Mapping[str, Array]) -> dict[str, Any]:
-    """Initial states as arguments of `Model.run`."""
-    others = {f"{name}_prev": value for name, value in begin.items() if name not in "hc"}
-    return {f"{name}0": value for name, value in begin.items() if name in "hc"} | {"initial": others or None}
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
+        """Every step from the states that the cell has before it, so that no error grows from step to step."""
+        found: dict[str, list[Array]] = {name: [] for name in states}
+        before = dict(states)
+        with plain_run(self.call, self.weights, tape) as run:
+            for t, one in enumerate(x):
+                output = run(one, before)
+                for name, path in self.paths.items():
+                    value = at(output, path)
+                    found[name].append(rows(as_numbers(value), self.batch))
+                    before[name] = in_shape(trace[cell.lines[name]][t], value, self.batch)
+        return {cell.lines[name]: np.stack(each) for name, each in found.items()}

@@ -42,7 +42,7 @@ class Reader:
         self._known: dict[bytes, Expr] = {}
         self._names = [*self.named]
         # of every number the name that it belongs to, or -1, and its place there
-        self._name, self._place = np.full(self.tape.size, -1), np.zeros(self.tape.size, np.int64)
+        self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
         for k, ids in enumerate(self.named.values()):
             self._name[ids], self._place[ids] = k, np.arange(len(ids))
 
@@ -78,7 +78,7 @@ class Reader:
             if len(runs) > _PARTS:
                 raise self.tape.refusal(f"a vector is put together from more than {_PARTS} places", node)
             return self.exprs.make("concat", map(self.vector, runs), (), node)
-        if node.op in ("x", "state"):
+        if node.op in ("x", "state") or self._name[ids[0]] >= 0:
             return self._part(ids, node)
         local = ids - node.start
         if node.op == "dot":
@@ -117,9 +117,11 @@ class Reader:
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that come from one operation; of inputs and states, parts that stand there in a row."""
         owners = self.tape.owners(ids)
-        given = np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
+        named = self._name[ids] >= 0
+        given = named | np.array([self.tape.nodes[k].op in ("x", "state") for k in owners])
         weights = self.tape.times[ids] == FIXED
-        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1])
+        cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1]) & ~(named[1:] & named[:-1])
+        cut |= named[1:] != named[:-1]
         cut |= given[1:] & given[:-1] & ((np.diff(self._place[ids]) != 1) | (np.diff(self._name[ids]) != 0))
         if self.now is not None:
             old = (self.tape.times[ids] < self.now) & ~weights
@@ -155,8 +157,9 @@ class Reader:
             node = self.tape.nodes[owners[0]]
             if (owners != owners[0]).any() or not node.operands or (node.op in OPS and OPS[node.op].reduces):
                 return True
-            if node.op == "dot":
-                return False
+            if node.op == "dot":  # with an input beside the vector it is the state that is computed
+                both = (one for one in self._factors(node, ids - node.start) if not self.tape.fixed(one))
+                return any(len({*self.tape.times[one].flat}) > 1 for one in both)
             parts = [one.reshape(-1)[ids - node.start] for one in node.operands]
             moving = {one.tobytes() for one in parts if not self.tape.fixed(one)}
             if len(moving) != 1:
@@ -184,7 +187,7 @@ class Reader:
         """What is multiplied and summed for each of some numbers of a product, (n, k) twice."""
         left, right = node.operands
         rows, columns = np.divmod(local, right.shape[1])
-        return left[rows], right.T[columns]
+        return _rows(left, rows), _rows(right.T, columns)
 
     def _weighted(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
         """A product of weights with one vector, if that is what is multiplied and summed."""
@@ -209,3 +212,12 @@ class Reader:
             else:
                 raise self.tape.refusal("weights are multiplied by weights and by a vector in one product", node)
         return self.exprs.make("add", terms, (1.0,) * len(terms), node)
+
+
+def _rows(array: Ids, places: Ids) -> Ids:
+    """Some rows of an array, which may be large: without a copy if they follow one another, or are one."""
+    if (np.diff(places) == 1).all():
+        return array[places[0] : places[-1] + 1]
+    if (places == places[0]).all():
+        return np.broadcast_to(array[places[0]], (len(places), array.shape[1]))
+    return array[places]

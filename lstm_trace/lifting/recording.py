@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from dis import get_instructions
 from functools import partial
+from itertools import zip_longest
 from operator import setitem
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from traceback import walk_tb
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import LiftError
+from ..errors import LiftError, LstmTraceError
 from .arithmetic import RecordedMath
 from .arrays import MAKERS, Recorded, RecordedNumpy
-from .tape import CodeLine, Ids, Tape
+from .call import OutputPath, StepCall
+from .tape import FIXED, INITIAL, CodeLine, Ids, Tape, TapeNode
 
 #: One function at a time is run: for that time its module and object hold other values.
 LOCK = threading.RLock()
@@ -48,19 +52,73 @@ def ids_of_output(value: Any) -> Ids | None:
     """The integers of a recorded array; None for anything else."""
     if isinstance(value, Recorded):
         return value.ids
-    ids = value.__dict__.get("ids") if torch() is not None and isinstance(value, torch().Tensor) else None
-    return None if ids is None else ids.numpy()
+    inner = value.__dict__.get("array") if torch() is not None and isinstance(value, torch().Tensor) else None
+    return None if inner is None else inner.ids
+
+
+def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple[OutputPath, Ids]]:
+    """Every recorded array that was returned, with its path; so is a list of numbers, or of one array for each step."""
+    if (ids := ids_of_output(output)) is not None:
+        yield path, ids
+    elif isinstance(output, (list, tuple, Mapping)):
+        items = dict(output if isinstance(output, Mapping) else enumerate(output))
+        each = [ids_of_output(one) for one in items.values()]
+        shapes = {None if one is None else one.shape for one in each}
+        numbers = isinstance(output, list) and shapes == {()}
+        if numbers or (len(each) == steps and len(shapes) == 1 and None not in shapes):
+            yield path, np.stack(each)  # type: ignore[arg-type]
+        else:
+            for key, one in items.items():
+                yield from leaves(one, steps, (*path, key))
+
+
+class RecordedRun(NamedTuple):
+    """x: the numbers of each step; states: of the initial states; output: what the function returned; dtype: of all."""
+
+    tape: Tape
+    x: list[Ids]
+    states: dict[str, Ids]
+    output: Any
+    dtype: Any
+
+
+def recorded(
+    call: StepCall, weights: Any, x: Sequence[Any], states: Mapping[str, Any], argument: Callable[[list[Ids]], Any]
+) -> RecordedRun:
+    """The function on some steps. argument: the numbers that it gets as x, from those of each step.
+
+    Raises LiftError if it computes something else when it is called again.
+    """
+    tape, known = Tape(_folders()), dict[int, tuple[Any, Ids]]()
+    steps = [tape.source("x", as_numbers(one), t, "x") for t, one in enumerate(x)]
+    begin = {name: tape.source("state", as_numbers(one), INITIAL, name) for name, one in states.items()}
+    outputs, starts = [], [0]
+    for _ in range(2):
+        recording = Recording(tape, known)
+        arrays = {name: recording.array(ids.copy(), states[name]) for name, ids in begin.items()}
+        given = argument([one.copy() for one in steps])
+        each = [recording.array(one, x[0]) for one in (given if isinstance(given, list) else [given])]
+        outputs.append(recording.run(call, each if isinstance(given, list) else each[0], arrays, weights))
+        starts.append(len(tape.nodes))
+    if (code := _unlike(tape, tape.nodes[: starts[1]], tape.nodes[starts[1] :])) is not None:
+        raise LiftError(
+            f"{code}: two calls with the same values compute two values here: by randomness, or by a state that is "
+            "kept outside of the function"
+        )
+    read = [as_numbers(one).dtype for one in (*x[:1], *states.values(), *(value for value, _ in known.values()))]
+    return RecordedRun(tape, steps, begin, outputs[0], np.result_type(np.float32, *read))
 
 
 @dataclass
 class Recording:
-    """One run of a function on recording arrays."""
+    """A run of a function on recording arrays. known: the weights that are on the tape already, by their id."""
 
-    tape: Tape = field(default_factory=lambda: Tape(_folders()))
-    _weights: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    tape: Tape
+    known: dict[int, tuple[Any, Ids]]
 
     def __post_init__(self) -> None:
         self.math = RecordedMath(self.tape)
+        self._weights: dict[int, Any] = {}
 
     def array(self, ids: Ids, like: Any) -> Any:
         """A recording array of the library and dtype of another array."""
@@ -73,11 +131,11 @@ class Recording:
     def weights(self, value: Any, name: str) -> Any:
         """Weights with recording arrays in place of arrays: of an array, or of dicts and lists that have some."""
         if is_array(value):
+            if id(value) not in self.known:
+                self.known[id(value)] = value, self.tape.source("weight", as_numbers(value), name=name)
             if id(value) not in self._weights:
-                ids = self.tape.source("weight", as_numbers(value), name=name)
-                ids.flags.writeable = False
-                self._weights[id(value)] = value, self.array(ids, value)
-            return self._weights[id(value)][1]
+                self._weights[id(value)] = self.array(self.known[id(value)][1], value)
+            return self._weights[id(value)]
         if isinstance(value, dict):
             return {key: self.weights(one, _joined(name, key)) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
@@ -85,10 +143,10 @@ class Recording:
             return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
         return value
 
-    def run(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    def run(self, call: StepCall, x: Any, states: dict[str, Any], weights: Any) -> Any:
         """What the function returns; the weights that it reads from its object and from variables are recorded too."""
         with LOCK, ExitStack() as stack:
-            held = Surroundings(function, self.tape)
+            held = Surroundings(call.function, self.tape)
             stack.enter_context(held.kept())
             numpy = RecordedNumpy(self.math)
             for put, value, name in held.places:
@@ -101,11 +159,59 @@ class Recording:
                 from .tensors import recorded_factories
 
                 stack.enter_context(recorded_factories(self.math))
-            stack.enter_context(np.errstate(all="ignore"))
             stack.enter_context(watched(self.tape))
-            found = function(**arguments)
+            found = called(call, x, states, self.weights(weights, ""), self.tape)
             held.check()
         return found
+
+
+def _unlike(tape: Tape, one: Sequence[TapeNode], two: Sequence[TapeNode]) -> CodeLine | None:
+    """The line at which two runs on the same numbers went apart, as with randomness or a state kept outside."""
+    computed = ([node for node in nodes if node.operands and (tape.times[node.numbers] != FIXED).any()]
+                for nodes in (one, two))  # fmt: skip
+    for a, b in zip_longest(*computed):
+        if a is None or b is None:
+            return (a or b).code
+        same = (a.op, a.shape) == (b.op, b.shape)
+        if not same or not np.array_equal(tape.values[a.numbers], tape.values[b.numbers], equal_nan=True):
+            return a.code
+    return None
+
+
+class RaisedError(LiftError):
+    """The function itself failed: perhaps it is meant to be called in another way."""
+
+
+def called(call: StepCall, x: Any, states: Mapping[str, Any], weights: Any, tape: Tape) -> Any:
+    """What the function returns, of a generator as a list. Its own errors are named with their line."""
+    try:
+        with np.errstate(all="ignore"):
+            positional, named = call.arguments(x, states, weights)
+            found = call.function(*positional, **named)
+            return [*found] if isinstance(found, Iterator) else found
+    except LstmTraceError:
+        raise
+    except Exception as error:
+        lines = (CodeLine(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__))
+        where = [f"{line}: " for line in lines if tape.is_user_code(line.file)]
+        raise RaisedError(f"{where[-1] if where else ''}{call.named} raises {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def plain_run(call: StepCall, weights: Any, tape: Tape) -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
+    """The function of x and states, not recorded; what it changes in its object is put back at the end."""
+    without_gradient = torch().no_grad() if torch() is not None else nullcontext()
+    with LOCK, Surroundings(call.function, tape).kept(), without_gradient:
+        yield lambda x, states: called(
+            call, copied(x), {name: copied(one) for name, one in states.items()}, weights, tape
+        )
+
+
+def copied(value: Any) -> Any:
+    """A copy of an array of numpy or PyTorch, or of a list of some."""
+    if isinstance(value, list):
+        return [copied(one) for one in value]
+    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.clone()
 
 
 def _folders() -> tuple[str, ...]:
@@ -134,7 +240,7 @@ class Surroundings:
     def _visit(self, value: Any, name: str, put: Callable[[Any], None] | None) -> None:
         if put is not None and (value is np or id(value) in MAKERS or has_arrays(value)):
             self.places.append((put, value, name))
-        if id(value) in self._seen or isinstance(value, (ModuleType, type)):
+        if id(value) in self._seen or isinstance(value, (ModuleType, type, Recorded)):
             return
         self._seen.add(id(value))
         if isinstance(value, (dict, list, tuple)):
@@ -157,7 +263,8 @@ class Surroundings:
 
     def _visit_function(self, function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
+            if cell != CellType():  # a variable that has no value yet
+                self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
         known, read = function.__globals__, _names_in(function.__code__)
         names = [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]
         for name in names:
@@ -187,8 +294,9 @@ class Surroundings:
 
 
 def _names_in(code: CodeType) -> set[str]:
-    """The names that code reads, in the functions within it too."""
-    return {*code.co_names}.union(*(_names_in(one) for one in code.co_consts if isinstance(one, CodeType)))
+    """The variables around it that code reads, in the functions within it too."""
+    here = {one.argval for one in get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return here.union(*(_names_in(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
 def has_arrays(value: Any) -> bool:
@@ -209,7 +317,7 @@ def watched(tape: Tape) -> Iterator[None]:
     def rows(frame: Any) -> Iterator[tuple[str, bytes]]:
         for name, value in list(frame.f_locals.items()):
             ids = ids_of_output(value)
-            if ids is not None and ids.size and name.isidentifier():
+            if ids is not None and ids.size and name.isidentifier() and not tape.is_weight(ids):
                 for row in (ids, ids[0], ids[:, 0]) if ids.ndim == 2 else (ids,):
                     yield name, np.ascontiguousarray(row).tobytes()
 
@@ -230,12 +338,3 @@ def watched(tape: Tape) -> Iterator[None]:
         yield
     finally:
         sys.settrace(before)
-
-
-def unlike(one: Tape, two: Tape) -> CodeLine | None:
-    """The line at which two runs on the same numbers went apart, as with randomness or a state kept outside."""
-    for a, b in zip(one.nodes, two.nodes, strict=False):
-        same = (a.op, a.shape) == (b.op, b.shape)
-        if not same or not np.array_equal(one.values[a.numbers], two.values[b.numbers], equal_nan=True):
-            return a.code
-    return None

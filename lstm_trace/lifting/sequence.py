@@ -6,138 +6,204 @@ states, and must be the same at two steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ..base.arrays import Array
 from ..errors import LiftError
+from ..trace.trace import Trace
+from .author import AuthorFunction, rows
 from .building import BuiltCell, built
-from .call import OutputPath, StepCall, at, means
-from .checking import MORE, check_equal, copied, plain_run, random_like
+from .call import OutputPath, at, means
 from .expressions import Expr, Expressions
-from .lifted import Lifted
 from .reading import Reader
-from .recording import Recording, as_numbers, ids_of_output
-from .tape import INITIAL, Ids
+from .recording import RecordedRun, as_numbers, leaves, plain_run, recorded
+from .tape import Ids, Tape
 
-#: So many steps are recorded. The equations are read at two of the last, which know all states.
+#: So many steps are recorded of a function: the last ones, which find the states, and two to be compared.
 STEPS = 7
-_READ = (3, 2)
 
 
-def lift_sequence(call: StepCall, weights: Any, x: Any, states: Mapping[str, Any], listed: bool) -> Lifted:
-    """The cell of a function over a whole sequence; listed: it takes a list of time steps, and x has them first."""
-    refused: list[Exception] = []
-    for axis in (0,) if listed else ((0, 1), (1, 0, 2))[x.ndim > 2]:
+def read_sequence(
+    tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
+    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None,
+) -> BuiltCell:  # fmt: skip
+    """The cell of a recorded sequence: what each step reads of the steps before it is its state.
+
+    Args:
+        tape: the numbers of one sequence, of at least 4 steps; `Tape.source` gave x of each step its time, and
+            initial states the time `INITIAL`.
+        x: the numbers of x at each step.
+        outputs: step to the numbers of the output: of all steps, or of the last alone.
+        dtype: of the weights.
+        title: what messages call it.
+        initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
+        returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
+
+    Returns:
+        The cell; `output` is the line that has the outputs.
+
+    Raises:
+        LiftError: if the steps do not all do the same, or carry no state.
+    """
+    named = [{"x_t": one.reshape(-1)} for one in x]
+    rows = outputs if len(outputs) > 1 else _earlier(tape, outputs[len(x) - 1], named, title)
+    exprs, states = Expressions(), list[Ids]()
+    same: list[tuple[int, list[Ids], list[Expr]]] = []  # two steps whose states are all known
+    for t in range(len(x) - 1, max(min(rows), 1) - 1, -1):
+        reader, roots = Reader(tape, named[t], exprs, t), [rows[t], *states]
+        values, states = [reader.vector(one) for one in roots], reader.states
+        same += [(t, roots, values)] if len(states) == len(roots) - 1 > 0 else []
+        if len(same) == 2:
+            break
+    if len(same) < 2 or all(one.op == "name" for one in same[0][2][1:]):
+        raise LiftError(f"{title} carries no state from step to step along this axis of x")
+    (step, roots, values), (before, _, again) = same
+    if len(values) != len(again) or any(one is not other for one, other in zip(values, again, strict=True)):
+        raise LiftError(f"{title} does something else at step {step} than at step {before}")
+    names = _names(values[0], values[1:])
+    if initial:
+        names = _given_names(tape, named[:before], rows, states, names.index("h"), initial) or names
+    reader = Reader(tape, named[step], now=step, state_names=names)
+    out, *values = [reader.vector(one) for one in roots]
+    ordered = dict(sorted(zip(names, values, strict=True), key=lambda one: ("h", "c", one[0]).index(one[0])))
+    others = {} if out in values else {tape.variable(roots[0]) or "out": out}
+    cell = built(reader, ordered, others, dtype, title, [*outputs.values()] if returned is None else returned)
+    return cell._replace(output=cell.lines[next(iter(others)) if others else names[values.index(out)]])
+
+
+def _earlier(tape: Tape, out: Ids, named: Sequence[Mapping[str, Ids]], title: str) -> dict[int, Ids]:
+    """The rows of a state of which the last value alone is an output."""
+    exprs, last = Expressions(), len(named) - 1
+    rows = {last: out}
+    for t in range(last, min(2, last - 2), -1):  # the first step may read zeros of the code in a way of its own
+        reader = Reader(tape, named[t], exprs, t)
+        value = reader.vector(rows[t])
+        alike = [one for one in reader.states if Reader(tape, named[t - 1], exprs, t - 1).vector(one) is value]
+        if not alike:
+            break
+        rows[t - 1] = alike[0]
+    if len(rows) < 3:
+        raise LiftError(f"{title} returns the last step alone, and not its state: return h of every step")
+    return rows
+
+
+def _given_names(
+    tape: Tape, named: Sequence[Mapping[str, Ids]], rows: Mapping[int, Ids], states: list[Ids], out: int,
+    initial: Mapping[str, Ids],
+) -> list[str]:  # fmt: skip
+    """What the states are called by the initial ones; empty unless the first step reads one in place of each.
+
+    out: which state the output is, where `rows` ends.
+    """
+    for t in range(len(named) - 1, -1, -1):
+        reader = Reader(tape, named[t], now=t)
         try:
-            return SequenceRun(call, weights, x, dict(states), axis, listed).lifted()
-        except Exception as error:
-            refused.append(error)
-    raise next((one for one in refused if isinstance(one, LiftError)), refused[0])
+            for one in (rows[t] if t in rows else states[out], *states):
+                reader.vector(one)
+        except LiftError:  # the first step reads zeros of the code in a way of its own
+            return []
+        if len(reader.states) != len(states):
+            return []
+        states = reader.states
+    given = {ids.tobytes(): name for name, ids in initial.items()}
+    names = [given.get(one.tobytes(), "") for one in states]
+    return names if all(names) else []
+
+
+def _names(out: Expr, states: list[Expr]) -> list[str]:
+    """What the states are called: h is the output, or what weights are multiplied with."""
+    products = {one.args[1].leaf for state in states for one in state.inside() if one.op == "matvec"}
+    h = next((k for k, one in enumerate(states) if one is out), None)
+    if h is None:
+        h = next((k for k in range(len(states)) if f"state_{k}" in products), 0)
+    others = iter(["c", *(f"s{k}" for k in range(2, len(states)))])
+    return ["h" if k == h else next(others) for k in range(len(states))]
 
 
 @dataclass
-class SequenceRun:
-    """A function over a sequence, with the axis of x that is time."""
+class SequenceFunction(AuthorFunction):
+    """A function over a sequence. listed: it takes a list of time steps, and x has them first.
 
-    call: StepCall
-    weights: Any
-    x: Any
-    states: dict[str, Any]
-    axis: int
-    listed: bool
+    One sequence of the batch is recorded, and the function is compared sequence by sequence. path, axis: where its
+    output is, and the axis of time there; None if it is of the last step alone.
+    """
+
+    listed: bool = False
+    path: OutputPath = field(default=(), init=False)
+    axis: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        #: The axis of the batch in a step of x.
-        self.batch = None if self.x.ndim < 3 else 0 if self._rows_first() else 1
-        self.recording, self.output = Recording(), None
+        if self.x.ndim > 2:
+            self.batch = 0 if self._rows_first() else 1
 
     def _rows_first(self) -> bool:
         """Whether a step of x is (B, I), not (I, B)."""
-        sizes = np.delete(self.x.shape, self.axis)
+        sizes = np.delete(self.x.shape, self.time)
         known = [one.shape for one in self.states.values() if one.ndim > 1]
         if any(shape[0] != sizes[0] and shape[1] == sizes[1] for shape in known):
             return False
-        return self.axis < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
-
-    # -- the function --
+        return self.time < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
 
     def _one(self, x: Any, sequence: int) -> Any:
         """One sequence of the batch."""
         if self.batch is None:
             return x
-        axis = [n for n in range(x.ndim) if n != self.axis][self.batch]
+        axis = [n for n in range(x.ndim) if n != self.time][self.batch]
         return x[(slice(None),) * axis + (slice(sequence, sequence + 1),)]
 
-    def _state(self, value: Any, sequence: int) -> Any:
-        """The initial state of one sequence of the batch."""
-        if self.batch is None or value.ndim < 2:
-            return value
-        return value[(slice(None),) * (value.ndim - 2 + self.batch) + (slice(sequence, sequence + 1),)]
-
-    def _given(self, x: Any) -> Any:
-        return [copied(one) for one in x] if self.listed else copied(x)
-
-    def _recorded(self) -> tuple[Recording, list[Ids], Any]:
-        recording = Recording()
-        whole = self._one(self.x, 0)
-        numbers = np.take(as_numbers(whole), np.arange(STEPS) % whole.shape[self.axis], self.axis)
-        parts = [recording.tape.source("x", np.take(numbers, t, self.axis), t, "x") for t in range(STEPS)]
-        x = [recording.array(one.copy(), whole) for one in parts]
-        given = x if self.listed else recording.array(np.stack(parts, self.axis), whole)
-        states = {}
-        for name, value in self.states.items():
-            own = self._state(value, 0)
-            states[name] = recording.array(recording.tape.source("state", as_numbers(own), INITIAL, name), own)
-        arguments = self.call.arguments(given, states, recording.weights(self.weights, ""))
-        return recording, parts, recording.run(self.call.function, arguments)
-
-    def run(self, x: Any, sequence: int, path: OutputPath, axis: int | None) -> Any:
-        """What the function returns for one sequence of the batch, (T, n); (1, n) if it returns the last step alone."""
-        states = {name: copied(self._state(value, sequence)) for name, value in self.states.items()}
-        with plain_run(self.call.function, self.recording.tape):
-            arguments = self.call.arguments(self._given(self._one(x, sequence)), states, self.weights)
-            found = at(self.call.function(**arguments), path)
-        if isinstance(found, (list, tuple)):
-            return np.stack([as_numbers(one).reshape(-1) for one in found])
-        numbers = as_numbers(found)
-        return (
-            numbers.reshape(1, -1) if axis is None else np.moveaxis(numbers, axis, 0).reshape(numbers.shape[axis], -1)
-        )
-
-    # -- reading --
-
-    def lifted(self) -> Lifted:
-        """The cell, compared with the function."""
-        self.recording, parts, self.output = self._recorded()
-        path, axis, rows = self._main()
-        named = [{"x_t": one.reshape(-1)} for one in parts]
-        if len(rows) == 1:
-            rows = self._earlier(rows[STEPS - 1], named)
-        values, _ = self._steps(rows, named, ())
-        out, states = values[0], values[1:]
-        names = self._names(out, states)
-        values, reader = self._steps(rows, named, names)
-        out, states = values[0], values[1:]
-        ordered = {
-            name: states[names.index(name)] for name in sorted(names, key=lambda one: ("h", "c", one).index(one))
+    def _states(self, states: Mapping[str, Any], sequence: int) -> dict[str, Any]:
+        """The initial states of one sequence of the batch."""
+        own = (slice(sequence, sequence + 1),)
+        return {
+            name: one if (axis := self._state_axis(one)) is None else one[(slice(None),) * axis + own]
+            for name, one in states.items()
         }
-        called = self.recording.tape.variable(rows[_READ[0]]) or "out"
-        others = {} if out in states else {called: out}
-        dtype = np.result_type(np.float32, as_numbers(self.x).dtype)
-        returned = [ids for _, ids in _arrays(self.output)]
-        cell = built(reader, ordered, others, dtype, self.call.named, returned)
-        line = cell.lines[next(iter(others), "h")]
-        return self._checked(cell, line, path, axis)
 
-    def _main(self) -> tuple[OutputPath, int | None, dict[int, Ids]]:
+    def _state_axis(self, state: Any) -> int | None:
+        """The axis of the sequences in a state, (B, H), (H, B) or (1, B, H)."""
+        return None if self.batch is None or state.ndim < 2 else state.ndim - 2 + self.batch
+
+    def state_rows(self, value: Any) -> Any:
+        return rows(value, self._state_axis(value))
+
+    def recorded(self) -> RecordedRun:
+        x = self._one(self.x, 0)
+        each = [x[(slice(None),) * self.time + (t % x.shape[self.time],)] for t in range(STEPS)]
+        states = self._states(self.states, 0)
+        argument = list if self.listed else partial(np.stack, axis=self.time)
+        return recorded(self.call, self.weights, each, states, argument)
+
+    def read(self, run: RecordedRun) -> BuiltCell:
+        self.path, self.axis, found = self._main(run)
+        returned = [ids for _, ids in leaves(run.output, STEPS)]
+        return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
+
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
+        found = []
+        with plain_run(self.call, self.weights, tape) as run:
+            for sequence in range(1 if self.batch is None else np.delete(x.shape, self.time)[self.batch]):
+                one = self._one(x, sequence)
+                value = at(run([*one] if self.listed else one, self._states(states, sequence)), self.path)
+                value = [*value.values()] if isinstance(value, Mapping) else value
+                listed = isinstance(value, (list, tuple))
+                numbers = np.stack([*map(as_numbers, value)]) if listed else as_numbers(value)
+                steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)
+                found.append(steps.reshape(len(steps), -1))
+        return {cell.output: np.stack(found, 1)}
+
+    def _main(self, run: RecordedRun) -> tuple[OutputPath, int | None, dict[int, Ids]]:
         """The output that has a row for each step, or for the last one: its path, axis of time, and rows."""
-        tape = self.recording.tape
+        tape = run.tape
         last: list[tuple[OutputPath, int | None, dict[int, Ids]]] = []
         whole: list[tuple[OutputPath, int | None, dict[int, Ids]]] = []
-        for path, ids in _arrays(self.output):
+        for path, ids in leaves(run.output, STEPS):
             times = tape.times[ids]
             flat = ids.reshape(-1)
             rows = {t: one for t in range(STEPS) if len(one := flat[tape.times[flat] == t])}
@@ -151,89 +217,3 @@ class SequenceRun:
             raise LiftError(f"{self.call.named} returns no array that has a row for each step of x")
         named = [one for one in found if means(tape.variable(next(iter(one[2].values()))), "h")]
         return (named or found)[0]
-
-    def _earlier(self, out: Ids, named: list[dict[str, Ids]]) -> dict[int, Ids]:
-        """The rows of a state of which the function returns the last value alone."""
-        rows, exprs = {STEPS - 1: out}, Expressions()
-        for t in range(STEPS - 1, 1, -1):
-            reader = Reader(self.recording.tape, named[t], exprs, t)
-            value = reader.vector(rows[t])
-            alike = [one for one in reader.states
-                     if Reader(self.recording.tape, named[t - 1], exprs, t - 1).vector(one) is value]  # fmt: skip
-            if t > 2 and not alike:
-                raise LiftError(
-                    f"{self.call.named} returns the last step alone, and not its state: return h of every step"
-                )
-            rows |= {t - 1: alike[0]} if alike else {}
-        return rows
-
-    def _steps(
-        self, rows: Mapping[int, Ids], named: list[dict[str, Ids]], names: Sequence[str]
-    ) -> tuple[list[Expr], Reader]:
-        """The values of the output and the states of one step, the same at two steps."""
-        exprs, states = Expressions(), list[Ids]()
-        found: dict[int, tuple[list[Expr], Reader]] = {}
-        for t in range(STEPS - 1, min(_READ) - 1, -1):
-            reader = Reader(self.recording.tape, named[t], exprs, t, state_names=names)
-            found[t] = [reader.vector(one) for one in (rows[t], *states)], reader
-            states = reader.states
-        (values, reader), (again, _) = (found[t] for t in _READ)
-        if len(values) != 1 + len(reader.states) or not reader.states:
-            raise LiftError(f"{self.call.named} carries no state from step to step along this axis of x")
-        if any(one is not other for one, other in zip(values, again, strict=False)) or len(values) != len(again):
-            raise LiftError(f"{self.call.named} does something else at step {_READ[0]} than at step {_READ[1]}")
-        return values, reader
-
-    def _names(self, out: Expr, states: list[Expr]) -> list[str]:
-        """What the states are called: h is the output, or what weights are multiplied with."""
-        products = {one.args[1].leaf for state in states for one in state.inside() if one.op == "matvec"}
-        h = next((k for k, one in enumerate(states) if one is out), None)
-        if h is None:
-            h = next((k for k in range(len(states)) if f"state_{k}" in products), 0)
-        others = iter(["c", *(f"s{k}" for k in range(2, len(states)))])
-        return ["h" if k == h else next(others) for k in range(len(states))]
-
-    # -- checking --
-
-    def _checked(self, cell: BuiltCell, line: str, path: OutputPath, axis: int | None) -> Lifted:
-        random = np.random.default_rng(0)
-        shape = [*self.x.shape]
-        shape[self.axis] += MORE
-        other = random_like(self.x, shape, random)
-        traces = []
-        for x in (self.x, other):
-            numbers = np.moveaxis(as_numbers(x), self.axis, 0)
-            rows = numbers if self.batch is None else np.moveaxis(numbers, 1 + self.batch, 1)
-            trace = cell.model.run(rows, **self._initial())
-            traces.append(trace)
-            for sequence in range(1 if self.batch is None else rows.shape[1]):
-                theirs = self.run(x, sequence, path, axis)
-                ours = trace[line][:, sequence]
-                check_equal(ours if len(theirs) > 1 else ours[-1:], theirs, self.call.named, line)
-        return Lifted(traces[0], cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
-
-    def _initial(self) -> dict[str, Any]:
-        """The given initial states as arguments of a run, (B, width)."""
-        found = {}
-        for name, value in self.states.items():
-            numbers = as_numbers(value)
-            turned = self.batch == 1 and numbers.ndim > 1
-            rows = np.moveaxis(numbers, -1, -2) if turned else numbers
-            found[f"{name}0"] = rows.reshape(-1, rows.shape[-1])
-        return found
-
-
-def _arrays(output: Any, path: OutputPath = ()) -> Iterator[tuple[OutputPath, Ids]]:
-    """Every recorded array that was returned, with its path; a list of one for each step is one array."""
-    if (ids := ids_of_output(output)) is not None:
-        yield path, ids
-    elif isinstance(output, (list, tuple)):
-        each = [ids_of_output(one) for one in output]
-        if len(each) == STEPS and all(one is not None and one.shape == each[0].shape for one in each):  # type: ignore[union-attr]
-            yield path, np.stack(each)  # type: ignore[arg-type]
-        else:
-            for k, one in enumerate(output):
-                yield from _arrays(one, (*path, k))
-    elif isinstance(output, Mapping):
-        for key, one in output.items():
-            yield from _arrays(one, (*path, key))

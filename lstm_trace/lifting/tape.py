@@ -8,12 +8,14 @@ by the array library itself. Only arithmetic makes new numbers.
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..cell.ops import OPS
 from ..errors import LiftError
@@ -21,7 +23,7 @@ from ..errors import LiftError
 Ids = np.ndarray[Any, np.dtype[np.int64]]
 #: The time of a number that neither input nor state went into, and of an initial state; an input has that of its step.
 FIXED, INITIAL = -2, -1
-_OURS = str(Path(__file__).parent)
+_OURS = str(Path(__file__).parents[1])
 
 
 class CodeLine(NamedTuple):
@@ -56,6 +58,20 @@ class TapeNode(NamedTuple):
         return slice(self.start, self.start + int(np.prod(self.shape, dtype=int)))
 
 
+def is_of_weight(ids: Ids) -> bool:
+    """Whether integers are those of a weight, or a part of them: they are never written."""
+    while isinstance(ids.base, np.ndarray):
+        ids = ids.base
+    return not ids.flags.writeable
+
+
+def numbers_of(array: Any, ids: Ids) -> Any:
+    """What an array over all numbers of a tape has for some; of a weight, which may be large, as a view."""
+    if not ids.size or not is_of_weight(ids):
+        return array[ids]
+    return as_strided(array[int(ids.flat[0]) :], ids.shape, [one // 8 * array.itemsize for one in ids.strides])
+
+
 class Tape:
     """The numbers of one run. libraries: folders whose code is not the user's."""
 
@@ -68,8 +84,9 @@ class Tape:
         self.variables: dict[bytes, tuple[int, str]] = {}
         #: The start of given numbers to what the code calls them.
         self.given: dict[int, str] = {}
-        self._skipped = (_OURS, *libraries, "<frozen")
+        self._skipped = (*(f"{folder}{os.sep}" for folder in (_OURS, *libraries)), "<frozen")
         self._numbers: dict[float, Ids] = {}
+        self._fixed: dict[tuple[Any, ...], Ids] = {}
         self._starts = np.zeros(0, np.int64)
 
     # -- new numbers --
@@ -86,6 +103,13 @@ class Tape:
             self._numbers[value] = self.source("constant", value)
         return self._numbers[value]
 
+    def computed(self, key: tuple[Any, ...], values: Any, operands: Sequence[Ids]) -> Ids:
+        """Numbers that a library computed from weights alone: constants, the same ones for the same key."""
+        if key not in self._fixed:
+            self._fixed[key] = self.source("constant", values)
+            self.nodes[-1] = self.nodes[-1]._replace(operands=(*operands,))
+        return self._fixed[key].copy()
+
     def elementwise(self, op: str, *operands: Ids, constants: tuple[float, ...] = ()) -> Ids:
         """An operation on each number, with broadcasting."""
         each = [np.array(one) for one in np.broadcast_arrays(*operands)]
@@ -100,22 +124,34 @@ class Tape:
 
     def dot(self, left: Ids, right: Ids) -> Ids:
         """(m, k) times (k, n)."""
-        times = np.maximum(self.times[left].max(1)[:, None], self.times[right].max(0)[None, :])
+        times = [FIXED if is_of_weight(one) else self.times[one].max(axis) for one, axis in ((left, 1), (right, 0))]
         with np.errstate(all="ignore"):
-            values = self.values[left] @ self.values[right]
-        return self._add("dot", (left.copy(), right.copy()), (), values, times)
+            values = numbers_of(self.values, left) @ numbers_of(self.values, right)
+        operands = tuple(one if is_of_weight(one) else one.copy() for one in (left, right))
+        latest = np.maximum(np.reshape(times[0], (-1, 1)), np.reshape(times[1], (1, -1)))
+        return self._add("dot", operands, (), values, np.broadcast_to(latest, values.shape))
 
     def _add(self, op: str, operands: tuple[Ids, ...], constants: tuple[float, ...], values: Any, times: Any) -> Ids:
         start, shape = self.size, np.shape(values)
+        fixed = None
+        if operands and np.max(times, initial=FIXED) == FIXED:  # of weights alone: the same number at every step
+            fixed = op, constants, *((one.shape, one.tobytes()) for one in operands)
+            if fixed in self._fixed:
+                return self._fixed[fixed].copy()
         self.size += int(np.size(values))
         if self.size > len(self.values):
-            room = max(self.size, 2 * len(self.values)) - start
-            self.values = np.concatenate([self.values[:start], np.zeros(room)])
-            self.times = np.concatenate([self.times[:start], np.zeros(room, np.int32)])
+            for name in ("values", "times"):
+                grown = np.zeros(max(self.size, 2 * start), getattr(self, name).dtype)
+                grown[:start] = getattr(self, name)[:start]
+                setattr(self, name, grown)
         self.values[start : self.size] = np.ravel(values)
         self.times[start : self.size] = np.ravel(times)
-        self.nodes.append(TapeNode(op, operands, constants, start, shape, self.code()))
-        return np.arange(start, self.size, dtype=np.int64).reshape(shape)
+        self.nodes.append(TapeNode(op, operands, constants, start, shape, self.code() if operands else None))
+        ids = np.arange(start, self.size, dtype=np.int64)
+        ids.flags.writeable = op != "weight"
+        if fixed is not None:
+            self._fixed[fixed] = ids.reshape(shape).copy()
+        return ids.reshape(shape)
 
     # -- reading --
 
@@ -127,7 +163,11 @@ class Tape:
 
     def fixed(self, ids: Ids) -> bool:
         """Whether no input and no state goes into any of the numbers."""
-        return bool((self.times[ids] == FIXED).all())
+        return is_of_weight(ids) or bool((self.times[ids] == FIXED).all())
+
+    def is_weight(self, ids: Ids) -> bool:
+        """Whether numbers begin with one of a weight."""
+        return self.nodes[int(self.owners(ids.reshape(-1)[:1])[0])].op == "weight"
 
     def variable(self, ids: Ids) -> str:
         """The variable of the user's code that held the numbers; empty if none did."""

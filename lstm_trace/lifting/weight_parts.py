@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .naming import gate_letter
-from .tape import Ids, Tape, TapeNode
+from .tape import Ids, Tape, TapeNode, is_of_weight, numbers_of
 
 
 def part_name(tape: Tape, ids: Ids) -> str:
     """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
     node = tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])]
-    name, local = tape.given.get(node.start, ""), np.unique(ids) - node.start
-    if not name or not node.shape or local[-1] >= np.prod(node.shape):
+    name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
+    if not name or not node.shape or local.max() >= size:
         return name
-    spans = [(int(place.min()), int(place.max()) + 1) for place in np.unravel_index(local, node.shape)]
+    part = np.zeros(node.shape, bool)
+    part.reshape(-1)[local] = True
+    along = (np.flatnonzero(np.moveaxis(part, axis, 0).reshape(n, -1).any(1)) for axis, n in enumerate(node.shape))
+    spans = [(int(places[0]), int(places[-1]) + 1) for places in along]
     texts = [":" if span == (0, size) else f"{span[0]}:{span[1]}" for span, size in zip(spans, node.shape, strict=True)]
     while texts and texts[-1] == ":":
         texts.pop()
-    whole = np.prod([stop - start for start, stop in spans]) == len(local)
+    whole = np.prod([stop - start for start, stop in spans]) == part.sum()
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
@@ -35,17 +39,24 @@ def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
 
 def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     """The numbers of each, by what the code calls it, such as `W[:, 0:2]` for some of its columns."""
-    used, todo = np.zeros(tape.size, bool), [ids.reshape(-1) for ids in returned]
-    while todo:
-        ids = todo.pop()
-        ids = ids[~used[ids]]
+    used = np.zeros(tape.size, bool)
+    for ids in returned:
         used[ids] = True
-        owners = tape.owners(ids)
-        todo += [one for k in {*owners} for one in _operands(tape.nodes[k], ids[owners == k])]
+    for node in reversed(tape.nodes):  # operands are older
+        mine = used[node.numbers].reshape(node.shape)
+        parts: Sequence[Any] = (
+            (np.s_[mine.any(1)], np.s_[:, mine.any(0)]) if node.op == "dot" else (mine,) * len(node.operands)
+        )
+        parts = (...,) * len(node.operands) if node.op == "constant" else parts
+        for ids, part in zip(node.operands, parts, strict=True) if mine.any() else ():
+            if is_of_weight(ids):
+                numbers_of(used, ids)[part] = True
+            else:
+                used[ids[part]] = True
     found: dict[str, Ids] = {}
     for node in (node for node in tape.nodes if node.op == "weight" and 0 not in node.shape):
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
-        free = ~used[ids]
+        free = ~used[node.numbers].reshape(node.shape)
         if free.all():
             found[tape.given[node.start]] = ids
             continue
@@ -55,17 +66,6 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
                 if whole[run[0]]:
                     found[part_name(tape, ids.take(run, axis))] = ids.take(run, axis)
     return found
-
-
-def _operands(node: TapeNode, ids: Ids) -> list[Ids]:
-    """What some numbers of an operation are computed from."""
-    local = ids - node.start
-    if node.op == "dot":
-        left, right = node.operands
-        rows, columns = (np.unique(one) for one in np.divmod(local, right.shape[1]))
-        return [left[rows].reshape(-1), right[:, columns].reshape(-1)]
-    size = int(np.prod(node.shape, dtype=int))
-    return [one.reshape(size, -1)[local].reshape(-1) for one in node.operands]
 
 
 def spare(

@@ -273,8 +273,8 @@ def kind_of(found: Found, cell: str | None) -> str:
     Raises OptionError if the weights are those of another cell.
     """
     kind = found.cell if cell is None else cell_name(cell)
-    if KINDS[kind].gates != KINDS[found.cell].gates:
-        own, a = f"{found.name}: " if found.name else "", "a" if found.noun == "GRU" else "an"
+    if kind != found.cell and (found.cell not in KINDS or KINDS[kind].gates != KINDS[found.cell].gates):
+        own, a = f"{found.name}: " if found.name else "", "an" if found.noun in ("LSTM", "RNN") else "a"
         raise OptionError(f"{own}cell is {kind!r}, and these are the weights of {a} {found.noun}; leave cell out")
     return kind
 

@@ -42,7 +42,7 @@ class ModelInspection(Finding, Sequence[Found]):
     def title(self, words: Words) -> str:
         """The file, and how many LSTMs, GRUs and RNNs in it can be traced."""
         usable = Counter(one.cell for one in self.found if not one.refused)
-        cells = [cell for cell in STORED if cell in (usable or {one.cell for one in self.found})]
+        cells = [cell for cell in (*STORED, "equations") if cell in (usable or {one.cell for one in self.found})]
         counts = [words.count(f"inspect.count.{cell}", usable[cell]) for cell in cells]
         return words.word("inspect.title", file=self.file, found=words.comma_list(*counts))
 
@@ -80,8 +80,9 @@ def _record(one: Found) -> dict[str, Any]:
         return {"name": one.name, "kind": one.kind, "refused": one.refused}
     cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
     names = {scope_and_name(key)[1] for key in one.weights}
-    full = directed(one.cell, cell, names)[2]
-    plain = directed(one.cell, {"bias": full["bias"]})[2]
+    named = one.cell in STORED
+    full = directed(one.cell, cell, names)[2] if named else {}
+    plain = directed(one.cell, {"bias": full["bias"]})[2] if named else {}
     arrays = {key: np.asarray(values) for key, values in one.weights.items()}
     return {
         "name": one.name,
@@ -90,7 +91,7 @@ def _record(one: Found) -> dict[str, Any]:
         "layers": one.layers,
         "directions": list(one.directions),
         "sizes": one.sizes(),
-        "bias": full["bias"],
+        **({"bias": full["bias"]} if named else {"equations": cell["equations"].splitlines()}),
         "options": {key: value for key, value in full.items() if value != plain.get(key)},
         "network": {key: one.options[key] for key in ("merge", "padding") if key in one.options},
         "parameters": sum(array.size for array in arrays.values()),
@@ -110,12 +111,15 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     merge = facts["network"].get("merge") if len(facts["directions"]) > 1 else None
     merged = words.word("inspect.merged", merge=merge) if merge else ""
     yield "layers", words.comma_list(str(facts["layers"]), directions, merged)
-    yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
-    plain = ".rnn" if facts["cell"] == "rnn" else ""  # it has no gates
-    yield "biases", words.word(f"inspect.bias{plain}.{facts['bias']}")
-    if facts["cell"] == "gru":
-        yield "reset", words.word(f"inspect.reset.{'after' if facts['options'].get('reset_after') else 'before'}")
-    yield "options", options_text(facts["options"]) or words.word("inspect.plain")
+    if facts["sizes"]:
+        yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
+    if "bias" in facts:
+        plain = ".rnn" if facts["cell"] == "rnn" else ""  # it has no gates
+        yield "biases", words.word(f"inspect.bias{plain}.{facts['bias']}")
+        if facts["cell"] == "gru":
+            yield "reset", words.word(f"inspect.reset.{'after' if facts['options'].get('reset_after') else 'before'}")
+        yield "options", options_text(facts["options"]) or words.word("inspect.plain")
+    yield from (("equation", row) for row in facts.get("equations", ()))
     yield "x", words.word("inspect.x.batch" if facts["batch_first"] else "inspect.x")
     if facts["states"]:
         yield "states", words.word("inspect.states", names=", ".join(facts["states"]))

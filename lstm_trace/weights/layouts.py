@@ -26,6 +26,8 @@ LETTERS: dict[str, dict[int, int]] = {
 #: What a cell is called in messages, and all of them.
 NOUNS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 ANY = "LSTM, GRU or RNN"
+#: What a cell with equations of its own is called.
+OWN = "custom cell"
 #: The cells whose weights files and modules have.
 STORED = tuple(NOUNS)
 

@@ -19,7 +19,7 @@ from ..base.unread import refuse
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..errors import ChoiceError, FileError, NotFoundError, OptionError, counted, nearest, some
 from ..trace.files import TRACED
-from .layouts import ANY, NOUNS, Layout, layout as stored_as
+from .layouts import ANY, NOUNS, OWN, Layout, layout as stored_as
 
 #: Options for facts that a weights file may lack, in words.
 SAYING = {
@@ -60,7 +60,7 @@ class Found:
     (initial states, lengths, whether x is batch first). imported: sentences about the conversions made to the weights.
     assumed: those about facts that the file lacks and the values assumed instead, by the option that sets them.
     facts: further facts for `inspect`, a keyword to a sentence (`layout`, `input`, …). stored: the layout of its
-    arrays. cell: its name among ours.
+    arrays. cell: its name among ours; `equations` if it has equations of its own, which are the option of that name.
     refused: the reason if it cannot be traced; then weights and options are empty.
     """
 
@@ -88,7 +88,7 @@ class Found:
     @property
     def noun(self) -> str:
         """What its cell is called in messages."""
-        return NOUNS[self.cell]
+        return NOUNS.get(self.cell, OWN)
 
     @property
     def layers(self) -> int:
@@ -141,7 +141,7 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
     lists the available ones, FileError if it cannot be traced.
     """
     usable = [f for f in found if not f.refused]
-    nouns = [noun for noun in NOUNS.values() if any(f.noun == noun for f in usable or found)]
+    nouns = [noun for noun in (*NOUNS.values(), OWN) if any(f.noun == noun for f in usable or found)]
     if name:
         exact = [f for f in found if f.name == name]
         close = exact or [f for f in found if f".{name}." in f".{f.name.replace('/', '.')}."]
@@ -192,11 +192,12 @@ READERS: dict[str, str] = {
     ".onnx": "onnx.reader",
     ".msgpack": "formats.flax",
     ".tflite": "formats.tflite",
+    ".pt2": "formats.exported",
 }
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx", "formats.flax": "msgpack"}
 #: Files whose operators define how their weights are stored.
-DEFINED = {".onnx": "an ONNX file", ".tflite": "a TensorFlow Lite file"}
+DEFINED = {".onnx": "an ONNX file", ".tflite": "a TensorFlow Lite file", ".pt2": "an exported program"}
 
 
 def readable() -> list[str]:

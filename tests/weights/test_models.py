@@ -284,7 +284,6 @@ def test_truncated_and_foreign_files(tmp_path: Path, suffix: str, part: float) -
 
 REFUSED = [
     ("model.pkl", "a pickle, which is not read here; it could run code"),
-    ("model.pt2", "an exported program, which is not read here; save the state dict"),
     ("missing.npz", "no such file"),
 ]
 

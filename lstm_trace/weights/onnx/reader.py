@@ -4,7 +4,8 @@ The equations are those of the operator's specification, computed as in onnxrunt
 bounds the inputs of the gates and of the candidate, not the cell state before its squash; with input_forget every
 weight of the forget gate is ignored; missing constants of Affine, ScaledTanh and ThresholdedRelu are 0.
 Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
-Nodes that each read only the previous one are the layers of one stack: exporters write them this way.
+Nodes that each read only the previous one are the layers of one stack: exporters write them this way. A file without
+such a node is read by `lifting.graphs.onnx_graph`, which takes the recurrence from the graph itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base import conveniences
 from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
@@ -158,25 +160,33 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     nodes = [*graphs.nodes()]
     places = [(s, n) for s, n in nodes if any(kind in n.op_type for kind in ("LSTM", "GRU")) or _is_known(n)]
+    made = " ".join(filter(None, (model.producer_name, model.producer_version)))
+    by = {"made by": made} if made else {}
     if not places:
-        raise FileError(f"{path}: no {ANY} node was found; {_instead({node.op_type for _, node in nodes})}")
+        try:
+            written: list[Found] = conveniences.call("onnx.graph", model, tensors)
+        except FileError:
+            raise
+        except LstmTraceError as reason:
+            kinds = some(sorted({node.op_type for _, node in nodes}), 12) or "none"
+            said = f"no {ANY} node was found (its operators are {kinds}), and its graph is not read as a cell"
+            raise FileError(f"{path}: {said}: {reason}") from None
+        return [replace(f, facts={**f.facts, "opset": str(number), **by}) for f in written]
     found: list[Found | Node] = [
         _one(name, scope, node, graphs, number) if _is_known(node) else _other(name, node)
         for name, (scope, node) in zip(_names(places), places, strict=True)
     ]
-    made = " ".join(filter(None, (model.producer_name, model.producer_version)))
-    return [f if f.refused else replace(f, facts=_made(f, number, made)) for f in stacked(found, graphs)]
+    return [f if f.refused else replace(f, facts=_made(f, number) | by) for f in stacked(found, graphs)]
 
 
 def _is_known(node: Any) -> bool:
     return standard(node) and node.op_type in _CELLS
 
 
-def _made(found: Found, opset: int, made: str) -> dict[str, str]:
-    """The facts of a cell, with the version of its operator and the program that wrote the file."""
+def _made(found: Found, opset: int) -> dict[str, str]:
+    """The facts of a cell, with the version of its operator."""
     operator = OPERATORS[found.cell]
-    version = f"{opset} ({operator.kind} of version {operator.version(opset)})"
-    return {**found.facts, "opset": version, **({"made by": made} if made else {})}
+    return {**found.facts, "opset": f"{opset} ({operator.kind} of version {operator.version(opset)})"}
 
 
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
@@ -184,15 +194,6 @@ def _names(places: list[tuple[Scope, Any]]) -> list[str]:
     own = [str(node.name or next((o for o in node.output if o), node.op_type)) for _, node in places]
     full = [n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)]
     return [n if full.count(n) == 1 else f"{n}#{full[:at].count(n)}" for at, n in enumerate(full)]
-
-
-def _instead(kinds: set[str]) -> str:
-    """The operators of a model without a known node, with advice if an LSTM was decomposed."""
-    said = f"its operators are {some(sorted(kinds), 12) or 'none'}"
-    if {"Sigmoid", "Tanh"} <= kinds and kinds & {"Gemm", "MatMul"}:
-        said += "; an LSTM that the exporter wrote out in Gemm, Sigmoid and Tanh is not recognised: give its arrays as "
-        said += ".npz with --layout"
-    return said
 
 
 def _other(name: str, node: Any) -> Found:

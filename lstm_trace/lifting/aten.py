@@ -1,0 +1,374 @@
+"""The operations of PyTorch (ATen), on arrays of numpy or recording ones: for tensors, and for exported programs."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..cell.ops import OPS
+from .arrays import Recorded
+
+
+def _op(name: str) -> Callable[..., Any]:
+    """An operation of the operation table."""
+
+    def called(a: Any, *constants: float) -> Any:
+        if isinstance(a, Recorded):
+            return Recorded(a.math.tape.elementwise(name, a.ids, constants=constants), a.math, a.dtype)
+        return OPS[name].array([np.asarray(a)], constants)
+
+    return called
+
+
+sigmoid, relu, softplus, elu = (_op(name) for name in ("sigmoid", "relu", "softplus", "elu"))
+
+
+# -- moves -------------------------------------------------------------------------------------------------------------
+
+
+def _along(dim: int, key: Any) -> tuple[Any, ...]:
+    """The key for one axis."""
+    return (slice(None),) * dim + (key,)
+
+
+def _select(a: Any, dim: int, index: int) -> Any:
+    return a[_along(dim % a.ndim, index)]
+
+
+def _slice(a: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    return a[_along(dim % a.ndim, slice(start, end, step))]
+
+
+def _split(a: Any, sizes: Any, dim: int = 0) -> list[Any]:
+    """Parts of these sizes, or of one size, of which the last may be smaller."""
+    whole = a.shape[dim]
+    if not isinstance(sizes, (list, tuple)):
+        sizes = [min(sizes, whole - begin) for begin in range(0, whole, sizes)]
+    ends = np.cumsum(sizes)
+    return [_slice(a, dim, int(end - size), int(end)) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _chunk(a: Any, chunks: int, dim: int = 0) -> list[Any]:
+    return _split(a, -(-a.shape[dim] // chunks), dim)
+
+
+def _unsqueeze(a: Any, dim: int) -> Any:
+    return a[_along(dim % (a.ndim + 1), None)]
+
+
+def _squeeze(a: Any, dim: Any = None) -> Any:
+    """Without axes of size 1: all of them, or those among `dim`."""
+    axes = range(a.ndim) if dim is None else [n % a.ndim for n in np.atleast_1d(dim)]
+    return a[tuple(0 if n in axes and size == 1 else slice(None) for n, size in enumerate(a.shape))]
+
+
+def _expand(a: Any, size: Sequence[int], implicit: bool = False) -> Any:
+    have = (1,) * (len(size) - a.ndim) + tuple(a.shape)
+    return np.broadcast_to(a, tuple(own if n == -1 else n for n, own in zip(size, have, strict=True)))
+
+
+def _index(a: Any, indices: Sequence[Any]) -> Any:
+    return a[tuple(slice(None) if one is None else one for one in indices)]
+
+
+def _index_put(a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
+    found = a.copy()
+    found[tuple(slice(None) if one is None else one for one in indices)] = values
+    return found
+
+
+def _flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    start, end = start_dim % a.ndim, end_dim % a.ndim
+    return a.reshape(*a.shape[:start], -1, *a.shape[end + 1 :])
+
+
+def _transpose(a: Any, dim0: int, dim1: int) -> Any:
+    return np.swapaxes(a, dim0, dim1) if a.ndim else a
+
+
+def _cast(a: Any, dtype: Any = None, *_: Any, **__: Any) -> Any:
+    """A copy; a dtype of less precision only rounds, and one of whole numbers is refused."""
+    return a.copy() if dtype is None else a.astype(dtype)
+
+
+# -- arithmetic --------------------------------------------------------------------------------------------------------
+
+
+def _times(a: Any, factor: Any) -> Any:
+    return a if factor == 1 else a * factor
+
+
+def _addmm(base: Any, a: Any, b: Any, beta: Any = 1, alpha: Any = 1) -> Any:
+    return _times(base, beta) + _times(np.matmul(a, b), alpha)
+
+
+def _linear(a: Any, weight: Any, bias: Any = None) -> Any:
+    product = np.matmul(a, weight.T)
+    return product if bias is None else product + bias
+
+
+def _clamp(a: Any, min: Any = None, max: Any = None) -> Any:
+    return np.clip(a, min, max)
+
+
+def _softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    return softplus(a) if beta == 1 else softplus(a * beta) / beta
+
+
+def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    return _times(elu(_times(a, input_scale), alpha), scale)
+
+
+def _hardsigmoid(a: Any) -> Any:
+    return np.clip(a / 6 + 0.5, 0.0, 1.0)
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def reduced(a: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+        axes = tuple(dim) if isinstance(dim, (list, tuple)) and dim else dim if isinstance(dim, int) else None
+        return getattr(np, name)(a, axis=axes, keepdims=keepdim)
+
+    return reduced
+
+
+def _var(a: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False) -> Any:
+    """Divided by n - correction, which torch.var(unbiased=False) sets to 0."""
+    axes = tuple(range(a.ndim)) if dim is None else tuple(np.atleast_1d(dim).tolist())
+    away = a - np.mean(a, axis=axes, keepdims=True)
+    found = np.mean(away * away, axis=axes, keepdims=keepdim)
+    count = int(np.prod([a.shape[n] for n in axes]))
+    return _times(found, count / (count - correction))
+
+
+def _softmax(a: Any, dim: int = -1, *_: Any) -> Any:
+    exps = np.exp(a - np.max(a, axis=dim, keepdims=True))
+    return exps / np.sum(exps, axis=dim, keepdims=True)
+
+
+def _layer_norm(a: Any, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
+    return _affine(_normalized(a, tuple(range(-len(shape), 0)), eps), weight, bias)
+
+
+def _normalized(a: Any, axes: Any, eps: float) -> Any:
+    away = a - np.mean(a, axis=axes, keepdims=True)
+    return away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps)
+
+
+def _affine(a: Any, weight: Any, bias: Any) -> Any:
+    a = a if weight is None else a * weight
+    return a if bias is None else a + bias
+
+
+def _group_norm(a: Any, weight: Any, bias: Any, n: int, channels: int, size: int, groups: int, eps: float) -> Any:
+    found = _normalized(a.reshape(n, groups, -1), 2, eps).reshape(n, channels, -1)
+    each = [None if one is None else one[:, None] for one in (weight, bias)]
+    return _affine(found, *each).reshape(*a.shape)
+
+
+def _batch_norm(
+    a: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float
+) -> Any:
+    if training:
+        raise ValueError("batch normalisation is active: call .eval() first")
+    return _affine((a - mean) / np.sqrt(variance + eps), weight, bias)
+
+
+def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    if order != 2:
+        raise ValueError("a norm of another order than 2")
+    return np.sqrt(np.sum(a * a, axis=None if dim is None else tuple(np.atleast_1d(dim).tolist()), keepdims=keepdim))
+
+
+def _gelu(a: Any, approximate: str = "none") -> Any:
+    if approximate != "tanh":
+        raise ValueError("its exact form needs erf, which equations lack: use approximate='tanh'")
+    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a * a * a)))
+
+
+def _glu(a: Any, dim: int = -1) -> Any:
+    first, gate = _chunk(a, 2, dim)
+    return first * sigmoid(gate)
+
+
+# -- cells -------------------------------------------------------------------------------------------------------------
+
+
+def _gates(x: Any, h: Any, weights: Sequence[Any], count: int) -> tuple[list[Any], list[Any]]:
+    """The products of x and of h with the weights of a cell, gate by gate."""
+    w_x, w_h, b_x, b_h = (*weights, None, None)[:4]
+    return _chunk(_linear(x, w_x, b_x), count, -1), _chunk(_linear(h, w_h, b_h), count, -1)
+
+
+def _lstm_cell(x: Any, state: Sequence[Any], *weights: Any) -> tuple[Any, Any]:
+    i, f, g, o = (a + b for a, b in zip(*_gates(x, state[0], weights, 4), strict=True))
+    c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def _gru_cell(x: Any, h: Any, *weights: Any) -> Any:
+    (r_x, z_x, n_x), (r_h, z_h, n_h) = _gates(x, h, weights, 3)
+    z = sigmoid(z_x + z_h)
+    return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
+
+
+def _rnn_cell(activation: Callable[[Any], Any]) -> Callable[..., Any]:
+    def cell(x: Any, h: Any, *weights: Any) -> Any:
+        (of_x,), (of_h,) = _gates(x, h, weights, 1)
+        return activation(of_x + of_h)
+
+    return cell
+
+
+# -- arrays that a program makes ---------------------------------------------------------------------------------------
+
+
+def _made(value: float | None, like: bool = False, new: bool = False) -> Callable[..., Any]:
+    """`zeros` and its like; value: None for `full`. like: of the shape of the first argument; new: after it."""
+
+    def made(*args: Any, **_: Any) -> Any:
+        size = args[0].shape if like else args[1 if new else 0]
+        return np.full(size, args[-1] if value is None else value, np.float64)
+
+    return made
+
+
+_FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
+#: Those that make arrays which computed values are written into.
+MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
+#: Those whose result is true or false.
+CONDITIONS = frozenset({
+    "eq", "ne", "gt", "lt", "ge", "le", "bitwise_and", "bitwise_not", "bitwise_or", "logical_and", "logical_not",
+    "logical_or"
+})  # fmt: skip
+_INDICES = "has indices too: use torch.amax or torch.amin"
+#: Operations with a reason of their own to be refused, by name, or by name and overload.
+REFUSED: Mapping[str, str] = {
+    "_local_scalar_dense": "a computed value becomes a plain number here: it would not be known where it came from",
+    **dict.fromkeys(("bernoulli", "native_dropout"), "dropout is active: call .eval() first"),
+    "mkldnn_rnn_layer": "a layer of PyTorch runs over a whole sequence here: trace it with lt.capture",
+    "max.dim": f"torch.max with a dim {_INDICES}",
+    "min.dim": f"torch.min with a dim {_INDICES}",
+}
+
+#: The name of an operation, without its overload and the `_` of one in place, to a function of its arguments.
+ATEN: Mapping[str, Callable[..., Any]] = {
+    **{name: _made(value) for name, value in _FILLS.items()},
+    **{f"{name}_like": _made(value, like=True) for name, value in _FILLS.items()},
+    **{f"new_{name}": _made(value, new=True) for name, value in _FILLS.items()},
+    "scalar_tensor": lambda value, **_: np.array(value),
+    "arange": lambda *ends, **_: np.arange(*ends),
+    # moves
+    **dict.fromkeys(("view", "_unsafe_view", "reshape"), lambda a, shape: a.reshape(tuple(shape))),
+    **dict.fromkeys(("t", "numpy_T"), lambda a: a.T),
+    **dict.fromkeys(("transpose", "swapaxes"), _transpose),
+    "permute": lambda a, dims: np.transpose(a, tuple(dims)),
+    "movedim": np.moveaxis,
+    "select": _select,
+    "slice": _slice,
+    "narrow": lambda a, dim, start, length: _slice(a, dim, start, start + length),
+    **dict.fromkeys(("split", "unsafe_split", "split_with_sizes"), _split),
+    **dict.fromkeys(("chunk", "unsafe_chunk"), _chunk),
+    "unbind": lambda a, dim=0: [_select(a, dim, k) for k in range(a.shape[dim])],
+    "unsqueeze": _unsqueeze,
+    "squeeze": _squeeze,
+    "expand": _expand,
+    "expand_as": lambda a, other: _expand(a, other.shape),
+    "flatten": _flatten,
+    "index": _index,
+    "index_put": _index_put,
+    "index_select": lambda a, dim, index: np.take(a, index, dim),
+    "cat": lambda parts, dim=0: np.concatenate(parts, dim),
+    "stack": lambda parts, dim=0: np.stack(parts, dim),
+    "flip": lambda a, dims: np.flip(a, tuple(dims)),
+    "roll": lambda a, shifts, dims=(): np.roll(a, shifts, tuple(dims) or None),
+    "repeat": lambda a, repeats: np.tile(a, tuple(repeats)),
+    "diagonal": lambda a, offset=0, dim1=0, dim2=1: np.diagonal(a, offset, dim1, dim2),
+    **dict.fromkeys(("clone", "contiguous", "lift_fresh_copy"), lambda a, **_: a.copy()),
+    **dict.fromkeys(("alias", "detach", "lift_fresh"), lambda a: a[...]),
+    **dict.fromkeys(("_to_copy", "to"), _cast),
+    **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
+    "zero": lambda a: 0.0,
+    # of each number
+    **{name: getattr(np, name) for name in (
+        "abs", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sqrt", "square", "tanh", "where"
+    )},
+    **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
+    "add": lambda a, b, alpha=1: a + _times(b, alpha),
+    "sub": lambda a, b, alpha=1: a - _times(b, alpha),
+    "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
+    "div": operator.truediv,
+    "reciprocal": lambda a: 1 / a,
+    "rsqrt": lambda a: 1 / np.sqrt(a),
+    **dict.fromkeys(("clamp", "clip"), _clamp),
+    "clamp_min": lambda a, low: np.maximum(a, low),
+    "clamp_max": lambda a, high: np.minimum(a, high),
+    "masked_fill": lambda a, mask, value: np.where(mask, value, a),
+    **dict.fromkeys(("logical_not", "bitwise_not"), lambda a: 1 - a),
+    **dict.fromkeys(("logical_and", "bitwise_and"), operator.mul),
+    **dict.fromkeys(("logical_or", "bitwise_or"), np.maximum),
+    "lerp": lambda a, b, weight: a + weight * (b - a),
+    "addcmul": lambda base, a, b, value=1: base + _times(a * b, value),
+    "addcdiv": lambda base, a, b, value=1: base + _times(a / b, value),
+    "sigmoid": sigmoid,
+    "relu": relu,
+    "silu": lambda a: a * sigmoid(a),
+    "softplus": _softplus,
+    "log_sigmoid": lambda a: -softplus(-a),
+    "log_sigmoid_forward": lambda a: (-softplus(-a), None),
+    "elu": _elu,
+    "leaky_relu": lambda a, slope=0.01: np.where(a > 0, a, a * slope),
+    "hardtanh": lambda a, low=-1.0, high=1.0: np.clip(a, low, high),
+    "hardsigmoid": _hardsigmoid,
+    "hardswish": lambda a: a * _hardsigmoid(a),
+    "mish": lambda a: a * np.tanh(softplus(a)),
+    "glu": _glu,
+    "gelu": _gelu,
+    **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
+    # products
+    **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
+    **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
+    "linear": _linear,
+    "einsum": lambda text, operands, path=None: np.einsum(text, *operands),
+    # sums
+    **{name: _reduction(name) for name in ("sum", "mean", "amax", "amin", "max", "min")},
+    "max.other": np.maximum,
+    "min.other": np.minimum,
+    "var": _var,
+    "std": lambda a, *rest, **more: np.sqrt(_var(a, *rest, **more)),
+    **dict.fromkeys(("_softmax", "softmax"), _softmax),
+    **dict.fromkeys(("_log_softmax", "log_softmax"), lambda a, *rest: np.log(_softmax(a, *rest))),
+    "layer_norm": _layer_norm,
+    **{f"native_{name}": lambda *args, norm=norm: (norm(*args), None, None) for name, norm in (
+        ("layer_norm", _layer_norm), ("group_norm", _group_norm), ("batch_norm", _batch_norm)
+    )},
+    "linalg_vector_norm": _norm,
+    # cells
+    "lstm_cell": _lstm_cell,
+    "gru_cell": _gru_cell,
+    "rnn_tanh_cell": _rnn_cell(np.tanh),
+    "rnn_relu_cell": _rnn_cell(relu),
+}  # fmt: skip
+
+
+def called(name: str, overload: str, args: Sequence[Any], kwargs: Mapping[str, Any], refusal: Any) -> Any:
+    """What an operation returns; one in place, whose name ends with `_`, writes it into its first argument.
+
+    refusal: makes the error for what no equation can express.
+    """
+    core = name.removesuffix("_")
+    for key in (f"{core}.{overload}", core):
+        if key in REFUSED:
+            raise refusal(REFUSED[key])
+        if key in ATEN:
+            try:
+                found = ATEN[key](*args, **kwargs)
+                if core == name:
+                    return found
+                args[0][...] = found
+                return args[0]
+            except (TypeError, ValueError) as error:
+                raise refusal(f"torch's {core} is not read with these arguments ({error})") from None
+    raise refusal(f"torch's {core} is no operation of a cell")

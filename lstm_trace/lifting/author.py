@@ -1,0 +1,100 @@
+"""Somebody's function, and the cell that is lifted from it: what both compute on two inputs must agree."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..trace.trace import Trace
+from .building import BuiltCell
+from .call import StepCall
+from .checking import checked_trace
+from .lifted import Lifted
+from .recording import RecordedRun, as_numbers, torch
+from .tape import Tape
+
+#: The other input that the two are compared on is so many steps longer than the given one.
+MORE = 3
+
+
+@dataclass
+class AuthorFunction(ABC):
+    """A function, and the arguments that it is lifted with.
+
+    time: the axis of x that has the steps. batch: that of the sequences in a step of x, if there is one.
+    """
+
+    call: StepCall
+    weights: Any
+    x: Any
+    states: dict[str, Any]
+    time: int = 0
+    batch: int | None = None
+
+    @abstractmethod
+    def recorded(self) -> RecordedRun:
+        """The function on recording arrays."""
+
+    @abstractmethod
+    def read(self, run: RecordedRun) -> BuiltCell:
+        """The cell of what was recorded."""
+
+    @abstractmethod
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
+        """What the function itself computes, (T, B, n) or of the last steps alone, by the lines of the cell."""
+
+    def lifted(self, run: RecordedRun | None = None) -> Lifted:
+        """The cell, compared with the function on the given input, and on a longer one with other states.
+
+        run: a recording, if there is one.
+        """
+        run = self.recorded() if run is None else run
+        cell = self.read(run)
+        trace = self._compared(cell, run, self.x, self.states)
+        shape, random = [*self.x.shape], np.random.default_rng(0)
+        shape[self.time] += MORE
+        others = {name: alike(random.normal(size=one.shape), one) for name, one in self.states.items()}
+        self._compared(cell, run, alike(random.normal(size=shape), self.x), others)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
+
+    def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> Trace:
+        """The trace of an input. Raises LiftError if the function computes something else."""
+        steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
+        begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
+        return checked_trace(
+            cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
+        )
+
+    def state_rows(self, value: Any) -> Any:
+        """A state as (B, width)."""
+        return rows(value, self.batch)
+
+
+def rows(value: Any, batch: int | None) -> Any:
+    """An array of one step as (B, width)."""
+    if batch is None or value.ndim < 2:
+        return value.reshape(1, -1)
+    return np.moveaxis(value, batch, 0).reshape(value.shape[batch], -1)
+
+
+def in_shape(values: Array, like: Any, batch: int | None) -> Any:
+    """(B, width) as an array like another, the reverse of `rows`; of a list of numbers as an array."""
+    like = np.asarray(like) if isinstance(like, list) else like
+    if batch is None or like.ndim < 2:
+        return alike(values.reshape(like.shape), like)
+    shape = [like.shape[batch], *np.delete(like.shape, batch)]
+    return alike(np.moveaxis(values.reshape(shape), 0, batch), like)
+
+
+def alike(numbers: Array, like: Any) -> Any:
+    """Numbers in the library and dtype of another array."""
+    if isinstance(like, (np.ndarray, np.generic)):
+        return numbers.astype(like.dtype)
+    return torch().tensor(numbers, dtype=like.dtype)

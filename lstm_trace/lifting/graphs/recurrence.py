@@ -1,0 +1,376 @@
+"""The recurrences of a recorded graph: what the numbers of each step read of the step before it are the states.
+
+A graph may do more than its recurrence: layers stand before and after it, several recurrences upon one another. So the
+states are looked for in the middle: the numbers of step t that a number of step t + 1 is computed from. States that
+read one another are one layer; its input is what its weights multiply besides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import LiftError, counted
+from ..building import BuiltCell, built
+from ..checking import checked_trace
+from ..expressions import Expr, Expressions
+from ..reading import Reader
+from ..tape import FIXED, INITIAL, Ids, Tape, TapeNode
+
+#: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
+LEAST = 3
+
+
+class RecordedLayer(NamedTuple):
+    """One recurrence.
+
+    of: the recording. cell: with its weights. states: their numbers at each step but the last, by name. x: those of its
+    input at each step from the second on. initial: those of the initial states that are known; a state that is missing
+    starts at zero. labels: what the weights that it reads are called.
+    """
+
+    of: RecordedRecurrence
+    cell: BuiltCell
+    states: Mapping[str, list[Ids]]
+    x: list[Ids]
+    initial: Mapping[str, Ids]
+    labels: list[str]
+
+
+@dataclass
+class RecordedRecurrence:
+    """The recurrences of a tape.
+
+    x: the numbers of one sequence at each step. others: those of the input and of initial states of other sequences.
+    outputs: all numbers of the outputs. title: what messages call it. batch: how many sequences there are.
+    """
+
+    tape: Tape
+    x: Sequence[Ids]
+    others: Ids
+    outputs: Ids
+    title: str
+    batch: int = 1
+
+    def layers(self) -> list[RecordedLayer]:
+        """Every recurrence, in the order in which one reads another."""
+        if len(self.x) < LEAST:
+            raise LiftError(
+                f"{self.title} runs over {counted(len(self.x), 'step')} of x, and what is carried from step to step "
+                f"shows from {LEAST} steps on: export it with a longer x"
+            )
+        if not self.states[0]:
+            raise LiftError(f"{self.title} carries no state from step to step along this axis of x")
+        return [self._layer(group) for group in self._groups()]
+
+    # -- states --
+
+    @cached_property
+    def states(self) -> list[list[Ids]]:
+        """Of each step but the last, the vectors that the next step reads.
+
+        What follows the recurrence may read more of them together with the last step, which is then left out.
+        """
+        crossing: list[list[Ids]] = [[] for _ in self.x[1:]]
+        alive, own = self.alive(), self._own
+        times = self.tape.times
+        for node in self.tape.nodes:
+            local = np.flatnonzero(alive[node.numbers] & own[node.numbers])
+            for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
+                for ids in _operands(node, local[times[local + node.start] == t]):
+                    crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0) & own[ids]]))
+        read = [self._vectors(np.unique(np.concatenate([np.zeros(0, np.int64), *each]))) for each in crossing]
+        sizes = [[len(one) for one in each] for each in read]
+        read = read[:-1] if len(read) > 2 and sizes[-1] != sizes[0] else read
+        step = next((t for t, each in enumerate(sizes[: len(read)]) if each != sizes[0]), None)
+        if step is not None:
+            raise LiftError(
+                f"{self.title} does something else at step {step + 1} than at step {step}: it reads vectors of "
+                f"{sizes[step]} units of the step before it, and not of {sizes[0]}"
+            )
+        # the first step, which reads zeros, may be simpler: the second says what weights alone have made
+        depths = [self._depth(one) for one in read[1]]
+        inner = [[self._inner(*one) for one in zip(each, depths, strict=True)] for each in read]
+        return [[*{one.tobytes(): one for one in each}.values()] for each in inner]
+
+    def _vectors(self, ids: Ids) -> list[Ids]:
+        """The vectors that some numbers belong to."""
+        owners = self.tape.owners(ids)
+        cuts = np.flatnonzero((np.diff(ids) != 1) | (np.diff(owners) != 0)) + 1
+        return np.split(ids, cuts) if len(ids) else []
+
+    def _depth(self, ids: Ids) -> int:
+        """How many operations of weights alone have made a vector of the narrowest one: of U h + b, that is h."""
+        widths = [len(ids)]
+        while (inner := self._linear(ids)) is not None:
+            ids = inner
+            widths.append(len(ids))
+        return max(k for k, width in enumerate(widths) if width == min(widths))
+
+    def _inner(self, ids: Ids, depth: int) -> Ids:
+        for _ in range(depth):
+            inner = self._linear(ids)
+            ids = ids if inner is None else inner
+        return ids
+
+    def _linear(self, ids: Ids) -> Ids | None:
+        """The one vector of a step that sums and products with weights make these numbers of."""
+        node = self.tape.nodes[self.tape.owners(ids[:1])[0]]
+        if node.op not in ("add", "mul", "neg", "dot") or (self.tape.owners(ids) != self.tape.owners(ids[:1])).any():
+            return None
+        moving = [one for one in _operands(node, ids - node.start) if not self.tape.fixed(one)]
+        if len(moving) != 1 or (node.op == "dot" and (moving[0] != moving[0][:1]).any()):
+            return None
+        found = np.ascontiguousarray(moving[0][0] if node.op == "dot" else moving[0])
+        times = self.tape.times[found]
+        return found if times[0] != FIXED and (times == times[0]).all() else None
+
+    def alive(self) -> Array:
+        """The numbers that the outputs are computed from."""
+        alive = np.zeros(self.tape.size, bool)
+        alive[self.outputs] = True
+        for node in reversed(self.tape.nodes):
+            if (local := np.flatnonzero(alive[node.numbers])).size:
+                for ids in _operands(node, local):
+                    alive[ids] = True
+        return alive
+
+    @cached_property
+    def _own(self) -> Array:
+        """The numbers of the sequence that is read: those of others of the batch are left out."""
+        other = np.zeros(self.tape.size, bool)
+        other[self.others] = True
+        for node in self.tape.nodes:
+            if node.operands and len(self.others):
+                other[node.numbers] = _any(other, node)
+        return ~other
+
+    # -- layers --
+
+    def _reader(
+        self, t: int, group: Sequence[int], names: Sequence[str], x: Ids, exprs: Expressions
+    ) -> tuple[Reader, list[Expr]]:
+        """The values of some states at a step, in terms of x_t and of these states before it, by name."""
+        old = {name: self.states[t - 1][k] for name, k in zip(names, group, strict=True)}
+        reader = Reader(self.tape, {"x_t": x, **old}, exprs)
+        return reader, [reader.vector(self.states[t][k]) for k in group]
+
+    @cached_property
+    def _all(self) -> list[tuple[Reader, list[Expr]]]:
+        """The values of all states at each step that knows them."""
+        every, exprs = range(len(self.states[0])), Expressions()
+        names = [f"state_{k}" for k in every]
+        return [self._reader(t, every, names, self.x[t], exprs) for t in range(1, len(self.states))]
+
+    def _groups(self) -> Iterator[list[int]]:
+        """The states of each layer: those that read one another and no others but those of layers below."""
+        names = [f"state_{k}" for k in range(len(self.states[0]))]
+        reads = [{k for k, name in enumerate(names) if name in _leaves(value)} for value in self._all[0][1]]
+        for k in range(len(reads)):
+            closed: set[int] = set()
+            while closed != reads[k]:
+                closed = reads[k]
+                reads[k] = closed.union(*(reads[j] for j in closed))
+        done: set[int] = set()
+        for k in sorted(range(len(reads)), key=lambda k: len(reads[k])):
+            if k not in done:
+                group = [j for j in sorted(reads[k] | {k}) if j not in done]
+                done |= {*group}
+                yield group
+
+    def _layer(self, group: list[int]) -> RecordedLayer:
+        """The cell of some of the states."""
+        fed, exprs = [self._fed(t, group) for t in range(1, len(self.states))], Expressions()
+        names = _names(self._reader(1, group, [f"state_{k}" for k in range(len(group))], fed[0], exprs)[1])
+        steps = [self._reader(t, group, [f"{name}_prev" for name in names], x, exprs) for t, x in enumerate(fed, 1)]
+        (reader, values), *others = steps
+        for t, (_, again) in enumerate(others, 2):
+            if any(one is not other for one, other in zip(values, again, strict=True)):
+                raise LiftError(f"{self.title} does something else at step {t} than at step 1")
+        order = sorted(range(len(names)), key=lambda k: ("h", "c", names[k]).index(names[k]))
+        cell = built(reader, {names[k]: values[k] for k in order}, {}, np.float32, self.title, [self.outputs])
+        each = {names[k]: [one[group[k]] for one in self.states] for k in order}
+        weights = dict.fromkeys(one for value in values for one in value.inside() if one.op == "parameter")
+        labels = [self.called(one.leaf) for one in weights]
+        initial = self._initial(each, fed[0])
+        layer = RecordedLayer(self, cell, each, fed, {name: initial[name] for name in each if name in initial}, labels)
+        self._check(layer, initial.get("x"))
+        return layer
+
+    def called(self, ids: Ids) -> str:
+        """What given numbers are called."""
+        return self.tape.given.get(self._owner(ids).start, "")
+
+    def _owner(self, ids: Ids) -> TapeNode:
+        """The operation that the first of some numbers comes from."""
+        return self.tape.nodes[int(self.tape.owners(ids.reshape(-1)[:1])[0])]
+
+    def _fed(self, t: int, group: Sequence[int]) -> Ids:
+        """The numbers of the input of a layer at a step: the one vector besides its states that weights multiply."""
+        reader, every = self._all[t - 1]
+        fed = _input([every[k] for k in group], {f"state_{k}" for k in group})
+        if fed is None:
+            return self.x[t]
+        return next(np.frombuffer(key, np.int64) for key, one in reader._known.items() if one is fed)
+
+    def returns(self, layer: RecordedLayer) -> bool:
+        """Whether the outputs have a state of a layer itself, at each step or at the last one."""
+        if any(np.isin(np.concatenate(each[1:]), self.outputs).all() for each in layer.states.values()):
+            return True
+        ends = self.outputs[(self.tape.times[self.outputs] == len(self.x) - 1) & self._own[self.outputs]]
+        old = {name: each[0] for name, each in layer.states.items()}
+        for each in layer.states.values() if len(self.states) == len(self.x) - 1 else ():
+            found = self._matched([(each[1], ends[: len(each[1])])], old)
+            if all(name in found and np.array_equal(found[name], one[-1]) for name, one in layer.states.items()):
+                return True
+        return False
+
+    def rows(self, ids: Ids | None, width: int) -> Array:
+        """The initial state of every sequence, (B, width), by the numbers of the first one; zeros if they are None."""
+        values = np.zeros(width) if ids is None else self.tape.values[ids]
+        node = None if ids is None else self._owner(ids)
+        whole = node is not None and node.shape[-2:] == (self.batch, width)
+        every = self.tape.values[node.numbers].reshape(-1, width)[: self.batch] if node and whole else values
+        return np.broadcast_to(every, (self.batch, width)).astype(np.float32)
+
+    def merges(self, ahead: RecordedLayer, back: RecordedLayer) -> bool:
+        """Whether the outputs have the h of two directions beside one another. back: read from the last step on."""
+        one, other = ahead.states["h"], back.states["h"]
+        found = [np.concatenate(pair) for pair in zip(one[::-1], other[len(self.x) - len(one) :], strict=False)]
+        return any(
+            np.array_equal(self.outputs[k : k + len(one)], one)
+            for one in found
+            for k in np.flatnonzero(self.outputs == one[0])
+        )
+
+    # -- the first step --
+
+    def _initial(self, states: Mapping[str, list[Ids]], x: Ids) -> dict[str, Ids]:
+        """The numbers that stand in place of the states at the first step, where it is computed like the second.
+
+        x: the input at the second step; what stands in place of it is returned too.
+        """
+        sought = {**{name: one[0] for name, one in states.items()}, "x": x}
+        found = self._matched([(one[1], one[0]) for one in states.values()], sought)
+        return found | ({"x": self.x[0]} if x is self.x[1] else {})
+
+    def _matched(self, todo: list[tuple[Ids, Ids]], wanted: Mapping[str, Ids]) -> dict[str, Ids]:
+        """What stands in place of some vectors where others are computed in the same way, place by place."""
+        found: dict[str, Ids] = {}
+        names = {one.tobytes(): name for name, one in wanted.items()}
+        seen: set[tuple[bytes, bytes]] = set()
+        while todo:
+            one, other = (np.ascontiguousarray(ids) for ids in todo.pop())
+            key = one.tobytes(), other.tobytes()
+            if key in seen or key[0] == key[1] or len(one) != len(other) or not len(one):
+                continue
+            seen.add(key)
+            if key[0] in names:
+                found[names[key[0]]] = other
+            else:
+                todo += self._pairs(one, other)
+        return found
+
+    def _pairs(self, later: Ids, first: Ids) -> Iterator[tuple[Ids, Ids]]:
+        """What two vectors are computed from, place by place."""
+        owners = self.tape.owners(later), self.tape.owners(first)
+        cuts = np.flatnonzero((np.diff(owners[0]) != 0) | (np.diff(owners[1]) != 0)) + 1
+        if len(cuts):
+            yield from zip(np.split(later, cuts), np.split(first, cuts), strict=True)
+            return
+        one, other = (self.tape.nodes[each[0]] for each in owners)
+        if one.op != other.op or not one.operands:
+            return
+        each = [_operands(node, ids - node.start) for node, ids in ((one, later), (other, first))]
+        for a, b in zip(*each, strict=True):
+            if a.ndim == 2 and (a == a[:1]).all() and (b == b[:1]).all():
+                a, b = a[0], b[0]  # what a matrix multiplies
+            if not self.tape.fixed(a) and a.size == b.size:
+                yield a.reshape(-1), b.reshape(-1)
+
+    # -- checking --
+
+    def _check(self, layer: RecordedLayer, first: Ids | None) -> None:
+        """Raise LiftError if the cell computes something else than the graph. first: the input at the first step."""
+        begin = {name: each[0] for name, each in layer.states.items()}
+        self._compare(layer, layer.x, begin, 1)
+        try:
+            self._compare(layer, [] if first is None else [first], layer.initial, 0)
+        except LiftError:
+            first = None
+        if first is None:
+            raise LiftError(
+                f"the first step of {self.title} starts from a state that is not in the file: its exporter has "
+                "computed with it already; export the model with the initial states as inputs"
+            )
+
+    def _compare(self, layer: RecordedLayer, x: Sequence[Ids], begin: Mapping[str, Ids], skipped: int) -> None:
+        if not x:
+            return
+
+        def rows(each: Sequence[Ids]) -> Array:
+            return self.tape.values[np.stack(each)][:, None]
+
+        started = {name: self.tape.values[ids][None] for name, ids in begin.items()}
+        theirs = {layer.cell.lines[name]: rows(each[skipped : skipped + len(x)]) for name, each in layer.states.items()}
+        checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
+
+
+def _operands(node: TapeNode, local: Ids) -> list[Ids]:
+    """What some numbers of a node are computed from."""
+    if node.op == "dot":
+        left, right = node.operands
+        rows, columns = np.divmod(local, right.shape[1])
+        return [left[rows], right.T[columns]]
+    return [one.reshape(-1, *one.shape[len(node.shape) :])[local] for one in node.operands]
+
+
+def _any(marked: Array, node: TapeNode) -> Array:
+    """Which numbers of a node are computed from a marked one."""
+    each = [marked[one] for one in node.operands]
+    if node.op == "dot":
+        return (each[0].any(1)[:, None] | each[1].any(0)[None, :]).reshape(-1)
+    flat = [one if one.ndim == len(node.shape) else one.any(-1) for one in each]
+    return np.asarray(np.logical_or.reduce(flat)).reshape(-1)
+
+
+def _leaves(value: Expr) -> set[str]:
+    """The names that a value is computed from; a part of a state counts as the state."""
+    return {str(one.leaf).partition("[")[0] for one in value.inside() if one.op == "name"}
+
+
+def _input(values: Sequence[Expr], states: set[str]) -> Expr | None:
+    """The one value without states that weights multiply, if the layer reads nothing else; None for x_t itself."""
+    free = {one: not _leaves(one) & states for value in values for one in value.inside()}
+    fed: set[Expr] = set()
+    todo, seen = [*values], set[Expr]()
+    while todo:
+        one = todo.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        if one.op == "matvec" and free[one.args[1]]:
+            fed.add(one.args[1])
+        elif one.op == "name" and free[one]:
+            return None
+        else:
+            todo += one.args
+    only = fed.pop() if len(fed) == 1 else None
+    return None if only is None or only.leaf == "x_t" else only
+
+
+def _names(values: Sequence[Expr]) -> list[str]:
+    """What the states are called: h is what weights multiply, or what is computed last; c is another one."""
+    products = {one.args[1].leaf for value in values for one in value.inside() if one.op == "matvec"}
+
+    def likely(k: int) -> tuple[bool, int]:
+        return f"state_{k}" in products, sum(other in [*values[k].inside()] for other in values)
+
+    h = max(range(len(values)), key=likely)
+    others = iter(["c", *(f"s{k}" for k in range(2, len(values)))])
+    return ["h" if k == h else next(others) for k in range(len(values))]
