@@ -19,6 +19,7 @@ from lstm_trace.errors import FileError
 from lstm_trace.lifting import onnx_run
 from lstm_trace.model.build import prepare_found
 
+from .. import ROOT
 from .measure import assert_agrees
 
 onnx = pytest.importorskip("onnx")
@@ -351,6 +352,16 @@ def test_a_graph_that_carries_nothing(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", to, [value("x", [B, 5, I])], [value("y")], CELLS["rnn"])
     with pytest.raises(FileError, match="the graph carries no state from step to step along this axis of x"):
         lt.inspect(path)
+
+
+def test_the_documentation_lists_every_operator() -> None:
+    text = (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8")
+    listed = next(row for row in text.splitlines() if row.startswith("| operators |"))
+    known = {name for name in onnx_run.OPERATORS if "Sequence" not in name}
+    assert {name.strip() for name in listed.split("|")[2].split(",")} - known == {
+        "the operators of sequences", "and functions of the model"
+    }  # fmt: skip
+    assert all(f" {name}," in listed for name in known)
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------
