@@ -21,7 +21,8 @@ __version__ = "0.1.0"
 
 conveniences.AT |= {
     "lifted.compare": "lstm_trace.api:diff",
-    "onnx.graph": "lstm_trace.lifting.onnx_graph:read",
+    "exported.graph": "lstm_trace.lifting.graphs.exported:read",
+    "onnx.graph": "lstm_trace.lifting.graphs.onnx_graph:read",
     "trace.save": "lstm_trace.trace.files.trace_file:save",
     "trace.report": "lstm_trace.report.report:report",
     "trace.pdf": "lstm_trace.report.report:pdf",

@@ -73,7 +73,13 @@ class RecordedMath:
     def at_least(self, a: Ids, b: Ids) -> Ids:
         return self.subtract(self.tape.number(1.0), self.greater(b, a))
 
+    def unlike(self, a: Ids, b: Ids) -> Ids:
+        return self.add(self.greater(a, b), self.greater(b, a))
+
     def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
+        owners = {*self.tape.owners(condition).flat}
+        if {self.tape.nodes[k].op for k in owners} == {"constant"}:  # a mask of the code, which chooses places
+            return np.where(self.tape.values[condition] != 0, a, b)
         return self.tape.elementwise("where", condition, a, b)
 
     def power(self, a: Ids, b: Ids) -> Ids:
@@ -199,6 +205,8 @@ ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     **dict.fromkeys(("minimum", "fmin"), RecordedMath.minimum),
     "greater": RecordedMath.greater,
     "less": lambda math, a, b: math.greater(b, a),
+    "equal": lambda math, a, b: math.subtract(math.tape.number(1.0), math.unlike(a, b)),
+    "not_equal": RecordedMath.unlike,
     "greater_equal": RecordedMath.at_least,
     "less_equal": lambda math, a, b: math.at_least(b, a),
     **dict.fromkeys(("absolute", "abs", "fabs"), lambda math, a: math.maximum(a, math.negative(a))),

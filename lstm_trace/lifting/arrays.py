@@ -21,9 +21,6 @@ MOVES = frozenset({
     "ravel", "repeat", "require", "reshape", "roll", "rollaxis", "rot90", "row_stack", "split", "squeeze", "stack",
     "swapaxes", "take", "take_along_axis", "tile", "transpose", "unstack", "vsplit", "vstack"
 })  # fmt: skip
-METHODS = frozenset({
-    "reshape", "transpose", "ravel", "flatten", "squeeze", "copy", "swapaxes", "repeat", "take", "diagonal", "view"
-})  # fmt: skip
 #: Those of `MOVES` that join arrays, the first argument: a plain number among them is a value.
 JOINS = frozenset({
     "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
@@ -64,25 +61,21 @@ class Recorded(NDArrayOperatorsMixin):
     # -- protocols of numpy --
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        name, math, refusal = ufunc.__name__, self.math, self.math.tape.refusal
-        options = {key: value for key, value in options.items() if key not in _IDLE}
+        refusal = self.math.tape.refusal
+        name = ufunc.__name__ if method == "__call__" else _METHODS.get((ufunc.__name__, method), "")
         masks = [one.mask for one in inputs if isinstance(one, Recorded) and one.mask is not None]
         if any(not np.array_equal(one, masks[0]) for one in masks):
             raise refusal("numbers that were chosen by unlike conditions meet: use np.where")
-        operands = [None if one is None else ids_of(math, one) for one in inputs]
-        if method == "reduce" and name in _REDUCED and not masks:
-            found = REDUCTIONS[_REDUCED[name]](math, *operands, **{"axis": 0} | options)
-        elif method == "outer" and name == "multiply":
-            found = PRODUCTS["outer"](math, *operands)
-        elif method == "__call__" and not options and name in _UFUNCS:
-            found = _UFUNCS[name](math, *operands)
-        else:
-            raise refusal(f"np.{name}{'' if method == '__call__' else f'.{method}'} is no operation of a cell")
+        if name not in FUNCTIONS or (masks and method != "__call__"):
+            raise refusal(
+                f"np.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} is no operation of a cell"
+            )
+        found = self._called(name, inputs, ({"axis": 0} if method == "reduce" else {}) | options)
         if out is None:
-            return self._new(found, masks[0] if masks else None)
+            return self._new(found.ids, masks[0]) if masks else found
         if not isinstance(out[0], Recorded):
             raise refusal(f"the result is written into a plain array, so that {_UNKNOWN}")
-        out[0]._write(..., found)
+        out[0]._write(..., found.ids)
         return out[0]
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -162,7 +155,7 @@ class Recorded(NDArrayOperatorsMixin):
         self.ids[key] = ids
 
     def __getattr__(self, name: str) -> Any:
-        if name in METHODS:
+        if (name in MOVES and hasattr(np.ndarray, name)) or name in ("flatten", "view"):
             return lambda *args, **kwargs: self._new(getattr(self.ids, name)(*args, **kwargs))
         if name in FUNCTIONS and hasattr(np.ndarray, name):
             return lambda *args, **kwargs: self._called(name, (self, *args), kwargs)
@@ -250,16 +243,14 @@ def _round(math: RecordedMath, *_: Any) -> Ids:
     raise math.tape.refusal("a computed value is rounded")
 
 
-_REDUCED = {"add": "sum", "maximum": "max", "minimum": "min"}
-_UFUNCS: Mapping[str, Callable[..., Ids]] = {
-    **ELEMENTWISE,
-    "matmul": PRODUCTS["matmul"],
-    "clip": RecordedMath.clip,
-}
+#: Methods of functions on each number, by the functions that they are.
+_METHODS = {
+    ("add", "reduce"): "sum", ("maximum", "reduce"): "max", ("minimum", "reduce"): "min",
+    ("multiply", "outer"): "outer",
+}  # fmt: skip
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    **{name: _on_ids(function, 2) for name, function in PRODUCTS.items()},
+    **{name: _on_ids(function, 3) for name, function in {**ELEMENTWISE, **PRODUCTS}.items()},
     **{name: _on_ids(function) for name, function in REDUCTIONS.items()},
-    "where": _on_ids(RecordedMath.where, 3),
     "clip": _clip,
     "einsum": lambda math, text, *operands: math.einsum(text, *(ids_of(math, one) for one in operands)),
     "tensordot": _tensordot,

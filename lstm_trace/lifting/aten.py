@@ -149,11 +149,43 @@ def _softmax(a: Any, dim: int = -1, *_: Any) -> Any:
 
 
 def _layer_norm(a: Any, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
-    axes = tuple(range(-len(shape), 0))
+    return _affine(_normalized(a, tuple(range(-len(shape), 0)), eps), weight, bias)
+
+
+def _normalized(a: Any, axes: Any, eps: float) -> Any:
     away = a - np.mean(a, axis=axes, keepdims=True)
-    found = away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps)
-    found = found if weight is None else found * weight
-    return found if bias is None else found + bias
+    return away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps)
+
+
+def _affine(a: Any, weight: Any, bias: Any) -> Any:
+    a = a if weight is None else a * weight
+    return a if bias is None else a + bias
+
+
+def _group_norm(a: Any, weight: Any, bias: Any, n: int, channels: int, size: int, groups: int, eps: float) -> Any:
+    found = _normalized(a.reshape(n, groups, -1), 2, eps).reshape(n, channels, -1)
+    each = [None if one is None else one[:, None] for one in (weight, bias)]
+    return _affine(found, *each).reshape(*a.shape)
+
+
+def _batch_norm(
+    a: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float
+) -> Any:
+    if training:
+        raise ValueError("batch normalisation is active: call .eval() first")
+    return _affine((a - mean) / np.sqrt(variance + eps), weight, bias)
+
+
+def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    if order != 2:
+        raise ValueError("a norm of another order than 2")
+    return np.sqrt(np.sum(a * a, axis=None if dim is None else tuple(np.atleast_1d(dim).tolist()), keepdims=keepdim))
+
+
+def _gelu(a: Any, approximate: str = "none") -> Any:
+    if approximate != "tanh":
+        raise ValueError("its exact form needs erf, which equations lack: use approximate='tanh'")
+    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a * a * a)))
 
 
 def _glu(a: Any, dim: int = -1) -> Any:
@@ -208,7 +240,8 @@ _FILLS = {"zeros": 0.0, "ones": 1.0, "empty": 0.0, "full": None}
 MADE = frozenset(name for fill in _FILLS for name in (fill, f"{fill}_like", f"new_{fill}"))
 #: Those whose result is true or false.
 CONDITIONS = frozenset({
-    "gt", "lt", "ge", "le", "bitwise_and", "bitwise_not", "bitwise_or", "logical_and", "logical_not", "logical_or"
+    "eq", "ne", "gt", "lt", "ge", "le", "bitwise_and", "bitwise_not", "bitwise_or", "logical_and", "logical_not",
+    "logical_or"
 })  # fmt: skip
 _INDICES = "has indices too: use torch.amax or torch.amin"
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
@@ -254,7 +287,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "repeat": lambda a, repeats: np.tile(a, tuple(repeats)),
     "diagonal": lambda a, offset=0, dim1=0, dim2=1: np.diagonal(a, offset, dim1, dim2),
     **dict.fromkeys(("clone", "contiguous", "lift_fresh_copy"), lambda a, **_: a.copy()),
-    **dict.fromkeys(("alias", "detach", "detach_", "lift_fresh"), lambda a: a[...]),
+    **dict.fromkeys(("alias", "detach", "lift_fresh"), lambda a: a[...]),
     **dict.fromkeys(("_to_copy", "to"), _cast),
     **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
     "zero": lambda a: 0.0,
@@ -262,7 +295,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in (
         "abs", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sqrt", "square", "tanh", "where"
     )},
-    **{name: getattr(operator, name) for name in ("ge", "gt", "le", "lt", "mul", "neg", "pow")},
+    **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),
     "sub": lambda a, b, alpha=1: a - _times(b, alpha),
     "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
@@ -292,6 +325,8 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "hardswish": lambda a: a * _hardsigmoid(a),
     "mish": lambda a: a * np.tanh(softplus(a)),
     "glu": _glu,
+    "gelu": _gelu,
+    **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
@@ -306,7 +341,10 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("_softmax", "softmax"), _softmax),
     **dict.fromkeys(("_log_softmax", "log_softmax"), lambda a, *rest: np.log(_softmax(a, *rest))),
     "layer_norm": _layer_norm,
-    "native_layer_norm": lambda *args: (_layer_norm(*args), None, None),
+    **{f"native_{name}": lambda *args, norm=norm: (norm(*args), None, None) for name, norm in (
+        ("layer_norm", _layer_norm), ("group_norm", _group_norm), ("batch_norm", _batch_norm)
+    )},
+    "linalg_vector_norm": _norm,
     # cells
     "lstm_cell": _lstm_cell,
     "gru_cell": _gru_cell,
@@ -316,13 +354,21 @@ ATEN: Mapping[str, Callable[..., Any]] = {
 
 
 def called(name: str, overload: str, args: Sequence[Any], kwargs: Mapping[str, Any], refusal: Any) -> Any:
-    """What an operation returns. refusal: makes the error for what no equation can express."""
-    for key in (f"{name}.{overload}", name):
+    """What an operation returns; one in place, whose name ends with `_`, writes it into its first argument.
+
+    refusal: makes the error for what no equation can express.
+    """
+    core = name.removesuffix("_")
+    for key in (f"{core}.{overload}", core):
         if key in REFUSED:
             raise refusal(REFUSED[key])
         if key in ATEN:
             try:
-                return ATEN[key](*args, **kwargs)
+                found = ATEN[key](*args, **kwargs)
+                if core == name:
+                    return found
+                args[0][...] = found
+                return args[0]
             except (TypeError, ValueError) as error:
-                raise refusal(f"torch's {name} is not read with these arguments ({error})") from None
-    raise refusal(f"torch's {name} is no operation of a cell")
+                raise refusal(f"torch's {core} is not read with these arguments ({error})") from None
+    raise refusal(f"torch's {core} is no operation of a cell")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,9 @@ class AuthorFunction(ABC):
         """The cell of what was recorded."""
 
     @abstractmethod
-    def values(self, cell: BuiltCell, x: Any, states: Mapping[str, Any], tape: Tape) -> dict[str, Array]:
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
         """What the function itself computes, (T, B, n) or of the last steps alone, by the lines of the cell."""
 
     def lifted(self, run: RecordedRun | None = None) -> Lifted:
@@ -58,15 +60,17 @@ class AuthorFunction(ABC):
         trace = self._compared(cell, run, self.x, self.states)
         shape, random = [*self.x.shape], np.random.default_rng(0)
         shape[self.time] += MORE
-        others = {name: _random_like(one, one.shape, random) for name, one in self.states.items()}
-        self._compared(cell, run, _random_like(self.x, shape, random), others)
+        others = {name: alike(random.normal(size=one.shape), one) for name, one in self.states.items()}
+        self._compared(cell, run, alike(random.normal(size=shape), self.x), others)
         return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
 
     def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> Trace:
         """The trace of an input. Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
         begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
-        return checked_trace(cell, run.tape, steps, begin, self.values(cell, x, states, run.tape), self.call.named)
+        return checked_trace(
+            cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
+        )
 
     def state_rows(self, value: Any) -> Any:
         """A state as (B, width)."""
@@ -80,9 +84,16 @@ def rows(value: Any, batch: int | None) -> Any:
     return np.moveaxis(value, batch, 0).reshape(value.shape[batch], -1)
 
 
-def _random_like(value: Any, shape: Sequence[int], random: np.random.Generator) -> Any:
-    """Random numbers in the library and dtype of another array."""
-    numbers = random.normal(size=shape)
-    if isinstance(value, (np.ndarray, np.generic)):
-        return numbers.astype(value.dtype)
-    return torch().as_tensor(numbers, dtype=value.dtype)
+def in_shape(values: Array, like: Any, batch: int | None) -> Any:
+    """(B, width) as an array like another, the reverse of `rows`."""
+    if batch is None or like.ndim < 2:
+        return alike(values.reshape(like.shape), like)
+    shape = [like.shape[batch], *np.delete(like.shape, batch)]
+    return alike(np.moveaxis(values.reshape(shape), 0, batch), like)
+
+
+def alike(numbers: Array, like: Any) -> Any:
+    """Numbers in the library and dtype of another array."""
+    if isinstance(like, (np.ndarray, np.generic)):
+        return numbers.astype(like.dtype)
+    return torch().tensor(numbers, dtype=like.dtype)

@@ -69,6 +69,8 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     if isinstance(step, type):
         raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
     step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
+    if type(step).__module__.startswith("torch.jit"):
+        raise OptionError("step: compiled by torch.jit: give the function or module that it was made from")
     function = step if inspect.isroutine(step) else getattr(step, "forward", step)
     try:
         signature = inspect.signature(function)

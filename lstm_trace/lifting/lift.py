@@ -12,7 +12,8 @@ import numpy as np
 from ..base.arrays import Array, describe
 from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
 from ..trace.argument_types import checked
-from .author import AuthorFunction, rows
+from ..trace.trace import Trace
+from .author import AuthorFunction, in_shape, rows
 from .building import BuiltCell, built
 from .call import OutputPath, at, means, named_paths, understood, untold
 from .expressions import Expr
@@ -246,12 +247,15 @@ class StepFunction(AuthorFunction):
             paths.reverse()  # h is computed from c
         return dict(zip(self.states, paths, strict=True))
 
-    def values(self, cell: BuiltCell, x: Any, states: Mapping[str, Any], tape: Tape) -> dict[str, Array]:
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
+        """Every step from the states that the cell has before it, so that no error grows from step to step."""
         found: dict[str, list[Array]] = {cell.lines[name]: [] for name in states}
         with plain_run(self.call, self.weights, tape) as run:
-            for one in x:
+            for t, one in enumerate(x):
                 output = run(one, states)
-                states = {name: at(output, self.paths[name]) for name in states}
-                for name, value in states.items():
-                    found[cell.lines[name]].append(rows(np.array(as_numbers(value)), self.batch))
+                for name in states:
+                    found[cell.lines[name]].append(rows(as_numbers(at(output, self.paths[name])), self.batch))
+                states = {name: in_shape(trace[cell.lines[name]][t], one, self.batch) for name, one in states.items()}
         return {line: np.stack(each) for line, each in found.items()}

@@ -158,8 +158,9 @@ class Reader:
             node = self.tape.nodes[owners[0]]
             if (owners != owners[0]).any() or not node.operands or (node.op in OPS and OPS[node.op].reduces):
                 return True
-            if node.op == "dot":
-                return False
+            if node.op == "dot":  # with an input beside the vector it is the state that is computed
+                both = (one for one in self._factors(node, ids - node.start) if not self.tape.fixed(one))
+                return any(len({*self.tape.times[one].flat}) > 1 for one in both)
             parts = [one.reshape(-1)[ids - node.start] for one in node.operands]
             moving = {one.tobytes() for one in parts if not self.tape.fixed(one)}
             if len(moving) != 1:

@@ -22,7 +22,7 @@ from ..errors import LiftError, LstmTraceError
 from .arithmetic import RecordedMath
 from .arrays import MAKERS, Recorded, RecordedNumpy
 from .call import OutputPath, StepCall
-from .tape import INITIAL, CodeLine, Ids, Tape, TapeNode
+from .tape import FIXED, INITIAL, CodeLine, Ids, Tape, TapeNode
 
 #: One function at a time is run: for that time its module and object hold other values.
 LOCK = threading.RLock()
@@ -168,7 +168,9 @@ class Recording:
 
 def _unlike(tape: Tape, one: Sequence[TapeNode], two: Sequence[TapeNode]) -> CodeLine | None:
     """The line at which two runs on the same numbers went apart, as with randomness or a state kept outside."""
-    for a, b in zip_longest(*([node for node in nodes if node.operands] for nodes in (one, two))):
+    computed = ([node for node in nodes if node.operands and (tape.times[node.numbers] != FIXED).any()]
+                for nodes in (one, two))  # fmt: skip
+    for a, b in zip_longest(*computed):
         if a is None or b is None:
             return (a or b).code
         same = (a.op, a.shape) == (b.op, b.shape)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..errors import LiftError
+from ..trace.trace import Trace
 from .author import AuthorFunction, rows
 from .building import BuiltCell, built
 from .call import OutputPath, at, means
@@ -181,7 +182,9 @@ class SequenceFunction(AuthorFunction):
         returned = [ids for _, ids in leaves(run.output, STEPS)]
         return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
 
-    def values(self, cell: BuiltCell, x: Any, states: Mapping[str, Any], tape: Tape) -> dict[str, Array]:
+    def values(
+        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
+    ) -> dict[str, Array]:  # fmt: skip
         found = []
         with plain_run(self.call, self.weights, tape) as run:
             for sequence in range(1 if self.batch is None else np.delete(x.shape, self.time)[self.batch]):

@@ -86,6 +86,7 @@ class Tape:
         self.given: dict[int, str] = {}
         self._skipped = (*(f"{folder}{os.sep}" for folder in (_OURS, *libraries)), "<frozen")
         self._numbers: dict[float, Ids] = {}
+        self._fixed: dict[tuple[Any, ...], Ids] = {}
         self._starts = np.zeros(0, np.int64)
 
     # -- new numbers --
@@ -101,6 +102,13 @@ class Tape:
         if value not in self._numbers:
             self._numbers[value] = self.source("constant", value)
         return self._numbers[value]
+
+    def computed(self, key: tuple[Any, ...], values: Any, operands: Sequence[Ids]) -> Ids:
+        """Numbers that a library computed from weights alone: constants, the same ones for the same key."""
+        if key not in self._fixed:
+            self._fixed[key] = self.source("constant", values)
+            self.nodes[-1] = self.nodes[-1]._replace(operands=(*operands,))
+        return self._fixed[key].copy()
 
     def elementwise(self, op: str, *operands: Ids, constants: tuple[float, ...] = ()) -> Ids:
         """An operation on each number, with broadcasting."""
@@ -125,6 +133,11 @@ class Tape:
 
     def _add(self, op: str, operands: tuple[Ids, ...], constants: tuple[float, ...], values: Any, times: Any) -> Ids:
         start, shape = self.size, np.shape(values)
+        fixed = None
+        if operands and np.max(times, initial=FIXED) == FIXED:  # of weights alone: the same number at every step
+            fixed = op, constants, *((one.shape, one.tobytes()) for one in operands)
+            if fixed in self._fixed:
+                return self._fixed[fixed].copy()
         self.size += int(np.size(values))
         if self.size > len(self.values):
             for name in ("values", "times"):
@@ -136,6 +149,8 @@ class Tape:
         self.nodes.append(TapeNode(op, operands, constants, start, shape, self.code() if operands else None))
         ids = np.arange(start, self.size, dtype=np.int64)
         ids.flags.writeable = op != "weight"
+        if fixed is not None:
+            self._fixed[fixed] = ids.reshape(shape).copy()
         return ids.reshape(shape)
 
     # -- reading --

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from .arithmetic import RecordedMath
 from .arrays import Recorded
-from .aten import CONDITIONS, MADE, REFUSED, called
+from .aten import ATEN, CONDITIONS, MADE, REFUSED, called
 from .tape import Ids
 
 
@@ -83,17 +83,46 @@ class _Recorder(TorchDispatchMode):
             return self._tensors(np.zeros(made.shape) if "empty" in name else made.numpy(), made.dtype)
         dtypes = [kwargs.get("dtype"), *(one.dtype for one in tensors), torch.get_default_dtype()]
         dtype = next(one for one in dtypes if one is not None and one.is_floating_point)
-        core = name.removesuffix("_")
-        target = args[0] if core != name else kwargs.pop("out", None)
-        arguments = [tree_map(self._array, one) for one in (args, kwargs)]
-        found = called(core, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
-        if target is None:
-            return self._tensors(found, torch.bool if name in CONDITIONS else dtype)
-        if not isinstance(target, RecordedTensor):
+        target = args[0] if name.endswith("_") else kwargs.pop("out", None)
+        if not isinstance(target, RecordedTensor | None):
             reason = "a computed value is written into a plain tensor, made before the function ran"
             raise self.math.tape.refusal(reason)
-        target.array[...] = found
+        if name == "_to_copy" and kwargs.get("dtype") in (torch.float16, torch.bfloat16):
+            raise self.math.tape.refusal(
+                f"a computed value is rounded to {str(kwargs['dtype']).removeprefix('torch.')}"
+            )
+        if name not in ATEN and (known := self._of_weights(func, args, kwargs)) is not None:
+            return self._tensors(known, dtype)
+        arguments = [tree_map(self._array, one) for one in (args, kwargs)]
+        found = called(name, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
+        if target is None:
+            return self._tensors(found, torch.bool if name in CONDITIONS else dtype)
+        if not name.endswith("_"):
+            target.array[...] = found
         return target
+
+    def _of_weights(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What PyTorch computes from weights alone, such as their spectral norm; None if a computed value goes in."""
+        tape, key = self.math.tape, list[Any]([func])
+
+        def plain(value: Any) -> Any:
+            if not isinstance(value, RecordedTensor):
+                key.append(value.numpy().tobytes() if isinstance(value, torch.Tensor) else repr(value))
+                return value
+            key.append(value.array.ids.tobytes())
+            return torch.from_numpy(np.array(tape.values[value.array.ids])).to(value.dtype).reshape(value.shape)
+
+        arrays = [one.array.ids for one in tree_leaves((args, kwargs)) if isinstance(one, RecordedTensor)]
+        if (
+            torch.Tag.nondeterministic_seeded in func.tags
+            or not all(map(tape.fixed, arrays))
+            or func._schema.is_mutable
+        ):
+            return None
+        given = tree_map(plain, (args, kwargs))
+        made = tree_leaves(func(*given[0], **given[1]))
+        each = [Recorded(tape.computed((*key, k), one.numpy(), arrays), self.math) for k, one in enumerate(made)]
+        return each[0] if len(each) == 1 else tuple(each)
 
     def _array(self, value: Any) -> Any:
         """An argument: of tensors the arrays, of which those of floats are recorded."""
@@ -110,6 +139,8 @@ class _Recorder(TorchDispatchMode):
         """What an operation returned, as tensors."""
         if isinstance(found, (list, tuple)):
             return type(found)(self._tensors(one, dtype) for one in found)
+        if isinstance(found, np.ndarray) and found.dtype.kind != "f":
+            return torch.from_numpy(found)
         if isinstance(found, np.ndarray):
             found = Recorded(np.array(self.math.plain(found)), self.math)
         return None if found is None else _tensor(found, dtype)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,10 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
         used[ids] = True
     for node in reversed(tape.nodes):  # operands are older
         mine = used[node.numbers].reshape(node.shape)
-        parts = (np.s_[mine.any(1)], np.s_[:, mine.any(0)]) if node.op == "dot" else (mine,) * len(node.operands)
+        parts: Sequence[Any] = (
+            (np.s_[mine.any(1)], np.s_[:, mine.any(0)]) if node.op == "dot" else (mine,) * len(node.operands)
+        )
+        parts = (...,) * len(node.operands) if node.op == "constant" else parts
         for ids, part in zip(node.operands, parts, strict=True) if mine.any() else ():
             if is_of_weight(ids):
                 numbers_of(used, ids)[part] = True

@@ -188,6 +188,7 @@ READERS: dict[str, str] = {
     **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
+    ".pt2": "formats.exported",
 }
 #: The package that a reader needs; readers not listed need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
@@ -195,7 +196,6 @@ _INSTEAD = "is not read; give its arrays as .npz with --layout coreml, or the mo
 _NEVER = "may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors"
 #: Known file types that are not supported, with advice.
 REFUSED = {
-    ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
     ".tflite": "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite, or the Keras or ONNX model",
     ".pb": "a TensorFlow graph is not read; save the Keras model as .keras, or the variables as .npz with --layout tf1",
     **dict.fromkeys((".mlmodel", ".mlpackage"), f"CoreML {_INSTEAD}"),
@@ -236,7 +236,8 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     if not is_model(path):
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
-    if suffix == ".onnx" and layout is not None:
-        raise OptionError(f"{path}: an ONNX file defines how its weights are stored")
+    if suffix in (".onnx", ".pt2") and layout is not None:
+        raise OptionError(f"{path}: an {'ONNX file' if suffix == '.onnx' else 'exported program'} defines how its "
+                          "weights are stored")  # fmt: skip
     found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
-from lstm_trace.lifting import onnx_run
+from lstm_trace.lifting.graphs import onnx_run
 from lstm_trace.model.build import prepare_found
 
 from .. import ROOT

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("log", "log1p", "sqrt", "rsqrt"), (_P,)),
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "max.other", "min.other", "ge", "gt",
                      "le", "lt"), (_M, _P)),
+    "eq": (np.arange(3), 2), "ne": (np.arange(3), 2),
     "pow": (_M, 2), "clamp": (_M, -0.5, 0.5), "clip": (_M, None, 0.5), "clamp_min": (_M, 0.1), "clamp_max": (_M, 0.1),
     "where": (_M > 0, _M, _P), "masked_fill": (_M, _M > 0, 0.5), "lerp": (_M, _P, _a(4, 6)),
     "addcmul": (_M, _M, _P), "addcdiv": (_M, _M, _P),
@@ -56,7 +57,10 @@ CASES: dict[str, tuple[Any, ...]] = {
     "einsum": ("bi,kih->kbh", [_X, _a(3, INPUTS, H)]), "sum.dim_IntList": (_a(2, 3, 4), [0, -1], True),
     "mean.dim": (_M, [1]), "var": (_M,), "var.correction": (_M, [1]), "std.correction": (_M, [-1]), "std": (_M,),
     "_softmax": (_M, 1, False), "softmax": (_M, -1), "_log_softmax": (_M, 1, False), "log_softmax": (_M, -1),
-    "layer_norm": (_M, [6], _a(6), _a(6), 1e-3), "native_layer_norm": (_M, [6], _a(6), None, 1e-5),
+    "layer_norm": (_M, [6], _a(6), _a(6), 1e-3),
+    "native_group_norm": (_M, _a(6), _a(6), 4, 6, 1, 2, 1e-5), "linalg_vector_norm": (_M, 2, [1], True),
+    "native_batch_norm": (_M, _a(6), _a(6), _a(6), _P[0], False, 0.1, 1e-5), "isnan": (_M,), "isinf": (_M,),
+    "native_layer_norm": (_M, [6], _a(6), None, 1e-5),
     "lstm_cell": (_X, [_H, _a(B, H)], *_LSTM), "gru_cell": (_X, _H, *_GRU), "rnn_tanh_cell": (_X, _H, *_RNN),
     "rnn_relu_cell": (_X, _H, *_RNN), "scalar_tensor": (1.5,), "zeros_like": (_M,), "ones_like": (_M,),
     "full_like": (_M, 2.5), "new_zeros": (_M, [2, 3]), "new_ones": (_M, [2, 3]), "new_full": (_M, [2, 3], 1.5),
@@ -68,12 +72,13 @@ CASES: dict[str, tuple[Any, ...]] = {
 NAMED: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "add": ((_M, _P), {"alpha": 2.0}),
     "sub": ((_M, _P), {"alpha": 0.5}),
+    "gelu": ((_M,), {"approximate": "tanh"}),
     "addmm": ((_a(4), _M, _M.T), {"beta": 0.5, "alpha": 2.0}),
     "addcmul": ((_M, _M, _P), {"value": 0.5}),
     "var.correction": ((_M, [0]), {"correction": 0, "keepdim": True}),
 }
 #: Those that are not compared: their numbers are arbitrary, or only change the dtype.
-UNCOMPARED = {"empty", "empty_like", "new_empty", "_to_copy", "to", "detach_"}
+UNCOMPARED = {"empty", "empty_like", "new_empty", "_to_copy", "to"}
 
 
 def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
@@ -109,7 +114,9 @@ def test_an_operation_is_that_of_pytorch(name: str, args: Any, options: Any) -> 
 
 
 def test_every_operation_is_compared() -> None:
-    assert {name.partition(".")[0] for name in CASES} | UNCOMPARED == {name.partition(".")[0] for name in ATEN}
+    assert {name.partition(".")[0] for name in (*CASES, *NAMED)} | UNCOMPARED == {
+        name.partition(".")[0] for name in ATEN
+    }
     assert set(MADE) <= ATEN.keys()
 
 
@@ -140,7 +147,14 @@ def conditions(x: Any, h: Any, W: Any, U: Any) -> Any:
     return gate.clamp(max=1.0) * torch.tanh(candidate)
 
 
-@pytest.mark.parametrize("step", [in_place, moved, conditions])
+def guarded(x: Any, h: Any, W: Any, U: Any) -> Any:
+    if torch.isnan(h).any():
+        raise ValueError
+    norm = torch.nn.functional.normalize(torch.tanh(x @ W[:, :H]), dim=1)
+    return norm.masked_fill(x[:, :1] == 0, 0.0) + torch.nn.functional.group_norm(h @ U[:, H:], 1)
+
+
+@pytest.mark.parametrize("step", [in_place, moved, conditions, guarded])
 def test_tensors_are_recorded_whatever_is_done_to_them(step: Callable[..., Any]) -> None:
     weights = {"W": torch.from_numpy(_a(INPUTS, 2 * H)), "U": torch.from_numpy(_a(H, 2 * H))}
     x, h = torch.from_numpy(_a(T, B, INPUTS)), torch.from_numpy(_a(B, H))
@@ -169,6 +183,8 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "F.dropout(h)": (lambda y, h: y + torch.nn.functional.dropout(h), "call .eval() first"),
     "torch.rand_like(h)": (lambda y, h: y + torch.rand_like(h), "torch's rand_like is no operation"),
     "y[:, h.argmax(1)]": (lambda y, h: y[:, h.argmax(1)], "torch's argmax is no operation"),
+    "h.half()": (lambda y, h: y + h.half().double(), "is rounded to float16"),
+    "gelu(h)": (lambda y, h: y + torch.nn.functional.gelu(h), "use approximate='tanh'"),
     "h.pow(h)": (lambda y, h: y + h.pow(h), "exponent"),
 }
 
@@ -194,3 +210,25 @@ def test_a_weight_that_is_changed_in_place_is_refused_and_left_as_it_was() -> No
 def changing(x: Any, h: Any, W: Any) -> Any:
     W.mul_(0.9)
     return torch.tanh(x @ W + h)
+
+
+def test_what_pytorch_computes_of_weights_alone_is_a_weight() -> None:
+    torch.manual_seed(0)
+    parametrized = torch.nn.utils.parametrizations
+
+    class Cell(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.ih = parametrized.weight_norm(torch.nn.Linear(INPUTS, H))
+            self.skew = torch.nn.Parameter(torch.randn(H, H))
+
+        def forward(self, x: Any, h: Any) -> Any:
+            return torch.tanh(self.ih(x) + h @ torch.matrix_exp(self.skew - self.skew.T))
+
+    cell, x, h = Cell().double().eval(), torch.from_numpy(_a(T, B, INPUTS)), torch.from_numpy(_a(B, H))
+    found = lt.lift(cell, None, x, h=h)
+    assert found.sentence == "a simple RNN"
+    with torch.no_grad():
+        for t in range(T):
+            h = cell(x[t], h)
+            np.testing.assert_allclose(found.trace["h_t"][t], h.numpy(), rtol=1e-12)

@@ -10,6 +10,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LiftError
+from lstm_trace.lifting.arithmetic import ELEMENTWISE, RecordedMath
+from lstm_trace.lifting.sequence import read_sequence
+from lstm_trace.lifting.tape import INITIAL, Tape
 
 N, T, INPUTS, H = 2, 5, 3, 2
 
@@ -112,8 +115,47 @@ def test_a_sequence_without_a_batch_and_without_given_states() -> None:
     np.testing.assert_allclose(found.trace["h_t"][:, 0], rnn(x[0], **weights), rtol=1e-13)
 
 
+def test_the_product_of_a_step_may_be_one() -> None:
+    weights, x, h0 = case()
+
+    def joined(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+        h, hs = h0, []
+        for t in range(x.shape[1]):
+            h = np.tanh(np.concatenate([x[:, t], h], 1) @ np.concatenate([Wx[:, :H], Wh[:, :H]]) + b[:H])
+            hs.append(h)
+        return np.stack(hs, 1)
+
+    for start in (h0, np.zeros((N, H))):
+        found = lt.lift(joined, weights, x, h=start, sequence=True)
+        assert found.kind == "rnn"
+        np.testing.assert_allclose(found.trace["h_t"], np.swapaxes(joined(x, start, **weights), 0, 1), rtol=1e-13)
+
+
 @pytest.mark.parametrize(("function", "reason"), [(forgetful, "carries no state"), (alternating, "something else at")])
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
     with pytest.raises(LiftError, match=reason):
         lt.lift(function, weights, x, h=h0, sequence=True)
+
+
+@pytest.mark.parametrize("initial", [(), ("h", "c")])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_recorded_sequence_is_read_without_a_function(last: bool, initial: tuple[str, ...]) -> None:
+    tape, random, steps = Tape(), np.random.default_rng(3), 4
+    math = RecordedMath(tape)
+    kernel = tape.source("weight", random.normal(size=(4 * H, INPUTS + H)), name="kernel")
+    x = [tape.source("x", random.normal(size=INPUTS), t, "x") for t in range(steps)]
+    begin = {name: tape.source("state", random.normal(size=H), INITIAL, name) for name in initial}
+    h, c = (begin.get(name, math.plain(np.zeros(H))) for name in "hc")
+    outputs = {}
+    for t in range(steps):
+        i, f, o, g = np.split(math.matmul(kernel, np.concatenate([x[t], h])), 4)
+        i, f, o = (ELEMENTWISE["sigmoid"](math, one) for one in (i, f, o))
+        c = math.add(math.multiply(f, c), math.multiply(i, ELEMENTWISE["tanh"](math, g)))
+        h = outputs[t] = math.multiply(o, ELEMENTWISE["tanh"](math, c))
+    rows = {steps - 1: h} if last else outputs
+    cell = read_sequence(tape, x, rows, np.float64, "the graph", initial=begin)
+    assert (cell.naming.kind, cell.lines, cell.output) == ("lstm", {"h": "h_t", "c": "c_t"}, "h_t")
+    given = {f"{name}0": tape.values[ids] for name, ids in begin.items()}
+    trace = cell.model.run(np.stack([tape.values[one] for one in x]), **given)
+    np.testing.assert_allclose(trace["h_t"][-1, 0], tape.values[h], rtol=1e-14)

@@ -285,7 +285,6 @@ def test_truncated_and_foreign_files(tmp_path: Path, suffix: str, part: float) -
 REFUSED = [
     ("model.tflite", "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite"),
     ("model.pkl", "a pickle may run code"),
-    ("model.pt2", "an exported program; save the state dict"),
     ("missing.npz", "no such file"),
 ]
 

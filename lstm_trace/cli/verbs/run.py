@@ -36,8 +36,8 @@ def run(
 ) -> None:
     """Trace SOURCE: a problem (YAML, JSON, TOML; '-' is standard input), or a model with --input X.
 
-    Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A .safetensors trace is written while it is computed, and
-    may be larger than memory.
+    Models: .pt, .pth, .pt2, .safetensors, .npz, .keras, .h5, .onnx. A .safetensors trace is written while it is
+    computed, and may be larger than memory.
 
     Args:
         output: Write the trace to this file (.json, .safetensors); standard output (JSON) if not given.

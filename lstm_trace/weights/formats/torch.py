@@ -99,7 +99,7 @@ def _refuse_programs(path: Path, names: list[str]) -> None:
         instead = f"torch.save(torch.jit.load({path.name!r}).state_dict(), 'weights.pt')"
         raise FileError(f"{path}: a TorchScript program, which is not run; save its weights: {instead}")
     if "archive_format" in inner or any(name.endswith((".json", "model.so")) for name in inner):
-        raise FileError(f"{path}: an exported program, which is not run; save the state dict: {SAVE}")
+        raise FileError(f"{path}: an exported program: name the file .pt2, or save the state dict: {SAVE}")
     if "data.pkl" not in inner:
         raise FileError(f"{path}: a zip archive, but not a PyTorch checkpoint (it has no data.pkl)")
 

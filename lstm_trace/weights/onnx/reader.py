@@ -5,7 +5,7 @@ bounds the inputs of the gates and of the candidate, not the cell state before i
 weight of the forget gate is ignored; missing constants of Affine, ScaledTanh and ThresholdedRelu are 0.
 Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
 Nodes that each read only the previous one are the layers of one stack: exporters write them this way. A file without
-such a node is read by `lifting.onnx_graph`, which takes the recurrence from the graph itself.
+such a node is read by `lifting.graphs.onnx_graph`, which takes the recurrence from the graph itself.
 """
 
 from __future__ import annotations

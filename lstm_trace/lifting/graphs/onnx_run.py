@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import LiftError, LstmTraceError
-from ..weights.guards import afford
-from ..weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
-from ..weights.onnx.graph import attributes, standard
-from .arithmetic import ELEMENTWISE, REDUCTIONS, RecordedMath
-from .tape import CodeLine, Ids, Tape
+from ...errors import LiftError, LstmTraceError
+from ...weights.guards import afford
+from ...weights.onnx.constants import FOLDS, MOVES, ZERO, NotConstant, Tensors, claimed, data_type
+from ...weights.onnx.graph import attributes, standard
+from ..arithmetic import ELEMENTWISE, REDUCTIONS, RecordedMath
+from ..tape import CodeLine, Ids, Tape
 
 #: So many nodes are run, or a few times as many as the file has: bodies are repeated.
 MOST_NODES, MOST_REPEATS = 20_000, 8

@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import FileError, LiftError, LstmTraceError, some
-from ..weights.layouts import NOUNS, OWN
-from ..weights.onnx.constants import Tensors, data_type, inner_graphs
-from ..weights.onnx.graph import sizes
-from ..weights.read import Defaults, Found
-from .call import means
+from ...errors import FileError, LiftError, LstmTraceError, some
+from ...weights.layouts import NOUNS, OWN
+from ...weights.onnx.constants import Tensors, data_type, inner_graphs
+from ...weights.onnx.graph import sizes
+from ...weights.read import Defaults, Found
+from ..call import means
+from ..tape import INITIAL, Ids
 from .onnx_run import Floats, GraphRun, Indices, OutOfRangeError, Value
 from .recurrence import RecordedLayer, RecordedRecurrence
-from .tape import INITIAL, Ids
 
 #: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
 STEPS = 5

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
-from ..errors import LiftError, counted
-from .building import BuiltCell, built
-from .checking import checked_trace
-from .expressions import Expr, Expressions
-from .reading import Reader
-from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
+from ...base.arrays import Array
+from ...errors import LiftError, counted
+from ..building import BuiltCell, built
+from ..checking import checked_trace
+from ..expressions import Expr, Expressions
+from ..reading import Reader
+from ..tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
@@ -268,7 +268,7 @@ class RecordedRecurrence:
         while todo:
             one, other = (np.ascontiguousarray(ids) for ids in todo.pop())
             key = one.tobytes(), other.tobytes()
-            if key in seen or len(one) != len(other) or not len(one):
+            if key in seen or key[0] == key[1] or len(one) != len(other) or not len(one):
                 continue
             seen.add(key)
             if key[0] in names:
@@ -285,7 +285,7 @@ class RecordedRecurrence:
             yield from zip(np.split(later, cuts), np.split(first, cuts), strict=True)
             return
         one, other = (self.tape.nodes[each[0]] for each in owners)
-        if one.op != other.op or one is other or not one.operands:
+        if one.op != other.op or not one.operands:
             return
         each = [_operands(node, ids - node.start) for node, ids in ((one, later), (other, first))]
         for a, b in zip(*each, strict=True):
@@ -319,7 +319,7 @@ class RecordedRecurrence:
 
         started = {name: self.tape.values[ids][None] for name, ids in begin.items()}
         theirs = {layer.cell.lines[name]: rows(each[skipped : skipped + len(x)]) for name, each in layer.states.items()}
-        checked_trace(layer.cell, self.tape, rows(x), started, theirs, self.title)
+        checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:

@@ -1,0 +1,1 @@
+"""Graphs of files as cells: the recurrences that ONNX graphs and exported programs compute."""

@@ -1,0 +1,211 @@
+"""Programs that `torch.export.save` wrote (`.pt2`): a zip archive with a graph as JSON and weights as plain numbers.
+
+Nothing of it is run, and PyTorch is not needed. Nodes of a layer or a cell (`aten.lstm.input`, `aten.gru_cell`, …) are
+read by their weights; a program without one is read by `lifting.graphs`, which takes the recurrence from its graph.
+Source: torch/_export/serde/schema.py, torch/export/pt2_archive/_package.py (PyTorch 2.9 and later).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base import conveniences
+from ...base.arrays import Array
+from ...errors import FileError, LiftError, within
+from ..find import find
+from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
+from ..layouts import ANY, LAYOUTS, NOUNS, Layout
+from ..read import Found
+
+#: Numbers of PyTorch's dtypes; bfloat16 is 13.
+_DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}
+_BFLOAT16 = 13
+_WHOLE = frozenset({
+    1, 2, 3, 4, 5
+})  # fmt: skip
+#: PyTorch's names for the weights of a cell.
+_CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+_OLDER = "torch.export.save(torch.export.load(path), path)"
+#: Nodes of whole layers, and of cells.
+_NODE = re.compile(r"torch\.ops\.aten\.(lstm|gru|rnn_tanh|rnn_relu)(\.input|_cell\.default)")
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedProgram:
+    """An exported program. stored: the bytes of its file.
+
+    graph: its nodes and values. weights: the parameters, buffers and constants that its inputs are, by the names of
+    these inputs. given: the other inputs, by name. outputs: the names of what it returns. changed: the buffers that it
+    changes.
+    """
+
+    path: Path
+    stored: int
+    graph: Mapping[str, Any]
+    weights: Mapping[str, tuple[str, Lazy]]
+    given: tuple[str, ...]
+    outputs: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    def sizes(self, name: str) -> tuple[int | str, ...]:
+        """The sizes of a value; the expression of one that is open."""
+        noted = self.graph["tensor_values"][name]["sizes"]
+        return tuple(one["as_int"] if "as_int" in one else str(one["as_expr"]["expr_str"]) for one in noted)
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a value has whole numbers."""
+        return self.graph["tensor_values"][name]["dtype"] in _WHOLE
+
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
+    """The cells of an exported program. Raises FileError."""
+    with program(path) as opened:
+        named = [(node, match) for node in opened.graph["nodes"] if (match := _NODE.fullmatch(node["target"]))]
+        layers = {(*names,): (node, match[1]) for node, match in named for names in [_weights_of(node)]}
+        if layers:
+            with within(str(path)):
+                return [_layer(opened, names, *layer) for names, layer in layers.items()]
+        try:
+            found: list[Found] = conveniences.call("exported.graph", opened)
+        except LiftError as reason:
+            said = f"it has no layer or cell of PyTorch ({ANY}), and its graph is not read as a cell"
+            raise FileError(f"{path}: {said}: {reason}") from None
+        return found
+
+
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """Every parameter, buffer and constant by its name. Raises FileError."""
+    with program(path) as opened:
+        yield dict(opened.weights.values())
+
+
+@contextmanager
+def program(path: Path) -> Iterator[ExportedProgram]:
+    """An exported program; its arrays are read while it is open. Raises FileError."""
+    wrong = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+    with archive(path) as opened, told(path, *wrong):
+        check_intact(opened, path)
+        names = {name.split("/", 1)[-1]: name for name in opened.namelist()}
+        if "serialized_exported_program.json" in opened.namelist() or "data/weights/model.pt" in names:
+            raise FileError(f"{path}: written by PyTorch before 2.9: load it there, and save it again: {_OLDER}")
+        models = [name for name in names if re.fullmatch(r"models/[^/]+\.json", name)]
+        if len(models) != 1:
+            expected = "expected one exported program, as torch.export.save writes"
+            raise FileError(
+                f"{path}: {expected}, found {len(models)}{'' if models else ': another archive, or cut off'}"
+            )
+        model = json.loads(content(opened, names[models[0]]))
+        graph, signature = model["graph_module"]["graph"], model["graph_module"]["signature"]
+        stored: dict[str, Lazy] = {}
+        title = Path(models[0]).stem
+        for kind in ("weights", "constants"):
+            config = names.get(f"data/{kind}/{title}_{kind}_config.json")
+            listed = json.loads(content(opened, config))["config"] if config else {}
+            for name, meta in listed.items():
+                entry = names.get(f"data/{kind}/{meta['path_name']}")
+                if meta["tensor_meta"] is not None and not meta["use_pickle"] and entry is not None:
+                    stored[name] = _lazy(opened, entry, meta["tensor_meta"], f"{path}: {name}")
+        weights: dict[str, tuple[str, Lazy]] = {}
+        given: list[str] = []
+        for spec in signature["input_specs"]:
+            ((kind, one),) = spec.items()
+            target = one.get(f"{kind}_name")
+            if kind == "user_input":
+                given += [one["arg"]["as_tensor"]["name"]] if "as_tensor" in one["arg"] else []
+            elif target in stored:
+                weights[one["arg"]["name"]] = target, stored[target]
+        outputs = [one for spec in signature["output_specs"] for one in spec.items()]
+        yield ExportedProgram(
+            path, Path(path).stat().st_size, graph, weights, tuple(given),
+            tuple(one["arg"]["as_tensor"]["name"] for kind, one in outputs if kind == "user_output"),
+            tuple(one.get("buffer_name", kind) for kind, one in outputs if kind != "user_output"),
+        )  # fmt: skip
+
+
+def _lazy(opened: zipfile.ZipFile, entry: str, meta: Mapping[str, Any], where: str) -> Lazy:
+    """An array that stays in its file."""
+    shape = checked_shape([one["as_int"] for one in meta["sizes"]], where)
+    strides = checked_shape([one["as_int"] for one in meta["strides"]], where)
+    dtype = np.dtype("u2" if meta["dtype"] == _BFLOAT16 else _DTYPES[meta["dtype"]])
+    afford(entries(shape) * dtype.itemsize, opened.getinfo(entry).file_size, where)
+    read = partial(_numbers, opened, entry, dtype, shape, strides, meta["storage_offset"]["as_int"], where)
+    plain = np.dtype(np.float32) if meta["dtype"] == _BFLOAT16 else dtype
+    return Lazy(shape, plain, lambda: widened(read()) if meta["dtype"] == _BFLOAT16 else read())
+
+
+def _numbers(
+    opened: zipfile.ZipFile, entry: str, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...],
+    offset: int, where: str,
+) -> Array:  # fmt: skip
+    """The numbers of an array, which may be a view of those that are stored."""
+    numbers = np.frombuffer(content(opened, entry), dtype.newbyteorder("<"))
+    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if offset < 0 or (entries(shape) and last >= len(numbers)):
+        raise FileError(f"{where} claims {entries(shape):,} numbers and stores fewer")
+    steps = tuple(stride * dtype.itemsize for stride in strides)
+    found: Array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).astype(dtype)
+    return found
+
+
+# -- layers and cells of PyTorch ---------------------------------------------------------------------------------------
+
+
+def _names(argument: Mapping[str, Any]) -> list[str]:
+    """The values that an argument is."""
+    ((kind, value),) = argument.items()
+    if kind == "as_optional_tensor":
+        return _names(value)
+    return [one["name"] for one in {"as_tensor": [value], "as_tensors": value}.get(kind, ())]
+
+
+def _weights_of(node: Mapping[str, Any]) -> list[str]:
+    given = {one["name"]: one["arg"] for one in node["inputs"]}
+    return [name for key in ("params", "w_ih", "w_hh", "b_ih", "b_hh") if key in given for name in _names(given[key])]
+
+
+def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any], kind: str) -> Found:
+    """The cell of a node, read from its weights as PyTorch's own."""
+    given = {one["name"]: one["arg"] for one in node["inputs"]}
+    called = "PyTorch {}" if "params" in given else "PyTorch {}Cell"
+    if lost := [name for name in names if name not in opened.weights]:
+        title = called.format(NOUNS[kind[:4].rstrip("_")])
+        return Found("", title, refused=f"its weight {lost[0]} is computed by the program, not stored")
+    targets = [opened.weights[name] for name in names]
+    name = targets[0][0].rpartition(".")[0]
+    keys: tuple[str, ...] = _CELL
+    if "params" in given:
+        sides = ("", "_reverse")[: 1 + given["bidirectional"]["as_bool"]]
+        places = [f"l{k}{side}" for k in range(given["num_layers"]["as_int"]) for side in sides]
+        each = len(names) // len(places)
+        biases = _CELL[2:] if given["has_biases"]["as_bool"] else ()
+        row = (*_CELL[:2], *biases, "weight_hr")[:each]
+        keys = tuple(f"{key}_{place}" for place in places for key in row)
+    there = {f"{name}.{key}".lstrip("."): array for key, (_, array) in zip(keys, targets, strict=False)}
+    (found,) = find(there, LAYOUTS["pytorch"], called)
+    if found.refused:
+        return found
+    x = _names(given["input"])[0]
+    facts = {**found.facts, "input": f"{x} {opened.sizes(x)}" if x in opened.given else "computed by the program"}
+    options, imported = dict(found.options), found.imported
+    if kind.startswith("rnn"):
+        options["activation"] = kind.removeprefix("rnn_")
+        imported = tuple(one for one in imported if one != found.assumed.get("activation"))
+    initial = {
+        state: np.asarray(opened.weights[one][1]).reshape(-1, *opened.sizes(one)[-2:])
+        for state, one in zip(("h_prev", "c_prev"), _names(given["hx"]), strict=False)
+        if one in opened.weights
+    }
+    first = "batch_first" in given and given["batch_first"]["as_bool"]
+    defaults = replace(found.defaults, batch_first=first, initial=initial)
+    return replace(found, name=name, options=options, imported=imported, assumed={}, facts=facts, defaults=defaults)

@@ -1,0 +1,197 @@
+"""Functions in every form in which people write and call them: lifted to the same cell, or refused by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LiftError, OptionError
+
+INPUTS, H, T = 3, 2, 4
+RANDOM = np.random.default_rng(5)
+WEIGHTS = {"W": RANDOM.normal(size=(H, INPUTS)), "U": RANDOM.normal(size=(H, H)), "b": RANDOM.normal(size=H)}
+X, START = RANDOM.normal(size=(T, INPUTS)), RANDOM.normal(size=H)
+EQUATIONS = ["z_h = W_xh @ x_t + W_hh @ h_prev + b_h", "h_t = tanh(z_h)"]
+
+
+def rnn(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    return np.tanh(W @ x + U @ h + b)
+
+
+def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return inner
+
+
+def in_place(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    h[:] = rnn(x, h, W, U, b)
+    return h
+
+
+def with_a_cache(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    h = rnn(x, h, W, U, b)
+    return h, None, 3, "text", np.zeros(H), {"kept": {"of": [h, x, None, 1]}, "n": 5}
+
+
+def yielding(x: Any, h: Any, W: Any, U: Any, b: Any) -> Iterator[Any]:
+    yield rnn(x, h, W, U, b)
+
+
+def of_lists(x: Any, h: Any, *, W: Any, U: Any, b: Any) -> Any:
+    return [*rnn(x, h, W, U, b)]
+
+
+def of_dot(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    return np.tanh(np.dot(W, x) + np.dot(U, h) + b)
+
+
+def printing(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    h = rnn(x, h, W, U, b)
+    return h if f"{h} {h[0]:.3f}" else None
+
+
+class Owner:
+    """An object that has the weights."""
+
+    def __init__(self) -> None:
+        self.W, self.U, self.b = WEIGHTS.values()
+
+    def __call__(self, x: Any, h: Any) -> Any:
+        return rnn(x, h, self.W, self.U, self.b)
+
+    def step(self, x: Any, h: Any) -> Any:
+        return self(x, h)
+
+
+class Keeper(Owner):
+    """An object that has its state too."""
+
+    h = np.zeros(H)
+
+    def step(self, x: Any) -> Any:  # type: ignore[override]
+        self.h = self(x, self.h)
+        return self.h
+
+
+FORMS: dict[str, tuple[Any, Any]] = {
+    "object": (Owner(), None),
+    "method": (Owner().step, None),
+    "all of a partial": (functools.partial(rnn, **WEIGHTS), None),
+    "some of a partial": (functools.partial(rnn, W=WEIGHTS["W"]), {name: WEIGHTS[name] for name in "Ub"}),
+    "closure": (lambda x, h: rnn(x, h, **WEIGHTS), None),
+    "wraps": (functools.wraps(rnn)(passed_on(rnn)), WEIGHTS),
+    "any arguments": (passed_on(rnn), WEIGHTS),
+    "rest by position": (lambda x, h, *rest: rnn(x, h, *rest), WEIGHTS),
+    "rest by name": (lambda x, h, **rest: rnn(x, h, **rest), WEIGHTS),
+    "position only": (lambda x, h, /, W, U, b: rnn(x, h, W, U, b), WEIGHTS),
+    "in place": (in_place, WEIGHTS),
+    "cache": (with_a_cache, WEIGHTS),
+    "generator": (yielding, WEIGHTS),
+    "list of numbers": (of_lists, WEIGHTS),
+    "printing": (printing, WEIGHTS),
+    "lists": (of_dot, {name: one.tolist() for name, one in WEIGHTS.items()}),
+    "Fortran": (rnn, {name: np.repeat(np.asfortranarray(one), 2, -1)[..., ::2] for name, one in WEIGHTS.items()}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_function_is_lifted_in_whatever_form_it_is_written(form: str) -> None:
+    step, weights = FORMS[form]
+    x, h = np.asfortranarray(X), np.repeat(START, 2)[::2]
+    found = lt.lift(step, weights, x, h=h)
+    assert found.cell.text.splitlines()[:2] == EQUATIONS
+    np.testing.assert_array_equal(found.weights["W_hh"], WEIGHTS["U"])
+    assert not found.unread
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(h, START)
+
+
+def test_a_state_tuple_is_read_by_its_names() -> None:
+    class State(NamedTuple):
+        h: Any
+        c: Any
+
+    def step(x: Any, state: Any, W: Any, U: Any, b: Any) -> Any:
+        c = state.c + rnn(x, state.h, W, U, b)
+        return State(np.tanh(c), c)
+
+    found = lt.lift(step, WEIGHTS, X[:1], h=START, c=START)
+    assert found.cell.equations["h_t"] == "tanh(c)"
+
+
+def test_a_state_may_be_called_x() -> None:
+    def step(u: Any, x: Any, W: Any, U: Any) -> Any:
+        return np.tanh(W @ u + U @ x)
+
+    found = lt.lift(step, {name: WEIGHTS[name] for name in "WU"}, X, states={"x": START})
+    np.testing.assert_allclose(
+        found.trace.output[0, 0], np.tanh(WEIGHTS["W"] @ X[0] + WEIGHTS["U"] @ START), rtol=1e-14
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_dtype_is_that_of_the_function(dtype: str) -> None:
+    other = "float64" if dtype == "float32" else "float32"
+    found = lt.lift(rnn, {name: one.astype(other) for name, one in WEIGHTS.items()}, X.astype(dtype), h=START)
+    assert found.trace.header.dtype == "float64"
+    found = lt.lift(rnn, {n: one.astype(dtype) for n, one in WEIGHTS.items()}, X.astype(dtype), h=START.astype(dtype))
+    assert found.trace.header.dtype == dtype
+
+
+def raising(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    return rnn(x, h, W, U, b)[5]
+
+
+async def later(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    return rnn(x, h, W, U, b)
+
+
+def averaging(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    return np.tanh(x @ W.T + h.mean(0) @ U.T + b) + 0 * h
+
+
+KEPT: list[Any] = []
+
+
+def remembering(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    KEPT.append(rnn(x, h, W, U, b))
+    return KEPT[-1] + KEPT[-2] if len(KEPT) > 1 else KEPT[-1]
+
+
+@pytest.mark.parametrize(
+    ("step", "weights", "given", "error", "said"),
+    [
+        (raising, WEIGHTS, {}, LiftError, "return rnn(x, h, W, U, b)[5]`: raising raises IndexError: index 5"),
+        (remembering, WEIGHTS, {}, LiftError, "a value of an earlier call is used"),
+        (averaging, WEIGHTS, {"h": np.ones((2, H)), "x": np.ones((T, 2, INPUTS))}, LiftError, "reads another"),
+        (Keeper().step, None, {}, OptionError, "such as self.h, must become an argument"),
+        (Keeper().step, None, {"h": None}, OptionError, "a state that an object keeps, such as self.h"),
+        (Owner, None, {}, OptionError, "found the class Owner: make an object of it"),
+        (later, WEIGHTS, {}, OptionError, "found one that is async"),
+        (rnn, WEIGHTS, {"x": X.astype("float16")}, OptionError, "x: expected float32 or float64, found float16"),
+        (rnn, {"W": "text"}, {}, OptionError, "found a mapping without any"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_called_is_named(step: Any, weights: Any, given: Any, error: Any, said: str) -> None:
+    arguments = {"x": X, "h": START} | given
+    with pytest.raises(error) as caught:
+        lt.lift(step, weights, arguments.pop("x"), **arguments)
+    assert said in str(caught.value)
+
+
+def test_numbers_are_compared_as_exactly_as_rounding_allows() -> None:
+    calls = [0]
+
+    def step(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+        calls[0] += 1
+        return rnn(x, h, W, U, b) + (1e-12 if calls[0] > 2 else 0.0)
+
+    with pytest.raises(LiftError, match=r"h_t of step 0 is off by 1.0e-12"):
+        lt.lift(step, WEIGHTS, X, h=START)
