@@ -31,6 +31,7 @@ from .explanation.profile import profile
 from .explanation.watch import StoppedError, WatchWarning, watch
 from .formulas.numbers import Style
 from .languages import Language
+from .lifting.aligning import aligned
 from .lifting.lift import lift
 from .lifting.lifted import Lifted
 from .mistakes.identify import Identification, identify as search_readings
@@ -177,10 +178,7 @@ def diff(
         raise OptionError(f"{number} is nothing to compare; a tolerance is a keyword, as in rtol={number}")
     tolerance, found = Tolerance(rtol, atol, ulps), list[Comparison]()
     traces: list[Trace] = []
-    lifted = a.trace if isinstance(a, Lifted) else None
-    reference, *others = (
-        one.like(lifted) if lifted is not None and isinstance(one, Lifted) else one for one in (a, b, *more)
-    )
+    reference, others = a, [aligned(one, a) for one in (b, *more)]
     for k, other in enumerate(others, 1):
         one, two, remarks = as_traces(reference, other, x, letter(k), **arguments)
         if x is None and not arguments:  # which would be for neither, if both were traces

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell
-from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
+from .lifted import Lifted
 from .naming import line_value
 
 _SCOPE = "0/forward"
@@ -21,12 +22,15 @@ _NEAR = 1e-6
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\()")
 
 
-def aligned(model: Model, trace: Trace, other: Trace) -> Trace:
+def aligned(source: Any, reference: Any) -> Any:
     """The trace of a lifted cell, with the names of another: of weights and lines with equal values at the first step,
-    of lines that become the same state, and of what stands in the same places of their equations.
+    of lines that become the same state, and of what stands in the same places of their equations. What is no lifted
+    cell, or is compared with none, is returned as it is.
     """
-    one, two = other.stage(_SCOPE).cell, model.cell
-    names = _names(one, two, other, trace)
+    if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
+        return source
+    trace, one, two = source.trace, reference.cell, source.cell
+    names = _names(one, two, reference.trace, trace)
     if not names:
         return trace
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)

@@ -85,7 +85,8 @@ def rows(value: Any, batch: int | None) -> Any:
 
 
 def in_shape(values: Array, like: Any, batch: int | None) -> Any:
-    """(B, width) as an array like another, the reverse of `rows`."""
+    """(B, width) as an array like another, the reverse of `rows`; of a list of numbers as an array."""
+    like = np.asarray(like) if isinstance(like, list) else like
     if batch is None or like.ndim < 2:
         return alike(values.reshape(like.shape), like)
     shape = [like.shape[batch], *np.delete(like.shape, batch)]

@@ -14,7 +14,7 @@ from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
 from .tape import Ids
-from .weight_parts import part_name, spare, unread
+from .weight_parts import orders, part_name, spare, unread
 from .writing import EquationWriter
 
 
@@ -51,7 +51,7 @@ def built(
         return tape.given.get(tape.nodes[owner].start, "")
 
     free = unread(tape, returned)
-    lost = any(sum(size > 1 for size in ids.shape) < 2 for ids in free.values())
+    lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
     naming = recognised(states, reader.called, label, lost)
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
@@ -64,6 +64,7 @@ def built(
     rows = [*text.rows, f"carry: {carry}", f"output: {lines[next(iter(states))]}"]
     known = {name: expr.leaf for name, expr in text.weights.items()}
     lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()
+    naming.orders = orders(tape, known) if naming.kind else {}
     weights, left, fitting = (
         {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
         for each in (known, free, spare(tape, naming.kind, lacking, known, free))

@@ -76,8 +76,10 @@ class Expressions:
             args, constants = self._terms(args, constants)
             if not args:
                 return self.number(0.0)
-            if len(args) == 1:
-                return args[0] if constants[0] > 0 else self.make("neg", args, (), node)
+            if len(args) == 1 and constants[0] > 0:
+                return args[0]
+            if max(constants) < 0:
+                return self.make("neg", (self.make("add", args, (1.0,) * len(args), node),), (), node)
         if (simple := self._simple(op, args, constants, node)) is not None:
             return simple
         key = op, args, constants
@@ -157,15 +159,15 @@ def _is(expr: Expr, value: float) -> bool:
 # -- functions that are written out ------------------------------------------------------------------------------------
 
 
-def _scaled(expr: Expr) -> tuple[float, Expr]:
+def scaled(expr: Expr) -> tuple[float, Expr]:
     """k and z of k z."""
     if expr.op == "neg":
-        factor, inner = _scaled(expr.args[0])
+        factor, inner = scaled(expr.args[0])
         return -factor, inner
     if expr.op in ("mul", "div"):
         for one, other in (expr.args, expr.args[::-1]) if expr.op == "mul" else (expr.args[::-1],):
             if one.op == "number" and one.leaf:
-                factor, inner = _scaled(other)
+                factor, inner = scaled(other)
                 return factor * (one.leaf if expr.op == "mul" else 1 / one.leaf), inner
     return 1.0, expr
 
@@ -174,7 +176,7 @@ def summed(expr: Expr) -> tuple[float, list[tuple[float, Expr]]]:
     """The number of a sum, and its other terms with their factors."""
     constant, terms = 0.0, list[tuple[float, Expr]]()
     for one, sign in zip(expr.args, expr.constants, strict=True) if expr.op == "add" else ((expr, 1.0),):
-        factor, inner = _scaled(one)
+        factor, inner = scaled(one)
         if inner.op == "number":
             constant += sign * factor * inner.leaf
         elif inner.op == "add":
@@ -197,8 +199,8 @@ def _exponent(expr: Expr) -> tuple[float, Expr] | None:
     """k and z of exp(k z)."""
     if expr.op != "exp":
         return None
-    k, inner = _scaled(_unclipped(expr.args[0]))
-    again, inner = _scaled(_unclipped(inner))
+    k, inner = scaled(_unclipped(expr.args[0]))
+    again, inner = scaled(_unclipped(inner))
     return k * again, inner
 
 
@@ -215,7 +217,7 @@ def _sigmoid(expr: Expr) -> Expr | None:
                 return z
     constant, terms = summed(expr)
     if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
-        k, z = _scaled(terms[0][1].args[0])
+        k, z = scaled(terms[0][1].args[0])
         return z if k == 0.5 else None
     return None
 
@@ -228,7 +230,7 @@ def _tanh(expr: Expr) -> Expr | None:
     if expr.op == "add":
         constant, terms = summed(expr)
         if constant == -1 and len(terms) == 1 and terms[0][0] == 2 and terms[0][1].op == "sigmoid":
-            k, z = _scaled(terms[0][1].args[0])
+            k, z = scaled(terms[0][1].args[0])
             return z if k == 2 else None
     if expr.op != "div":
         return None

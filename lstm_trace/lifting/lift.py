@@ -251,11 +251,13 @@ class StepFunction(AuthorFunction):
         self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
     ) -> dict[str, Array]:  # fmt: skip
         """Every step from the states that the cell has before it, so that no error grows from step to step."""
-        found: dict[str, list[Array]] = {cell.lines[name]: [] for name in states}
+        found: dict[str, list[Array]] = {name: [] for name in states}
+        before = dict(states)
         with plain_run(self.call, self.weights, tape) as run:
             for t, one in enumerate(x):
-                output = run(one, states)
-                for name in states:
-                    found[cell.lines[name]].append(rows(as_numbers(at(output, self.paths[name])), self.batch))
-                states = {name: in_shape(trace[cell.lines[name]][t], one, self.batch) for name, one in states.items()}
-        return {line: np.stack(each) for line, each in found.items()}
+                output = run(one, before)
+                for name, path in self.paths.items():
+                    value = at(output, path)
+                    found[name].append(rows(as_numbers(value), self.batch))
+                    before[name] = in_shape(trace[cell.lines[name]][t], value, self.batch)
+        return {cell.lines[name]: np.stack(each) for name, each in found.items()}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from ..errors import MissingError
 from ..model.model import Model
 from ..model.sources import prepare
 from ..trace.trace import Trace
-from .aligning import aligned
 from .naming import CellNaming
 from .sentence import sentence
 
@@ -47,10 +47,11 @@ class Lifted:
     def __str__(self) -> str:
         rows = self.cell.text.splitlines()
         wide = max(map(len, rows))
-        called = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
-        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, called, strict=True)]
-        weights = ", ".join(f"{name} = {self.aliases[name]}" for name in self.weights if name in self.aliases)
-        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, weights]).rstrip()
+        names = [self.aliases.get(row.partition(" = ")[0], "") for row in rows]
+        rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, names, strict=True)]
+        called = [(name, f"{name} = {self.aliases[name]}") for name in self.weights if name in self.aliases]
+        gates = [", ".join(text for _, text in each) for _, each in groupby(called, lambda pair: pair[0][-1])]
+        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, *gates])
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
@@ -103,11 +104,8 @@ class Lifted:
         begin = trace.initial.get("0/forward", {})
         return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
 
-    def like(self, other: Trace) -> Trace:
-        """Its trace, with the names that another one has for the same lines and weights."""
-        return aligned(self.model, self.trace, other)
-
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
         found = conveniences.call("lifted.compare", self.named, self.trace)
-        return replace(found, names=Remark("diff.names", {"a": self.kind, "b": self.model.header.title}))
+        title = self.model.header.title
+        return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))

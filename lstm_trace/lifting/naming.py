@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ..cell.lines import Cell
 from ..cell.variants import named
-from .expressions import Expr, summed
+from .expressions import Expr, scaled, summed
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, str]] = {
@@ -51,6 +51,7 @@ class CellNaming:
     same: lines that agree with the named cell's, with its text. within: the named cell's lines that the code computes
     within such a line, with their text. unlike: lines that do not agree, with the named cell's text. lacking: lines of
     the named cell that no value is. bare: gates that no function is applied to, with their pre-activation.
+    orders: in which order the gates stand in the arrays of the code.
     """
 
     kind: str = ""
@@ -62,23 +63,25 @@ class CellNaming:
     unlike: dict[str, str] = field(default_factory=dict)
     lacking: tuple[str, ...] = ()
     bare: dict[str, str] = field(default_factory=dict)
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
-        """How much of the named cell agrees, for the choice among several."""
-        return len(self.same) - 0.5 * len(self.unlike) - 0.75 * len(self.lacking)
+        """How much of the named cell agrees, for the choice among several; what is returned counts a little more."""
+        return len(self.same) + 0.1 * ("h_t" in self.same) - 0.5 * len(self.unlike) - 0.75 * len(self.lacking)
 
     @property
     def near(self) -> bool:
-        """Whether at least half of the named cell agrees."""
-        return len(self.same) >= len(self.unlike) + len(self.lacking)
+        """Whether at least half of the named cell agrees; of a gate that is lacking only the gate itself counts."""
+        lacking = {*LINES.get(self.kind, {}).values()} & {*self.lacking}
+        return bool(self.kind) and len(self.same) >= len(self.unlike) + len(lacking)
 
 
 def recognised(
-    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: bool = False
+    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: Sequence[int] = ()
 ) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
-    calls a weight. lost: whether the code has a bias that it does not read.
+    calls a weight. lost: how long the vectors are that the code does not read.
     """
     best = CellNaming()
     gates = [*_gates([*states.values()], called)]
@@ -97,12 +100,16 @@ def recognised(
     return best
 
 
-def _choices(kind: str, gates: Sequence[Expr], states: Mapping[str, Expr], lost: bool) -> Iterator[dict[str, Any]]:
+def _choices(
+    kind: str, gates: Sequence[Expr], states: Mapping[str, Expr], lost: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """The options that the equations may have."""
     terms = [one for gate in gates for one in _terms(_before(gate))]
     counts = {sum(one.op == "parameter" for one, _ in _terms(_before(gate))) for gate in gates}
     normed = any(_argument(gate) is not _before(gate) for gate in gates)
-    least = 1 if lost and not normed else 0
+    width, many = gates[0].width, len(gates)
+    forgotten = {many * width, len(LINES[kind]) * width} & {*lost} or lost.count(width) >= many  # biases, it seems
+    least = 1 if forgotten and not normed else 0
     words = [word for n, word in enumerate(("none", "one", "two")) if n in counts and n >= least]
     several: dict[str, Sequence[Any]] = {"bias": words or ["one"]}
     if kind == "lstm":
@@ -150,7 +157,19 @@ def _argument(gate: Expr) -> Expr:
         if _linear(gate) or len(inner) != 1:
             return gate
         gate = inner[0]
-    return gate.args[0]
+    hard = _hard(gate)
+    return gate.args[0] if hard is None else hard[2]
+
+
+def _hard(gate: Expr) -> tuple[float, float, Expr] | None:
+    """alpha, beta and z of clip(alpha z + beta, 0, 1)."""
+    if gate.op != "clip" or gate.constants != (0.0, 1.0) or gate.args[0].op != "add":
+        return None
+    terms = [*zip(gate.args[0].args, gate.args[0].constants, strict=True)]
+    (beta, sign), *others = sorted(terms, key=lambda term: term[0].op != "number")
+    alpha, z = scaled(others[0][0])
+    fits = beta.op == "number" and alpha != 1 and len(others) == 1 and others[0][1] == 1 and _linear(z)
+    return (alpha, sign * beta.leaf, z) if fits else None
 
 
 def _before(gate: Expr) -> Expr:
@@ -236,6 +255,9 @@ def _tried(
     values = {name: expr for name, expr in values.items() if name in there}
     if kind == "lstm":
         options = options | _numbers(gates, states)
+    hard = {pair[:2] if (pair := _hard(gate)) else None for letter, gate in gates.items() if letter not in "ch"}
+    if len(hard) == 1 and (numbers := hard.pop()):
+        options = options | {"gate_activation": f"hard_sigmoid({numbers[0]!r}, {numbers[1]!r})"}
     if kind == "gru" and {"r", "h"} <= gates.keys():
         products = (one.args for one in gates["h"].inside() if one.op == "matvec")
         after = (operand.op == "name" for weight, operand in products if found.weights.get(weight) == "W_hh")

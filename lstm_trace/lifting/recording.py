@@ -60,17 +60,16 @@ def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple
     """Every recorded array that was returned, with its path; so is a list of numbers, or of one array for each step."""
     if (ids := ids_of_output(output)) is not None:
         yield path, ids
-    elif isinstance(output, (list, tuple)):
-        each = [ids_of_output(one) for one in output]
+    elif isinstance(output, (list, tuple, Mapping)):
+        items = dict(output if isinstance(output, Mapping) else enumerate(output))
+        each = [ids_of_output(one) for one in items.values()]
         shapes = {None if one is None else one.shape for one in each}
-        if shapes == {()} or (len(each) == steps and len(shapes) == 1 and None not in shapes):
+        numbers = isinstance(output, list) and shapes == {()}
+        if numbers or (len(each) == steps and len(shapes) == 1 and None not in shapes):
             yield path, np.stack(each)  # type: ignore[arg-type]
         else:
-            for k, one in enumerate(output):
-                yield from leaves(one, steps, (*path, k))
-    elif isinstance(output, Mapping):
-        for key, one in output.items():
-            yield from leaves(one, steps, (*path, key))
+            for key, one in items.items():
+                yield from leaves(one, steps, (*path, key))
 
 
 class RecordedRun(NamedTuple):

@@ -20,6 +20,12 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
     """The named cell and what is another: `a GRU whose candidate is squashed by σ, but h_t = u_t * h_prev`."""
     names = [*unread]
     end = f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} not read" if names else ""
+    label: dict[tuple[str, ...], str] = {}
+    for name, order in naming.orders.items():
+        label.setdefault(order, name)
+    if len(label) > len({frozenset(order) for order in label}):  # products with the rows of two gates are added up
+        each = (f"{', '.join(order)} in {name}" for order, name in label.items())
+        end = f"; its gates stand in the order {' and '.join(each)}{end}"
     if not naming.kind:
         return f"a cell of its own with the states {', '.join(cell.states)}{end}"
     lacking = [name for name in naming.lacking if name in _GATES]
@@ -53,6 +59,8 @@ def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
         yield "with a projection"
     if options.get("layer_norm") or options.get("layer_norm_cell"):
         yield "with layer normalisation"
+    if "gate_activation" in options:
+        yield "whose gates are squashed by a hard sigmoid"
     if isinstance(added := options.get("forget_bias"), float) and added:
         yield f"with {number(added)} added to the forget gate"
     if isinstance(bound := options.get("cell_clip"), float):

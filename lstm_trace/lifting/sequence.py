@@ -78,8 +78,9 @@ def read_sequence(
 
 def _earlier(tape: Tape, out: Ids, named: Sequence[Mapping[str, Ids]], title: str) -> dict[int, Ids]:
     """The rows of a state of which the last value alone is an output."""
-    exprs, rows = Expressions(), {len(named) - 1: out}
-    for t in range(len(named) - 1, 1, -1):
+    exprs, last = Expressions(), len(named) - 1
+    rows = {last: out}
+    for t in range(last, min(2, last - 2), -1):  # the first step may read zeros of the code in a way of its own
         reader = Reader(tape, named[t], exprs, t)
         value = reader.vector(rows[t])
         alike = [one for one in reader.states if Reader(tape, named[t - 1], exprs, t - 1).vector(one) is value]
@@ -190,6 +191,7 @@ class SequenceFunction(AuthorFunction):
             for sequence in range(1 if self.batch is None else np.delete(x.shape, self.time)[self.batch]):
                 one = self._one(x, sequence)
                 value = at(run([*one] if self.listed else one, self._states(states, sequence)), self.path)
+                value = [*value.values()] if isinstance(value, Mapping) else value
                 listed = isinstance(value, (list, tuple))
                 numbers = np.stack([*map(as_numbers, value)]) if listed else as_numbers(value)
                 steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)

@@ -28,6 +28,15 @@ def part_name(tape: Tape, ids: Ids) -> str:
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
+def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
+    """In which order the gates stand in each array that has several. known: the weights by the cell's names."""
+    found: dict[str, dict[str, int]] = {}
+    for name, ids in known.items():
+        if name[:2] in ("W_", "b_"):
+            found.setdefault(part_name(tape, ids).partition("[")[0], {}).setdefault(name[-1], int(ids.min()))
+    return {label: tuple(sorted(first, key=first.__getitem__)) for label, first in found.items() if len(first) > 1}
+
+
 def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     """The numbers of each, by what the code calls it, such as `W[:, 0:2]` for some of its columns."""
     used = np.zeros(tape.size, bool)
@@ -45,7 +54,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
             else:
                 used[ids[part]] = True
     found: dict[str, Ids] = {}
-    for node in (node for node in tape.nodes if node.op == "weight"):
+    for node in (node for node in tape.nodes if node.op == "weight" and 0 not in node.shape):
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
         free = ~used[node.numbers].reshape(node.shape)
         if free.all():

@@ -427,7 +427,6 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
     """
     from ..trace.files.external_values import is_external, read_external
 
-    source = _own_trace(source)
     if isinstance(source, str | Path) and is_external(source):
         if like is None or arguments.get("hold"):
             said = "are compared with a trace, a problem or a model: give that first"
@@ -440,16 +439,11 @@ def as_trace(source: Any, x: Any = None, like: Trace | None = None, **arguments:
     return run(source, read_input(x).values if isinstance(x, str | Path) else x, **arguments), []
 
 
-def _own_trace(source: Any) -> Any:
-    """The trace that a source has, such as a lifted cell; otherwise the source."""
-    return trace if isinstance(trace := getattr(source, "trace", None), Trace) else source
-
-
 def is_run(source: Any) -> bool:
     """Whether a source has to be run: it is no trace, no file of one, and no values that another program printed."""
     from ..trace.files.external_values import is_external
 
-    source, path = _own_trace(source), isinstance(source, str | Path)
+    path = isinstance(source, str | Path)
     return not (isinstance(source, Trace) or (path and (trace_file.is_trace(source) or is_external(source))))
 
 
@@ -461,6 +455,7 @@ def as_traces(
     called: what messages call b, if it is no file. Raises OptionError for an argument that does not exist, and for
     arguments if neither is run.
     """
+    a, b = (trace if isinstance(trace := getattr(one, "trace", None), Trace) else one for one in (a, b))
     known = sorted({*signature(prepare).parameters, *signature(Model.run).parameters, *TOLERANCES} - {"self", "source"})
     for name in arguments.keys() - {*known}:
         raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")

@@ -124,7 +124,7 @@ def checked(target: F) -> F:
     def told(*values: Any, **named: Any) -> Any:
         if kinds and not all(map(isinstance, values, kinds)):
             named |= dict(zip(known, values, strict=False))
-            values = ()
+            values = values[len(known) :]
         for name, value in named.items():
             kind = known.get(name)
             if kind is not None and not isinstance(value, kind[0]):

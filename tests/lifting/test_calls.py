@@ -139,7 +139,8 @@ def test_a_state_may_be_called_x() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_dtype_is_that_of_the_function(dtype: str) -> None:
     other = "float64" if dtype == "float32" else "float32"
-    found = lt.lift(rnn, {name: one.astype(other) for name, one in WEIGHTS.items()}, X.astype(dtype), h=START)
+    weights = {name: one.astype(other) for name, one in WEIGHTS.items()}
+    found = lt.lift(rnn, weights, X.astype(dtype), h=START.astype(dtype))
     assert found.trace.header.dtype == "float64"
     found = lt.lift(rnn, {n: one.astype(dtype) for n, one in WEIGHTS.items()}, X.astype(dtype), h=START.astype(dtype))
     assert found.trace.header.dtype == dtype
@@ -195,3 +196,12 @@ def test_numbers_are_compared_as_exactly_as_rounding_allows() -> None:
 
     with pytest.raises(LiftError, match=r"h_t of step 0 is off by 1.0e-12"):
         lt.lift(step, WEIGHTS, X, h=START)
+
+
+@pytest.mark.parametrize(("end", "equation"), [(17.0, "sigmoid(clip"), (20.0, "sigmoid(z_h)")])
+def test_a_clip_far_out_is_left_out_with_what_it_loses(end: float, equation: str) -> None:
+    def step(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+        return 1 / (1 + np.exp(-np.clip(W @ x + U @ h + b, -end, end)))
+
+    found = lt.lift(step, WEIGHTS, 50 * X, h=START)
+    assert equation in found.cell.text

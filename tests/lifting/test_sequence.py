@@ -131,6 +131,32 @@ def test_the_product_of_a_step_may_be_one() -> None:
         np.testing.assert_allclose(found.trace["h_t"], np.swapaxes(joined(x, start, **weights), 0, 1), rtol=1e-13)
 
 
+def test_steps_may_be_kept_in_dicts_and_lists() -> None:
+    random = np.random.default_rng(4)
+    weights = {name: random.normal(size=(H, n)) for name, n in (("Wxh", INPUTS), ("Whh", H), ("Why", H))}
+    xs = [*random.normal(size=(T, INPUTS, 1))]
+
+    def loss(inputs: Any, hprev: Any, Wxh: Any, Whh: Any, Why: Any) -> Any:
+        hs, ys = {-1: np.copy(hprev)}, {}
+        for t in range(len(inputs)):
+            hs[t] = np.tanh(np.dot(Wxh, inputs[t]) + np.dot(Whh, hs[t - 1]))
+            ys[t] = np.dot(Why, hs[t])
+        return ys, hs[len(inputs) - 1]
+
+    def last(inputs: Any, Wxh: Any, Whh: Any, Why: Any) -> Any:
+        hs = [np.zeros((H, 1))]
+        for x in inputs:
+            hs.append(np.tanh(Wxh @ x + Whh @ hs[-1]))
+        return hs[-1]
+
+    start = random.normal(size=(H, 1))
+    found = lt.lift(loss, weights, xs, h=start, sequence=True)
+    np.testing.assert_allclose(found.trace["h_t"][-1, 0], loss(xs, start, **weights)[1][:, 0], rtol=1e-13)
+    assert "Why @ h_t" in found.cell.text
+    found = lt.lift(last, weights, xs, sequence=True)
+    np.testing.assert_allclose(found.trace["h_t"][-1, 0], last(xs, **weights)[:, 0], rtol=1e-13)
+
+
 @pytest.mark.parametrize(("function", "reason"), [(forgetful, "carries no state"), (alternating, "something else at")])
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()

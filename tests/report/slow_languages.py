@@ -238,7 +238,8 @@ def splits() -> Iterator[str]:
     yield secants(every(0), every(1), "2/h_t[0]").report("md", alone="back")
     held = {"0/c_t[0]": 0.5, "1/f_t": "*0.5", "tanh(c_t)": np.arange(6.0).reshape(3, 2)}
     trace = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml", hold=held)
-    yield replace(trace, header=replace(trace.header, count_from=0)).report("md", detail="vector")
+    header = replace(trace.header, count_from=0, aliases={"c_t": "next_c"})
+    yield replace(trace, header=header).report("md", detail="vector")
     yield secants(every(0), every(1), "2/h_t[0] - 1/h_t[1]").report("md", alone="back")
     burmese = ROOT / "traces" / "unicode-burmese"
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")

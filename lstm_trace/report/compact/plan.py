@@ -119,7 +119,7 @@ def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
                 rows.append(Row((symbol(shown, place, one.line),), parts))
         title = next((x.text for x in titled(shown, place, group, level)), ())
         if rows:
-            found.append(Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows)))
+            found.append(Chain(tuple(part.strip() for part in title[:1] if isinstance(part, str)), tuple(rows)))
     if stages.zeros:
         zero = [words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in stages.zeros]
         yield Para(words.text("zero" if len(zero) > 1 else "zero.1", what=words.listed(zero)), leads=True)

@@ -1,0 +1,249 @@
+"""What a lifted cell is called, what its lines and weights are called, and two of them side by side."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+
+from .students import SIGMOIDS, STUDENTS
+from .test_students import lifted
+
+INPUTS, H, T = 3, 2, 3
+
+LSTM = """
+    i = sigmoid(Wi @ x + Ui @ h + bi)
+    f = sigmoid(Wf @ x + Uf @ h + bf)
+    g = np.tanh(Wg @ x + Ug @ h + bg)
+    c_new = f * c + i * g
+    o = sigmoid(Wo @ x + Uo @ h + bo)
+    return o * np.tanh(c_new), c_new
+"""
+GRU = """
+    z = sigmoid(Wz @ x + Uz @ h + bz)
+    r = sigmoid(Wr @ x + Ur @ h + br)
+    n = np.tanh(Wh @ x + Uh @ (r * h) + bh)
+    return z * h + (1 - z) * n
+"""
+RNN = """
+    return np.tanh(Wa @ x + Ua @ h + ba)
+"""
+NORMED = """
+    def norm(z, gamma, beta):
+        return gamma * (z - z.mean()) / np.sqrt(z.var() + 1e-5) + beta
+    i = sigmoid(norm(Wi @ x + Ui @ h, gi, bi))
+    f = sigmoid(norm(Wf @ x + Uf @ h, gf, bf))
+    g = np.tanh(norm(Wg @ x + Ug @ h, gg, bg))
+    c_new = f * c + i * g
+    o = sigmoid(norm(Wo @ x + Uo @ h, go, bo))
+    return o * np.tanh(norm(c_new, gc, bc)), c_new
+"""
+BEFORE = "a GRU whose reset gate stands before the product"
+PEEPHOLES = [(f"U{k} @ h", f"U{k} @ h + p{k} * c") for k in "if"]
+# the text, replacements in it, and what the cell is then
+SAID: list[tuple[str, list[tuple[str, str]], str]] = [
+    (LSTM, [], "an LSTM"),
+    (LSTM, [("sigmoid(Wf @ x + Uf @ h + bf)", "1 - i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
+    (LSTM, [("f * c + i", "(1 - i) * c + i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
+    (LSTM, [("o * np.tanh(c_new),", "Ro @ (o * np.tanh(c_new)),")], "an LSTM with a projection"),
+    (LSTM, [("h + bf)", "h + bf + 1)")], "an LSTM with 1 added to the forget gate"),
+    (LSTM, [("= sigmoid(", "= np.clip(0.5 + ("), *((f"+ b{k})", f"+ b{k}) / 6, 0, 1)") for k in "ifo")],
+     "an LSTM whose gates are squashed by a hard sigmoid"),
+    (LSTM, [("f * c + i * g", "np.clip(f * c + i * g, -3, 3)")], "an LSTM whose cell state is clipped at 3"),
+    (LSTM, [*PEEPHOLES, ("Uo @ h", "Uo @ h + po * c_new")], "an LSTM with peepholes"),
+    (LSTM, [*PEEPHOLES, ("Uo @ h", "Uo @ h + po * c")],
+     "an LSTM with peepholes, but z_o = W_xo @ x_t + W_ho @ h_prev + w_co * c_prev + b_o"),
+    (NORMED, [], "an LSTM with layer normalisation"),
+    (NORMED, [("norm(c_new, gc, bc)", "c_new"), ("i * g\n", "g\n")],
+     "an LSTM with layer normalisation, without an input gate, but c_t = f_t * c_prev + c_tilde; "
+     "Ui, Wi, bc, bi, gc, gi are not read"),
+    (LSTM, [("f * c +", "c +")],
+     "an LSTM without a forget gate, but c_t = c_prev + i_t * c_tilde; Uf, Wf, bf are not read"),
+    (LSTM, [("o * np.tanh(c_new),", "o * c_new,")], "an LSTM but h_t = o_t * c_t"),
+    (LSTM, [("np.tanh(Wg", "sigmoid(Wg")], "an LSTM whose candidate is squashed by σ"),
+    (LSTM, [("np.tanh(Wg", "(Wg")], "an LSTM whose candidate is not squashed"),
+    (LSTM, [("o = sig", "o = 1 - sig")], "an LSTM but o_t = 1 - sigmoid(z_o)"),
+    (LSTM, [("Uf @ h", "Ui @ h")], "an LSTM but z_f = W_xf @ x_t + W_hi @ h_prev + b_f; Uf is not read"),
+    (LSTM, [("Wf @ x + Uf @ h + bf", "Wi @ x + Ui @ h + bi")],
+     "an LSTM without a forget gate, but c_t = i_t * c_prev + i_t * c_tilde; Uf, Wf, bf are not read"),
+    (LSTM, [(" @ h", " @ c")], "an LSTM but z_i = W_xi @ x_t + b_i + W_ci @ c_prev (and likewise z_f, z_c, z_o)"),
+    (LSTM, [(f" + b{k}", "") for k in "ifgo"],
+     "an LSTM but z_i = W_xi @ x_t + W_hi @ h_prev (and likewise z_f, z_c, z_o); bf, bg, bi, bo are not read"),
+    (GRU, [], BEFORE),
+    (GRU, [("Uh @ (r * h)", "r * (Uh @ h)")], "a GRU whose reset gate stands after the product"),
+    (GRU, [("(r * h)", "h")],
+     "a GRU without a reset gate, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; Ur, Wr, br are not read"),
+    (GRU, [("(r * h)", "h"), ("np.tanh(", "np.maximum(0, ")],
+     "a GRU without a reset gate, whose candidate is squashed by relu, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; "
+     "Ur, Wr, br are not read"),
+    (GRU, [("n = np.tanh(Wh @ x + Uh @ (r * h) + bh)", "a = Wh @ x + bh\n    n = np.tanh(Uh @ h + a)")],
+     "a GRU without a reset gate, but z_h = W_xh @ x_t + W_hh @ h_prev + b_h; Ur, Wr, br are not read"),
+    (GRU, [("(r * h)", "(z * h)")],
+     "a GRU whose update gate is the reset gate too (a minimal gated unit); Ur, Wr, br are not read"),
+    (GRU, [("Wh @ x + Uh @ (r * h) + bh", "r * (Wh @ x + Uh @ h + bh)")],
+     "a GRU whose reset gate stands after the product, but z_h = r_t * (W_xh @ x_t + W_hh @ h_prev + b_h)"),
+    (GRU, [("(1 - z) * n", "(1 - r) * n")], f"{BEFORE}, but h_t = u_t * h_prev + (1 - r_t) * h_tilde"),
+    (GRU, [("Ur @ h", "Uz @ h")], f"{BEFORE}, but z_r = W_xr @ x_t + W_hu @ h_prev + b_r; Ur is not read"),
+    (RNN, [("np.tanh(Wa @ x + Ua @ h + ba)", "np.maximum(0, Wa @ x + Ua @ h + ba)")],
+     "a simple RNN whose state is squashed by relu"),
+    (RNN, [("np.tanh", "")], "a simple RNN whose state is not squashed"),
+    (RNN, [("np.tanh", "h + 0.1 * np.tanh")], "a simple RNN but h_t = h_prev + 0.1 * tanh(z_h)"),
+    (RNN, [("Wa @ x + ", "")], "a simple RNN but z_h = W_hh @ h_prev + b_h; Wa is not read"),
+]  # fmt: skip
+
+
+def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Lifted:  # noqa: B006
+    """The cell of a function's text after replacements; weights are random, in the shapes that their names say."""
+    other = text
+    for old, new in changed:
+        assert old in other
+        other = other.replace(old, new)
+    weights = sorted({*re.findall(r"\b[WURbgp][a-z]\b", text + other)})
+    states = ["h", "c"] if re.search(r"\bc\b", text) else ["h"]
+    source = f"{SIGMOIDS['plain']}\ndef step({', '.join(['x', *states, *weights])}):{other}"
+    names: dict[str, Any] = {"np": np}
+    exec(compile(source, "step.py", "exec"), names)  # noqa: S102
+    random = np.random.default_rng(0)
+    width = 1 if "Ro" in weights else H
+    sizes = {"W": (H, INPUTS), "U": (H, width), "R": (width, H), "b": (H,), "g": (H,), "p": (H,)}
+    begin = {name: random.normal(size=width if name == "h" else H) for name in states}
+    given = {name: arrays.get(name, random.normal(size=sizes[name[0]])) for name in weights}
+    return lt.lift(names["step"], given, random.normal(size=(T, INPUTS)), **begin)
+
+
+@pytest.mark.few(5)
+@pytest.mark.parametrize(("text", "changed", "said"), SAID)
+def test_a_cell_is_called_what_it_is(text: str, changed: list[tuple[str, str]], said: str) -> None:
+    found = made(text, changed)
+    assert found.sentence == said
+    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "minimal"))
+    assert found.compare().same is as_named
+    assert (found.trace.header.kind == found.kind) is as_named
+
+
+def test_rows_that_are_not_read_are_named_and_are_those_of_the_named_cell() -> None:
+    student = STUDENTS["cs231n"]
+    found, _ = lifted(student, student.text.replace("i = sigmoid(a[:, 0:H])", "i = sigmoid(a[:, H:2*H])"))
+    assert found.sentence == (
+        "an LSTM without an input gate, but c_t = f_t * c_prev + f_t * c_tilde; "
+        "Wx[:, 0:2], Wh[:, 0:2], b[0:2] are not read"
+    )
+    right, _ = lifted(student, student.text)
+    np.testing.assert_array_equal(found.named["h_t"], right.trace["h_t"])
+
+
+@pytest.mark.parametrize("text", [LSTM, GRU])
+def test_a_bias_or_a_matrix_that_is_forgotten_is_that_of_the_named_cell(text: str) -> None:
+    right = made(text)
+    for term in re.findall(r" \+ b[a-z]| \+ U[a-z] @ h(?! )", text)[:2]:
+        found = made(text, [(term, "")])
+        assert f"{term.split()[1]} is not read" in found.sentence
+        np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
+
+
+@pytest.mark.parametrize(("size", "said"), [(5, "an LSTM; b is not read"), (4 * H, "an LSTM but z_i = ")])
+def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size: int, said: str) -> None:
+    def step(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
+        i, f, o, g = np.split(W @ x + U @ h, 4)
+        i, f, o = (1 / (1 + np.exp(-one)) for one in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        return o * np.tanh(c), c
+
+    random = np.random.default_rng(0)
+    shapes = {"W": (4 * H, INPUTS), "U": (4 * H, H), "b": (size,)}
+    weights = {name: random.normal(size=shape) for name, shape in shapes.items()}
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H), c=np.zeros(H))
+    assert found.sentence.startswith(said)
+
+
+def test_gates_in_two_orders_are_said() -> None:
+    def step(x: Any, h: Any, W: Any, U: Any) -> Any:
+        a_z, a_r, a_n = np.split(W @ x, 3)
+        r, z, n = np.split(U @ h, 3)
+        z, r = 1 / (1 + np.exp(-a_z - z)), 1 / (1 + np.exp(-a_r - r))
+        return z * h + (1 - z) * np.tanh(a_n + r * n)
+
+    random = np.random.default_rng(0)
+    weights = {"W": random.normal(size=(3 * H, INPUTS)), "U": random.normal(size=(3 * H, H))}
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert found.sentence.endswith("; its gates stand in the order u, r, h in W and r, u, h in U")
+
+
+# -- what the code calls them ------------------------------------------------------------------------------------------
+
+
+def test_reports_and_comparisons_say_what_the_code_calls_a_line(tmp_path: Path) -> None:
+    student = STUDENTS["cs231n"]
+    found, _ = lifted(student, student.text.replace("o * np.tanh(next_c)", "o * next_c"))
+    assert found.aliases["c_t"] == "next_c"
+    assert found.aliases["W_xf"] == "Wx[:, 2:4]"
+    report = " ".join(found.trace.report("text", steps=slice(2), batch=0).split())
+    assert "State c_t, in your code next_c" in report
+    assert "c̃_t (g)" in report
+    assert "W_hf (Wh[:, 2:4])" in report
+    assert report.count("in your code next_c") == 1  # at the first step
+    assert "in Ihrem Code `next_c`" in found.trace.report("md", steps=0, batch=0, language="de")
+    said = " ".join(found.compare().report("text").split())
+    assert said.startswith("Difference of lstm and step ")
+    assert "a has h_t = o_t * tanh(c_t), b has h_t = o_t * c_t, in your code next_h; " in said
+    assert "only in" not in said
+    for suffix in ("json", "safetensors"):
+        found.trace.save(tmp_path / f"trace.{suffix}")
+        assert lt.load(tmp_path / f"trace.{suffix}").equals(found.trace)
+    lt.run(found.weights, found.trace.x).save(tmp_path / "plain.json")
+    assert "aliases" not in (tmp_path / "plain.json").read_text()
+
+
+def test_a_lifted_cell_stands_for_its_trace() -> None:
+    found = made(LSTM, [("o * np.tanh(c_new),", "o * c_new,")])
+    assert lt.verify(found).verdict == "verified"  # type: ignore[arg-type]
+    assert lt.edit(found, {"0/x_t[0]": 1.0}).header.aliases == found.aliases  # type: ignore[arg-type]
+    told = [lt.explain.memory(one, "2/c_t[0]").report("text") for one in (found, found.trace)]  # type: ignore[arg-type]
+    assert told[0] == told[1]
+    np.testing.assert_array_equal(lt.run(found, found.trace.x[:1])["h_t"].shape, (1, 1, H))
+    with pytest.raises(lt.OptionError, match="trace: expected a trace"):
+        lt.verify(np.eye(2))  # type: ignore[arg-type]
+    text = str(found).splitlines()
+    assert text[0] == "step: an LSTM but h_t = o_t * c_t"
+    assert re.search(r"^c_t = f_t \* c_prev \+ i_t \* c_tilde +# c_new$", str(found), re.M)
+    assert text[-4] == "W_xi = Wi, W_hi = Ui, b_i = bi"
+    assert "<pre>step: an LSTM but" in found._repr_html_()
+
+
+OWN = """
+    drive = np.tanh(Wa @ x + ba)
+    leak = sigmoid(Ua @ h)
+    mix = leak * h + (1 - leak) * drive
+    return mix + 0.1 * np.tanh(Ub @ mix)
+"""
+OTHER = """
+    forget = sigmoid(Uc @ h)
+    u = np.tanh(bb + Wc @ x)
+    m = (1 - forget) * u + forget * h
+    return m + 0.1 * np.tanh(Ud @ m)
+"""
+
+
+def test_cells_with_other_names_are_compared_line_by_line() -> None:
+    one = made(OWN)
+    given = {new: one.weights[old] for new, old in {"Uc": "Ua", "bb": "ba", "Wc": "Wa", "Ud": "Ub"}.items()}
+    assert lt.diff(one, made(OTHER, **given)).verdict == "same"
+    assert not lt.diff(one, made(OTHER, **given)).notes
+    for changed, line in ((("forget * h", "h"), "mix = leak * h_prev"), (("0.1 *", "0.2 *"), "h_t = mix + 0.1")):
+        found = lt.diff(one, made(OTHER, [changed], **given))
+        assert found.first is not None
+        assert found.first.line == line.split()[0]
+        said = " ".join(found.report("text").split())
+        assert f"its equation differs: a has {line}" in said
+        assert "only in" not in said
+    texts = (
+        "    c_new = {} * c + np.tanh(Wa @ x)\n    return c_new * c_new, c_new",
+        "    m = {} * c + np.tanh(Wa @ x)\n    return -m, m",
+    )
+    found = lt.diff(*(made(f"\n{text.format(k)}\n") for k, text in enumerate(texts, 2)))
+    assert "b has c_new = 3 * c_prev + tanh(Wa @ x_t), in your code m" in " ".join(found.report("text").split())
