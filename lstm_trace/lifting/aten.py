@@ -193,35 +193,6 @@ def _glu(a: Any, dim: int = -1) -> Any:
     return first * sigmoid(gate)
 
 
-# -- cells -------------------------------------------------------------------------------------------------------------
-
-
-def _gates(x: Any, h: Any, weights: Sequence[Any], count: int) -> tuple[list[Any], list[Any]]:
-    """The products of x and of h with the weights of a cell, gate by gate."""
-    w_x, w_h, b_x, b_h = (*weights, None, None)[:4]
-    return _chunk(_linear(x, w_x, b_x), count, -1), _chunk(_linear(h, w_h, b_h), count, -1)
-
-
-def _lstm_cell(x: Any, state: Sequence[Any], *weights: Any) -> tuple[Any, Any]:
-    i, f, g, o = (a + b for a, b in zip(*_gates(x, state[0], weights, 4), strict=True))
-    c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def _gru_cell(x: Any, h: Any, *weights: Any) -> Any:
-    (r_x, z_x, n_x), (r_h, z_h, n_h) = _gates(x, h, weights, 3)
-    z = sigmoid(z_x + z_h)
-    return (1 - z) * np.tanh(n_x + sigmoid(r_x + r_h) * n_h) + z * h
-
-
-def _rnn_cell(activation: Callable[[Any], Any]) -> Callable[..., Any]:
-    def cell(x: Any, h: Any, *weights: Any) -> Any:
-        (of_x,), (of_h,) = _gates(x, h, weights, 1)
-        return activation(of_x + of_h)
-
-    return cell
-
-
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
 
 
@@ -345,11 +316,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
         ("layer_norm", _layer_norm), ("group_norm", _group_norm), ("batch_norm", _batch_norm)
     )},
     "linalg_vector_norm": _norm,
-    # cells
-    "lstm_cell": _lstm_cell,
-    "gru_cell": _gru_cell,
-    "rnn_tanh_cell": _rnn_cell(np.tanh),
-    "rnn_relu_cell": _rnn_cell(relu),
 }  # fmt: skip
 
 

@@ -39,7 +39,8 @@ class Reader:
     state_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        self._known: dict[bytes, Expr] = {}
+        #: What has been read, by its numbers.
+        self.known: dict[bytes, Expr] = {}
         self._names = [*self.named]
         # of every number the name that it belongs to, or -1, and its place there
         self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
@@ -56,11 +57,11 @@ class Reader:
         if len(ids) > 1 and (ids == ids[0]).all():
             ids = ids[:1]
         key = ids.tobytes()
-        if key not in self._known:
-            self._known[key] = made = self._vector(ids)
+        if key not in self.known:
+            self.known[key] = made = self._vector(ids)
             if made.args and key in self.tape.variables:
                 self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
-        return self._known[key]
+        return self.known[key]
 
     def _vector(self, ids: Ids) -> Expr:
         if self.now is not None and self._is_state(ids, self.now):

@@ -87,12 +87,15 @@ class _Recorder(TorchDispatchMode):
         if not isinstance(target, RecordedTensor | None):
             reason = "a computed value is written into a plain tensor, made before the function ran"
             raise self.math.tape.refusal(reason)
-        if name == "_to_copy" and kwargs.get("dtype") in (torch.float16, torch.bfloat16):
-            raise self.math.tape.refusal(
-                f"a computed value is rounded to {str(kwargs['dtype']).removeprefix('torch.')}"
-            )
-        if name not in ATEN and (known := self._of_weights(func, args, kwargs)) is not None:
-            return self._tensors(known, dtype)
+        own = tensors[0].dtype
+        if name == "_to_copy" and own.is_floating_point and torch.finfo(dtype).eps > torch.finfo(own).eps:
+            raise self.math.tape.refusal(f"a computed value is rounded to {str(dtype).removeprefix('torch.')}")
+        if name.removesuffix("_") not in ATEN:
+            with self:  # in inference mode PyTorch has not taken it apart
+                if (parts := func.decompose(*args, **kwargs)) is not NotImplemented:
+                    return parts
+            if (known := self._of_weights(func, args, kwargs)) is not None:
+                return self._tensors(known, dtype)
         arguments = [tree_map(self._array, one) for one in (args, kwargs)]
         found = called(name, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
         if target is None:

@@ -248,7 +248,7 @@ def test_a_model_without_an_lstm_says_what_it_has(tmp_path: Path) -> None:
     said = refused(saved(model(nodes, outputs=[value("Z")]), tmp_path / "m.onnx"))
     assert (
         "no LSTM, GRU or RNN node was found (its operators are MatMul, Sigmoid, Tanh), and its graph is not read as a "
-        "cell: the MatMul Z: shapes (1, 5, 3) and (1, 5, 3) do not fit" in said
+        "cell: the MatMul Z: shapes (2, 5, 3) and (2, 5, 3) do not fit" in said
     )
 
 

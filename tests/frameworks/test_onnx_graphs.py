@@ -19,6 +19,7 @@ from lstm_trace.errors import FileError
 from lstm_trace.lifting.graphs import onnx_run
 from lstm_trace.model.build import prepare_found
 
+from .. import ROOT
 from .measure import assert_agrees
 
 onnx = pytest.importorskip("onnx")
@@ -29,7 +30,7 @@ from onnx import helper, numpy_helper  # noqa: E402
 from .onnx_models import FLOAT, value  # noqa: E402
 
 INT, BOOL = onnx.TensorProto.INT64, onnx.TensorProto.BOOL
-T, B, I, H = 4, 2, 4, 3
+T, B, I, H = 4, 2, 4, 3  # noqa: E741
 
 
 @dataclass
@@ -117,8 +118,8 @@ CELLS = {
 }
 SHAPES: dict[str, tuple[int, ...]] = {
     "W": (4 * H, I), "U": (4 * H, H), "b": (4 * H,), "b2": (4 * H,), "Wt": (I, 4 * H), "Ut": (H, 4 * H),
-    **{f"W{g}": (I, H) for g in "rzn"}, **{f"U{g}": (H, H) for g in "rzn"}, **{f"b{g}": (H,) for g in "rzn"}, "V": (I + H, H),
-    **{f"w{g}": (H,) for g in "ifo"}, "E": (7, I), "P": (H, 2),
+    **{f"W{g}": (I, H) for g in "rzn"}, **{f"U{g}": (H, H) for g in "rzn"}, "V": (I + H, H),
+    **{f"b{g}": (H,) for g in "rzn"}, **{f"w{g}": (H,) for g in "ifo"}, "P": (H, 2),
 }  # fmt: skip
 
 
@@ -281,3 +282,178 @@ def test_a_recurrence_is_found_in_every_form(name: str, form: str, tmp_path: Pat
 @pytest.mark.parametrize("opset", [11, 12, 13, 14, 16, 18, 20, 22])
 def test_operator_sets(opset: int, tmp_path: Path) -> None:
     check(unrolled(tmp_path / "m.onnx", CELLS["gru_after"], opset), "unrolled", CELLS["gru_after"])
+
+
+def test_a_step_whose_states_cannot_be_told(tmp_path: Path) -> None:
+    """Three outputs have the shape of the two states."""
+    to = Nodes()
+    new = lstm(to, "x", "s", "r")
+    given = [value("x", ["N", I]), value("s", ["N", H]), value("r", ["N", H])]
+    out = [*new, to("Neg", new[0])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(one, ["N", H]) for one in out], CELLS["lstm"])
+    with pytest.raises(FileError, match="are the new values of the inputs s, r cannot be told: export the model with"):
+        lt.inspect(path)
+    for old, name in zip(out, ("h_out", "c_out", "z"), strict=True):
+        to("Identity", old, name=name)
+    path = saved(
+        tmp_path / "n.onnx", to, given, [value(one, ["N", H]) for one in ("z", "c_out", "h_out")], CELLS["lstm"]
+    )
+    with pytest.raises(FileError, match="cannot be told"):  # the inputs are called s and r
+        lt.inspect(path)
+    for node in to.made:
+        node.input[:] = [{"s": "h_in", "r": "c_in"}.get(one, one) for one in node.input]
+    given = [value("x", ["N", I]), value("c_in", ["N", H]), value("h_in", ["N", H])]
+    path = saved(
+        tmp_path / "o.onnx", to, given, [value(one, ["N", H]) for one in ("z", "c_out", "h_out")], CELLS["lstm"]
+    )
+    assert lt.inspect(path)[0].facts["c0"] == "the model's input c_in; zeros if it is not given"
+
+
+def test_a_state_that_the_file_does_not_return(tmp_path: Path) -> None:
+    to = Nodes()
+    new = lstm(to, "x", "h", "c")
+    given = [value("x", ["N", I]), value("h", ["N", H]), value("c", ["N", H])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(to("MatMul", new[0], "P"), ["N", 2])], CELLS["lstm"])
+    with pytest.raises(FileError, match=r"no output has the shape of the input h, \(2, 3\), which a step would return"):
+        lt.inspect(path)
+
+
+def test_two_steps_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"runs over 2 steps of x, .* from 3 steps on: export it with a longer x"):
+        lt.inspect(unrolled(tmp_path / "m.onnx", CELLS["rnn"], steps=2))
+    check(unrolled(tmp_path / "n.onnx", CELLS["rnn"], steps=3), "unrolled", CELLS["rnn"], 3)
+
+
+def test_steps_that_differ(tmp_path: Path) -> None:
+    """A third step with other weights is no step of the same cell."""
+    to, h, out = Nodes(), "h0", []
+    for t in range(5):
+        to.prefix = f"t{t}_"
+        x = to("Gather", "x", to.number(t, np.int64), axis=1)
+        (h,) = leaky(to, x, h) if t == 2 else rnn(to, x, h)
+        out.append(h)
+    given = [value("x", [B, 5, I]), value("h0", [B, H])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(h, [B, H])], CELLS["rnn"])
+    with pytest.raises(FileError, match="the graph does something else at step 2 than at step 1"):
+        lt.inspect(path)
+
+
+def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
+    to = Nodes()
+    to("Conv", "x", "W", name="y")
+    path = saved(tmp_path / "m.onnx", to, [value("x", [B, 5, I])], [value("y")], CELLS["rnn"])
+    with pytest.raises(FileError, match=r"its operators are Conv\).* the Conv node_y: this operator is not known here"):
+        lt.inspect(path)
+
+
+def test_a_graph_that_carries_nothing(tmp_path: Path) -> None:
+    to = Nodes()
+    to("Tanh", to("MatMul", "x", "Wn"), name="y")
+    path = saved(tmp_path / "m.onnx", to, [value("x", [B, 5, I])], [value("y")], CELLS["rnn"])
+    with pytest.raises(FileError, match="the graph carries no state from step to step along this axis of x"):
+        lt.inspect(path)
+
+
+def test_the_documentation_lists_every_operator() -> None:
+    text = (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8")
+    listed = next(row for row in text.splitlines() if row.startswith("| operators |"))
+    known = {name for name in onnx_run.OPERATORS if "Sequence" not in name}
+    assert {name.strip() for name in listed.split("|")[2].split(",")} - known == {
+        "the operators of sequences", "and functions of the model"
+    }  # fmt: skip
+    assert all(f" {name}," in listed for name in known)
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+def huge(kind: str) -> Nodes:
+    """A few nodes that ask for much: memory, or repetitions."""
+    to = Nodes()
+    shape = to.number([1 << 20, 1 << 16], np.int64)
+    if kind == "Expand":
+        to("Mul", to("Expand", to.number([1.0]), shape), to.number(2.0), name="y")
+    elif kind == "ConstantOfShape":
+        to("ConstantOfShape", shape, name="y")
+    elif kind == "Tile":
+        to("Tile", "x", to.number([1, 1 << 20, 1 << 16], np.int64), name="y")
+    elif kind == "Range":
+        number = [to.number(n, np.int64) for n in (0, 1 << 40, 1)]
+        to("Cast", to("Range", *number), to=FLOAT, name="y")
+    elif kind == "MatMul":
+        tall = to("Expand", to.number([[1.0]]), to.number([1 << 20, 1], np.int64))
+        to("MatMul", tall, to("Transpose", tall, perm=[1, 0]), name="y")
+    elif kind == "doubling":
+        name = "x"
+        for _ in range(40):
+            name = to("Concat", name, name, axis=1)
+        to("Identity", name, name="y")
+    else:
+        inner = "Loop" if kind == "nested" else "Identity"
+        body = helper.make_graph(
+            [helper.make_node("Identity", ["going"], ["on"]), helper.make_node("Identity", ["v"], ["w"])], "body",
+            [value("t", [], INT), value("going", [], BOOL), value("v")], [value("on", [], BOOL), value("w")],
+        )  # fmt: skip
+        count, going = to.number(1 << 40, np.int64), to.number(True, np.bool_)
+        for k in range(3 if inner == "Loop" else 0):
+            node = helper.make_node("Loop", [count, going, "v"], [f"w{k}"], body=body)
+            body = helper.make_graph(
+                [helper.make_node("Identity", ["going"], ["on"]), node], "body",
+                [value("t", [], INT), value("going", [], BOOL), value("v")], [value("on", [], BOOL), value(f"w{k}")],
+            )  # fmt: skip
+        to.made.append(helper.make_node("Loop", [count, going, "x"], ["y"], name="endless", body=body))
+    return to
+
+
+@pytest.mark.parametrize(
+    "kind", ["Expand", "ConstantOfShape", "Tile", "Range", "MatMul", "doubling", "endless", "nested"]
+)
+def test_what_a_file_makes_us_do_is_bounded(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_run, "MOST_NODES", 2_000)
+    path = saved(tmp_path / "m.onnx", huge(kind), [value("x", [B, 5, I])], [value("y")], CELLS["rnn"])
+    said = "not a file of weights; refused|repeated more often than the size of the file justifies"
+    with pytest.raises(FileError, match=said):
+        lt.inspect(path)
+
+
+def test_graphs_within_graphs_are_bounded(tmp_path: Path) -> None:
+    body = other = helper.make_graph([helper.make_node("Identity", ["x"], ["deep"])], "b", [], [value("deep")])
+    for k in range(12):
+        node = helper.make_node("If", ["true"], [f"d{k}"], name=f"if{k}", then_branch=body, else_branch=other)
+        body = helper.make_graph([node], "b", [], [value(f"d{k}")])
+    to = Nodes(made=[*body.node], stored={"true": np.array(True)})
+    path = saved(tmp_path / "m.onnx", to, [value("x", [B, 5, I])], [value("d11")], CELLS["rnn"])
+    with pytest.raises(FileError, match="more than 8 graphs stand within one another"):
+        lt.inspect(path)
+
+
+def test_equations_that_are_nested_too_deeply(tmp_path: Path) -> None:
+    to, h = Nodes(), "h0"
+    for t in range(3):
+        to.prefix = f"t{t}_"
+        (h,) = rnn(to, to("Gather", "x", to.number(t, np.int64), axis=1), h)
+        for _ in range(350):
+            h = to("Tanh", h)
+    given = [value("x", [B, 3, I]), value("h0", [B, H])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(h, [B, H])], CELLS["rnn"])
+    with pytest.raises(FileError, match="nested too deeply"):
+        lt.inspect(path)
+
+
+# -- what a person sees ------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_of_its_own_is_shown_and_written(tmp_path: Path) -> None:
+    path = unrolled(tmp_path / "m.onnx", CELLS["leaky"])
+    shown = CliRunner().invoke(main, ["inspect", str(path)]).stdout
+    assert "m.onnx: 1 custom cell" in shown
+    assert "- equation: h_t = " in shown
+    written = CliRunner().invoke(main, ["inspect", str(path), "--format", "json"]).stdout
+    schema = json.loads(CliRunner().invoke(main, ["schema", "inspect"]).stdout)
+    Draft202012Validator(schema).validate(json.loads(written))
+    (facts,) = json.loads(written)
+    assert (facts["cell"], facts["equations"][-1]) == ("equations", "output: h_t")
+    with pytest.raises(lt.OptionError, match="these are the weights of a custom cell; leave cell out"):
+        lt.prepare(path, cell="gru")
+    with pytest.raises(lt.OptionError, match="a cell given by equations has no option peephole"):
+        lt.prepare(path, options={"peephole": True})

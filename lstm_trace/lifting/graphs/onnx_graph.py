@@ -26,6 +26,8 @@ from .recurrence import RecordedLayer, RecordedRecurrence
 
 #: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
 STEPS = 5
+#: The sequences of a batch whose size the file leaves open: of a single one, a graph for two would make two.
+BATCH = 2
 #: More steps, if the graph reads so many.
 _LONGER = (50, 500)
 #: So many ways to call a graph are tried.
@@ -40,8 +42,8 @@ class GraphInput(NamedTuple):
     whole: bool
 
     def shape(self, known: Mapping[Any, int]) -> tuple[int, ...]:
-        """Its sizes, with those that have a name; others are 1."""
-        return tuple(one if isinstance(one, int) else known.get(one, 1) for one in self.dims)
+        """Its sizes, with those that have a name; others are that of the batch."""
+        return tuple(one if isinstance(one, int) else known.get(one, BATCH) for one in self.dims)
 
     def sequence(self, axis: int, steps: int) -> tuple[int, ...]:
         """Its sizes, if an axis is time, which has so many steps if the file leaves it open."""

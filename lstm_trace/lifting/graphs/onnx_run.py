@@ -142,7 +142,7 @@ class GraphRun:
         kind = node.op_type if standard(node) else f"{node.domain}.{node.op_type}"
         self.tape.node = here = GraphNode(f"the {kind} {name}", 0)
         self._tick()
-        function = _OPERATORS.get(node.op_type) if standard(node) else None
+        function = OPERATORS.get(node.op_type) if standard(node) else None
         if function is None:
             raise self.tape.refusal("this operator is not known here")
         inputs = [self._known(known, one) if one else None for one in node.input]
@@ -432,7 +432,7 @@ def _reduced(name: str) -> Callable[..., Any]:
 
 _BODIES = ("If", "Loop", "Scan")
 #: The operators that are known, by their names, as functions of a run, the inputs and the attributes.
-_OPERATORS: Mapping[str, Callable[..., Any]] = {
+OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: _move(op) for op in (*MOVES - {"Cast"}, "Concat")},
     **{op: _each(op.lower()) for op in ("Tanh", "Sigmoid", "Exp", "Log", "Relu", "Reciprocal", "Sqrt")},
     "Softplus": lambda run, a: Floats(run.math.softplus(run.floats(a))),
@@ -488,5 +488,3 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "ConcatFromSequence": GraphRun.joined,
     "SplitToSequence": GraphRun.pieces,
 }  # fmt: skip
-#: The operators that are read, for the documentation.
-OPERATORS = tuple(sorted(_OPERATORS))

@@ -161,11 +161,12 @@ class RecordedRecurrence:
         return reader, [reader.vector(self.states[t][k]) for k in group]
 
     @cached_property
-    def _all(self) -> list[tuple[Reader, list[Expr]]]:
-        """The values of all states at each step that knows them."""
+    def _all(self) -> list[tuple[Mapping[bytes, Expr], list[Expr]]]:
+        """The values of all states at each step that knows them, and what it read by the numbers."""
         every, exprs = range(len(self.states[0])), Expressions()
         names = [f"state_{k}" for k in every]
-        return [self._reader(t, every, names, self.x[t], exprs) for t in range(1, len(self.states))]
+        each = (self._reader(t, every, names, self.x[t], exprs) for t in range(1, len(self.states)))
+        return [(reader.known, values) for reader, values in each]
 
     def _groups(self) -> Iterator[list[int]]:
         """The states of each layer: those that read one another and no others but those of layers below."""
@@ -187,9 +188,9 @@ class RecordedRecurrence:
         """The cell of some of the states."""
         fed, exprs = [self._fed(t, group) for t in range(1, len(self.states))], Expressions()
         names = _names(self._reader(1, group, [f"state_{k}" for k in range(len(group))], fed[0], exprs)[1])
-        steps = [self._reader(t, group, [f"{name}_prev" for name in names], x, exprs) for t, x in enumerate(fed, 1)]
-        (reader, values), *others = steps
-        for t, (_, again) in enumerate(others, 2):
+        steps = (self._reader(t, group, [f"{name}_prev" for name in names], x, exprs) for t, x in enumerate(fed, 1))
+        reader, values = next(steps)
+        for t, (_, again) in enumerate(steps, 2):
             if any(one is not other for one, other in zip(values, again, strict=True)):
                 raise LiftError(f"{self.title} does something else at step {t} than at step 1")
         order = sorted(range(len(names)), key=lambda k: ("h", "c", names[k]).index(names[k]))
@@ -212,11 +213,11 @@ class RecordedRecurrence:
 
     def _fed(self, t: int, group: Sequence[int]) -> Ids:
         """The numbers of the input of a layer at a step: the one vector besides its states that weights multiply."""
-        reader, every = self._all[t - 1]
+        known, every = self._all[t - 1]
         fed = _input([every[k] for k in group], {f"state_{k}" for k in group})
         if fed is None:
             return self.x[t]
-        return next(np.frombuffer(key, np.int64) for key, one in reader._known.items() if one is fed)
+        return next(np.frombuffer(key, np.int64) for key, one in known.items() if one is fed)
 
     def returns(self, layer: RecordedLayer) -> bool:
         """Whether the outputs have a state of a layer itself, at each step or at the last one."""

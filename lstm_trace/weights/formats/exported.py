@@ -93,7 +93,7 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 @contextmanager
 def program(path: Path) -> Iterator[ExportedProgram]:
     """An exported program; its arrays are read while it is open. Raises FileError."""
-    wrong = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+    wrong = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError)
     with archive(path) as opened, told(path, *wrong):
         check_intact(opened, path)
         names = {name.split("/", 1)[-1]: name for name in opened.namelist()}
