@@ -285,6 +285,18 @@ def test_operator_sets(opset: int, tmp_path: Path) -> None:
     check(unrolled(tmp_path / "m.onnx", CELLS["gru_after"], opset), "unrolled", CELLS["gru_after"])
 
 
+def test_states_of_a_step_are_told_by_what_is_computed_from_them(tmp_path: Path) -> None:
+    """Inputs and outputs have names that say nothing, and c stands before h in both."""
+    to = Nodes()
+    h, c = lstm(to, "x", "r", "s")
+    given = [value("x", ["N", I]), value("s", ["N", H]), value("r", ["N", H])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(c, ["N", H]), value(h, ["N", H])], CELLS["lstm"])
+    (found,) = lt.inspect(path)
+    assert found.cell == "lstm"
+    assert "input r;" in found.facts["h0"]
+    assert "input s;" in found.facts["c0"]
+
+
 def test_a_step_whose_states_cannot_be_told(tmp_path: Path) -> None:
     """Three outputs have the shape of the two states."""
     to = Nodes()
