@@ -305,8 +305,9 @@ def _terms(expr: Expr) -> Iterator[tuple[Expr, bool]]:
 
     def walk(term: Expr, inner: bool) -> Iterator[tuple[Expr, bool]]:
         if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
+            beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
             for one in term.args:
-                yield from walk(one, inner or term.op == "mul")
+                yield from walk(one, inner or term.op == "mul" or beside == {"h"})  # a bias beside a product with h
         elif term.op == "mul" and any(map(_linear, term.args)):
             yield from (pair for one in term.args if _linear(one) for pair in walk(one, True))
         else:

@@ -112,6 +112,7 @@ def test_an_exported_loop_is_the_module(kind: str, dynamo: bool, tmp_path: Path)
     torch.save(module.state_dict(), tmp_path / "m.pt")
     compared = lt.diff(tmp_path / "m.pt", path, x=x, batch_first=True)
     assert compared.verdict == "same"
+    assert not compared.premises
 
 
 @EXPORTERS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.errors import FileError
+from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.lifting.graphs import onnx_run
 from lstm_trace.model.build import prepare_found
 
@@ -284,6 +285,18 @@ def test_operator_sets(opset: int, tmp_path: Path) -> None:
     check(unrolled(tmp_path / "m.onnx", CELLS["gru_after"], opset), "unrolled", CELLS["gru_after"])
 
 
+def test_states_of_a_step_are_told_by_what_is_computed_from_them(tmp_path: Path) -> None:
+    """Inputs and outputs have names that say nothing, and c stands before h in both."""
+    to = Nodes()
+    h, c = lstm(to, "x", "r", "s")
+    given = [value("x", ["N", I]), value("s", ["N", H]), value("r", ["N", H])]
+    path = saved(tmp_path / "m.onnx", to, given, [value(c, ["N", H]), value(h, ["N", H])], CELLS["lstm"])
+    (found,) = lt.inspect(path)
+    assert found.cell == "lstm"
+    assert "input r;" in found.facts["h0"]
+    assert "input s;" in found.facts["c0"]
+
+
 def test_a_step_whose_states_cannot_be_told(tmp_path: Path) -> None:
     """Three outputs have the shape of the two states."""
     to = Nodes()
@@ -437,6 +450,31 @@ def test_equations_that_are_nested_too_deeply(tmp_path: Path) -> None:
     given = [value("x", [B, 3, I]), value("h0", [B, H])]
     path = saved(tmp_path / "m.onnx", to, given, [value(h, [B, H])], CELLS["rnn"])
     with pytest.raises(FileError, match="nested too deeply"):
+        lt.inspect(path)
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("form", ["listed_loop", "scan", "step", "unrolled"])
+def test_damaged_graphs_are_read_or_refused(form: str, tmp_path: Path) -> None:
+    content = FORMS[form](tmp_path / "m.onnx", CELLS["rnn"]).read_bytes()
+    rng = np.random.default_rng(8)
+    for _ in range(60):
+        damaged = bytearray(content)
+        damaged[rng.integers(len(content))] = rng.integers(256)
+        (tmp_path / "d.onnx").write_bytes(damaged)
+        with suppress(LstmTraceError):
+            lt.inspect(tmp_path / "d.onnx")
+
+
+def test_texts_that_the_recurrence_does_not_need(tmp_path: Path) -> None:
+    path = unrolled(tmp_path / "m.onnx", CELLS["rnn"])
+    made = onnx.load(path)
+    made.graph.initializer.append(helper.make_tensor("words", onnx.TensorProto.STRING, [1], [b"word"]))
+    onnx.save(made, path)
+    check(path, "unrolled", CELLS["rnn"])
+    made.graph.node.insert(0, helper.make_node("Identity", ["words"], ["same"], name="said"))
+    onnx.save(made, path)
+    with pytest.raises(FileError, match="the Identity said: the tensor words holds object; expected plain numbers"):
         lt.inspect(path)
 
 

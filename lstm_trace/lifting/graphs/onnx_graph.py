@@ -69,7 +69,8 @@ def cells(reader: GraphReader) -> list[Found]:
     refused: list[LstmTraceError] = []
     for call in reader.calls():
         try:
-            return reader.read(call)
+            with np.errstate(all="ignore"):
+                return reader.read(call)
         except FileError:
             raise  # the file itself is at fault
         except LstmTraceError as error:

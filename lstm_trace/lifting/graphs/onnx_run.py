@@ -84,9 +84,16 @@ class GraphRun:
         return self.tape.source(op, self.random.normal(size=shape), time, name)
 
     def stored(self, tensor: Any) -> Value:
-        """A stored tensor; one number is a number of the equations, and an array of numbers are weights."""
+        """A stored tensor: one number is a number of the equations, an array of numbers are weights.
+
+        NotConstant stands for what is no array of numbers, such as texts, which a recurrence may not need.
+        """
         if id(tensor) not in self._stored:
-            array = self.tensors.array(tensor)
+            try:
+                array = self.tensors.array(tensor)
+            except NotConstant as reason:
+                self._stored[id(tensor)] = tensor, reason
+                return reason
             self._count(array.size * 8, tensor.name)
             self._stored[id(tensor)] = tensor, self.plain(array, tensor.name if array.ndim else "")
         return self._stored[id(tensor)][1]
@@ -135,6 +142,8 @@ class GraphRun:
     def _known(self, known: ChainMap[str, Value], name: str) -> Value:
         if name not in known:
             raise self.tape.refusal(f"{name!r} is not computed before it is read")
+        if isinstance(known[name], NotConstant):
+            raise self.tape.refusal(str(known[name]))
         return known[name]
 
     def _run(self, node: Any, known: ChainMap[str, Value]) -> None:
@@ -154,8 +163,7 @@ class GraphRun:
                 facts["num_outputs"] = len(node.output)
             if node.op_type in _BODIES:
                 facts["outer"] = known
-            with np.errstate(all="ignore"):
-                found = function(self, *inputs, **facts)
+            found = function(self, *inputs, **facts)
         except LstmTraceError:
             raise
         except (NotConstant, ValueError, IndexError, KeyError, TypeError, OverflowError, AttributeError) as error:
