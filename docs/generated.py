@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 import lstm_trace
-from lstm_trace.base.unread import UNREAD
+from lstm_trace.base.unread import unread
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cli import main
 from lstm_trace.export.formats import TABLE_FORMATS
@@ -170,7 +170,7 @@ def _formats() -> str:
 
 def _unread() -> str:
     """The formats that are not read, with what to do instead."""
-    told = ((row.what, *row.advice("'FILE'").partition(": import")) for row in UNREAD)
+    told = ((row.what, *row.advice("'FILE'").partition(": import")) for row in unread())
     return table(["what is not read", "instead"], [[a, f"{b}: `import{d}`" if c else b] for a, b, c, d in told])
 
 

@@ -25,7 +25,7 @@ SHARED = {
 #: Why errors of ours cannot arise within a `try`, or are meant to be handled there.
 REASONS = {
     "what is called uses the file system alone, or a pipe": [
-        "base/unread.py: refusal", "base/writing.py: _claimed", "base/writing.py: _sweep", "base/writing.py: written",
+        "base/unread.py: refuse", "base/writing.py: _claimed", "base/writing.py: _sweep", "base/writing.py: written",
         "corpus/running.py: _folder",
         "engine/jit/machine.py: _content", "engine/jit/machine.py: cache_directory",
         "engine/jit/machine.py: write_entry", "service/server.py: _free_after", "service/server.py: _listening",

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.base.files import read_data
-from lstm_trace.base.unread import _READ, UNREAD, refusal
+from lstm_trace.base.unread import READ, refuse, unread
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
 from lstm_trace.weights.read import READERS, is_model, read_model
@@ -83,11 +83,11 @@ def written(folder: Path, files: dict[str, bytes | str]) -> None:
 
 
 def test_readers_judge_the_files_of_their_suffixes() -> None:
-    assert {*READERS, ".pt2"} == set(_READ)
+    assert {*READERS, ".pt2"} == READ
 
 
 def test_every_format_has_a_file() -> None:
-    assert {row.what for row in UNREAD} == {what for what, *_ in FILES}
+    assert {row.what for row in unread()} == {what for what, *_ in FILES}
 
 
 @pytest.mark.parametrize(("what", "files", "name"), FILES, ids=[name for *_, name in FILES])
@@ -112,7 +112,9 @@ def test_the_advice_is_python_with_the_path_in_it(
     tmp_path: Path, what: str, files: dict[str, bytes | str], name: str
 ) -> None:
     written(tmp_path, files)
-    said = refusal(tmp_path / name)
+    with pytest.raises(FileError) as caught:
+        refuse(tmp_path / name)
+    said = str(caught.value)
     assert "FILE" not in said
     if code := re.search("import numpy as np.*", said):
         texts = [node.value for node in ast.walk(ast.parse(code[0])) if isinstance(node, ast.Constant)]
@@ -126,7 +128,7 @@ def test_checkpoints_of_pytorch_are_none_of_them(tmp_path: Path, name: str) -> N
     written(tmp_path, {"m.xml": _XML, "m.param": _PARAM})
     for content in (b"PK\x03\x04", pickle.dumps({"a": 1}, protocol=2)):
         (tmp_path / name).write_bytes(content)
-        assert not refusal(tmp_path / name)
+        refuse(tmp_path / name)
         assert is_model(tmp_path / name)
 
 
@@ -135,7 +137,7 @@ def test_checkpoints_of_pytorch_are_none_of_them(tmp_path: Path, name: str) -> N
 )
 def test_texts_are_none_of_them(tmp_path: Path, text: str) -> None:
     (tmp_path / "p").write_text(text)
-    assert not refusal(tmp_path / "p")
+    refuse(tmp_path / "p")
 
 
 @pytest.mark.parametrize(
