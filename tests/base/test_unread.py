@@ -60,7 +60,6 @@ FILES: list[tuple[str, dict[str, bytes | str], str]] = [
     ("a list of the files that hold the weights", {"model.safetensors.index.json": json.dumps(_SHARDS)},
      "model.safetensors.index.json"),
     ("a list of the files that hold the weights", {"index": json.dumps(_SHARDS, indent=2)}, "index"),
-    ("an exported program", {"m.pt2": b"PK\x03\x04"}, "m.pt2"),
     ("a pickle", {"m.pkl": b"x"}, "m.pkl"),
     ("a pickle", {"weights": pickle.dumps({"a": 1})}, "weights"),
     ("a single array", {"h.npy": b"\x93NUMPY\x01\0"}, "h.npy"),
@@ -83,7 +82,7 @@ def written(folder: Path, files: dict[str, bytes | str]) -> None:
 
 
 def test_readers_judge_the_files_of_their_suffixes() -> None:
-    assert {*READERS, ".pt2"} == READ
+    assert {*READERS} == READ
 
 
 def test_every_format_has_a_file() -> None:
