@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -236,16 +237,21 @@ class StepFunction(AuthorFunction):
                 )
             fitting |= {path: run.tape.variable(arrays[path]) or _place(path) for path in fit}
             alike = [path for path in fit if means(fitting[path], state)]
+            alike = alike or [path for path in fit if means(fitting[path][:-1], state) and fitting[path][-1].isdigit()]
             if len(alike or fit) == 1:
                 found[state] = (alike or fit)[0]
-        if len({*found.values()}) == len(self.states):
+        twice = [path for path, times in Counter(found.values()).items() if times > 1]
+        found = {state: path for state, path in found.items() if path not in twice}
+        left = [state for state in self.call.order if state not in found]
+        paths = [path for path in fitting if path not in found.values()]
+        if not left:
             return found
-        if len(fitting) != len(self.states):
+        if len(left) != len(paths):
             raise untold([*self.states], [*fitting.values()])
-        paths = [*fitting]
-        if [*self.states] == ["h", "c"] and outputs[paths[0]] in [*outputs[paths[1]].inside()]:
-            paths.reverse()  # h is computed from c
-        return dict(zip(self.states, paths, strict=True))
+        found |= zip(left, paths, strict=True)
+        if {*left} == {"h", "c"} and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
+            found |= {"h": found["c"], "c": found["h"]}  # h is computed from c
+        return found
 
     def values(
         self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
