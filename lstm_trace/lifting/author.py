@@ -68,6 +68,7 @@ class AuthorFunction(ABC):
         """The trace of an input. Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
         begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
+        begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
         )

@@ -246,7 +246,7 @@ class StepFunction(AuthorFunction):
         paths = [path for path in fitting if path not in found.values()]
         if not left:
             return found
-        if len(left) != len(paths):
+        if [run.states[one].shape for one in left] != [arrays[path].shape for path in paths]:
             raise untold([*self.states], [*fitting.values()])
         found |= zip(left, paths, strict=True)
         if {*left} == {"h", "c"} and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
