@@ -75,10 +75,9 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
     if isinstance(step, type):
         raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
     step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
-    call_of = getattr(getattr(type(step), "__call__", None), "__module__", None) or ""
     if type(step).__module__.startswith("torch.jit"):
         raise OptionError("step: compiled by torch.jit: give the function or module that it was made from")
-    function = step.forward if call_of.startswith("torch.") and hasattr(step, "forward") else step
+    function = step.forward if hasattr(step, "_modules") else step  # the call of a module has no signature
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

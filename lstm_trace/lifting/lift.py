@@ -17,6 +17,7 @@ from ..trace.trace import Trace
 from .author import AuthorFunction, in_shape, rows
 from .building import BuiltCell, built
 from .call import OutputPath, at, means, named_paths, understood, untold
+from .checking import UnlikeError
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
@@ -90,7 +91,8 @@ def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
             return way()
         except LstmTraceError as error:
             refused.append(error)
-    raise next((e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)), refused[0])
+    lifting = [e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)]
+    raise next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
 
 
 def _of_step(step: Any, weights: Any, x: Any, given: dict[str, Any], returns: str | None) -> Lifted:

@@ -194,7 +194,7 @@ def test_numbers_are_compared_as_exactly_as_rounding_allows() -> None:
         calls[0] += 1
         return rnn(x, h, W, U, b) + (1e-12 if calls[0] > 2 else 0.0)
 
-    with pytest.raises(LiftError, match=r"h_t of step 0 is off by 1.0e-12"):
+    with pytest.raises(LiftError, match=r"h_t of step 2 is off by 1.0e-12"):
         lt.lift(step, WEIGHTS, X, h=START)
 
 
