@@ -215,6 +215,9 @@ ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
     "log1p": lambda math, a: math.tape.elementwise("log", math.add(math.tape.number(1.0), a)),
     "logaddexp": lambda math, a, b: math.add(a, math.softplus(math.subtract(b, a))),
     "where": RecordedMath.where,
+    **dict.fromkeys(("logical_and", "bitwise_and"), RecordedMath.multiply),
+    **dict.fromkeys(("logical_or", "bitwise_or"), RecordedMath.maximum),
+    **dict.fromkeys(("logical_not", "invert"), lambda math, a: math.subtract(math.tape.number(1.0), a)),
 }
 #: Products of arrays.
 PRODUCTS: Mapping[str, Callable[..., Ids]] = {

@@ -66,6 +66,8 @@ class Recorded(NDArrayOperatorsMixin):
         masks = [one.mask for one in inputs if isinstance(one, Recorded) and one.mask is not None]
         if any(not np.array_equal(one, masks[0]) for one in masks):
             raise refusal("numbers that were chosen by unlike conditions meet: use np.where")
+        if name in ("isnan", "isinf", "isfinite"):  # of a guard: equations are of numbers
+            return np.full(inputs[0].shape, name == "isfinite")
         if name not in FUNCTIONS or (masks and method != "__call__"):
             raise refusal(
                 f"np.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} is no operation of a cell"
@@ -91,8 +93,17 @@ class Recorded(NDArrayOperatorsMixin):
         if name in ("array_repr", "array_str", "array2string"):
             return repr(self)
         if name not in FUNCTIONS:
-            raise math.tape.refusal(f"np.{name} is no operation of a cell")
+            return self._of_weights(function, args, kwargs)
         return self._called(name, args, kwargs)
+
+    def _of_weights(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """What numpy computes from weights alone, such as a triangle of theirs."""
+        tape, arrays = self.math.tape, [one.ids for one in args if isinstance(one, Recorded)]
+        if not arrays or not all(map(tape.fixed, arrays)):
+            raise tape.refusal(f"np.{function.__name__} is no operation of a cell")
+        plain = [tape.values[one.ids] if isinstance(one, Recorded) else one for one in args]
+        key = function, repr(kwargs), *(repr(one) if isinstance(one, int) else one.tobytes() for one in plain)
+        return self._new(tape.computed(key, function(*plain, **kwargs), arrays))
 
     def _called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         options = {key: value for key, value in kwargs.items() if key not in _IDLE and value is not None}
@@ -259,6 +270,9 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
     "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
     "copyto": _copyto,
+    "norm": lambda math, a, axis=None, keepdims=False: math.tape.elementwise(
+        "sqrt", math.reduce("sum", math.multiply(ids_of(math, a), ids_of(math, a)), axis, keepdims)
+    ),
     "round": _round,
 }
 
@@ -279,6 +293,7 @@ class RecordedNumpy(ModuleType):
 
     def __init__(self, math: RecordedMath) -> None:
         super().__init__("numpy")
+        vars(self)["ndarray"] = np.ndarray | Recorded
         vars(self).update({name: partial(_filled, math, name) for name in _FILLED})
         vars(self).update({name: partial(_converted, math, name) for name in _CONVERTED})
 

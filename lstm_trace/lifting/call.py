@@ -70,8 +70,13 @@ class StepCall:
         return StepCall(self.function, turned, self.positional)
 
 
-def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
-    """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
+def understood(
+    step: Any, weights: Any, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]
+) -> StepCall:  # fmt: skip
+    """Which parameter of a function or module is which. Raises OptionError, which names the parameters.
+
+    tuples: parameters that take several of the states.
+    """
     if isinstance(step, type):
         raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
     step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
@@ -107,12 +112,18 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         if whole is None:
             raise OptionError(f"weights: no parameter takes them; {called}")
         place(whole, "weights")
-    for state in [state for state in states if state in rest]:
+    for name, role in tuples.items():
+        if name not in rest:
+            raise OptionError(f"states: no parameter is called {name}; {called}")
+        place(name, role)
+    left = [state for state in states if state not in call.order]
+    for state in [state for state in left if state in rest]:
         place(state, state)
     if not rest:
         raise OptionError(f"x: no parameter takes it; {called}")
-    place(next((name for name in rest if name.lower() in _X), rest[0]), None)
-    left = [state for state in states if state not in places.values()]
+    others = [name for name in rest if not any(means(name, state) for state in states)]
+    place(next((name for name in rest if name.lower().strip("_") in _X), (others or rest)[0]), None)
+    left = [state for state in left if state not in call.order]
     needed = [name for name in rest if name in required]
     if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
         place((needed or rest)[0], tuple(left))

@@ -64,7 +64,7 @@ def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple
         each = [ids_of_output(one) for one in items.values()]
         shapes = {None if one is None else one.shape for one in each}
         numbers = isinstance(output, list) and shapes == {()}
-        if numbers or (len(each) == steps and len(shapes) == 1 and None not in shapes):
+        if numbers or (steps and len(each) in (steps, steps + 1) and len(shapes) == 1 and None not in shapes):
             yield path, np.stack(each)  # type: ignore[arg-type]
         else:
             for key, one in items.items():

@@ -182,7 +182,7 @@ class SequenceFunction(AuthorFunction):
             value = at(run([*x] if self.listed else x, states), self.path)
         value = [*value.values()] if isinstance(value, Mapping) else value
         numbers = np.stack([*map(as_numbers, value)]) if isinstance(value, (list, tuple)) else as_numbers(value)
-        steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)
+        steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)[-len(ours) :]
         batches = [n for n in range(1, steps.ndim) if steps.shape[n] == ours.shape[1]]
         each = [np.moveaxis(steps, n, 1).reshape(len(steps), ours.shape[1], -1) for n in batches]
         each = [one for one in each or [steps.reshape(len(steps), 1, -1)] if one.shape[1:] == ours.shape[1:]]
@@ -199,7 +199,9 @@ class SequenceFunction(AuthorFunction):
             times = tape.times[ids]
             flat = ids.reshape(-1)
             rows = {t: one for t in range(STEPS) if len(one := flat[tape.times[flat] == t])}
-            axes = [n for n, size in enumerate(ids.shape) if size == STEPS and (np.diff(times, axis=n) == 1).all()]
+            axes = [n for n, size in enumerate(ids.shape) if size in (STEPS, STEPS + 1) and (
+                np.diff(times.take(range(size - STEPS, size), n), axis=n) == 1  # the initial state may stand before
+            ).all()]  # fmt: skip
             if len(rows) == STEPS and axes:
                 whole.append((path, axes[0], rows))
             elif [*rows] == [STEPS - 1]:
