@@ -162,12 +162,6 @@ def _affine(a: Any, weight: Any, bias: Any) -> Any:
     return a if bias is None else a + bias
 
 
-def _group_norm(a: Any, weight: Any, bias: Any, n: int, channels: int, size: int, groups: int, eps: float) -> Any:
-    found = _normalized(a.reshape(n, groups, -1), 2, eps).reshape(n, channels, -1)
-    each = [None if one is None else one[:, None] for one in (weight, bias)]
-    return _affine(found, *each).reshape(*a.shape)
-
-
 def _batch_norm(
     a: Any, weight: Any, bias: Any, mean: Any, variance: Any, training: bool, momentum: float, eps: float
 ) -> Any:
@@ -180,17 +174,6 @@ def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtyp
     if order != 2:
         raise ValueError("a norm of another order than 2")
     return np.sqrt(np.sum(a * a, axis=None if dim is None else tuple(np.atleast_1d(dim).tolist()), keepdims=keepdim))
-
-
-def _gelu(a: Any, approximate: str = "none") -> Any:
-    if approximate != "tanh":
-        raise ValueError("its exact form needs erf, which equations lack: use approximate='tanh'")
-    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a * a * a)))
-
-
-def _glu(a: Any, dim: int = -1) -> Any:
-    first, gate = _chunk(a, 2, dim)
-    return first * sigmoid(gate)
 
 
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
@@ -293,10 +276,6 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "leaky_relu": lambda a, slope=0.01: np.where(a > 0, a, a * slope),
     "hardtanh": lambda a, low=-1.0, high=1.0: np.clip(a, low, high),
     "hardsigmoid": _hardsigmoid,
-    "hardswish": lambda a: a * _hardsigmoid(a),
-    "mish": lambda a: a * np.tanh(softplus(a)),
-    "glu": _glu,
-    "gelu": _gelu,
     **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
@@ -313,7 +292,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("_log_softmax", "log_softmax"), lambda a, *rest: np.log(_softmax(a, *rest))),
     "layer_norm": _layer_norm,
     **{f"native_{name}": lambda *args, norm=norm: (norm(*args), None, None) for name, norm in (
-        ("layer_norm", _layer_norm), ("group_norm", _group_norm), ("batch_norm", _batch_norm)
+        ("layer_norm", _layer_norm), ("batch_norm", _batch_norm)
     )},
     "linalg_vector_norm": _norm,
 }  # fmt: skip

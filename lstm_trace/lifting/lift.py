@@ -66,18 +66,15 @@ def lift(
         if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
             raise OptionError(f"{name}: expected float32 or float64, found {value.dtype}: convert it, and the weights")
 
-    def of_sequence() -> Lifted:
+    def of_sequence(axis: int) -> Lifted:
         call = understood(step, weights, [*given], tuples)
+        return SequenceFunction(call, weights, steps, given, axis, listed=listed).lifted()
+
+    ways = [] if sequence else [partial(_of_step, step, weights, steps, given, tuples, returns)]
+    if sequence or (sequence is None and steps.ndim > 1):
         axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
-        tried = (SequenceFunction(call, weights, steps, given, axis, listed=listed) for axis in axes)
-        return _first([one.lifted for one in tried])
-
-    def of_step() -> Lifted:
-        return _of_step(step, weights, steps, given, tuples, returns)
-
-    if sequence is None and steps.ndim > 1:
-        return _first([of_step, of_sequence])
-    return of_sequence() if sequence else of_step()
+        ways += [partial(of_sequence, axis) for axis in axes]
+    return _first(ways)
 
 
 def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
