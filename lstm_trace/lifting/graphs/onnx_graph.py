@@ -19,9 +19,10 @@ from ...weights.layouts import NOUNS, OWN
 from ...weights.onnx.constants import Tensors, data_type, inner_graphs
 from ...weights.onnx.graph import sizes
 from ...weights.read import Defaults, Found
+from ..arrays import Recorded
 from ..call import means
 from ..tape import INITIAL, Ids
-from .onnx_run import Floats, GraphRun, Indices, OutOfRangeError, Value
+from .onnx_run import GraphRun, Indices, OutOfRangeError, Value
 from .recurrence import RecordedLayer, RecordedRecurrence
 
 #: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
@@ -119,13 +120,13 @@ class GraphReader:
         order = [*range(total)][:: -1 if back else 1]
         if x.whole:
             along = np.array(order).reshape([-1 if n == axis else 1 for n in range(len(shape))])
-            given: dict[str, Value] = {x.name: Indices(np.broadcast_to(along, shape))}
+            given: dict[str, Value] = {x.name: np.broadcast_to(along, shape).view(Indices)}
         else:
             each = (*shape[:axis], *shape[axis + 1 :])
-            given = {x.name: Floats(np.stack([run.given("x", each, t, x.name) for t in order], axis))}
+            given = {x.name: np.stack([run.given("x", each, t, x.name) for t in order], axis)}
         sized = {x.dims[axis]: total}
         for one in call.states:
-            given[one.name] = Floats(run.given("state", one.shape(sized), INITIAL, one.name))
+            given[one.name] = run.given("state", one.shape(sized), INITIAL, one.name)
         return total, given
 
     def read(self, call: GraphCall) -> list[Found]:
@@ -185,28 +186,28 @@ class GraphReader:
         pairs: dict[str, int] = {}
         for several in (False, True):
             run = self._run()
-            states = {one.name: Floats(run.given("state", one.shape({}), INITIAL, one.name)) for one in call.states}
+            states = {one.name: run.given("state", one.shape({}), INITIAL, one.name) for one in call.states}
             outputs: list[Value] = []
             for t in range(STEPS if several else 1):
                 shape = call.x.shape({})
-                x = Indices(np.full(shape, t)) if call.x.whole else Floats(run.given("x", shape, t, call.x.name))
+                x = np.full(shape, t).view(Indices) if call.x.whole else run.given("x", shape, t, call.x.name)
                 outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
                 if not several:
                     pairs = self._pairs(run, states, outputs)
                 states = {name: outputs[pairs[name]] for name in states}
         return run, outputs
 
-    def _pairs(self, run: GraphRun, states: Mapping[str, Floats], outputs: Sequence[Value]) -> dict[str, int]:
+    def _pairs(self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value]) -> dict[str, int]:
         """The output that is the new value of each state: by shape, names, what is computed from what, or order."""
         names = self.names
         fitting = {
-            name: [k for k, one in enumerate(outputs) if isinstance(one, Floats) and one.ids.shape == state.ids.shape]
+            name: [k for k, one in enumerate(outputs) if isinstance(one, Recorded) and one.shape == state.shape]
             for name, state in states.items()
         }
         for name, places in fitting.items():
             if not places:
                 raise LiftError(
-                    f"no output has the shape of the input {name}, {states[name].ids.shape}, which a step would return"
+                    f"no output has the shape of the input {name}, {states[name].shape}, which a step would return"
                 )
             called = next((state for state in "hc" if means(name, state)), name)
             alike = [k for k in places if means(names[k], called)]
@@ -225,7 +226,7 @@ class GraphReader:
             raise LiftError(f"one output is the new value of several of the states {', '.join(states)}")
         return found
 
-    def _ordered(self, run: GraphRun, states: Mapping[str, Floats]) -> list[str]:
+    def _ordered(self, run: GraphRun, states: Mapping[str, Recorded]) -> list[str]:
         """The states, the one that weights multiply first, if that is one of two."""
         inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
         read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
@@ -235,7 +236,7 @@ class GraphReader:
         """The outputs, the one that is computed from the other first, if there are two."""
         if len(every) != 2:
             return every
-        first, second = (run.floats(outputs[k]).reshape(-1) for k in every)
+        first, second = (outputs[k].ids.reshape(-1) for k in every)
         alive = RecordedRecurrence(run.tape, [], first[:0], second, "").alive()
         return every[:: -1 if alive[first].all() else 1]
 
@@ -328,10 +329,10 @@ def _input(value: Any) -> GraphInput:
     return GraphInput(value.name, dims, dtype is not None and dtype.kind in "iu")
 
 
-def _flat(values: Sequence[Value]) -> Iterator[Floats]:
+def _flat(values: Sequence[Value]) -> Iterator[Recorded]:
     """The arrays of numbers among outputs, which may be sequences."""
     for one in values:
-        if isinstance(one, Floats):
+        if isinstance(one, Recorded):
             yield one
         elif isinstance(one, list):
             yield from _flat(one)

@@ -83,7 +83,7 @@ class RecordedRecurrence:
             local = np.flatnonzero(alive[node.numbers] & own[node.numbers])
             for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
                 for ids in _operands(node, local[times[local + node.start] == t]):
-                    crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0) & own[ids]]))
+                    crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0)]))
         read = [self._vectors(np.unique(np.concatenate([np.zeros(0, np.int64), *each]))) for each in crossing]
         sizes = [[len(one) for one in each] for each in read]
         read = read[:-1] if len(read) > 2 and sizes[-1] != sizes[0] else read
