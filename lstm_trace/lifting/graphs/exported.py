@@ -22,7 +22,7 @@ from ...weights.read import Found
 from ..arrays import Recorded
 from ..aten import MADE, called
 from .onnx_graph import GraphInput, GraphReader, cells
-from .onnx_run import GraphNode, GraphRun, Indices, Value
+from .onnx_run import GraphNode, GraphRun, Indices, Value, flat
 
 #: Operations on sizes.
 _SIZES = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv}
@@ -98,7 +98,7 @@ class ProgramRun(GraphRun):
             found = args[0].shape[args[1]]
         elif name == "embedding" and isinstance(args[1], Indices):
             found = self.looked_up(*args[:2])
-        elif any(isinstance(one, Indices) for one in _flat(args[1:])):
+        elif any(isinstance(one, Indices) for one in flat(args[1:])):
             raise self.tape.refusal("it computes with the indices that the model is given")
         else:
             self._claimed(name, args)
@@ -154,18 +154,14 @@ class ProgramRun(GraphRun):
 
     def _claimed(self, name: str, args: Sequence[Any]) -> None:
         """Raise FileError if an operation may make more numbers than the size of the file justifies."""
-        arrays = [one for one in _flat(args) if isinstance(one, (Recorded, np.ndarray))]
+        arrays = [one for one in flat(args) if isinstance(one, (Recorded, np.ndarray))]
         more = 0
         if name in MADE or name in ("arange", "repeat"):
-            more = prod(max(1, abs(int(one))) for one in _flat(args) if isinstance(one, (int, float)))
+            more = prod(max(1, abs(int(one))) for one in flat(args) if isinstance(one, (int, float)))
             more *= arrays[0].size if name == "repeat" else 1
         elif name in ("index", "index_select", "index_put"):
             more = prod(one.size for one in arrays[:2])
         self.claim(arrays, more)
-
-
-def _flat(value: Any) -> list[Any]:
-    return [one for part in value for one in _flat(part)] if isinstance(value, (list, tuple)) else [value]
 
 
 def _dtype(number: int) -> Any:

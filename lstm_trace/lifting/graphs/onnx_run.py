@@ -317,6 +317,11 @@ def _pieces(a: Value, split: Value = None, axis: int = 0, keepdims: int = 1) -> 
     return each if split is None and not keepdims else [np.expand_dims(one, axis) for one in each]
 
 
+def flat(value: Value) -> list[Value]:
+    """The values in lists within one another."""
+    return [one for part in value for one in flat(part)] if isinstance(value, (list, tuple)) else [value]
+
+
 def _inserted(sequence: list[Value], value: Value, place: Value = None) -> list[Value]:
     at = len(sequence) if place is None else int(np.ravel(place)[0])
     return [*sequence[:at], value, *sequence[at:]]
