@@ -243,9 +243,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "ones_like": lambda math, a: _full_like(math, a, 1.0),
     **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
     "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
-    "norm": lambda math, a, axis=None, keepdims=False: math.tape.elementwise(
-        "sqrt", math.reduce("sum", math.multiply(ids_of(math, a), ids_of(math, a)), axis, keepdims)
-    ),
     "round": _round,
 }
 
