@@ -45,9 +45,7 @@ class AuthorFunction(ABC):
         """The cell of what was recorded."""
 
     @abstractmethod
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         """What the function itself computes, (T, B, n) or of the last steps alone, by the lines of the cell."""
 
     def lifted(self, run: RecordedRun | None = None) -> Lifted:

@@ -201,7 +201,7 @@ class StepFunction(AuthorFunction):
 
     def ordered(self, run: RecordedRun) -> bool:
         """Whether the states of a tuple stand in the order that names and products in the code tell."""
-        if len(self.call.tupled) != 2:
+        if {*self.call.tupled} != {"h", "c"}:
             return True
         names = [run.tape.variable(run.states[one]) for one in self.call.tupled]
         if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
@@ -272,9 +272,7 @@ class StepFunction(AuthorFunction):
             found |= {"h": found["c"], "c": found["h"]}  # h is computed from c
         return found
 
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         """Every step from the states that the cell has before it, so that no error grows from step to step."""
         found: dict[str, list[Array]] = {name: [] for name in states}
         before = dict(states)

@@ -174,9 +174,7 @@ class SequenceFunction(AuthorFunction):
         returned = [ids for _, ids in leaves(run.output, STEPS)]
         return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
 
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         ours = trace[cell.output]
         with plain_run(self.call, self.weights, tape) as run:
             value = at(run([*x] if self.listed else x, states), self.path)
