@@ -52,7 +52,7 @@ def checked_trace(
             raise UnlikeError(
                 f"{title} does more than its equations say: {line} of step {step} is off by "
                 f"{np.abs(ours - theirs)[step].max():.1e}; a state that is kept outside of the function does this, or "
-                "one sequence of the batch that reads another, or a dtype that rounds"
+                "one that it begins with itself, one sequence of the batch that reads another, or a dtype that rounds"
             )
     return trace
 
