@@ -122,10 +122,6 @@ def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.
     return _times(elu(_times(a, input_scale), alpha), scale)
 
 
-def _hardsigmoid(a: Any) -> Any:
-    return np.clip(a / 6 + 0.5, 0.0, 1.0)
-
-
 def _reduction(name: str) -> Callable[..., Any]:
     def reduced(a: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
         axes = tuple(dim) if isinstance(dim, (list, tuple)) and dim else dim if isinstance(dim, int) else None
@@ -149,12 +145,9 @@ def _softmax(a: Any, dim: int = -1, *_: Any) -> Any:
 
 
 def _layer_norm(a: Any, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
-    return _affine(_normalized(a, tuple(range(-len(shape), 0)), eps), weight, bias)
-
-
-def _normalized(a: Any, axes: Any, eps: float) -> Any:
+    axes = tuple(range(-len(shape), 0))
     away = a - np.mean(a, axis=axes, keepdims=True)
-    return away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps)
+    return _affine(away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps), weight, bias)
 
 
 def _affine(a: Any, weight: Any, bias: Any) -> Any:
@@ -275,7 +268,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "elu": _elu,
     "leaky_relu": lambda a, slope=0.01: np.where(a > 0, a, a * slope),
     "hardtanh": lambda a, low=-1.0, high=1.0: np.clip(a, low, high),
-    "hardsigmoid": _hardsigmoid,
+    "hardsigmoid": lambda a: np.clip(a / 6 + 0.5, 0.0, 1.0),
     **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
