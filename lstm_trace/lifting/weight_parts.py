@@ -58,7 +58,7 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
         free = ~used[node.numbers].reshape(node.shape)
         if free.all():
-            if tape.given[node.start].partition(".")[0] not in tape.kept:
+            if not f"{tape.given[node.start]}.".startswith(tuple(f"{name}." for name in tape.kept)):
                 found[tape.given[node.start]] = ids
             continue
         for axis in range(free.ndim):
