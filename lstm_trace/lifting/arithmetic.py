@@ -64,17 +64,11 @@ class RecordedMath:
     def maximum(self, a: Ids, b: Ids) -> Ids:
         return self.tape.elementwise("maximum", a, b)
 
-    def minimum(self, a: Ids, b: Ids) -> Ids:
-        return self.negative(self.maximum(self.negative(a), self.negative(b)))
-
     def greater(self, a: Ids, b: Ids) -> Ids:
         return self.tape.elementwise("greater", a, b)
 
     def at_least(self, a: Ids, b: Ids) -> Ids:
         return self.subtract(self.tape.number(1.0), self.greater(b, a))
-
-    def unlike(self, a: Ids, b: Ids) -> Ids:
-        return self.add(self.greater(a, b), self.greater(b, a))
 
     def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
         owners = {*self.tape.owners(condition).flat}
@@ -100,23 +94,13 @@ class RecordedMath:
         if None not in ends:
             return self.tape.elementwise("clip", a, constants=tuple(end for end in ends if end is not None))
         a = a if low is None else self.maximum(a, low)
-        return a if high is None else self.minimum(a, high)
+        return a if high is None else _lower(self, a, high)
 
     def _constant(self, ids: Ids | None) -> float | None:
         """The number that all of them are, if it is one of the code."""
         if ids is None or not self.tape.fixed(ids) or len(values := {*self.tape.values[ids].flat}) != 1:
             return None
         return float(values.pop())
-
-    def softplus(self, a: Ids) -> Ids:
-        return self.tape.elementwise("softplus", a)
-
-    def elu(self, a: Ids, alpha: float = 1.0) -> Ids:
-        return self.tape.elementwise("elu", a, constants=(float(alpha),))
-
-    def leaky_relu(self, a: Ids, negative_slope: float = 0.01) -> Ids:
-        slope = self.tape.number(float(negative_slope))
-        return self.where(self.greater(a, self.tape.number(0.0)), a, self.multiply(a, slope))
 
     # -- sums --
 
@@ -142,23 +126,9 @@ class RecordedMath:
         found = self.tape.reduced(op, np.ascontiguousarray(moved))
         return found.reshape([1 if n in axes else a.shape[n] for n in range(a.ndim)]) if keepdims else found
 
-    def least(self, a: Ids, axis: Any = None, keepdims: bool = False) -> Ids:
-        return self.negative(self.reduce("max", self.negative(a), axis, keepdims))
-
     def variance(self, a: Ids, axis: Any = None, keepdims: bool = False) -> Ids:
         away = self.subtract(a, self.reduce("mean", a, axis, True))
         return self.reduce("mean", self.multiply(away, away), axis, keepdims)
-
-    def softmax(self, a: Ids, axis: Any = -1) -> Ids:
-        exps = self.tape.elementwise("exp", self.subtract(a, self.reduce("max", a, axis, True)))
-        return self.divide(exps, self.reduce("sum", exps, axis, True))
-
-    def layer_norm(self, a: Ids, axes: Any, scale: Ids | None, shift: Ids | None, epsilon: float) -> Ids:
-        away = self.subtract(a, self.reduce("mean", a, axes, True))
-        spread = self.reduce("mean", self.multiply(away, away), axes, True)
-        found = self.divide(away, self.tape.elementwise("sqrt", self.add(spread, self.tape.number(epsilon))))
-        found = found if scale is None else self.multiply(found, scale)
-        return found if shift is None else self.add(found, shift)
 
     def einsum(self, text: str, *operands: Ids) -> Ids:
         """Of two operands: a product of matrices for each value of the indices that both have and the result keeps."""
@@ -189,47 +159,62 @@ def _one(op: str) -> Callable[..., Ids]:
     return lambda math, a: math.tape.elementwise(op, a)
 
 
-#: Operations on each number, by their names in numpy or ONNX.
+def _from_one(math: RecordedMath, a: Ids) -> Ids:
+    return math.subtract(math.tape.number(1.0), a)
+
+
+def _unlike(math: RecordedMath, a: Ids, b: Ids) -> Ids:
+    return math.add(math.greater(a, b), math.greater(b, a))
+
+
+def _lower(math: RecordedMath, a: Ids, b: Ids) -> Ids:
+    return math.negative(math.maximum(math.negative(a), math.negative(b)))
+
+
+#: Operations on each number, by their names in numpy.
 ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
-    **{op: _one(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid", "relu")},
-    **dict.fromkeys(("expit", "logistic"), _one("sigmoid")),
+    **{op: _one(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid")},
+    "expit": _one("sigmoid"),
     "add": RecordedMath.add,
-    **dict.fromkeys(("subtract", "sub"), RecordedMath.subtract),
-    **dict.fromkeys(("multiply", "mul"), RecordedMath.multiply),
-    **dict.fromkeys(("divide", "true_divide", "div"), RecordedMath.divide),
-    **dict.fromkeys(("negative", "neg"), RecordedMath.negative),
+    "subtract": RecordedMath.subtract,
+    "multiply": RecordedMath.multiply,
+    **dict.fromkeys(("divide", "true_divide"), RecordedMath.divide),
+    "negative": RecordedMath.negative,
     **dict.fromkeys(("positive", "conjugate"), lambda math, a: a.copy()),
     **dict.fromkeys(("maximum", "fmax"), RecordedMath.maximum),
-    **dict.fromkeys(("minimum", "fmin"), RecordedMath.minimum),
+    **dict.fromkeys(("minimum", "fmin"), _lower),
     "greater": RecordedMath.greater,
     "less": lambda math, a, b: math.greater(b, a),
-    "equal": lambda math, a, b: math.subtract(math.tape.number(1.0), math.unlike(a, b)),
-    "not_equal": RecordedMath.unlike,
-    "greater_equal": RecordedMath.at_least,
-    "less_equal": lambda math, a, b: math.at_least(b, a),
-    **dict.fromkeys(("absolute", "abs", "fabs"), lambda math, a: math.maximum(a, math.negative(a))),
-    **dict.fromkeys(("power", "pow", "float_power"), RecordedMath.power),
+    "equal": lambda math, a, b: _from_one(math, _unlike(math, a, b)),
+    "not_equal": _unlike,
+    "greater_equal": lambda math, a, b: _from_one(math, math.greater(b, a)),
+    "less_equal": lambda math, a, b: _from_one(math, math.greater(a, b)),
+    **dict.fromkeys(("logical_and", "bitwise_and"), RecordedMath.multiply),
+    **dict.fromkeys(("logical_or", "bitwise_or"), RecordedMath.maximum),
+    **dict.fromkeys(("logical_not", "invert"), _from_one),
+    **dict.fromkeys(("absolute", "fabs"), lambda math, a: math.maximum(a, math.negative(a))),
+    **dict.fromkeys(("power", "float_power"), RecordedMath.power),
     "square": lambda math, a: math.multiply(a, a),
     "reciprocal": lambda math, a: math.divide(math.tape.number(1.0), a),
     "expm1": lambda math, a: math.subtract(math.tape.elementwise("exp", a), math.tape.number(1.0)),
     "log1p": lambda math, a: math.tape.elementwise("log", math.add(math.tape.number(1.0), a)),
-    "logaddexp": lambda math, a, b: math.add(a, math.softplus(math.subtract(b, a))),
+    "logaddexp": lambda math, a, b: math.add(a, math.tape.elementwise("softplus", math.subtract(b, a))),
     "where": RecordedMath.where,
 }
 #: Products of arrays.
 PRODUCTS: Mapping[str, Callable[..., Ids]] = {
     "matmul": RecordedMath.matmul,
     "dot": RecordedMath.dot,
-    "vdot": lambda math, a, b: math.matmul(a.reshape(-1), b.reshape(-1)),
     "inner": lambda math, a, b: math.dot(a, b.T),
     "outer": lambda math, a, b: math.multiply(a.reshape(-1, 1), b.reshape(1, -1)),
 }
 #: Sums and their like, with the arguments `axis` and `keepdims`.
 REDUCTIONS: Mapping[str, Callable[..., Ids]] = {
-    "sum": lambda math, a, axis=None, keepdims=False: math.reduce("sum", a, axis, keepdims),
-    "mean": lambda math, a, axis=None, keepdims=False: math.reduce("mean", a, axis, keepdims),
-    **dict.fromkeys(("max", "amax"), lambda math, a, axis=None, keepdims=False: math.reduce("max", a, axis, keepdims)),
-    **dict.fromkeys(("min", "amin"), RecordedMath.least),
+    **{name: lambda math, a, *rest, op=op, **more: math.reduce(op, a, *rest, **more)
+       for name, op in (("sum", "sum"), ("mean", "mean"), ("max", "max"), ("amax", "max"))},
+    **dict.fromkeys(("min", "amin"), lambda math, a, *rest, **more: math.negative(
+        math.reduce("max", math.negative(a), *rest, **more))),
     "var": RecordedMath.variance,
-    "std": lambda math, a, axis=None, keepdims=False: math.tape.elementwise("sqrt", math.variance(a, axis, keepdims)),
-}
+    "std": lambda math, a, *rest, **more: math.tape.elementwise("sqrt", math.variance(a, *rest, **more)),
+    "norm": lambda math, a, **more: math.tape.elementwise("sqrt", math.reduce("sum", math.multiply(a, a), **more)),
+}  # fmt: skip

@@ -26,17 +26,11 @@ JOINS = frozenset({
     "block", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"
 })  # fmt: skip
 #: Functions of the shape alone.
-SHAPES = frozenset({
-    "shape", "ndim", "size"
-})  # fmt: skip
+SHAPES = ("shape", "ndim", "size")
 #: Methods that make plain numbers.
-_PLAIN = frozenset({
-    "item", "tolist", "tobytes", "tofile", "dump", "dumps"
-})  # fmt: skip
+_PLAIN = ("item", "tolist", "tobytes", "tofile", "dump", "dumps")
 #: Options without a meaning for numbers on a tape.
-_IDLE = frozenset({
-    "dtype", "casting", "order", "subok", "copy"
-})  # fmt: skip
+_IDLE = ("dtype", "casting", "order", "subok", "copy")
 _UNKNOWN = "it would not be known where its numbers came from"
 
 
@@ -66,6 +60,8 @@ class Recorded(NDArrayOperatorsMixin):
         masks = [one.mask for one in inputs if isinstance(one, Recorded) and one.mask is not None]
         if any(not np.array_equal(one, masks[0]) for one in masks):
             raise refusal("numbers that were chosen by unlike conditions meet: use np.where")
+        if name in ("isnan", "isinf", "isfinite"):  # of a guard: equations are of numbers
+            return np.full(inputs[0].shape, name == "isfinite")
         if name not in FUNCTIONS or (masks and method != "__call__"):
             raise refusal(
                 f"np.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} is no operation of a cell"
@@ -91,8 +87,17 @@ class Recorded(NDArrayOperatorsMixin):
         if name in ("array_repr", "array_str", "array2string"):
             return repr(self)
         if name not in FUNCTIONS:
-            raise math.tape.refusal(f"np.{name} is no operation of a cell")
+            return self._of_weights(function, args, kwargs)
         return self._called(name, args, kwargs)
+
+    def _of_weights(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """What numpy computes from weights alone, such as a triangle of theirs."""
+        tape, arrays = self.math.tape, [one.ids for one in args if isinstance(one, Recorded)]
+        if not arrays or not all(map(tape.fixed, arrays)):
+            raise tape.refusal(f"np.{function.__name__} is no operation of a cell")
+        plain = [tape.values[one.ids] if isinstance(one, Recorded) else one for one in args]
+        key = function, repr(kwargs), *(repr(one) if isinstance(one, int) else one.tobytes() for one in plain)
+        return self._new(tape.computed(key, function(*plain, **kwargs), arrays))
 
     def _called(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         options = {key: value for key, value in kwargs.items() if key not in _IDLE and value is not None}
@@ -120,8 +125,6 @@ class Recorded(NDArrayOperatorsMixin):
     ndim = property(lambda self: self.ids.ndim)
     size = property(lambda self: self.ids.size)
     T = property(lambda self: self._new(self.ids.T))
-    mT = property(lambda self: self._new(np.swapaxes(self.ids, -1, -2)))  # noqa: N815
-    flat = property(lambda self: iter(self.ravel()))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -169,13 +172,6 @@ class Recorded(NDArrayOperatorsMixin):
         """A copy: the dtype changes rounding alone, unless it is one of whole numbers."""
         if np.dtype(dtype).kind != "f":
             raise self.math.tape.refusal(f"a computed value is rounded to {np.dtype(dtype)}")
-        return self.copy()
-
-    def fill(self, value: Any) -> None:
-        """Every number becomes `value`."""
-        self[...] = value
-
-    def __copy__(self) -> Any:
         return self.copy()
 
     def __deepcopy__(self, memo: Any) -> Any:
@@ -229,16 +225,6 @@ def _full_like(math: RecordedMath, a: Any, fill_value: Any = 0.0) -> Ids:
     return np.array(np.broadcast_to(ids_of(math, fill_value), ids_of(math, a).shape))
 
 
-def _tensordot(math: RecordedMath, a: Any, b: Any, axes: Any = 2) -> Ids:
-    if axes not in (1, (-1, 0), ([-1], [0])):
-        raise math.tape.refusal("np.tensordot is read with axes=1 only")
-    return math.matmul(ids_of(math, a), ids_of(math, b))
-
-
-def _copyto(_: RecordedMath, target: Any, source: Any) -> None:
-    target[...] = source
-
-
 def _round(math: RecordedMath, *_: Any) -> Ids:
     raise math.tape.refusal("a computed value is rounded")
 
@@ -253,12 +239,10 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     **{name: _on_ids(function) for name, function in REDUCTIONS.items()},
     "clip": _clip,
     "einsum": lambda math, text, *operands: math.einsum(text, *(ids_of(math, one) for one in operands)),
-    "tensordot": _tensordot,
     "full_like": _full_like,
     "ones_like": lambda math, a: _full_like(math, a, 1.0),
     **dict.fromkeys(("zeros_like", "empty_like"), _full_like),
     "append": lambda math, a, b, axis=None: np.append(ids_of(math, a), ids_of(math, b), axis),
-    "copyto": _copyto,
     "round": _round,
 }
 
@@ -279,6 +263,7 @@ class RecordedNumpy(ModuleType):
 
     def __init__(self, math: RecordedMath) -> None:
         super().__init__("numpy")
+        vars(self)["ndarray"] = np.ndarray | Recorded
         vars(self).update({name: partial(_filled, math, name) for name in _FILLED})
         vars(self).update({name: partial(_converted, math, name) for name in _CONVERTED})
 

@@ -122,10 +122,6 @@ def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.
     return _times(elu(_times(a, input_scale), alpha), scale)
 
 
-def _hardsigmoid(a: Any) -> Any:
-    return np.clip(a / 6 + 0.5, 0.0, 1.0)
-
-
 def _reduction(name: str) -> Callable[..., Any]:
     def reduced(a: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
         axes = tuple(dim) if isinstance(dim, (list, tuple)) and dim else dim if isinstance(dim, int) else None
@@ -149,23 +145,14 @@ def _softmax(a: Any, dim: int = -1, *_: Any) -> Any:
 
 
 def _layer_norm(a: Any, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
-    return _affine(_normalized(a, tuple(range(-len(shape), 0)), eps), weight, bias)
-
-
-def _normalized(a: Any, axes: Any, eps: float) -> Any:
+    axes = tuple(range(-len(shape), 0))
     away = a - np.mean(a, axis=axes, keepdims=True)
-    return away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps)
+    return _affine(away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps), weight, bias)
 
 
 def _affine(a: Any, weight: Any, bias: Any) -> Any:
     a = a if weight is None else a * weight
     return a if bias is None else a + bias
-
-
-def _group_norm(a: Any, weight: Any, bias: Any, n: int, channels: int, size: int, groups: int, eps: float) -> Any:
-    found = _normalized(a.reshape(n, groups, -1), 2, eps).reshape(n, channels, -1)
-    each = [None if one is None else one[:, None] for one in (weight, bias)]
-    return _affine(found, *each).reshape(*a.shape)
 
 
 def _batch_norm(
@@ -180,17 +167,6 @@ def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtyp
     if order != 2:
         raise ValueError("a norm of another order than 2")
     return np.sqrt(np.sum(a * a, axis=None if dim is None else tuple(np.atleast_1d(dim).tolist()), keepdims=keepdim))
-
-
-def _gelu(a: Any, approximate: str = "none") -> Any:
-    if approximate != "tanh":
-        raise ValueError("its exact form needs erf, which equations lack: use approximate='tanh'")
-    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a * a * a)))
-
-
-def _glu(a: Any, dim: int = -1) -> Any:
-    first, gate = _chunk(a, 2, dim)
-    return first * sigmoid(gate)
 
 
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
@@ -292,11 +268,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "elu": _elu,
     "leaky_relu": lambda a, slope=0.01: np.where(a > 0, a, a * slope),
     "hardtanh": lambda a, low=-1.0, high=1.0: np.clip(a, low, high),
-    "hardsigmoid": _hardsigmoid,
-    "hardswish": lambda a: a * _hardsigmoid(a),
-    "mish": lambda a: a * np.tanh(softplus(a)),
-    "glu": _glu,
-    "gelu": _gelu,
+    "hardsigmoid": lambda a: np.clip(a / 6 + 0.5, 0.0, 1.0),
     **dict.fromkeys(("isnan", "isinf"), lambda a: np.zeros(a.shape, bool)),  # of a guard: equations are of numbers
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
@@ -313,7 +285,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("_log_softmax", "log_softmax"), lambda a, *rest: np.log(_softmax(a, *rest))),
     "layer_norm": _layer_norm,
     **{f"native_{name}": lambda *args, norm=norm: (norm(*args), None, None) for name, norm in (
-        ("layer_norm", _layer_norm), ("group_norm", _group_norm), ("batch_norm", _batch_norm)
+        ("layer_norm", _layer_norm), ("batch_norm", _batch_norm)
     )},
     "linalg_vector_norm": _norm,
 }  # fmt: skip

@@ -45,9 +45,7 @@ class AuthorFunction(ABC):
         """The cell of what was recorded."""
 
     @abstractmethod
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         """What the function itself computes, (T, B, n) or of the last steps alone, by the lines of the cell."""
 
     def lifted(self, run: RecordedRun | None = None) -> Lifted:
@@ -68,6 +66,7 @@ class AuthorFunction(ABC):
         """The trace of an input. Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
         begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
+        begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
         )

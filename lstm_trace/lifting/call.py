@@ -13,7 +13,7 @@ from ..errors import LiftError, OptionError, some
 
 _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
-_STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx", "m")}
+_STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx")}
 _AROUND = ("prev", "previous", "t", "tm1", "old", "last", "in", "state", "states", "0", "next", "new", "out", "final")
 
 OutputPath = tuple[Any, ...]
@@ -54,6 +54,12 @@ class StepCall:
         return [found.pop(name) for name in self.positional if name in found], found
 
     @property
+    def order(self) -> list[str]:
+        """The states in the order of the parameters."""
+        roles = [(role,) if isinstance(role, str) else role for role in self.places.values() if role is not None]
+        return [state for role in roles if role[0] != "weight" for state in role if state != "weights"]
+
+    @property
     def tupled(self) -> tuple[str, ...]:
         """The states that are passed as one tuple."""
         return next((role for role in self.places.values() if isinstance(role, tuple) and role[0] != "weight"), ())
@@ -64,14 +70,19 @@ class StepCall:
         return StepCall(self.function, turned, self.positional)
 
 
-def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
-    """Which parameter of a function or module is which. Raises OptionError, which names the parameters."""
+def understood(
+    step: Any, weights: Any, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]
+) -> StepCall:  # fmt: skip
+    """Which parameter of a function or module is which. Raises OptionError, which names the parameters.
+
+    tuples: parameters that take several of the states.
+    """
     if isinstance(step, type):
         raise OptionError(f"step: expected a function or module, found the class {step.__name__}: make an object of it")
     step = getattr(step, "_orig_mod", getattr(step, "_torchdynamo_orig_callable", step))  # inside of torch.compile's
     if type(step).__module__.startswith("torch.jit"):
         raise OptionError("step: compiled by torch.jit: give the function or module that it was made from")
-    function = step if inspect.isroutine(step) else getattr(step, "forward", step)
+    function = step.forward if hasattr(step, "_modules") else step  # the call of a module has no signature
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -101,12 +112,18 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         if whole is None:
             raise OptionError(f"weights: no parameter takes them; {called}")
         place(whole, "weights")
-    for state in [state for state in states if state in rest]:
+    for name, role in tuples.items():
+        if name not in rest:
+            raise OptionError(f"states: no parameter is called {name}; {called}")
+        place(name, role)
+    left = [state for state in states if state not in call.order]
+    for state in [state for state in left if state in rest]:
         place(state, state)
     if not rest:
         raise OptionError(f"x: no parameter takes it; {called}")
-    place(next((name for name in rest if name.lower() in _X), rest[0]), None)
-    left = [state for state in states if state not in places.values()]
+    others = [name for name in rest if not any(means(name, state) for state in states)]
+    place(next((name for name in rest if name.lower().strip("_") in _X), (others or rest)[0]), None)
+    left = [state for state in left if state not in call.order]
     needed = [name for name in rest if name in required]
     if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
         place((needed or rest)[0], tuple(left))
@@ -119,10 +136,13 @@ def understood(step: Any, weights: Any, states: Sequence[str]) -> StepCall:
         if not rest:
             kept = "a state that an object keeps, such as self.h, must become an argument that is returned"
             raise OptionError(f"{state}: no parameter takes it; {called}; {kept}")
+        if state not in _STATES:
+            raise OptionError(f"states: no parameter is called {state}; {called}")
         place(rest[0], state)
     if missing := [name for name in rest if name in required]:
         said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"
         raise OptionError(f"{call.named} needs {', '.join(missing)} too; {said}")
+    call.places = {name: places[name] for name in parameters if name in places}
     return call
 
 

@@ -16,6 +16,10 @@ from .expressions import FAR
 from .tape import Tape
 
 
+class UnlikeError(LiftError):
+    """The function computes something else than its equations."""
+
+
 def checked_trace(
     cell: BuiltCell, tape: Tape, x: Array, states: Mapping[str, Array],
     values: Callable[[Trace], Mapping[str, Array]], title: str,
@@ -45,9 +49,10 @@ def checked_trace(
         )
         if wrong.any():
             step = int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))
-            raise LiftError(
+            raise UnlikeError(
                 f"{title} does more than its equations say: {line} of step {step} is off by "
-                f"{np.abs(ours - theirs)[step].max():.1e}; a state that is kept outside of the function does this"
+                f"{np.abs(ours - theirs)[step].max():.1e}; a state that is kept outside of the function does this, or "
+                "one that it begins with itself, one sequence of the batch that reads another, or a dtype that rounds"
             )
     return trace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +17,7 @@ from ..trace.trace import Trace
 from .author import AuthorFunction, in_shape, rows
 from .building import BuiltCell, built
 from .call import OutputPath, at, means, named_paths, understood, untold
+from .checking import UnlikeError
 from .expressions import Expr
 from .lifted import Lifted
 from .reading import Reader
@@ -58,24 +60,21 @@ def lift(
     """
     steps = _steps(x)
     weights = _weights(weights)
-    given = _states(h, c, states)
+    given, tuples = _states(h, c, states)
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
     for name, value in {"x": steps, **given}.items():
         if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
             raise OptionError(f"{name}: expected float32 or float64, found {value.dtype}: convert it, and the weights")
 
-    def of_sequence() -> Lifted:
-        call = understood(step, weights, [*given])
+    def of_sequence(axis: int) -> Lifted:
+        call = understood(step, weights, [*given], tuples)
+        return SequenceFunction(call, weights, steps, given, axis, listed=listed).lifted()
+
+    ways = [] if sequence else [partial(_of_step, step, weights, steps, given, tuples, returns)]
+    if sequence or (sequence is None and steps.ndim > 1):
         axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
-        tried = (SequenceFunction(call, weights, steps, given, axis, listed=listed) for axis in axes)
-        return _first([one.lifted for one in tried])
-
-    def of_step() -> Lifted:
-        return _of_step(step, weights, steps, given, returns)
-
-    if sequence is None and steps.ndim > 1:
-        return _first([of_step, of_sequence])
-    return of_sequence() if sequence else of_step()
+        ways += [partial(of_sequence, axis) for axis in axes]
+    return _first(ways)
 
 
 def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
@@ -89,22 +88,28 @@ def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
             return way()
         except LstmTraceError as error:
             refused.append(error)
-    raise next((e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)), refused[0])
+    lifting = [e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)]
+    raise next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
 
 
-def _of_step(step: Any, weights: Any, x: Any, given: dict[str, Any], returns: str | None) -> Lifted:
+def _of_step(
+    step: Any, weights: Any, x: Any, given: dict[str, Any], tuples: dict[str, tuple[str, ...]], returns: str | None
+) -> Lifted:  # fmt: skip
     """The cell of a function of one step."""
     if not given:
         raise OptionError(
             "h: a step function carries a state: give its first value, in the shape of the function, as h=…, c=… or "
             "states={…}; a state that an object keeps, such as self.h, must become an argument that is returned"
         )
-    call = understood(step, weights, [*given])
-    axes = _axes(x[0], next(iter(given.values())))
+    call = understood(step, weights, [*given], tuples)
+    if x.ndim == 3:  # one row for all sequences
+        given = {name: one + 0 * x[0][:, :1] if one.ndim == 1 else one for name, one in given.items()}
+    axes = _axes(x, [*given.values()])
     function = StepFunction(call, weights, x, given, returns=returns)
     run = function.recorded()
     if not function.ordered(run):
-        function = replace(function, call=call.reordered())
+        swapped = {name: given[{"h": "c", "c": "h"}[name]] for name in given} if tuples else given
+        function = replace(function, call=call.reordered(), states=swapped)
         run = function.recorded()
     return _first([partial(replace(function, batch=axis).lifted, run) for axis in axes])
 
@@ -112,22 +117,31 @@ def _of_step(step: Any, weights: Any, x: Any, given: dict[str, Any], returns: st
 def _weights(weights: Any) -> Any:
     """Weights, with whole numbers and lists of numbers as arrays."""
     if isinstance(weights, Mapping):
-        weights = {name: one if has_arrays(one) else _array(one) for name, one in weights.items()}
+        weights = {
+            name: one if has_arrays(one) or isinstance(one, int) else _array(one) for name, one in weights.items()
+        }
     if weights is not None and not has_arrays(weights):
         raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)} without any")
     return weights
 
 
-def _states(h: Any, c: Any, others: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The initial states by our names, h before c before others."""
+def _states(
+    h: Any, c: Any, others: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:  # fmt: skip
+    """The initial states by our names, h before c before others; and parameters that take a tuple of some."""
     found = {name: value for name, value in {"h": h, "c": c}.items() if value is not None}
+    tuples: dict[str, tuple[str, ...]] = {}
     for name, value in (others or {}).items():
+        if isinstance(value, (list, tuple)) and has_arrays(value):
+            tuples[name] = getattr(value, "_fields", ("h", "c", *(f"s{k}" for k in range(2, len(value))))[: len(value)])
+            found |= zip(tuples[name], value, strict=True)
+            continue
         found[next((one for one in "hc" if means(name, one) and one not in found), name)] = value
     for name, value in found.items():
         found[name] = _array(value)
         if not is_array(found[name]):
             raise OptionError(f"{name}: expected an array of numbers, found {describe(value)}")
-    return {name: found[name] for name in sorted(found, key=lambda name: ("h", "c", name).index(name))}
+    return {name: found[name] for name in sorted(found, key=lambda name: ("h", "c", name).index(name))}, tuples
 
 
 def _steps(x: Any) -> Any:
@@ -141,8 +155,8 @@ def _steps(x: Any) -> Any:
 
 
 def _array(value: Any) -> Any:
-    """Lists of numbers, and whole numbers, as an array; anything else as it is."""
-    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub"):
+    """Lists of numbers, and numbers, as an array; anything else as it is."""
+    if isinstance(value, (list, tuple, float, int)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub"):
         try:
             return np.asarray(value, np.float64)
         except (TypeError, ValueError):
@@ -150,8 +164,14 @@ def _array(value: Any) -> Any:
     return value
 
 
-def _axes(x: Any, state: Any) -> list[int | None]:
+def _axes(xs: Any, states: Sequence[Any]) -> list[int | None]:
     """The axis of the batch, as far as the shapes tell; None for no batch."""
+    x, state = xs[0], states[0]
+    if x.ndim == 1 and len(xs) > 1 and all(one.ndim == 2 and len(one) == len(xs) for one in states):
+        raise ShapeError(
+            f"x[0] has shape {tuple(x.shape)} and a state {tuple(state.shape)}: the first axis of x has the steps, so "
+            "that x is expected as (T, B, I)"
+        )
     if x.ndim < 2 or state.ndim < 2:
         return [None]
     found: list[int | None] = [k for k in (0, 1) if x.shape[k] == state.shape[k]]
@@ -181,7 +201,7 @@ class StepFunction(AuthorFunction):
 
     def ordered(self, run: RecordedRun) -> bool:
         """Whether the states of a tuple stand in the order that names and products in the code tell."""
-        if not self.call.tupled:
+        if {*self.call.tupled} != {"h", "c"}:
             return True
         names = [run.tape.variable(run.states[one]) for one in self.call.tupled]
         if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
@@ -236,20 +256,23 @@ class StepFunction(AuthorFunction):
                 )
             fitting |= {path: run.tape.variable(arrays[path]) or _place(path) for path in fit}
             alike = [path for path in fit if means(fitting[path], state)]
+            alike = alike or [path for path in fit if means(fitting[path][:-1], state) and fitting[path][-1].isdigit()]
             if len(alike or fit) == 1:
                 found[state] = (alike or fit)[0]
-        if len({*found.values()}) == len(self.states):
+        twice = [path for path, times in Counter(found.values()).items() if times > 1]
+        found = {state: path for state, path in found.items() if path not in twice}
+        left = [state for state in self.call.order if state not in found]
+        paths = [path for path in fitting if path not in found.values()]
+        if not left:
             return found
-        if len(fitting) != len(self.states):
+        if [run.states[one].shape for one in left] != [arrays[path].shape for path in paths]:
             raise untold([*self.states], [*fitting.values()])
-        paths = [*fitting]
-        if [*self.states] == ["h", "c"] and outputs[paths[0]] in [*outputs[paths[1]].inside()]:
-            paths.reverse()  # h is computed from c
-        return dict(zip(self.states, paths, strict=True))
+        found |= zip(left, paths, strict=True)
+        if {*left} == {"h", "c"} and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
+            found |= {"h": found["c"], "c": found["h"]}  # h is computed from c
+        return found
 
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         """Every step from the states that the cell has before it, so that no error grows from step to step."""
         found: dict[str, list[Array]] = {name: [] for name in states}
         before = dict(states)

@@ -6,11 +6,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from dis import get_instructions
-from functools import partial
 from itertools import zip_longest
-from operator import setitem
 from pathlib import Path
 from traceback import walk_tb
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
@@ -65,7 +64,7 @@ def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple
         each = [ids_of_output(one) for one in items.values()]
         shapes = {None if one is None else one.shape for one in each}
         numbers = isinstance(output, list) and shapes == {()}
-        if numbers or (len(each) == steps and len(shapes) == 1 and None not in shapes):
+        if numbers or (steps and len(each) in (steps, steps + 1) and len(shapes) == 1 and None not in shapes):
             yield path, np.stack(each)  # type: ignore[arg-type]
         else:
             for key, one in items.items():
@@ -93,13 +92,14 @@ def recorded(
     steps = [tape.source("x", as_numbers(one), t, "x") for t, one in enumerate(x)]
     begin = {name: tape.source("state", as_numbers(one), INITIAL, name) for name, one in states.items()}
     outputs, starts = [], [0]
-    for _ in range(2):
-        recording = Recording(tape, known)
-        arrays = {name: recording.array(ids.copy(), states[name]) for name, ids in begin.items()}
-        given = argument([one.copy() for one in steps])
-        each = [recording.array(one, x[0]) for one in (given if isinstance(given, list) else [given])]
-        outputs.append(recording.run(call, each if isinstance(given, list) else each[0], arrays, weights))
-        starts.append(len(tape.nodes))
+    with kept(call.function, tape) as places:
+        for _ in range(2):
+            recording = Recording(tape, known)
+            arrays = {name: recording.array(ids.copy(), states[name]) for name, ids in begin.items()}
+            given = argument([one.copy() for one in steps])
+            each = [recording.array(one, x[0]) for one in (given if isinstance(given, list) else [given])]
+            outputs.append(recording.run(call, each if isinstance(given, list) else each[0], arrays, weights, places))
+            starts.append(len(tape.nodes))
     if (code := _unlike(tape, tape.nodes[: starts[1]], tape.nodes[starts[1] :])) is not None:
         raise LiftError(
             f"{code}: two calls with the same values compute two values here: by randomness, or by a state that is "
@@ -143,25 +143,26 @@ class Recording:
             return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
         return value
 
-    def run(self, call: StepCall, x: Any, states: dict[str, Any], weights: Any) -> Any:
+    def run(self, call: StepCall, x: Any, states: dict[str, Any], weights: Any, places: list[Place]) -> Any:
         """What the function returns; the weights that it reads from its object and from variables are recorded too."""
-        with LOCK, ExitStack() as stack:
-            held = Surroundings(call.function, self.tape)
-            stack.enter_context(held.kept())
-            numpy = RecordedNumpy(self.math)
-            for put, value, name in held.places:
-                put(
-                    numpy
-                    if value is np
-                    else getattr(numpy, MAKERS.get(id(value), ""), None) or self.weights(value, name)
-                )
+        numpy, put = RecordedNumpy(self.math), list[tuple[Place, Any]]()
+        for place in places:
+            made = getattr(numpy, MAKERS.get(id(place.value), ""), None)
+            put.append((place, numpy if place.value is np else made or self.weights(place.value, place.name)))
+            place.put(put[-1][1])
+        with ExitStack() as stack:
             if torch() is not None:
                 from .tensors import recorded_factories
 
                 stack.enter_context(recorded_factories(self.math))
             stack.enter_context(watched(self.tape))
             found = called(call, x, states, self.weights(weights, ""), self.tape)
-            held.check()
+        if self.tape.refused:
+            raise self.tape.refused[0]
+        for place, value in put:
+            now = place.get()
+            if now is not value or (isinstance(value, (dict, list)) and len(value) != len(place.value)):
+                self.tape.kept.add(place.name)
         return found
 
 
@@ -201,7 +202,7 @@ def called(call: StepCall, x: Any, states: Mapping[str, Any], weights: Any, tape
 def plain_run(call: StepCall, weights: Any, tape: Tape) -> Iterator[Callable[[Any, Mapping[str, Any]], Any]]:
     """The function of x and states, not recorded; what it changes in its object is put back at the end."""
     without_gradient = torch().no_grad() if torch() is not None else nullcontext()
-    with LOCK, Surroundings(call.function, tape).kept(), without_gradient:
+    with kept(call.function, tape), without_gradient:
         yield lambda x, states: called(
             call, copied(x), {name: copied(one) for name, one in states.items()}, weights, tape
         )
@@ -224,78 +225,85 @@ def _joined(name: str, key: Any) -> str:
     return f"{name}{'.' if name else ''}{key}"
 
 
-class Surroundings:
+class Place(NamedTuple):
+    """A variable around a function, or an attribute of its object: its namespace (or cell), key, value and name."""
+
+    within: Any
+    key: str
+    value: Any
+    name: str
+
+    def get(self) -> Any:
+        """What is there now."""
+        return self.within.cell_contents if isinstance(self.within, CellType) else self.within.get(self.key)
+
+    def put(self, value: Any) -> None:
+        """Put another value there."""
+        if isinstance(self.within, CellType):
+            self.within.cell_contents = value
+        else:
+            self.within[self.key] = value
+
+
+@contextmanager
+def kept(owner: Any, tape: Tape) -> Iterator[list[Place]]:
     """What a function reads besides its arguments: attributes of its object, variables of outer functions, globals.
 
-    places: a function that puts another value there, the value, and its name. The value is an array, dicts and lists
-    that have some, numpy, or a function of numpy that makes arrays.
+    The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays.
+    What the function changes is put back at the end, also in lists and dicts.
     """
+    places, held, seen = list[Place](), list[tuple[Any, Any]](), set[int]()
 
-    def __init__(self, owner: Any, tape: Tape) -> None:
-        self.places: list[tuple[Callable[[Any], None], Any, str]] = []
-        self._objects: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
-        self._tape, self._seen = tape, set[int]()
-        self._visit(owner, "", None)
-
-    def _visit(self, value: Any, name: str, put: Callable[[Any], None] | None) -> None:
-        if put is not None and (value is np or id(value) in MAKERS or has_arrays(value)):
-            self.places.append((put, value, name))
-        if id(value) in self._seen or isinstance(value, (ModuleType, type, Recorded)):
+    def visit(value: Any, place: Place | None = None) -> None:
+        name = "" if place is None else place.name
+        if place is not None:
+            places.append(place)
+        if id(value) in seen or isinstance(value, (ModuleType, type, Recorded)):
             return
-        self._seen.add(id(value))
+        seen.add(id(value))
         if isinstance(value, (dict, list, tuple)):
-            for key, one in value.items() if isinstance(value, dict) else enumerate(value):
-                self._visit(one, _joined(name, key), None)
+            if not isinstance(value, tuple):
+                held.append((value, copy(value)))
+            for one in [*(value.values() if isinstance(value, dict) else value)]:
+                visit(one)
         elif isinstance(value, MethodType):
-            self._visit(value.__self__, "", None)
-            self._visit(value.__func__, "", None)
+            visit(value.__self__)
+            visit(value.__func__)
         elif isinstance(value, FunctionType):
-            if self._tape.is_user_code(value.__code__.co_filename):
-                self._visit_function(value)
+            if tape.is_user_code(value.__code__.co_filename):
+                visit_function(value)
         elif hasattr(value, "__dict__") and not is_array(value):
-            held = vars(value)
-            self._objects.append((type(value).__name__, held, dict(held)))
-            for key, one in list(held.items()):
+            inside = vars(value)
+            held.append((inside, dict(inside)))
+            for key, one in [*inside.items()]:
                 inner = name if key in ("_parameters", "_buffers", "_modules") else _joined(name, key)
-                self._visit(one, inner, partial(setitem, held, key))
+                visit(one, Place(inside, key, one, inner))
             for called in ("forward", "__call__"):
-                self._visit(getattr(type(value), called, None), "", None)
+                visit(getattr(type(value), called, None))
 
-    def _visit_function(self, function: FunctionType) -> None:
+    def visit_function(function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if cell != CellType():  # a variable that has no value yet
-                self._visit(cell.cell_contents, name, partial(setattr, cell, "cell_contents"))
+                visit(cell.cell_contents, Place(cell, name, cell.cell_contents, name))
         known, read = function.__globals__, _names_in(function.__code__)
-        names = [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]
-        for name in names:
-            self._visit(known[name], name, partial(setitem, known, name))
+        for name in [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]:
+            visit(known[name], Place(known, name, known[name], name))
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Put everything back at the end."""
+    visit(owner)
+    with LOCK:
         try:
-            yield
+            yield [one for one in places if one.value is np or id(one.value) in MAKERS or has_arrays(one.value)]
         finally:
-            for put, value, _ in self.places:
-                put(value)
-            for _, held, before in self._objects:
-                held.clear()
-                held.update(before)
-
-    def check(self) -> None:
-        """Raise LiftError if the function has put a computed value into its object."""
-        for kind, held, before in self._objects:
-            for name, value in held.items():
-                if ids_of_output(value) is not None and not has_arrays(before.get(name)):
-                    raise LiftError(
-                        f"{kind}.{name} is assigned a computed value, so that state is kept outside of the function: "
-                        "return it, and let it be passed in"
-                    )
+            for place in places:
+                place.put(place.value)
+            for value, before in held:
+                value.clear()
+                (value.extend if isinstance(value, list) else value.update)(before)
 
 
 def _names_in(code: CodeType) -> set[str]:
     """The variables around it that code reads, in the functions within it too."""
-    here = {one.argval for one in get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    here = {one.argval for one in get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL")}
     return here.union(*(_names_in(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 

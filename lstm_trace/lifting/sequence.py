@@ -125,12 +125,17 @@ def _names(out: Expr, states: list[Expr]) -> list[str]:
     return ["h" if k == h else next(others) for k in range(len(states))]
 
 
+def _first_along(array: Any, axis: int | None) -> Any:
+    """The first sequence of the batch, as a batch of one."""
+    return array if axis is None else array[(slice(None),) * axis + (slice(1),)]
+
+
 @dataclass
 class SequenceFunction(AuthorFunction):
     """A function over a sequence. listed: it takes a list of time steps, and x has them first.
 
-    One sequence of the batch is recorded, and the function is compared sequence by sequence. path, axis: where its
-    output is, and the axis of time there; None if it is of the last step alone.
+    One sequence of the batch is recorded, and all are compared. path, axis: where its output is, and the axis of time
+    there; None if it is of the last step alone.
     """
 
     listed: bool = False
@@ -149,21 +154,6 @@ class SequenceFunction(AuthorFunction):
             return False
         return self.time < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
 
-    def _one(self, x: Any, sequence: int) -> Any:
-        """One sequence of the batch."""
-        if self.batch is None:
-            return x
-        axis = [n for n in range(x.ndim) if n != self.time][self.batch]
-        return x[(slice(None),) * axis + (slice(sequence, sequence + 1),)]
-
-    def _states(self, states: Mapping[str, Any], sequence: int) -> dict[str, Any]:
-        """The initial states of one sequence of the batch."""
-        own = (slice(sequence, sequence + 1),)
-        return {
-            name: one if (axis := self._state_axis(one)) is None else one[(slice(None),) * axis + own]
-            for name, one in states.items()
-        }
-
     def _state_axis(self, state: Any) -> int | None:
         """The axis of the sequences in a state, (B, H), (H, B) or (1, B, H)."""
         return None if self.batch is None or state.ndim < 2 else state.ndim - 2 + self.batch
@@ -172,9 +162,10 @@ class SequenceFunction(AuthorFunction):
         return rows(value, self._state_axis(value))
 
     def recorded(self) -> RecordedRun:
-        x = self._one(self.x, 0)
+        own = None if self.batch is None else [n for n in range(self.x.ndim) if n != self.time][self.batch]
+        x = _first_along(self.x, own)
         each = [x[(slice(None),) * self.time + (t % x.shape[self.time],)] for t in range(STEPS)]
-        states = self._states(self.states, 0)
+        states = {name: _first_along(one, self._state_axis(one)) for name, one in self.states.items()}
         argument = list if self.listed else partial(np.stack, axis=self.time)
         return recorded(self.call, self.weights, each, states, argument)
 
@@ -183,20 +174,19 @@ class SequenceFunction(AuthorFunction):
         returned = [ids for _, ids in leaves(run.output, STEPS)]
         return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
 
-    def values(
-        self, cell: BuiltCell, trace: Trace, x: Any, states: Mapping[str, Any], tape: Tape
-    ) -> dict[str, Array]:  # fmt: skip
-        found = []
+    def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
+        ours = trace[cell.output]
         with plain_run(self.call, self.weights, tape) as run:
-            for sequence in range(1 if self.batch is None else np.delete(x.shape, self.time)[self.batch]):
-                one = self._one(x, sequence)
-                value = at(run([*one] if self.listed else one, self._states(states, sequence)), self.path)
-                value = [*value.values()] if isinstance(value, Mapping) else value
-                listed = isinstance(value, (list, tuple))
-                numbers = np.stack([*map(as_numbers, value)]) if listed else as_numbers(value)
-                steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)
-                found.append(steps.reshape(len(steps), -1))
-        return {cell.output: np.stack(found, 1)}
+            value = at(run([*x] if self.listed else x, states), self.path)
+        value = [*value.values()] if isinstance(value, Mapping) else value
+        numbers = np.stack([*map(as_numbers, value)]) if isinstance(value, (list, tuple)) else as_numbers(value)
+        steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)[-len(ours) :]
+        batches = [n for n in range(1, steps.ndim) if steps.shape[n] == ours.shape[1]]
+        each = [np.moveaxis(steps, n, 1).reshape(len(steps), ours.shape[1], -1) for n in batches]
+        each = [one for one in each or [steps.reshape(len(steps), 1, -1)] if one.shape[1:] == ours.shape[1:]]
+        if not each:
+            raise LiftError(f"{self.call.named} returns {numbers.shape} for x {x.shape}: which axis has the sequences?")
+        return {cell.output: min(each, key=lambda one: np.abs(one - ours[-len(one) :]).max())}
 
     def _main(self, run: RecordedRun) -> tuple[OutputPath, int | None, dict[int, Ids]]:
         """The output that has a row for each step, or for the last one: its path, axis of time, and rows."""
@@ -207,7 +197,9 @@ class SequenceFunction(AuthorFunction):
             times = tape.times[ids]
             flat = ids.reshape(-1)
             rows = {t: one for t in range(STEPS) if len(one := flat[tape.times[flat] == t])}
-            axes = [n for n, size in enumerate(ids.shape) if size == STEPS and (np.diff(times, axis=n) == 1).all()]
+            axes = [n for n, size in enumerate(ids.shape) if size in (STEPS, STEPS + 1) and (
+                np.diff(times.take(range(size - STEPS, size), n), axis=n) == 1  # the initial state may stand before
+            ).all()]  # fmt: skip
             if len(rows) == STEPS and axes:
                 whole.append((path, axes[0], rows))
             elif [*rows] == [STEPS - 1]:

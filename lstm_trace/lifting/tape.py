@@ -84,6 +84,10 @@ class Tape:
         self.variables: dict[bytes, tuple[int, str]] = {}
         #: The start of given numbers to what the code calls them.
         self.given: dict[int, str] = {}
+        #: What the code calls arrays that it only keeps, such as a list that it appends to.
+        self.kept: set[str] = set()
+        #: What was refused, in case the code catches it.
+        self.refused: list[LiftError] = []
         self._skipped = (*(f"{folder}{os.sep}" for folder in (_OURS, *libraries)), "<frozen")
         self._numbers: dict[float, Ids] = {}
         self._fixed: dict[tuple[Any, ...], Ids] = {}
@@ -189,4 +193,7 @@ class Tape:
     def refusal(self, reason: str, node: TapeNode | None = None) -> LiftError:
         """The error for what no equation can express: at the line being run, or at that of a node."""
         code = self.code() if node is None else node.code
-        return LiftError(f"{code}: {reason}" if code else reason)
+        error = LiftError(f"{code}: {reason}" if code else reason)
+        if node is None:
+            self.refused.append(error)
+        return error

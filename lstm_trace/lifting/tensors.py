@@ -106,26 +106,23 @@ class _Recorder(TorchDispatchMode):
 
     def _of_weights(self, func: Any, args: Any, kwargs: Any) -> Any:
         """What PyTorch computes from weights alone, such as their spectral norm; None if a computed value goes in."""
-        tape, key = self.math.tape, list[Any]([func])
-
-        def plain(value: Any) -> Any:
-            if not isinstance(value, RecordedTensor):
-                key.append(value.numpy().tobytes() if isinstance(value, torch.Tensor) else repr(value))
-                return value
-            key.append(value.array.ids.tobytes())
-            return torch.from_numpy(np.array(tape.values[value.array.ids])).to(value.dtype).reshape(value.shape)
-
-        arrays = [one.array.ids for one in tree_leaves((args, kwargs)) if isinstance(one, RecordedTensor)]
-        if (
-            torch.Tag.nondeterministic_seeded in func.tags
-            or not all(map(tape.fixed, arrays))
-            or func._schema.is_mutable
-        ):
+        tape, given = self.math.tape, tree_leaves((args, kwargs))
+        arrays = [one.array.ids for one in given if isinstance(one, RecordedTensor)]
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        if random or func._schema.is_mutable or not all(map(tape.fixed, arrays)):
             return None
-        given = tree_map(plain, (args, kwargs))
-        made = tree_leaves(func(*given[0], **given[1]))
+        plain, named = tree_map(self._plain, (args, kwargs))
+        values = [one.tolist() if isinstance(one, torch.Tensor) else one for one in tree_leaves((plain, named))]
+        key = func, *(one.tobytes() for one in arrays), *map(repr, values)
+        made = tree_leaves(func(*plain, **named))
         each = [Recorded(tape.computed((*key, k), one.numpy(), arrays), self.math) for k, one in enumerate(made)]
         return each[0] if len(each) == 1 else tuple(each)
+
+    def _plain(self, value: Any) -> Any:
+        """A recorded tensor with the numbers that it had in this run."""
+        if not isinstance(value, RecordedTensor):
+            return value
+        return torch.from_numpy(np.array(self.math.tape.values[value.array.ids])).to(value.dtype)
 
     def _array(self, value: Any) -> Any:
         """An argument: of tensors the arrays, of which those of floats are recorded."""

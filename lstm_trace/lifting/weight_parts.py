@@ -58,7 +58,8 @@ def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
         free = ~used[node.numbers].reshape(node.shape)
         if free.all():
-            found[tape.given[node.start]] = ids
+            if not f"{tape.given[node.start]}.".startswith(tuple(f"{name}." for name in tape.kept)):
+                found[tape.given[node.start]] = ids
             continue
         for axis in range(free.ndim):
             whole = np.asarray(np.moveaxis(free, axis, 0).reshape(free.shape[axis], -1).all(1))

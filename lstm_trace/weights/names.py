@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from os.path import commonprefix
@@ -346,3 +346,8 @@ def _from_others(
 def _shared(a: str, b: str) -> int:
     """Length of the common prefix of two texts."""
     return len(commonprefix((a, b)))  # noqa: RUF071 - letters, not folders
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names, with numbers where they are the same."""
+    return [f"{name}#{names[:k].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]

@@ -63,9 +63,9 @@ class Loop(nn.Module):
 class Both(nn.Module):
     """Two directions, whose h stand beside one another."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, wide: int = WIDE) -> None:
         super().__init__()
-        self.ahead, self.behind = Loop(kind), Loop(kind, back=True)
+        self.ahead, self.behind = Loop(kind, wide=wide), Loop(kind, wide=wide, back=True)
 
     def forward(self, x: Any) -> Any:
         return torch.cat([self.ahead(x), self.behind(x)], -1)
@@ -133,6 +133,14 @@ def test_two_directions_are_one_cell(kind: str, dynamo: bool, tmp_path: Path) ->
     close(traced(found, x), y)
 
 
+def test_a_second_layer_that_reads_both_directions_is_said_to_be_left_out(tmp_path: Path) -> None:
+    path, *_ = exported(nn.Sequential(Both("gru"), Both("gru", 2 * H)), tmp_path / "m.onnx")
+    for found, name in zip(lt.inspect(path), ("0.ahead.cells.0", "0.behind.cells.0"), strict=True):
+        assert (found.name, found.layers) == (name, 1)
+        (said,) = (text for text in found.imported if "left out" in text)
+        assert said.startswith("what the graph computes with 1.ahead.cells.0.weight_ih, 1.ahead.cells.0.weight_hh, ")
+
+
 @EXPORTERS
 def test_a_reverse_loop(dynamo: bool, tmp_path: Path) -> None:
     path, x, y = exported(Loop("gru", back=True), tmp_path / "m.onnx", dynamo)
@@ -192,6 +200,30 @@ def test_a_loop_of_fixed_length_over_an_x_of_any_length(steps: int, tmp_path: Pa
     options: dict[str, Sequence[str] | Any] = {"input_names": ["x"], "dynamic_axes": {"x": [0, 1]}}
     path, x, y = exported(Loop("gru"), tmp_path / "m.onnx", steps=steps, **options)
     close(traced(one(path), x), y)
+
+
+class Fixed(nn.Module):
+    """A loop from states of its own for a batch of 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(WIDE, H)
+
+    def forward(self, x: Any) -> Any:
+        h = torch.zeros(4, H)
+        for t in range(T):
+            h = self.cell(x[:, t], h)
+        return h
+
+
+def test_a_batch_that_the_graph_fixes_and_declares_as_open(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    options: dict[str, Any] = {"input_names": ["x"], "dynamic_axes": {"x": [0]}, "dynamo": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(Fixed(), (torch.zeros(4, T, WIDE),), path, **options)
+    with pytest.raises(FileError, match=r"the Add /cell/Add: .*shape"):
+        lt.inspect(path)
 
 
 class Script(nn.Module):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.errors import LiftError, OptionError
+from lstm_trace.errors import LiftError, OptionError, ShapeError
 
 INPUTS, H, T = 3, 2, 4
 RANDOM = np.random.default_rng(5)
@@ -136,6 +136,87 @@ def test_a_state_may_be_called_x() -> None:
     )
 
 
+def two(x: Any, p: Any, q: Any, W: Any, U: Any, b: Any) -> Any:
+    a = rnn(x, p, W, U, b)
+    return a, 0.9 * q + 0.1 * a
+
+
+def of_list(x: Any, states: Any, W: Any, U: Any, b: Any) -> Any:
+    h = rnn(x, states[0], W, U, b)
+    return h, [h]
+
+
+def swapped(x: Any, state: Any, W: Any, U: Any, b: Any) -> Any:
+    c, h = state
+    c = c + rnn(x, h, W, U, b)
+    return np.tanh(c), (c, np.tanh(c))
+
+
+OTHER = RANDOM.normal(size=H)
+
+
+@pytest.mark.parametrize(
+    ("step", "states", "after"),
+    [
+        (two, {"q": OTHER, "p": START}, {"p": two(X[0], START, OTHER, **WEIGHTS)[0]}),
+        (two, {"p": START, "q": OTHER}, {"q": two(X[0], START, OTHER, **WEIGHTS)[1]}),
+        (of_list, {"states": [START]}, {"h": rnn(X[0], START, **WEIGHTS)}),
+        (swapped, {"state": (OTHER, START)}, {"c": OTHER + rnn(X[0], START, **WEIGHTS)}),
+    ],
+)  # fmt: skip
+def test_each_state_is_what_its_parameter_gets(step: Any, states: Any, after: dict[str, Any]) -> None:
+    found = lt.lift(step, WEIGHTS, X, states=states)
+    carry = dict(one.split(" <- ") for one in found.cell.text.partition("carry: ")[2].splitlines()[0].split(", "))
+    for name, value in after.items():
+        np.testing.assert_allclose(found.trace[carry[f"{name}_prev"]][0, 0], value, rtol=1e-14)
+
+
+class Notebook(Owner):
+    """An object that collects values for plots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache: list[Any] = []
+
+    def step(self, x: Any, h: Any) -> Any:
+        self.last = h
+        h = self(x, h)
+        self.cache.append((x, h))
+        assert isinstance(h, np.ndarray)
+        assert not np.isnan(h).any()
+        return h
+
+
+def test_values_that_are_only_kept_are_no_state() -> None:
+    book = Notebook()
+    found = lt.lift(book.step, None, X, h=START)
+    assert (found.sentence, book.cache, hasattr(book, "last")) == ("a simple RNN", [], False)
+    book.step(X[0], START)
+    found = lt.lift(book.step, None, X, h=START)
+    assert (found.sentence, len(book.cache)) == ("a simple RNN", 1)
+    np.testing.assert_array_equal(book.last, START)
+
+
+def test_numbers_and_conditions_are_read() -> None:
+    def step(x: Any, short: Any, w: Any, u: Any) -> Any:
+        return np.where((x > 0) & ~(short > x), np.tanh(x * w + short * u), short)
+
+    found = lt.lift(step, {"w": 0.5, "u": 2.0}, [1, -2.5, 0.5], states={"short": 0})
+    h = 0.0
+    for t, x in enumerate((1, -2.5, 0.5)):
+        h = step(x, h, 0.5, 2.0)
+        np.testing.assert_allclose(found.trace.output[t, 0], h, rtol=1e-14)
+
+
+def test_one_row_of_states_is_that_of_every_sequence() -> None:
+    def step(x: Any, h: Any, U: Any) -> Any:
+        return np.tanh(x @ (np.triu(WEIGHTS["W"]) / np.linalg.norm(WEIGHTS["W"])).T + h @ np.triu(U))
+
+    x = RANDOM.normal(size=(T, 2, INPUTS))
+    found = lt.lift(step, {"U": WEIGHTS["U"]}, x, h=START)
+    np.testing.assert_allclose(found.trace["h_t"][0], step(x[0], START, WEIGHTS["U"]), rtol=1e-14)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_dtype_is_that_of_the_function(dtype: str) -> None:
     other = "float64" if dtype == "float32" else "float32"
@@ -158,6 +239,15 @@ def averaging(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
     return np.tanh(x @ W.T + h.mean(0) @ U.T + b) + 0 * h
 
 
+def swallowing(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
+    try:
+        if h.sum() > 100:
+            h = h / 100
+    except Exception:  # noqa: S110
+        pass
+    return rnn(x, h, W, U, b)
+
+
 KEPT: list[Any] = []
 
 
@@ -172,6 +262,9 @@ def remembering(x: Any, h: Any, W: Any, U: Any, b: Any) -> Any:
         (raising, WEIGHTS, {}, LiftError, "return rnn(x, h, W, U, b)[5]`: raising raises IndexError: index 5"),
         (remembering, WEIGHTS, {}, LiftError, "a value of an earlier call is used"),
         (averaging, WEIGHTS, {"h": np.ones((2, H)), "x": np.ones((T, 2, INPUTS))}, LiftError, "reads another"),
+        (swallowing, WEIGHTS, {}, LiftError, "if h.sum() > 100"),
+        (rnn, WEIGHTS, {"x": np.ones((2, INPUTS)), "h": np.ones((2, H))}, ShapeError, "x is expected as (T, B, I)"),
+        (rnn, WEIGHTS, {"h": None, "states": {"q": START}}, OptionError, "no parameter is called q"),
         (Keeper().step, None, {}, OptionError, "such as self.h, must become an argument"),
         (Keeper().step, None, {"h": None}, OptionError, "a state that an object keeps, such as self.h"),
         (Owner, None, {}, OptionError, "found the class Owner: make an object of it"),
@@ -194,7 +287,7 @@ def test_numbers_are_compared_as_exactly_as_rounding_allows() -> None:
         calls[0] += 1
         return rnn(x, h, W, U, b) + (1e-12 if calls[0] > 2 else 0.0)
 
-    with pytest.raises(LiftError, match=r"h_t of step 0 is off by 1.0e-12"):
+    with pytest.raises(LiftError, match=r"h_t of step 2 is off by 1.0e-12"):
         lt.lift(step, WEIGHTS, X, h=START)
 
 

@@ -79,6 +79,14 @@ def alternating(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     return np.stack(hs, 1)
 
 
+def averaging(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    h, hs = h0, [h0]
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] @ Wx[:, :2] + (0.5 * h + 0.5 * h.mean(0)) @ Wh[:, :2] + b[:2])
+        hs.append(h)
+    return np.stack(hs, 1)
+
+
 def case() -> tuple[dict[str, Any], Any, Any]:
     random = np.random.default_rng(0)
     sizes = {"Wx": (INPUTS, 4 * H), "Wh": (H, 4 * H), "b": (4 * H,)}
@@ -157,7 +165,9 @@ def test_steps_may_be_kept_in_dicts_and_lists() -> None:
     np.testing.assert_allclose(found.trace["h_t"][-1, 0], last(xs, **weights)[:, 0], rtol=1e-13)
 
 
-@pytest.mark.parametrize(("function", "reason"), [(forgetful, "carries no state"), (alternating, "something else at")])
+@pytest.mark.parametrize(("function", "reason"), [
+    (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
+])  # fmt: skip
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
     with pytest.raises(LiftError, match=reason):

@@ -22,13 +22,12 @@ from ...weights.read import Found
 from ..arrays import Recorded
 from ..aten import MADE, called
 from .onnx_graph import GraphInput, GraphReader, cells
-from .onnx_run import Floats, GraphNode, GraphRun, Indices, Value
+from .onnx_run import GraphNode, GraphRun, Indices, Value, flat
 
 #: Operations on sizes.
 _SIZES = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv}
-#: Operations that multiply matrices; some of them add the product to their first argument.
-_ADDED = ("addmm", "addmv", "baddbmm")
-_PRODUCTS = ("mm", "mv", "bmm", "matmul", "linear", *_ADDED)
+#: Operations that multiply matrices.
+_PRODUCTS = ("mm", "mv", "bmm", "matmul", "linear", "addmm", "addmv", "baddbmm")
 #: What an argument by keyword is noted as.
 _KEYWORD = 2
 
@@ -73,27 +72,15 @@ class ProgramRun(GraphRun):
         self.weights: dict[str, Any] = {}
         for name, (target, stored) in program.weights.items():
             array = np.asarray(stored)
-            self._count(8 * array.size, target)
-            self.weights[name] = self._weight(array, target)
+            self.weights[name] = self.plain(array, target.replace(".", "_") if array.ndim else "")
 
     def graph(self, graph: Any, outer: Any, given: Mapping[str, Value]) -> list[Value]:
         """The outputs of the program. given: its inputs."""
-        known = dict(self.weights)
-        for name, one in given.items():
-            known[name] = Recorded(one.ids, self.math) if isinstance(one, Floats) else one
+        known = self.weights | {**given}
         for node in graph["nodes"]:
             self.tape.node = _code(node)
             self._step(node, known)
-        outputs = [known[name] for name in self.program.outputs]
-        return [Floats(one.ids) if isinstance(one, Recorded) else one for one in outputs]
-
-    def _weight(self, array: Any, name: str) -> Any:
-        """A stored array: one number is a number of the equations, and whole numbers are no weights."""
-        if array.dtype.kind != "f":
-            return array
-        if not array.ndim:
-            return Recorded(self.math.plain(array.astype(np.float64)), self.math)
-        return Recorded(self.tape.source("weight", array, name=name.replace(".", "_")), self.math)
+        return [known[name] for name in self.program.outputs]
 
     def _step(self, node: Mapping[str, Any], known: dict[str, Any]) -> None:
         """Compute a node."""
@@ -110,13 +97,14 @@ class ProgramRun(GraphRun):
         elif name == "sym_size":
             found = args[0].shape[args[1]]
         elif name == "embedding" and isinstance(args[1], Indices):
-            found = Recorded(self._looked_up(Floats(args[0].ids), args[1]).ids, self.math)
+            found = self.looked_up(*args[:2])
+        elif any(isinstance(one, Indices) for one in flat(args[1:])):
+            raise self.tape.refusal("it computes with the indices that the model is given")
         else:
-            self._count(8 * self._claimed(name, args), message(name))
-            indices = isinstance(args[0], Indices) if args else False
-            args = [args[0].times, *args[1:]] if indices else args
+            self._claimed(name, args)
+            args = [self.recorded(one) for one in args] if name in _PRODUCTS else args
             found = called(name, overload, args, named, self.tape.refusal)
-            found = Indices(found) if indices and isinstance(found, np.ndarray) else found
+            found = found.view(Indices) if args and isinstance(args[0], Indices) else found
         self._keep(node["outputs"], found, known)
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], found: Any, known: dict[str, Any]) -> None:
@@ -135,8 +123,7 @@ class ProgramRun(GraphRun):
         """An array that a node made: of floating point numbers a recording one, to be written into."""
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             value = Recorded(np.array(self.math.plain(value)), self.math)
-        if isinstance(value, (Recorded, np.ndarray)):
-            self._count(8 * prod(value.shape))
+        self.counted(value)
         return value
 
     def _value(self, argument: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
@@ -165,34 +152,16 @@ class ProgramRun(GraphRun):
                 return None
         raise self.tape.refusal(f"an argument of the kind {message(kind)} is not read")
 
-    def _claimed(self, name: str, args: Sequence[Any]) -> int:
-        """The most numbers that an operation may make."""
-        shapes: list[tuple[int, ...]] = [one.shape for one in _flat(args) if isinstance(one, (Recorded, np.ndarray))]
-        numbers = prod(max(1, abs(int(one))) for one in _flat(args) if isinstance(one, (int, float)))
-        total = sum(map(prod, shapes))
-        if name in MADE or name == "arange":
-            return numbers + total
-        if name == "repeat":
-            return prod(shapes[0]) * numbers
-        if name in ("index", "index_select", "index_put"):
-            return total + prod(shapes[0]) * prod(shapes[1] if len(shapes) > 1 else ())
-        if name == "einsum":
-            terms, _, out = args[0].replace(" ", "").partition("->")
-            sizes = {key: n for term, shape in zip(terms.split(","), shapes, strict=True)
-                     for key, n in zip(term, shape, strict=True)}  # fmt: skip
-            return prod(sizes[key] for key in out)
-        if name in _PRODUCTS:
-            a, b = shapes[1:] if name in _ADDED else shapes[:2]
-            batch = a[0] if name in ("bmm", "baddbmm") else 1
-            return prod(a) * prod(b) // max(1, a[-1] ** 2 * batch)
-        try:
-            return prod(np.broadcast_shapes(*shapes))
-        except ValueError:  # they are joined, or chosen from
-            return total
-
-
-def _flat(value: Any) -> list[Any]:
-    return [one for part in value for one in _flat(part)] if isinstance(value, (list, tuple)) else [value]
+    def _claimed(self, name: str, args: Sequence[Any]) -> None:
+        """Raise FileError if an operation may make more numbers than the size of the file justifies."""
+        arrays = [one for one in flat(args) if isinstance(one, (Recorded, np.ndarray))]
+        more = 0
+        if name in MADE or name in ("arange", "repeat"):
+            more = prod(max(1, abs(int(one))) for one in flat(args) if isinstance(one, (int, float)))
+            more *= arrays[0].size if name == "repeat" else 1
+        elif name in ("index", "index_select", "index_put"):
+            more = prod(one.size for one in arrays[:2])
+        self.claim(arrays, more)
 
 
 def _dtype(number: int) -> Any:

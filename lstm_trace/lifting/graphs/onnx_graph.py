@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap, Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -16,13 +16,15 @@ import numpy as np
 
 from ...errors import FileError, LiftError, LstmTraceError, some
 from ...weights.layouts import NOUNS, OWN
+from ...weights.names import distinct
 from ...weights.onnx.constants import Tensors, data_type, inner_graphs
 from ...weights.onnx.graph import sizes
 from ...weights.read import Defaults, Found
+from ..arrays import Recorded
 from ..call import means
 from ..tape import INITIAL, Ids
-from .onnx_run import Floats, GraphRun, Indices, OutOfRangeError, Value
-from .recurrence import RecordedLayer, RecordedRecurrence
+from .onnx_run import GraphRun, Indices, OutOfRangeError, Value, flat
+from .recurrence import RecordedLayer, RecordedRecurrence, alive_in, stored_in
 
 #: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
 STEPS = 5
@@ -41,14 +43,9 @@ class GraphInput(NamedTuple):
     dims: tuple[int | str | None, ...]
     whole: bool
 
-    def shape(self, known: Mapping[Any, int]) -> tuple[int, ...]:
-        """Its sizes, with those that have a name; others are that of the batch."""
-        return tuple(one if isinstance(one, int) else known.get(one, BATCH) for one in self.dims)
-
-    def sequence(self, axis: int, steps: int) -> tuple[int, ...]:
-        """Its sizes, if an axis is time, which has so many steps if the file leaves it open."""
-        found, size = self.shape({}), self.dims[axis]
-        return (*found[:axis], size if isinstance(size, int) else steps, *found[axis + 1 :])
+    def shape(self, sizes: Mapping[Any, int] | None = None) -> tuple[int, ...]:
+        """Its sizes; those that the file leaves open by their names, or that of the batch."""
+        return tuple(one if isinstance(one, int) else (sizes or {}).get(one, BATCH) for one in self.dims)
 
 
 class GraphCall(NamedTuple):
@@ -114,18 +111,17 @@ class GraphReader:
     def _values(self, run: GraphRun, call: GraphCall, steps: int, back: bool) -> tuple[int, dict[str, Value]]:
         """The inputs of a run over a sequence, and its steps. back: the last position of x has the time of step 0."""
         x, axis = call.x, call.axis or 0
-        shape = x.sequence(axis, steps)
-        total = shape[axis]
+        shape, size = [*x.shape()], x.dims[axis]
+        shape[axis] = total = size if isinstance(size, int) else steps
         order = [*range(total)][:: -1 if back else 1]
         if x.whole:
             along = np.array(order).reshape([-1 if n == axis else 1 for n in range(len(shape))])
-            given: dict[str, Value] = {x.name: Indices(np.broadcast_to(along, shape))}
+            given: dict[str, Value] = {x.name: np.broadcast_to(along, shape).view(Indices)}
         else:
             each = (*shape[:axis], *shape[axis + 1 :])
-            given = {x.name: Floats(np.stack([run.given("x", each, t, x.name) for t in order], axis))}
-        sized = {x.dims[axis]: total}
+            given = {x.name: np.stack([run.given("x", each, t, x.name) for t in order], axis)}
         for one in call.states:
-            given[one.name] = Floats(run.given("state", one.shape(sized), INITIAL, one.name))
+            given[one.name] = run.given("state", one.shape({size: total} if size else {}), INITIAL, one.name)
         return total, given
 
     def read(self, call: GraphCall) -> list[Found]:
@@ -176,7 +172,8 @@ class GraphReader:
             if len(node.shape) > 1 and node.shape[-2] == batch > 1:
                 ids = np.arange(node.numbers.start, node.numbers.stop).reshape(node.shape)
                 others.append(ids[..., 1:, :].reshape(-1))
-        ends = np.concatenate([np.zeros(0, np.int64), *(one.ids.reshape(-1) for one in _flat(outputs))])
+        numbers = [one.ids.reshape(-1) for one in flat(outputs) if isinstance(one, Recorded)]
+        ends = np.concatenate([np.zeros(0, np.int64), *numbers])
         x = [np.concatenate(one) for one in rows[: 1 + max(0, tape.times[ends].max(initial=0))]]
         return RecordedRecurrence(tape, x, np.concatenate(others), ends, "the graph", batch)
 
@@ -185,47 +182,45 @@ class GraphReader:
         pairs: dict[str, int] = {}
         for several in (False, True):
             run = self._run()
-            states = {one.name: Floats(run.given("state", one.shape({}), INITIAL, one.name)) for one in call.states}
+            states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
             outputs: list[Value] = []
             for t in range(STEPS if several else 1):
-                shape = call.x.shape({})
-                x = Indices(np.full(shape, t)) if call.x.whole else Floats(run.given("x", shape, t, call.x.name))
+                shape = call.x.shape()
+                x = np.full(shape, t).view(Indices) if call.x.whole else run.given("x", shape, t, call.x.name)
                 outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
                 if not several:
                     pairs = self._pairs(run, states, outputs)
                 states = {name: outputs[pairs[name]] for name in states}
         return run, outputs
 
-    def _pairs(self, run: GraphRun, states: Mapping[str, Floats], outputs: Sequence[Value]) -> dict[str, int]:
+    def _pairs(self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value]) -> dict[str, int]:
         """The output that is the new value of each state: by shape, names, what is computed from what, or order."""
         names = self.names
         fitting = {
-            name: [k for k, one in enumerate(outputs) if isinstance(one, Floats) and one.ids.shape == state.ids.shape]
+            name: [k for k, one in enumerate(outputs) if isinstance(one, Recorded) and one.shape == state.shape]
             for name, state in states.items()
         }
         for name, places in fitting.items():
             if not places:
                 raise LiftError(
-                    f"no output has the shape of the input {name}, {states[name].ids.shape}, which a step would return"
+                    f"no output has the shape of the input {name}, {states[name].shape}, which a step would return"
                 )
             called = next((state for state in "hc" if means(name, state)), name)
             alike = [k for k in places if means(names[k], called)]
             fitting[name] = alike if len(alike) == 1 else places
+        every = sorted({k for places in fitting.values() for k in places})
         if all(len(places) == 1 for places in fitting.values()):
             found = {name: places[0] for name, places in fitting.items()}
         else:
-            every = sorted({k for places in fitting.values() for k in places})
-            if len(every) != len(states):
-                raise LiftError(
-                    f"which of the outputs {some([names[k] for k in every], 6)} are the new values of the inputs "
-                    f"{', '.join(states)} cannot be told: export the model with the outputs named h and c"
-                )
-            found = dict(zip(self._ordered(run, states), self._last(run, outputs, every), strict=True))
-        if len({*found.values()}) != len(found):
-            raise LiftError(f"one output is the new value of several of the states {', '.join(states)}")
+            found = dict(zip(self._ordered(run, states), self._last(run, outputs, every), strict=False))
+        if len({*found.values()}) != len(states) or len(every) > len(found):
+            raise LiftError(
+                f"which of the outputs {some([names[k] for k in every], 6)} are the new values of the inputs "
+                f"{', '.join(states)} cannot be told: export the model with the outputs named h and c"
+            )
         return found
 
-    def _ordered(self, run: GraphRun, states: Mapping[str, Floats]) -> list[str]:
+    def _ordered(self, run: GraphRun, states: Mapping[str, Recorded]) -> list[str]:
         """The states, the one that weights multiply first, if that is one of two."""
         inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
         read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
@@ -235,24 +230,27 @@ class GraphReader:
         """The outputs, the one that is computed from the other first, if there are two."""
         if len(every) != 2:
             return every
-        first, second = (run.floats(outputs[k]).reshape(-1) for k in every)
-        alive = RecordedRecurrence(run.tape, [], first[:0], second, "").alive()
-        return every[:: -1 if alive[first].all() else 1]
+        first, second = (outputs[k].ids.reshape(-1) for k in every)
+        return every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
 
     # -- what was found --
 
     def _found(self, call: GraphCall, layers: Sequence[tuple[RecordedLayer, str]]) -> list[Found]:
         chains = _joined(layers)
-        names = _distinct(["+".join(dict.fromkeys(filter(None, map(_name, chain.values())))) for chain in chains])
-        return [self._one(call, *one) for one in zip(chains, names, strict=True)]
+        names = distinct(["+".join(dict.fromkeys(filter(None, map(_name, chain.values())))) for chain in chains])
+        read = {name for layer, _ in layers for name in stored_in(layer.of.tape, layer.weights)}
+        of = layers[0][0].of
+        others = [name for name in stored_in(of.tape, [of.outputs]) if name not in read]
+        said = [f"what the graph computes with {some(others, 6)} is left out"] if others else []
+        return [self._one(call, *one, said) for one in zip(chains, names, strict=True)]
 
-    def _one(self, call: GraphCall, chain: Chain, name: str) -> Found:
-        """One cell with as many layers and directions as the chain has."""
+    def _one(self, call: GraphCall, chain: Chain, name: str, left: list[str]) -> Found:
+        """One cell with as many layers and directions as the chain has. left: what is said of the rest of the graph."""
         first, *others = chain.values()
         kind, options = _cell(first)
         weights = {f"{at}/{key}": array for at, layer in chain.items() for key, array in layer.cell.weights.items()}
         written = ", ".join(f"{count} {op}" for op, count in self.operators.most_common() if op != "Constant")
-        said = [f"the equations are read from the graph, in which they are written out ({written})"]
+        said = [*left, f"the equations are read from the graph, in which they are written out ({written})"]
         if others and "0/reverse" in chain:
             options["merge"] = "concat"
         elif others:
@@ -328,15 +326,6 @@ def _input(value: Any) -> GraphInput:
     return GraphInput(value.name, dims, dtype is not None and dtype.kind in "iu")
 
 
-def _flat(values: Sequence[Value]) -> Iterator[Floats]:
-    """The arrays of numbers among outputs, which may be sequences."""
-    for one in values:
-        if isinstance(one, Floats):
-            yield one
-        elif isinstance(one, list):
-            yield from _flat(one)
-
-
 def _operators(graph: Any) -> Counter[str]:
     """How often each operator occurs, in the bodies too."""
     found: Counter[str] = Counter()
@@ -350,11 +339,6 @@ def _operators(graph: Any) -> Counter[str]:
 
 def _name(layer: RecordedLayer) -> str:
     """The module that has the weights of a layer, as far as their names say it."""
-    modules = [re.split(r"[./]", label)[:-1] for label in layer.labels]
+    modules = [re.split(r"[./]", layer.of.called(ids))[:-1] for ids in layer.weights]
     alike = takewhile(lambda names: len({*names}) == 1, zip(*modules, strict=False))
     return ".".join(names[0] for names in alike)
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Names, with numbers where they are the same."""
-    return [f"{name}#{names[:k].count(name)}" if names.count(name) > 1 else name for k, name in enumerate(names)]

@@ -31,7 +31,7 @@ class RecordedLayer(NamedTuple):
 
     of: the recording. cell: with its weights. states: their numbers at each step but the last, by name. x: those of its
     input at each step from the second on. initial: those of the initial states that are known; a state that is missing
-    starts at zero. labels: what the weights that it reads are called.
+    starts at zero. weights: those of the weights that it reads.
     """
 
     of: RecordedRecurrence
@@ -39,7 +39,7 @@ class RecordedLayer(NamedTuple):
     states: Mapping[str, list[Ids]]
     x: list[Ids]
     initial: Mapping[str, Ids]
-    labels: list[str]
+    weights: list[Ids]
 
 
 @dataclass
@@ -77,13 +77,13 @@ class RecordedRecurrence:
         What follows the recurrence may read more of them together with the last step, which is then left out.
         """
         crossing: list[list[Ids]] = [[] for _ in self.x[1:]]
-        alive, own = self.alive(), self._own
+        alive, own = alive_in(self.tape, [self.outputs]), self._own
         times = self.tape.times
         for node in self.tape.nodes:
             local = np.flatnonzero(alive[node.numbers] & own[node.numbers])
             for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
                 for ids in _operands(node, local[times[local + node.start] == t]):
-                    crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0) & own[ids]]))
+                    crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0)]))
         read = [self._vectors(np.unique(np.concatenate([np.zeros(0, np.int64), *each]))) for each in crossing]
         sizes = [[len(one) for one in each] for each in read]
         read = read[:-1] if len(read) > 2 and sizes[-1] != sizes[0] else read
@@ -129,16 +129,6 @@ class RecordedRecurrence:
         found = np.ascontiguousarray(moving[0][0] if node.op == "dot" else moving[0])
         times = self.tape.times[found]
         return found if times[0] != FIXED and (times == times[0]).all() else None
-
-    def alive(self) -> Array:
-        """The numbers that the outputs are computed from."""
-        alive = np.zeros(self.tape.size, bool)
-        alive[self.outputs] = True
-        for node in reversed(self.tape.nodes):
-            if (local := np.flatnonzero(alive[node.numbers])).size:
-                for ids in _operands(node, local):
-                    alive[ids] = True
-        return alive
 
     @cached_property
     def _own(self) -> Array:
@@ -196,10 +186,10 @@ class RecordedRecurrence:
         order = sorted(range(len(names)), key=lambda k: ("h", "c", names[k]).index(names[k]))
         cell = built(reader, {names[k]: values[k] for k in order}, {}, np.float32, self.title, [self.outputs])
         each = {names[k]: [one[group[k]] for one in self.states] for k in order}
-        weights = dict.fromkeys(one for value in values for one in value.inside() if one.op == "parameter")
-        labels = [self.called(one.leaf) for one in weights]
+        read = dict.fromkeys(one for value in values for one in value.inside() if one.op == "parameter")
         initial = self._initial(each, fed[0])
-        layer = RecordedLayer(self, cell, each, fed, {name: initial[name] for name in each if name in initial}, labels)
+        begin = {name: initial[name] for name in each if name in initial}
+        layer = RecordedLayer(self, cell, each, fed, begin, [one.leaf for one in read])
         self._check(layer, initial.get("x"))
         return layer
 
@@ -320,6 +310,24 @@ class RecordedRecurrence:
         started = {name: self.tape.values[ids][None] for name, ids in begin.items()}
         theirs = {layer.cell.lines[name]: rows(each[skipped : skipped + len(x)]) for name, each in layer.states.items()}
         checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
+
+
+def alive_in(tape: Tape, values: Sequence[Ids]) -> Array:
+    """The numbers that some values are computed from."""
+    alive = np.zeros(tape.size, bool)
+    for ids in values:
+        alive[ids] = True
+    for node in reversed(tape.nodes):
+        if (local := np.flatnonzero(alive[node.numbers])).size:
+            for ids in _operands(node, local):
+                alive[ids] = True
+    return alive
+
+
+def stored_in(tape: Tape, values: Sequence[Ids]) -> list[str]:
+    """What the stored arrays are called that some values are computed from."""
+    alive = alive_in(tape, values)
+    return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and alive[one.numbers].any()]
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:

@@ -22,7 +22,7 @@ from ...errors import FileError, LstmTraceError, within
 from ..find import one_cell
 from ..guards import Lazy, afford, checked_shape, entries, told, widened
 from ..layouts import ANY, LAYOUTS, Layout
-from ..names import Array, Group
+from ..names import Array, Group, distinct
 from ..read import Defaults, Found
 from .flatbuffer import FlatTable, read_number
 
@@ -234,11 +234,8 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
         if codes >= _WRITTEN_OUT:
             said = f"no {ANY} was found; one that is written out in FULLY_CONNECTED, LOGISTIC and TANH is not read"
         raise FileError(f"{path}: {said}: {_INSTEAD}")
-    names, seen = Counter(one.name for one in found), Counter[str]()
-    for at, one in enumerate(found):
-        seen[one.name] += 1
-        found[at] = one if names[one.name] == 1 else replace(one, name=f"{one.name}#{seen[one.name] - 1}")
-    return found
+    names = distinct([one.name for one in found])
+    return [replace(one, name=name) for one, name in zip(found, names, strict=True)]
 
 
 def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:

@@ -21,7 +21,7 @@ from ...base import conveniences
 from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
-from ..names import Array, Group
+from ..names import Array, Group, distinct
 from ..read import Defaults, Found
 from .constants import (
     NotConstant,
@@ -193,7 +193,7 @@ def _names(places: list[tuple[Scope, Any]]) -> list[str]:
     """Names of nodes: their own if unique, otherwise with the graph that contains them, or a number."""
     own = [str(node.name or next((o for o in node.output if o), node.op_type)) for _, node in places]
     full = [n if own.count(n) == 1 else scope.path + n for n, (scope, _) in zip(own, places, strict=True)]
-    return [n if full.count(n) == 1 else f"{n}#{full[:at].count(n)}" for at, n in enumerate(full)]
+    return distinct(full)
 
 
 def _other(name: str, node: Any) -> Found:
