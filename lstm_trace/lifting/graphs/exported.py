@@ -46,15 +46,11 @@ class ProgramReader(GraphReader):
 
     def __init__(self, program: ExportedProgram) -> None:
         self.graph, self.program, self.names = program.graph, program, program.outputs
-        self.inputs = [_input(program, name) for name in program.given]
+        self.inputs = [GraphInput(name, program.sizes(name), program.is_whole(name)) for name in program.given]
         self.operators = Counter(_name(node["target"]) for node in self.graph["nodes"])
 
     def _run(self) -> GraphRun:
         return ProgramRun(self.program)
-
-
-def _input(program: ExportedProgram, name: str) -> GraphInput:
-    return GraphInput(name, program.sizes(name), program.is_whole(name))
 
 
 def _name(target: str) -> str:

@@ -47,6 +47,10 @@ class GraphInput(NamedTuple):
         """Its sizes; those that the file leaves open by their names, or that of the batch."""
         return tuple(one if isinstance(one, int) else (sizes or {}).get(one, BATCH) for one in self.dims)
 
+    def of_times(self, run: GraphRun, times: Any) -> Value:
+        """Its values in a run, as x. times: of each of its numbers or indices, the time of its step."""
+        return times.view(Indices) if self.whole else run.given("x", times.shape, times, self.name)
+
 
 class GraphCall(NamedTuple):
     """A way to call a graph. axis: of x that is time; None for a graph of one step. states: the other inputs."""
@@ -113,13 +117,8 @@ class GraphReader:
         x, axis = call.x, call.axis or 0
         shape, size = [*x.shape()], x.dims[axis]
         shape[axis] = total = size if isinstance(size, int) else steps
-        order = [*range(total)][:: -1 if back else 1]
-        if x.whole:
-            along = np.array(order).reshape([-1 if n == axis else 1 for n in range(len(shape))])
-            given: dict[str, Value] = {x.name: np.broadcast_to(along, shape).view(Indices)}
-        else:
-            each = (*shape[:axis], *shape[axis + 1 :])
-            given = {x.name: np.stack([run.given("x", each, t, x.name) for t in order], axis)}
+        along = np.arange(total)[:: -1 if back else 1].reshape([-1 if n == axis else 1 for n in range(len(shape))])
+        given = {x.name: x.of_times(run, np.broadcast_to(along, shape))}
         for one in call.states:
             given[one.name] = run.given("state", one.shape({size: total} if size else {}), INITIAL, one.name)
         return total, given
@@ -185,8 +184,7 @@ class GraphReader:
             states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
             outputs: list[Value] = []
             for t in range(STEPS if several else 1):
-                shape = call.x.shape()
-                x = np.full(shape, t).view(Indices) if call.x.whole else run.given("x", shape, t, call.x.name)
+                x = call.x.of_times(run, np.full(call.x.shape(), t))
                 outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
                 if not several:
                     pairs = self._pairs(run, states, outputs)
