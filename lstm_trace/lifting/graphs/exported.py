@@ -94,13 +94,15 @@ class ProgramRun(GraphRun):
             found = args[0].shape[args[1]]
         elif name == "embedding" and isinstance(args[1], Indices):
             found = self.looked_up(*args[:2])
-        elif any(isinstance(one, Indices) for one in flat(args[1:])):
-            raise self.tape.refusal("it computes with the indices that the model is given")
         else:
             self._claimed(name, args)
             args = [self.recorded(one) for one in args] if name in _PRODUCTS else args
-            found = called(name, overload, args, named, self.tape.refusal)
-            found = found.view(Indices) if args and isinstance(args[0], Indices) else found
+            chosen, moved = [any(isinstance(one, Indices) for one in flat(each)) for each in (args[1:], args[:1])]
+            found = None if chosen else called(name, overload, args, named, self.tape.refusal)
+            whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu"
+            if chosen or (moved and not (whole or isinstance(found, list))):
+                raise self.tape.refusal("it computes with the indices that the model is given")
+            found = found.view(Indices) if moved and whole else found
         self._keep(node["outputs"], found, known)
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], found: Any, known: dict[str, Any]) -> None:
