@@ -210,7 +210,7 @@ class GraphReader:
         if all(len(places) == 1 for places in fitting.values()):
             found = {name: places[0] for name, places in fitting.items()}
         else:
-            found = dict(zip(self._ordered(run, states), self._last(run, outputs, every), strict=False))
+            found = self._in_order(run, states, outputs, every)
         if len({*found.values()}) != len(states) or len(every) > len(found):
             raise LiftError(
                 f"which of the outputs {some([names[k] for k in every], 6)} are the new values of the inputs "
@@ -218,18 +218,18 @@ class GraphReader:
             )
         return found
 
-    def _ordered(self, run: GraphRun, states: Mapping[str, Recorded]) -> list[str]:
-        """The states, the one that weights multiply first, if that is one of two."""
-        inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
-        read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
-        return [*states][:: -1 if read == [False, True] else 1]
-
-    def _last(self, run: GraphRun, outputs: Sequence[Value], every: list[int]) -> list[int]:
-        """The outputs, the one that is computed from the other first, if there are two."""
-        if len(every) != 2:
-            return every
-        first, second = (outputs[k].ids.reshape(-1) for k in every)
-        return every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+    def _in_order(
+        self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value], every: list[int]
+    ) -> dict[str, int]:  # fmt: skip
+        """States and outputs in order; of two, h stands first: weights multiply it, and it is computed from c."""
+        names = [*states]
+        if len(names) == len(every) == 2:
+            inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
+            read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
+            first, second = (outputs[k].ids.reshape(-1) for k in every)
+            names = names[:: -1 if read == [False, True] else 1]
+            every = every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+        return dict(zip(names, every, strict=False))
 
     # -- what was found --
 
@@ -262,9 +262,7 @@ class GraphReader:
             facts["returns"] = "what the model computes from the states; it is left out, and the trace has the states"
         initial, more = _starts(chain)
         defaults = Defaults(initial=initial, batch_first=call.axis == 1)
-        return Found(
-            name, self.kind, weights, options, defaults, tuple(said), facts=facts | more, cell=kind
-        )  # fmt: skip
+        return Found(name, self.kind, weights, options, defaults, tuple(said), facts=facts | more, cell=kind)
 
 
 Chain = dict[str, RecordedLayer]
