@@ -132,11 +132,9 @@ class ProgramRun(GraphRun):
                 return known[value["name"]]
             case "tensors":
                 return [known[one["name"]] for one in value]
-            case "optional_tensor":
-                return self._value(value, known)
             case "optional_tensors" | "sym_ints" | "sym_floats":
                 return [self._value(one, known) for one in value]
-            case "sym_int" | "sym_float" | "sym_bool":
+            case "optional_tensor" | "sym_int" | "sym_float" | "sym_bool":
                 return self._value(value, known)
             case "name":
                 return known[value]

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from ...base import conveniences
-from ...base.arrays import Array
 from ...errors import FileError, LiftError, within
 from ..find import find
 from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
@@ -137,14 +136,14 @@ def _lazy(opened: zipfile.ZipFile, entry: str, meta: Mapping[str, Any], where: s
     dtype, offset = np.dtype("u2" if short else _DTYPES[meta["dtype"]]), meta["storage_offset"]["as_int"]
     afford(entries(shape) * dtype.itemsize, opened.getinfo(entry).file_size, where)
 
-    def read() -> Array:
+    def read() -> Any:
         """Its numbers, which may be a view of those that are stored."""
         numbers = np.frombuffer(content(opened, entry), dtype.newbyteorder("<"))
         last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
         if offset < 0 or (entries(shape) and last >= len(numbers)):
             raise FileError(f"{where} claims {entries(shape):,} numbers and stores fewer")
         steps = tuple(stride * dtype.itemsize for stride in strides)
-        found: Array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).astype(dtype)
+        found = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).astype(dtype)
         return widened(found) if short else found
 
     return Lazy(shape, np.dtype(np.float32) if short else dtype, read)
