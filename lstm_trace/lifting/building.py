@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -75,3 +75,16 @@ def built(
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))])
+
+
+def state_names(values: Sequence[Expr], out: Expr | None = None) -> list[str]:
+    """What the states `state_0`, … are called: h is the output, or multiplied by weights, or computed last."""
+    products = {one.args[1].leaf for value in values for one in value.inside() if one.op == "matvec"}
+
+    def likely(k: int) -> tuple[bool, bool, int]:
+        inside = {*values[k].inside()}
+        return values[k] is out, f"state_{k}" in products, sum(other in inside for other in values)
+
+    h = max(range(len(values)), key=likely)
+    others = iter(["c", *(f"s{k}" for k in range(2, len(values)))])
+    return ["h" if k == h else next(others) for k in range(len(values))]

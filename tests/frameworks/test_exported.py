@@ -159,6 +159,20 @@ def test_layers_of_a_larger_program_are_chosen_by_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(lt.run(path, X.numpy(), name="encoder").output, theirs.numpy(), rtol=2e-6, atol=2e-7)
 
 
+def test_numbers_that_are_computed_from_indices_are_refused(tmp_path: Path) -> None:
+    def tokens(self: Any, x: Any) -> Any:
+        h, out = torch.zeros(B, H), []
+        for t in range(T):
+            h = torch.tanh(self.table(x[t]) + x[t].float()[:, None] + self.i(h))
+            out.append(h)
+        return torch.stack(out)
+
+    made = module(tokens, table=lambda: nn.Embedding(7, H), i=lambda: nn.Linear(H, H))
+    path = exported(tmp_path / "model.pt2", made, torch.ones(T, B, dtype=torch.long))
+    with pytest.raises(FileError, match="it computes with the indices that the model is given"):
+        lt.inspect(path)
+
+
 @pytest.mark.parametrize(
     ("forward", "reason"),
     [

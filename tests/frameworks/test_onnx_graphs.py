@@ -285,6 +285,17 @@ def test_operator_sets(opset: int, tmp_path: Path) -> None:
     check(unrolled(tmp_path / "m.onnx", CELLS["gru_after"], opset), "unrolled", CELLS["gru_after"])
 
 
+def test_sizes_that_are_open_and_have_no_names(tmp_path: Path) -> None:
+    """The states have as many rows as the batch, not as many as x has steps."""
+    path = scan(tmp_path / "m.onnx", CELLS["rnn"])
+    made = onnx.load(path)
+    for one in made.graph.input:
+        for size in one.type.tensor_type.shape.dim:
+            size.ClearField("dim_param")
+    onnx.save(made, path)
+    check(path, "scan", CELLS["rnn"])
+
+
 def test_states_of_a_step_are_told_by_what_is_computed_from_them(tmp_path: Path) -> None:
     """Inputs and outputs have names that say nothing, and c stands before h in both."""
     to = Nodes()

@@ -46,15 +46,11 @@ class ProgramReader(GraphReader):
 
     def __init__(self, program: ExportedProgram) -> None:
         self.graph, self.program, self.names = program.graph, program, program.outputs
-        self.inputs = [_input(program, name) for name in program.given]
+        self.inputs = [GraphInput(name, program.sizes(name), program.is_whole(name)) for name in program.given]
         self.operators = Counter(_name(node["target"]) for node in self.graph["nodes"])
 
     def _run(self) -> GraphRun:
         return ProgramRun(self.program)
-
-
-def _input(program: ExportedProgram, name: str) -> GraphInput:
-    return GraphInput(name, program.sizes(name), program.is_whole(name))
 
 
 def _name(target: str) -> str:
@@ -98,13 +94,15 @@ class ProgramRun(GraphRun):
             found = args[0].shape[args[1]]
         elif name == "embedding" and isinstance(args[1], Indices):
             found = self.looked_up(*args[:2])
-        elif any(isinstance(one, Indices) for one in flat(args[1:])):
-            raise self.tape.refusal("it computes with the indices that the model is given")
         else:
             self._claimed(name, args)
             args = [self.recorded(one) for one in args] if name in _PRODUCTS else args
-            found = called(name, overload, args, named, self.tape.refusal)
-            found = found.view(Indices) if args and isinstance(args[0], Indices) else found
+            chosen, moved = [any(isinstance(one, Indices) for one in flat(each)) for each in (args[1:], args[:1])]
+            found = None if chosen else called(name, overload, args, named, self.tape.refusal)
+            whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu"
+            if chosen or (moved and not (whole or isinstance(found, list))):
+                raise self.tape.refusal("it computes with the indices that the model is given")
+            found = found.view(Indices) if moved and whole else found
         self._keep(node["outputs"], found, known)
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], found: Any, known: dict[str, Any]) -> None:
@@ -134,11 +132,9 @@ class ProgramRun(GraphRun):
                 return known[value["name"]]
             case "tensors":
                 return [known[one["name"]] for one in value]
-            case "optional_tensor":
-                return self._value(value, known)
             case "optional_tensors" | "sym_ints" | "sym_floats":
                 return [self._value(one, known) for one in value]
-            case "sym_int" | "sym_float" | "sym_bool":
+            case "optional_tensor" | "sym_int" | "sym_float" | "sym_bool":
                 return self._value(value, known)
             case "name":
                 return known[value]
@@ -171,11 +167,10 @@ def _dtype(number: int) -> Any:
 
 def _code(node: Mapping[str, Any]) -> GraphNode:
     """What a message calls a node: the line of code that it was made from, as the file has it."""
-    lines = [
-        *re.finditer(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', node["metadata"].get("stack_trace", ""))
-    ]
-    own = [one for one in lines if "/torch/nn/" not in one[1].replace("\\", "/")]
+    trace = node["metadata"].get("stack_trace", "")
+    lines = re.findall(r'File "([^"\n]*)", line (\d+), in [^\n]*\n([^\n]*)', trace)
+    own = [one for one in lines if "/torch/nn/" not in one[0].replace("\\", "/")]
     if not own:
         return GraphNode(f"the operation {message(_name(node['target']))}", 0)
-    file, number, text = own[-1].groups()
+    file, number, text = own[-1]
     return GraphNode(message(f"{PurePath(file).name}, line {number}: `{text.strip()}`"), 0)

@@ -47,6 +47,10 @@ class GraphInput(NamedTuple):
         """Its sizes; those that the file leaves open by their names, or that of the batch."""
         return tuple(one if isinstance(one, int) else (sizes or {}).get(one, BATCH) for one in self.dims)
 
+    def of_times(self, run: GraphRun, times: Any) -> Value:
+        """Its values in a run, as x. times: of each of its numbers or indices, the time of its step."""
+        return times.view(Indices) if self.whole else run.given("x", times.shape, times, self.name)
+
 
 class GraphCall(NamedTuple):
     """A way to call a graph. axis: of x that is time; None for a graph of one step. states: the other inputs."""
@@ -113,13 +117,8 @@ class GraphReader:
         x, axis = call.x, call.axis or 0
         shape, size = [*x.shape()], x.dims[axis]
         shape[axis] = total = size if isinstance(size, int) else steps
-        order = [*range(total)][:: -1 if back else 1]
-        if x.whole:
-            along = np.array(order).reshape([-1 if n == axis else 1 for n in range(len(shape))])
-            given: dict[str, Value] = {x.name: np.broadcast_to(along, shape).view(Indices)}
-        else:
-            each = (*shape[:axis], *shape[axis + 1 :])
-            given = {x.name: np.stack([run.given("x", each, t, x.name) for t in order], axis)}
+        along = np.arange(total)[:: -1 if back else 1].reshape([-1 if n == axis else 1 for n in range(len(shape))])
+        given = {x.name: x.of_times(run, np.broadcast_to(along, shape))}
         for one in call.states:
             given[one.name] = run.given("state", one.shape({size: total} if size else {}), INITIAL, one.name)
         return total, given
@@ -185,8 +184,7 @@ class GraphReader:
             states = {one.name: run.given("state", one.shape(), INITIAL, one.name) for one in call.states}
             outputs: list[Value] = []
             for t in range(STEPS if several else 1):
-                shape = call.x.shape()
-                x = np.full(shape, t).view(Indices) if call.x.whole else run.given("x", shape, t, call.x.name)
+                x = call.x.of_times(run, np.full(call.x.shape(), t))
                 outputs = run.graph(self.graph, ChainMap(), {call.x.name: x, **states})
                 if not several:
                     pairs = self._pairs(run, states, outputs)
@@ -212,7 +210,7 @@ class GraphReader:
         if all(len(places) == 1 for places in fitting.values()):
             found = {name: places[0] for name, places in fitting.items()}
         else:
-            found = dict(zip(self._ordered(run, states), self._last(run, outputs, every), strict=False))
+            found = self._in_order(run, states, outputs, every)
         if len({*found.values()}) != len(states) or len(every) > len(found):
             raise LiftError(
                 f"which of the outputs {some([names[k] for k in every], 6)} are the new values of the inputs "
@@ -220,18 +218,18 @@ class GraphReader:
             )
         return found
 
-    def _ordered(self, run: GraphRun, states: Mapping[str, Recorded]) -> list[str]:
-        """The states, the one that weights multiply first, if that is one of two."""
-        inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
-        read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
-        return [*states][:: -1 if read == [False, True] else 1]
-
-    def _last(self, run: GraphRun, outputs: Sequence[Value], every: list[int]) -> list[int]:
-        """The outputs, the one that is computed from the other first, if there are two."""
-        if len(every) != 2:
-            return every
-        first, second = (outputs[k].ids.reshape(-1) for k in every)
-        return every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+    def _in_order(
+        self, run: GraphRun, states: Mapping[str, Recorded], outputs: Sequence[Value], every: list[int]
+    ) -> dict[str, int]:  # fmt: skip
+        """States and outputs in order; of two, h stands first: weights multiply it, and it is computed from c."""
+        names = [*states]
+        if len(names) == len(every) == 2:
+            inside = [one for node in run.tape.nodes if node.op == "dot" for one in node.operands]
+            read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
+            first, second = (outputs[k].ids.reshape(-1) for k in every)
+            names = names[:: -1 if read == [False, True] else 1]
+            every = every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+        return dict(zip(names, every, strict=False))
 
     # -- what was found --
 
@@ -264,9 +262,7 @@ class GraphReader:
             facts["returns"] = "what the model computes from the states; it is left out, and the trace has the states"
         initial, more = _starts(chain)
         defaults = Defaults(initial=initial, batch_first=call.axis == 1)
-        return Found(
-            name, self.kind, weights, options, defaults, tuple(said), facts=facts | more, cell=kind
-        )  # fmt: skip
+        return Found(name, self.kind, weights, options, defaults, tuple(said), facts=facts | more, cell=kind)
 
 
 Chain = dict[str, RecordedLayer]

@@ -302,7 +302,7 @@ class GraphRun:
 
     def joined(self, sequence: Sequence[Value], axis: int, new_axis: int = 0) -> Value:
         self.claim(sequence)
-        return (np.stack if new_axis else np.concatenate)([*sequence], axis)
+        return np.stack([*sequence], axis) if new_axis else np.concatenate([*sequence], axis)
 
 
 def _turned(values: Sequence[Value], directions: Sequence[int]) -> list[Value]:

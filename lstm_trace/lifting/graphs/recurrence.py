@@ -16,7 +16,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...errors import LiftError, counted
-from ..building import BuiltCell, built
+from ..building import BuiltCell, built, state_names
 from ..checking import checked_trace
 from ..expressions import Expr, Expressions
 from ..reading import Reader
@@ -177,7 +177,7 @@ class RecordedRecurrence:
     def _layer(self, group: list[int]) -> RecordedLayer:
         """The cell of some of the states."""
         fed, exprs = [self._fed(t, group) for t in range(1, len(self.states))], Expressions()
-        names = _names(self._reader(1, group, [f"state_{k}" for k in range(len(group))], fed[0], exprs)[1])
+        names = state_names(self._reader(1, group, [f"state_{k}" for k in range(len(group))], fed[0], exprs)[1])
         steps = (self._reader(t, group, [f"{name}_prev" for name in names], x, exprs) for t, x in enumerate(fed, 1))
         reader, values = next(steps)
         for t, (_, again) in enumerate(steps, 2):
@@ -371,15 +371,3 @@ def _input(values: Sequence[Expr], states: set[str]) -> Expr | None:
             todo += one.args
     only = fed.pop() if len(fed) == 1 else None
     return None if only is None or only.leaf == "x_t" else only
-
-
-def _names(values: Sequence[Expr]) -> list[str]:
-    """What the states are called: h is what weights multiply, or what is computed last; c is another one."""
-    products = {one.args[1].leaf for value in values for one in value.inside() if one.op == "matvec"}
-
-    def likely(k: int) -> tuple[bool, int]:
-        return f"state_{k}" in products, sum(other in [*values[k].inside()] for other in values)
-
-    h = max(range(len(values)), key=likely)
-    others = iter(["c", *(f"s{k}" for k in range(2, len(values)))])
-    return ["h" if k == h else next(others) for k in range(len(values))]

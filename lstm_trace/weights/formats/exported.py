@@ -13,14 +13,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...base import conveniences
-from ...base.arrays import Array
 from ...errors import FileError, LiftError, within
 from ..find import find
 from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
@@ -30,9 +28,6 @@ from ..read import Found
 #: Numbers of PyTorch's dtypes; bfloat16 is 13.
 _DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}
 _BFLOAT16 = 13
-_WHOLE = frozenset({
-    1, 2, 3, 4, 5
-})  # fmt: skip
 #: PyTorch's names for the weights of a cell.
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _OLDER = "torch.export.save(torch.export.load(path), path)"
@@ -64,7 +59,7 @@ class ExportedProgram:
 
     def is_whole(self, name: str) -> bool:
         """Whether a value has whole numbers."""
-        return self.graph["tensor_values"][name]["dtype"] in _WHOLE
+        return self.graph["tensor_values"][name]["dtype"] in range(1, 6)
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
@@ -137,25 +132,21 @@ def _lazy(opened: zipfile.ZipFile, entry: str, meta: Mapping[str, Any], where: s
     """An array that stays in its file."""
     shape = checked_shape([one["as_int"] for one in meta["sizes"]], where)
     strides = checked_shape([one["as_int"] for one in meta["strides"]], where)
-    dtype = np.dtype("u2" if meta["dtype"] == _BFLOAT16 else _DTYPES[meta["dtype"]])
+    short = meta["dtype"] == _BFLOAT16
+    dtype, offset = np.dtype("u2" if short else _DTYPES[meta["dtype"]]), meta["storage_offset"]["as_int"]
     afford(entries(shape) * dtype.itemsize, opened.getinfo(entry).file_size, where)
-    read = partial(_numbers, opened, entry, dtype, shape, strides, meta["storage_offset"]["as_int"], where)
-    plain = np.dtype(np.float32) if meta["dtype"] == _BFLOAT16 else dtype
-    return Lazy(shape, plain, lambda: widened(read()) if meta["dtype"] == _BFLOAT16 else read())
 
+    def read() -> Any:
+        """Its numbers, which may be a view of those that are stored."""
+        numbers = np.frombuffer(content(opened, entry), dtype.newbyteorder("<"))
+        last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+        if offset < 0 or (entries(shape) and last >= len(numbers)):
+            raise FileError(f"{where} claims {entries(shape):,} numbers and stores fewer")
+        steps = tuple(stride * dtype.itemsize for stride in strides)
+        found = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).astype(dtype)
+        return widened(found) if short else found
 
-def _numbers(
-    opened: zipfile.ZipFile, entry: str, dtype: np.dtype[Any], shape: tuple[int, ...], strides: tuple[int, ...],
-    offset: int, where: str,
-) -> Array:  # fmt: skip
-    """The numbers of an array, which may be a view of those that are stored."""
-    numbers = np.frombuffer(content(opened, entry), dtype.newbyteorder("<"))
-    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-    if offset < 0 or (entries(shape) and last >= len(numbers)):
-        raise FileError(f"{where} claims {entries(shape):,} numbers and stores fewer")
-    steps = tuple(stride * dtype.itemsize for stride in strides)
-    found: Array = np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).astype(dtype)
-    return found
+    return Lazy(shape, np.dtype(np.float32) if short else dtype, read)
 
 
 # -- layers and cells of PyTorch ---------------------------------------------------------------------------------------
