@@ -97,6 +97,14 @@ def _placed(inside: Tree, config: Mapping[str, Layer]) -> Iterator[tuple[_Place,
 
 
 def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
+    behind = {  # an explicit backward layer keeps its own name in the older .h5
+        (layer.path.split("/")[-1], (settings_of(layer.config.get("backward_layer")) or {}).get("name"))
+        for layer in config.values()
+    }
+    groups = [
+        "backward_layer" if any((owner, part) in behind for owner in groups[:at]) else part
+        for at, part in enumerate(groups)
+    ]
     direction = "reverse" if any(_BACK.fullmatch(part) for part in groups) else "forward"
     path = tuple(part for part in groups if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part))
     if path[-3:-1] == ("cell", "cells"):  # Keras 3: cells by number
