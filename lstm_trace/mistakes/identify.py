@@ -199,7 +199,8 @@ _OTHERS = {
 def as_stored(found: Found) -> Reading:
     """The reading defined by a model's options. Raises OptionError for a cell or options that no reading supports."""
     if found.cell != "lstm":
-        said = f"identify searches the layouts of an LSTM, and these are the weights of {_OTHERS.get(found.cell, found.noun)}"
+        other = _OTHERS.get(found.cell, f"a {found.noun}")
+        said = f"identify searches the layouts of an LSTM, and these are the weights of {other}"
         raise OptionError(f"{said}, or compare it with its port: lstm-trace diff")
     names = {scope_and_name(key)[1] for key in found.weights}
     cell = {name: value for name, value in found.options.items() if name not in NETWORK}

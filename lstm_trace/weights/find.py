@@ -21,6 +21,8 @@ _VECTORS = {
 }  # fmt: skip
 #: Vectors that only some gates have, by role.
 _SOME = {"candidate_bias": "h"}
+#: The cells by the number of their gates.
+_CALLED = {4: "an LSTM (4H by H)", 3: "a GRU (3H by H)", 1: "a plain RNN (H by H)"}
 
 
 def numeric(key: str, values: Any) -> Any:
@@ -165,10 +167,11 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
         return int(rows // count)
     if layout.joined:
         expected = f"{f'(I + H, {stack})' if turned else f'({stack}, I + H)'} with I of at least 1"
-    elif rows in (3 * columns, columns) and wide is None:
-        other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
-        by = f"these are the weights of {other} ({size} by H), not of an {layout.noun} ({stack} by H)"
-        faults.append(f"{main.key} has shape {shape}: {by}, whose layout {layout.name} is")
+    elif wide is None and (other := _CALLED.get(rows / max(columns, 1))):
+        why = f"layout {layout.name} is" if layout.name in LAYOUTS else f"gates {', '.join(layout.order)} are"
+        faults.append(
+            f"{main.key} has shape {shape}: these are the weights of {other}, not of {_CALLED[count]}, whose {why}"
+        )
         return 0
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
@@ -262,6 +265,9 @@ def one_cell(
         with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
+            if options.get("reset_after", after := more.get("reset_after")) != after:
+                said = f"layer {layer}, {direction}, has reset_after={after}, by its bias, and another has not"
+                raise ShapeError(f"{said}; one cell is traced in all layers and directions")
             options |= more
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
