@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all, some
 from .layouts import ANY, LAYOUTS, Layout
-from .names import Array, Group, Roles, detect, grouped, lacking
+from .names import Array, Group, Roles, detect, grouped, lacking, place
 from .read import Found
 
 #: Prefixes of the names of a gate's matrices and vectors, before its letter.
@@ -232,6 +232,7 @@ def find(
     found = []
     for name, group in groups.items():
         try:
+            raise_all(MissingError, _mixed(group, rest))
             one = one_cell(name, group, group.layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
@@ -246,6 +247,23 @@ def find(
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
     said = (f"not part of the {found[0].noun}: {some(rest, 8)}",) if rest else ()
     return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
+
+
+def _mixed(group: Group, rest: list[str]) -> Iterator[str]:
+    """A message if another array of the module is the input matrix of a gate that the cell does not have."""
+    layout = LAYOUTS.get(group.layout.name)
+    for other in (layout, *layout.others) if layout else ():
+        for key in rest if other.cell != group.layout.cell else ():
+            placed = place(key, other.own, other.cell)
+            if placed is not None and placed[0] == group.name and placed[3] == "input":
+                parts = group.parts.values()
+                inputs = (item.key for roles in parts for (role, _), item in roles.items() if role == "input")
+                yield (
+                    f"{next(inputs, group.name)} is of {_CALLED[len(group.layout.order)]}, and {key} of "
+                    f"{_CALLED[len(other.order)]}; one cell is read from a module, the same in all layers: give each a "
+                    "prefix of its own, as in a.W_xr; a cell with other gates is written as equations (docs/cells.md)"
+                )
+                return
 
 
 def one_cell(
