@@ -188,12 +188,20 @@ SEARCHED = frozenset((
     *CLIP_FACTS, "bias", "peephole", "coupled", "forget_bias",
     "gate_activation", "candidate_activation", "output_activation",
 ))  # fmt: skip
+#: Other cells, with what to change by hand.
+_OTHERS = {
+    "gru": "a GRU: try another order of the gates (--layout pytorch,order=zrn) and the other place of the reset gate "
+    "(--option reset_after=false)",
+    "rnn": "a plain RNN: try --option activation=relu",
+}
 
 
 def as_stored(found: Found) -> Reading:
     """The reading defined by a model's options. Raises OptionError for a cell or options that no reading supports."""
     if found.cell != "lstm":
-        raise OptionError(f"identify searches layouts of an LSTM, and these are the weights of a {found.noun}")
+        other = _OTHERS.get(found.cell, f"a {found.noun}")
+        said = f"identify searches the layouts of an LSTM, and these are the weights of {other}"
+        raise OptionError(f"{said}, or compare it with its port: lstm-trace diff")
     names = {scope_and_name(key)[1] for key in found.weights}
     cell = {name: value for name, value in found.options.items() if name not in NETWORK}
     full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]

@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all, some
 from .layouts import ANY, LAYOUTS, Layout
-from .names import Array, Group, Roles, detect, grouped, lacking
+from .names import Array, Group, Roles, detect, grouped, lacking, place
 from .read import Found
 
 #: Prefixes of the names of a gate's matrices and vectors, before its letter.
@@ -21,6 +21,8 @@ _VECTORS = {
 }  # fmt: skip
 #: Vectors that only some gates have, by role.
 _SOME = {"candidate_bias": "h"}
+#: The cells by the number of their gates.
+_CALLED = {4: "an LSTM (4H by H)", 3: "a GRU (3H by H)", 1: "a plain RNN (H by H)"}
 
 
 def numeric(key: str, values: Any) -> Any:
@@ -165,10 +167,11 @@ def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> i
         return int(rows // count)
     if layout.joined:
         expected = f"{f'(I + H, {stack})' if turned else f'({stack}, I + H)'} with I of at least 1"
-    elif rows in (3 * columns, columns) and wide is None:
-        other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
-        by = f"these are the weights of {other} ({size} by H), not of an {layout.noun} ({stack} by H)"
-        faults.append(f"{main.key} has shape {shape}: {by}, whose layout {layout.name} is")
+    elif wide is None and (other := _CALLED.get(rows / max(columns, 1))):
+        why = f"layout {layout.name} is" if layout.name in LAYOUTS else f"gates {', '.join(layout.order)} are"
+        faults.append(
+            f"{main.key} has shape {shape}: these are the weights of {other}, not of {_CALLED[count]}, whose {why}"
+        )
         return 0
     else:
         others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
@@ -229,6 +232,7 @@ def find(
     found = []
     for name, group in groups.items():
         try:
+            raise_all(MissingError, _mixed(group, rest))
             one = one_cell(name, group, group.layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
@@ -243,6 +247,23 @@ def find(
     kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
     said = (f"not part of the {found[0].noun}: {some(rest, 8)}",) if rest else ()
     return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
+
+
+def _mixed(group: Group, rest: list[str]) -> Iterator[str]:
+    """A message if another array of the module is the input matrix of a gate that the cell does not have."""
+    layout = LAYOUTS.get(group.layout.name)
+    for other in (layout, *layout.others) if layout else ():
+        for key in rest if other.cell != group.layout.cell else ():
+            placed = place(key, other.own, other.cell)
+            if placed is not None and placed[0] == group.name and placed[3] == "input":
+                parts = group.parts.values()
+                inputs = (item.key for roles in parts for (role, _), item in roles.items() if role == "input")
+                yield (
+                    f"{next(inputs, group.name)} is of {_CALLED[len(group.layout.order)]}, and {key} of "
+                    f"{_CALLED[len(other.order)]}; one cell is read from a module, the same in all layers: give each a "
+                    "prefix of its own, as in a.W_xr; a cell with other gates is written as equations (docs/cells.md)"
+                )
+                return
 
 
 def one_cell(
@@ -262,6 +283,9 @@ def one_cell(
         with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
+            if options.get("reset_after", after := more.get("reset_after")) != after:
+                said = f"layer {layer}, {direction}, has reset_after={after}, by its bias, and another has not"
+                raise ShapeError(f"{said}; one cell is traced in all layers and directions")
             options |= more
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"

@@ -10,7 +10,7 @@ from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from ..errors import some
-from .layouts import LAYOUTS, LETTERS, PLACED, Layout, Names
+from .layouts import ANY, LAYOUTS, LETTERS, PLACED, Layout, Names
 
 _BACK = re.compile(r"(backward|bwd?|reverse)(_layer)?")
 _FORTH = re.compile(r"(forward|fwd?)(_layer)?")
@@ -222,7 +222,8 @@ def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
         return []
     shown = some(list(dict.fromkeys(item.key for item in group.arrays)), _LISTED)
     missing = f"{some(names, _LISTED)} {'is' if len(names) == 1 else 'are'} missing{why}"
-    return [f"{missing}; of this {layout.noun} the file has {shown}"]
+    alike = layout.others and not layout.separate and not group.roles & {"recurrent", "joined"}
+    return [f"{missing}; of this {ANY if alike else layout.noun} the file has {shown}"]
 
 
 def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:

@@ -217,5 +217,31 @@ def test_what_contradicts_itself_is_refused(tmp_path: Path) -> None:
     ])  # fmt: skip
     with pytest.raises(LstmTraceError, match=r"its cells are of several kinds \(LSTMCell, GRUCell\)"):
         lt.prepare(saved(mixed, tmp_path / "m.keras"))
+    with pytest.raises(LstmTraceError, match=r"an LSTM \(4H by H\), not of a GRU"):
+        lt.prepare(saved(mixed, tmp_path / "m.weights.h5"))
+    unlike = keras.Sequential([keras.Input((T, I)), cells])
+    with pytest.raises(LstmTraceError, match="layer 1, forward, has reset_after=False, by its bias, and another has"):
+        lt.prepare(saved(unlike, tmp_path / "n.weights.h5"))
+    both = layers.Bidirectional(layers.GRU(4), backward_layer=layers.SimpleRNN(4, go_backwards=True))
+    both.build((None, T, I))
+    with pytest.raises(LstmTraceError, match=r"its directions are of several kinds \(GRU, SimpleRNN\)"):
+        lt.prepare(both)
     with pytest.raises(LstmTraceError, match="the cell carries no state c0; it carries h0"):
         lt.run(grown(keras.Sequential([keras.Input((T, I)), layers.GRU(H)])).layers[0], X, c0=np.zeros((1, 3, H)))
+
+
+@pytest.mark.parametrize("kind", [layers.GRU, layers.LSTM])
+def test_a_backward_layer_of_its_own(tmp_path: Path, kind: Any) -> None:
+    """The old .h5 stores it under its own name, without a mark of the direction."""
+
+    def model(**changed: Any) -> Any:
+        behind = kind(H, return_sequences=True, go_backwards=True, **changed)
+        both = layers.Bidirectional(kind(H, return_sequences=True), backward_layer=behind)
+        return grown(keras.Sequential([keras.Input((T, I)), both]))
+
+    for suffix in ("h5", "keras"):
+        same = model()
+        trace = lt.run(saved(same, tmp_path / f"same.{suffix}"), X)
+        np.testing.assert_allclose(trace.output, result(same, X), rtol=1e-5, atol=1e-6)
+        with pytest.raises(LstmTraceError, match="its directions differ in activation"):
+            lt.run(saved(model(activation="relu"), tmp_path / f"unlike.{suffix}"), X)

@@ -263,6 +263,25 @@ def quantised(path: Path) -> None:
     torch.save({k: torch.quantize_per_tensor(v, 0.1, 0, torch.qint8) for k, v in tensors.items()}, path)
 
 
+def normed(old: bool) -> Any:
+    own = nn.utils.weight_norm if old else nn.utils.parametrizations.weight_norm
+    return own(nn.GRU(4, 3), "weight_hh_l0").state_dict()
+
+
+def lacking_its_recurrent_matrix() -> dict[str, Any]:
+    return {key: value for key, value in nn.GRU(4, 3).state_dict().items() if key != "weight_hh_l0"}
+
+
+def pruned() -> Any:
+    from torch.nn.utils import prune
+
+    return prune.random_unstructured(nn.LSTM(4, 3), "weight_hh_l0", 0.5).state_dict()  # type: ignore[no-untyped-call]
+
+
+def packed() -> Any:
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.GRU(4, 3)), {nn.GRU}).state_dict()
+
+
 REFUSALS: list[tuple[str, Callable[[Path], None], str]] = [
     ("whole module", saved(lambda: nn.LSTM(4, 3), torch.save),
      r"class torch\.nn\.modules\.rnn\.LSTM.*torch\.save\(model\.state_dict"),
@@ -276,11 +295,20 @@ REFUSALS: list[tuple[str, Callable[[Path], None], str]] = [
     ("text", lambda path: path.write_text("hello"), "not a PyTorch checkpoint, or cut off"),
     ("expanded", expanded, "claims 1,200,000,000 numbers and stores fewer"),
     ("quantised", quantised, "is quantised; save the state dict"),
+    ("packed", saved(packed, torch.save), "packed weights of a quantised model; save the state dict"),
+    ("weight norm", saved(lambda: normed(False), torch.save),
+     "remove_parametrizations"),
+    ("old weight norm", saved(lambda: normed(True), torch.save),
+     r"remove_weight_norm\(module, .weight_hh_l0"),
+    ("pruned", saved(pruned, torch.save), r"prune\.remove\(module, 'weight_hh_l0'\)"),
+    ("no recurrent matrix", saved(lacking_its_recurrent_matrix, torch.save),
+     "weight_hh_l0 is missing; of this LSTM, GRU or RNN the file has weight_ih_l0"),
     ("meta", saved(lambda: nn.LSTM(4, 3, device="meta").state_dict(), torch.save), "meta device"),
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(("write", "said"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
 def test_refusals(tmp_path: Path, write: Callable[[Path], None], said: str) -> None:
     path = tmp_path / "model.pt"

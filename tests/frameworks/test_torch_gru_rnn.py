@@ -278,6 +278,6 @@ def test_a_watched_gru() -> None:
 def test_identify_is_for_an_lstm() -> None:
     module = made("GRU", {})
     with pytest.raises(
-        LstmTraceError, match="identify searches layouts of an LSTM, and these are the weights of a GRU"
+        LstmTraceError, match="identify searches the layouts of an LSTM, and these are the weights of a GRU: try"
     ):
         lt.identify(module.state_dict(), np.zeros((T, I)), np.zeros((T, H)))

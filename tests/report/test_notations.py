@@ -66,7 +66,7 @@ def test_keras_has_one_bias() -> None:
         ("gru", "pytorch", "z_n = W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn)"),
         ("gru", "pytorch", "z_t = σ(z_z)"),
         ("gru", "pytorch", "h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t"),
-        ("gru", "keras", "z_z = kernel_zᵀ x_t + b_xu + recurrent_kernel_zᵀ h_{t-1} + b_hu"),
+        ("gru", "keras", "z_z = kernel_zᵀ x_t + b_xz + recurrent_kernel_zᵀ h_{t-1} + b_hz"),
         ("gru", "keras", "z_t = σ(z_z)"),
         ("rnn", "pytorch", "z_h = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh"),
         ("rnn", "keras", "z_h = kernelᵀ x_t + b_xh + recurrent_kernelᵀ h_{t-1} + b_hh"),

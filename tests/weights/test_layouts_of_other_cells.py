@@ -175,3 +175,27 @@ def test_weights_come_back(name: str, cell: str, tmp_path: Path) -> None:
         assert set(read) == set(w)
         for key, values in w.items():
             np.testing.assert_array_equal(read[key], values, err_msg=key)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "gru", "lstm"), [("", "W_xr", "W_xi"), ("stack", "0/forward/W_xr", "1/forward/W_xi")]
+)
+def test_cells_of_two_kinds_in_one_module(prefix: str, gru: str, lstm: str, tmp_path: Path) -> None:
+    """W_hr beside W_xr is a gate and no projection; inspect and run say the same."""
+    first, second = ("0/forward/", "1/forward/") if prefix else ("", "")
+    mixed = {f"{first}{k}": a for k, a in weights("ruh", "none").items()}
+    mixed |= {f"{second}{k}": a for k, a in weights("ifco", "none").items()}
+    np.savez(tmp_path / "m.npz", **mixed)
+    for call in (lt.inspect, lt.prepare):
+        with pytest.raises(lt.LstmTraceError) as caught:
+            call(tmp_path / "m.npz")
+        said = str(caught.value)
+        assert f"{gru} of a GRU" in said, said
+        assert f"{lstm} is of an LSTM" in said, said
+
+
+def test_a_minimal_gated_unit_is_no_gru(tmp_path: Path) -> None:
+    wide = {f"c/i{gate}/kernel": np.ones((WIDE, H)) for gate in "nf"}
+    np.savez(tmp_path / "m.npz", **wide, **{f"c/h{gate}/kernel": np.ones((H, H)) for gate in "nf"})
+    with pytest.raises(lt.LstmTraceError, match=r"c/in/kernel is of a GRU .*, and c/if/kernel of an LSTM"):
+        lt.prepare(tmp_path / "m.npz")

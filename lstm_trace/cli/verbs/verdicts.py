@@ -77,7 +77,7 @@ def identify(
     clips: Annotated[tuple[float, ...], Option(flag="--clip", least=0, above=True)],
     **given: Any,
 ) -> Any:
-    """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
+    """Infer the layout of the LSTM in WEIGHTS from the outputs that another program computed (--expected) for --input.
 
     Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
     and clips.

@@ -61,7 +61,13 @@ PYTORCH: Presets = {
 #: keras.layers.LSTM, GRU and SimpleRNN.
 KERAS: Presets = {
     "lstm": _keras({gate: gate for gate in "ifco"}),
-    "gru": {"u_t": Symbol("z", "t"), "z_u": Symbol("z", "z"), **_keras({"r": "r", "u": "z", "h": "h"})},
+    "gru": {
+        "u_t": Symbol("z", "t"),
+        "z_u": Symbol("z", "z"),
+        "b_xu": Symbol("b", "xz"),
+        "b_hu": Symbol("b", "hz"),
+        **_keras({"r": "r", "u": "z", "h": "h"}),
+    },
     "rnn": _keras({"h": ""}),
 }
 

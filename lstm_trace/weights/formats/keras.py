@@ -67,10 +67,11 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
         placed.setdefault(place[0], {}).setdefault(place, {})[role] = array
     units: dict[tuple[str, ...], Group] = {}
     for path, there in placed.items():
-        ranks = sorted({-1 if rank is None else rank for *_, rank in there})
-        apart = ranks[0] < 0 and len({direction for _, direction, *_ in there}) < len(there)
+        # cells of two kinds may have the same number
+        ranks = sorted({(-1, "") if rank is None else (rank, cell) for *_, cell, rank in there})
+        apart = ranks[0][0] < 0 and len({direction for _, direction, *_ in there}) < len(there)
         for (_, direction, cell, rank), roles in there.items():
-            number = 0 if rank is None else ranks.index(rank)
+            number = 0 if rank is None else ranks.index((rank, cell))
             units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = roles
     kept = {
         path: unit.parts
@@ -97,6 +98,14 @@ def _placed(inside: Tree, config: Mapping[str, Layer]) -> Iterator[tuple[_Place,
 
 
 def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
+    behind = {  # an explicit backward layer keeps its own name in the older .h5
+        (layer.path.split("/")[-1], (settings_of(layer.config.get("backward_layer")) or {}).get("name"))
+        for layer in config.values()
+    }
+    groups = [
+        "backward_layer" if any((owner, part) in behind for owner in groups[:at]) else part
+        for at, part in enumerate(groups)
+    ]
     direction = "reverse" if any(_BACK.fullmatch(part) for part in groups) else "forward"
     path = tuple(part for part in groups if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part))
     if path[-3:-1] == ("cell", "cells"):  # Keras 3: cells by number
@@ -249,15 +258,17 @@ def _unlike(unit: Group, layer: Layer | None) -> str:
         return ""
     if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside Bidirectional has go_backwards=True"
-    kinds = dict.fromkeys(kind for kind, _ in layer.cells)
+    parts = layer.cells or [(layer.inner_kind, layer.inner)]
+    behind: Any = layer.config.get("backward_layer")  # an explicit one of a Bidirectional
+    if (settings := settings_of(behind)) is not None:
+        parts = [*parts, cells_inside(str(behind.get("class_name", "")), settings)[0][0]]
+    what = "cells" if layer.cells else "directions"
+    kinds = dict.fromkeys(kind for kind, _ in parts)
     if len(kinds) > 1:
-        return f"its cells are of several kinds ({some(list(kinds), 4)}); one cell is traced in all layers"
-    parts = [settings for _, settings in layer.cells] or [layer.inner]
-    if (behind := settings_of(layer.config.get("backward_layer"))) is not None:  # an explicit one of a Bidirectional
-        parts.append(cells_inside("", behind)[0][0][1])
+        return f"its {what} are of several kinds ({some(list(kinds), 4)}); one cell is traced in all layers"
     compared = ("activation", "recurrent_activation", "use_bias", "reset_after")
-    differing = ", ".join(key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts))
-    said = f"its {'cells' if layer.cells else 'directions'} differ in {differing}"
+    differing = ", ".join(key for key in compared if any(own.get(key) != parts[0][1].get(key) for _, own in parts))
+    said = f"its {what} differ in {differing}"
     return f"{said}; one cell is traced in all layers and directions" if differing else ""
 
 

@@ -21,6 +21,17 @@ from ..read import Found
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers nested deeper than this are not a checkpoint.
 DEEPEST = 32
+_PLACE = r"_l\d+(?:_reverse)?"
+_NAME = rf"(weight_[ih]h(?:{_PLACE})?)"
+#: Arrays from which a module computes its weights, and what puts the weights themselves in their place.
+_DERIVED = {
+    rf"parametrizations\.{_NAME}\.": "call torch.nn.utils.parametrize.remove_parametrizations(module, {0!r})",
+    rf"{_NAME}_g$": "it has weight norm: call torch.nn.utils.remove_weight_norm(module, {0!r})",
+    rf"{_NAME}_mask$": "they are pruned: call torch.nn.utils.prune.remove(module, {0!r})",
+    rf"{_NAME}_u$": "it has spectral norm: call torch.nn.utils.remove_spectral_norm(module, {0!r})",
+    rf"{_NAME}_raw$": "take the weight-drop wrapper off",
+    r"_packed_params": "take the model from before it was quantised",
+}
 
 
 def plain(tensor: Any, where: str) -> Any:
@@ -89,6 +100,8 @@ def load(path: Path) -> Any:
         if named := re.search(r"GLOBAL\s+([\w.]+)", str(error)):
             said = f"a pickled object of the class {named[1]}, which could run code, so it is not opened; save the "
             said += f"state dict alone: {SAVE}"
+            if named[1] == "torch.ScriptObject":
+                said = "packed weights of a quantised model; save the state dict of the model before it was quantised"
         raise FileError(f"{path}: {said}") from None
 
 
@@ -122,16 +135,13 @@ def _named_by_torch(arrays: Mapping[str, Any]) -> Layout | None:
 
     Raises FileError if weights are stored in other forms, which their names reveal.
     """
-    if any(re.search(r"(^|\.)weight_ih(_l\d+(_reverse)?)?$", key) for key in arrays):
-        return LAYOUTS["pytorch"]
-    for mark, said in (
-        ("parametrizations.weight_", "torch.nn.utils.parametrize.remove_parametrizations(lstm, name) first"),
-        ("weight_hh_l0_raw", "the weight-drop wrapper off first"),
-        ("_packed_params", "the weights from before the model was quantised"),
-    ):
-        if other := next((key for key in arrays if mark in key), None):
-            raise FileError(f"{other}: the weights are not stored as such; save the state dict with {said}")
-    return None
+    known = (re.search(rf"(?:^|\.)weight_([ih]h)(?:{_PLACE})?$", key) for key in arrays)
+    stored = {match[1] for match in known if match}
+    for pattern, said in _DERIVED.items() if len(stored) < 2 else ():
+        if other := next((match for key in arrays if (match := re.search(pattern, key))), None):
+            said = said.format(*other.groups())
+            raise FileError(f"{other.string}: the weights are not stored as such; {said}, then save the state dict")
+    return LAYOUTS["pytorch"] if "ih" in stored else None
 
 
 def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
