@@ -85,7 +85,7 @@ class Expressions:
         key = op, args, constants
         if key not in self._known:
             made = self._new(op, args, constants, node)
-            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh)):
+            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh), ("softplus", _softplus)):
                 if (inner := pattern(made)) is not None:
                     made = self.make(function, (inner,), (), node)
             for condition in made.choices if op != "where" else ():
@@ -125,6 +125,13 @@ class Expressions:
                     return self.make("neg", (other,), (), node)
         if op == "div" and _is(rest[0], 1):
             return a
+        if op == "div" and (found := _one_and_exponential(rest[0])):  # a sigmoid
+            k, z = found
+            if a.op == "number":
+                z = self.make("mul", (self.number(-k), z), (), node)
+                return self.make("mul", (a, self.make("sigmoid", (z,), (), node)), (), node)
+            if _exponent(a) == found:
+                return self.make("sigmoid", (self.make("mul", (self.number(k), z), (), node),), (), node)
         if op == "maximum" and any(_is(one, 0) for one in args):
             return self.make("relu", (rest[0] if _is(a, 0) else a,), (), node)
         if op == "neg" and a.op == "neg":
@@ -205,21 +212,30 @@ def _exponent(expr: Expr) -> tuple[float, Expr] | None:
 
 
 def _sigmoid(expr: Expr) -> Expr | None:
-    """z of 1 / (1 + exp(-z)), exp(z) / (1 + exp(z)), (1 + tanh(z / 2)) / 2, and of a clipped z."""
+    """z of (1 + tanh(z / 2)) / 2, of 1 - sigmoid(-z), and of a clipped z."""
     if expr.op == "sigmoid":
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
-    if expr.op == "div":
-        constant, terms = summed(expr.args[1])
-        if constant == 1 and len(terms) == 1 and terms[0][0] == 1 and (found := _exponent(terms[0][1])):
-            k, z = found
-            if (k == -1 and _is(expr.args[0], 1)) or (k == 1 and expr.args[0] is terms[0][1]):
-                return z
     constant, terms = summed(expr)
     if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
         k, z = scaled(terms[0][1].args[0])
         return z if k == 0.5 else None
+    if constant == 1 and len(terms) == 1 and terms[0][0] == -1 and terms[0][1].op == "sigmoid":
+        k, z = scaled(terms[0][1].args[0])
+        return z if k == -1 else None
     return None
+
+
+def _softplus(expr: Expr) -> Expr | None:
+    """z of log(1 + exp(z))."""
+    found = _one_and_exponential(expr.args[0]) if expr.op == "log" else None
+    return found[1] if found and found[0] == 1 else None
+
+
+def _one_and_exponential(expr: Expr) -> tuple[float, Expr] | None:
+    """k and z of 1 + exp(k z)."""
+    constant, terms = summed(expr)
+    return _exponent(terms[0][1]) if constant == 1 and len(terms) == 1 and terms[0][0] == 1 else None
 
 
 def _tanh(expr: Expr) -> Expr | None:

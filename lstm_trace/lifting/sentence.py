@@ -51,6 +51,8 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
 def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
     if "reset_after" in options and reset:
         yield f"whose reset gate stands {'after' if options['reset_after'] else 'before'} the product"
+    if options.get("update") == "write":
+        yield "whose update gate weighs the candidate"
     if options.get("peephole"):
         yield "with peepholes"
     if options.get("coupled"):
@@ -63,8 +65,9 @@ def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
         yield "whose gates are squashed by a hard sigmoid"
     if isinstance(added := options.get("forget_bias"), float) and added:
         yield f"with {number(added)} added to the forget gate"
-    if isinstance(bound := options.get("cell_clip"), float):
-        yield f"whose cell state is clipped at {number(bound)}"
+    for option, clipped in (("clip", "pre-activations are"), ("cell_clip", "cell state is")):
+        if isinstance(bound := options.get(option), float):
+            yield f"whose {clipped} clipped at {number(bound)}"
 
 
 def _equations(unlike: Mapping[str, str]) -> Iterator[str]:
