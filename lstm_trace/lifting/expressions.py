@@ -125,13 +125,11 @@ class Expressions:
                     return self.make("neg", (other,), (), node)
         if op == "div" and _is(rest[0], 1):
             return a
-        if op == "div" and (found := _one_and_exponential(rest[0])):  # a sigmoid
-            k, z = found
-            if a.op == "number":
-                z = self.make("mul", (self.number(-k), z), (), node)
-                return self.make("mul", (a, self.make("sigmoid", (z,), (), node)), (), node)
-            if _exponent(a) == found:
-                return self.make("sigmoid", (self.make("mul", (self.number(k), z), (), node),), (), node)
+        if op == "div" and (found := _logistic(a, rest[0])):
+            constant, factor, k, z = found
+            inner = self.make("sigmoid", (self.make("mul", (self.number(k), z), (), node),), (), node)
+            parts = self.number(constant), self.make("mul", (self.number(factor), inner), (), node)
+            return self.make("add", parts, (1.0, 1.0), node)
         if op == "maximum" and any(_is(one, 0) for one in args):
             return self.make("relu", (rest[0] if _is(a, 0) else a,), (), node)
         if op == "neg" and a.op == "neg":
@@ -226,39 +224,37 @@ def _sigmoid(expr: Expr) -> Expr | None:
     return None
 
 
-def _softplus(expr: Expr) -> Expr | None:
-    """z of log(1 + exp(z))."""
-    found = _one_and_exponential(expr.args[0]) if expr.op == "log" else None
-    return found[1] if found and found[0] == 1 else None
-
-
-def _one_and_exponential(expr: Expr) -> tuple[float, Expr] | None:
-    """k and z of 1 + exp(k z)."""
-    constant, terms = summed(expr)
-    return _exponent(terms[0][1]) if constant == 1 and len(terms) == 1 and terms[0][0] == 1 else None
-
-
 def _tanh(expr: Expr) -> Expr | None:
-    """z of (exp(z) - exp(-z)) / (exp(z) + exp(-z)), 2 sigmoid(2 z) - 1 and their like, and of a clipped z."""
+    """z of 2 sigmoid(2 z) - 1, of 1 - 2 sigmoid(-2 z), and of a clipped z."""
     if expr.op == "tanh":
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
-    if expr.op == "add":
-        constant, terms = summed(expr)
-        if constant == -1 and len(terms) == 1 and terms[0][0] == 2 and terms[0][1].op == "sigmoid":
-            k, z = scaled(terms[0][1].args[0])
-            return z if k == 2 else None
-    if expr.op != "div":
-        return None
-    above, below = (_exponentials(one) for one in expr.args)
-    if above is None or below is None or len(zs := {z for _, z in (*above, *below) if z is not None}) != 1:
-        return None
-    for shift in {k for k, _ in above}:  # the factor exp(shift z), which cancels
-        up, down = ({k - shift: factor for (k, _), factor in one.items()} for one in (above, below))
-        for k in {*up} - {0.0}:
-            if abs(k) == 2 and up == {0.0: -k / 2, k: k / 2} and down == {0.0: 1.0, k: 1.0}:
-                return zs.pop()
+    constant, terms = summed(expr)
+    if abs(constant) == 1 and len(terms) == 1 and terms[0][0] == -2 * constant and terms[0][1].op == "sigmoid":
+        k, z = scaled(terms[0][1].args[0])
+        return z if k == -2 * constant else None
     return None
+
+
+def _softplus(expr: Expr) -> Expr | None:
+    """z of log(1 + exp(z))."""
+    found = _exponentials(expr.args[0]) if expr.op == "log" else None
+    z = next((z for _, z in found or () if z is not None), None)
+    return z if found == {(0.0, None): 1.0, (1.0, z): 1.0} else None
+
+
+def _logistic(above: Expr, below: Expr) -> tuple[float, float, float, Expr] | None:
+    """a, b, k and z of a + b sigmoid(k z), if a quotient of sums of exponentials is such a value."""
+    up, down = _exponentials(above), _exponentials(below)
+    if not up or not down or [*down.values()] != [1.0, 1.0]:
+        return None
+    zs = [*{z for _, z in (*up, *down)} - {None}]
+    factors = {k: factor for (k, _), factor in up.items()}
+    first, second = (k for k, _ in down)
+    if zs[1:] or zs[0] is None or factors.keys() - {first, second}:
+        return None
+    last = factors.get(second, 0.0)
+    return last, factors.get(first, 0.0) - last, first - second, zs[0]
 
 
 def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:

@@ -109,10 +109,8 @@ class Lifted:
 
         Raises MissingError if no cell is like it, or if the code lacks a matrix without which that cell is the same.
         """
-        found = conveniences.call("lifted.compare", self.named, self.trace)
+        found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
         lacking = [name for name in self.named.parameters["0/forward"] if name not in {**self.spare, **self.weights}]
         if found.same and self.naming.unlike and (matrices := [name for name in lacking if name.startswith("W_")]):
-            title = self.model.header.title
             raise MissingError(f"{title} is {self.sentence}: it has no {', '.join(matrices)} to compare the two with")
-        title = self.model.header.title
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))

@@ -12,6 +12,10 @@ SIGMOIDS = {
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 """,
+    "contrary": """
+def sigmoid(z):
+    return 1 - 1 / (1 + np.exp(z))
+""",
     "clipped": """
 def sigmoid(z):
     z = np.clip(z, -500, 500)
