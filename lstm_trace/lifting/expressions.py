@@ -85,7 +85,7 @@ class Expressions:
         key = op, args, constants
         if key not in self._known:
             made = self._new(op, args, constants, node)
-            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh)):
+            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh), ("softplus", _softplus)):
                 if (inner := pattern(made)) is not None:
                     made = self.make(function, (inner,), (), node)
             for condition in made.choices if op != "where" else ():
@@ -125,6 +125,11 @@ class Expressions:
                     return self.make("neg", (other,), (), node)
         if op == "div" and _is(rest[0], 1):
             return a
+        if op == "div" and (found := _logistic(a, rest[0])):
+            constant, factor, k, z = found
+            inner = self.make("sigmoid", (self.make("mul", (self.number(k), z), (), node),), (), node)
+            parts = self.number(constant), self.make("mul", (self.number(factor), inner), (), node)
+            return self.make("add", parts, (1.0, 1.0), node)
         if op == "maximum" and any(_is(one, 0) for one in args):
             return self.make("relu", (rest[0] if _is(a, 0) else a,), (), node)
         if op == "neg" and a.op == "neg":
@@ -205,44 +210,51 @@ def _exponent(expr: Expr) -> tuple[float, Expr] | None:
 
 
 def _sigmoid(expr: Expr) -> Expr | None:
-    """z of 1 / (1 + exp(-z)), exp(z) / (1 + exp(z)), (1 + tanh(z / 2)) / 2, and of a clipped z."""
+    """z of (1 + tanh(z / 2)) / 2, of 1 - sigmoid(-z), and of a clipped z."""
     if expr.op == "sigmoid":
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
-    if expr.op == "div":
-        constant, terms = summed(expr.args[1])
-        if constant == 1 and len(terms) == 1 and terms[0][0] == 1 and (found := _exponent(terms[0][1])):
-            k, z = found
-            if (k == -1 and _is(expr.args[0], 1)) or (k == 1 and expr.args[0] is terms[0][1]):
-                return z
     constant, terms = summed(expr)
     if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
         k, z = scaled(terms[0][1].args[0])
         return z if k == 0.5 else None
+    if constant == 1 and len(terms) == 1 and terms[0][0] == -1 and terms[0][1].op == "sigmoid":
+        k, z = scaled(terms[0][1].args[0])
+        return z if k == -1 else None
     return None
 
 
 def _tanh(expr: Expr) -> Expr | None:
-    """z of (exp(z) - exp(-z)) / (exp(z) + exp(-z)), 2 sigmoid(2 z) - 1 and their like, and of a clipped z."""
+    """z of 2 sigmoid(2 z) - 1, of 1 - 2 sigmoid(-2 z), and of a clipped z."""
     if expr.op == "tanh":
         inner = _unclipped(expr.args[0])
         return None if inner is expr.args[0] else inner
-    if expr.op == "add":
-        constant, terms = summed(expr)
-        if constant == -1 and len(terms) == 1 and terms[0][0] == 2 and terms[0][1].op == "sigmoid":
-            k, z = scaled(terms[0][1].args[0])
-            return z if k == 2 else None
-    if expr.op != "div":
-        return None
-    above, below = (_exponentials(one) for one in expr.args)
-    if above is None or below is None or len(zs := {z for _, z in (*above, *below) if z is not None}) != 1:
-        return None
-    for shift in {k for k, _ in above}:  # the factor exp(shift z), which cancels
-        up, down = ({k - shift: factor for (k, _), factor in one.items()} for one in (above, below))
-        for k in {*up} - {0.0}:
-            if abs(k) == 2 and up == {0.0: -k / 2, k: k / 2} and down == {0.0: 1.0, k: 1.0}:
-                return zs.pop()
+    constant, terms = summed(expr)
+    if abs(constant) == 1 and len(terms) == 1 and terms[0][0] == -2 * constant and terms[0][1].op == "sigmoid":
+        k, z = scaled(terms[0][1].args[0])
+        return z if k == -2 * constant else None
     return None
+
+
+def _softplus(expr: Expr) -> Expr | None:
+    """z of log(1 + exp(z))."""
+    found = _exponentials(expr.args[0]) if expr.op == "log" else None
+    z = next((z for _, z in found or () if z is not None), None)
+    return z if found == {(0.0, None): 1.0, (1.0, z): 1.0} else None
+
+
+def _logistic(above: Expr, below: Expr) -> tuple[float, float, float, Expr] | None:
+    """a, b, k and z of a + b sigmoid(k z), if a quotient of sums of exponentials is such a value."""
+    up, down = _exponentials(above), _exponentials(below)
+    if not up or not down or [*down.values()] != [1.0, 1.0]:
+        return None
+    zs = [*{z for _, z in (*up, *down)} - {None}]
+    factors = {k: factor for (k, _), factor in up.items()}
+    first, second = (k for k, _ in down)
+    if zs[1:] or zs[0] is None or factors.keys() - {first, second}:
+        return None
+    last = factors.get(second, 0.0)
+    return last, factors.get(first, 0.0) - last, first - second, zs[0]
 
 
 def _exponentials(expr: Expr) -> dict[tuple[float, Expr | None], float] | None:

@@ -105,7 +105,12 @@ class Lifted:
         return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
 
     def compare(self) -> Any:
-        """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md)."""
-        found = conveniences.call("lifted.compare", self.named, self.trace)
-        title = self.model.header.title
+        """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md).
+
+        Raises MissingError if no cell is like it, or if the code lacks a matrix without which that cell is the same.
+        """
+        found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
+        lacking = [name for name in self.named.parameters["0/forward"] if name not in {**self.spare, **self.weights}]
+        if found.same and self.naming.unlike and (matrices := [name for name in lacking if name.startswith("W_")]):
+            raise MissingError(f"{title} is {self.sentence}: it has no {', '.join(matrices)} to compare the two with")
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))

@@ -21,8 +21,9 @@ from .expressions import Expr, scaled, summed
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, str]] = {
     "lstm": {
-        "i": "i input in ig ii update u", "f": "f forget fg if", "o": "o output out og io",
-        "c": "g c cc cct c_tilde ctilde c_hat chat c_bar cbar cand candidate cell j n new cg gg",
+        "i": "i input in inp ig ii gi input_g update u", "f": "f forget fg if gf forget_g",
+        "o": "o output out og io go output_g",
+        "c": "g c cc cct c_tilde ctilde c_hat chat c_bar cbar cand candidate cell j n new cg gg gc",
     },
     "gru": {
         "r": "r reset rg ir", "u": "z u update zg iz",
@@ -39,7 +40,7 @@ LINES: Mapping[str, Mapping[str, str]] = {
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
 _SIDES = {"x_t": "x", "h_prev": "h", "c_prev": "c"}
 _KIND_OF_WEIGHT = re.compile(r"^(weights?|bias|linear|lin|layer|fc|gate|gamma|[wubvprk])_?")
-_ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear)$")
+_ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear|\d+)$")
 
 Polynomial = frozenset[tuple[tuple[Any, ...], float]]
 
@@ -91,9 +92,9 @@ def recognised(
             continue
         letters = {one: gate_letter(kind, label(one)) for one in weights}
         owners = letters if len({*letters.values()} - {""}) > 1 else {}
-        said = _said(kind, gates, called, label)
+        orders = _orders(kind, gates, [*states.values()][-1], called, label)
         for options in _choices(kind, gates, states, lost):
-            for order in [said] if said else permutations(lines, len(gates)):
+            for order in orders:
                 found = _tried(kind, options, dict(zip(order, gates, strict=True)), states, owners)
                 if found.near and (not best.kind or found.score > best.score):
                     best = found
@@ -106,7 +107,7 @@ def _choices(
     """The options that the equations may have."""
     terms = [one for gate in gates for one in _terms(_before(gate))]
     counts = {sum(one.op == "parameter" for one, _ in _terms(_before(gate))) for gate in gates}
-    normed = any(_argument(gate) is not _before(gate) for gate in gates)
+    normed = any(one.op == "mean" for gate in gates for one in {*gate.inside()} - {*_before(gate).inside()})
     width, many = gates[0].width, len(gates)
     forgotten = {many * width, len(LINES[kind]) * width} & {*lost} or lost.count(width) >= many  # biases, it seems
     least = 1 if forgotten and not normed else 0
@@ -134,31 +135,38 @@ def _gates(roots: Sequence[Expr], called: Callable[[Expr], str]) -> Iterator[Exp
     functions = [one for one in values if one.op in ACTIVATIONS and one.args[0] not in roots]
     squashed = [one for one in functions if any(inner.op == "matvec" for inner in _unsquashed(one.args[0]))]
     taken = {inner for one in (*squashed, *filter(_linear, values)) for part in one.args for inner in part.inside()}
-    for gate in squashed:
-        while len(readers := [one for one in values if gate in one.args]) == 1 and not called(gate):
-            if not called(readers[0]) or any(one is not gate and one.op != "number" for one in readers[0].args):
-                break
-            gate = readers[0]  # such as 1 - sigmoid(z)
-        yield gate
     sums = [one for one in values if _linear(one) and one not in taken]
-    yield from (one for one in sums if one not in roots or not {*squashed} & {*one.inside()})
+    bare = [one for one in sums if one not in roots or not {*squashed} & {*one.inside()}]
+    yield from dict.fromkeys(_whole(one, values, roots, called) for one in (*squashed, *bare))
+
+
+def _whole(part: Expr, values: Collection[Expr], roots: Sequence[Expr], called: Callable[[Expr], str]) -> Expr:
+    """The function of the same sum that everything else reads: the first that has a name in the code, or the last."""
+    z = _before(part)
+    of_z = {z: None}
+    for one in values:
+        two = one.op == "mul" and all(other in of_z and not _linear(other) for other in one.args)
+        if two or not any(other in of_z and other not in roots for other in one.args):
+            continue  # of two gates with the same sum each is one
+        if all(other in of_z or other.op == "number" for other in one.args):
+            of_z[one] = None
+    if part not in of_z:  # such as a sum that is normalised
+        return part
+    ends = {one for one in of_z if one in roots or any(one in other.args for other in values if other not in of_z)}
+    through = [one for one in of_z if not _linear(one) and not any(_reaches(end, z, one) for end in ends)]
+    last = through[-1] if through else z if _linear(part) else part
+    return next((one for one in through if called(one)), last)
+
+
+def _reaches(expr: Expr, z: Expr, without: Expr) -> bool:
+    """Whether a value is computed from z in another way than by `without`."""
+    return expr is not without and (expr is z or any(_reaches(one, z, without) for one in expr.args))
 
 
 def _linear(expr: Expr) -> bool:
     if expr.op == "mul":
         return any(_linear(one) and other.op in ("number", "parameter") for one, other in (expr.args, expr.args[::-1]))
     return expr.op == "matvec" or (expr.op in ("add", "neg") and any(map(_linear, expr.args)))
-
-
-def _argument(gate: Expr) -> Expr:
-    """What the function of a gate is applied to; the gate itself if there is none."""
-    while gate.op not in ACTIVATIONS:
-        inner = [one for one in gate.args if one.op != "number"]
-        if _linear(gate) or len(inner) != 1:
-            return gate
-        gate = inner[0]
-    hard = _hard(gate)
-    return gate.args[0] if hard is None else hard[2]
 
 
 def _hard(gate: Expr) -> tuple[float, float, Expr] | None:
@@ -173,10 +181,22 @@ def _hard(gate: Expr) -> tuple[float, float, Expr] | None:
 
 
 def _before(gate: Expr) -> Expr:
-    """The pre-activation of a gate, which may then be normalised; the gate itself if no function is applied."""
-    argument = _argument(gate)
-    means = (one.args[0] for one in _unsquashed(argument) if one.op == "mean")
-    return next((one for one in means if _linear(one)), argument)
+    """The pre-activation of a gate: the sum that it is a function of, or what its function is applied to."""
+    if (hard := _hard(gate)) is not None:
+        return hard[2]
+    means = (inner.args[0] for one in gate.args for inner in _unsquashed(one) if inner.op == "mean")
+    for one in means:  # it is normalised
+        if _linear(one):
+            return one
+    todo, seen, sums = [gate], set[Expr](), set[Expr]()
+    while todo:
+        one = todo.pop()
+        if _linear(one):
+            sums.add(scaled(one)[1])
+        elif one not in seen:
+            todo += one.args
+        seen.add(one)
+    return sums.pop() if len(sums) == 1 else gate.args[0]
 
 
 def _unsquashed(expr: Expr) -> set[Expr]:
@@ -190,18 +210,35 @@ def _unsquashed(expr: Expr) -> set[Expr]:
     return seen
 
 
-def _said(
-    kind: str, gates: Sequence[Expr], called: Callable[[Expr], str], label: Callable[[Expr], str]
-) -> tuple[str, ...]:
-    """The gates by the names that the code gives to their weights or to them; none if it does not name all of them."""
+def _orders(
+    kind: str, gates: Sequence[Expr], state: Expr, called: Callable[[Expr], str], label: Callable[[Expr], str]
+) -> list[tuple[str, ...]]:
+    """Which gates they may be: what the code calls their weights or them, if it names two or all of them. First those
+    in which the forget gate is multiplied with the old state.
+    """
     labels = [{label(one) for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
     times = Counter(name for names in labels for name in names)
-    found = []
+    said = []
     for gate, names in zip(gates, labels, strict=True):
         own = {letter for name in names if times[name] == 1 and (letter := gate_letter(kind, name))}
         texts = [*own] if len(own) == 1 else [gate_letter(kind, called(one)) for one in (gate, _before(gate))]
-        found.append(next(filter(None, texts), min(own, default="")))
-    return tuple(found) if all(found) and len({*found}) == len(found) else ()
+        said.append(next(filter(None, texts), min(own, default="")))
+    known = {letter for letter in said if letter and said.count(letter) == 1}
+    if len(known) < min(2, len(gates)):
+        known = set()
+    products = [one.args for one in state.inside() if one.op == "mul"]
+    kept = {one for args in products for one, other in (args, args[::-1]) if _reads_memory(other)}
+    kept |= {inner for one in kept for inner in one.args}  # of 1 - f
+    fits = (
+        order
+        for order in permutations(LINES[kind], len(gates))
+        if all(one == letter or one not in known for one, letter in zip(said, order, strict=True))
+    )
+    return sorted(fits, key=lambda order: ("f", True) not in zip(order, (gate in kept for gate in gates), strict=True))
+
+
+def _reads_memory(expr: Expr) -> bool:
+    return any(str(one.leaf).startswith("c_prev") for one in _unsquashed(expr))
 
 
 def gate_letter(kind: str, text: str) -> str:
@@ -237,14 +274,13 @@ def _tried(
         values["m_t"] = product.args[1]
         _call_once(found.weights, product.args[0], "W_hr")
     for letter, gate in gates.items():
-        argument, z = _argument(gate), _before(gate)
+        z = _before(gate)
         values.setdefault(LINES[kind][letter], gate)
         values[f"z_{letter}"] = z
         if gate is z and values[LINES[kind][letter]] is z:
             found.bare[LINES[kind][letter]] = f"z_{letter}"
         _name_weights(letter, z, found.weights, {one for one, owner in owners.items() if owner not in ("", letter)})
-        if argument is not z:
-            _name_norm(letter, argument, z, found.weights)
+        _name_norm(letter, gate, z, found.weights)
     for letter, gate in gates.items():
         _name_weights(letter, _before(gate), found.weights)
     if options.get("layer_norm_cell"):
@@ -253,8 +289,7 @@ def _tried(
         _call_once(found.lines, expr, name)
     there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr) == name}
     values = {name: expr for name, expr in values.items() if name in there}
-    if kind == "lstm":
-        options = options | _numbers(gates, states)
+    options = options | _numbers(gates, states)
     hard = {pair[:2] if (pair := _hard(gate)) else None for letter, gate in gates.items() if letter not in "ch"}
     if len(hard) == 1 and (numbers := hard.pop()):
         options = options | {"gate_activation": f"hard_sigmoid({numbers[0]!r}, {numbers[1]!r})"}
@@ -287,10 +322,17 @@ def _within(cell: Cell, name: str, rest: Collection[str]) -> Iterator[str]:
 
 
 def _numbers(gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> dict[str, float]:
-    """The options of an LSTM that are numbers."""
+    """The options that are numbers."""
     found: dict[str, float] = {}
-    if "f" in gates and (added := summed(_argument(gates["f"]))[0]):
+    forget = gates.get("f")
+    if forget is not None and (added := summed(forget.args[0] if forget.op == "sigmoid" else _before(forget))[0]):
         found["forget_bias"] = added
+    firsts = [next((one for one in gate.inside() if one.args == (_before(gate),)), gate) for gate in gates.values()]
+    bounds = {one.constants if one.op == "clip" and one not in gates.values() else () for one in firsts}
+    if len(bounds) == 1 and (bound := bounds.pop()) and bound[1] == -bound[0] > 0:
+        found["clip"] = bound[1]
+    if "c" not in states:
+        return found
     state = states["c"]
     if state.op == "clip" and -state.constants[0] == state.constants[1] > 0:
         found["cell_clip"] = state.constants[1]

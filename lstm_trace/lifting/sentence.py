@@ -13,6 +13,11 @@ _GATES = {
     "i_t": "input gate", "f_t": "forget gate", "o_t": "output gate", "c_tilde": "candidate", "r_t": "reset gate",
     "u_t": "update gate", "h_tilde": "candidate", "h_t": "state",
 }  # fmt: skip
+_WITH = {
+    "peephole": "with peepholes", "coupled": "with coupled gates", "projection": "with a projection",
+    "layer_norm": "with layer normalisation", "layer_norm_cell": "with layer normalisation",
+    "gate_activation": "whose gates are squashed by a hard sigmoid",
+}  # fmt: skip
 _SIGNS = {"sigmoid": "σ"}
 
 
@@ -51,20 +56,14 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
 def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
     if "reset_after" in options and reset:
         yield f"whose reset gate stands {'after' if options['reset_after'] else 'before'} the product"
-    if options.get("peephole"):
-        yield "with peepholes"
-    if options.get("coupled"):
-        yield "with coupled gates"
-    if options.get("projection"):
-        yield "with a projection"
-    if options.get("layer_norm") or options.get("layer_norm_cell"):
-        yield "with layer normalisation"
-    if "gate_activation" in options:
-        yield "whose gates are squashed by a hard sigmoid"
+    if options.get("update") == "write":
+        yield "whose update gate weighs the candidate"
+    yield from dict.fromkeys(text for option, text in _WITH.items() if options.get(option))
     if isinstance(added := options.get("forget_bias"), float) and added:
         yield f"with {number(added)} added to the forget gate"
-    if isinstance(bound := options.get("cell_clip"), float):
-        yield f"whose cell state is clipped at {number(bound)}"
+    for option, clipped in (("clip", "pre-activations are"), ("cell_clip", "cell state is")):
+        if isinstance(bound := options.get(option), float):
+            yield f"whose {clipped} clipped at {number(bound)}"
 
 
 def _equations(unlike: Mapping[str, str]) -> Iterator[str]:

@@ -12,6 +12,10 @@ SIGMOIDS = {
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 """,
+    "contrary": """
+def sigmoid(z):
+    return 1 - 1 / (1 + np.exp(z))
+""",
     "clipped": """
 def sigmoid(z):
     z = np.clip(z, -500, 500)
@@ -183,6 +187,7 @@ class Cell(nn.Module):
         return hy, cy
 """
 
+CHO = "a GRU whose reset gate stands before the product, whose update gate weighs the candidate"
 STUDENTS: dict[str, Student] = {
     "cs231n": Student("lstm", "rows", "stacked", CS231N, "an LSTM", (
         ("i = sigmoid(a[:, 0:H])\n    f = sigmoid(a[:, H:2*H])", "f = sigmoid(a[:, 0:H])\n    i = sigmoid(a[:, H:2*H])",
@@ -207,7 +212,7 @@ STUDENTS: dict[str, Student] = {
         ('p["f"] * c', 'p["f"] * h', "z_f = W_xf @ x_t + W_hf @ h_prev"),
         ('p["o"] * c', 'p["o"] * h', "z_o = W_xo @ x_t + W_ho @ h_prev"),
     )),
-    "gru before": Student("gru", "vectors", "gru", GRU_BEFORE, "a GRU whose reset gate stands before the product", (
+    "gru before": Student("gru", "vectors", "gru", GRU_BEFORE, CHO, (
         ("[r * h, x]", "[h, x]", "z_h = W_xh @ x_t + W_hh @ h_prev"),
         ("(1 - z) * h + z", "(1 - z) * h + (1 - z)", "h_t = (1 - u_t) * h_prev + (1 - u_t) * h_tilde"),
     )),

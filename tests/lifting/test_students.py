@@ -113,6 +113,15 @@ def test_a_reference_to_the_named_cell_is_missing_for_a_cell_of_its_own() -> Non
         found.compare()
 
 
+def test_a_cell_that_lacks_a_matrix_is_not_called_the_same() -> None:
+    random = np.random.default_rng(4)
+    weights = {name: random.normal(size=H) for name in "ab"} | {"W": random.normal(size=(H, INPUTS))}
+    x = random.normal(size=(T, INPUTS))
+    found = lt.lift(lambda x, h, W, a, b: np.tanh(W @ x + a + 0 * h + b), weights, x, h=np.zeros(H))
+    with pytest.raises(lt.MissingError, match="it has no W_hh to compare the two with"):
+        found.compare()
+
+
 def test_a_loop_over_units_is_one_operation() -> None:
     random = np.random.default_rng(3)
     weights = {"W": random.normal(size=(H, INPUTS)), "U": random.normal(size=(H, H)), "b": random.normal(size=H)}
