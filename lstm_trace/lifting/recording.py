@@ -143,9 +143,9 @@ class Recording:
             return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
         return value
 
-    def run(self, call: StepCall, x: Any, states: dict[str, Any], weights: Any, places: list[Place]) -> Any:
+    def run(self, call: StepCall, x: Any, states: dict[str, Any], weights: Any, places: list[HeldVariable]) -> Any:
         """What the function returns; the weights that it reads from its object and from variables are recorded too."""
-        numpy, put = RecordedNumpy(self.math), list[tuple[Place, Any]]()
+        numpy, put = RecordedNumpy(self.math), list[tuple[HeldVariable, Any]]()
         for place in places:
             made = getattr(numpy, MAKERS.get(id(place.value), ""), None)
             put.append((place, numpy if place.value is np else made or self.weights(place.value, place.name)))
@@ -225,7 +225,7 @@ def _joined(name: str, key: Any) -> str:
     return f"{name}{'.' if name else ''}{key}"
 
 
-class Place(NamedTuple):
+class HeldVariable(NamedTuple):
     """A variable around a function, or an attribute of its object: its namespace (or cell), key, value and name."""
 
     within: Any
@@ -246,15 +246,15 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def kept(owner: Any, tape: Tape) -> Iterator[list[Place]]:
+def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     """What a function reads besides its arguments: attributes of its object, variables of outer functions, globals.
 
     The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays.
     What the function changes is put back at the end, also in lists and dicts.
     """
-    places, held, seen = list[Place](), list[tuple[Any, Any]](), set[int]()
+    places, held, seen = list[HeldVariable](), list[tuple[Any, Any]](), set[int]()
 
-    def visit(value: Any, place: Place | None = None) -> None:
+    def visit(value: Any, place: HeldVariable | None = None) -> None:
         name = "" if place is None else place.name
         if place is not None:
             places.append(place)
@@ -277,17 +277,17 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[Place]]:
             held.append((inside, dict(inside)))
             for key, one in [*inside.items()]:
                 inner = name if key in ("_parameters", "_buffers", "_modules") else _joined(name, key)
-                visit(one, Place(inside, key, one, inner))
+                visit(one, HeldVariable(inside, key, one, inner))
             for called in ("forward", "__call__"):
                 visit(getattr(type(value), called, None))
 
     def visit_function(function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             if cell != CellType():  # a variable that has no value yet
-                visit(cell.cell_contents, Place(cell, name, cell.cell_contents, name))
+                visit(cell.cell_contents, HeldVariable(cell, name, cell.cell_contents, name))
         known, read = function.__globals__, _names_in(function.__code__)
         for name in [name for name, value in known.items() if name in read or value is np or id(value) in MAKERS]:
-            visit(known[name], Place(known, name, known[name], name))
+            visit(known[name], HeldVariable(known, name, known[name], name))
 
     visit(owner)
     with LOCK:
