@@ -126,9 +126,9 @@ class Expressions:
         if op == "div" and _is(rest[0], 1):
             return a
         if op == "div" and (found := _logistic(a, rest[0])):
-            constant, factor, k, z = found
+            shift, times, k, z = found
             inner = self.make("sigmoid", (self.make("mul", (self.number(k), z), (), node),), (), node)
-            parts = self.number(constant), self.make("mul", (self.number(factor), inner), (), node)
+            parts = self.number(shift), self.make("mul", (self.number(times), inner), (), node)
             return self.make("add", parts, (1.0, 1.0), node)
         if op == "maximum" and any(_is(one, 0) for one in args):
             return self.make("relu", (rest[0] if _is(a, 0) else a,), (), node)
