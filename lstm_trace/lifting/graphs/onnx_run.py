@@ -186,6 +186,8 @@ class GraphRun:
             raise self.tape.refusal("it computes with the indices that the model is given")
         if op in ("MatMul", "Gemm", "Einsum"):
             inputs = [self.recorded(one) for one in inputs]
+            if op == "MatMul" and inputs[0].shape[-1:] != inputs[1].shape[-2:][:1]:
+                raise self.tape.refusal(f"shapes {inputs[0].shape} and {inputs[1].shape} do not fit")
         elif op == "Gather":
             afford(self._made + claimed(op, inputs, facts), self.tensors.stored, self._where())
         function = OPERATORS[op]
