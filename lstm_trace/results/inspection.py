@@ -113,8 +113,8 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     yield "layers", words.comma_list(str(facts["layers"]), directions, merged)
     if facts["sizes"]:
         yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
+    plain = ".rnn" if facts["cell"] in ("rnn", "equations") else ""  # it has no gates
     if "bias" in facts:
-        plain = ".rnn" if facts["cell"] == "rnn" else ""  # it has no gates
         yield "biases", words.word(f"inspect.bias{plain}.{facts['bias']}")
         if facts["cell"] == "gru":
             yield "reset", words.word(f"inspect.reset.{'after' if facts['options'].get('reset_after') else 'before'}")
