@@ -113,7 +113,7 @@ def _rows(facts: dict[str, Any], words: Words) -> Iterator[tuple[str, str]]:
     yield "layers", words.comma_list(str(facts["layers"]), directions, merged)
     if facts["sizes"]:
         yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
-    plain = ".rnn" if facts["cell"] == "rnn" else ""  # it has no gates
+    plain = ".rnn" if facts["cell"] in ("rnn", "equations") else ""  # it has no gates
     if "bias" in facts:
         yield "biases", words.word(f"inspect.bias{plain}.{facts['bias']}")
         if facts["cell"] == "gru":

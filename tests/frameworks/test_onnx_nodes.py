@@ -366,7 +366,10 @@ def test_what_is_wrong_with_a_node_is_told(
     made = helper.make_node("LSTM", [x.get("name", "X"), "W", "R"], ["Y", "Y_h", "Y_c"], name="lstm", **attributes)
     path = saved(model([made], stored, [value("X", ["T", "B", wide], x.get("kind", 1))]), tmp_path / "m.onnx")
     np.save(tmp_path / "x.npy", np.ones((4, 2, 3), np.float32))
-    for words in (["inspect", str(path)], ["run", str(path), f"--input={tmp_path / 'x.npy'}", f"-o={tmp_path}/t.json"]):
+    for words in (
+        ["inspect", str(path)],
+        ["run", str(path), f"--input={tmp_path / 'x.npy'}", "-o", f"{tmp_path}/t.json"],
+    ):
         done = CliRunner().invoke(main, words)
         assert done.exit_code == 2
         assert f"{path}: lstm: " in done.output
