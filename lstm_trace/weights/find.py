@@ -284,8 +284,8 @@ def one_cell(
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
             if options.get("reset_after", after := more.get("reset_after")) != after:
-                said = f"layer {layer}, {direction}, has reset_after={after}, by its bias, and another has not"
-                raise ShapeError(f"{said}; one cell is traced in all layers and directions")
+                unlike = f"layer {layer}, {direction}, has reset_after={after}, by its bias, and another has not"
+                raise ShapeError(f"{unlike}; one cell is traced in all layers and directions")
             options |= more
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"

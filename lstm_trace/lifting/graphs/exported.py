@@ -102,7 +102,7 @@ class ProgramRun(GraphRun):
             whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu"
             if chosen or (moved and not (whole or isinstance(found, list))):
                 raise self.tape.refusal("it computes with the indices that the model is given")
-            found = found.view(Indices) if moved and whole else found
+            found = found.view(Indices) if moved and found is not None and whole else found
         self._keep(node["outputs"], found, known)
 
     def _keep(self, outputs: Sequence[Mapping[str, Any]], found: Any, known: dict[str, Any]) -> None:
