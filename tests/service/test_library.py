@@ -194,7 +194,7 @@ def test_what_cannot_be_read_is_not_kept(client: Any, served: tuple[Any, Path], 
         (Q22[:200], "half.yaml", "half.yaml: "),
         (TRACE[:-40], "half.json", "half.json: "),
         (b"PK\x03\x04" + b"\0" * 99, "net.npz", "net.npz: "),
-        (b"x", "evil.pkl", "evil.pkl: a pickle may run code when it is read, so it is never opened"),
+        (b"x", "evil.pkl", "evil.pkl: a pickle, which is not read here; it could run code"),
     ):
         found = put(client, content, label, 422, to=to)
         assert found["detail"].startswith(said)
