@@ -17,7 +17,7 @@ from ..base.arrays import Array
 from ..errors import LiftError
 from ..trace.trace import Trace
 from .author import AuthorFunction, rows
-from .building import BuiltCell, built
+from .building import BuiltCell, built, state_names
 from .call import OutputPath, at, means
 from .expressions import Expr, Expressions
 from .reading import Reader
@@ -65,7 +65,7 @@ def read_sequence(
     (step, roots, values), (before, _, again) = same
     if len(values) != len(again) or any(one is not other for one, other in zip(values, again, strict=True)):
         raise LiftError(f"{title} does something else at step {step} than at step {before}")
-    names = _names(values[0], values[1:])
+    names = state_names(values[1:], values[0])
     if initial:
         names = _given_names(tape, named[:before], rows, states, names.index("h"), initial) or names
     reader = Reader(tape, named[step], now=step, state_names=names)
@@ -113,16 +113,6 @@ def _given_names(
     given = {ids.tobytes(): name for name, ids in initial.items()}
     names = [given.get(one.tobytes(), "") for one in states]
     return names if all(names) else []
-
-
-def _names(out: Expr, states: list[Expr]) -> list[str]:
-    """What the states are called: h is the output, or what weights are multiplied with."""
-    products = {one.args[1].leaf for state in states for one in state.inside() if one.op == "matvec"}
-    h = next((k for k, one in enumerate(states) if one is out), None)
-    if h is None:
-        h = next((k for k in range(len(states)) if f"state_{k}" in products), 0)
-    others = iter(["c", *(f"s{k}" for k in range(2, len(states)))])
-    return ["h" if k == h else next(others) for k in range(len(states))]
 
 
 def _first_along(array: Any, axis: int | None) -> Any:
