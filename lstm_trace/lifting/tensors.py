@@ -28,11 +28,11 @@ class RecordedTensor(torch.Tensor):
         """A tensor with these numbers; arrays that cannot be written belong to weights."""
         return _tensor(Recorded(ids, math), dtype)
 
-    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_function__ = torch._C._disabled_torch_function_impl
     __hash__ = torch.Tensor.__hash__
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kept = next(one for one in tree_leaves((args, kwargs)) if isinstance(one, RecordedTensor))
         raise kept.array.math.tape.refusal("a value of the recorded run is used after it")
 
@@ -45,7 +45,7 @@ class RecordedTensor(torch.Tensor):
 
     numpy = tolist = __array__ = _as_plain
 
-    def __repr__(self, **_: Any) -> str:  # type: ignore[override]
+    def __repr__(self, **_: Any) -> str:
         return repr(self.array)
 
     def __format__(self, spec: str) -> str:
@@ -55,7 +55,9 @@ class RecordedTensor(torch.Tensor):
 def _tensor(array: Recorded, dtype: torch.dtype) -> RecordedTensor:
     strides = [n // array.ids.itemsize for n in array.ids.strides]
     with torch.inference_mode(False):  # a tensor made in that mode cannot be cut into views
-        made = torch.Tensor._make_wrapper_subclass(RecordedTensor, array.shape, strides=strides, dtype=dtype)
+        made: RecordedTensor = torch.Tensor._make_wrapper_subclass(
+            RecordedTensor, array.shape, strides=strides, dtype=dtype
+        )
     made.array = array
     return made
 
@@ -64,7 +66,7 @@ class _Recorder(TorchDispatchMode):
     """Computes with recording arrays; tensors that the code makes become such arrays, to be written into."""
 
     def __init__(self, math: RecordedMath) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.math = math
 
     @classmethod
