@@ -152,6 +152,7 @@ def test_tables_and_spreadsheet(trace: lt.Trace, tmp_path: Path) -> None:
     assert computed(written(tmp_path, trace), trace) == sum(a.size for a in trace.lines["0/forward"].values())
 
 
+@pytest.mark.few(0)
 def test_problem_files_and_the_command_line(tmp_path: Path) -> None:
     problem = tmp_path / "p.json"
     for cell in ({"kind": "lstm", **OPTIONS}, {"equations": CUSTOM}):

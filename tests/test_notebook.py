@@ -45,7 +45,7 @@ def alike(cell: dict[str, Any], found: list[dict[str, str]], path: Path) -> bool
     )
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @NOTEBOOKS
 def test_its_outputs_are_what_its_cells_give(path: Path) -> None:
     there = kept.read(path)

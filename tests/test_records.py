@@ -60,6 +60,7 @@ RECORDS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_is_itself_and_no_other(name: str) -> None:
     one, other = RECORDS[name](), RECORDS[name]()

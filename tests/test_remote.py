@@ -65,6 +65,7 @@ def test_an_edit_is_another_run(service: lt.api.Client) -> None:
     assert b.explain("memory", of="3/c_t[1]")["rows"]
 
 
+@pytest.mark.few(0)
 def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.Client) -> None:
     a = service.run(example="three-steps")
     b = a.edit({"W_xi[0,0]": 0.75})
@@ -86,6 +87,7 @@ def test_a_result_of_a_server_is_printed_as_one_of_this_process(service: lt.api.
     assert 'lang: "de"' in german
 
 
+@pytest.mark.few(0)
 def test_a_result_of_a_server_is_a_result(service: lt.api.Client, tmp_path: Path) -> None:
     a = service.run(example="three-steps")
     b = a.edit({"W_xi[0,0]": 0.75})
@@ -229,6 +231,7 @@ def test_a_library(service: lt.api.Client, tmp_path: Path) -> None:
     assert not service.library(search="kept by")
 
 
+@pytest.mark.few(0)
 def test_what_is_too_large_is_said_to_be(service: lt.api.Client, tmp_path: Path) -> None:
     """The server refuses it before it has read it, while the client still sends."""
     (tmp_path / "large.npz").write_bytes(bytes(66_000_000))

@@ -56,6 +56,7 @@ def test_a_result_is_a_line_in_a_console(made: Any, shown: str) -> None:
     assert "\n" not in text
 
 
+@pytest.mark.few(0)
 def test_print_has_all() -> None:
     text = str(lt.diff(TRACE, OTHER))
     assert text.startswith("Difference\n══════════\n\n150 differences and their")

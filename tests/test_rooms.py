@@ -162,6 +162,7 @@ def test_tests_mirror_the_rooms() -> None:
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path
 
 
+@pytest.mark.few(0)
 def test_every_class_has_a_name_of_its_own() -> None:
     files: dict[str, list[str]] = {}
     for path in FILES.values():

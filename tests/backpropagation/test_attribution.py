@@ -66,6 +66,7 @@ def test_a_tiny_change_gives_the_derivative(name: str) -> None:
         np.testing.assert_allclose(found.parts[key] / change, halfway, rtol=1e-9, atol=1e-10 * largest, err_msg=key)
 
 
+@pytest.mark.few(0)
 def test_equal_traces_have_nothing_to_split() -> None:
     told, a = case("layer norm", 33)
     found = split(a, lt.run(**told), "1/joined/0/1/y_t[3]")
@@ -112,6 +113,7 @@ def test_a_consistent_wrong_value_explains_the_whole() -> None:
     assert abs(found.difference) > 1e-4
 
 
+@pytest.mark.few(0)
 def test_float32_is_split_with_its_rounding() -> None:
     runs = [case("two biases", seed, steps=20, dtype="float32")[1] for seed in (36, 37)]
     found = split(*runs, "1/joined/9/1/y_t[0]")
@@ -123,7 +125,7 @@ def test_float32_is_split_with_its_rounding() -> None:
     assert table["kind"].iloc[-1] == "rounding"
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 def test_float32_is_split_in_float64(plan: Any) -> None:
     """The same numbers held in float64 have the same shares: nothing of the way back is rounded to float32."""
@@ -199,6 +201,7 @@ def test_frame_has_an_address_for_every_entry() -> None:
     assert [row["a"], row["b"]] == [run.x[3, 1, 2] for run in runs]
 
 
+@pytest.mark.few(0)
 def test_the_documents_examples_run() -> None:
     text = (ROOT / "docs" / "attribution.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
@@ -237,6 +240,7 @@ def test_shapes_and_cells_must_match() -> None:
         split(a, b, "1/joined/0/0/y_t[0]")
 
 
+@pytest.mark.few(0)
 def test_what_is_not_finite_after_the_value_is_left_out() -> None:
     """The value does not depend on it, but 0 times NaN is NaN."""
     x = np.random.default_rng(2).normal(size=(6, 2))

@@ -69,6 +69,7 @@ def test_each_operation_and_function(name: str) -> None:
     assert total == pytest.approx(near, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.few(0)
 @settings(max_examples=100, deadline=None)
 @given(drawn=cells())
 def test_random_cells(drawn: Case) -> None:

@@ -46,7 +46,7 @@ def same_gradients(a: lt.Trace, b: lt.Trace) -> None:
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 @pytest.mark.parametrize(("name", "lengths"), [("plain", [4, 2]), ("projection", None), ("layer norm", [4, 2])])
 def test_what_is_saved_is_read_back(name: str, lengths: list[int] | None, suffix: str, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_what_was_not_recorded_cannot_be_told() -> None:
     assert reasons[f"{BACK}/d_z_i @ W_xi"] == "d_z_i was not recorded"
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["plain", "gru", "layer norm"])
 def test_by_hand_is_exact(name: str) -> None:
     trace, g = weighted(name, steps=3, batch=2)
@@ -503,6 +503,7 @@ def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
     assert 0 < len(str(g.report("text"))) < len(whole)
 
 
+@pytest.mark.few(0)
 def test_a_gradient_without_any_sum_is_reported(tmp_path: Path) -> None:
     """That of some rows or steps, which has none."""
     _, g = one_layer()

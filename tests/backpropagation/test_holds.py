@@ -99,6 +99,7 @@ def test_as_pytorch_has_it() -> None:
     assert np.allclose(gradients["x"], x.grad.numpy(), rtol=0, atol=1e-14)
 
 
+@pytest.mark.few(0)
 def test_two_that_hold_other_lines_are_split_as_by_diff() -> None:
     """As a trace they are refused, with these lines."""
     free, held = lt.run(WEIGHTS, X), lt.run(WEIGHTS, X, hold={"2/c_t": 0.4, "f_t[1]": "*0.5"})

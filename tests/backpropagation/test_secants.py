@@ -30,6 +30,7 @@ def test_every_slope_is_verified(name: str) -> None:
         np.testing.assert_allclose(share, told.parts[f"0/reverse/{parameter}"], rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.few(0)
 def test_a_wrong_slope_is_found() -> None:
     a, b = (case("peephole", seed)[1] for seed in (63, 64))
     found = secants(a, b, OF)

@@ -37,7 +37,7 @@ def traced(seed: int, lengths: list[int] | None = None) -> lt.Trace:
     return case("plain", seed, steps=5, layers=1, both=False, lengths=lengths)[1]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("text", SUMS)
 def test_a_sum_is_the_sum_of_its_values_in_every_way(text: str) -> None:
     """Every way is linear in what it explains, but for where the experiments put it."""
@@ -63,6 +63,7 @@ def test_a_sum_is_the_sum_of_its_values_in_every_way(text: str) -> None:
         np.testing.assert_allclose(found, sum(s * here[name] for s, here in gradients), rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.few(0)
 def test_occlusion_of_a_logit_difference_against_a_network_that_is_written_out() -> None:
     _, trace = case("plain", 72, steps=5)
     of = "1/joined/4/1/y_t[0] + 1/joined/2/1/y_t[6] - 1/joined/1/1/y_t[5]"
@@ -106,7 +107,7 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
     )
 
 
-@pytest.mark.few(11)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [

@@ -84,6 +84,7 @@ def test_by_hand_every_number_has_so_many_decimals() -> None:
     assert any(row["after"] != row["before"] for row in rows)
 
 
+@pytest.mark.few(0)
 def test_the_new_problem_has_the_new_weights(tmp_path: Path) -> None:
     new = tmp_path / "new.yaml"
     done = cli("training", EXAMPLE, "--of", "L", "--rate", 0.2, "--updates", 3, "-o", new)
@@ -132,6 +133,7 @@ def test_every_language(language: str) -> None:
     assert solution(lt.train(traced(), of="L"), "text", language=language)
 
 
+@pytest.mark.few(0)
 def test_the_updates_on_paper() -> None:
     text = solution(lt.train(traced(), of="L", rate=0.1), "text", digits=8, trim=True)
     assert "w_t = w_{t-1} - η ∂L/∂w_{t-1}" in text

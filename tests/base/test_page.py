@@ -58,7 +58,7 @@ PAGES = {
 }
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_has_the_style_of_pages_once_and_what_it_uses_of_it(name: str) -> None:
     text = PAGES[name]()

@@ -68,7 +68,7 @@ def traced(text: str) -> Trace:
 FORMATS = ("md", "text", "html", "tex", "typ")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_format_of_a_report_has_a_character_that_acts(format: str) -> None:
     text = traced(HOSTILE).report(format, language="de")
@@ -78,7 +78,7 @@ def test_no_format_of_a_report_has_a_character_that_acts(format: str) -> None:
     assert not acting(back.to_csv())
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", FORMATS)
 def test_ordinary_text_of_any_script_comes_through(format: str) -> None:
     harmless = HARMLESS if format != "typ" else HARMLESS.replace("中文\u3000字 ", "")  # it looks for a font first
@@ -183,7 +183,7 @@ def test_every_error_is_printable_and_of_a_length_that_can_be_read() -> None:
 LONG = "k" * 100_000
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     "problem",
     [

@@ -89,6 +89,7 @@ def test_every_format_has_a_file() -> None:
     assert {row.what for row in unread()} == {what for what, *_ in FILES}
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("what", "files", "name"), FILES, ids=[name for *_, name in FILES])
 def test_named_for_what_it_is_at_every_door(
     tmp_path: Path, what: str, files: dict[str, bytes | str], name: str

@@ -282,7 +282,7 @@ def test_as_float64_the_same_numbers_do_not_verify() -> None:
     assert lt.verify(replace(trace, header=replace(trace.header, arithmetic=None))).verdict == "failed"
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", NAMES)
 def test_diff_with_the_full_run_tells_each_line_s_own_rounding(name: str) -> None:
     full, rounded = lt.run(**arrays(8)), lt.run(**arrays(8), arithmetic=name)
@@ -295,6 +295,7 @@ def test_diff_with_the_full_run_tells_each_line_s_own_rounding(name: str) -> Non
     assert local["c_t"] <= 2 * unit
 
 
+@pytest.mark.few(0)
 def test_two_layers_both_directions_and_lengths() -> None:
     rng = np.random.default_rng(3)
     weights = {}

@@ -261,7 +261,7 @@ def test_traces_of_versions_that_wrote_the_functions_out(name: str) -> None:
         assert not any(line.equations for line in compared.lines)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_traces_of_versions_in_which_functions_were_one_operation(suffix: str, tmp_path: Path) -> None:
     """float64 in JSON, float32 in .safetensors: what is within a call is not in the file, and is derived when read."""
@@ -317,7 +317,7 @@ CORNERS = [
 ]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("call", "at", "slopes"), CORNERS)
 def test_the_derivative_at_a_corner_and_the_chord_across_it(call: str, at: float, slopes: tuple[float, ...]) -> None:
     cell = {"equations": f"y_t = {call}\noutput: y_t"}

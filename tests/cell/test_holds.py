@@ -13,6 +13,7 @@ from lstm_trace.errors import CellError
 from ..support.texts import texts
 
 
+@pytest.mark.few(0)
 @given(texts(depth=2), st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_line_of_any_cell_can_be_held_and_the_text_reads_back(text: str, data: st.DataObject) -> None:

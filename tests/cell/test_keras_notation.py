@@ -190,6 +190,7 @@ def test_the_command_line_shows_reports_and_exports(tmp_path: Path) -> None:
     assert "z[3:6]" in told("report", str(file), "--line", "z[3:6]", "--steps", "2")
 
 
+@pytest.mark.few(0)
 def test_the_report_turns_the_matrices_so_that_vectors_are_columns() -> None:
     text = lt.run(STORED, X, **CASE).report("md", detail="scalar")
     assert r"z = W^{\top}\,x_t + U^{\top}\,h_{t-1} + b" in text

@@ -15,6 +15,7 @@ from lstm_trace.errors import CellError, LstmTraceError
 from ..support.strategies import Case, cells
 
 
+@pytest.mark.few(0)
 @given(cells(depth=3))
 @settings(max_examples=60)
 def test_the_text_of_a_random_cell_reads_back_as_the_same_cell(case: Case) -> None:
@@ -342,6 +343,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.few(0)
 @given(st.lists(FRAGMENTS, max_size=40).map("".join) | st.text(max_size=60))
 @settings(max_examples=200)
 def test_no_text_raises_anything_but_our_error(text: str) -> None:

@@ -110,6 +110,7 @@ def test_equations_that_nobody_wrote_are_not_shown(extra: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.few(0)
 @given(texts())
 @settings(max_examples=150, deadline=None)
 def test_every_place_is_that_of_its_operand(text: str) -> None:

@@ -232,6 +232,7 @@ def test_a_state_that_its_line_does_not_fit_is_refused() -> None:
     assert without_equation(str(error.value)) == "line `s` has width 1, and is carried as s_prev, which has width 3"
 
 
+@pytest.mark.few(0)
 @given(cells(), st.data())
 @settings(max_examples=80)
 def test_a_broken_shape_is_a_message_and_never_a_crash(case: Case, data: st.DataObject) -> None:

@@ -19,6 +19,7 @@ from ..support.texts import texts
 from ..trace.files.test_trace_json import same
 
 
+@pytest.mark.few(0)
 @given(texts())
 @settings(max_examples=150, deadline=None)
 def test_every_text_reads_back_as_the_same_cell(text: str) -> None:
@@ -37,6 +38,7 @@ def test_a_cell_with_supplied_lines_reads_back_too(text: str, data: st.DataObjec
     assert parse(fed.text) == fed
 
 
+@pytest.mark.few(0)
 @given(texts(plain=True), st.sampled_from(["float64", "float32"]), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_a_trace_of_every_cell_is_saved_and_read_again(text: str, dtype: str, seed: int) -> None:

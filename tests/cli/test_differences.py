@@ -38,6 +38,7 @@ def diff(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["diff", *arguments])
 
 
+@pytest.mark.few(0)
 def test_the_table_goes_into_a_file_or_a_pipe(here: Path) -> None:
     assert diff("a.yaml", "b.yaml", "-o", "d.csv").exit_code == 1
     assert diff("a.yaml", "a.yaml", "-o", "same.csv").exit_code == 0
@@ -49,6 +50,7 @@ def test_the_table_goes_into_a_file_or_a_pipe(here: Path) -> None:
     assert diff("a.yaml", "b.yaml", "--format", "csv").stdout == Path("d.csv").read_text()
 
 
+@pytest.mark.few(0)
 def test_the_wide_shape(here: Path) -> None:
     assert diff("a.yaml", "b.yaml", "-o", "d.csv", "--shape", "wide").exit_code == 1
     assert diff("a.yaml", "b.yaml", "-o", "d.parquet", "--shape", "wide").exit_code == 1
@@ -104,6 +106,7 @@ def test_several_are_compared_with_the_first(here: Path) -> None:
         assert here_["difference"].tolist() == alone["difference"].tolist()
 
 
+@pytest.mark.few(0)
 def test_the_first_is_opened_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = Path("a.yaml").read_text()
     found = CliRunner().invoke(main, ["diff", "-", "b.yaml", "a.yaml", "--format", "text"], input=text)

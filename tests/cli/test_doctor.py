@@ -25,6 +25,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 5)))
 
 
+@pytest.mark.few(0)
 def test_a_sound_machine() -> None:
     result = invoke("doctor")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -62,6 +63,7 @@ def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\ncompiled  " not in result.stdout
 
 
+@pytest.mark.few(0)
 def test_a_wrong_plan_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(numpy_plan.KERNELS, "softplus", numpy_plan.KERNELS["relu"])
     result = invoke("doctor")
@@ -72,6 +74,7 @@ def test_a_wrong_plan_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     assert result.stdout.endswith("Until this is fixed, --by-plan lines computes correct values.\n")
 
 
+@pytest.mark.few(0)
 def test_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(invoke("doctor", "--format", "json").stdout)
     machine = {row["name"]: row["value"] for row in found["more"][0]["rows"]}

@@ -57,6 +57,7 @@ def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
     assert len(data["rows"]) == len(frame)
 
 
+@pytest.mark.few(0)
 def test_contributions_add_up_and_stand_beside_the_others() -> None:
     trace = traced({})
     frame = lt.explain(trace, OF["contribution"], "contribution").to_frame()
@@ -76,6 +77,7 @@ def test_contributions_add_up_and_stand_beside_the_others() -> None:
     assert set(frame.batch) == {1}
 
 
+@pytest.mark.few(0)
 def test_what_the_share_of_a_block_is() -> None:
     """By a loop over the entries: those that cancel have neither a contribution nor a share."""
     trace = traced({})
@@ -123,7 +125,7 @@ def prose(text: str) -> list[str]:
     return text.partition("\nLook closer\n")[0].splitlines()
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("words", "piped"),
     [
@@ -151,6 +153,7 @@ def test_a_terminal_gets_text_that_fits(
     assert max(map(cells, prose(CliRunner().invoke(main, words).stdout))) <= 60
 
 
+@pytest.mark.few(0)
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, [[1.0], [2.0]])
     found = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state")

@@ -46,6 +46,7 @@ def test_run_a_problem_and_run_a_trace_again(here: Path) -> None:
     assert not lt.load("d.safetensors")["c_t"][..., 0].any(), "what was held stays held"
 
 
+@pytest.mark.few(0)
 def test_every_verb_says_what_is_held(here: Path) -> None:
     held = ["--hold", "c_t[0]=0.25"]
     assert "Held: 0/forward/c_t[0] at 0.25." in out("show", "t.json", *held)

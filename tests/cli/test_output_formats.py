@@ -103,7 +103,7 @@ def test_what_is_not_a_format_of_a_report_or_a_verification_is_told_with_what_is
         assert found.stderr.endswith(", .parquet, not .svg; choose one with --format\n")
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(0)
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="no devices here")
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_device_needs_no_suffix(name: str) -> None:

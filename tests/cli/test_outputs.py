@@ -112,6 +112,7 @@ def test_an_output_that_is_an_input_is_refused_before_anything_is_computed(
     assert Path("in.json").read_bytes() == PRECIOUS
 
 
+@pytest.mark.few(0)
 def test_a_place_that_cannot_be_written_is_refused_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +167,7 @@ def test_an_option_of_one_value_is_given_once(words: list[str], option: str) -> 
     assert result.stderr == f"error: {option} takes one value, and 2 are given: leave all but one of them out\n"
 
 
+@pytest.mark.few(0)
 def test_a_file_that_is_no_input_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("q.yaml").write_text(examples.text("q22"), encoding="utf-8")
@@ -189,6 +191,7 @@ def test_the_picture_beside_a_report_is_no_input_either(tmp_path: Path, monkeypa
     assert Path("q.yaml").read_text(encoding="utf-8") == text
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("words", [["diff", "q.yaml", "other.yaml"], ["explain", "memory", "q.yaml", "--of", "c_t[0]"]])
 def test_nor_is_the_picture_beside_a_result(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

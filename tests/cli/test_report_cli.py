@@ -219,6 +219,7 @@ def test_what_is_no_fragment(
     assert sorted(path.name for path in tmp_path.iterdir()) == [problem.name]
 
 
+@pytest.mark.few(0)
 def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with show and explain: what it prints is the report of the run."""
     monkeypatch.chdir(tmp_path)
@@ -241,6 +242,7 @@ def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
 
 
+@pytest.mark.few(0)
 def test_the_picture_is_counted_as_the_report_is(tmp_path: Path) -> None:
     problem = tmp_path / "p.yaml"
     problem.write_text(text("three-steps"), encoding="utf-8")
@@ -266,7 +268,7 @@ def test_a_profile_has_its_picture_before_the_table_of_gates(tmp_path: Path) -> 
     assert "![" not in (tmp_path / "u.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("detail", ["profile", "worked"])
 def test_a_notebook_refers_to_no_file(detail: str) -> None:
     report = CASES["gru"]().report("md", detail=detail, file="t.svg")

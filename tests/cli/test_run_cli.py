@@ -156,6 +156,7 @@ def test_a_plan_is_named_once_and_by_a_trace(problem: str, tmp_path: Path) -> No
     assert ran(problem, "--plan-of", problem).exit_code == 2
 
 
+@pytest.mark.few(0)
 def test_every_command_computes_in_the_arithmetic_of_the_problem(problem: str, tmp_path: Path) -> None:
     exact = lt.run(problem)
     Path(problem).write_text(text("three-steps") + "\narithmetic: by-hand-2\n", encoding="utf-8")

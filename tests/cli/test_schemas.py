@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", examples.examples())
 def test_examples(folder: Path, name: str) -> None:
     assert valid("verify", "verify", folder / f"{name}.json")["verdict"] == "verified"
@@ -91,6 +91,7 @@ def test_examples(folder: Path, name: str) -> None:
     valid("finding", "explain", "padding", folder / f"{name}.json")
 
 
+@pytest.mark.few(0)
 def test_verdicts_that_are_not_verified(tmp_path: Path) -> None:
     trace = stacked(lengths=[4, 2])
     filled(trace, np.array([0.5, np.nan, np.inf])).save(tmp_path / "broken.json")
@@ -108,6 +109,7 @@ def test_verdicts_that_are_not_verified(tmp_path: Path) -> None:
     valid("show", "show", tmp_path / "whole.json")
 
 
+@pytest.mark.few(0)
 def test_differences(tmp_path: Path) -> None:
     weights, x = drawn(), np.random.default_rng(3).normal(size=(6, 2, 3))
     lt.run(weights, x).save(tmp_path / "a.json")
@@ -122,6 +124,7 @@ def test_differences(tmp_path: Path) -> None:
     assert "diff of several, diff --attribute" in schema("finding")["description"]
 
 
+@pytest.mark.few(0)
 def test_layouts(tmp_path: Path) -> None:
     weights, x = drawn(), np.random.default_rng(3).normal(size=(6, 2, 3))
     y = lt.run(weights, x).output
@@ -136,6 +139,7 @@ def test_layouts(tmp_path: Path) -> None:
         valid("inspect", "inspect", tmp_path / file)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", EXPLANATIONS)
 def test_explanations(folder: Path, how: str) -> None:
     of = {"gates": (), "padding": (), "training": ("--of", "L")}.get(how, ("--of", "2/c_t[1]"))
@@ -144,6 +148,7 @@ def test_explanations(folder: Path, how: str) -> None:
     assert found["rows"]
 
 
+@pytest.mark.few(0)
 def test_examples_and_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 5)))
     valid("finding", "doctor")

@@ -184,6 +184,7 @@ def test_a_fault_in_json_lines_is_told(lines: list[str], said: str, tmp_path: Pa
     assert said in told(tmp_path / "in.jsonl", 2, tmp_path / "out")
 
 
+@pytest.mark.few(0)
 def test_a_later_line_of_another_type_is_named(tmp_path: Path) -> None:
     lines = [{"seq_id": k, "x": [[0.5]] * 9000, "y": k if k < 4 else "four"} for k in range(5)]
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))

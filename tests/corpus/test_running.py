@@ -47,6 +47,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+@pytest.mark.few(0)
 def test_only_what_is_missing_is_computed(
     states: Any, model: lt.Model, inputs: Path, tmp_path: Path, computed: list[int]
 ) -> None:
@@ -69,6 +70,7 @@ def test_only_what_is_missing_is_computed(
     assert computed == list(range(len(steps)))
 
 
+@pytest.mark.few(0)
 def test_bits_do_not_depend_on_what_ran_before(states: Any, weights: Any, inputs: Path, tmp_path: Path) -> None:
     own = lt.prepare(weights)
     rng = np.random.default_rng(0)
@@ -239,6 +241,7 @@ def test_a_list_of_failures_of_other_kinds_is_refused(states: Any, tmp_path: Pat
         open_states(tmp_path).failed  # noqa: B018
 
 
+@pytest.mark.few(0)
 def test_other_versions_are_named_where_a_run_goes_on(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     told: list[str] = []
     run(model, inputs, tmp_path, **HOW, tell=told.append)
@@ -333,6 +336,7 @@ def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -
         assert free
 
 
+@pytest.mark.few(0)
 def test_shares_and_a_lone_run_keep_out_of_each_other_s_way(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     said: list[str] = []
 
@@ -352,6 +356,7 @@ def test_shares_and_a_lone_run_keep_out_of_each_other_s_way(model: lt.Model, inp
     run(model, inputs, tmp_path, **HOW, fresh=True, progress=alone_beside)
 
 
+@pytest.mark.few(0)
 def test_parts_that_are_not_of_the_run_are_refused(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     """Whoever reads part-*.parquet would read them, too."""
     run(model, inputs, tmp_path, **HOW)
@@ -442,6 +447,7 @@ def test_every_sequence_is_found(states: Any, sequences: dict[int, dict[str, Any
         states.rows_of(10**18)
 
 
+@pytest.mark.few(0)
 def test_sequences_with_names(model: lt.Model, sequences: dict[int, dict[str, Any]], tmp_path: Path) -> None:
     named = {f"chapter {id_}": one for id_, one in sequences.items()}
     write_sequences(named, tmp_path / "named.parquet")

@@ -65,6 +65,7 @@ def check(states: Any, weights: dict[str, np.ndarray], sequences: dict[int, dict
     assert sum(span.steps for span in states.spans) == sum(len(one["x"]) for one in sequences.values())
 
 
+@pytest.mark.few(0)
 def test_states_are_those_of_an_lstm_written_out(
     states: Any, weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]]
 ) -> None:
@@ -73,7 +74,7 @@ def test_states_are_those_of_an_lstm_written_out(
     check(states, weights, sequences, 1e-14)  # of some 50 roundings of numbers of about 1, each 1e-16
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("batch", some([1, 4, 64], 2))
 @pytest.mark.parametrize("format", ["parquet", "safetensors"])
 def test_formats_and_batches(
@@ -106,7 +107,7 @@ def test_half_precision_rounds_what_is_stored(
 # -- the files ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", ["parquet", "safetensors"])
 def test_a_part_of_another_run_is_refused_when_it_is_read(
     model: lt.Model, inputs: Path, tmp_path: Path, format: str

@@ -152,7 +152,7 @@ def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
 # -- what is damaged -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("bit", "line"),
     [(62, "1/reverse/h_t"), (55, "0/forward/c_t"), (51, "1/reverse/h_t"), (30, "0/reverse/h_t"), (12, "1/forward/c_t")],
@@ -297,7 +297,7 @@ def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model:
     assert 0 < found.sequences < 30
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("column", ["token", "t", "1f_h_t_2"])
 def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
     path = copied.folder / "part-00001.parquet"
@@ -307,6 +307,7 @@ def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
     assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
 
 
+@pytest.mark.few(0)
 def test_another_model_or_input_is_said(
     copied: Any, weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], model: lt.Model, tmp_path: Path
 ) -> None:

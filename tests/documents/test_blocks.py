@@ -85,6 +85,7 @@ def test_a_table_of_a_pdf_takes_the_width_of_the_page_before_it_is_split(rows: i
         assert typst.render([body]).count(",\n)") == tables
 
 
+@pytest.mark.few(0)
 def test_a_column_of_twenty_thousand_numbers_is_aligned_in_a_moment() -> None:
     begin = perf_counter()
     terminal.render([Body((Table((("t",), ("value",)), ((("1",), ("0.25",)),) * 20_000),))])
@@ -103,6 +104,7 @@ def test_columns_of_words_are_aligned_at_the_left() -> None:
     assert "|-------|------:|" in markdown.render([BODY])
 
 
+@pytest.mark.few(0)
 def test_what_went_over_the_wire_prints_as_before() -> None:
     data = json.loads(json.dumps(wire.encoded(BODY), allow_nan=False))
     again = wire.decoded(data)

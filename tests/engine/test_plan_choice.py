@@ -33,7 +33,7 @@ def equal(a: lt.Trace, b: lt.Trace) -> None:
             np.testing.assert_array_equal(a.lines[scope][name], values, f"{scope}/{name}", strict=True)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @jit
 @pytest.mark.parametrize("plan", SIZES)
 def test_the_same_call_has_the_same_plan_and_bits_whatever_ran_before(plan: str) -> None:
@@ -112,6 +112,7 @@ def test_a_rerun_goes_by_the_plan_of_its_trace(plan: Any, x: Any) -> None:
     assert (row.header.plan, row.batch) == (plan, 1)
 
 
+@pytest.mark.few(0)
 @jit
 def test_the_limit_is_one_of_size_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """More steps, rows or units never lead back to the numpy plan; threads do not matter."""

@@ -131,7 +131,7 @@ def test_every_gate_order_but_the_right_one_fails_that_comparison() -> None:
     assert [order for order, found in failing.items() if not found] == ["ifco"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("plan", PLANS)
 @given(case=networks())
 @settings(max_examples=40)

@@ -140,7 +140,7 @@ def test_one_step_is_read_without_the_rest(path: Path) -> None:
         trace["c_t"][0] = 0
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("units", "rows"), [(8, 1), (64, 8)])
 def test_memory_does_not_grow_with_the_trace(path: Path, units: int, rows: int) -> None:
     model = lt.prepare(weights(2, units=units))
@@ -362,6 +362,7 @@ def test_a_trace_without_values_is_refused(path: Path) -> None:
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_small_products_leave_a_core_to_the_writer_and_large_ones_do_not(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ def alone(plan: Any, hold: dict[str, Any] | None) -> float:
     return float(trace.lines["1/forward"]["h_t"][2, 0, 3])
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("plan", some(PLANS, 2))
 @pytest.mark.parametrize("to", [0.0, "*0.5"])
 @pytest.mark.parametrize("over", some(["units", "steps", "lines"], 2))

@@ -42,6 +42,7 @@ def test_against_zero_input_and_zero_state(name: str) -> None:
         assert active == {"input" if baseline == "zero-input" else "state"}
 
 
+@pytest.mark.few(0)
 def test_against_another_row_and_another_trace() -> None:
     _, trace = case("peephole", 52, steps=8, batch=3)
     row = contribution(trace, OF, 2)

@@ -62,7 +62,7 @@ def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
     return tuple(sum(numbers) / len(BINS) for numbers in (comprehensive, past, sufficient, off))
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("seed", [61, 62])
 def test_against_a_plain_loop(seed: int) -> None:
     _, trace = case("plain", seed, steps=12, lengths=[12, 11])
@@ -245,6 +245,7 @@ def burmese() -> lt.Trace:
     return lt.run(EXAMPLE / "burmese.npz", read_input(EXAMPLE / "sentence.csv").values)
 
 
+@pytest.mark.few(0)
 def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
     """Taking away the steps with the largest shares moves the value less than random ones: it is said."""
     found = account(burmese, "5/y_t[6]", points=1)
@@ -265,6 +266,7 @@ def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
     assert lost == sorted(lost, key=lambda value: -side * value)
 
 
+@pytest.mark.few(0)
 def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     found = account(burmese, "7/y_t[3]", points=1)
     assert found.faithfulness is not None
@@ -379,6 +381,7 @@ def test_rank_correlation() -> None:
     assert np.isnan(rank_correlation(np.ones(3), np.arange(3.0)))
 
 
+@pytest.mark.few(0)
 def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
     labels = tuple("ab| d\nfghijkl")
     named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))

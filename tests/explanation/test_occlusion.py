@@ -50,7 +50,7 @@ def states(trace: lt.Trace, b: int) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("padding", [{}, {"lengths": [5, 4]}, {"mask": [[1, 0], [1, 1], [0, 1], [1, 1], [1, 1]]}])
 @pytest.mark.parametrize("baseline", ["zero-input", "zero-state", 0])
 def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str, Any]) -> None:
@@ -163,6 +163,7 @@ def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
         assert (found.steps, found.occlusion.states) == (whole.steps, whole.occlusion.states)  # type: ignore[union-attr]
 
 
+@pytest.mark.few(0)
 def test_what_comes_too_late_for_the_value_is_exactly_nothing() -> None:
     _, trace = case("plain", 35, steps=6, both=False)
     found = account(trace, "1/forward/3/0/c_t[2]")
@@ -186,6 +187,7 @@ def test_a_part_of_a_trace_counts_its_own_steps() -> None:
         assert mine.occlusion == pytest.approx(theirs.occlusion, rel=1e-12, abs=1e-16)
 
 
+@pytest.mark.few(0)
 def test_a_state_a_premise_and_supplied_lines() -> None:
     """c_prev at step 2 is c_t of step 1; c0 itself is no value of a run; a supplied line is a step's input."""
     _, trace = case("plain", 37, steps=4, both=False)
@@ -235,6 +237,7 @@ def sizes(found: Account) -> dict[Any, float]:
     return shares | {p: float(a.sum()) for p, a in found.split.parts.items() if found.split.kinds[p] == "state"}
 
 
+@pytest.mark.few(0)
 def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = traced(39)
     monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * run_seconds(one_row(trace, 1)))

@@ -97,7 +97,7 @@ def test_wide_has_a_column_for_each_named_line_or_all(tmp_path: Path, suffix: st
                 assert cell == (at[name][int(row["t"]), int(row["batch"]), j] if here else None)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", TABLES)
 def test_worked_has_title_and_labels(tmp_path: Path, suffix: str) -> None:
     found = written(tmp_path, suffix, named(stacked(2, lengths=[2, 1])), shape="worked", title=True, padding=True)
@@ -114,6 +114,7 @@ def test_without_them_the_columns_are_as_ever(tmp_path: Path) -> None:
     assert head == "layer,direction,t,batch,line,op,unit,value"
 
 
+@pytest.mark.few(0)
 def test_no_spreadsheet_runs_a_token(tmp_path: Path) -> None:
     """In every text format, shape and dialect; numbers, also negative ones, are numbers."""
     trace = named(stacked(layers=1))

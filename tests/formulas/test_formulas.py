@@ -106,6 +106,7 @@ def test_the_authors_symbols_stand_in_every_format() -> None:
     assert "<msubsup><mi>π</mi><mi>t</mi><mrow>" in trace.report("html")
 
 
+@pytest.mark.few(0)
 def test_the_authors_symbols_stand_in_the_picture() -> None:
     picture = diagram(own(symbols=SYMBOLS))
     assert "s̃_t = tanh(" in picture  # the title of the node, for those who point at it

@@ -226,6 +226,7 @@ def test_a_decimal_more_where_the_printed_lines_follow_from_the_printed_ones(w: 
     assert f"= {w * 0.5:.{digits}f}\n" in text or f"≈ {w * 0.5:.{digits}f}\n" in text
 
 
+@pytest.mark.few(0)
 def test_on_the_command_line(tmp_path: Path) -> None:
     source = tmp_path / "q.yaml"
     source.write_text(examples.text("q22"), encoding="utf-8")

@@ -43,6 +43,7 @@ def pair() -> tuple[Trace, Trace]:
     return a, moved(a)
 
 
+@pytest.mark.few(0)
 def test_each_row_has_both_values_in_the_order_of_the_long_table(pair: tuple[Trace, Trace]) -> None:
     a, b = pair
     found = lt.diff(a, b).to_frame()
@@ -56,6 +57,7 @@ def test_each_row_has_both_values_in_the_order_of_the_long_table(pair: tuple[Tra
     assert (found["difference"] != 0).mean() > 0.5
 
 
+@pytest.mark.few(0)
 def test_own_and_inherited_against_the_equations(pair: tuple[Trace, Trace]) -> None:
     """b's value against a's equation over b's operands: products and sums by numpy, which round like any other."""
     a, b = pair
@@ -107,6 +109,7 @@ def test_in_pieces_it_is_the_same(pair: tuple[Trace, Trace], tmp_path: Path, mon
     assert table.rows == len(whole)
 
 
+@pytest.mark.few(0)
 def test_wide_has_b_minus_a(pair: tuple[Trace, Trace]) -> None:
     a, b = pair
     found = lt.diff(a, b)

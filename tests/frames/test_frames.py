@@ -50,6 +50,7 @@ def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
     pd.testing.assert_frame_equal(frame.drop(columns=numbers).astype(small), read.drop(columns=numbers))
 
 
+@pytest.mark.few(0)
 def test_wide_equals_the_arrays() -> None:
     trace = stacked()
     frame = trace.to_frame("wide", flat=True, all_lines=True)

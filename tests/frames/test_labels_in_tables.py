@@ -124,7 +124,7 @@ def named() -> Trace:
     return called(lstm(2, "forward", "reverse"), NAMES[3], 1, True)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("options", [{}, {"with_inputs": True}, {"unit": 1}, {"shape": "wide"}, {"shape": "worked"}])
 def test_frame_arrow_and_file_agree(options: dict[str, Any]) -> None:
     trace = named()

@@ -205,6 +205,7 @@ def test_show_leaves_padding_out_and_says_so(tmp_path: Path) -> None:
     assert "adding" not in cli("show", tmp_path / "t.json", "--batch", 0).stdout
 
 
+@pytest.mark.few(0)
 def test_a_report_of_padding_is_still_written() -> None:
     """It says in words what these steps are."""
     assert "length" in stacked(batch=3, lengths=LENGTHS).report(batch=2, steps=1, layer=0, direction="forward")

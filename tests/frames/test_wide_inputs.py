@@ -31,6 +31,7 @@ def numbers(row: Any, name: str) -> list[float]:
     return found
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("options", [{}, {"lengths": [4, 2]}])
 def test_every_row_gives_its_lines(options: dict[str, Any]) -> None:
     trace = stacked(**options)

@@ -101,6 +101,7 @@ FORMS: dict[str, tuple[Any, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("form", FORMS)
 def test_a_function_is_lifted_in_whatever_form_it_is_written(form: str) -> None:
     step, weights = FORMS[form]

@@ -144,6 +144,7 @@ def test_rows_that_are_not_read_are_named_and_are_those_of_the_named_cell() -> N
     np.testing.assert_array_equal(found.named["h_t"], right.trace["h_t"])
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("text", [LSTM, GRU])
 def test_a_bias_or_a_matrix_that_is_forgotten_is_that_of_the_named_cell(text: str) -> None:
     right = made(text)
@@ -184,6 +185,7 @@ def test_gates_in_two_orders_are_said() -> None:
 # -- what the code calls them ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_reports_and_comparisons_say_what_the_code_calls_a_line(tmp_path: Path) -> None:
     student = STUDENTS["cs231n"]
     found, _ = lifted(student, student.text.replace("o * np.tanh(next_c)", "o * next_c"))
@@ -236,6 +238,7 @@ OTHER = """
 """
 
 
+@pytest.mark.few(0)
 def test_cells_with_other_names_are_compared_line_by_line() -> None:
     one = made(OWN)
     given = {new: one.weights[old] for new, old in {"Uc": "Ua", "bb": "ba", "Wc": "Wa", "Ud": "Ub"}.items()}

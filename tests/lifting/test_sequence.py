@@ -94,7 +94,7 @@ def case() -> tuple[dict[str, Any], Any, Any]:
     return weights, random.normal(size=(N, T, INPUTS)), random.normal(size=(N, H))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("function", [preallocated, hoisted, last_alone, listed])
 @pytest.mark.parametrize("sequence", [None, True])
 def test_the_step_of_a_sequence_is_found(function: Callable[..., Any], sequence: bool | None) -> None:
@@ -165,6 +165,7 @@ def test_steps_may_be_kept_in_dicts_and_lists() -> None:
     np.testing.assert_allclose(found.trace["h_t"][-1, 0], last(xs, **weights)[:, 0], rtol=1e-13)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("function", "reason"), [
     (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
 ])  # fmt: skip
@@ -174,6 +175,7 @@ def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., A
         lt.lift(function, weights, x, h=h0, sequence=True)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("initial", [(), ("h", "c")])
 @pytest.mark.parametrize("last", [True, False])
 def test_a_recorded_sequence_is_read_without_a_function(last: bool, initial: tuple[str, ...]) -> None:

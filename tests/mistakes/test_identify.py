@@ -183,6 +183,7 @@ def test_joined_kernel_split_the_other_way() -> None:
     assert best.reading.joined == "hx"
 
 
+@pytest.mark.few(0)
 def test_constant_weights_cannot_tell() -> None:
     """As the ONNX node tests have them: every weight 0.1."""
     weights = {name: np.full_like(values, 0.1) for name, values in drawn().items()}
@@ -382,6 +383,7 @@ def test_a_joined_kernel_in_a_layout_with_other_facts() -> None:
     assert lt.identify(arrays, x, y, layout=facts).matches[0].reading.joined == "hx"
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("language", languages())
 def test_no_two_rows_of_the_table_are_the_same(language: str) -> None:
     """With one step, many layouts fit, each once, and what they differ in has columns."""

@@ -45,7 +45,7 @@ def weights_of(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: ", ".join(f"{k} {v}" for k, v in options.items()))
 @pytest.mark.parametrize("states", [False, True])
 def test_every_variant_is_the_run_line_by_line(options: dict[str, Any], states: bool) -> None:

@@ -66,6 +66,7 @@ def apart(a: Any, b: Any) -> None:
 # -- 1 and 2: which numbers belong to which gate ---------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_of_the_24_gate_orders_only_one_gives_these_numbers() -> None:
     w, x, h0, c0 = drawn(1)
     right = ours(w, x, h0, c0)

@@ -39,6 +39,7 @@ def picked(draw: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(draw(st.integers(0, n - 1)) for n in shape)
 
 
+@pytest.mark.few(0)
 @given(networks(), st.data())
 @settings(max_examples=60, deadline=None)
 def test_edits_of_a_network_are_the_run_of_the_edited_arguments(case: dict[str, Any], data: Any) -> None:

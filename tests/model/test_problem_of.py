@@ -158,6 +158,7 @@ def test_random_networks(case: dict[str, Any], major: bool) -> None:
     same(again(trace), trace)
 
 
+@pytest.mark.few(0)
 @given(cells(), st.booleans())
 @settings(max_examples=120, deadline=None)
 def test_random_cells(case: Case, padded: bool) -> None:

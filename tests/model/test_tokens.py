@@ -294,6 +294,7 @@ def test_a_text_that_does_not_fit(text: str, batch: int, message: str) -> None:
 LABELS = st.lists(st.text(max_size=6), min_size=T, max_size=T)
 
 
+@pytest.mark.few(0)
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(LABELS)
 def test_any_text_is_kept(tmp_path_factory: pytest.TempPathFactory, words: list[str]) -> None:
@@ -384,6 +385,7 @@ def test_a_column_of_a_parquet_table(folder: Path) -> None:
     assert "columns that are not numbers: word (string); choose others with --key" in found.stderr
 
 
+@pytest.mark.few(0)
 def test_commands_put_labels_to_a_trace(folder: Path) -> None:
     assert run("run", "m.npz", "--input", "x.npy", "-o", "t.json").exit_code == 0
     for arguments in (

@@ -186,7 +186,7 @@ def test_what_is_written_out_stays_short() -> None:
     assert found.written_out is not None
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["cell plain", "cell slstm", "cell gru, reset after", "cell own", "cell projection"])
 def test_the_gradient_with_respect_to_a_premise_is_that_of_central_differences(name: str) -> None:
     trace = case(name.removeprefix("cell "), 6, 3, 2, 2, True)[1]

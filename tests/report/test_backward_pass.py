@@ -63,6 +63,7 @@ def test_a_sum_is_named_and_its_weights_are_introduced(of: str, said: str, weigh
     assert again == text, "what is said can be given as --of"
 
 
+@pytest.mark.few(0)
 def test_a_weighted_sum_of_lines_is_none_of_outputs() -> None:
     seeds = {"h_t": np.full((3, 1, 2), 0.5), "c_t": np.ones((3, 1, 2))}
     text = " ".join(str(lt.backward(three(), seeds=seeds).report("text", alone="back")).split())
@@ -194,6 +195,7 @@ def test_what_l_does_not_depend_on_is_not_printed() -> None:
     assert "∂L/∂o_t" in text.split("── Step t = 0 ──")[1]
 
 
+@pytest.mark.few(0)
 def test_the_rows_and_terms_of_padding_are_not_printed() -> None:
     trace = lt.run(ROOT / "lstm_trace" / "examples" / "batch.yaml")
     assert "[valid ≠ 0]" in gradient(trace, "1/0/h_t[0]").report("text")

@@ -55,6 +55,7 @@ def test_a_problem_says_it_and_the_trace_keeps_it(tmp_path: Path) -> None:
         trace.report(count_from=2)
 
 
+@pytest.mark.few(0)
 def test_the_reverse_direction_reads_the_step_after() -> None:
     trace = stacked(2, 2, 2, 2, directions=("forward", "reverse"))
     found = text(trace, detail="vector", digits=3)
@@ -85,6 +86,7 @@ def test_own_symbols_have_the_number_too() -> None:
     assert "s_{11}" in trace.report("tex", count_from=1, detail="scalar")
 
 
+@pytest.mark.few(0)
 def test_the_page_and_its_maps_count_alike() -> None:
     page = three().report("html", count_from=1)
     assert "<output>1</output>" in page
@@ -103,6 +105,7 @@ def test_numbers_are_the_same() -> None:
     assert whole.findall(text(trace)) == whole.findall(trace.report("text", width=200))
 
 
+@pytest.mark.few(0)
 def test_on_the_command_line(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "lstm_trace" / "examples" / "three-steps.yaml"
     run = CliRunner().invoke(main, ["report", str(source), "--count-from", "1", "--format", "text"])

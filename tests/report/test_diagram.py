@@ -309,6 +309,7 @@ def test_apart_is_the_nearest(seed: int) -> None:
             assert cost(other) >= cost(found) - 1e-9
 
 
+@pytest.mark.few(0)
 def test_same_picture_every_time() -> None:
     stage = traced("slstm").stages[0]
     assert Diagram(stage).shapes == Diagram(stage).shapes

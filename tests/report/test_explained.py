@@ -51,7 +51,7 @@ def explain(how: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["explain", how, "t.json", *(["--of", of] if of else []), *arguments])
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", some(WAYS, 2))
 def test_a_page_has_picture_and_table_and_loads_nothing(folder: Path, how: str) -> None:
     assert explain(how, "-o", "x.html").exit_code == 0

@@ -60,6 +60,7 @@ def wide() -> Trace:
 # -- without TeX ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("problem", [q22, wide, lambda: lt.run(NASTY)])
 def test_the_body_alone(problem: Any) -> None:
     trace = problem()

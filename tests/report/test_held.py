@@ -45,6 +45,7 @@ def test_the_given_say_what_is_held(language: str) -> None:
     assert "to_{" not in found
 
 
+@pytest.mark.few(0)
 def test_a_value_is_marked_where_it_is_worked_out_and_only_there() -> None:
     found = said(run({"1/c_t[0]": 0.25}), detail="scalar")
     assert "c_2 = held(c_2⁰) unit 1 (bright): held(0.6574) = 0.2500 unit 2 (wet): held(0.8289) ≈ 0.8289" in found
@@ -68,6 +69,7 @@ def test_without_holds_nothing_is_said() -> None:
     assert said(run({})) == said(run(None))
 
 
+@pytest.mark.few(0)
 def test_values_of_another_trace_and_many_places() -> None:
     other = run(None)
     assert "c_t at given values." in said(run({"c_t": [[float(n), n + 0.5] for n in range(5, 8)], "f_t": other}))
@@ -78,6 +80,7 @@ def test_values_of_another_trace_and_many_places() -> None:
     assert "; …." in said(few)
 
 
+@pytest.mark.few(0)
 def test_the_rows_and_layers_are_named() -> None:
     weights = {f"{s}/{n}": a for s in ("0/forward", "0/reverse") for n, a in PROBLEM["weights"].items()}
     x = [[row, row] for row in PROBLEM["x"]]

@@ -100,6 +100,7 @@ def test_every_number_reads_back(detail: str, digits: int) -> None:
     check_numbers(trace, Page(trace.report("html", detail=detail, digits=digits)), least)
 
 
+@pytest.mark.few(0)
 def test_every_operand_is_a_link_to_where_it_was_made() -> None:
     page = Page(small().report("html", detail="scalar"))
     rows = [e for e in page.every("div") if "under" in e.attributes.get("class", "")]
@@ -176,7 +177,7 @@ def test_structure(name: str) -> None:
         assert control.inside("label")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", ["q22", "three-steps"])
 def test_nothing_is_fetched(name: str) -> None:
     html = page_of(name)
@@ -284,6 +285,7 @@ def test_a_map_has_the_values_of_its_line() -> None:
 # -- command line ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_command(tmp_path: Path) -> None:
     source = tmp_path / "q.yaml"
     source.write_text(example("q22"), encoding="utf-8")

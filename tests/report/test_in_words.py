@@ -194,7 +194,7 @@ def test_nothing_is_a_mean() -> None:
     assert said(still) == "- Of the candidate, the input gate lets in 50 % each time in every unit."
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("case", "opening"),
     [
@@ -208,6 +208,7 @@ def test_what_is_left_out_is_said(case: str, opening: str) -> None:
     assert said(CASES[case]()).startswith(opening)
 
 
+@pytest.mark.few(0)
 def test_of_many_layers_the_first_and_the_last_are_described() -> None:
     text = said(stacked(layers=6, batch=1, width=2, directions=("forward",)))
     assert text.startswith("Described here: the first and the last of 6 layers and directions. Layer 0: -")
@@ -276,7 +277,7 @@ def test_what_was_not_recorded_is_not_told(gone: str) -> None:
         )
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_not_told(value: float) -> None:
     for line in ("i_t", "c_t", "h_t", "f_t", "i_t * c_tilde"):
@@ -318,7 +319,7 @@ def test_padding_is_no_step() -> None:
 # -- formats -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_says_it(format: str) -> None:
     trace = example("three-steps")

@@ -46,6 +46,7 @@ def fields(text: str) -> list[str]:
     return sorted(re.findall(r"\{\w+(?::[^{}]*)?\}", text))
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("language", languages())
 def test_a_language_has_every_string_with_its_fields(language: str) -> None:
     found = list(faults(strings(language), strings("en")))

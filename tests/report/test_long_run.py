@@ -93,7 +93,7 @@ def full(report: str) -> list[int]:
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("steps", [17, 50])
 def test_the_table_has_every_step(steps: int) -> None:
     given = problem(steps)
@@ -104,6 +104,7 @@ def test_the_table_has_every_step(steps: int) -> None:
     assert "x_t, c_t and h_t at every step:" in report
 
 
+@pytest.mark.few(0)
 def test_of_many_steps_the_table_has_those_at_which_the_states_moved() -> None:
     given = problem(500, forgets=317)
     report = str(traced(given).report("text"))
@@ -191,6 +192,7 @@ def test_a_reader_finds_the_step_at_which_unit_2_forgets(steps: int, step: int, 
         assert step in full(report), "the step moved the state furthest and is worked"
 
 
+@pytest.mark.few(0)
 def test_units_forget_where_their_gate_says_so() -> None:
     """Of many steps those at which a unit keeps least; not those at which it holds nothing."""
     draw = np.random.default_rng(5)
@@ -310,7 +312,7 @@ def test_the_three_steps_that_move_furthest_are_worked_in_full(steps: int, seed:
             assert float(value[1]) == pytest.approx(c[t + 1, unit], abs=0.5e-4)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("steps", "batch", "at"), [(50, 1, (33, 0)), (300, 60, (7, 41)), (20, 2, (0, 1))])
 def test_the_step_of_the_first_value_that_is_not_finite_is_worked(steps: int, batch: int, at: tuple[int, int]) -> None:
     """It was neither worked nor in the table: no state moves far where it is NaN."""
@@ -444,7 +446,7 @@ def test_the_web_page_starts_at_an_eventful_step_and_folds_the_others() -> None:
     assert 'class="bar"' not in summary
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("first", [0, 1])
 def test_commands_say_that_they_count_from_0(first: int) -> None:
     """Of a report that counts from 1, `--steps 25` opened a step that its reader calls 26."""

@@ -70,7 +70,7 @@ def reports(trace: Trace, **options: Any) -> Iterator[dict[str, str]]:
             continue
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_the_dialects_differ_in_nothing_but_the_marks(example: Path, language: str) -> None:

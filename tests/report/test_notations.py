@@ -24,7 +24,7 @@ def numbers(report: str) -> list[str]:
     return re.findall(r"-?\d+\.\d+", report)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("notation", ["pytorch", "keras"])
 def test_symbols_change_and_numbers_stay(notation: str) -> None:
     trace = lstm()

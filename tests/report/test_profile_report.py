@@ -166,6 +166,7 @@ def test_what_rounding_would_leave_of_a_value_is_zero() -> None:
     assert rows["13"] == ["5.00", "1.00e-5"]
 
 
+@pytest.mark.few(0)
 def test_many_names_are_few() -> None:
     report = " ".join(profiled(CASES["dead"]()).split())
     assert (
@@ -359,7 +360,7 @@ def test_several_in_one_document() -> None:
     assert small.report("text").partition("Solution")[2].splitlines()[4] in report
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("detail", ["profile", "worked"])
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
 def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str, detail: str) -> None:

@@ -144,6 +144,7 @@ def test_the_style_sheet_is_for_the_report_alone() -> None:
     assert (depth[len(".lstm-trace{") - 1 : -1] > 0).all()  # what is within is within the report
 
 
+@pytest.mark.few(0)
 def test_headings_go_down_by_one() -> None:
     page = Page(three().report()._repr_html_())
     levels = [int(element.tag[1]) for element in page.elements if re.fullmatch(r"h\d", element.tag)]
@@ -151,6 +152,7 @@ def test_headings_go_down_by_one() -> None:
     assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
+@pytest.mark.few(0)
 def test_the_first_step_is_open() -> None:
     page = Page(three().report()._repr_html_())
     assert ["open" in element.attributes for element in page.elements if element.tag == "details"] == [
@@ -224,7 +226,7 @@ class Sanitized(HTMLParser):
             self.seen += data
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("make", [q22, three])
 def test_in_a_notebook_that_is_not_trusted_the_plain_text_is_seen(make: Any) -> None:
     trace = make()

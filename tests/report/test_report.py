@@ -63,7 +63,7 @@ def test_question_22_reads_as_it_should(format: str) -> None:
     assert q22().report(format) == kept.read_text(encoding="utf-8")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("digits", [2, 4, 8, 12])
 def test_every_number_is_the_recorded_one(digits: int) -> None:
     trace = lstm()
@@ -76,7 +76,7 @@ def test_every_number_is_the_recorded_one(digits: int) -> None:
         assert abs(number(p.value) - Fraction(float(value))) <= half_digit(p.value, digits) * Fraction(1001, 1000), p
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("digits", [3, 8])
 def test_every_printed_equality_is_true(digits: int) -> None:
     equal = 0
@@ -90,6 +90,7 @@ def test_every_printed_equality_is_true(digits: int) -> None:
     assert equal > (16 if digits == 3 else 130)
 
 
+@pytest.mark.few(0)
 def test_products_of_decimals_are_equal_and_functions_are_not() -> None:
     """Inputs and weights have two decimals, so their products have four: a report with eight shows them exactly."""
     signs: dict[str, set[str]] = {}

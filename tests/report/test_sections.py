@@ -35,7 +35,7 @@ def put_before(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "SECTIONS", dict(rows))
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("name", HEADINGS)
 @pytest.mark.parametrize("format", PRINTERS)
@@ -56,6 +56,7 @@ def test_a_new_section_is_in_every_format(format: str, name: str, steps: int, mo
         assert re.search(r'<a href="#(s\d+)">A new heading</a>.*<section id="\1"><h2>A new heading</h2>', report, re.S)
 
 
+@pytest.mark.few(0)
 def test_a_new_section_is_in_the_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = q22()
     without = trace.pdf()
@@ -63,6 +64,7 @@ def test_a_new_section_is_in_the_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trace.pdf() == trace.pdf() != without
 
 
+@pytest.mark.few(0)
 def test_a_section_without_a_heading_belongs_to_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = list(sections.SECTIONS.items())
     rows.insert([*sections.SECTIONS].index("in_words") + 1, ("more", lambda shown: [Para(("One more sentence.",))]))

@@ -46,6 +46,7 @@ def pages(folder: Path, name: str) -> list[str]:
     return text.decode().split("\f")[:-1]
 
 
+@pytest.mark.few(0)
 def test_one_title_and_each_problem_below_it() -> None:
     text = sheet().report("md")
     heads = [row for row in text.splitlines() if re.match("#{1,2} ", row)]
@@ -57,7 +58,7 @@ def test_one_title_and_each_problem_below_it() -> None:
     assert sheet(title="Homework 3").report("text").startswith("Homework 3\n══════════\n")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", ["md", "text", "tex", "typ"])
 def test_each_problem_stands_in_it_as_it_stands_alone(format: str) -> None:
     def numbers(report: str) -> list[str]:
@@ -162,7 +163,7 @@ def test_a_page_of_one_has_no_articles() -> None:
     assert [e.text for e in page.every("h1")] == ["Question 22"]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_every_format_prints_several(format: str) -> None:
     text = sheet().report(format)

@@ -164,7 +164,7 @@ def run(*call: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", ["txt", "html", "tex", "typ", "pdf"])
 def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"s.{suffix}"

@@ -58,6 +58,7 @@ def test_each_row_has_its_own() -> None:
     assert "cat" not in one
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("language", "step"),
     [("de", "Schritt t = 1 („␣cat“)"), ("es", "Paso t = 1 («␣cat»)"), ("fr", "Pas t = 1 («\u00a0␣cat\u00a0»)"),

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings, strategies as st
 
 import lstm_trace as lt
@@ -95,6 +96,7 @@ def courses(sentence: str, units: int) -> dict[int, str]:
     return found
 
 
+@pytest.mark.few(0)
 @given(runs())
 @settings(max_examples=120, deadline=None)
 def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, Any]) -> None:

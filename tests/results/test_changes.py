@@ -99,7 +99,7 @@ def adds_up(found: Comparison, tolerance: float = 1e-12) -> None:
     assert parts + made.rest + made.residual == pytest.approx(whole, abs=1e-14)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("seed", range(40))
 def test_every_change_is_named_in_the_order_of_its_share(seed: int) -> None:
     values = drawn(seed)
@@ -355,7 +355,7 @@ NAMES = (
 )  # fmt: skip
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[str, Any]) -> None:
     a, b, equations, options = pairs[name]
@@ -389,6 +389,7 @@ def test_an_equation_has_the_share_that_no_premise_has(name: str, pairs: dict[st
         assert sum(change.contribution or 0.0 for change in made.most) == pytest.approx(two - one, abs=1e-12)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("more", [{"cell_clip": 0.5}, {"cell_clip": 0.5, "forget_bias": 1.0}])
 def test_an_option_has_the_shares_of_the_equations_that_follow_from_it(more: dict[str, Any]) -> None:
     """The same cell written as equations has a share for each."""
@@ -507,6 +508,7 @@ def test_a_line_that_does_not_differ_was_not_changed() -> None:
     assert there == f"0/forward/h_t (set, not computed; 3 values differ) ({share})", "and no others"
 
 
+@pytest.mark.few(0)
 def test_what_one_side_holds_is_a_difference_from_computed_to_its_value() -> None:
     """Two lines held at one step each; what is held after the value has no share in it."""
     values = drawn(1)
@@ -559,6 +561,7 @@ def test_lengths_without_effect_on_the_valid_steps() -> None:
     assert "the same at every valid step" in found.report("text")
 
 
+@pytest.mark.few(0)
 def test_what_is_padding_in_both_is_never_read() -> None:
     """x at such a step is no difference; in the sequence that is longer, it is."""
     values = drawn(1)

@@ -116,6 +116,7 @@ def test_what_is_not_finite_is_said_in_words() -> None:
     assert image[0, 2] == 1
 
 
+@pytest.mark.few(0)
 def test_the_rows_are_the_values_of_all_sets(found: Comparisons, tmp_path: Path) -> None:
     frame = found.to_frame()
     assert list(frame.columns[:3]) == ["set", "layer", "direction"]
@@ -164,6 +165,7 @@ def test_titles_name_the_sets_if_they_differ() -> None:
     assert lt.diff(run(title="it"), run(title="it", W_xf=2.0), run()).names == ("b", "c")
 
 
+@pytest.mark.few(0)
 def test_one_of_other_sizes_does_not_stop_the_others(tmp_path: Path) -> None:
     wider = lt.run({n: np.ones((4, 4 if n[2] == "h" else 2)) for n in WEIGHTS}, X, record=["h_t"])
     several = lt.diff(A, wider, SETS["b"])

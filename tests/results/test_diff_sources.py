@@ -72,7 +72,7 @@ def source(kind: str, folder: Path, by: float) -> Any:
     return makers[kind]()
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("one", "two"), [*product(KINDS, KINDS)])
 def test_any_two_sources(one: str, two: str, tmp_path: Path) -> None:
     given = {"x": X} if {one, two} & {*MODELS} else {}

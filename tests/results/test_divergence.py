@@ -102,7 +102,7 @@ def by_loops(a: lt.Trace, b: lt.Trace, inside: Any) -> dict[tuple[str, int], tup
     return found
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("padding", [{}, {"lengths": [14, 9]}, {"mask": MASK}])
 @pytest.mark.parametrize("piece", [1, 40, 10**6])
 def test_every_unit_against_loops(padding: dict[str, Any], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:

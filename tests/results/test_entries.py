@@ -136,6 +136,7 @@ def test_the_largest_are_those_of_a_full_sort(sizes: list[float], data: Any) -> 
     assert largest(np.array(sizes, float), count)[:count].tolist() == expected
 
 
+@pytest.mark.few(0)
 def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two layers, both directions, two sequences, cut into windows of one step and of three."""
     trace = traced({"peephole": True}, lengths=[4, 3])

@@ -100,7 +100,7 @@ def by_loops(a: lt.Trace, b: lt.Trace) -> tuple[str | None, dict[str, tuple[int,
     return first, counts
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(0)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_not_finite_is_counted_and_named(case: str) -> None:

@@ -567,6 +567,7 @@ def keys_in_code() -> Iterator[str]:
                 )
 
 
+@pytest.mark.few(0)
 def test_every_remark_has_words_and_a_case_here() -> None:
     known = words("en").table.keys()
     keys = {key for key in keys_in_code() if not key.startswith(r"[\w.]+")}  # `key` and `key.more` of an argument

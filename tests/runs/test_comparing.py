@@ -34,6 +34,7 @@ def said(*arguments: str) -> str:
     return CliRunner().invoke(main, arguments).output
 
 
+@pytest.mark.few(0)
 def test_a_comparison_says_what_diff_says(kept: Kept) -> None:
     _, _, paths = two(kept)
     found = compared(paths)
@@ -95,6 +96,7 @@ def explained(paths: tuple[str, ...], most: int = 10_000, **asked: Any) -> Any:
     return json.loads(comparing.explained(str(path), against, Question(run="r", **asked), most))
 
 
+@pytest.mark.few(0)
 def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
     a, _, paths = two(kept)
     found = explained(paths[:1], how="padding")
@@ -112,7 +114,7 @@ def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
             Question(run=a["id"], **options)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("how", ["memory", "gradient", "contribution", "gates"])
 def test_an_explanation_is_the_table_of_the_command_line(kept: Kept, tmp_path: Path, how: str) -> None:
     a, _, paths = two(kept)

@@ -146,6 +146,7 @@ def test_an_ablation_is_that_of_the_command_line(kept: Kept) -> None:
         comparing.explained(kept.path(run), None, asked.model_copy(update={"to": "/etc/passwd"}), 100)
 
 
+@pytest.mark.few(0)
 def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
     hold = {"0/forward/1/0/c_t[0]": -1.0, "f_t[1]": "*0.25", "2/o_t": [0.1, 0.2]}
     run = kept.make(example="three-steps", hold=hold)

@@ -36,6 +36,7 @@ def loaded(kept: Kept, run: Any) -> lt.Trace:
     return lt.load(kept.path(run))
 
 
+@pytest.mark.few(0)
 def test_the_run_of_an_example_is_that_of_the_command_line(kept: Kept) -> None:
     for name in examples():
         run = kept.make(example=name)
@@ -169,6 +170,7 @@ def test_a_run_that_is_there_is_not_computed_again(
     assert (again.new, again.id, again.reply, ran) == (False, first.id, first.reply, [])
 
 
+@pytest.mark.few(0)
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     dtype=st.sampled_from(["float16", "float32", "float64"]),

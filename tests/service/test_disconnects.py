@@ -77,6 +77,7 @@ def test_the_body_arrives_and_the_reply_goes_out(pieces: list[bytes], length: st
     assert client.sent[-1]["body"] == expected
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("pieces", "length"), [([], None), ([b"ab", b"c"], "3")])
 def test_the_work_stops_when_the_client_goes(pieces: list[bytes], length: str | None) -> None:
     ended = []
@@ -111,6 +112,7 @@ def test_a_client_that_goes_within_its_body_stops_the_reader() -> None:
     assert seen == ["http.disconnect", "cancelled"]
 
 
+@pytest.mark.few(0)
 def test_what_comes_after_the_reply_is_not_cut_off() -> None:
     ended = []
 

@@ -72,6 +72,7 @@ def test_what_is_quick_is_answered_at_once() -> None:
     with_jobs(test, reply_within=20)
 
 
+@pytest.mark.few(0)
 def test_what_takes_longer_is_followed() -> None:
     async def test(jobs: Jobs) -> None:
         id = await begun(jobs, calls.told_json, '{"a": [1, "NaN"]}', 1.0)
@@ -102,6 +103,7 @@ def test_a_result_that_is_no_json_has_an_address() -> None:
     with_jobs(test)
 
 
+@pytest.mark.few(0)
 def test_a_file_is_not_shown_within_a_record() -> None:
     async def work(progress: Any) -> Response:
         await anyio.sleep(0.5)
@@ -117,6 +119,7 @@ def test_a_file_is_not_shown_within_a_record() -> None:
     with_jobs(test)
 
 
+@pytest.mark.few(0)
 def test_progress_is_shown() -> None:
     async def test(jobs: Jobs) -> None:
         async def work(progress: Any) -> Response:
@@ -151,6 +154,7 @@ def test_a_job_that_fails_has_the_problem() -> None:
     with_jobs(test, seconds=2)
 
 
+@pytest.mark.few(0)
 def test_an_unexpected_failure_is_logged_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     async def work(progress: Any) -> Response:
         await anyio.sleep(1.0)
@@ -170,7 +174,7 @@ class Sent:
     """Stands for the body of a request."""
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("later", [False, True])
 def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
     async def asked(jobs: Jobs, bodies: list[weakref.ref[Sent]]) -> Response:
@@ -210,6 +214,7 @@ def test_a_failure_keeps_nothing_of_the_request(later: bool) -> None:
         gc.enable()
 
 
+@pytest.mark.few(0)
 def test_a_job_that_is_cancelled_computes_no_longer(tmp_path: Path) -> None:
     async def test(jobs: Jobs) -> None:
         id = await begun(jobs, calls.spin, str(tmp_path / "pid"))
@@ -241,7 +246,7 @@ def test_whoever_goes_before_the_reply_stops_the_work(tmp_path: Path) -> None:
     with_jobs(test, seconds=60, reply_within=30)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("limits", "kept"),
     [
@@ -270,6 +275,7 @@ def test_finished_jobs_are_bounded(limits: dict[str, Any], kept: int) -> None:
     assert with_jobs(test, reply_within=0, **limits) == [f"1234567{k}" for k in range(5 - kept, 5)]
 
 
+@pytest.mark.few(0)
 def test_what_runs_at_the_end_is_stopped(tmp_path: Path) -> None:
     async def test(jobs: Jobs) -> None:
         await begun(jobs, calls.spin, str(tmp_path / "pid"))
@@ -279,6 +285,7 @@ def test_what_runs_at_the_end_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.few(0)
 def test_what_is_too_old_goes_while_nobody_asks() -> None:
     async def test(jobs: Jobs) -> None:
         await jobs._kept[await begun(jobs, calls.told_json, '"1"', 0.02)].finished.wait()

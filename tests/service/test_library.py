@@ -186,6 +186,7 @@ def test_an_inspection_keeps_nothing(client: Any, served: tuple[Any, Path]) -> N
     assert names(served) == set()
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("to", ["/library", "/models", "/inspections"])
 def test_what_cannot_be_read_is_not_kept(client: Any, served: tuple[Any, Path], to: str) -> None:
     for content, label, said in (
@@ -204,6 +205,7 @@ def test_what_cannot_be_read_is_not_kept(client: Any, served: tuple[Any, Path], 
     assert names(served) == set()
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     "label",
     ["../../etc/passwd.yaml", "x" * 300 + ".yaml", "a\0b.yaml", "🙂\u200f \u202e.yaml", 'a"; x=\r\n.yaml', "/.yaml"],
@@ -299,6 +301,7 @@ def test_a_file_that_was_changed_in_the_folder_is_not_sent(client: Any, served: 
     client.delete(f"/library/{item['id']}").raise_for_status()
 
 
+@pytest.mark.few(0)
 def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
     client, _ = served
     most = client.get("/limits").json()["body_bytes"]

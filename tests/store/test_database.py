@@ -156,6 +156,7 @@ def test_the_driver_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value).endswith("'psycopg[binary]>=3.2.1', or keep it in SQLite")
 
 
+@pytest.mark.few(0)
 def test_a_lock_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "PATIENCE", 0.2)
     with sqlite3.connect(tmp_path / "a.db", isolation_level=None) as other:

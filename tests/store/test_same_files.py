@@ -71,6 +71,7 @@ def test_an_item_whose_file_is_not_whole_is_whole_again(store: Store, damage: st
     assert files(store) == [path.name]
 
 
+@pytest.mark.few(0)
 def test_several_servers_keep_the_same_file_at_the_same_moment(url: str, tmp_path: Path) -> None:
     stores = [Store(url, tmp_path / "files") for _ in range(4)]
     for n in range(10):

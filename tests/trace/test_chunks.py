@@ -56,7 +56,7 @@ def test_a_continued_run_starts_where_the_other_ended() -> None:
     np.testing.assert_allclose(other["h_t"][:, 0], lstm(X[5:], expected[4], np.zeros(4)), rtol=1e-12)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_can_be_continued_and_joined(name: str) -> None:
     """Two layers and a batch of two; the chunks together are the whole run."""

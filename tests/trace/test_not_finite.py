@@ -257,6 +257,7 @@ def test_a_window_and_a_layer_say_the_same() -> None:
     assert (str(later.address), later.cause, later.operands[0][0]) == ("0/forward/3/1/s_t[0]", "initial", "s_prev[0]")
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", OPS)
 def test_every_operation_has_its_own_cause(name: str) -> None:
     """Of finite operands, the largest ones of both signs and 0: a value that is not finite never seems changed."""

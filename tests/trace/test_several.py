@@ -148,6 +148,7 @@ def _some(data: st.DataObject, there: range) -> range | None:
     return range(begin, data.draw(st.integers(begin + 1, there.stop)))
 
 
+@pytest.mark.few(0)
 def test_one_address_in_a_problem_and_in_every_option(tmp_path: Path) -> None:
     """Held in a file and by `--hold`, added up by `--of`, one after the other by `--line`."""
     address, example = "1..2/c_t[0,1..1]", "lstm_trace/examples/three-steps.yaml"

@@ -49,7 +49,7 @@ def equal(a: lt.Trace, b: lt.Trace) -> None:
                 np.testing.assert_array_equal(one[scope][name], values, f"{part} {scope}/{name}")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("plan", some(PLANS, 2))
 @pytest.mark.parametrize("lengths", some([None, [12, 7, 3], [5, 6, 4]], 2))
 @pytest.mark.parametrize("padding", some(["zero", "repeat", "carry"], 2))
@@ -100,7 +100,7 @@ def test_a_supplied_line_that_is_carried() -> None:
         np.testing.assert_array_equal(window.initial["0/forward"]["h_prev"], h[3])
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("directions", [("forward",), ("forward", "reverse")])
 def test_an_input_that_is_carried(directions: tuple[str, ...], tmp_path: Path) -> None:
     """Of the first layer, and of one whose input is the layer below."""
@@ -263,6 +263,7 @@ def test_a_difference_is_split_over_the_steps_of_the_window() -> None:
     pd.testing.assert_frame_equal(whole, table, check_like=True)
 
 
+@pytest.mark.few(0)
 def test_a_window_runs_again_with_a_change() -> None:
     """Against zero input: the window alone is computed again, from the states that were carried into it."""
     found = contribution(WINDOW, "1/forward/7/0/h_t[1]")

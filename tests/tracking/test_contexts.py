@@ -54,6 +54,7 @@ def check_around(context: Context, rows: list[dict[str, Any]], k: int, before: i
     assert context.tokens == tuple(row["token"] for row in kept)
 
 
+@pytest.mark.few(0)
 @given(
     st.integers(0, 10**6), st.integers(1, 15), st.integers(1, 4), st.integers(1, 8), st.booleans(), st.integers(0, 4)
 )

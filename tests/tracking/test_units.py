@@ -73,6 +73,7 @@ def test_a_gate_that_is_stored_in_half_is_alive_unless_rounding_explains_it() ->
     assert found == {"f_t_0": False, "f_t_1": True, "c_t_0": False, "c_t_1": True}
 
 
+@pytest.mark.few(0)
 def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[UnitMeasurement.__module__], "SAMPLE", 400)
     frame = sequences(3, 400)

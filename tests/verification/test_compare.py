@@ -100,6 +100,7 @@ def test_tolerances(tolerance: Tolerance, same: bool) -> None:
     assert compare(a, changed(a, "0/forward", "f_t", 1e-6), tolerance).same is same
 
 
+@pytest.mark.few(0)
 def test_what_cannot_be_aligned_is_a_note() -> None:
     a, b = traced({}), traced({"peephole": True}, layers=1)
     notes = compare(a, b).notes

@@ -155,6 +155,7 @@ def test_in_float32_and_float64_the_same_and_of_gradients_too() -> None:
         assert found.same == same, name
 
 
+@pytest.mark.few(0)
 def test_a_gradient_does_not_tell_what_the_forward_pass_has_at_padding() -> None:
     """Slopes of values that nothing is made of: the gradients are the same."""
     a = traced()

@@ -121,6 +121,7 @@ def test_a_list_is_not_allocated_by_what_it_claims(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
+@pytest.mark.few(0)
 def test_flipped_bits_are_a_model_or_an_error(tmp_path: Path) -> None:
     whole = msgpack.packb(state(pack=lambda array: pieces(array, 4)))
     for place in RNG.integers(len(whole), size=len(seeds(400, 60))):

@@ -106,7 +106,7 @@ def test_what_is_not_read_is_said(tmp_path: Path, write: Callable[[Path], None],
         read(tmp_path / "m.h5")
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("filtered", [False, True])
 def test_damage_is_one_message_soon(tmp_path: Path, filtered: bool) -> None:
     """Bits, addresses and lengths that are others, ends that are cut off, parts that stand in place of others."""

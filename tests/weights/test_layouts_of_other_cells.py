@@ -158,6 +158,7 @@ def test_every_layout_has_a_case() -> None:
     assert set(CASES) == {(name, cell) for cell, layouts in OTHERS.items() for name in layouts}
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("name", "cell"), CASES)
 def test_weights_come_back(name: str, cell: str, tmp_path: Path) -> None:
     order, bias, pack, known, after = CASES[name, cell]

@@ -234,6 +234,7 @@ def zipped(path: Path, entries: dict[str, bytes]) -> Path:
     return path
 
 
+@pytest.mark.few(0)
 def test_zip_bomb(tmp_path: Path) -> None:
     big = npy((1 << 24,), bytes(1 << 26))  # 64 MiB of zeros in 64 KB
     path = zipped(tmp_path / "bomb.npz", {"kernel.npy": big})
@@ -518,6 +519,7 @@ def test_layout_and_name_may_be_given_for_one_side(tmp_path: Path, monkeypatch: 
         assert "--layout-a applies to a model, and t.json is not one; leave it out" in said
 
 
+@pytest.mark.few(0)
 def test_one_input_has_one_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two that read x in other orders neither is taken for the other's: the order must be said."""
     monkeypatch.chdir(tmp_path)

@@ -39,6 +39,7 @@ def written(folder: Path, content: bytes) -> Path:
     return path
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("maker", MAKERS)
 def test_random_operators(tmp_path: Path, maker: str) -> None:
     for seed in seeds(40, 4):

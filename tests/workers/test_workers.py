@@ -127,7 +127,7 @@ def test_what_is_printed_within_a_call_is_no_answer(capfd: pytest.CaptureFixture
     assert "and by the system" in err
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("advice", "said"),
     [
@@ -159,6 +159,7 @@ def test_a_call_may_have_a_time_of_its_own(tmp_path: Path) -> None:
     with_workers(test, at_once=1, seconds=600.0)
 
 
+@pytest.mark.few(0)
 def test_a_computation_nobody_waits_for_is_killed(tmp_path: Path) -> None:
     async def test(workers: Workers) -> None:
         for k in range(4):
@@ -175,6 +176,7 @@ def test_a_computation_nobody_waits_for_is_killed(tmp_path: Path) -> None:
     with_workers(test, wait_seconds=0.01, waiting=0)
 
 
+@pytest.mark.few(0)
 def test_two_at_once_then_a_waiting_room_then_busy() -> None:
     results: list[Any] = []
 
@@ -200,6 +202,7 @@ def test_two_at_once_then_a_waiting_room_then_busy() -> None:
     assert len({pid for _, pid in results[2:]}) == 2
 
 
+@pytest.mark.few(0)
 def test_nobody_waits_longer_than_they_should() -> None:
     async def test(workers: Workers) -> None:
         async with anyio.create_task_group() as tasks:
@@ -216,6 +219,7 @@ def test_nobody_waits_longer_than_they_should() -> None:
     with_workers(test, at_once=1, wait_seconds=0.2)
 
 
+@pytest.mark.few(0)
 def test_a_worker_that_was_killed_while_it_was_idle_is_replaced() -> None:
     async def test(workers: Workers) -> None:
         before = await workers.call(calls.pid)
@@ -243,6 +247,7 @@ def test_a_worker_that_stays_large_is_replaced(monkeypatch: pytest.MonkeyPatch) 
     with_workers(test, at_once=1)
 
 
+@pytest.mark.few(0)
 def test_progress_is_heard_and_not_too_often() -> None:
     heard: list[tuple[int, int]] = []
 
@@ -255,6 +260,7 @@ def test_progress_is_heard_and_not_too_often() -> None:
     tell(1, 2)  # outside a worker nobody hears it
 
 
+@pytest.mark.few(0)
 def test_no_process_is_left_at_the_end(tmp_path: Path) -> None:
     async def test(workers: Workers) -> tuple[int, int]:
         idle = await workers.call(calls.pid)
@@ -272,6 +278,7 @@ def test_no_process_is_left_at_the_end(tmp_path: Path) -> None:
     assert all(map(gone, with_workers(test)))
 
 
+@pytest.mark.few(0)
 def test_workers_end_when_the_server_is_killed(tmp_path: Path) -> None:
     program = f"""
 import anyio, os
@@ -308,6 +315,7 @@ def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[str]) -
     assert "the first problem" in capfd.readouterr().err
 
 
+@pytest.mark.few(0)
 def test_a_worker_is_warm_before_its_first_call() -> None:
     async def test() -> None:
         async with Workers(f"{calls.__name__}:warm", at_once=1, seconds=0.3) as workers:

@@ -118,6 +118,7 @@ def test_random_cells(
     check(case, compiled(case, target, block, part))
 
 
+@pytest.mark.few(0)
 @settings(max_examples=40, deadline=None)
 @given(
     shared_cells(), st.sampled_from(["forward", "reverse"]), st.sampled_from(list(TARGETS)), st.sampled_from([0, 0, 2])
@@ -144,7 +145,7 @@ MORE = {
 }
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", some(MORE, 5))
 @pytest.mark.parametrize(("H", "B", "dtype", "direction", "target"), [
     (5, 3, "float64", "forward", "host"), (5, 3, "float32", "reverse", "host"), (33, 1, "float32", "forward", "host"),
@@ -357,6 +358,7 @@ def assert_close(a: lt.Trace, b: lt.Trace, most: float = 1e-12) -> None:
             np.testing.assert_allclose(values, b.lines[scope][name], rtol=0, atol=most, err_msg=f"{scope}/{name}")
 
 
+@pytest.mark.few(0)
 def test_a_network_by_all_three_plans() -> None:
     model, x = lstm(layers=2, both=True), inputs()
     states = np.random.default_rng(7).normal(size=(2, 4, 4, 5))
@@ -559,6 +561,7 @@ def test_an_entry_that_another_process_removed_meanwhile_keeps_no_other(
     assert sorted(os.listdir(fresh)) == ["2.o", "3.o", "4.o", machine.KEY]
 
 
+@pytest.mark.few(0)
 def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that holds it still runs."""
     monkeypatch.setattr(machine, "_loaded", {})

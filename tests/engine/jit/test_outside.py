@@ -128,7 +128,7 @@ def laid(values: Any, layout: str) -> Any:
 LAYOUTS = ["rows of a trace", "backwards", "batch first", "part of a row", "unaligned", ">f8", "float32"]
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("direction", ["forward", "reverse"])

@@ -58,6 +58,7 @@ def small(**more: Any) -> dict[str, Any]:
 # -- where everything stands -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_a_gate_reads_as_its_equation(tmp_path: Path) -> None:
     found = bands(opened(tmp_path, example("q22")))
     assert list(found) == [
@@ -80,6 +81,7 @@ def test_signs_stand_between_the_boxes(tmp_path: Path) -> None:
     assert ["tanh", "⊙", "="] in rows
 
 
+@pytest.mark.few(0)
 def test_steps_stand_beside_each_other_with_the_same_weights(tmp_path: Path) -> None:
     book = opened(tmp_path, example("three-steps"))
     gate = bands(book)["Forget gate"]
@@ -135,6 +137,7 @@ def test_every_operation_has_a_place() -> None:
     assert unnamed == {*BETWEEN, "add", "neg", "copy", "slice"}
 
 
+@pytest.mark.few(0)
 def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
     cell = {"equations": "h_t = tanh(w * x_t + h_prev)\ncarry: h_prev <- h_t\noutput: h_t"}
     trace = lt.run({"w": [0.5]}, [[[1.0], [2.0]], [[3.0], [4.0]]], cell=cell, lengths=[2, 1])
@@ -165,7 +168,7 @@ def test_one_page(tmp_path: Path, name: str) -> None:
     assert max(cell.column for cell in used) <= area[2]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", some(sorted(LARGE), 3))
 def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
@@ -176,7 +179,7 @@ def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     assert SHEET not in [cell.value for row in book["Check"].iter_rows() for cell in row]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("why", "trace", "job"),
     [
@@ -210,6 +213,7 @@ def test_a_selection_that_is_small_has_it(tmp_path: Path) -> None:
     assert {box.step for box in boxes(book)} == {"Step 0", "Step 1"}
 
 
+@pytest.mark.few(0)
 def test_what_is_not_computed_here_stands_in_italics(tmp_path: Path) -> None:
     """The second step by itself: what the first gave was recorded."""
     trace = lt.run({**example("three-steps"), "ask": []})
@@ -221,6 +225,7 @@ def test_what_is_not_computed_here_stands_in_italics(tmp_path: Path) -> None:
     assert {box.step for box in boxes(book)} == {"Step 1"}
 
 
+@pytest.mark.few(0)
 def test_the_legend_names_the_colours(tmp_path: Path) -> None:
     book = opened(tmp_path, example("three-steps"))
     legend = {c.value: c.fill.fgColor.rgb for c in book[SHEET][3] if c.value}
@@ -242,7 +247,7 @@ def test_the_legend_names_the_colours(tmp_path: Path) -> None:
     assert {symbol: colours[symbol] for symbol in wanted} == {s: {legend[role]} for s, role in wanted.items()}
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize(("digits", "shape"), [(None, "0.0000"), (3, "0.000"), (0, "0")])
 def test_numbers_keep_their_decimals_and_given_ones_stand_as_written(
     tmp_path: Path, digits: int | None, shape: str
@@ -254,6 +259,7 @@ def test_numbers_keep_their_decimals_and_given_ones_stand_as_written(
         assert formats == {"General" if given else shape}, box.symbol
 
 
+@pytest.mark.few(0)
 def test_charts_of_units_over_the_steps(tmp_path: Path) -> None:
     path = written(tmp_path, lt.run(example("three-steps", ask=[])))
     with zipfile.ZipFile(path) as archive:
@@ -283,7 +289,7 @@ def test_formulas_come_to_what_was_recorded(tmp_path: Path, name: str) -> None:
                 assert compute(SHEET, cell.coordinate) == pytest.approx(cell.value, rel=1e-12, abs=1e-12), box.symbol
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", SMALL)
 def test_only_blue_numbers_are_no_formulas(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0], values=False)
@@ -328,6 +334,7 @@ def test_a_weight_is_changed_here(tmp_path: Path, name: str) -> None:
                if c.number_format == "General" and c.fill.fgColor.rgb == "FFF2F2F2")  # fmt: skip
 
 
+@pytest.mark.few(0)
 def test_inputs_and_states_are_changed_here(tmp_path: Path) -> None:
     book = opened(tmp_path, example("gru"), values=False)
     assert str(book["Inputs"]["C6"].value).startswith("='By hand'!")
@@ -356,6 +363,7 @@ def test_rounded_by_hand_it_rounds_the_same(tmp_path: Path, places: int) -> None
     }  # fmt: skip
 
 
+@pytest.mark.few(0)
 def test_the_check_holds_it_against_the_record(tmp_path: Path) -> None:
     book = opened(tmp_path, example("q22"), values=False)
     rows = [row for row in book["Check"].iter_rows(min_row=9) if row[0].value == SHEET]
@@ -376,6 +384,7 @@ def test_no_number_is_an_error_here_too(tmp_path: Path) -> None:
     assert shown[-1].values.ravel().tolist() == ["#N/A", "#NUM!"]
 
 
+@pytest.mark.few(0)
 def test_titles_and_names_are_texts(tmp_path: Path) -> None:
     names = {"x": ["=1+1", "\x1b[2J"], "h": ["<r>a", "\x02b"]}
     book = opened(tmp_path, small(title="=cmd()\x03", names=names), values=False)

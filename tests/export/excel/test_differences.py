@@ -122,6 +122,7 @@ def test_a_stream_takes_the_workbook_of_a_file(traces: tuple[Trace, Trace], book
     assert rows[0] == rows[1]
 
 
+@pytest.mark.few(0)
 def test_what_was_changed_stands_first(traces: tuple[Trace, Trace], books: tuple[Any, Any], tmp_path: Path) -> None:
     (a, b), (_, book) = traces, books
     rows = [row[:4] for row in book["Difference"].iter_rows(min_row=4, max_row=8, values_only=True)]
@@ -183,6 +184,7 @@ def test_a_length_refers_to_its_cells(traces: tuple[Trace, Trace], tmp_path: Pat
     assert book["Difference"]["A5"].hyperlink.location == "'Initial states B'!B7"
 
 
+@pytest.mark.few(0)
 def test_a_change_of_1e_9_is_not_shown_as_none(tmp_path: Path) -> None:
     a = stacked(3, 1, 1, 3, ("forward",))
     weights = {name: values.copy() for name, values in a.parameters["0/forward"].items()}
@@ -225,6 +227,7 @@ def test_what_differs_is_marked_where_it_can_be_changed(books: tuple[Any, Any]) 
     assert all(float(c[0].val) == -float(c[2].val) < 0 == float(c[1].val) for c in scales)
 
 
+@pytest.mark.few(0)
 def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
     a = stacked(3, 1, 1, 3, ("forward",))
     b = replace(a, lines={s: {n: v.copy() for n, v in here.items()} for s, here in a.lines.items()})
@@ -242,6 +245,7 @@ def test_what_is_not_finite_leaves_a_difference_empty(tmp_path: Path) -> None:
     assert formula == f"=IFERROR('Layer 0 forward B'!{letter}7-'Layer 0 forward A'!{letter}7,\"\")"
 
 
+@pytest.mark.few(0)
 def test_of_two_cells_the_lines_that_both_have_are_compared(tmp_path: Path) -> None:
     a = stacked(3, 1, 1, 3, ("forward",))
     weights = {n: w for n, w in a.parameters["0/forward"].items() if n[-1] != "f"}
@@ -254,6 +258,7 @@ def test_of_two_cells_the_lines_that_both_have_are_compared(tmp_path: Path) -> N
         assert sheet.cell(6 + t, names["c_t"] + j).value == b["c_t"][t, 0, j] - a["c_t"][t, 0, j]
 
 
+@pytest.mark.few(0)
 def test_what_does_not_fit_is_refused(
     traces: tuple[Trace, Trace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -104,6 +104,7 @@ def test_every_number_is_shown_with_its_sign_and_size(tmp_path: Path, lengths: A
         assert {shown(number, digits) for number in NUMBERS if number < 0} <= texts
 
 
+@pytest.mark.few(0)
 def test_a_column_is_wide_enough(tmp_path: Path) -> None:
     for digits in some((6, 3, 12), 1):
         book = openpyxl.load_workbook(written(tmp_path, signed(), digits=Style(digits)))

@@ -41,7 +41,7 @@ def computed(path: Path, trace: Trace) -> int:
     return len(found)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_formulas_give_the_gradients(tmp_path: Path, name: str) -> None:
     trace = walked(PROBLEMS[name][0])

@@ -83,6 +83,7 @@ def test_what_is_no_share_has_a_sign_and_what_is_no_number_does_not_count(tmp_pa
     assert not gates
 
 
+@pytest.mark.few(0)
 def test_many_rows_of_padding_have_no_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts, "MOST", 1)
     trace = stacked(layers=1, directions=("forward",), lengths=[3, 2])
@@ -120,6 +121,7 @@ def test_labels_stand_behind_the_step(tmp_path: Path, labels: Any, job: dict[str
         assert sheet[address].value == pytest.approx(trace.lines["0/forward"][name][t, b, j])
 
 
+@pytest.mark.few(0)
 def test_formulas_read_the_cells_of_their_operands(tmp_path: Path) -> None:
     trace = stacked(layers=1, directions=("forward",), lengths=[4, 2])
     trace = replace(trace, header=replace(trace.header, step_labels=(("a", "b", "c", "d"),)))

@@ -104,6 +104,7 @@ def test_states_are_told_in_words() -> None:
     assert not panels(figure)[0].bars
 
 
+@pytest.mark.few(0)
 def test_layers_directions_rows_and_languages() -> None:
     trace = stacked(lengths=[4, 3])
     figure = trace.plot.contribution("1/reverse/0/1/h_t[2]", language="de")

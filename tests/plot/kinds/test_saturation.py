@@ -158,6 +158,7 @@ def test_the_specification_has_the_points() -> None:
         assert sum(row["count"] for row in rows) == 4
 
 
+@pytest.mark.few(0)
 def test_a_large_layer_stays_small() -> None:
     trace = lstm(50, 512, 1)
     trace.lines["0/forward"]["i_t"][:] = 0.5

@@ -216,7 +216,7 @@ def check(report: str, digits: int) -> int:
     return held
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", examples())
 def test_a_reader_gets_what_is_printed(name: str) -> None:
     for digits in (4, 6):

@@ -43,7 +43,7 @@ def set_by_typst(source: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("name", examples())
 def test_pages_of_an_example(name: str, tmp_path: Path) -> None:
     assert len(set_by_typst(example(name, tmp_path).report("typ"))) <= PAGES.get(name, 4)
@@ -120,6 +120,7 @@ def test_a_chain_of_latex_stands_in_a_box(tmp_path: Path) -> None:
 # -- what is chosen without being asked for ---------------------------------------------------------------------------
 
 
+@pytest.mark.few(0)
 def test_compact_is_the_default_on_paper_alone(tmp_path: Path) -> None:
     trace = example("q22", tmp_path)
     for format in ("tex", "typ"):
@@ -129,6 +130,7 @@ def test_compact_is_the_default_on_paper_alone(tmp_path: Path) -> None:
         assert trace.report(format) == trace.report(format, detail="scalar")
 
 
+@pytest.mark.few(0)
 def test_a_detail_that_is_asked_for_is_shown(tmp_path: Path) -> None:
     trace = example("q22", tmp_path)
     assert "unit 0" in trace.report("tex", detail="scalar").partition("Solution")[2].partition("In words")[0]
@@ -138,6 +140,7 @@ def test_a_detail_that_is_asked_for_is_shown(tmp_path: Path) -> None:
     assert "chains" in trace.report("html", detail="compact").partition("</style>")[2]
 
 
+@pytest.mark.few(0)
 def test_what_is_printed_has_no_links(tmp_path: Path) -> None:
     """Ids and links are those of the screen."""
     page = example("three-steps", tmp_path).report("html")

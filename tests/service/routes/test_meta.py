@@ -61,6 +61,7 @@ def test_cells_are_runnable_texts(server: Server) -> None:
     assert found[0]["title"] == "An LSTM cell"
 
 
+@pytest.mark.few(0)
 def test_examples_are_those_of_the_command_line(server: Server) -> None:
     _, found = ask(server, "/examples")
     assert (found[0]["name"], found[0]["title"]) == ("q19", "Question 19, the input gate")
@@ -127,6 +128,7 @@ def test_jobs_that_are_not_there(server: Server) -> None:
         assert (status, found["title"]) == (404, "Nothing is at this address")
 
 
+@pytest.mark.few(0)
 def test_the_description(server: Server) -> None:
     _, found = ask(server, "/openapi.json")
     assert found["info"]["version"] == lstm_trace.__version__

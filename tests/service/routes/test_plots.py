@@ -75,6 +75,7 @@ def test_what_is_not_there_is_refused_by_name(api: Any, run: Any, place: str, st
     assert told in found.json()["detail"]
 
 
+@pytest.mark.few(0)
 def test_two_runs(api: Any, run: Any) -> None:
     other = api.post(f"/runs/{run['id']}/edits", json={"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}).json()
     query = {"a": run["id"], "b": other["id"]}
@@ -92,6 +93,7 @@ def test_two_runs(api: Any, run: Any) -> None:
     assert units[1] == "2 of 2 units differ by more than 1\u00a0% of their ranges"
 
 
+@pytest.mark.few(0)
 def test_who_prefers_it_gets_a_job(api: Any) -> None:
     steps, size = 300, 24
     x = [[float((7 * t + k) % 5) - 2 for k in range(2)] for t in range(steps)]

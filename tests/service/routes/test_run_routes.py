@@ -44,6 +44,7 @@ def made(api: Any, **spec: Any) -> Any:
     return reply.json()
 
 
+@pytest.mark.few(0)
 def test_question_22_changed_downloads_a_problem_with_the_same_report(api: Any, tmp_path: Path) -> None:
     run = made(api, example="q22")
     edited = api.post(f"/runs/{run['id']}/edits", json={"edits": [{"address": "W_xi[0,0]", "value": 0.5}]}).json()
@@ -71,6 +72,7 @@ def test_a_run_is_created_once(api: Any) -> None:
     assert (edit.status_code, edit.json()["id"], edit.json()["changed"]) == (200, first.json()["id"], [])
 
 
+@pytest.mark.few(0)
 def test_damaged_files_are_not_noticed(api: Any, folder: Path) -> None:
     run = made(api, example="three-steps")
     (trace,) = folder.rglob(f"{run['id']}.safetensors")
@@ -133,6 +135,7 @@ def test_what_is_shown_of_a_run(api: Any) -> None:
     assert product["value"] == trace["W_xi @ x_t"][2, 0, 0]
 
 
+@pytest.mark.few(0)
 def test_values_as_arrow(api: Any) -> None:
     pa = pytest.importorskip("pyarrow")
     run = made(api, example="three-steps")
@@ -155,6 +158,7 @@ def test_two_runs_and_what_explains_them(api: Any) -> None:
     assert api.post("/verifications", json={"run": b["id"]}).json()["verdict"] == "verified"
 
 
+@pytest.mark.few(0)
 def test_downloads_have_a_name_and_a_type(api: Any) -> None:
     run = made(api, example="q22")
     for file in (one["file"] for one in api.get("/choices").json()["formats"]):
@@ -173,6 +177,7 @@ def test_downloads_have_a_name_and_a_type(api: Any) -> None:
     assert german == lt.run(yaml.safe_load(text("q22"))).report("md", language="de", digits=3)
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
@@ -199,6 +204,7 @@ def test_what_is_not_there(api: Any, path: str, status: int, said: str) -> None:
     assert said in reply.json()["detail"]
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize(
     ("path", "body", "media", "status", "said"),
     [
@@ -230,6 +236,7 @@ def test_what_cannot_be_done(api: Any, path: str, body: bytes, media: str, statu
     assert said in reply.json()["detail"]
 
 
+@pytest.mark.few(0)
 def test_a_run_that_is_too_large(api: Any) -> None:
     problem = yaml.safe_load(text("q22")) | {"x": [[1, 2, 3]] * 500_000}
     found = api.post("/runs", json={"problem": problem}).json()
@@ -237,6 +244,7 @@ def test_a_run_that_is_too_large(api: Any) -> None:
     assert "21,000,000 values" in found["detail"]
 
 
+@pytest.mark.few(0)
 def test_replies_are_as_described(api: Any) -> None:
     described = api.get("/openapi.json").json()
     jsonschema = pytest.importorskip("jsonschema")

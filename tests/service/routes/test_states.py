@@ -89,6 +89,7 @@ def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert list(named(["/"])) == ["states"]
 
 
+@pytest.mark.few(0)
 def test_sequences_are_listed_with_how_they_begin(client: Any, sequences: Any) -> None:
     found = get(client, "/quotes/sequences", offset=17, limit=30)
     assert (found["total"], found["offset"]) == (60, 17)
@@ -217,6 +218,7 @@ def test_a_table_of_another_version_is_not_taken(folder: Path, tmp_path: Path, m
     assert table() == whole
 
 
+@pytest.mark.few(0)
 def test_strange_ids_and_tokens(client: Any) -> None:
     listed = get(client, f"/{quote(STRANGE)}/sequences", limit=10)["sequences"]
     pages = [get(client, f"/{quote(STRANGE)}/sequences", offset=at, limit=200)["sequences"] for at in (0, 200)]

@@ -253,6 +253,7 @@ def test_exit_codes_of_values(tmp_path: Path) -> None:
     assert "row 3: row 2 already has a value for the same 0/forward/0/0/h_t[0]" in run.stderr
 
 
+@pytest.mark.few(0)
 def test_values_of_a_stack_follow_from_the_layers_below(tmp_path: Path) -> None:
     """Only what the top layer gives out, of two layers and directions with rows of unequal length."""
     a = traced({}, dtype="float32", lengths=[4, 2])

@@ -49,6 +49,7 @@ def test_examples_are_read_quickly(name: str) -> None:
     assert alike(vars(found), vars(expected))
 
 
+@pytest.mark.few(0)
 def test_damaged_problems_are_read_as_pydantic_reads_them() -> None:
     rng, quick, refused = random.Random(11), 0, 0  # noqa: S311 - it has to be the same each time
     for _ in seeds(1500, 1100):

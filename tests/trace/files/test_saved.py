@@ -124,6 +124,7 @@ REFUSED: dict[str, tuple[Callable[[], Trace], str]] = {
 }
 
 
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_loaded_is_not_saved(name: str, suffix: str, tmp_path: Path) -> None:

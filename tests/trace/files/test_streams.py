@@ -75,7 +75,7 @@ def found() -> Any:
     return lt.explain(small(), "2/0/h_t[1]", "gradient")
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("format", ["md", "text", "html", "tex", "typ", "json", "csv", "svg"])
 def test_a_result_in_a_stream_is_that_of_a_file(
     found: Any, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

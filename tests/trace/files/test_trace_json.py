@@ -292,7 +292,7 @@ def test_merge_padding_and_kind_that_the_equations_do_not_bear_out_are_refused(s
         assert message in str(error.value)
 
 
-@pytest.mark.few(1)
+@pytest.mark.few(0)
 @pytest.mark.parametrize("suffix", ["json", "safetensors"])
 def test_what_a_run_says_of_itself_is_borne_out(suffix: str, tmp_path: Path) -> None:
     """Options, paddings, merges, supplied and added lines, parts: all that a run can make is loaded again."""
