@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, partial
 from math import ceil, floor, log10
 from unicodedata import category
 
@@ -100,10 +100,14 @@ class Scale:
         """
         return FIRST + (LEVELS - 1) / 2 if self.two or self.gate else FIRST
 
-    @property
+    @cached_property
     def palette(self) -> Array:
         """(256, 3): the colours."""
-        return _palette(self.two)
+        colours = map(bytes.fromhex, (_APART, _TWO if self.two else _ONE))
+        apart, stops = (np.frombuffer(one, np.uint8).reshape(-1, 3) for one in colours)
+        at = np.linspace(0, len(stops) - 1, LEVELS)
+        between = [np.interp(at, range(len(stops)), channel) for channel in stops.T]
+        return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)
 
 
 def gate() -> Scale:
@@ -137,8 +141,6 @@ def extremes(levels: Array, rows: int, columns: int, middle: float) -> Array:
 
     A block that contains NaN has the colour of NaN; only a block of padding alone has that of padding.
     """
-    if rows == columns == 1:
-        return levels
     tall, wide = (-(-n // size) for n, size in zip(levels.shape, (rows, columns), strict=True))
     filled = np.full((tall * rows, wide * columns), PADDING, np.uint8)
     filled[: levels.shape[0], : levels.shape[1]] = levels
@@ -162,15 +164,6 @@ def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple
         else:
             tall += 1
     return tall, wide
-
-
-@cache
-def _palette(two: bool) -> Array:
-    colours = map(bytes.fromhex, (_APART, _TWO if two else _ONE))
-    apart, stops = (np.frombuffer(one, np.uint8).reshape(-1, 3) for one in colours)
-    at = np.linspace(0, len(stops) - 1, LEVELS)
-    between = [np.interp(at, range(len(stops)), channel) for channel in stops.T]
-    return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)
 
 
 #: Maximum number of parts that share a letter.
@@ -355,7 +348,5 @@ def _coloured(label: str, level: int | str, marked: bool = False) -> str:
 
 
 def _sign(level: int | str, way: int) -> str:
-    """The mark below a part, in the row of values above 0 (way 1) or below."""
-    if isinstance(level, str):
-        return level if way > 0 else " "
-    return _BLOCKS[max(level * way, 0)]
+    """The mark below a part, in the row of values above 0 (way 1) or below; of a sign only in the first."""
+    return _BLOCKS[max(level * way, 0)] if isinstance(level, int) else level if way > 0 else " "

@@ -175,5 +175,4 @@ class Figure:
         """The values that are drawn, exactly as in the trace."""
         return self.frame()
 
-    def _repr_svg_(self) -> str:
-        return self._svg
+    _repr_svg_ = svg

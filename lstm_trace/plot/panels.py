@@ -128,10 +128,6 @@ class Dot(NamedTuple):
     row: dict[str, Any] = {}  # noqa: RUF012
 
 
-def _no_note(_: tuple[int, int]) -> list[str]:
-    return []
-
-
 @dataclass(frozen=True)
 class Cells:
     """A heat map.
@@ -150,7 +146,7 @@ class Cells:
     scale: Scale
     valid: Array | bool = True
     size: tuple[int, int] = (1, 1)
-    note: Callable[[tuple[int, int]], list[str]] = _no_note
+    note: Callable[[tuple[int, int]], list[str]] = lambda size: []
     attributes: str = ""
     live: dict[str, Any] = field(default_factory=dict)
 
@@ -295,7 +291,7 @@ def step_axis(
     facts: dict[str, Any] = {
         "low": 0.0, "high": -(-len(steps) // size) - 1.0, "title": "t", "field": "t", "kind": "step",
         "first": steps[0], "size": size, "ticks": extra + ticks, "labels": named,
-        "key": partial(nth, words, steps), "where": partial(_step, words, steps),
+        "key": partial(nth, words, steps), "where": lambda at: f"t = {nth(words, steps, at)}",
     }  # fmt: skip
     return Axis(**{**facts, **more})
 
@@ -303,10 +299,6 @@ def step_axis(
 def nth(words: Words, numbers: Sequence[int], at: Any) -> int:
     """The number at a position on an axis, counted as in the problem."""
     return words.nth(int(numbers[int(at)]))
-
-
-def _step(words: Words, steps: range, at: Any) -> str:
-    return f"t = {nth(words, steps, at)}"
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:

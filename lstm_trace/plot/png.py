@@ -5,7 +5,6 @@ Portable Network Graphics, third edition (W3C 2025), colour type 3, no row filte
 
 from __future__ import annotations
 
-import base64
 import re
 import struct
 import zlib
@@ -41,11 +40,6 @@ def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks.items()
     )
-
-
-def data_uri(png: bytes) -> str:
-    """A PNG as a data URI, for an image in a page or a picture."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 #: Colours of a palette.

@@ -6,6 +6,7 @@ The picture has a background of its own, so that it is legible on light and dark
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from itertools import accumulate, groupby
 from math import hypot
@@ -20,7 +21,7 @@ from ..formulas.plain import number
 from .coloured_text import FIRST, LEVELS, Scale, extremes, strength
 from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, as_text, document, shown_number, spans, text, text_width
 from .panels import Axis, Bar, Cells, Column, Curve, Dot, Grid, Panel, Spans, Tick
-from .png import data_uri, encoded
+from .png import encoded
 
 #: Up to this many positions, each value of a line is a point with a tooltip; beyond this, several share a position.
 POINTS, PLACES = 25, 160
@@ -311,7 +312,8 @@ def _image(kind: str, levels: Array, scale: Scale, box: str, more: str = "") -> 
     """Colour numbers as an image. more: attributes."""
     return (
         f'<rect class="padded" {box}/><image class="{kind}" {box} preserveAspectRatio="none" '
-        f'image-rendering="pixelated"{more} href="{data_uri(encoded(levels, scale.palette))}"/>'
+        f'image-rendering="pixelated"{more} href="data:image/png;base64,'
+        f'{b64encode(encoded(levels, scale.palette)).decode()}"/>'
     )
 
 

@@ -152,5 +152,4 @@ def _places(panel: Panel, line: Curve, size: int) -> Iterator[dict[str, Any]]:
         there = size > 1 and np.isfinite(part).any()
         kept = sorted({int(np.nanargmin(part)), int(np.nanargmax(part))}) if there else [0]
         for k in kept:
-            value = _plain(float(part[k]))
-            yield {panel.x.field: panel.x.key(at + k), "line": as_text(line.label), "value": value}
+            yield {panel.x.field: panel.x.key(at + k), "line": as_text(line.label), "value": _plain(float(part[k]))}

@@ -112,8 +112,7 @@ def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
 
 
 def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOption]]:
-    every = parameters(function).values()
-    return [(one, one.option) for one in every if isinstance(one.option, PictureOption)]
+    return [(one, one.option) for one in parameters(function).values() if isinstance(one.option, PictureOption)]
 
 
 def maker(kind: str) -> Callable[..., Figure]:

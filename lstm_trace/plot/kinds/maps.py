@@ -114,14 +114,14 @@ def _maps(
 
 def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:
     """The units of lines of this width, and the line that determines their order, if any."""
-    how = order or ("cluster" if width > FEW else "index")
+    how, own = order or ("cluster" if width > FEW else "index"), (np.arange(width), "")
     try:
-        units, by = (np.arange(width), "") if how == "index" else ordered(found, stage, how)
+        chosen = own if how == "index" else ordered(found, stage, how)
     except OptionError:
         if order is not None:
             raise
-        units, by = np.arange(width), ""
-    return (units, by) if len(units) == width else (np.arange(width), "")
+        return own
+    return chosen if len(chosen[0]) == width else own
 
 
 def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
@@ -338,26 +338,21 @@ def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], t
     """
     scope, line = scope_and_name(place)
     found = subject(trace, lines=line, language=language)
-    words, names, stage, n = found.words, [*sets], found.trace.stage(scope), len(found.steps)
+    words, names, stage = found.words, [*sets], found.trace.stage(scope)
     values = np.array([[each.get(t, np.nan) for t in found.steps] for each in sets.values()])
     there = np.array([[t in each for t in found.steps] for each in sets.values()])
-    size, scale, wide = room(len(values), n, 1), from_zero(values), min(ROOM, n * _COLUMN)
-    high = -(-n // size[1]) - 0.5
-    x = step_axis(words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=high)
+    size, scale = room(*values.shape, 1), from_zero(values)
     ticks = tuple(Tick(k, name if len(name) <= _NAME else f"…{name[1 - _NAME :]}") for k, name in enumerate(names))
     y = Axis(len(names) - 0.5, -0.5, ticks, field="set", kind="nominal", key=names.__getitem__)
     live = {"line": line, "place": found.shown.place(stage), "stage": scope, "units": names}
     cells = Cells(values, scale, there, size, partial(_blocks, found), live=live)
     symbol = found.symbol(stage, stage.cell.by_name[line])
-    panel = Panel(
-        x, y, (cells,), title, wide, _ROW * len(names), symbol, "label",
-        above=22.0, room=max(wide, 260.0), frame="", said=title,
-    )  # fmt: skip
+    panel = _over_steps(found, y, cells, ROOM, name=title, tall=_ROW * len(names), heading=symbol, said=title)
     notes = [words.word("plot.several", line=place)]
     notes += [words.word("plot.logarithmic", low=shown_number(scale.low, 3))] if scale.logarithmic else []
     notes += [*remarks(words, {"plot.diff.broken": not np.isfinite(values[there]).all()}), *_blocks(found, size)]
     frame = partial(found.frame, dict(zip(names, values, strict=True)))
-    return Figure("diff", title, " ".join(notes), (Grid([Column([panel], wide=wide)]),), frame, words)
+    return Figure("diff", title, " ".join(notes), (Grid([Column([panel], wide=panel.wide)]),), frame, words)
 
 
 # -- the grids of both -----------------------------------------------------------------------------------------------
@@ -392,28 +387,31 @@ def _frame(found: Subject, maps: Sequence[Map]) -> pd.DataFrame:
 
 def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:
     """The panel of a map, at most `whole` pixels wide."""
-    stage, line, words, n = one.stage, one.line, found.words, len(found.steps)
-    rows, columns = -(-len(one.units) // size[0]), -(-n // size[1])
-    wide = min(whole, n * _COLUMN)
+    stage, line, words = one.stage, one.line, found.words
     tall = float(np.clip(_ROWS // max(len(one.units), 1), 1.0, _ROW)) * size[0]
     of, place, told = axis(found.trace, stage, line.name), found.shown.place(stage), found.told(stage, line)
     named = labels(found.trace, of, found.width(stage, line))
     shown = one.units[:: size[0]].tolist()
     ticks = tuple(Tick(k, named[j] if named else str(words.nth(j))) for k, j in enumerate(shown))
-    x = step_axis(  # the last pixel may cover fewer steps
-        words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
-    )
-    y = Axis(rows - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=partial(nth, words, one.units))
+    y = Axis(len(shown) - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=partial(nth, words, one.units))
     live = {"line": told, "place": place, "stage": stage.scope, "units": [found.unit(stage, line, j) for j in shown]}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
     cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)
     counted = words.count("map.outputs" if of == "y" else "map.units", len(one.units))
     ends = reach(one.values[:, found.valid])
-    said = words.word("map.title", name=told, where=words.aside(place), steps=n, units=counted, **ends)
-    return Panel(
-        x, y, (cells,), words.comma_list(told, place), wide, tall * rows, found.symbol(stage, line), "label",
-        above=22.0, room=max(wide, 260.0), frame="", said=said, marked=one.marked,
+    said = words.word("map.title", name=told, where=words.aside(place), steps=len(found.steps), units=counted, **ends)
+    return _over_steps(
+        found, y, cells, whole, name=words.comma_list(told, place), tall=tall * len(shown),
+        heading=found.symbol(stage, line), said=said, marked=one.marked,
     )  # fmt: skip
+
+
+def _over_steps(found: Subject, y: Axis, cells: Cells, whole: float, **more: Any) -> Panel:
+    """The panel of a heat map over the steps, at most `whole` pixels wide. more: its other attributes."""
+    wide, size = min(whole, len(found.steps) * _COLUMN), cells.size[1]
+    high = -(-len(found.steps) // size) * size - 0.5  # the last pixel may cover fewer steps
+    x = step_axis(found.words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=high)
+    return Panel(x, y, (cells,), wide=wide, style="label", above=22.0, room=max(wide, 260.0), frame="", **more)
 
 
 def _blocks(found: Subject, size: tuple[int, int]) -> list[str]:
