@@ -220,9 +220,7 @@ def _state(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[list[str] | N
     if grid.stage.cell.gradient:
         return before, ["0"] * block.width
     start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
-    if start is None:
-        return before, None
-    return before, [f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)]
+    return before, None if start is None else [f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)]
 
 
 def _spread(target: ValueBlock, width: int) -> Sequence[int]:

@@ -126,12 +126,13 @@ def copies(book: Book, scope: str, name: str, width: int, elsewhere: Elsewhere) 
     """The formulas of a block of given numbers: none if the numbers are to be changed here."""
     if not elsewhere((scope, name, book.steps[0], 0), 0, 0):
         return NONE
+    return lambda row, i, k: _moved((scope, name, book.steps[k], i), width, elsewhere)
 
-    def at(row: int, i: int, k: int) -> list[str] | None:
-        found = [elsewhere((scope, name, book.steps[k], i), j, 0) for j in range(width)]
-        return found if all(found) else None
 
-    return at
+def _moved(key: tuple[str | int, ...], width: int, elsewhere: Elsewhere) -> list[str] | None:
+    """The formulas of the units of a value; None if any is to be changed here."""
+    found = [elsewhere(key, j, 0) for j in range(width)]
+    return found if all(found) else None
 
 
 def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
@@ -159,8 +160,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         if not scope:
             return None
         edge = book.trace.span[-1 if book.grids[scope].stage.backwards else 0]
-        found = [elsewhere((scope, state, edge, i), j, 0) for j in range(width)]
-        return found if all(found) else None
+        return _moved((scope, state, edge, i), width, elsewhere)
 
     moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
     called, note = f"Initial states{_of_side(book.side)}", _NOTES["by_hand" if moved else "initial"]

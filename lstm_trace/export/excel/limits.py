@@ -96,8 +96,7 @@ def refuse(model: Model, selection: Selection, live: bool, padding: bool = False
     x = fed.x if fed.x is not None and layout.reads_x else None
     given = {s: dict(values) for s, values in fed.given.items()}
     shape = layout.stages, steps, batch, x, fed.lengths
-    trace = Trace(model.header, *shape, parameters, initial, given, lines, mask=fed.mask)
-    fitting(trace, selection, live, padding)
+    fitting(Trace(model.header, *shape, parameters, initial, given, lines, mask=fed.mask), selection, live, padding)
 
 
 def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]]:

@@ -245,8 +245,7 @@ class Page:
     ) -> None:
         """The cells of a block in one row, with a line on its left."""
         for j, content in enumerate(contents):
-            edge = "plain" if j else "left"
-            self.write(row, at + j, content, style, edge, formulas[j] if formulas else "")
+            self.write(row, at + j, content, style, "plain" if j else "left", formulas[j] if formulas else "")
 
     def across(self, row: int, at: int, width: int, text: str, style: str) -> None:
         """A text over the columns of a block."""

@@ -57,9 +57,7 @@ def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
     source = grid.stage.sources.get(name)
     if source in (X, VALID):
         return SHARED, source, t, b
-    if name in grid.stage.cell.parameters:
-        return grid.stage.owner, name
-    return grid.stage.scope, name, t, b
+    return (grid.stage.owner, name) if name in grid.stage.cell.parameters else (grid.stage.scope, name, t, b)
 
 
 class SheetText(NamedTuple):
@@ -171,8 +169,7 @@ def _panel(layout: HandLayout, b: int, steps: Sequence[int], several: bool) -> N
         layout.texts.append(SheetText(top, begun(layout.called.row(book.rows[b])), "panel"))
     for k, t in enumerate(steps):
         begin, end = layout.starts[k], layout.starts[k + 1] - 1
-        named = begun(layout.called.step(t, short=True))
-        layout.texts.append(SheetText(top, named, "step", begin, end - begin))
+        layout.texts.append(SheetText(top, begun(layout.called.step(t, short=True)), "step", begin, end - begin))
     layout.height += 1
     for grid, bands in layout.plan.stages:
         if grid is not None and several:
