@@ -10,6 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 from ..errors import nearest
@@ -312,10 +313,7 @@ class Builder:
             return None
         line: Line | Operand | None = self.lines.get(operand)
         if line is None and operand in self.inputs:
-            before = self.open, self.arguments, self.start
-            self.open, self.arguments, self.start = [], {}, 0
-            line = self._line(syntax(operand, 0), operand)
-            self.open, self.arguments, self.start = before
+            line = self._inside(open=[], arguments={}, start=0)._line(syntax(operand, 0), operand)
         return line if isinstance(line, Line) and not line.call else None
 
     def _product(self, node: ast.BinOp, text: str, column: int, top: bool) -> Line:
@@ -327,8 +325,7 @@ class Builder:
         left, right = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
-                said = "@ does not take a number: one side is a weight matrix, the other a vector"
-                raise SyntaxFault(said, column)
+                raise SyntaxFault("@ does not take a number: one side is a weight matrix, the other a vector", column)
             if not self._weight(left) and not self._weight(right):
                 raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)
             op = "matvec" if self._weight(left) else "vecmat"
@@ -402,24 +399,26 @@ class Builder:
             raise SyntaxFault(said, column)
         if len(self.open) == MAX_OPEN:
             raise SyntaxFault(f"more than {MAX_OPEN} functions call each other", column)
-        before = self.arguments, self.start, self.call
-        self.arguments, self.start, self.call = _bound(function, given), 0, column if self.call is None else self.call
-        self.open.append(function.name)
+        bound, call = _bound(function, given), column if self.call is None else self.call
+        inner = self._inside(open=[*self.open, function.name], arguments=bound, start=0, call=call)
         try:
-            line = self._line(syntax(function.body, 0), function.body, top=True)
+            line = inner._line(syntax(function.body, 0), function.body, top=True)
         except SyntaxFault as fault:
             message = str(fault) if fault.inner else f"{fault} (in {function.text})"
             raise SyntaxFault(message, column, inner=True) from None
-        finally:
-            self.arguments, self.start, self.call = before
-            self.open.pop()
         if not isinstance(line, Line):
             return line
-        arguments = tuple(_bound(function, given).values())
+        arguments = tuple(bound.values())
         first = len(arguments) - len(function.defaults)
         if arguments[first:] == function.defaults:  # default values can be omitted
             arguments = arguments[:first]
         return line._replace(call=(function.name, *arguments))
+
+    def _inside(self, **state: Any) -> Builder:
+        """A builder of the same lines for a text within the one being read. state: where it differs."""
+        inner = copy(self)
+        vars(inner).update(state)
+        return inner
 
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)

@@ -206,11 +206,8 @@ def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
                 calls.append(before.isidentifier())
             elif written == ")" and calls:
                 calls.pop()
-            if written == "∑":
-                typed, kind = "sum", "function"
-                found.append(Slip(at, "∑ is typed sum"))
-            elif written in TYPED and kind != "dot":
-                typed = TYPED[written]
+            if kind != "dot" and (sign := TYPED.get(written) or CALLED.get(written)):
+                typed, kind = sign, "function" if written == "∑" else kind
                 found.append(Slip(at, f"{written} is typed {typed}"))
             elif written == "," and re.search(r"\d$", text[:at]) and re.match(r"\d", text[at + 1 :]) and not any(calls):
                 typed, kind = ".", "sign"
