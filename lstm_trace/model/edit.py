@@ -76,12 +76,12 @@ def edit(
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
             raise misfit("edits", "pairs of an address and a number or array", pair)
         changes.take(*pair)
-    raise_all(ShapeError, held_faults(changes.applied()))
-    header = replace(trace.header, agreement=())  # other numbers were compared
+    new, header = changes.trace, replace(trace.header, agreement=())  # other numbers were compared
+    raise_all(ShapeError, held_faults(new))
     if not changes.larger and equations is None:
-        new = replace(trace, header=header)
-        return rerun(new, x=changes.x, initial=changes.initial, given=changes.given, parameters=changes.parameters)
-    data = problem(replace(changes.applied(), header=header)) | {"title": header.title}
+        old = replace(trace, header=header)
+        return rerun(old, x=new.x, initial=new.initial, given=new.given, parameters=new.parameters)
+    data = problem(replace(new, header=header)) | {"title": header.title}
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))
     _apply(data, changes.larger)
@@ -95,13 +95,9 @@ def edit(
 
 @dataclass
 class Changes:
-    """Changed premises of a trace: arrays of the same shapes, and changes that affect the network."""
+    """A trace with other premises of the same shapes, and its lines as they were; larger: what changes its network."""
 
     trace: Trace
-    x: Array | None = None
-    parameters: dict[str, dict[str, Array]] = field(default_factory=dict)
-    initial: dict[str, dict[str, Array]] = field(default_factory=dict)
-    given: dict[str, dict[str, Array]] = field(default_factory=dict)
     larger: dict[str, Any] = field(default_factory=dict)
 
     def take(self, text: str, value: Any) -> None:
@@ -128,25 +124,17 @@ class Changes:
         else:
             self._supplied(text, address, array, whole)
 
-    def applied(self) -> Trace:
-        """The trace with the changed premises, and its lines as they were."""
-        parts: dict[str, Any] = {}
-        for part in ("parameters", "initial", "given"):
-            there, changed = getattr(self.trace, part), getattr(self, part)
-            parts[part] = {scope: {**here, **changed.get(scope, {})} for scope, here in there.items()}
-        return replace(self.trace, x=self.trace.x if self.x is None else self.x, memory=None, **parts)
-
     def _input(self, text: str, address: Address, array: Array, whole: bool) -> None:
         header, there = self.trace.header, self.trace.x
         assert there is not None
         values = sequence(array, header.batch_first, header.dtype, there.shape[2])[0] if whole else None
         if values is not None and values.shape == there.shape:
-            self.x = values
+            self.trace = replace(self.trace, x=values, memory=None)
             self.larger.pop("x", None)
         elif whole and "/" not in text:
             self.larger["x"] = to_list(array)
         else:
-            self.x = put(self.trace, "x", text, there if self.x is None else self.x, address, array)
+            self.trace = replace(self.trace, x=put(self.trace, "x", text, there, address, array), memory=None)
 
     def _parameter(self, text: str, address: Address, array: Array) -> None:
         there = self.trace.parameters[address.scope][address.line]
@@ -169,7 +157,7 @@ class Changes:
         if whole:
             rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
             for scope, values in zip(scopes, rows, strict=True):
-                self.initial.setdefault(scope, {})[state] = values
+                self._set("initial", scope, state, values)
         else:
             scope = self._only(scopes, text, address.line)
             self._put_into("initial", scope, state, text, address._replace(t=None), array)
@@ -182,16 +170,18 @@ class Changes:
         if whole:
             header = trace.header
             layout = trace.steps, trace.batch, header.batched, header.batch_first, header.dtype, trace.stages
-            found = given_lines({f"{scope}/{name}": array}, *layout)
-            self.given.setdefault(scope, {})[name] = found[scope][name]
+            self._set("given", scope, name, given_lines({f"{scope}/{name}": array}, *layout)[scope][name])
         else:
             self._put_into("given", scope, name, text, address, array)
 
     def _put_into(self, part: str, scope: str, name: str, text: str, address: Address, array: Array) -> None:
-        """Put other numbers into an array of the trace, in the copy of it if it was changed before."""
-        mine = getattr(self, part).setdefault(scope, {})
-        there = mine.get(name, getattr(self.trace, part)[scope][name])
-        mine[name] = put(self.trace, part, text, there, address, array)
+        """Put other numbers into an array of the trace."""
+        there = getattr(self.trace, part)[scope][name]
+        self._set(part, scope, name, put(self.trace, part, text, there, address, array))
+
+    def _set(self, part: str, scope: str, name: str, values: Array) -> None:
+        there = getattr(self.trace, part)
+        self.trace = replace(self.trace, memory=None, **{part: {**there, scope: {**there[scope], name: values}}})
 
     def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
         """The stages that an address may mean, among those that contain the named value."""
