@@ -161,16 +161,10 @@ def fail(*problems: str) -> NoReturn:
     sys.exit(2)
 
 
-def _command(verb: str) -> click.Command:
-    """The command of a verb; its module is imported only now."""
-    command: click.Command = getattr(import_module(f"{__name__}.verbs.{MODULES.get(verb, verb)}"), verb)
-    return command
-
-
 @click.command(
     cls=_Commands,
     verbs=VERBS,
-    load=_command,
+    load=lambda verb: getattr(import_module(f"{__name__}.verbs.{MODULES.get(verb, verb)}"), verb),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show versions.")

@@ -235,8 +235,7 @@ class Verbs(click.Group):
 
 def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """The files that a command reads and those that it writes, from the values of its parameters."""
-    inputs: list[str] = []
-    outputs: list[str] = []
+    inputs, outputs = list[str](), list[str]()
     for parameter in command.params:
         if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
             files = outputs if isinstance(parameter.type, OutputPath) else inputs

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ..errors import MissingError, OptionError, nearest
 from ..export.formats import TABLE_FORMATS, TableFormat
 from ..export.writers import ExportJob, export
-from ..formulas.numbers import EXACT, Style
+from ..formulas.numbers import Style
 from ..model.problem import problem, problem_text
 from ..report.options import options_of
 from ..report.report import pdf, report
@@ -101,13 +101,9 @@ def stem_of(title: str) -> str:
     return whole or text[:LONGEST] or "run"
 
 
-def _report(suffix: str) -> File:
+def _report(suffix: str, trace: Trace, options: Options) -> bytes:
     format = "text" if suffix == "txt" else suffix
-
-    def make(trace: Trace, options: Options) -> bytes:
-        return pdf(trace, **options) if format == "pdf" else str(report(trace, format, **options)).encode()
-
-    return File(make, REPORT)
+    return pdf(trace, **options) if format == "pdf" else str(report(trace, format, **options)).encode()
 
 
 def _notebook(trace: Trace, options: Options) -> bytes:
@@ -119,8 +115,7 @@ def _notebook(trace: Trace, options: Options) -> bytes:
         {"cell_type": "code", "id": "run", **code, "outputs": [], "execution_count": None},
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(notebook, indent=1).encode()
+    return json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1).encode()
 
 
 def _content(name: str, write: Callable[[Path], None]) -> bytes:
@@ -132,8 +127,8 @@ def _content(name: str, write: Callable[[Path], None]) -> bytes:
 
 def _table(format: TableFormat) -> File:
     def make(trace: Trace, options: Options) -> bytes:
-        style = Style(options["digits"]) if options.get("digits") is not None else EXACT
-        return _content(f"values{format.suffix}", partial(export, ExportJob(trace, digits=style)))
+        job = ExportJob(trace, digits=Style(options.get("digits")))
+        return _content(f"values{format.suffix}", partial(export, job))
 
     return File(make, (*(["digits"] if format.digits else []), *(HEADED if format.workbook else ())))
 
@@ -155,7 +150,7 @@ def _program(trace: Trace, _: Options) -> bytes:
 #: The files of a run.
 FILES: dict[str, File] = {
     "problem.yaml": File(lambda trace, _: problem_text(problem(trace)).encode(), HEADED),
-    **{f"report.{suffix}": _report(suffix) for suffix in ("html", "pdf", "md", "txt", "tex", "typ")},
+    **{f"report.{end}": File(partial(_report, end), REPORT) for end in ("html", "pdf", "md", "txt", "tex", "typ")},
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(lambda trace, _: _content("trace.json", partial(trace_file.save, trace))),
     "trace.safetensors": File(None),

@@ -88,11 +88,16 @@ def read_as(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name in READING if (value := given.pop(name)) is not None}
 
 
-def result_of(folder: str, find: Callable[[States], Any]) -> Any:
-    """What is found in a folder of states, with a note on standard error if it does not cover all of them."""
+def opened(folder: str) -> States:
+    """The states in a folder."""
     from ...corpus import open
 
-    states = open(folder)
+    return open(folder)
+
+
+def result_of(folder: str, find: Callable[[States], Any]) -> Any:
+    """What is found in a folder of states, with a note on standard error if it does not cover all of them."""
+    states = opened(folder)
     result = find(states)
     note(states)
     return result
@@ -122,10 +127,8 @@ def _interruption_said(folder: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        from ...corpus import open
-
         with suppress(LstmTraceError):  # nothing has been written yet
-            states = open(folder)
+            states = opened(folder)
             parts = f"{len(states.spans):,} of {counted(len(states.manifest.parts), 'part')}"
             echo(f"interrupted; {parts} are done; the same command resumes", err=True)
         raise
@@ -199,10 +202,9 @@ def status(states: Folder) -> Any:
     A part counts as done if its file has the length with which it was written; corpus run and corpus verify also read
     its bytes. A table (.csv, .parquet) lists the parts. The exit code is 1 if any part is not done.
     """
-    from ...corpus import open
     from ...corpus.status import CorpusStatus
 
-    found = CorpusStatus(open(states))
+    found = CorpusStatus(opened(states))
     conclude(0 if len(found.done) == len(found.parts) else 1)
     return found
 
@@ -238,9 +240,7 @@ def verify(
         model: The model, if not the one recorded in the folder.
         inputs: Where the input is now, if it was moved.
     """
-    from ...corpus import open
-
-    result = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
+    result = opened(states).verify(sample, seed=seed, model=model, inputs=inputs)
     conclude(0 if result.verdict == "verified" else 1)
     return result
 
@@ -266,17 +266,17 @@ def units(
         sort: Sort by this column, largest magnitude first: memory, r_…
         count: Units to show.
     """
-    from ...corpus import open
     from ...errors import MissingError, nearest
     from ...tracking.units import SHOWN
 
-    opened = open(states)
-    known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
-    if sort not in known:  # before any work
-        raise MissingError(f"units have no column {sort!r} to sort by{nearest(sort, known, 'they have')}")
-    with ProgressBar("measuring") as bar:
-        found = opened.units(line, progress=bar)
-    note(opened)
+    def measured(corpus: States) -> Any:
+        known = [*SHOWN, *(f"r_{name}" for name in corpus.targets)]
+        if sort not in known:  # before any work
+            raise MissingError(f"units have no column {sort!r} to sort by{nearest(sort, known, 'they have')}")
+        with ProgressBar("measuring") as bar:
+            return corpus.units(line, progress=bar)
+
+    found = result_of(states, measured)
     return replace(found, measured=found.sorted(sort), by=sort, most=count)
 
 
