@@ -144,8 +144,7 @@ def _peaks(a: Any, b: Any, stepwise: bool) -> Any:
 
 def _spread(values: Any) -> Any:
     """The largest of the values around each value."""
-    padded = np.pad(values, WINDOW, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * WINDOW + 1).max(axis=1)
+    return np.lib.stride_tricks.sliding_window_view(np.pad(values, WINDOW, mode="edge"), 2 * WINDOW + 1).max(axis=1)
 
 
 ROUNDED = 6  # number of perturbed runs

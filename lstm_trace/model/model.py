@@ -171,8 +171,7 @@ class Model:
             spare(out, self.sources)
         model = self
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
-            to_file = isinstance(out, str | Path)
-            header, weights, plan = in_arithmetic(self.header, self.weights, other, plan, to_file)
+            header, weights, plan = in_arithmetic(self.header, self.weights, other, plan, isinstance(out, str | Path))
             defaults = replace(self.defaults, arithmetic=None)
             model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
         call = None

@@ -408,8 +408,7 @@ def open_source(
         raise FileError(f"{path}: the file is empty")
     if trace_file.looks_like_one(content) or trace_file.are_tensors(content):
         return _again(trace_file.load(path, content), held, tokens, path, check)
-    problem = read_problem(path, content)
-    model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)
+    model = _with_holds(prepare_problem(read_problem(path, content), str(path), allow_nonfinite), path)
     if before is not None:
         before(model)
     return model.run(hold=held, tokens=tokens, check=check)

@@ -111,8 +111,7 @@ class View(Naming):
     @property
     def title(self) -> str:
         """The author's title, or a generic one."""
-        untitled = "untitled" if self.profile is None else "profile.untitled"
-        return self.trace.header.title or self.words.word(untitled)
+        return self.trace.header.title or self.words.word("untitled" if self.profile is None else "profile.untitled")
 
     @property
     def tight(self) -> bool:

@@ -49,8 +49,7 @@ def _kind_options(command: Command) -> Command:
         ]
         choice = {"type": click.Choice(option["choices"])} if option["control"] == "choice" else {}
         shape: dict[str, Any] = _CONTROLS.get(option["control"], choice)
-        flags = _FLAGS.get(name, (f"--{name}",))
-        command = click.option(*flags, name, help="; ".join(parts) + ".", **shape)(command)
+        command = click.option(*_FLAGS.get(name, [f"--{name}"]), name, help="; ".join(parts) + ".", **shape)(command)
     return command
 
 
