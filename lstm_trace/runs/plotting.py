@@ -73,8 +73,7 @@ def kinds() -> list[PlotKind]:
     found = []
     for kind in KINDS:
         needed = [name for name in required(kind) if name != "against"]
-        may_be = "may be" if "against" in options(kind) else "never"
-        two: Any = "must be" if "against" in required(kind) else may_be
+        two: Any = "must be" if "against" in required(kind) else "may be" if "against" in options(kind) else "never"
         controls = [
             PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
             for name, one in _own(kind).items()
@@ -140,8 +139,7 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
     }
     if other is not None:
         read["against"] = opened(other)
-    figure = maker(kind)(trace, **read)
-    return figure.content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
+    return maker(kind)(trace, **read).content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
 
 
 def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
