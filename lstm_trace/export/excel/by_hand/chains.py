@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -251,28 +250,19 @@ def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
     """The slots, with as few more as needed to take the chain too: a shortest common supersequence."""
     more = [slot(piece, widths) for piece in chain]
 
-    best = {(0, 0): _Way(0.0)}  # for the first i slots and the first j pieces
-    for i, j in product(range(len(slots) + 1), range(len(chain) + 1)):
-        ways = [(best[i - 1, j], slots[i - 1])] if i else []
+    @cache
+    def best(i: int, j: int) -> tuple[float, list[Slot]]:
+        """The room that they take, and the slots for the first i of them and the first j pieces."""
+        ways = [(best(i - 1, j), slots[i - 1])] if i else []
         if j:
-            ways.append((best[i, j - 1], more[j - 1]))
+            ways.append((best(i, j - 1), more[j - 1]))
         if i and j and slots[i - 1].takes(chain[j - 1]):
             wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
-            ways.append((best[i - 1, j - 1], wider))
-        if ways:
-            best[i, j] = min((_Way(way.room + last.size, (way, last)) for way, last in ways), key=itemgetter(0))
-    way, found = best[len(slots), len(chain)], list[Slot]()
-    while way.steps:
-        way, last = way.steps
-        found.append(last)
-    return found[::-1]
+            ways.append((best(i - 1, j - 1), wider))
+        every = ((room + last.size, [*others, last]) for (room, others), last in ways)
+        return min(every, key=itemgetter(0), default=(0.0, []))
 
-
-class _Way(NamedTuple):
-    """Some slots: the room they take, and the last of them after the others."""
-
-    room: float
-    steps: tuple[_Way, Slot] | None = None
+    return best(len(slots), len(chain))[1]
 
 
 def slots_of_chains(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[int]] | None:
