@@ -160,13 +160,9 @@ def result_options(otherwise: str = "md", suffixes: Mapping[str, str] = UNPICTUR
 
     def decorated(command: Command) -> Command:
         def written(
-            *,
-            output: OfFile = "-",
-            form: OfFormat = None,
-            language: Language = "en",
-            no_picture: bool = False,
+            *, output: OfFile = "-", form: OfFormat = None, language: Language = "en", no_picture: bool = False,
             **given: Any,
-        ) -> None:
+        ) -> None:  # fmt: skip
             """Call the command, and write its result.
 
             Args:
@@ -228,12 +224,9 @@ def against(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def opened(
-    source: str,
-    allow_nonfinite: bool = False,
-    before: Callable[[Model], None] | None = None,
-    tokens: str | None = None,
-    hold: Mapping[str, str] | None = None,
-) -> Trace:
+    source: str, allow_nonfinite: bool = False, before: Callable[[Model], None] | None = None,
+    tokens: str | None = None, hold: Mapping[str, str] | None = None,
+) -> Trace:  # fmt: skip
     """The trace in a file, or of the problem in it; before, hold: see `model.sources.open_source`.
 
     tokens: a file with the labels of its steps.

@@ -82,17 +82,10 @@ def to_csv(
 
 
 def check(
-    path: Target,
-    shape: str = "long",
-    with_inputs: bool = False,
-    padding: bool = False,
-    all_lines: bool = False,
-    names: str = "plain",
-    title: bool | str = False,
-    dialect: str = "plain",
-    values: bool = False,
+    path: Target, shape: str = "long", with_inputs: bool = False, padding: bool = False, all_lines: bool = False,
+    names: str = "plain", title: bool | str = False, dialect: str = "plain", values: bool = False,
     digits: Style = EXACT,
-) -> TableFormat:
+) -> TableFormat:  # fmt: skip
     """The format; raises what `export` does for a request that can be refused without a trace."""
     path = path if isinstance(path, str | Path) else "-"
     suffix = format_of(path, {suffix: suffix for suffix in TABLE_FORMATS}, "tables", ".csv")

@@ -163,14 +163,9 @@ class NumberReply(DescribedSchema, ValueDerivation):
 
 
 def compared(
-    of_a: str,
-    of_b: str,
-    ids: tuple[str, str],
-    rtol: float | None,
-    atol: float | None,
-    ulps: float | None,
+    of_a: str, of_b: str, ids: tuple[str, str], rtol: float | None, atol: float | None, ulps: float | None,
     language: str | None = None,
-) -> bytes:
+) -> bytes:  # fmt: skip
     """Compare b with a, as `lstm-trace diff` does.
 
     Args:
@@ -294,8 +289,7 @@ def at(
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    held = holding_of(trace, found.address) if found.kind == "line" else None
-    return as_json({**found.facts(), "held": held})
+    return as_json({**found.facts(), "held": (holding_of(trace, found.address) if found.kind == "line" else None)})
 
 
 #: Views of a run (GET `/runs/{id}/…`) that other rooms compute.

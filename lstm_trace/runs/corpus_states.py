@@ -275,13 +275,10 @@ def has_tokens(states: States) -> bool:
 
 
 def text(
-    folder: str,
-    sequence: SequenceId,
-    unit: Unit,
+    folder: str, sequence: SequenceId, unit: Unit,
     at: Annotated[Step | None, Field(description="a step to be shown; by default the first one")] = None,
-    steps: Count = 1000,
-    shown_steps: int = 4000,
-) -> bytes:
+    steps: Count = 1000, shown_steps: int = 4000,
+) -> bytes:  # fmt: skip
     """Return steps of a sequence: their tokens, and the values of a unit.
 
     Args:
@@ -348,14 +345,11 @@ def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts:
 
 
 def match(
-    folder: str,
-    line: Line,
-    units: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=1000)],
+    folder: str, line: Line, units: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=1000)],
     level: Ends = ENDS,
     min_length: Annotated[int, Field(ge=1, lt=2**31, description="minimum number of steps of a stretch")] = 1,
-    n: Places = 10,
-    contexts: int = 200,
-) -> bytes:
+    n: Places = 10, contexts: int = 200,
+) -> bytes:  # fmt: skip
     """Find stretches in which units of a line are active together, like `lstm-trace corpus match`.
 
     Their values are those of the unit that is closest to the level.
@@ -377,15 +371,9 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
 
 
 def select(
-    folder: str,
-    sequence: SequenceId,
-    first: Step,
-    last: Step,
-    line: Line,
-    level: Ends = ENDS,
-    strict: bool = False,
+    folder: str, sequence: SequenceId, first: Step, last: Step, line: Line, level: Ends = ENDS, strict: bool = False,
     listed: int = 10_000,
-) -> bytes:
+) -> bytes:  # fmt: skip
     """The units of a line that are beyond a level in each step of a span; strict: but not right before and after it."""
     from ..tracking.contexts import level as level_of
 
@@ -419,8 +407,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         with suppress(OSError):
             return path.read_bytes()
         frame = states.units(line, progress=tell).to_frame()
-    rows = as_plain([*frame.itertuples(index=False)])
-    table = as_json(UnitsTable(list(map(str, frame.columns)), rows))
+    table = as_json(UnitsTable(list(map(str, frame.columns)), as_plain([*frame.itertuples(index=False)])))
     with suppress(OSError):  # if it cannot be cached, it is computed again next time
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with written(path, "wb") as file:

@@ -247,15 +247,10 @@ def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
 
 
 def step(
-    path: str,
-    layer: Layer = None,
-    direction: Direction = None,
+    path: str, layer: Layer = None, direction: Direction = None,
     t: Annotated[int, Field(description="its position in the input; negative ones count from the end")] = 0,
-    batch: Batch = 0,
-    unit: Unit = None,
-    live_units: int = 64,
-    look: Look = LOOK,
-) -> bytes:
+    batch: Batch = 0, unit: Unit = None, live_units: int = 64, look: Look = LOOK,
+) -> bytes:  # fmt: skip
     """Return everything that a page shows of one step of one layer and direction.
 
     Args:

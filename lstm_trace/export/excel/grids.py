@@ -37,13 +37,9 @@ class BlockColumns(NamedTuple):
 
 
 def headings(
-    page: Page,
-    title: str,
-    note: str,
-    blocks: Sequence[tuple[ValueBlock, Sequence[str]]],
-    places: Sequence[str],
+    page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], places: Sequence[str],
     height: int,
-) -> None:
+) -> None:  # fmt: skip
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels.
 
     height: how many rows the sheet has.
@@ -61,13 +57,9 @@ def headings(
 
 
 def write_steps(
-    book: Book,
-    page: Page,
-    title: str,
-    note: str,
-    found: Sequence[BlockColumns],
+    book: Book, page: Page, title: str, note: str, found: Sequence[BlockColumns],
     progress: Callable[[int], None] = lambda values: None,
-) -> None:
+) -> None:  # fmt: skip
     """A row for each step of each row of the batch."""
     blocks = [columns.block for columns in found]
     lines = sum(block.width for block in blocks if block.kind == "line")

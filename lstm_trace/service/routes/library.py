@@ -216,13 +216,9 @@ async def inspection(request: Request, service: Service, label: Label) -> Inspec
 
 @router.get("/library")
 def library(
-    service: Service,
-    search: Search = "",
-    kind: Literal["", "problem", "trace", "model"] = "",
-    tag: Tag = "",
-    limit: Limit = 100,
-    offset: Offset = 0,
-) -> LibraryPage:
+    service: Service, search: Search = "", kind: Literal["", "problem", "trace", "model"] = "", tag: Tag = "",
+    limit: Limit = 100, offset: Offset = 0,
+) -> LibraryPage:  # fmt: skip
     """List the matching items, newest first."""
     items, total = service.store.find(search, kind, tag, limit, offset)
     return LibraryPage.model_validate({"items": items, "total": total})

@@ -164,14 +164,9 @@ async def diff(service: Service, body: Pair) -> Response:
 
 @comparisons.get("/diffs/map", response_model=comparing.DiffMap)
 async def diff_map(
-    service: Service,
-    a: Run,
-    b: Run,
-    line: Annotated[str, Query(max_length=400)],
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = 0,
-) -> Response:
+    service: Service, a: Run, b: Run, line: Annotated[str, Query(max_length=400)], layer: Layer = None,
+    direction: Direction = None, batch: Batch = 0,
+) -> Response:  # fmt: skip
     """Return |b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
     return await service.jobs.reply(comparing.mapped, RunId(a), RunId(b), line, layer, direction, batch, most)
