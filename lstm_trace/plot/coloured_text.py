@@ -196,33 +196,28 @@ class Tokens:
         seen = [visible(label, LABEL) for label in self.labels]
         return tuple(seen) if self.spaced else tuple(one.replace("␣", " ") for one in seen)
 
-    def lines(self, widths: Sequence[float], room: float) -> Iterator[list[int]]:
+    def lines(self, widths: Sequence[float], room: float) -> list[list[int]]:
         """The indices of the parts in each line. widths: of the parts, including the space after them."""
-        line: list[int] = []
-        used = 0.0
+        found, used = list[list[int]](), 0.0
         for k, wide in enumerate(widths):
-            if line and (used + wide > room or "\n" in self.labels[k - 1]):
-                yield line
-                line, used = [], 0.0
-            line.append(k)
+            if not found or used + wide > room or "\n" in self.labels[k - 1]:
+                found.append([])
+                used = 0.0
+            found[-1].append(k)
             used += wide
-        if line:
-            yield line
+        return found
 
-    def clusters(self) -> Iterator[list[int]]:
+    def clusters(self) -> list[list[int]]:
         """The indices of parts that share a letter: a part that begins with a combining mark joins the letter before
         it.
         """
-        cluster: list[int] = []
+        found: list[list[int]] = []
         for k, label in enumerate(self.labels):
-            letter = self.labels[k - 1][-1:] if k else ""
-            joined = is_mark(label) and letter and not letter.isspace() and len(cluster) < MARKS and not self.spaced
-            if cluster and not joined:
-                yield cluster
-                cluster = []
-            cluster.append(k)
-        if cluster:
-            yield cluster
+            letter = self.labels[k - 1][-1:] if k and is_mark(label) and not self.spaced else ""
+            if not letter or letter.isspace() or len(found[-1]) == MARKS:
+                found.append([])
+            found[-1].append(k)
+        return found
 
 
 def is_mark(label: str) -> bool:

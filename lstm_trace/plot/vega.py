@@ -57,7 +57,7 @@ def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
     shape = {"title": panel.name, "width": round(panel.wide), "height": max(20, round(panel.tall))}
     match first:
         case Cells():
-            mark: Any = "rect"
+            mark: dict[str, Any] = {"type": "rect"}
             more = {"color": _field("value", "quantitative", "", scale=_colours(first.scale))}
             rows = list(_fields(panel, first, size))
         case Spans():
@@ -67,7 +67,7 @@ def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
             ground = {"mark": {"type": "rect", "tooltip": True}, "encoding": {"x": x, "y": y, "color": colour}}
             return {**shape, "data": {"values": list(_parts(panel, first))}, "layer": [ground, label]}
         case Dot():
-            mark = "circle"
+            mark = {"type": "circle"}
             more = {"size": {**_field("area", "quantitative"), "scale": None, "legend": None}}
             rows = [
                 {panel.x.field: dot.x, panel.y.field: dot.y, "area": math.pi * dot.radius**2, **dot.row}
@@ -75,7 +75,7 @@ def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
             ]
         case Bar() | None:
             band = round(first.wide * panel.wide / (panel.x.high - panel.x.low), 1) if first else 1
-            mark = {"type": "bar", "width": band} if panel.x.kind == "number" else "bar"
+            mark = {"type": "bar", **({"width": band} if panel.x.kind == "number" else {})}
             names = list(dict.fromkeys(as_text(bar.name) for bar in panel.marks))
             faint = sorted({as_text(bar.name) for bar in panel.marks if "faint" in bar.style})
             pale = {"test": {"field": "what", "oneOf": faint}, "value": 0.3}
@@ -93,8 +93,7 @@ def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
             mark = {"type": "line", "point": len(first.values) <= POINTS}
             more = {"color": _field("line", "nominal", "", sort=[as_text(line.label) for line in panel.marks])}
             rows = [row for line in panel.marks for row in _places(panel, line, size[1])]
-    mark = {"type": mark, "tooltip": True} if isinstance(mark, str) else {**mark, "tooltip": True}
-    return {**shape, "data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": y, **more}}
+    return {**shape, "data": {"values": rows}, "mark": {**mark, "tooltip": True}, "encoding": {"x": x, "y": y, **more}}
 
 
 def _field(name: str, kind: str, title: str | None = None, **more: Any) -> dict[str, Any]:

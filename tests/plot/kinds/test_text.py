@@ -146,7 +146,7 @@ def test_steps_that_are_marks_have_a_ground_of_their_own_in_the_page() -> None:
     )
     assert [k for _, _, k, _ in shares] == ["0", "1", "2"]
     assert [said.partition(":")[0] for *_, said in shares] == ["ท, t = 1", "◌\u0e35, t = 2", "◌\u0e48, t = 3"]
-    assert next(tokens(["a", *["\u0301"] * 20], range(21)).clusters()) == list(range(8))  # a file may have thousands
+    assert tokens(["a", *["\u0301"] * 20], range(21)).clusters()[0] == list(range(8))  # a file may have thousands
 
 
 def test_labels_of_megabytes_make_no_page_of_megabytes() -> None:

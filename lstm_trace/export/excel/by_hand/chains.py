@@ -287,17 +287,13 @@ def slots_of_chains(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widt
 
 def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> list[int] | None:
     at: list[int] = []
-    here = first
     for piece in chain:
-        needed = slot(piece, widths).width
-        while here < len(slots) and not (slots[here].takes(piece) and slots[here].width >= needed):
-            if not at:
-                return None  # the next first slot is tried by itself
-            here += 1
-        if here == len(slots):
+        needed, begin = slot(piece, widths).width, at[-1] + 1 if at else first
+        fitting = (k for k in range(begin, len(slots)) if slots[k].takes(piece) and slots[k].width >= needed)
+        here = next(fitting, None)
+        if here is None or (not at and here > first):  # the next first slot is tried by itself
             return None
         at.append(here)
-        here += 1
     return at
 
 
