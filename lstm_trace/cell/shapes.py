@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ..base.arrays import by_key
 from ..errors import ShapeError, raise_all
 from .lines import Cell, Line, pointed
 from .ops import OPS
@@ -188,15 +189,13 @@ class _Sizes:
         self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
         kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
         self.classes = unified(cell, kinds)
-        self.evidence: dict[Key, list[tuple[int, str]]] = {}
         # the input's first, the states' last, if votes are equal
         early = {name: said for name, said in widths.items() if said[1] == "from x" or "/" in said[1]}
         found = [((name, 0), *said) for name, said in early.items()]
         found += [((n, axis), size, f"from {n}") for n, shape in shapes.items() for axis, size in enumerate(shape)]
         found += [((name, 0), *said) for name, said in widths.items() if name not in early]
         found += [((name, 0), 1, f"`{name}` is one number") for name, kind in kinds.items() if kind is True]
-        for (name, axis), size, source in found:
-            self.evidence.setdefault(self.key(name, axis), []).append((size, source))
+        self.evidence = by_key((self.key(*at), (size, source)) for at, size, source in found)
         least: dict[Key, int] = {}  # so that all its slices are parts of a vector
         for line in (line for line in cell.lines if line.op == "slice"):
             key = self.key(str(line.operands[0]))

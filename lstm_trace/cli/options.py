@@ -210,17 +210,13 @@ def example_of(what: str) -> str:
     return f"{full}, or '3/{line}' if the step is the only choice"
 
 
-def against(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of `baseline` and `occlusion`, if given: the trace in a file, or a number."""
+def against(name: str, text: str) -> Any:
+    """The value of `baseline` or `occlusion`: a number, one of their words, or a baseline in a file."""
     from ..trace.address import whole
 
-    found: dict[str, Any] = {}
-    for name in ("baseline", "occlusion"):
-        if (text := given.get(name)) is not None:
-            number = whole(text)
-            is_file = name == "baseline" and number is None and text not in ("zero-input", "zero-state")
-            found[name] = opened(text) if is_file else text if number is None else number
-    return found
+    if (number := whole(text)) is not None:
+        return number
+    return opened(text) if name == "baseline" and text not in ("zero-input", "zero-state") else text
 
 
 def opened(

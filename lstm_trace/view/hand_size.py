@@ -76,12 +76,7 @@ def usual_style(traces: Sequence[Trace]) -> Style:
         return Style(DIGITS)
     if not all(hand_size(trace, Selection()) for trace in traces):
         return Style(FEW[0])
-    astray = []
-    for digits in FEW:
-        astray.append(sum(_astray(trace, digits) for trace in traces))
-        if not astray[-1]:
-            break
-    return Style(FEW[astray.index(min(astray))])
+    return Style(min(FEW, key=lambda digits: sum(_astray(trace, digits) for trace in traces)))
 
 
 def _few_decimals(trace: Trace) -> bool:

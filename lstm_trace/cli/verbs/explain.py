@@ -159,5 +159,5 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "hold": _hold,
     "list": lambda name, text: tuple(part.strip() for part in text.split(",")),
     "constants": _constants,
-    **dict.fromkeys(("baseline", "runs"), lambda name, text: against({name: text})[name]),
+    **dict.fromkeys(("baseline", "runs"), against),
 }

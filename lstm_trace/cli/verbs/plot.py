@@ -106,7 +106,7 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
         raise click.UsageError(f"--kind {kind} needs a value: {example_of(kind)}")
     if "against" in required(kind) and "against" not in own:
         raise click.UsageError(f"--kind {kind} needs a second trace: --against OTHER")
-    values = {**own, **against(own)}
+    values = own | {name: against(name, own[name]) for name in ("baseline", "occlusion") if name in own}
     if "against" in own:
         first, values["against"] = _two(source, own["against"], kind, given, allow_nonfinite)
     else:

@@ -6,10 +6,10 @@ result; only a carried state refers to the row before (after, in the reverse dir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, count
+from itertools import accumulate, chain, count
 from typing import NamedTuple
 
 import numpy as np
@@ -294,13 +294,10 @@ def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
     return next(((g, b) for g, b in every if b.kind == "given" and g.stage.sources.get(b.name) == VALID), None)
 
 
-def _below(names: set[str], scope: str, values: Iterable[tuple[str, Array]]) -> tuple[WeightTable, ...]:
+def _below(names: set[str], scope: str, values: Sequence[tuple[str, Array]]) -> tuple[WeightTable, ...]:
     """Parameters or their gradients, one below the other, each with a range of its own."""
-    found, top = [], 2
-    for name, array in values:
-        found.append(WeightTable(name, _new_name(names, scope, name), top, array))
-        top += 3 + len(array)
-    return tuple(found)
+    tops = accumulate((3 + len(array) for _, array in values), initial=2)
+    return tuple(WeightTable(n, _new_name(names, scope, n), top, a) for (n, a), top in zip(values, tops, strict=False))
 
 
 def _starts(trace: Trace, grids: dict[str, StepGrid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
+from ...base.arrays import Array, by_key
 from ...cell.lines import Line
 from ...cell.network import Stage, scope_and_name
 from ...engine.plan_choice import pieces
@@ -365,8 +365,7 @@ def _figure(
     half = (ROOM - BETWEEN) / 2
     beside = len(found.steps) * _NARROW <= half and len(maps) > 1
     wide, grids = half if beside else ROOM, []
-    for scope in dict.fromkeys(one.stage.scope for one in maps):
-        here = [one for one in maps if one.stage.scope == scope]
+    for here in by_key((one.stage.scope, one) for one in maps).values():
         parts = [here]
         if beside and len(here) > 1:  # gates left and states right, or half of the maps on each side
             here.sort(key=lambda one: not one.stage.cell.is_gate(one.line))
