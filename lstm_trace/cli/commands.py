@@ -157,11 +157,10 @@ def _with(command: Command, declared: list[Parameter]) -> Command:
 
 
 def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
-    flags, callback = option.flag.split() or [f"--{one.name.replace('_', '-')}"], None
+    flags = option.flag.split() or [f"--{one.name.replace('_', '-')}"]
     facts: dict[str, Any] = {"help": one.help, "metavar": option.metavar, "hidden": option.hidden}
     facts["envvar"] = option.variable
-    for part in one.more:
-        callback = part if isinstance(part, FunctionType) else callback
+    callback = next((part for part in one.more if isinstance(part, FunctionType)), None)
     listed = get_origin(one.type) is tuple and not any(isinstance(part, Text) for part in one.more)
     several = listed or callback is not None or option.reads == "constants"
     if "/" in flags[-1]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import tomllib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -109,34 +109,29 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
 
     left_out: why there is no sheet "By hand"; empty if there is one. units: the sheets of one unit.
     """
-    header, said, blank = book.trace.header, TEXTS["read_me"], ("", "", "text")
+    header, said = book.trace.header, TEXTS["read_me"]
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
     flags |= {"counted": header.count_from == 1 and not left_out, "both": False}
-    yield header.title or f"The cell {header.kind}", "", "title"
-    yield _extent(book), "", "note"
-    yield blank
-    if book.live:
-        yield said["change"], "", "name"
-        yield blank
-    yield "Sheets", "", "name"
-    yield from ((name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README)
-    if left_out:
-        yield BY_HAND, said["left_out"].format(why=left_out), "note"
-    yield blank
-    yield "Colours", "", "name"
-    yield from ((style, what, style) for when, style, what in said["colours"] if flags[when])
-    yield blank
-    yield "How to read it", "", "name"
-    yield from (("", text.format(dtype=computed), "text") for when, text in said["reading"] if flags[when])
-    yield blank
+    there = [(name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README]
+    there += [(BY_HAND, said["left_out"].format(why=left_out), "note")] if left_out else []
+    parts: list[tuple[str, Iterable[tuple[str, str, str]]]] = [(said["change"], ())] if book.live else []
+    parts += [
+        ("Sheets", there),
+        ("Colours", ((style, what, style) for when, style, what in said["colours"] if flags[when])),
+        ("How to read it", (("", one.format(dtype=computed), "text") for when, one in said["reading"] if flags[when])),
+    ]
     seen = by_key((grid.stage.cell.text, grid.stage.scope) for grid in book.grids.values())
     for text, scopes in seen.items():
-        yield f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", "", "name"
         # the sheet's headings state what a gradient refers to
-        yield from (("", line, "text") for line in text.splitlines() if not line.startswith("gradient:"))
-        yield blank
+        rows = [("", line, "text") for line in text.splitlines() if not line.startswith("gradient:")]
+        parts.append((f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", rows))
+    yield header.title or f"The cell {header.kind}", "", "title"
+    yield _extent(book), "", "note"
+    for heading, listed in parts:
+        yield from (("", "", "text"), (heading, "", "name"), *listed)
+    yield "", "", "text"
 
 
 def _extent(book: Book) -> str:

@@ -27,10 +27,7 @@ SHOWN_DIGITS = 4
 
 def shown_digits(trace: Trace, asked: int | None) -> int:
     """How many decimals are shown: as many as a person notes, if the trace was rounded by hand."""
-    if asked is not None:
-        return asked
-    noted = rounding(trace.header.arithmetic)
-    return SHOWN_DIGITS if noted is None else noted
+    return next(n for n in (asked, rounding(trace.header.arithmetic), SHOWN_DIGITS) if n is not None)
 
 
 def by_hand(book: Book, digits: int) -> Arranged | str:
