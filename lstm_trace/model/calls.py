@@ -209,9 +209,8 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     around = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", bool)
 
     def hook(module: Any, args: Any, *more: Any) -> None:
-        if id(module) not in each or len(more) < 2:  # kwargs are missing if another thread has just ended this block
-            return
-        if torch.compiler.is_compiling():  # there are no numbers
+        # kwargs are missing if another thread has just ended this block, and numbers if a call is compiled
+        if id(module) not in each or len(more) < 2 or torch.compiler.is_compiling():
             return
         if around() is None:
             take(module, args, *more)

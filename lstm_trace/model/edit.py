@@ -107,19 +107,20 @@ class Changes:
             self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value
             return
         array = numbers(value, text, trace.header.dtype)
+        states = {state for stage in trace.stages for state in stage.cell.states}
+        is_input, is_state = name in ("x", "x_t") and trace.x is not None, STATE.get(name, name) in states
         held = (trace.parameters, trace.lines, trace.given, trace.initial)
-        known = STATE.get(name, name) in self._states() or (name in ("x", "x_t") and trace.x is not None)
-        if not known and not any(name in here for part in held for here in part.values()):
+        if not (is_input or is_state or any(name in here for part in held for here in part.values())):
             self._add(text, array)
             return
         address = trace.locate(text, every=True)
         rows = address.unit is None and (address.b is None or trace.batch == 1) and array.ndim > 0
         whole = rows and (address.t is None or trace.steps == 1)
-        if name in ("x", "x_t") and trace.x is not None:
+        if is_input:
             self._input(text, address, array, whole)
         elif any(name in here for here in trace.parameters.values()):
             self._parameter(text, trace.locate(text), array)
-        elif STATE.get(name, name) in self._states():
+        elif is_state:
             self._state(text, address, array, rows)
         else:
             self._supplied(text, address, array, whole)
@@ -205,9 +206,6 @@ class Changes:
         if not np.isfinite(array).all():
             raise ShapeError(f"{text}: a weight is an array of finite numbers")
         self.larger[f"{scope}/{name}" if scope else name] = to_list(array)
-
-    def _states(self) -> set[str]:
-        return {state for stage in self.trace.stages for state in stage.cell.states}
 
     def _premises(self) -> str:
         """The names of the premises, for messages."""
