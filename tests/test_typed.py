@@ -12,7 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.base.option import parameters
 from lstm_trace.cell.named_cells import KINDS, CellName
-from lstm_trace.cell.network import DIRECTIONS, FORWARDS
+from lstm_trace.cell.network import DIRECTIONS
 from lstm_trace.cli.options import DIRECTIONS as OF_COMMANDS
 from lstm_trace.documents.formats import BINARY, DOCUMENTS, FORMATS, FileFormat, Format
 from lstm_trace.documents.markdown import MATH, MathName
@@ -48,7 +48,8 @@ def test_the_words_of_a_type_are_those_of_the_table(words: Any, table: Iterable[
 
 
 def test_directions() -> None:
-    assert DIRECTIONS == OF_COMMANDS == (*FORWARDS, *(f"adjoint-{direction}" for direction in FORWARDS))
+    forwards = ("forward", "reverse", "joined")
+    assert DIRECTIONS == OF_COMMANDS == (*forwards, *(f"adjoint-{direction}" for direction in forwards))
 
 
 def test_the_name_of_a_cell_is_narrowed() -> None:

@@ -18,10 +18,9 @@ Scope = str  # `layer/direction`
 X, VALID, GIVEN = "x", "valid", "given"  # sources that are not another stage's line
 ADJOINT = "adjoint-"  # prefix of the direction of an adjoint stage, before that of its stage
 SEED = "seed_"  # prefix of an adjoint's inputs that hold weights
-#: Directions of the stages of a run, and of their adjoints.
-FORWARDS = ("forward", "reverse", "joined")
 #: The stage in which the two directions of a layer are merged.
 MEET = "joined"
+#: Directions of the stages of a run, and of their adjoints.
 Direction = Literal["forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined"]
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
 
