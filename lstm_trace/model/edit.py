@@ -182,7 +182,8 @@ class Changes:
 
     def _set(self, part: str, scope: str, name: str, values: Array) -> None:
         there = getattr(self.trace, part)
-        self.trace = replace(self.trace, memory=None, **{part: {**there, scope: {**there[scope], name: values}}})
+        changed: Any = {part: {**there, scope: {**there[scope], name: values}}}
+        self.trace = replace(self.trace, memory=None, **changed)
 
     def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
         """The stages that an address may mean, among those that contain the named value."""

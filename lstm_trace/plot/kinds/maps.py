@@ -341,7 +341,7 @@ def several(trace: Trace, place: str, sets: Mapping[str, Mapping[int, float]], t
     words, names, stage = found.words, [*sets], found.trace.stage(scope)
     values = np.array([[each.get(t, np.nan) for t in found.steps] for each in sets.values()])
     there = np.array([[t in each for t in found.steps] for each in sets.values()])
-    size, scale = room(*values.shape, 1), from_zero(values)
+    size, scale = room(len(values), len(found.steps), 1), from_zero(values)
     ticks = tuple(Tick(k, name if len(name) <= _NAME else f"…{name[1 - _NAME :]}") for k, name in enumerate(names))
     y = Axis(len(names) - 0.5, -0.5, ticks, field="set", kind="nominal", key=names.__getitem__)
     live = {"line": line, "place": found.shown.place(stage), "stage": scope, "units": names}
