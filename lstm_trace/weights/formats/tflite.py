@@ -54,7 +54,6 @@ _PLAIN: _Places = {
     ("recurrent", ""): (2, "recurrent_weights"),
     ("bias", ""): (3, "bias"),
 }
-_BASIC: _Places = {("joined", ""): (2, "weights"), ("bias", ""): (3, "biases")}
 
 
 class OperatorKind(NamedTuple):
@@ -92,11 +91,6 @@ KINDS = {
         {**_CLIPS, "merge": (3, "?", False), "time_major": (4, "?", True)}, 17, (39, _AUX),
     ),
 }  # fmt: skip
-#: The small kernel: one matrix for x and h.
-_SMALL = OperatorKind(
-    "LSTM", Layout("tflite-basic", "icfo", joined="xh", title="TensorFlow Lite basic LSTM", source="lstm.cc; compared"),
-    _BASIC, {},
-)  # fmt: skip
 
 
 class GraphOperator(NamedTuple):
@@ -249,9 +243,9 @@ def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:
         key: default if options is None else options.number(field, form, default)
         for key, (field, form, default) in kind.facts.items()
     }
-    if facts.get("basic"):
-        kind, facts = _SMALL, {"activation": 4}  # its kernel squashes by tanh and bounds nothing, whatever is stored
     try:
+        if facts.get("basic"):
+            raise FileError(f"its kernel is the basic one, with one matrix for x and h, which is not read: {_INSTEAD}")
         return _read(graph, operator, kind, facts, name)
     except LstmTraceError as error:
         refused = "; ".join(error.problems)
