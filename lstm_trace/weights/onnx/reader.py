@@ -22,7 +22,7 @@ from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found
+from ..read import Defaults, Found, stack
 from .constants import (
     NotConstant,
     arrays as arrays,  # the initializers, by name
@@ -79,12 +79,8 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
     """Whether `node` is the layer above `under`: same cell, same lengths, states of one kind, and Y joined to its X."""
     pair = (under, node)
     alike = (
-        [one.reading.cell for one in pair],
-        [one.reading.directions for one in pair],
-        [one.found.options for one in pair],
+        [one.found.form for one in pair],
         [one.reading.input("sequence_lens") for one in pair],
-        [set(one.found.defaults.initial) for one in pair],
-        [{key.split("/", 1)[1] for key in one.found.weights} for one in pair],
         [under.found.sizes()["H"] * len(under.reading.directions), node.found.sizes()["I"]],
     )
     return (
@@ -127,22 +123,15 @@ def _join(chain: list[Node]) -> Found:
         return bottom
     names = [node.found.name for node in chain]
     folder, *others = {name.rpartition("/")[0] for name in names}  # `/enc` for `/enc/LSTM` and `/enc/LSTM_1`
-    weights = {
-        f"{layer}/{key.split('/', 1)[1]}": values
-        for layer, node in enumerate(chain)
-        for key, values in node.found.weights.items()
-    }
     initial: dict[str, Any] = {}  # (L·D, B, H); a list of (B, H) if layers differ in width
     for state in bottom.defaults.initial:
         each = [node.found.defaults.initial[state] for node in chain]
         alike = len({array.shape[2] for array in each}) == 1
         initial[state] = np.concatenate(each) if alike else [row for array in each for row in array]
     said = f"{len(chain)} {bottom.noun} nodes, each of which reads the one before, are the layers of one stack"
-    return replace(
-        bottom, name="+".join(names) if others or not folder else folder, weights=weights,
-        defaults=replace(bottom.defaults, initial=initial), imported=(*bottom.imported, said),
-        facts={**bottom.facts, "nodes": ", ".join(names)},
-    )  # fmt: skip
+    whole = stack([node.found for node in chain], "+".join(names) if others or not folder else folder, said)
+    facts = {**bottom.facts, "nodes": ", ".join(names)}
+    return replace(whole, defaults=replace(bottom.defaults, initial=initial), facts=facts)
 
 
 _CELLS = {operator.kind: cell for cell, operator in OPERATORS.items()}
