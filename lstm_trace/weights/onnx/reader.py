@@ -174,8 +174,8 @@ def _is_known(node: Any) -> bool:
 
 def _made(found: Found, opset: int) -> dict[str, str]:
     """The facts of a cell, with the version of its operator."""
-    operator = OPERATORS[found.cell]
-    return {**found.facts, "opset": f"{opset} ({operator.kind} of version {operator.version(opset)})"}
+    schema = OPERATORS[found.cell].schema(opset)
+    return {**found.facts, "opset": f"{opset} ({schema.name} of version {schema.since_version})"}
 
 
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
@@ -199,9 +199,8 @@ def _other(name: str, node: Any) -> Found:
 def _one(name: str, scope: Scope, node: Any, graphs: Graphs, opset: int) -> Found | Node:
     """One node under canonical names."""
     cell = _CELLS[node.op_type]
-    version = OPERATORS[cell].version(opset)
     try:
-        return _read(name, NodeReading(scope, node, facts_of(node, OPERATORS[cell], version), graphs, version, cell))
+        return _read(name, NodeReading(scope, node, facts_of(node, OPERATORS[cell], opset), graphs, cell))
     except FileError:
         raise  # the file itself is at fault: truncated, or unsafe
     except (Refused, NotConstant, LstmTraceError) as reason:
@@ -232,7 +231,7 @@ def _read(name: str, reading: NodeReading) -> Node:
     if reading.scope.parent is not None:
         facts["inside"] = reading.scope.path.rstrip("/")
     defaults = Defaults(initial=initial(reading, facts), lengths=lengths(reading, facts), batch_first=major)
-    last = "output_sequence=0" if reading.facts.get("output_sequence", 1) == 0 and reading.version == 1 else ""
+    last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
     said = tuple(reading.said)
