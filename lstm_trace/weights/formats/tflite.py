@@ -27,7 +27,8 @@ from .flatbuffer import FlatTable, read_number
 
 #: The types of tensors whose numbers are read; integers are quantised numbers.
 TYPES = {
-    0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float64", 18: "bfloat16",
+    0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float64",
+    18: "bfloat16",
 }  # fmt: skip
 #: With none of them (0) an LSTM's kernel does not compute its output.
 _ACTIVATIONS = {0: "linear", 1: "relu", 2: "hard_tanh", 3: "relu6", 4: "tanh"}
