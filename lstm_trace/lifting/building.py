@@ -48,8 +48,7 @@ def built(
 
     def label(weight: Expr) -> str:
         """What the code calls a weight, or the one that it is cut from."""
-        owner = int(tape.owners(weight.leaf.reshape(-1)[:1])[0])
-        return tape.given.get(tape.nodes[owner].start, "")
+        return tape.given.get(tape.owner(weight.leaf).start, "")
 
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]

@@ -95,10 +95,9 @@ class RecordedRecurrence:
     def _crossing(self) -> list[list[Ids]]:
         """The vectors of each step but the last that a later step reads, before weights alone are applied to them."""
         crossing: list[list[Ids]] = [[] for _ in self.x[1:]]
-        alive, own = alive_in(self.tape, [self.outputs]), self._own
-        times = self.tape.times
+        alive, times = self.tape.behind([self.outputs]) & self._own, self.tape.times
         for node in self.tape.nodes:
-            local = np.flatnonzero(alive[node.numbers] & own[node.numbers])
+            local = np.flatnonzero(alive[node.numbers])
             for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
                 for ids in _operands(node, local[times[local + node.start] == t]):
                     crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0)]))
@@ -126,7 +125,7 @@ class RecordedRecurrence:
 
     def _linear(self, ids: Ids) -> Ids | None:
         """The one vector of a step that sums and products with weights make these numbers of."""
-        node = self.tape.nodes[self.tape.owners(ids[:1])[0]]
+        node = self.tape.owner(ids)
         if node.op not in ("add", "mul", "neg", "dot") or (self.tape.owners(ids) != self.tape.owners(ids[:1])).any():
             return None
         moving = [one for one in _operands(node, ids - node.start) if not self.tape.fixed(one)]
@@ -142,8 +141,9 @@ class RecordedRecurrence:
         other = np.zeros(self.tape.size, bool)
         other[self.others] = True
         for node in self.tape.nodes:
-            if node.operands and len(self.others):
-                other[node.numbers] = _any(other, node)
+            if node.operands and len(self.others) and 0 not in node.shape:
+                each = _operands(node, np.arange(node.numbers.stop - node.start))
+                other[node.numbers] = np.any([other[ids].reshape(len(ids), -1).any(1) for ids in each], axis=0)
         return ~other
 
     # -- layers --
@@ -225,11 +225,7 @@ class RecordedRecurrence:
 
     def called(self, ids: Ids) -> str:
         """What given numbers are called."""
-        return self.tape.given.get(self._owner(ids).start, "")
-
-    def _owner(self, ids: Ids) -> TapeNode:
-        """The operation that the first of some numbers comes from."""
-        return self.tape.nodes[int(self.tape.owners(ids.reshape(-1)[:1])[0])]
+        return self.tape.given.get(self.tape.owner(ids).start, "")
 
     def _fed(self, t: int, group: Sequence[int]) -> Ids:
         """The numbers of the input of a layer at a step: the one vector besides its states that weights multiply."""
@@ -254,7 +250,7 @@ class RecordedRecurrence:
     def rows(self, ids: Ids | None, width: int) -> Array:
         """The initial state of every sequence, (B, width), by the numbers of the first one; zeros if they are None."""
         values = np.zeros(width) if ids is None else self.tape.values[ids]
-        node = None if ids is None else self._owner(ids)
+        node = None if ids is None else self.tape.owner(ids)
         whole = node is not None and node.shape[-2:] == (self.batch, width)
         every = self.tape.values[node.numbers].reshape(-1, width)[: self.batch] if node and whole else values
         return np.broadcast_to(every, (self.batch, width)).astype(np.float32)
@@ -342,22 +338,10 @@ class RecordedRecurrence:
         checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
 
 
-def alive_in(tape: Tape, values: Iterable[Ids]) -> Array:
-    """The numbers that some values are computed from."""
-    alive = np.zeros(tape.size, bool)
-    for ids in values:
-        alive[ids] = True
-    for node in reversed(tape.nodes):
-        if (local := np.flatnonzero(alive[node.numbers])).size:
-            for ids in _operands(node, local):
-                alive[ids] = True
-    return alive
-
-
 def stored_in(tape: Tape, values: Iterable[Ids]) -> list[str]:
     """What the stored arrays are called that some values are computed from."""
-    alive = alive_in(tape, values)
-    return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and alive[one.numbers].any()]
+    behind = tape.behind(values)
+    return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and behind[one.numbers].any()]
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:
@@ -367,15 +351,6 @@ def _operands(node: TapeNode, local: Ids) -> list[Ids]:
         rows, columns = np.divmod(local, right.shape[1])
         return [left[rows], right.T[columns]]
     return [one.reshape(-1, *one.shape[len(node.shape) :])[local] for one in node.operands]
-
-
-def _any(marked: Array, node: TapeNode) -> Array:
-    """Which numbers of a node are computed from a marked one."""
-    each = [marked[one] for one in node.operands]
-    if node.op == "dot":
-        return (each[0].any(1)[:, None] | each[1].any(0)[None, :]).reshape(-1)
-    flat = [one if one.ndim == len(node.shape) else one.any(-1) for one in each]
-    return np.asarray(np.logical_or.reduce(flat)).reshape(-1)
 
 
 def _leaves(value: Expr) -> set[str]:

@@ -22,7 +22,7 @@ from ...weights.onnx.graph import sizes
 from ...weights.read import Defaults, Found
 from ..arrays import Recorded
 from ..call import means
-from ..recurrence import RecordedLayer, RecordedRecurrence, alive_in, stored_in
+from ..recurrence import RecordedLayer, RecordedRecurrence, stored_in
 from ..tape import INITIAL, Ids
 from .onnx_run import GraphRun, Indices, OutOfRangeError, Value, flat
 
@@ -228,7 +228,7 @@ class GraphReader:
             read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
             first, second = (outputs[k].ids.reshape(-1) for k in every)
             names = names[:: -1 if read == [False, True] else 1]
-            every = every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+            every = every[:: -1 if run.tape.behind([second])[first].all() else 1]
         return dict(zip(names, every, strict=False))
 
     # -- what was found --
