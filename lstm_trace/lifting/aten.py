@@ -89,6 +89,10 @@ def _addmm(base: Any, a: Any, b: Any, beta: Any = 1, alpha: Any = 1) -> Any:
     return _times(base, beta) + _times(np.matmul(a, b), alpha)
 
 
+def _linear(a: Any, weight: Any, bias: Any = None) -> Any:
+    return _affine(np.matmul(a, weight.T), None, bias)
+
+
 def _softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return softplus(a) if beta == 1 else softplus(a * beta) / beta
 
@@ -141,6 +145,26 @@ def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtyp
     if order != 2:
         raise ValueError("a norm of another order than 2")
     return np.sqrt(np.sum(a * a, axis=_axes(dim), keepdims=keepdim))
+
+
+# -- cells (source: PyTorch's documentation of nn.LSTMCell, nn.GRUCell, nn.RNNCell) ------------------------------------
+
+
+def _lstm_cell(x: Any, hx: Any, *weights: Any) -> tuple[Any, Any]:
+    gates_x, gates_h = _gates(x, hx[0], *weights)
+    i, f, g, o = _split(gates_x + gates_h, hx[1].shape[-1], -1)
+    c = sigmoid(f) * hx[1] + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def _gru_cell(x: Any, hx: Any, *weights: Any) -> Any:
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (_split(one, hx.shape[-1], -1) for one in _gates(x, hx, *weights))
+    z, n = sigmoid(x_z + h_z), np.tanh(x_n + sigmoid(x_r + h_r) * h_n)
+    return (1 - z) * n + z * hx
+
+
+def _gates(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> tuple[Any, Any]:
+    return _linear(x, w_ih, b_ih), _linear(h, w_hh, b_hh)
 
 
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
@@ -246,7 +270,11 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
-    "linear": lambda a, weight, bias=None: _affine(np.matmul(a, weight.T), None, bias),
+    "linear": _linear,
+    "lstm_cell": _lstm_cell,
+    "gru_cell": _gru_cell,
+    "rnn_tanh_cell": lambda *args: np.tanh(sum(_gates(*args))),
+    "rnn_relu_cell": lambda *args: relu(sum(_gates(*args))),
     "einsum": lambda text, operands, path=None: np.einsum(text, *operands),
     # sums
     **{name: _reduction(name) for name in ("sum", "mean", "amax", "amin", "max", "min")},
