@@ -28,6 +28,10 @@ _CALLED = {4: "an LSTM (4H by H)", 3: "a GRU (3H by H)", 1: "a plain RNN (H by H
 def numeric(key: str, values: Any) -> Any:
     """An array as float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = numbers(values, key)
+    if array.dtype.kind in "iu" and array.dtype.itemsize < 4:
+        raise ShapeError(
+            f"{key} has {array.dtype} numbers, as quantised weights have: multiply them by their scale first"
+        )
     return array.astype(computing(array.dtype), copy=False)
 
 
