@@ -11,6 +11,11 @@ import numpy as np
 from .tape import Ids, Tape
 
 
+def _op(name: str, *constants: float) -> Callable[..., Ids]:
+    """An operation of the table, as a method."""
+    return lambda math, *operands: math.tape.elementwise(name, *operands, constants=constants)
+
+
 class RecordedMath:
     """The operations of one tape, on arrays of integers."""
 
@@ -37,38 +42,17 @@ class RecordedMath:
         frame = sys._getframe(1)
         while frame is not None:
             if self.tape.is_user_code(frame.f_code.co_filename):
-                for variables in (frame.f_locals, frame.f_globals):
-                    for name, held in list(variables.items()):
-                        if held is value and name.isidentifier():
-                            return name
+                for name, held in (*frame.f_locals.items(), *frame.f_globals.items()):
+                    if held is value and name.isidentifier():
+                        return name
             frame = frame.f_back  # type: ignore[assignment]
         return ""
 
     # -- of each number --
 
-    def add(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("add", a, b, constants=(1.0, 1.0))
-
-    def subtract(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("add", a, b, constants=(1.0, -1.0))
-
-    def multiply(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("mul", a, b)
-
-    def divide(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("div", a, b)
-
-    def negative(self, a: Ids) -> Ids:
-        return self.tape.elementwise("neg", a)
-
-    def maximum(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("maximum", a, b)
-
-    def greater(self, a: Ids, b: Ids) -> Ids:
-        return self.tape.elementwise("greater", a, b)
-
-    def at_least(self, a: Ids, b: Ids) -> Ids:
-        return self.subtract(self.tape.number(1.0), self.greater(b, a))
+    add, subtract = _op("add", 1.0, 1.0), _op("add", 1.0, -1.0)
+    multiply, divide, negative = _op("mul"), _op("div"), _op("neg")
+    maximum, greater = _op("maximum"), _op("greater")
 
     def where(self, condition: Ids, a: Ids, b: Ids) -> Ids:
         owners = {*self.tape.owners(condition).flat}
@@ -77,8 +61,7 @@ class RecordedMath:
         return self.tape.elementwise("where", condition, a, b)
 
     def power(self, a: Ids, b: Ids) -> Ids:
-        exponents = {float(value) for value in self.tape.values[b].flat} if self.tape.fixed(b) else set()
-        match tuple(exponents):
+        match self._numbers(b):
             case (0.5,):
                 return self.tape.elementwise("sqrt", a)
             case (-1.0,):
@@ -89,18 +72,16 @@ class RecordedMath:
                 return self.multiply(self.multiply(a, a), a)
         raise self.tape.refusal("a power is an operation of a cell only if the exponent is 2, 3, 0.5 or -1")
 
+    def _numbers(self, ids: Ids | None) -> tuple[float, ...]:
+        """The different numbers of the code that some are; none if they are computed."""
+        return () if ids is None or not self.tape.fixed(ids) else (*{*map(float, self.tape.values[ids].flat)},)
+
     def clip(self, a: Ids, low: Ids | None, high: Ids | None) -> Ids:
-        ends = [self._constant(one) for one in (low, high)]
-        if None not in ends:
-            return self.tape.elementwise("clip", a, constants=tuple(end for end in ends if end is not None))
+        match self._numbers(low), self._numbers(high):
+            case (bottom,), (top,):
+                return self.tape.elementwise("clip", a, constants=(bottom, top))
         a = a if low is None else self.maximum(a, low)
         return a if high is None else _lower(self, a, high)
-
-    def _constant(self, ids: Ids | None) -> float | None:
-        """The number that all of them are, if it is one of the code."""
-        if ids is None or not self.tape.fixed(ids) or len(values := {*self.tape.values[ids].flat}) != 1:
-            return None
-        return float(values.pop())
 
     # -- sums --
 
@@ -149,14 +130,9 @@ class RecordedMath:
 
         x = operands[0].transpose([a.index(c) for c in (*batch, *of_a, *shared)]).reshape(lengths(batch, of_a, shared))
         y = operands[1].transpose([b.index(c) for c in (*batch, *shared, *of_b)]).reshape(lengths(batch, shared, of_b))
-        product = self.matmul if shared else self.multiply
-        found = np.stack([product(p, q) for p, q in zip(x, y, strict=True)])
+        found = self.matmul(x, y) if shared else self.multiply(x, y)
         order = [*batch, *of_a, *of_b]
         return found.reshape([sizes[c] for c in order]).transpose([order.index(c) for c in out])
-
-
-def _one(op: str) -> Callable[..., Ids]:
-    return lambda math, a: math.tape.elementwise(op, a)
 
 
 def _from_one(math: RecordedMath, a: Ids) -> Ids:
@@ -173,8 +149,8 @@ def _lower(math: RecordedMath, a: Ids, b: Ids) -> Ids:
 
 #: Operations on each number, by their names in numpy.
 ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
-    **{op: _one(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid")},
-    "expit": _one("sigmoid"),
+    **{op: _op(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid")},
+    "expit": _op("sigmoid"),
     "add": RecordedMath.add,
     "subtract": RecordedMath.subtract,
     "multiply": RecordedMath.multiply,

@@ -51,14 +51,6 @@ def _split(a: Any, sizes: Any, dim: int = 0) -> list[Any]:
     return [_slice(a, dim, int(end - size), int(end)) for size, end in zip(sizes, ends, strict=True)]
 
 
-def _chunk(a: Any, chunks: int, dim: int = 0) -> list[Any]:
-    return _split(a, -(-a.shape[dim] // chunks), dim)
-
-
-def _unsqueeze(a: Any, dim: int) -> Any:
-    return a[_along(dim % (a.ndim + 1), None)]
-
-
 def _squeeze(a: Any, dim: Any = None) -> Any:
     """Without axes of size 1: all of them, or those among `dim`."""
     axes = range(a.ndim) if dim is None else [n % a.ndim for n in np.atleast_1d(dim)]
@@ -70,28 +62,20 @@ def _expand(a: Any, size: Sequence[int], implicit: bool = False) -> Any:
     return np.broadcast_to(a, tuple(own if n == -1 else n for n, own in zip(size, have, strict=True)))
 
 
-def _index(a: Any, indices: Sequence[Any]) -> Any:
-    return a[tuple(slice(None) if one is None else one for one in indices)]
+def _at(indices: Sequence[Any]) -> tuple[Any, ...]:
+    """The key for some axes; None for a whole one."""
+    return tuple(slice(None) if one is None else one for one in indices)
 
 
 def _index_put(a: Any, indices: Sequence[Any], values: Any, accumulate: bool = False) -> Any:
     found = a.copy()
-    found[tuple(slice(None) if one is None else one for one in indices)] = values
+    found[_at(indices)] = values
     return found
 
 
 def _flatten(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     start, end = start_dim % a.ndim, end_dim % a.ndim
     return a.reshape(*a.shape[:start], -1, *a.shape[end + 1 :])
-
-
-def _transpose(a: Any, dim0: int, dim1: int) -> Any:
-    return np.swapaxes(a, dim0, dim1) if a.ndim else a
-
-
-def _cast(a: Any, dtype: Any = None, *_: Any, **__: Any) -> Any:
-    """A copy; a dtype of less precision only rounds, and one of whole numbers is refused."""
-    return a.copy() if dtype is None else a.astype(dtype)
 
 
 # -- arithmetic --------------------------------------------------------------------------------------------------------
@@ -106,12 +90,7 @@ def _addmm(base: Any, a: Any, b: Any, beta: Any = 1, alpha: Any = 1) -> Any:
 
 
 def _linear(a: Any, weight: Any, bias: Any = None) -> Any:
-    product = np.matmul(a, weight.T)
-    return product if bias is None else product + bias
-
-
-def _clamp(a: Any, min: Any = None, max: Any = None) -> Any:
-    return np.clip(a, min, max)
+    return _affine(np.matmul(a, weight.T), None, bias)
 
 
 def _softplus(a: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
@@ -122,20 +101,19 @@ def _elu(a: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.
     return _times(elu(_times(a, input_scale), alpha), scale)
 
 
-def _reduction(name: str) -> Callable[..., Any]:
-    def reduced(a: Any, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-        axes = tuple(dim) if isinstance(dim, (list, tuple)) and dim else dim if isinstance(dim, int) else None
-        return getattr(np, name)(a, axis=axes, keepdims=keepdim)
+def _axes(dim: Any) -> Any:
+    """Axes as numpy's: None and an empty list are all of them."""
+    return tuple(np.atleast_1d(dim).tolist()) if isinstance(dim, int) or dim else None
 
-    return reduced
+
+def _reduction(name: str) -> Callable[..., Any]:
+    return lambda a, dim=None, keepdim=False, dtype=None: getattr(np, name)(a, axis=_axes(dim), keepdims=keepdim)
 
 
 def _var(a: Any, dim: Any = None, correction: Any = 1, keepdim: bool = False) -> Any:
     """Divided by n - correction, which torch.var(unbiased=False) sets to 0."""
-    axes = tuple(range(a.ndim)) if dim is None else tuple(np.atleast_1d(dim).tolist())
-    away = a - np.mean(a, axis=axes, keepdims=True)
-    found = np.mean(away * away, axis=axes, keepdims=keepdim)
-    count = int(np.prod([a.shape[n] for n in axes]))
+    found = np.var(a, axis=_axes(dim), keepdims=keepdim)
+    count = a.size // found.size
     return _times(found, count / (count - correction))
 
 
@@ -146,8 +124,8 @@ def _softmax(a: Any, dim: int = -1, *_: Any) -> Any:
 
 def _layer_norm(a: Any, shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *_: Any) -> Any:
     axes = tuple(range(-len(shape), 0))
-    away = a - np.mean(a, axis=axes, keepdims=True)
-    return _affine(away / np.sqrt(np.mean(away * away, axis=axes, keepdims=True) + eps), weight, bias)
+    mean, variance = (function(a, axis=axes, keepdims=True) for function in (np.mean, np.var))
+    return _affine((a - mean) / np.sqrt(variance + eps), weight, bias)
 
 
 def _affine(a: Any, weight: Any, bias: Any) -> Any:
@@ -166,7 +144,27 @@ def _batch_norm(
 def _norm(a: Any, order: float = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
     if order != 2:
         raise ValueError("a norm of another order than 2")
-    return np.sqrt(np.sum(a * a, axis=None if dim is None else tuple(np.atleast_1d(dim).tolist()), keepdims=keepdim))
+    return np.sqrt(np.sum(a * a, axis=_axes(dim), keepdims=keepdim))
+
+
+# -- cells (source: PyTorch's documentation of nn.LSTMCell, nn.GRUCell, nn.RNNCell) ------------------------------------
+
+
+def _lstm_cell(x: Any, hx: Any, *weights: Any) -> tuple[Any, Any]:
+    gates_x, gates_h = _gates(x, hx[0], *weights)
+    i, f, g, o = _split(gates_x + gates_h, hx[1].shape[-1], -1)
+    c = sigmoid(f) * hx[1] + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def _gru_cell(x: Any, hx: Any, *weights: Any) -> Any:
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = (_split(one, hx.shape[-1], -1) for one in _gates(x, hx, *weights))
+    z, n = sigmoid(x_z + h_z), np.tanh(x_n + sigmoid(x_r + h_r) * h_n)
+    return (1 - z) * n + z * hx
+
+
+def _gates(x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> tuple[Any, Any]:
+    return _linear(x, w_ih, b_ih), _linear(h, w_hh, b_hh)
 
 
 # -- arrays that a program makes ---------------------------------------------------------------------------------------
@@ -210,21 +208,21 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     # moves
     **dict.fromkeys(("view", "_unsafe_view", "reshape"), lambda a, shape: a.reshape(tuple(shape))),
     **dict.fromkeys(("t", "numpy_T"), lambda a: a.T),
-    **dict.fromkeys(("transpose", "swapaxes"), _transpose),
+    **dict.fromkeys(("transpose", "swapaxes"), lambda a, *dims: np.swapaxes(a, *dims) if a.ndim else a),
     "permute": lambda a, dims: np.transpose(a, tuple(dims)),
     "movedim": np.moveaxis,
     "select": _select,
     "slice": _slice,
     "narrow": lambda a, dim, start, length: _slice(a, dim, start, start + length),
     **dict.fromkeys(("split", "unsafe_split", "split_with_sizes"), _split),
-    **dict.fromkeys(("chunk", "unsafe_chunk"), _chunk),
+    **dict.fromkeys(("chunk", "unsafe_chunk"), lambda a, chunks, dim=0: _split(a, -(-a.shape[dim] // chunks), dim)),
     "unbind": lambda a, dim=0: [_select(a, dim, k) for k in range(a.shape[dim])],
-    "unsqueeze": _unsqueeze,
+    "unsqueeze": np.expand_dims,
     "squeeze": _squeeze,
     "expand": _expand,
     "expand_as": lambda a, other: _expand(a, other.shape),
     "flatten": _flatten,
-    "index": _index,
+    "index": lambda a, indices: a[_at(indices)],
     "index_put": _index_put,
     "index_select": lambda a, dim, index: np.take(a, index, dim),
     "cat": lambda parts, dim=0: np.concatenate(parts, dim),
@@ -235,27 +233,26 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "diagonal": lambda a, offset=0, dim1=0, dim2=1: np.diagonal(a, offset, dim1, dim2),
     **dict.fromkeys(("clone", "contiguous", "lift_fresh_copy"), lambda a, **_: a.copy()),
     **dict.fromkeys(("alias", "detach", "lift_fresh"), lambda a: a[...]),
-    **dict.fromkeys(("_to_copy", "to"), _cast),
+    # a dtype of less precision only rounds, and one of whole numbers is refused
+    **dict.fromkeys(("_to_copy", "to"), lambda a, dtype=None, *_, **__: a.copy() if dtype is None else a.astype(dtype)),
     **dict.fromkeys(("copy", "fill"), lambda a, value, non_blocking=False: value),
     "zero": lambda a: 0.0,
     # of each number
     **{name: getattr(np, name) for name in (
-        "abs", "exp", "expm1", "log", "log1p", "maximum", "minimum", "sqrt", "square", "tanh", "where"
+        "abs", "exp", "expm1", "log", "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum",
+        "reciprocal", "sqrt", "square", "tanh", "where"
     )},
     **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),
     "sub": lambda a, b, alpha=1: a - _times(b, alpha),
     "rsub": lambda a, b, alpha=1: b - _times(a, alpha),
     "div": operator.truediv,
-    "reciprocal": lambda a: 1 / a,
     "rsqrt": lambda a: 1 / np.sqrt(a),
-    **dict.fromkeys(("clamp", "clip"), _clamp),
+    **dict.fromkeys(("clamp", "clip"), lambda a, min=None, max=None: np.clip(a, min, max)),
     "clamp_min": lambda a, low: np.maximum(a, low),
     "clamp_max": lambda a, high: np.minimum(a, high),
     "masked_fill": lambda a, mask, value: np.where(mask, value, a),
-    **dict.fromkeys(("logical_not", "bitwise_not"), lambda a: 1 - a),
-    **dict.fromkeys(("logical_and", "bitwise_and"), operator.mul),
-    **dict.fromkeys(("logical_or", "bitwise_or"), np.maximum),
+    **{f"bitwise_{name}": getattr(np, f"logical_{name}") for name in ("and", "not", "or")},
     "lerp": lambda a, b, weight: a + weight * (b - a),
     "addcmul": lambda base, a, b, value=1: base + _times(a * b, value),
     "addcdiv": lambda base, a, b, value=1: base + _times(a / b, value),
@@ -274,6 +271,10 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
     "linear": _linear,
+    "lstm_cell": _lstm_cell,
+    "gru_cell": _gru_cell,
+    "rnn_tanh_cell": lambda *args: np.tanh(sum(_gates(*args))),
+    "rnn_relu_cell": lambda *args: relu(sum(_gates(*args))),
     "einsum": lambda text, operands, path=None: np.einsum(text, *operands),
     # sums
     **{name: _reduction(name) for name in ("sum", "mean", "amax", "amin", "max", "min")},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ class BuiltCell(NamedTuple):
     """A cell with its weights.
 
     definition: what `prepare` makes the model of, beside the weights. lines: of each state, and of each other value, by
-    its name; output: that of the output.
+    its name; output: that of the output. parts: the numbers of each weight.
     """
 
     model: Model
@@ -34,6 +34,7 @@ class BuiltCell(NamedTuple):
     spare: Mapping[str, Array]
     lines: Mapping[str, str]
     output: str
+    parts: Mapping[str, Ids]
 
 
 def built(
@@ -47,8 +48,7 @@ def built(
 
     def label(weight: Expr) -> str:
         """What the code calls a weight, or the one that it is cut from."""
-        owner = int(tape.owners(weight.leaf.reshape(-1)[:1])[0])
-        return tape.given.get(tape.nodes[owner].start, "")
+        return tape.given.get(tape.owner(weight.leaf).start, "")
 
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
@@ -74,17 +74,18 @@ def built(
     model = prepare(weights, cell, name=title)
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
-    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))])
+    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))], known)
 
 
-def state_names(values: Sequence[Expr], out: Expr | None = None) -> list[str]:
-    """What the states `state_0`, … are called: h is the output, or multiplied by weights, or computed last."""
-    products = {one.args[1].leaf for value in values for one in value.inside() if one.op == "matvec"}
+def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str, str]) -> dict[str, str]:
+    """What states are called: h is the output, or multiplied by weights, or computed last. known: the names of some."""
+    products = {one.args[1].leaf for value in values.values() for one in value.inside() if one.op == "matvec"}
 
-    def likely(k: int) -> tuple[bool, bool, int]:
-        inside = {*values[k].inside()}
-        return values[k] is out, f"state_{k}" in products, sum(other in inside for other in values)
+    def likely(state: str) -> tuple[bool, bool, int]:
+        inside = {*values[state].inside()}
+        return values[state] is out, f"{state}_prev" in products, sum(one in inside for one in values.values())
 
-    h = max(range(len(values)), key=likely)
-    others = iter(["c", *(f"s{k}" for k in range(2, len(values)))])
-    return ["h" if k == h else next(others) for k in range(len(values))]
+    left = [state for state in values if state not in known]
+    h = max(left, key=likely, default="")
+    free = [name for name in ("h", "c", *(f"s{k}" for k in range(2, len(values)))) if name not in known.values()]
+    return {**known, **dict(zip(sorted(left, key=lambda state: free[0] == "h" and state != h), free, strict=False))}

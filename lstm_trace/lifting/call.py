@@ -7,7 +7,7 @@ import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import LiftError, OptionError, some
 
@@ -39,18 +39,13 @@ class StepCall:
 
     def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments by position, and those by parameter."""
-        found: dict[str, Any] = {}
-        for name, role in self.places.items():
-            if role is None:
-                found[name] = x
-            elif role == "weights":
-                found[name] = weights
-            elif role in states:
-                found[name] = states[role]
-            elif role[0] == "weight":
-                found[name] = weights[role[1]]
-            else:
-                found[name] = namedtuple("States", role, rename=True)(*(states[one] for one in role))
+        known: dict[Any, Any] = {**states, None: x, "weights": weights}
+        if isinstance(weights, Mapping):
+            known |= {("weight", name): one for name, one in weights.items()}
+        found = {
+            name: known[role] if role in known else namedtuple("States", role, rename=True)(*map(states.get, role))
+            for name, role in self.places.items()
+        }
         return [found.pop(name) for name in self.positional if name in found], found
 
     @property
@@ -89,61 +84,87 @@ def understood(
         raise OptionError(f"step: expected a function or module, found {type(step).__name__}") from None
     if inspect.iscoroutinefunction(function):
         raise OptionError("step: expected a function or module, found one that is async: its values would come later")
-    parameters, positional = _parameters(signature, weights, states)
-    required = [name for name, needed in parameters.items() if needed]
+    needed, positional = _parameters(signature, weights, states)
     call = StepCall(step, positional=positional)
-    called = f"{call.named} has the parameters {', '.join(parameters) or 'none'}"
-    places, rest = call.places, list(parameters)
-
-    def place(name: str, role: Any) -> None:
-        places[name] = role
-        rest.remove(name)
-
-    if isinstance(weights, Mapping):
-        for name in [name for name in rest if name in weights]:
-            place(name, ("weight", name))
-        unknown = [key for key in weights if key not in parameters]
-        if places and unknown and not any(name in _WEIGHTS for name in rest):
-            raise OptionError(f"weights: no parameter is called {some(unknown, 6)}; {called}")
-    if weights is not None and not places:
-        whole = next((name for name in rest if name.lower() in _WEIGHTS), None)
-        if whole is None and len(required) > 1 and required[-1] not in states:
-            whole = required[-1]
-        if whole is None:
-            raise OptionError(f"weights: no parameter takes them; {called}")
-        place(whole, "weights")
-    for name, role in tuples.items():
-        if name not in rest:
-            raise OptionError(f"states: no parameter is called {name}; {called}")
-        place(name, role)
-    left = [state for state in states if state not in call.order]
-    for state in [state for state in left if state in rest]:
-        place(state, state)
-    if not rest:
-        raise OptionError(f"x: no parameter takes it; {called}")
-    others = [name for name in rest if not any(means(name, state) for state in states)]
-    place(next((name for name in rest if name.lower().strip("_") in _X), (others or rest)[0]), None)
-    left = [state for state in left if state not in call.order]
-    needed = [name for name in rest if name in required]
-    if len(left) > 1 and (len(needed) == 1 or len(rest) == 1):
-        place((needed or rest)[0], tuple(left))
-        left = []
-    for state in list(left):
-        if alike := [name for name in rest if means(name, state)]:
-            place(alike[0], state)
-            left.remove(state)
-    for state in left:
-        if not rest:
-            kept = "a state that an object keeps, such as self.h, must become an argument that is returned"
-            raise OptionError(f"{state}: no parameter takes it; {called}; {kept}")
-        if state not in _STATES:
-            raise OptionError(f"states: no parameter is called {state}; {called}")
-        place(rest[0], state)
-    if missing := [name for name in rest if name in required]:
+    roles = _Roles(call, needed)
+    if weights is not None:
+        roles.give_weights(weights, states)
+    roles.give_named_states(states, tuples)
+    roles.give_x(states)
+    roles.give_other_states([state for state in states if state not in call.order])
+    if missing := roles.required:
         said = f"give them among the weights, or as states={{{missing[0]!r}: …}}"
         raise OptionError(f"{call.named} needs {', '.join(missing)} too; {said}")
-    call.places = {name: places[name] for name in parameters if name in places}
+    call.places = {name: call.places[name] for name in needed if name in call.places}
     return call
+
+
+class _Roles(NamedTuple):
+    """Parameters that get their roles in a call, one kind after the other. needed: whether each needs an argument."""
+
+    call: StepCall
+    needed: Mapping[str, bool]
+
+    @property
+    def rest(self) -> list[str]:
+        """The parameters without a role."""
+        return [name for name in self.needed if name not in self.call.places]
+
+    @property
+    def required(self) -> list[str]:
+        """Those of them that need an argument."""
+        return [name for name in self.rest if self.needed[name]]
+
+    def refusal(self, reason: str, end: str = "") -> OptionError:
+        """The error for an argument that no parameter takes."""
+        return OptionError(f"{reason}; {self.call.named} has the parameters {', '.join(self.needed) or 'none'}{end}")
+
+    def give_weights(self, weights: Any, states: Sequence[str]) -> None:
+        """By name if parameters are called like them, or as a whole to one parameter."""
+        if isinstance(weights, Mapping):
+            self.call.places.update({name: ("weight", name) for name in self.rest if name in weights})
+            unknown = [key for key in weights if key not in self.needed]
+            if self.call.places and unknown and not any(name in _WEIGHTS for name in self.rest):
+                raise self.refusal(f"weights: no parameter is called {some(unknown, 6)}")
+        if not self.call.places:
+            last = self.required[-1:] if len(self.required) > 1 and self.required[-1] not in states else []
+            whole = [name for name in self.rest if name.lower() in _WEIGHTS] or last
+            if not whole:
+                raise self.refusal("weights: no parameter takes them")
+            self.call.places[whole[0]] = "weights"
+
+    def give_named_states(self, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]) -> None:
+        """Tuples of states, and states that parameters are called exactly like."""
+        if lost := [name for name in tuples if name not in self.rest]:
+            raise self.refusal(f"states: no parameter is called {lost[0]}")
+        self.call.places.update(tuples)
+        known = self.call.order
+        self.call.places.update({state: state for state in states if state not in known and state in self.rest})
+
+    def give_x(self, states: Sequence[str]) -> None:
+        """To the parameter that is called like it, or to the first that is not called like a state."""
+        if not self.rest:
+            raise self.refusal("x: no parameter takes it")
+        called = [name for name in self.rest if name.lower().strip("_") in _X]
+        others = [name for name in self.rest if not any(means(name, state) for state in states)]
+        self.call.places[[*called, *others, *self.rest][0]] = None
+
+    def give_other_states(self, left: Sequence[str]) -> None:
+        """To parameters that are called like them, or in order; to the only one that is left as a tuple."""
+        one = [names[0] for names in (self.required, self.rest) if len(names) == 1]
+        if len(left) > 1 and one:
+            self.call.places[one[0]] = tuple(left)
+            return
+        for state in left:
+            if alike := [name for name in self.rest if means(name, state)]:
+                self.call.places[alike[0]] = state
+        for state in [state for state in left if state not in self.call.order]:
+            if not self.rest:
+                kept = "; a state that an object keeps, such as self.h, must become an argument that is returned"
+                raise self.refusal(f"{state}: no parameter takes it", kept)
+            if state not in _STATES:
+                raise self.refusal(f"states: no parameter is called {state}")
+            self.call.places[self.rest[0]] = state
 
 
 def _parameters(

@@ -15,6 +15,11 @@ from .tape import Ids, TapeNode
 FAR = 18.0
 #: So many levels of an expression are searched for choices between two values.
 _DEEP = 12
+#: a + b f(k z), by a, b, f and k: the function of z that it is.
+_FORMS = {
+    (0.5, 0.5, "tanh", 0.5): "sigmoid", (1.0, -1.0, "sigmoid", -1.0): "sigmoid",
+    (-1.0, 2.0, "sigmoid", 2.0): "tanh", (1.0, -2.0, "sigmoid", -2.0): "tanh",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +90,8 @@ class Expressions:
         key = op, args, constants
         if key not in self._known:
             made = self._new(op, args, constants, node)
-            for function, pattern in (("sigmoid", _sigmoid), ("tanh", _tanh), ("softplus", _softplus)):
-                if (inner := pattern(made)) is not None:
-                    made = self.make(function, (inner,), (), node)
+            if (known := _written_out(made)) is not None:
+                made = self.make(known[0], (known[1],), (), node)
             for condition in made.choices if op != "where" else ():
                 on, off = self._chosen(made, condition, True), self._chosen(made, condition, False)
                 made = on if on is off else made
@@ -209,38 +213,19 @@ def _exponent(expr: Expr) -> tuple[float, Expr] | None:
     return k * again, inner
 
 
-def _sigmoid(expr: Expr) -> Expr | None:
-    """z of (1 + tanh(z / 2)) / 2, of 1 - sigmoid(-z), and of a clipped z."""
-    if expr.op == "sigmoid":
-        inner = _unclipped(expr.args[0])
-        return None if inner is expr.args[0] else inner
+def _written_out(expr: Expr) -> tuple[str, Expr] | None:
+    """The function that a value is, and its argument: written in others, or of an argument that is clipped far out."""
+    if expr.op in ("sigmoid", "tanh") and (inner := _unclipped(expr.args[0])) is not expr.args[0]:
+        return expr.op, inner
     constant, terms = summed(expr)
-    if len(terms) == 1 and terms[0][1].op == "tanh" and constant == terms[0][0] == 0.5:
+    if len(terms) == 1 and terms[0][1].op in ("sigmoid", "tanh"):
         k, z = scaled(terms[0][1].args[0])
-        return z if k == 0.5 else None
-    if constant == 1 and len(terms) == 1 and terms[0][0] == -1 and terms[0][1].op == "sigmoid":
-        k, z = scaled(terms[0][1].args[0])
-        return z if k == -1 else None
-    return None
-
-
-def _tanh(expr: Expr) -> Expr | None:
-    """z of 2 sigmoid(2 z) - 1, of 1 - 2 sigmoid(-2 z), and of a clipped z."""
-    if expr.op == "tanh":
-        inner = _unclipped(expr.args[0])
-        return None if inner is expr.args[0] else inner
-    constant, terms = summed(expr)
-    if abs(constant) == 1 and len(terms) == 1 and terms[0][0] == -2 * constant and terms[0][1].op == "sigmoid":
-        k, z = scaled(terms[0][1].args[0])
-        return z if k == -2 * constant else None
-    return None
-
-
-def _softplus(expr: Expr) -> Expr | None:
-    """z of log(1 + exp(z))."""
-    found = _exponentials(expr.args[0]) if expr.op == "log" else None
-    z = next((z for _, z in found or () if z is not None), None)
-    return z if found == {(0.0, None): 1.0, (1.0, z): 1.0} else None
+        name = _FORMS.get((constant, terms[0][0], terms[0][1].op, k))
+        return None if name is None else (name, z)
+    if expr.op != "log" or not (found := _exponentials(expr.args[0])):
+        return None
+    z = next((z for _, z in found if z is not None), None)  # of log(1 + exp(z))
+    return ("softplus", z) if z is not None and found == {(0.0, None): 1.0, (1.0, z): 1.0} else None
 
 
 def _logistic(above: Expr, below: Expr) -> tuple[float, float, float, Expr] | None:

@@ -7,7 +7,7 @@ slice takes. A product with a concatenation becomes a sum of products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,19 +24,14 @@ _PARTS = 64
 class Reader:
     """Reads the values of one step.
 
-    named: the numbers that have names in equations, such as the row `x_t` of an input. now: the time of the step in a
-    function over a whole sequence; vectors of earlier numbers are then its states, `state_0`, `state_1`, …, in the
-    order in which they are found, or `h_prev` if state_names has h. variables: what the code calls values, and how deep
-    in calls.
+    named: the numbers that have names in equations, such as the row `x_t` of an input. variables: what the code calls
+    values, and how deep in calls.
     """
 
     tape: Tape
     named: Mapping[str, Ids]
     exprs: Expressions = field(default_factory=Expressions)
-    now: int | None = None
-    states: list[Ids] = field(default_factory=list)
     variables: dict[Expr, tuple[int, str]] = field(default_factory=dict)
-    state_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         #: What has been read, by its numbers.
@@ -64,11 +59,6 @@ class Reader:
         return self.known[key]
 
     def _vector(self, ids: Ids) -> Expr:
-        if self.now is not None and self._is_state(ids, self.now):
-            known = next((k for k, one in enumerate(self.states) if np.array_equal(one, ids)), len(self.states))
-            self.states += [ids] if known == len(self.states) else []
-            name = f"{self.state_names[known]}_prev" if self.state_names else f"state_{known}"
-            return self.exprs.leaf("name", name, len(ids))
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
@@ -99,8 +89,7 @@ class Reader:
         """Numbers that a loop computed unit by unit, as one operation on vectors."""
         first, *others = nodes = [self.tape.nodes[k] for k in owners]
         computed = first.op == "dot" or (first.op in OPS and not OPS[first.op].reduces)
-        early = self.now is not None and bool((self.tape.times[ids] < self.now).any())
-        if not computed or early or len(runs) < len(ids):
+        if not computed or len(runs) < len(ids):
             return None
         if any((one.op, one.constants) != (first.op, first.constants) for one in others):
             return None
@@ -124,9 +113,6 @@ class Reader:
         cut = (owners[1:] != owners[:-1]) & ~(weights[1:] & weights[:-1]) & ~(named[1:] & named[:-1])
         cut |= named[1:] != named[:-1]
         cut |= given[1:] & given[:-1] & ((np.diff(self._place[ids]) != 1) | (np.diff(self._name[ids]) != 0))
-        if self.now is not None:
-            old = (self.tape.times[ids] < self.now) & ~weights
-            cut = np.where(old[1:] & old[:-1], np.diff(ids) != 1, cut | (old[1:] != old[:-1]))
         return np.split(ids, np.flatnonzero(cut) + 1)
 
     # -- leaves --
@@ -147,25 +133,6 @@ class Reader:
         if (values == values[0]).all() and {self.tape.nodes[k].op for k in {*owners}} == {"constant"}:
             return self.exprs.number(values[0])
         return self.exprs.parameter(ids)
-
-    def _is_state(self, ids: Ids, now: int) -> bool:
-        """Whether all numbers are of earlier steps, and no product of weights with such a vector: that is read then."""
-        times = self.tape.times[ids]
-        if (times >= now).any() or (times == FIXED).any():
-            return False
-        while True:
-            owners = self.tape.owners(ids)
-            node = self.tape.nodes[owners[0]]
-            if (owners != owners[0]).any() or not node.operands or (node.op in OPS and OPS[node.op].reduces):
-                return True
-            if node.op == "dot":  # with an input beside the vector it is the state that is computed
-                both = (one for one in self._factors(node, ids - node.start) if not self.tape.fixed(one))
-                return any(len({*self.tape.times[one].flat}) > 1 for one in both)
-            parts = [one.reshape(-1)[ids - node.start] for one in node.operands]
-            moving = {one.tobytes() for one in parts if not self.tape.fixed(one)}
-            if len(moving) != 1:
-                return True
-            ids = np.frombuffer(moving.pop(), np.int64)
 
     # -- products --
 

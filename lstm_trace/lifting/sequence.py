@@ -1,7 +1,7 @@
 """A function over a whole sequence: what each step reads of the steps before it is its state.
 
 The function is run on a few steps. The equations of one step are read with what it takes from the step before as its
-states, and must be the same at two steps.
+states, and must be the same at every step.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from ..base.arrays import Array
 from ..errors import LiftError
 from ..trace.trace import Trace
 from .author import AuthorFunction, rows
-from .building import BuiltCell, built, state_names
+from .building import BuiltCell
 from .call import OutputPath, at, means
-from .expressions import Expr, Expressions
-from .reading import Reader
 from .recording import RecordedRun, as_numbers, leaves, plain_run, recorded
+from .recurrence import RecordedRecurrence
 from .tape import Ids, Tape
 
-#: So many steps are recorded of a function: the last ones, which find the states, and two to be compared.
+#: So many steps are recorded of a function.
 STEPS = 7
 
 
@@ -50,69 +49,11 @@ def read_sequence(
     Raises:
         LiftError: if the steps do not all do the same, or carry no state.
     """
-    named = [{"x_t": one.reshape(-1)} for one in x]
-    rows = outputs if len(outputs) > 1 else _earlier(tape, outputs[len(x) - 1], named, title)
-    exprs, states = Expressions(), list[Ids]()
-    same: list[tuple[int, list[Ids], list[Expr]]] = []  # two steps whose states are all known
-    for t in range(len(x) - 1, max(min(rows), 1) - 1, -1):
-        reader, roots = Reader(tape, named[t], exprs, t), [rows[t], *states]
-        values, states = [reader.vector(one) for one in roots], reader.states
-        same += [(t, roots, values)] if len(states) == len(roots) - 1 > 0 else []
-        if len(same) == 2:
-            break
-    if len(same) < 2 or all(one.op == "name" for one in same[0][2][1:]):
-        raise LiftError(f"{title} carries no state from step to step along this axis of x")
-    (step, roots, values), (before, _, again) = same
-    if len(values) != len(again) or any(one is not other for one, other in zip(values, again, strict=True)):
-        raise LiftError(f"{title} does something else at step {step} than at step {before}")
-    names = state_names(values[1:], values[0])
-    if initial:
-        names = _given_names(tape, named[:before], rows, states, names.index("h"), initial) or names
-    reader = Reader(tape, named[step], now=step, state_names=names)
-    out, *values = [reader.vector(one) for one in roots]
-    ordered = dict(sorted(zip(names, values, strict=True), key=lambda one: ("h", "c", one[0]).index(one[0])))
-    others = {} if out in values else {tape.variable(roots[0]) or "out": out}
-    cell = built(reader, ordered, others, dtype, title, [*outputs.values()] if returned is None else returned)
-    return cell._replace(output=cell.lines[next(iter(others)) if others else names[values.index(out)]])
-
-
-def _earlier(tape: Tape, out: Ids, named: Sequence[Mapping[str, Ids]], title: str) -> dict[int, Ids]:
-    """The rows of a state of which the last value alone is an output."""
-    exprs, last = Expressions(), len(named) - 1
-    rows = {last: out}
-    for t in range(last, min(2, last - 2), -1):  # the first step may read zeros of the code in a way of its own
-        reader = Reader(tape, named[t], exprs, t)
-        value = reader.vector(rows[t])
-        alike = [one for one in reader.states if Reader(tape, named[t - 1], exprs, t - 1).vector(one) is value]
-        if not alike:
-            break
-        rows[t - 1] = alike[0]
-    if len(rows) < 3:
-        raise LiftError(f"{title} returns the last step alone, and not its state: return h of every step")
-    return rows
-
-
-def _given_names(
-    tape: Tape, named: Sequence[Mapping[str, Ids]], rows: Mapping[int, Ids], states: list[Ids], out: int,
-    initial: Mapping[str, Ids],
-) -> list[str]:  # fmt: skip
-    """What the states are called by the initial ones; empty unless the first step reads one in place of each.
-
-    out: which state the output is, where `rows` ends.
-    """
-    for t in range(len(named) - 1, -1, -1):
-        reader = Reader(tape, named[t], now=t)
-        try:
-            for one in (rows[t] if t in rows else states[out], *states):
-                reader.vector(one)
-        except LiftError:  # the first step reads zeros of the code in a way of its own
-            return []
-        if len(reader.states) != len(states):
-            return []
-        states = reader.states
-    given = {ids.tobytes(): name for name, ids in initial.items()}
-    names = [given.get(one.tobytes(), "") for one in states]
-    return names if all(names) else []
+    ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
+    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs)
+    every = range(len(next(iter(recurrence.states.values()))))
+    returned = [*outputs.values()] if returned is None else returned
+    return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]
 
 
 def _first_along(array: Any, axis: int | None) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,13 +165,36 @@ class Tape:
             self._starts = np.array([node.start for node in self.nodes])
         return np.searchsorted(self._starts, ids, "right") - 1
 
+    def owner(self, ids: Ids) -> TapeNode:
+        """The operation that the first of some numbers comes from."""
+        return self.nodes[int(self.owners(ids.reshape(-1)[:1])[0])]
+
+    def behind(self, values: Iterable[Ids]) -> Any:
+        """For every number, whether some values are computed from it."""
+        used = np.zeros(self.size, bool)
+        for ids in values:
+            used[ids] = True
+        for node in reversed(self.nodes):  # operands are older
+            mine = used[node.numbers].reshape(node.shape)
+            parts: Sequence[Any] = (mine,) * len(node.operands)
+            if node.op == "dot":
+                parts = np.s_[mine.any(1)], np.s_[:, mine.any(0)]
+            elif node.op == "constant":
+                parts = (...,) * len(node.operands)
+            for ids, part in zip(node.operands, parts, strict=True) if mine.any() else ():
+                if is_of_weight(ids):
+                    numbers_of(used, ids)[part] = True
+                else:
+                    used[ids[part]] = True
+        return used
+
     def fixed(self, ids: Ids) -> bool:
         """Whether no input and no state goes into any of the numbers."""
         return is_of_weight(ids) or bool((self.times[ids] == FIXED).all())
 
     def is_weight(self, ids: Ids) -> bool:
         """Whether numbers begin with one of a weight."""
-        return self.nodes[int(self.owners(ids.reshape(-1)[:1])[0])].op == "weight"
+        return self.owner(ids).op == "weight"
 
     def variable(self, ids: Ids) -> str:
         """The variable of the user's code that held the numbers; empty if none did."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from .naming import gate_letter
-from .tape import Ids, Tape, TapeNode, is_of_weight, numbers_of
+from .tape import Ids, Tape, TapeNode
 
 
 def part_name(tape: Tape, ids: Ids) -> str:
     """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
-    node = tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])]
+    node = tape.owner(ids)
     name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
     if not name or not node.shape or local.max() >= size:
         return name
@@ -39,20 +38,7 @@ def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
 
 def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
     """The numbers of each, by what the code calls it, such as `W[:, 0:2]` for some of its columns."""
-    used = np.zeros(tape.size, bool)
-    for ids in returned:
-        used[ids] = True
-    for node in reversed(tape.nodes):  # operands are older
-        mine = used[node.numbers].reshape(node.shape)
-        parts: Sequence[Any] = (
-            (np.s_[mine.any(1)], np.s_[:, mine.any(0)]) if node.op == "dot" else (mine,) * len(node.operands)
-        )
-        parts = (...,) * len(node.operands) if node.op == "constant" else parts
-        for ids, part in zip(node.operands, parts, strict=True) if mine.any() else ():
-            if is_of_weight(ids):
-                numbers_of(used, ids)[part] = True
-            else:
-                used[ids[part]] = True
+    used = tape.behind(returned)
     found: dict[str, Ids] = {}
     for node in (node for node in tape.nodes if node.op == "weight" and 0 not in node.shape):
         ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
@@ -76,7 +62,7 @@ def spare(
     weights of another gate, or the same gate's, do.
     """
     found: dict[str, Ids] = {}
-    owners = {label: tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])] for label, ids in free.items()}
+    owners = {label: tape.owner(ids) for label, ids in free.items()}
     for name in names:
         stem, letter = name[:-1], name[-1]
         for label, ids in free.items():
@@ -92,7 +78,7 @@ def spare(
 
 def _place(tape: Tape, there: Ids, owner: TapeNode, free: Ids) -> Ids | None:
     """Where another gate's weight lies in the array of unread numbers."""
-    own = tape.nodes[int(tape.owners(there.reshape(-1)[:1])[0])]
+    own = tape.owner(there)
     if own is owner:
         return np.asarray(there - there.min() + free.min())
     return np.asarray(there - own.start + owner.start) if own.shape == owner.shape else None
@@ -100,7 +86,7 @@ def _place(tape: Tape, there: Ids, owner: TapeNode, free: Ids) -> Ids | None:
 
 def _of_units(tape: Tape, there: Ids, owner: TapeNode, ndim: int) -> Ids | None:
     """What an array has for the units of a matrix, if it has as many along the same axis, or along its only one."""
-    own = tape.nodes[int(tape.owners(there.reshape(-1)[:1])[0])]
+    own = tape.owner(there)
     array = np.arange(owner.start, owner.numbers.stop).reshape([size for size in owner.shape if size > 1])
     if there.ndim != 2 or len(own.shape) != 2 or array.ndim != ndim:
         return None

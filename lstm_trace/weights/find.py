@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,10 @@ _CALLED = {4: "an LSTM (4H by H)", 3: "a GRU (3H by H)", 1: "a plain RNN (H by H
 def numeric(key: str, values: Any) -> Any:
     """An array as float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = numbers(values, key)
+    if array.dtype.kind in "iu" and array.dtype.itemsize < 4:
+        raise ShapeError(
+            f"{key} has {array.dtype} numbers, as quantised weights have: multiply them by their scale first"
+        )
     return array.astype(computing(array.dtype), copy=False)
 
 
@@ -288,6 +293,7 @@ def one_cell(
                 raise ShapeError(f"{unlike}; one cell is traced in all layers and directions")
             options |= more
     faults.tell()
+    raise_all(ShapeError, _unlike_below(group, weights))
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     biases = _biases(layout, group.roles, weights)
@@ -305,6 +311,20 @@ def one_cell(
         name, kind.format(layout.noun), weights, options, imported=(*said, *assumed.values()), cell=layout.cell,
         assumed=assumed, facts=facts, stored=layout,
     )  # fmt: skip
+
+
+def _unlike_below(group: Group, weights: Mapping[str, Any]) -> Iterator[str]:
+    """A message for each layer that reads another number of values than the one below it has outputs."""
+    ways = len({direction for _, direction in group.parts})
+    for (layer, direction), roles in sorted(group.parts.items()):
+        inputs = [item for (role, _), item in roles.items() if role == "input"]
+        reads = [one.shape[1] for key, one in weights.items() if key.startswith(f"{layer}/{direction}/W_x")]
+        below = [one.shape[1] for key, one in weights.items() if re.match(rf"{layer - 1}/{direction}/W_h.$", key)]
+        if inputs and reads and below and reads[0] not in (below[0], below[0] * ways):
+            yield (
+                f"{inputs[0].key} has shape {np.shape(inputs[0].values)}, for {reads[0]} inputs; layer {layer - 1} has "
+                f"{below[0] * ways} outputs"
+            )
 
 
 def _assumed(layout: Layout, options: dict[str, Any]) -> dict[str, str]:

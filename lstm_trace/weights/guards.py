@@ -9,13 +9,15 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..base.extras import missing
 from ..base.resources import available
-from ..errors import FileError, LstmTraceError, reason
+from ..errors import FileError, LstmTraceError, MissingError, reason
 
 #: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this ratio.
 RATIO = 100
@@ -23,10 +25,16 @@ RATIO = 100
 SMALL = 1 << 24
 #: Bytes of an entry that are held at a time if only its checksum is needed.
 PIECE = 1 << 20
-#: Advice for a file whose reader is not installed.
-ARRAYS = "save its arrays as .safetensors or .npz"
 #: The record at the end of a zip file; the fifth field is the number of entries.
 _END = struct.Struct("<4s4H2LH")
+
+
+def package(name: str, path: str | Path) -> Any:
+    """The package that reads a file. Raises MissingError if it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError:
+        raise MissingError(missing(str(path), name, "save its arrays as .safetensors or .npz")) from None
 
 
 def afford(declared: int, stored: int, what: str) -> None:
@@ -157,6 +165,15 @@ class Lazy:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         values = self.read()
         return values if dtype is None else values.astype(dtype)
+
+
+def numbers(content: Any, dtype: str, shape: tuple[int, ...], what: str) -> Any:
+    """The array whose numbers are these bytes, little-endian; bfloat16 as the equal float32. Raises FileError."""
+    stored = np.dtype("u2" if dtype == "bfloat16" else dtype).newbyteorder("<")
+    if entries(shape) * stored.itemsize != len(content):
+        raise FileError(f"{what} claims the shape {shape} of {dtype} and has {len(content):,} bytes")
+    values = np.frombuffer(content, stored).reshape(shape)
+    return widened(values) if dtype == "bfloat16" else values
 
 
 def widened(halves: Any) -> Any:

@@ -1,16 +1,17 @@
 """How frameworks store the weights of an LSTM, a GRU or a plain RNN: one record for each, one field per property.
 
 Our own form is one matrix per gate, (H, I) and (H, H), in reading order. `unpack` converts any of these layouts to it.
-Each row names its source; "not run" marks rows that were taken from the framework's source, or from a description of
-it, but not compared with its results here.
+The layouts are the rows of layouts.toml.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from importlib.resources import files
 from typing import Any, Literal, get_type_hints
 
 from ..base.arrays import describe
@@ -228,203 +229,26 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else CHANGED))
 
 
-def _parts(gates: str) -> Names:
-    """Our own names for an array for each gate."""
-    prefixes = (("input", "W_x"), ("recurrent", "W_h"), ("bias", "b_"), ("bias_x", "b_x"), ("bias_h", "b_h"))
-    return tuple((role, f"{prefix}(?P<gate>[{gates}])") for role, prefix in prefixes)
+def _tables() -> Iterator[tuple[str, dict[str, Layout]]]:
+    """The rows of layouts.toml by name, for each cell; the LSTM is the first."""
+    lstm: dict[str, Layout] = {}
+    for cell, rows in tomllib.loads((files(__package__) / "layouts.toml").read_text("utf-8")).items():
+        found: dict[str, Layout] = {}
+        for name, row in rows.items():
+            facts = {key: None if value == "none" else value for key, value in row.items()}
+            base = found[facts.pop("like")] if "like" in row else lstm.get(name) or Layout(name)
+            if facts.pop("transposed", False):
+                facts |= {"input_transposed": True, "recurrent_transposed": True}
+            if "names" in row:
+                each = ((role, [one] if isinstance(one, str) else one) for role, one in row["names"].items())
+                facts["names"] = tuple((role, pattern) for role, patterns in each for pattern in patterns)
+            facts["options"] = tuple(row.get("options", {}).items())
+            found[name] = replace(base, **facts, name=name)
+        lstm = lstm or found
+        yield cell, found
 
 
-_OURS = (
-    *_parts("ifco"), *_SEPARATE[-3:],
-    *((f"{part}{cell}", f"{part}_{gate}") for part in ("gamma", "beta") for cell, gate in
-      (("", r"(?P<gate>[ifco])"), ("_cell", "cell"))),
-)  # fmt: skip
-_KERAS = (("input", "kernel"), ("recurrent", "recurrent_kernel"), ("bias", "bias"))
-_TORCH = tuple((role, rf"{name}(_l(?P<layer>\d+))?(?P<back>_reverse)?") for role, name in (
-    ("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias_x", "bias_ih"), ("bias_h", "bias_hh"),
-    ("projection", "weight_hr"),
-))  # fmt: skip
-_TFLITE = "(?P<gate>input|forget|cell|output)"
-_ONNX = (("input", "W"), ("recurrent", "R"), ("bias", "B"), ("peephole", "P"))
-_MXNET = (("input", "i2h_weight"), ("recurrent", "h2h_weight"), ("bias_x", "i2h_bias"), ("bias_h", "h2h_bias"))
-_WEBNN = (
-    ("input", "weight"), ("recurrent", "recurrentWeight"), ("bias_x", "bias"), ("bias_h", "recurrentBias"),
-    ("peephole", "peepholeWeight"),
-)  # fmt: skip
-_HARD = (("gate_activation", "hard_sigmoid"),)
-_TURNED: dict[str, Any] = {"input_transposed": True, "recurrent_transposed": True}
-
-#: Every layout of an LSTM by name.
-LAYOUTS: dict[str, Layout] = {row.name: row for row in (
-    Layout("gates", separate=True, names=_OURS, detect="names", title="Our own names: an array for each gate",
-           source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
-    Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect="names", title="PyTorch nn.LSTM, nn.LSTMCell",
-           source="torch/nn/modules/rnn.py; compared"),
-    Layout("keras", "ifco", **_TURNED, names=_KERAS, detect="names",
-           title="Keras 3, tf.keras LSTM", source="keras/src/layers/rnn/lstm.py; compared"),
-    Layout("keras2", "ifco", **_TURNED, names=_KERAS, options=_HARD,
-           title="stand-alone Keras 2, before 2.3",
-           source="keras 2 layers/recurrent.py: hard sigmoid by default; not run"),
-    Layout("keras1", "icfo", separate=True, **_TURNED, options=_HARD,
-           names=(("input", r"(?:\w+_)?W_(?P<gate>[ifco])"), ("recurrent", r"(?:\w+_)?U_(?P<gate>[ifco])"),
-                  ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
-           title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
-    Layout("cudnn", "ifco", **_TURNED, bias="8H", flat_blocks=True, names=_KERAS,
-           detect="shapes", title="Keras CuDNNLSTM",
-           source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
-    Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, detect="shapes",
-           title="ONNX LSTM", source="onnx/defs/rnn/defs.cc; compared"),
-    Layout("tf1", "ijfo", joined="xh", **_TURNED, forget_bias=1.0, state="ch",
-           projection_transposed=True,
-           names=(("projection", "projection/kernel"), ("joined", "kernel"), ("bias", "bias"),
-                  ("peephole_gate", r"w_(?P<gate>[ifo])_diag")),
-           title="TensorFlow 1 BasicLSTMCell, LSTMCell", source="rnn_cell_impl.py; not run"),
-    Layout("tf-block", "icfo", joined="xh", **_TURNED, forget_bias=1.0,
-           state="ch", options=(("cell_clip", 3.0),),
-           names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])"),
-                  ("peephole_gate", r"w_(?P<gate>[ifo])_diag")),
-           title="TensorFlow 1 LSTMBlockCell, BlockLSTM", source="core/ops/rnn_ops.cc; not run"),
-    Layout("tf-block-v2", "ifco", joined="xh", **_TURNED, state="ch",
-           names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])")),
-           title="TensorFlow BlockLSTMV2", source="core/ops/rnn_ops.cc; not run"),
-    Layout("tflite", "ifco", separate=True, coupled_input=True,
-           names=(("input", rf"input_to_{_TFLITE}_weights"), ("recurrent", rf"recurrent_to_{_TFLITE}_weights"),
-                  ("bias", rf"{_TFLITE}(_gate)?_bias"), ("peephole_gate", rf"cell_to_{_TFLITE}_weights"),
-                  ("projection", "projection_weights"), ("projection_bias", "projection_bias"),
-                  ("norm", rf"{_TFLITE}_layer_norm_coefficients")),
-           detect="names", title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; compared"),
-    Layout("flax", separate=True, **_TURNED, state="ch",
-           names=(("input", r"i(?P<gate>[ifgo])_?/kernel"), ("recurrent", r"h(?P<gate>[ifgo])_?/kernel"),
-                  ("bias", r"h(?P<gate>[ifgo])_?/bias")),
-           detect="names", title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
-           source="flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; compared"),
-    Layout("flax-nnx-optimized", "ifgo", **_TURNED, state="ch",
-           names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_[ih]/bias")),
-           detect="names", title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
-    Layout("haiku", "igfo", joined="xh", **_TURNED, forget_bias=1.0,
-           names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
-           source="haiku/_src/recurrent.py; not run"),
-    Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")),
-           detect="names", title="Equinox LSTMCell", source="equinox/nn/_rnn.py; not run"),
-    Layout("mxnet", "ifgo", bias="two",
-           names=tuple((role, rf"(?:\w*_)?(?:(?:l|(?P<back>r))(?P<layer>\d+)_)?{name}") for role, name in _MXNET),
-           detect="names", title="MXNet Gluon LSTM, LSTMCell", source="gluon/rnn/rnn_cell.py; not run"),
-    Layout("caffe", "ifog", names=(("input", "W_xc"), ("recurrent", "W_hc"), ("bias", "b_c")), title="Caffe LSTM",
-           source="lstm_layer.cpp; not run"),
-    Layout("coreml", "ifog", peephole="ifo",
-           names=tuple((role, f"{name}(?P<back>_back)?") for role, name in (
-               ("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias"), ("peephole", "peephole"))),
-           detect="names", title="CoreML MIL lstm", source="mil/ops/defs/iOS15/recurrent.py; not run"),
-    Layout("openvino", "figo", direction_axis=True, names=_ONNX[:3], detect="shapes",
-           title="OpenVINO LSTMSequence", source="operation specification; not run"),
-    *(Layout(name, order, bias="two", peephole="iof", direction_axis=True, names=_WEBNN,
-             title=f"WebNN lstm, layout {order}", source="specification; not run")
-      for name, order in (("webnn", "iofg"), ("webnn-ifgo", "ifgo"))),
-    Layout("ncnn", "ifog", bias="4H", direction_axis=True, detect="names",
-           names=(("input", "weight_xc"), ("recurrent", "weight_hc"), ("bias", "bias_c"), ("projection", "weight_hr")),
-           title="ncnn LSTM", source="src/layer/lstm.cpp; not run"),
-    Layout("paddle", "ifgo", bias="two", projection_transposed=True,
-           names=tuple((role, name.replace("weight_hr", "weight_ho")) for role, name in _TORCH),
-           detect="names", title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
-    Layout("mlx", "ifgo", names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")), detect="names",
-           title="MLX LSTM", source="mlx/nn/layers/recurrent.py, newest; not run"),
-    Layout("mlx-old", "ifgo", **_TURNED, detect="names",
-           names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")),
-           title="MLX LSTM, first versions", source="mlx/nn/layers/recurrent.py, 2024; not run"),
-    Layout("arras", "igfo", bias="two",
-           names=tuple((role, f"{name}_(Left|(?P<back>Right))") for role, name in (
-               ("input", "Wxh"), ("recurrent", "Whh"), ("bias_x", "bxh"), ("bias_h", "bhh"))),
-           detect="names", title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
-    Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
-           source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
-)}  # fmt: skip
-
-
-def _rows(order: str, *rows: tuple[str, str, str, dict[str, Any]]) -> dict[str, Layout]:
-    """Layouts of another cell: names, orientation and biases are those of the LSTM's layout, unless a row changes them.
-
-    order: that of the gates, unless a row changes it. rows: name, title, source and changes.
-    """
-    common: dict[str, Any] = {"order": order, "options": (), "forget_bias": 0.0, "peephole": "ifo"}
-    return {
-        name: replace(LAYOUTS[name], **{**common, "title": title, "source": source, **changed})
-        for name, title, source, changed in rows
-    }
-
-
-_AFTER = {"options": (("reset_after", True),)}
-_ZRH = {"order": "zrh"}
-_LINEN = (
-    ("input", r"i(?P<gate>[rzn])/kernel"), ("recurrent", r"h(?P<gate>[rzn])/kernel"),
-    ("bias", r"i(?P<gate>[rzn])/bias"), ("candidate_bias", "hn/bias"),
-)  # fmt: skip
-_MLX: dict[str, Any] = {
-    "names": (("input", "Wx"), ("recurrent", "Wh"), ("bias", "b"), ("candidate_bias", "bhn")), **_AFTER,
-}  # fmt: skip
-# a square matrix does not say whether it is transposed
-_SIMPLE_MLX = {"names": (("input", "Wxh"), ("recurrent", "Whh"), ("bias", "bias")), "detect": ""}
-_KERAS1_GRU = tuple(
-    (role, rf"(?:\w+_)?{word}_(?P<gate>[zrh])") for role, word in (("input", "W"), ("recurrent", "U"), ("bias", "b"))
-)
-# the gates have an array, the candidate has another
-_TF1_GRU = tuple(
-    (role, f"(?P<ru>{gates})|(?P<h>{candidate})") for role, gates, candidate in (
-        ("joined", "gates/kernel|w_ru", "candidate/kernel|w_c"), ("bias", "gates/bias|b_ru", "candidate/bias|b_c"))
-)  # fmt: skip
-_HAIKU_GRU = {**_ZRH, "joined": None, "names": (("input", "w_i"), ("recurrent", "w_h"), ("bias", "b"))}
-_HAIKU_RNN = {"joined": None, "bias": "two", "options": (("activation", "relu"),), "names": (
-    ("input", "linear/w"), ("recurrent", "linear_1/w"), ("bias_x", "linear/b"), ("bias_h", "linear_1/b"))}  # fmt: skip
-_BEFORE = ("reset_after", False)
 #: The layouts of other cells, by cell and name.
-OTHERS: dict[str, dict[str, Layout]] = {
-    "gru": _rows(
-        "rzn",
-        ("gates", "Our own names: an array for each gate", "W_xr, W_hr, b_r, …", {"names": _parts("ruh")}),
-        ("pytorch", "PyTorch nn.GRU, nn.GRUCell", "torch/nn/modules/rnn.py; compared", _AFTER),
-        ("keras", "Keras 3, tf.keras GRU", "keras/src/layers/rnn/gru.py; compared", {**_ZRH, "bias": "rows"}),
-        ("keras2", "stand-alone Keras 2, before 2.3", "keras 2 layers/recurrent.py: hard sigmoid by default; not run",
-         {**_ZRH, "bias": "rows", "options": _HARD}),
-        ("keras1", "Keras 1: nine arrays", "keras 2 engine/saving.py, its loader of Keras 1 files; not run",
-         {**_ZRH, "names": _KERAS1_GRU, "options": (*_HARD, _BEFORE)}),
-        ("cudnn", "Keras CuDNNGRU", "keras 2 engine/saving.py, convert_rnn_weights; compared with its formula",
-         {**_ZRH, **_AFTER}),
-        ("onnx", "ONNX GRU", "onnx/defs/rnn/defs.cc; compared", _ZRH),
-        ("tf1", "TensorFlow 1 GRUCell, GRUBlockCell", "rnn_cell_impl.py, gru_ops.py; not run",
-         {"separate": True, "names": _TF1_GRU, "state": "hc", "options": (_BEFORE,)}),
-        ("flax", "Flax linen GRUCell", "flax/linen/recurrent.py; compared", {"names": _LINEN, **_AFTER}),
-        ("flax-nnx-optimized", "Flax nnx GRUCell", "flax/nnx/nn/recurrent.py; compared", _AFTER),
-        ("haiku", "Haiku GRU", "haiku/_src/recurrent.py: the update gate writes; not run",
-         {**_HAIKU_GRU, "options": (_BEFORE, ("update", "write"))}),
-        ("equinox", "Equinox GRUCell", "equinox/nn/_rnn.py; not run",
-         {"names": (*LAYOUTS["equinox"].names, ("candidate_bias", "bias_n")), **_AFTER}),
-        ("mxnet", "MXNet Gluon GRU, GRUCell", "gluon/rnn/rnn_cell.py; not run", _AFTER),
-        ("coreml", "CoreML MIL gru", "mil/ops/defs/iOS15/recurrent.py and its test; not run",
-         {"order": "roz", "options": (_BEFORE,)}),
-        ("openvino", "OpenVINO GRUSequence", "operation specification, reference/gru_cell.hpp; not run",
-         {**_ZRH, "bias": "4H"}),
-        ("webnn", "WebNN gru, layout zrn", "specification; not run", {"order": "zrn", **_AFTER}),
-        ("ncnn", "ncnn GRU", "src/layer/gru.cpp; not run", _AFTER),
-        ("paddle", "Paddle GRU, GRUCell", "nn/layer/rnn.py; not run", _AFTER),
-        ("mlx", "MLX GRU", "mlx/nn/layers/recurrent.py; not run", _MLX),
-        ("mlx-old", "MLX GRU, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _MLX),
-    ),
-    "rnn": _rows(
-        "h",
-        ("gates", "Our own names", "W_xh, W_hh, b_h, …", {"names": _parts("h")}),
-        ("pytorch", "PyTorch nn.RNN, nn.RNNCell", "torch/nn/modules/rnn.py; compared", {}),
-        ("keras", "Keras SimpleRNN", "keras/src/layers/rnn/simple_rnn.py; compared", {}),
-        ("onnx", "ONNX RNN", "onnx/defs/rnn/defs.cc; compared", {}),
-        ("flax", "Flax linen SimpleCell", "flax/linen/recurrent.py; compared",
-         {"separate": False, "detect": "", "names": (
-             ("input", "i/kernel"), ("recurrent", "h/kernel"), ("bias", "i/bias"))}),
-        ("flax-nnx-optimized", "Flax nnx SimpleCell", "flax/nnx/nn/recurrent.py; compared", {}),
-        ("haiku", "Haiku VanillaRNN", "haiku/_src/recurrent.py; not run", _HAIKU_RNN),
-        ("mxnet", "MXNet Gluon RNN, RNNCell", "gluon/rnn/rnn_cell.py; not run", {}),
-        ("coreml", "CoreML MIL rnn", "mil/ops/defs/iOS15/recurrent.py; not run", {}),
-        ("openvino", "OpenVINO RNNSequence", "operation specification; not run", {}),
-        ("ncnn", "ncnn RNN", "src/layer/rnn.cpp; not run", {}),
-        ("paddle", "Paddle SimpleRNN, SimpleRNNCell", "nn/layer/rnn.py; not run", {}),
-        ("mlx", "MLX RNN", "mlx/nn/layers/recurrent.py; not run", _SIMPLE_MLX),
-        ("mlx-old", "MLX RNN, first versions", "mlx/nn/layers/recurrent.py, 2024; not run", _SIMPLE_MLX),
-    ),
-}  # fmt: skip
+OTHERS: dict[str, dict[str, Layout]] = dict(_tables())
+#: Every layout of an LSTM by name.
+LAYOUTS: dict[str, Layout] = OTHERS.pop("lstm")

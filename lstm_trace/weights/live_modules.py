@@ -108,17 +108,36 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
         raise OptionError(wrong + _hint(recurrent_modules(module)))
     kind = f"PyTorch nn.{NOUNS[cell]}{'Cell' if one_step(module) else ''}"
     check_dropout(module, name)
+    hooks = _hooks(module, kind) if used is None else ()
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     with within(name or kind):
         found = find(arrays, LAYOUTS["pytorch"], kind)[0]
     more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if one_step(module) else ()
     options = {"activation": module.nonlinearity} if cell == "rnn" else {}
-    said = (f"live {kind}", *(one for one in found.imported if one not in found.assumed.values()), *more)
+    said = (f"live {kind}", *(one for one in found.imported if one not in found.assumed.values()), *more, *hooks)
     return replace(
         found, name=name, options={**found.options, **options}, assumed={}, imported=said,
         defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
     )  # fmt: skip
+
+
+def _hooks(module: Any, kind: str) -> tuple[str, ...]:
+    """A sentence if a call of a module may do more than its cell. What PyTorch makes weights by in each call is run.
+
+    Raises OptionError if its class has a forward of its own, which may compute anything.
+    """
+    if getattr(module.forward, "__module__", "").partition(".")[0] != "torch":
+        wrong = f"{type(module).__name__} is an {kind.removeprefix('PyTorch ')} with a forward of its own"
+        raise OptionError(f"{wrong}: trace what it computes with lt.capture(model)")
+    foreign = []
+    for hook in module._forward_pre_hooks.values():
+        if type(hook).__module__.startswith("torch.nn.utils."):  # weight norm, spectral norm, pruning
+            hook(module, ())
+        else:
+            foreign.append(getattr(hook, "__name__", type(hook).__name__))
+    said = f"its forward pre-hooks ({some(foreign, 3)}), which may change x, are not run; lt.capture records them"
+    return (said,) if foreign else ()
 
 
 def _hint(inside: Iterable[str]) -> str:

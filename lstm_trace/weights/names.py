@@ -261,8 +261,6 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
         split = {gate for one, gate in there if one == role and gate}
         if role.startswith("peephole") and split:
             wanted |= {(role, gate) for gate in gates - {"c"}}
-        elif role == "candidate_bias":
-            wanted.add((role, ""))
         elif split or role in ("gamma", "beta") or (layout.separate and role in _GATED):
             wanted |= {(role, gate) for gate in gates}
         else:
@@ -275,13 +273,10 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
 
 def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, str]) -> str:
     """The name that an array (role, gate) would have, inferred from existing ones; in words if it is unknown."""
-    others = list(_from_others(group.parts, part, one))
-    for name in (*_from_part(layout, group.parts.get(part, {}), one), *others):
+    for name in _from_part(layout, group.parts.get(part, {}), one):
         found = place(name, layout.patterns, layout.cell)
         if found is not None and found[1:] == (*part, *one):
             return name
-    if others and not any(place(item.key, layout.patterns, layout.cell) for item in group.arrays):
-        return others[0]  # Keras 3 uses numbers as names
     role, gate = one
     where = f" of layer {part[0]}, {part[1]}" if len(group.expected) > 1 else ""
     return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
@@ -296,8 +291,12 @@ def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[st
         there = [(m, word) for m, word in enumerate(_words(layout, other)) if word in key]
         there.append((len(wanted), key.rpartition("/")[2]))  # or instead of the whole last part
         # the same choice among several first (`w` beside `b`, `kernel` beside `bias`), then one with a similar ending
-        pairs = sorted((k != m, -_shared(new[::-1], old[::-1]), k, old, new) for k, new in wanted for m, old in there)
-        for *_, old, new in pairs:
+        pairs = (
+            (k != m, -len(commonprefix((new[::-1], old[::-1]))), k, old, new)  # noqa: RUF071 - letters, not folders
+            for k, new in wanted
+            for m, old in there
+        )
+        for *_, old, new in sorted(pairs):
             before, _, after = key.rpartition(old)
             name = before + new + after
             yield name.replace("/", ".") if dotted else name
@@ -323,30 +322,6 @@ def _choices(pattern: str) -> list[str]:
     return [
         text for one in options for text in _choices(group.string[: group.start()] + one + group.string[group.end() :])
     ]
-
-
-def _from_others(
-    parts: Mapping[tuple[int, str], Roles], part: tuple[int, str], wanted: tuple[str, str]
-) -> Iterator[str]:
-    """Names made from that of another layer or direction, by the difference between two arrays that both have."""
-    here = parts.get(part, {})
-    for other in parts.values():
-        if wanted not in other:
-            continue
-        name = other[wanted].key
-        for one in here.keys() & other.keys():
-            a, b = other[one].key, here[one].key
-            same = _shared(a, b)
-            end = _shared(a[same:][::-1], b[same:][::-1])
-            old, new = a[max(same - 1, 0) : len(a) - end], b[max(same - 1, 0) : len(b) - end]
-            at = name.rfind(old)
-            if at >= 0:
-                yield name[:at] + new + name[at + len(old) :]
-
-
-def _shared(a: str, b: str) -> int:
-    """Length of the common prefix of two texts."""
-    return len(commonprefix((a, b)))  # noqa: RUF071 - letters, not folders
 
 
 def distinct(names: Sequence[str]) -> list[str]:

@@ -100,6 +100,12 @@ class Found:
         """The directions of each layer."""
         return extent(scope_and_name(key)[0] for key in self.weights)[1]
 
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What the layers of one stack have in common."""
+        states, names = set(self.defaults.initial), {scope_and_name(key)[1] for key in self.weights}
+        return self.cell, self.options, self.directions, states, names
+
     def sizes(self) -> dict[str, int]:
         """I, H and, with a projection, P of the first layer, as far as its weights determine them."""
         first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
@@ -120,6 +126,12 @@ def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
     imported = (*(sentence for sentence in found.imported if sentence not in replaced), *said)
     weights = turned(found, asked.pop("direction", None))
     return replace(found, weights=weights, options={**found.options, **asked}, imported=imported)
+
+
+def stack(layers: Sequence[Found], name: str, *said: str) -> Found:
+    """Cells of one layer that each read the one before, as one cell. said: sentences about that."""
+    weights = {f"{n}/{key.split('/', 1)[1]}": a for n, one in enumerate(layers) for key, a in one.weights.items()}
+    return replace(layers[0], name=name, weights=weights, imported=(*layers[0].imported, *said))
 
 
 def turned(found: Found, direction: str | None) -> Mapping[str, Array]:

@@ -50,6 +50,14 @@ def loop(self: Any, x: Any) -> Any:
     return torch.stack(out)
 
 
+def cells(self: Any, x: Any, h: Any, step: Any = None) -> Any:
+    out = []
+    for one in x:
+        h = (step or self.cell)(one, h)
+        out.append(h)
+    return torch.stack(out)
+
+
 def written(self: Any, x: Any) -> Any:
     h, c = x.new_zeros(B, H), torch.zeros(B, H)
     out = torch.empty(B, x.shape[1], H)
@@ -70,6 +78,10 @@ def learned(self: Any, x: Any) -> Any:
     return self.layer(x, self.first)[0]
 
 
+def expanded(self: Any, x: Any) -> Any:
+    return self.layer(x, self.first.expand(1, B, H))[0]
+
+
 def own(self: Any, x: Any, h: Any) -> Any:
     z = self.norm(x @ self.W + torch.einsum("bh,hk->bk", h, self.U))
     return torch.lerp(h, torch.tanh(z), torch.sigmoid(self.gate))
@@ -88,7 +100,18 @@ CASES: dict[str, tuple[Any, tuple[Any, ...], bool, str]] = {
     "projection": (module(layer, layer=lambda: nn.LSTM(INPUTS, 4, proj_size=H)), (X,), False, "PyTorch LSTM"),
     "learned state": (
         module(learned, layer=lambda: nn.GRU(INPUTS, H), first=lambda: normal(1, B, H)), (X,), False, "PyTorch GRU"),
-    "loop": (module(loop, cell=lambda: nn.LSTMCell(INPUTS, H)), (X,), False, "PyTorch LSTMCell"),
+    "learned state of one row": (
+        module(expanded, layer=lambda: nn.GRU(INPUTS, H), first=lambda: normal(1, 1, H)), (X,), False, "PyTorch GRU"),
+    "loop": (module(loop, cell=lambda: nn.LSTMCell(INPUTS, H)), (X,), False, "lstm"),
+    "loop from the last step": (
+        module(lambda self, x: cells(self, x.flip(0), torch.zeros(B, H)).flip(0), cell=lambda: nn.GRUCell(INPUTS, H)),
+        (X,), False, "gru"),
+    "loop from a learned state": (
+        module(lambda self, x: cells(self, x, self.first.expand(B, H)), cell=lambda: nn.GRUCell(INPUTS, H),
+               first=lambda: normal(1, H)), (X,), False, "gru"),
+    "called twice in a step": (
+        module(lambda self, x: cells(self, x, torch.zeros(B, H), lambda one, h: self.cell(one, self.cell(one, h))),
+               cell=lambda: nn.RNNCell(INPUTS, H, nonlinearity="relu")), (X,), False, "equations"),
     "step of a cell": (
         module(lambda self, x, h: self.cell(x, h), cell=lambda: nn.GRUCell(INPUTS, H)), (X[0], FIRST), False,
         "PyTorch GRUCell"),
@@ -186,6 +209,15 @@ def test_what_is_no_cell_is_refused_by_name(forward: Callable[..., Any], reason:
     path = exported(tmp_path / "model.pt2", module(forward, i=lambda: nn.Linear(INPUTS, H)), X[0], FIRST)
     with pytest.raises(FileError, match=reason):
         lt.inspect(path)
+
+
+def test_an_initial_state_that_is_computed_is_not_taken_for_zero(tmp_path: Path) -> None:
+    made = module(lambda self, x: self.layer(x, torch.ones(1, B, H))[0], layer=lambda: nn.GRU(INPUTS, H))
+    path = exported(tmp_path / "model.pt2", made, X)
+    with pytest.raises(FileError, match=r"its initial state is computed by the program \(ones\)"):
+        lt.run(path, X.numpy())
+    ours = lt.run(exported(path, made, X, decomposed=True), X.numpy()).output
+    np.testing.assert_allclose(ours, made(X).detach().numpy(), rtol=2e-6, atol=2e-7)
 
 
 def _changed(path: Path, change: Callable[[str, bytes], bytes]) -> Path:

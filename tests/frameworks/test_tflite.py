@@ -49,7 +49,7 @@ def both(seed: int) -> Case:
 
 MAKERS = {
     "lstm": lstm_case, "lstm, both": both, "rnn": rnn_case, "rnn, both": lambda n: rnn_case(n, both=True),
-    **{kind: lambda n, kind=kind: step_case(n, kind) for kind in ("full", "basic", "plain")},
+    **{kind: lambda n, kind=kind: step_case(n, kind) for kind in ("full", "plain")},
 }  # fmt: skip
 
 

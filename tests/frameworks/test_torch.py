@@ -186,6 +186,32 @@ def test_live_cell_and_weight_norm() -> None:
     np.testing.assert_allclose(lt.run(module, x).output, called(module, x)[0], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_weights_that_a_hook_makes_in_each_call_are_made() -> None:
+    made = [nn.utils.weight_norm(grown(nn.GRU(3, 2), seed), "weight_hh_l0") for seed in range(2)]
+    made[0].load_state_dict(made[1].state_dict())
+    x = torch.randn(4, 2, 3)
+    np.testing.assert_allclose(lt.run(made[0], x).output, made[1](x)[0].detach(), atol=1e-6)
+
+
+def test_what_a_call_does_besides_its_cell_is_not_silent() -> None:
+    doubled = type("Doubled", (nn.GRU,), {"__module__": "mine", "forward": lambda self, x: nn.GRU.forward(self, 2 * x)})
+    with pytest.raises(OptionError, match=r"Doubled is an nn\.GRU with a forward of its own: .* lt\.capture\(model\)"):
+        lt.run(grown(doubled(3, 2)), torch.zeros(4, 3))
+    module = grown(nn.GRU(3, 2))
+    module.register_forward_pre_hook(double := lambda module, inputs: None)
+    assert f"its forward pre-hooks ({double.__name__}), which may change x, are not run" in "".join(
+        lt.run(module, torch.zeros(4, 3)).header.imported
+    )
+
+
+def test_whole_numbers_of_a_quantised_model_are_no_weights(tmp_path: Path) -> None:
+    state = {key: (values * 50).to(torch.int8) for key, values in nn.GRU(3, 2).state_dict().items()}
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(LstmTraceError, match="weight_ih_l0 has int8 numbers, as quantised weights have"):
+        lt.run(tmp_path / "model.pt", np.zeros((4, 3)))
+
+
 @pytest.mark.parametrize("half", ["float32", "bfloat16"])
 def test_state_dict_of_tensors(half: str) -> None:
     module = grown(nn.LSTM(3, 2)).to(getattr(torch, half))

@@ -109,6 +109,40 @@ def test_the_step_of_a_sequence_is_found(function: Callable[..., Any], sequence:
     np.testing.assert_allclose(found.run(longer, h0)["h_t"], theirs, rtol=1e-12)
 
 
+def test_an_output_is_computed_from_the_state_of_the_last_step_or_is_another_state() -> None:
+    weights, x, h0 = case()
+
+    def scored(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, V: Any) -> Any:
+        return preallocated(x, h0, Wx, Wh, b)[0][:, -1] @ V
+
+    def memory(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+        h, c = h0, np.zeros_like(h0)
+        for t in range(x.shape[1]):
+            h, c = step(x[:, t], h, c, Wx, Wh, b)
+        return c
+
+    more = weights | {"V": np.random.default_rng(2).normal(size=(H, 3))}
+    found = lt.lift(scored, more, x, h=h0, sequence=True)
+    assert found.sentence == "an LSTM"
+    np.testing.assert_allclose(found.trace["out"][-1], scored(x, h0, **more), rtol=1e-13)
+    found = lt.lift(memory, weights, x, h=h0, sequence=True)
+    assert found.sentence == "an LSTM"
+    np.testing.assert_allclose(found.trace["c_t"][-1], memory(x, h0, **weights), rtol=1e-13)
+
+
+def test_two_layers_are_one_cell_with_the_states_of_both() -> None:
+    weights, x, h0 = case()
+
+    def stacked(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, Vx: Any) -> Any:
+        low = preallocated(x, h0, Wx, Wh, b)[0]
+        return preallocated(low, np.zeros_like(h0), Vx, Wh, b)[0]
+
+    more = weights | {"Vx": np.random.default_rng(2).normal(size=(H, 4 * H))}
+    found = lt.lift(stacked, more, x, h=h0, sequence=True)
+    assert len(found.cell.states) == 4
+    np.testing.assert_allclose(found.trace["s3_t"], np.swapaxes(stacked(x, h0, **more), 0, 1), rtol=1e-13)
+
+
 def test_a_sequence_without_a_batch_and_without_given_states() -> None:
     weights, x, _ = case()
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args, get_origin, get_type_hints
+
 import pytest
 
 from lstm_trace.errors import OptionError
-from lstm_trace.weights.layouts import layout
+from lstm_trace.weights.layouts import LAYOUTS, OTHERS, Layout, layout
 
 FACTS = {
     "bias", "direction_axis", "flat_blocks", "forget_bias", "input_transposed", "joined", "order", "peephole",
     "projection_transposed", "recurrent_transposed", "separate", "state",
 }  # fmt: skip
+
+
+def test_the_table_has_values_of_the_right_types() -> None:
+    for name, hint in get_type_hints(Layout).items():
+        kinds = get_args(hint) if get_args(hint) and get_origin(hint) not in (Literal, tuple) else (hint,)
+        words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+        types = tuple(get_origin(kind) or kind for kind in kinds if get_origin(kind) is not Literal)
+        for rows in (LAYOUTS, *OTHERS.values()):
+            for row in rows.values():
+                value = getattr(row, name)
+                assert value in words or isinstance(value, types), (row.name, name)
 
 
 @pytest.mark.parametrize("fact", ["names", "detect", "title", "source", "options", "coupled_input", "colour"])

@@ -15,6 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
+from lstm_trace.weights.find import find
 from lstm_trace.weights.layouts import LAYOUTS, OTHERS, layout
 
 from .. import ROOT
@@ -155,6 +156,17 @@ def test_onnx_direction_axis() -> None:
     model = lt.prepare(arrays, layout="onnx")
     np.testing.assert_array_equal(model.weights["0/reverse"]["b_hc"], other["b_hc"])
     np.testing.assert_array_equal(model.weights["0/forward"]["W_xo"], one["W_xo"])
+
+
+@pytest.mark.parametrize(("gates", "ways"), [(4, 1), (3, 1), (1, 2)])
+def test_a_layer_reads_what_the_one_below_has(gates: int, ways: int) -> None:
+    sides = ("", "_reverse")[:ways]
+    arrays = {f"weight_{kind}_l{layer}{side}": np.ones((gates * 5, 5 if kind == "hh" else 5 * ways if layer else 3))
+              for kind in ("ih", "hh") for layer in range(2) for side in sides}  # fmt: skip
+    assert find(arrays, None)[0].layers == 2
+    said = rf"weight_ih_l1 has shape \({gates * 5}, 6\), for 6 inputs; layer 0 has {5 * ways} outputs"
+    with pytest.raises(ShapeError, match=said):
+        find({**arrays, "weight_ih_l1": np.ones((gates * 5, 6))}, None)
 
 
 def test_multi_rnn_cell_is_a_stack() -> None:

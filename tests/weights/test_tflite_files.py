@@ -29,7 +29,7 @@ X = numbers(RNG, 1, STEPS, WIDTH)
 MAKERS: dict[str, Callable[[int], Case]] = {
     "lstm": lstm_case, "lstm, both": lambda n: lstm_case(n, both=True), "rnn": rnn_case,
     "rnn, both": lambda n: rnn_case(n, both=True),
-    **{kind: lambda n, kind=kind: step_case(n, kind) for kind in ("full", "basic", "plain")},
+    **{kind: lambda n, kind=kind: step_case(n, kind) for kind in ("full", "plain")},
 }  # fmt: skip
 
 
@@ -290,6 +290,11 @@ def test_refused_operators(tmp_path: Path, change: Callable[[Layer], None], said
     change(layer)
     with pytest.raises(LstmTraceError, match=rf"m\.tflite: y: {said}"):
         lt.run(written(tmp_path, layer.whole()), X)
+
+
+def test_the_basic_kernel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"y: its kernel is the basic one, with one matrix for x and h, which is not"):
+        lt.prepare(written(tmp_path, step_case(1, "basic").content))
 
 
 def test_an_auxiliary_input_is_refused(tmp_path: Path) -> None:

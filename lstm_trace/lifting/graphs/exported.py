@@ -27,7 +27,10 @@ from .onnx_run import GraphNode, GraphRun, Indices, Value, flat
 #: Operations on sizes.
 _SIZES = {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv}
 #: Operations that multiply matrices.
-_PRODUCTS = ("mm", "mv", "bmm", "matmul", "linear", "addmm", "addmv", "baddbmm")
+_PRODUCTS = (
+    "mm", "mv", "bmm", "matmul", "linear", "addmm", "addmv", "baddbmm", "lstm_cell", "gru_cell", "rnn_tanh_cell",
+    "rnn_relu_cell",
+)  # fmt: skip
 #: What an argument by keyword is noted as.
 _KEYWORD = 2
 

@@ -22,9 +22,9 @@ from ...weights.onnx.graph import sizes
 from ...weights.read import Defaults, Found
 from ..arrays import Recorded
 from ..call import means
+from ..recurrence import RecordedLayer, RecordedRecurrence, stored_in
 from ..tape import INITIAL, Ids
 from .onnx_run import GraphRun, Indices, OutOfRangeError, Value, flat
-from .recurrence import RecordedLayer, RecordedRecurrence, alive_in, stored_in
 
 #: The calls of a graph of one step, and the steps of a sequence whose length the file leaves open.
 STEPS = 5
@@ -174,7 +174,7 @@ class GraphReader:
         numbers = [one.ids.reshape(-1) for one in flat(outputs) if isinstance(one, Recorded)]
         ends = np.concatenate([np.zeros(0, np.int64), *numbers])
         x = [np.concatenate(one) for one in rows[: 1 + max(0, tape.times[ends].max(initial=0))]]
-        return RecordedRecurrence(tape, x, np.concatenate(others), ends, "the graph", batch)
+        return RecordedRecurrence(tape, x, ends, "the graph", np.concatenate(others), batch)
 
     def _steps(self, call: GraphCall) -> tuple[GraphRun, list[Value]]:
         """A run of a graph of one step on several steps, each on the states of the one before."""
@@ -228,7 +228,7 @@ class GraphReader:
             read = [any(np.isin(one, state.ids).any() for one in inside) for state in states.values()]
             first, second = (outputs[k].ids.reshape(-1) for k in every)
             names = names[:: -1 if read == [False, True] else 1]
-            every = every[:: -1 if alive_in(run.tape, [second])[first].all() else 1]
+            every = every[:: -1 if run.tape.behind([second])[first].all() else 1]
         return dict(zip(names, every, strict=False))
 
     # -- what was found --
@@ -236,7 +236,7 @@ class GraphReader:
     def _found(self, call: GraphCall, layers: Sequence[tuple[RecordedLayer, str]]) -> list[Found]:
         chains = _joined(layers)
         names = distinct(["+".join(dict.fromkeys(filter(None, map(_name, chain.values())))) for chain in chains])
-        read = {name for layer, _ in layers for name in stored_in(layer.of.tape, layer.weights)}
+        read = {name for layer, _ in layers for name in stored_in(layer.of.tape, layer.cell.parts.values())}
         of = layers[0][0].of
         others = [name for name in stored_in(of.tape, [of.outputs]) if name not in read]
         said = [f"what the graph computes with {some(others, 6)} is left out"] if others else []
@@ -335,6 +335,6 @@ def _operators(graph: Any) -> Counter[str]:
 
 def _name(layer: RecordedLayer) -> str:
     """The module that has the weights of a layer, as far as their names say it."""
-    modules = [re.split(r"[./]", layer.of.called(ids))[:-1] for ids in layer.weights]
+    modules = [re.split(r"[./]", layer.of.called(ids))[:-1] for ids in layer.cell.parts.values()]
     alike = takewhile(lambda names: len({*names}) == 1, zip(*modules, strict=False))
     return ".".join(names[0] for names in alike)

@@ -129,14 +129,15 @@ class GraphRun:
 
     # -- graphs --
 
-    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Mapping[str, Value]) -> list[Value]:
-        """The outputs of a graph. outer: the values of the graphs around it; given: its inputs."""
+    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Mapping[str, Value] | list[Value]) -> list[Value]:
+        """The outputs of a graph. outer: the values of the graphs around it; given: its inputs, by name or in order."""
         self._depth += 1
         self._tick()
         if self._depth > DEEPEST:
             raise self.tape.refusal(f"more than {DEEPEST} graphs stand within one another")
         known = outer.new_child({tensor.name: self.stored(tensor) for tensor in graph.initializer})
-        known.update(given)
+        inputs = [one.name for one in graph.input]
+        known.update(given if isinstance(given, Mapping) else zip(inputs, given, strict=True))
         for node in graph.node:
             self._run(node, known)
         self._depth -= 1
@@ -272,17 +273,17 @@ class GraphRun:
     # -- bodies --
 
     def branch(self, condition: Value, then_branch: Any, else_branch: Any, outer: Any) -> tuple[Value, ...]:
-        return tuple(self.graph(then_branch if self._holds(condition) else else_branch, outer, {}))
+        return tuple(self.graph(then_branch if self._holds(condition) else else_branch, outer, []))
 
     def _holds(self, condition: Value) -> bool:
         return bool(np.ravel(self.whole(condition))[0])
 
     def loop(self, most: Value, going: Value = None, *carried: Value, body: Any, outer: Any) -> tuple[Value, ...]:
         count = None if most is None else int(np.ravel(self.whole(most))[0])
-        names, states, scanned, at = [one.name for one in body.input], [*carried], list[list[Value]](), 0
+        states, scanned, at = [*carried], list[list[Value]](), 0
         while (count is None or at < count) and (going is None or self._holds(going)):
-            given = [np.array(at), np.array(True) if going is None else going, *states]
-            going, *rest = self.graph(body, outer, dict(zip(names, given, strict=True)))
+            going = np.array(True) if going is None else going
+            going, *rest = self.graph(body, outer, [np.array(at), going, *states])
             states = rest[: len(states)]
             scanned.append(rest[len(states) :])
             at += 1
@@ -294,9 +295,8 @@ class GraphRun:
     ) -> tuple[Value, ...]:  # fmt: skip
         count = len(inputs) - num_scan_inputs
         states, outputs = [*inputs[:count]], list[list[Value]]()
-        names = [one.name for one in body.input]
         for each in zip(*_turned(inputs[count:], scan_input_directions), strict=True):
-            rest = self.graph(body, outer, dict(zip(names, [*states, *each], strict=True)))
+            rest = self.graph(body, outer, [*states, *each])
             states = rest[:count]
             outputs.append(rest[count:])
         made = [self.joined(each, 0, 1) for each in zip(*outputs, strict=True)]
@@ -342,9 +342,8 @@ def _gemm(
     a: Value, b: Value, c: Value = None, alpha: float = 1.0, beta: float = 1.0, transA: int = 0, transB: int = 0,
     broadcast: int = 1,
 ) -> Value:  # fmt: skip
-    found = np.matmul(a.T if transA else a, b.T if transB else b)
-    found = found if alpha == 1 else found * alpha
-    return found if c is None else found + (c if beta == 1 else c * beta)
+    factors = a.T if transA else a, b.T if transB else b
+    return ATEN["addmm"](0.0 if c is None else c, *factors, beta, alpha)
 
 
 def _divided(a: Value, b: Value) -> Value:
@@ -381,10 +380,9 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Tanh": np.tanh, "Sigmoid": sigmoid, "Exp": np.exp, "Log": np.log, "Relu": relu, "Reciprocal": np.reciprocal,
     "Sqrt": np.sqrt, "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
     "Neg": np.negative, "Abs": np.abs, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
-    "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "And": np.multiply, "Or": np.maximum,
-    "Pow": np.power,
+    "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "Pow": np.power, "And": np.logical_and,
+    "Or": np.logical_or, "Not": np.logical_not,
     "Mod": lambda a, b, fmod=0: np.mod(a, b),
-    "Not": lambda a: 1.0 - a if isinstance(a, Recorded) else np.logical_not(a),
     "Softsign": lambda a: a / (np.abs(a) + 1.0),
     "Elu": lambda a, alpha=1.0: elu(a, alpha),
     "LeakyRelu": lambda a, alpha=0.01: ATEN["leaky_relu"](a, alpha),

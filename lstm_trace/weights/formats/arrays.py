@@ -23,7 +23,7 @@ from numpy.lib import format as npy
 from ...base.remark import Remark
 from ...errors import FileError, MissingError, NotFoundError, nearest, within
 from ..find import find
-from ..guards import Lazy, afford, archive, entries, told, widened
+from ..guards import Lazy, afford, archive, entries, numbers, told
 from ..layouts import Layout
 from ..read import READERS, Found
 
@@ -95,20 +95,19 @@ def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
         for name in opened.keys():  # noqa: SIM118 - it is not a mapping
             view = opened.get_slice(name)
             kind = str(view.get_dtype())
-            read = partial(_numbers, opened, path, name, kind)
-            found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
+            found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), partial(_tensor, opened, path, name))
         yield found
 
 
-def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
+def _tensor(opened: Any, path: Path, name: str) -> Any:
     """A tensor's numbers. Raises FileError for float8 and similar types."""
-    if kind == "BF16":
+    view = opened.get_slice(name)
+    if (kind := str(view.get_dtype())) == "BF16":
         with path.open("rb") as file:  # the library has checked its header
             length = struct.unpack("<Q", file.read(8))[0]
             first, last = json.loads(file.read(length))[name]["data_offsets"]
             file.seek(8 + length + first)
-            halves = np.frombuffer(file.read(last - first), "<u2")
-        return widened(halves).reshape(opened.get_slice(name).get_shape())
+            return numbers(file.read(last - first), "bfloat16", tuple(view.get_shape()), f"{path}: {name}")
     try:
         return opened.get_tensor(name)
     except (AttributeError, TypeError):

@@ -1,7 +1,8 @@
 """Programs that `torch.export.save` wrote (`.pt2`): a zip archive with a graph as JSON and weights as plain numbers.
 
-Nothing of it is run, and PyTorch is not needed. Nodes of a layer or a cell (`aten.lstm.input`, `aten.gru_cell`, …) are
-read by their weights; a program without one is read by `lifting.graphs`, which takes the recurrence from its graph.
+Nothing of it is run, and PyTorch is not needed. Nodes of a layer, or of a cell that is called once (`aten.lstm.input`,
+`aten.gru_cell`, …), are read by their weights. A program without one, or which calls a cell several times, is read by
+`lifting.graphs`, which takes the recurrence from its graph: what stands around a cell in a loop is part of it.
 Source: torch/_export/serde/schema.py, torch/export/pt2_archive/_package.py (PyTorch 2.9 and later).
 """
 
@@ -10,15 +11,18 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...base import conveniences
+from ...base.arrays import Array
 from ...errors import FileError, LiftError, within
 from ..find import find
 from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
@@ -31,6 +35,21 @@ _BFLOAT16 = 13
 #: PyTorch's names for the weights of a cell.
 _CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 _OLDER = "torch.export.save(torch.export.load(path), path)"
+#: Operations that make zeros, and those that move numbers and change none.
+_ZEROS = ("zeros", "zeros_like", "new_zeros")
+_MOVES = (
+    "alias",
+    "clone",
+    "contiguous",
+    "detach",
+    "expand",
+    "lift_fresh_copy",
+    "reshape",
+    "unsqueeze",
+    "view",
+    "_to_copy",
+    "to",
+)
 #: Nodes of whole layers, and of cells.
 _NODE = re.compile(r"torch\.ops\.aten\.(lstm|gru|rnn_tanh|rnn_relu)(\.input|_cell\.default)")
 
@@ -67,14 +86,16 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     with program(path) as opened:
         named = [(node, match) for node in opened.graph["nodes"] if (match := _NODE.fullmatch(node["target"]))]
         layers = {(*names,): (node, match[1]) for node, match in named for names in [_weights_of(node)]}
-        if layers:
+        calls = Counter((*_weights_of(node),) for node, match in named if "_cell" in match[2])
+        loops = {names for names, count in calls.items() if count > 1}
+        if layers.keys() - loops:
             with within(str(path)):
-                return [_layer(opened, names, *layer) for names, layer in layers.items()]
+                return [_layer(opened, names, *layer, loop=names in loops) for names, layer in layers.items()]
         try:
             found: list[Found] = conveniences.call("exported.graph", opened)
         except LiftError as reason:
-            said = f"it has no layer or cell of PyTorch ({ANY}), and its graph is not read as a cell"
-            raise FileError(f"{path}: {said}: {reason}") from None
+            lacking = "" if loops else f"it has no layer or cell of PyTorch ({ANY}), and "
+            raise FileError(f"{path}: {lacking}its graph is not read as a cell: {reason}") from None
         return found
 
 
@@ -165,13 +186,20 @@ def _weights_of(node: Mapping[str, Any]) -> list[str]:
     return [name for key in ("params", "w_ih", "w_hh", "b_ih", "b_hh") if key in given for name in _names(given[key])]
 
 
-def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any], kind: str) -> Found:
-    """The cell of a node, read from its weights as PyTorch's own."""
+def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any], kind: str, loop: bool) -> Found:
+    """The cell of a node, read from its weights as PyTorch's own. loop: the program calls it several times."""
     given = {one["name"]: one["arg"] for one in node["inputs"]}
     called = "PyTorch {}" if "params" in given else "PyTorch {}Cell"
+    states = [_initial(opened, one) for one in _names(given["hx"])]
+    reason = ""
     if lost := [name for name in names if name not in opened.weights]:
-        title = called.format(NOUNS[kind[:4].rstrip("_")])
-        return Found("", title, refused=f"its weight {lost[0]} is computed by the program, not stored")
+        reason = f"its weight {lost[0]} is computed by the program, not stored"
+    elif loop:
+        reason = "the program calls it several times, beside other layers: export the loop by itself"
+    elif isinstance(state := next((one for one in states if isinstance(one, str)), None), str):
+        reason = f"its initial state is computed by the program ({state}): export it with .run_decompositions()"
+    if reason:
+        return Found("", called.format(NOUNS[kind[:4].rstrip("_")]), refused=reason)
     targets = [opened.weights[name] for name in names]
     name = targets[0][0].rpartition(".")[0]
     keys: tuple[str, ...] = _CELL
@@ -192,11 +220,24 @@ def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any
     if kind.startswith("rnn"):
         options["activation"] = kind.removeprefix("rnn_")
         imported = tuple(one for one in imported if one != found.assumed.get("activation"))
-    initial = {
-        state: np.asarray(opened.weights[one][1]).reshape(-1, *opened.sizes(one)[-2:])
-        for state, one in zip(("h_prev", "c_prev"), _names(given["hx"]), strict=False)
-        if one in opened.weights
-    }
+    initial = {name: one for name, one in zip(("h_prev", "c_prev"), states, strict=False) if one is not None}
     first = "batch_first" in given and given["batch_first"]["as_bool"]
     defaults = replace(found.defaults, batch_first=first, initial=initial)
     return replace(found, name=name, options=options, imported=imported, assumed={}, facts=facts, defaults=defaults)
+
+
+def _initial(opened: ExportedProgram, name: str) -> Array | str | None:
+    """An initial state that the program stores, (layers, B, H); None if it is zero or given; else what computes it."""
+    nodes = {output: node for node in opened.graph["nodes"] for one in node["outputs"] for output in _names(one)}
+    source, target = name, ""
+    while source not in opened.weights and (node := nodes.get(source)) is not None:
+        target = node["target"].removeprefix("torch.ops.aten.").partition(".")[0]
+        if target not in _MOVES:
+            break
+        (source,) = _names(node["inputs"][0]["arg"])
+    if source in opened.weights:
+        stored = np.asarray(opened.weights[source][1])
+        sizes = [one if isinstance(one, int) else 1 for one in opened.sizes(name)]
+        whole = stored.reshape(sizes) if stored.size == prod(sizes) else np.broadcast_to(stored, sizes)
+        return whole.reshape(-1, *whole.shape[-2:])
+    return None if source in opened.given or target in _ZEROS else target

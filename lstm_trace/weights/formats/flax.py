@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ...base.extras import missing
-from ...errors import FileError, MissingError, within
+from ...errors import FileError, within
 from ..find import find
-from ..guards import ARRAYS, Lazy, checked_shape, entries, told, widened
+from ..guards import Lazy, checked_shape, entries, numbers, package, told
 from ..layouts import Layout
 from ..read import Found
 
-#: How the numbers of a dtype are stored; bfloat16 as its bits.
-_DTYPES = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}
+_DTYPES = ("float64", "float32", "float16", "bfloat16")
 #: The types of extensions that are an array, and one of no axes; the mark of an array in several pieces.
 _ARRAYS, _PIECES = (1, 3), "__msgpack_chunked_array__"
 #: The longest list, since a list is allocated by the length that it claims, and the deepest mapping.
@@ -36,10 +34,7 @@ def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
 
     The numbers stay in the bytes of the file until they are requested.
     """
-    try:
-        import msgpack
-    except ImportError:
-        raise MissingError(missing(str(path), "msgpack", ARRAYS)) from None
+    msgpack = package("msgpack", path)
     with told(path, ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException), within(str(path)):
         tree = msgpack.unpackb(path.read_bytes(), strict_map_key=False, max_array_len=LONGEST)
         found = dict(_named(tree, "", 0, msgpack))
@@ -77,14 +72,10 @@ def _array(extension: Any, name: str, msgpack: Any) -> Lazy:
     """An array: its shape, the name of its dtype and its bytes, packed in turn. Raises FileError."""
     lengths, kind, content = msgpack.unpackb(extension.data, raw=True, max_array_len=LONGEST)
     shape, dtype = checked_shape(lengths, name), kind.decode()
-    stored = _DTYPES.get(dtype, "V0")
-    if dtype in _DTYPES and entries(shape) * np.dtype(stored).itemsize != len(content):
-        raise FileError(f"{name} claims the shape {shape} of {dtype} and has {len(content):,} bytes")
 
-    def numbers() -> Any:
+    def read() -> Any:
         if dtype not in _DTYPES:
             raise FileError(f"{name} has the dtype {dtype}; expected {', '.join(_DTYPES)}")
-        values = np.frombuffer(content, stored).reshape(shape)
-        return widened(values) if dtype == "bfloat16" else values
+        return numbers(content, dtype, shape, name)
 
-    return Lazy(shape, dtype, numbers)
+    return Lazy(shape, dtype, read)

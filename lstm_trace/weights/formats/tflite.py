@@ -17,18 +17,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...cell.network import scope_and_name
 from ...errors import FileError, LstmTraceError, within
 from ..find import one_cell
-from ..guards import Lazy, afford, checked_shape, entries, told, widened
+from ..guards import Lazy, afford, checked_shape, numbers, told
 from ..layouts import ANY, LAYOUTS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found
+from ..read import Defaults, Found, stack
 from .flatbuffer import FlatTable, read_number
 
 #: The types of tensors whose numbers are read; integers are quantised numbers.
-TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 7: "<i2", 9: "i1", 10: "<f8", 18: "<u2"}
-_BFLOAT16 = 18
+TYPES = {
+    0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float64",
+    18: "bfloat16",
+}  # fmt: skip
 #: With none of them (0) an LSTM's kernel does not compute its output.
 _ACTIVATIONS = {0: "linear", 1: "relu", 2: "hard_tanh", 3: "relu6", 4: "tanh"}
 _DEQUANTIZE, _REVERSE, _WHILE = 6, 105, 119
@@ -54,7 +55,6 @@ _PLAIN: _Places = {
     ("recurrent", ""): (2, "recurrent_weights"),
     ("bias", ""): (3, "bias"),
 }
-_BASIC: _Places = {("joined", ""): (2, "weights"), ("bias", ""): (3, "biases")}
 
 
 class OperatorKind(NamedTuple):
@@ -92,11 +92,6 @@ KINDS = {
         {**_CLIPS, "merge": (3, "?", False), "time_major": (4, "?", True)}, 17, (39, _AUX),
     ),
 }  # fmt: skip
-#: The small kernel: one matrix for x and h.
-_SMALL = OperatorKind(
-    "LSTM", Layout("tflite-basic", "icfo", joined="xh", title="TensorFlow Lite basic LSTM", source="lstm.cc; compared"),
-    _BASIC, {},
-)  # fmt: skip
 
 
 class GraphOperator(NamedTuple):
@@ -137,10 +132,7 @@ class Graph:
         content = self.buffers[place].vector(0, "u1")
         if not content.size:
             raise FileError(f"{what} is not stored in the file: it is computed, or an input of the model")
-        dtype = np.dtype(TYPES[kind])
-        if entries(shape) * dtype.itemsize != content.size:
-            raise FileError(f"{what} claims the shape {shape} of {dtype.name} and has {content.size:,} bytes")
-        return content.view(dtype).reshape(shape)
+        return numbers(content, TYPES[kind], shape, what)
 
     def constant(self, number: int) -> int:
         """The tensor whose numbers are those of another: float16 weights are widened by an operator of their own."""
@@ -149,12 +141,9 @@ class Graph:
 
     def weights(self, number: int, what: str) -> Any:
         """A tensor's numbers, multiplied by their scales if they are quantised. Raises FileError."""
-        values, tensor = self.stored(number, what), self.tensor(number)
-        if tensor.number(1, "b") == _BFLOAT16:
-            return widened(values)
+        values, quantisation = self.stored(number, what), self.tensor(number).table(4)
         if values.dtype.kind == "f":
             return values
-        quantisation = tensor.table(4)
         scale = np.empty(0) if quantisation is None else quantisation.vector(2, "<f4")
         if quantisation is None or not scale.size or not np.isfinite(scale).all():
             raise FileError(f"{what} holds {values.dtype.name} without a scale; expected quantised or real numbers")
@@ -249,9 +238,9 @@ def _one(graph: Graph, operator: GraphOperator) -> tuple[Found, GraphOperator]:
         key: default if options is None else options.number(field, form, default)
         for key, (field, form, default) in kind.facts.items()
     }
-    if facts.get("basic"):
-        kind, facts = _SMALL, {"activation": 4}  # its kernel squashes by tanh and bounds nothing, whatever is stored
     try:
+        if facts.get("basic"):
+            raise FileError(f"its kernel is the basic one, with one matrix for x and h, which is not read: {_INSTEAD}")
         return _read(graph, operator, kind, facts, name)
     except LstmTraceError as error:
         refused = "; ".join(error.problems)
@@ -276,7 +265,7 @@ def _read(
                 at = graph.constant(at)
                 key = f"{'bw_' if shift else 'fw_' if kind.step else ''}{key}"
                 roles[place] = Array(key, graph.weights(at, key))
-                stored.add(np.dtype(TYPES[graph.tensor(at).number(1, "b")]))
+                stored.add(TYPES[graph.tensor(at).number(1, "b")])
     cell = one_cell(name, group, kind.layout, f"TensorFlow Lite {kind.name}")
     options = {**cell.options, **_options(facts, cell)}
     if kind.step:
@@ -324,45 +313,33 @@ def _options(facts: Mapping[str, Any], cell: Found) -> dict[str, Any]:
     return options
 
 
-def _quantised(stored: set[Any], x: int) -> list[str]:
-    """What is said of weights that are stored as integers. x: the type of the input."""
-    kinds = sorted(dtype.name for dtype in stored if dtype.kind in "iu")
+def _quantised(stored: set[str], x: int) -> list[str]:
+    """What is said of weights that are stored as integers. stored: their types; x: the type of the input."""
+    kinds = sorted(kind for kind in stored if "int" in kind)
     if not kinds:
         return []
     said = [f"{' and '.join(kinds)} weights, multiplied by their scales"]
-    name = np.dtype(TYPES.get(x, "<f4")).name
-    rounded = "rounds the operands of each product to 8 bits" if x == 0 else f"computes in integers, x as {name}"
+    kind = TYPES.get(x, f"numbers of the type {x} of the schema")
+    rounded = "rounds the operands of each product to 8 bits" if x == 0 else f"computes in integers, x as {kind}"
     return [*said, f"TensorFlow Lite {rounded}, and a trace in float32: they differ by that rounding"]
 
 
 def _stacked(cells: list[tuple[Found, GraphOperator]], graph: Graph) -> list[Found]:
     """The cells, with those that each read only the one before as the layers of one stack."""
     readers = Counter(number for operator in graph.operators for number in set(operator.inputs))
-    joined: list[Found] = []
-    top: dict[int, int] = {}  # the tensor that the top layer of a stack returns, to the place of the stack
+    stacks: list[list[Found]] = []
+    top: dict[int, list[Found]] = {}  # the stacks by the tensor that their top layer returns
     for found, operator in cells:
-        place = top.get(operator.inputs[0], -1) if readers[operator.inputs[0]] == 1 else -1
-        if place < 0 or not _alike(joined[place], found):
-            place = len(joined)
-            joined.append(found)
-        else:
-            under = joined[place]
-            above = {f"{under.layers}/{key.split('/', 1)[1]}": values for key, values in found.weights.items()}
-            said = f"layer {under.layers} is {found.name}, which reads the one before"
-            joined[place] = replace(
-                under, name=f"{under.name}+{found.name}", weights={**under.weights, **above},
-                imported=(*under.imported, said),
-            )  # fmt: skip
+        under = top.get(operator.inputs[0], []) if readers[operator.inputs[0]] == 1 else []
+        fits = under and not found.refused and under[0].form == found.form and found.directions != ("reverse",)
+        if not fits or under[0].defaults.batch_first != found.defaults.batch_first:
+            under = []
+            stacks.append(under)
+        under.append(found)
         if len(operator.outputs) == 1:
-            top[operator.outputs[0]] = place
-    return joined
-
-
-def _alike(under: Found, found: Found) -> bool:
-    """Whether a cell can be the layer above another."""
-    first, second = (
-        (one.refused, one.cell, one.options, one.directions, one.defaults.batch_first,
-         {scope_and_name(key)[1] for key in one.weights})
-        for one in (under, found)
-    )  # fmt: skip
-    return first == second and not found.refused and found.directions != ("reverse",)
+            top[operator.outputs[0]] = under
+    return [
+        stack(layers, "+".join(one.name for one in layers), *(
+            f"layer {n} is {one.name}, which reads the one before" for n, one in enumerate(layers) if n))
+        for layers in stacks
+    ]  # fmt: skip

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...base.extras import missing
-from ...errors import FileError, MissingError, some, within
+from ...errors import FileError, some, within
 from ..find import find
-from ..guards import ARRAYS, Lazy, archive, check_intact, entries
+from ..guards import Lazy, archive, check_intact, entries, package
 from ..layouts import LAYOUTS, Layout
 from ..read import Found
 
@@ -87,10 +86,7 @@ def load(path: Path) -> Any:
         with archive(path) as opened:
             _refuse_programs(path, opened.namelist())
             check_intact(opened, path)  # torch maps the file and never checks checksums
-    try:
-        import torch
-    except ImportError:
-        raise MissingError(missing(str(path), "torch", ARRAYS)) from None
+    torch = package("torch", path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

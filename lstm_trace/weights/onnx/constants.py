@@ -23,9 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.extras import missing
-from ...errors import FileError, MissingError, reason
-from ..guards import ARRAYS, Lazy, afford, checked_shape, entries, told
+from ...errors import FileError, reason
+from ..guards import Lazy, afford, checked_shape, entries, package, told
 
 
 class Tensors:
@@ -99,10 +98,7 @@ def load(path: Path) -> tuple[Any, Tensors]:
 
     Raises MissingError without onnx, FileError if the file is not an ONNX model, or incomplete.
     """
-    try:
-        import onnx
-    except ImportError:
-        raise MissingError(missing(str(path), "onnx", ARRAYS)) from None
+    onnx = package("onnx", path)
     from google.protobuf.message import DecodeError  # the serialization that onnx uses
 
     stored = path.stat().st_size
@@ -119,10 +115,10 @@ def load(path: Path) -> tuple[Any, Tensors]:
     if not all(isinstance(text, str) for text in _texts(model)):
         raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
     if model.functions:
-        import onnx.inliner  # expands calls of the model's own functions
+        from onnx.inliner import inline_local_functions  # expands calls of the model's own functions
 
         try:
-            model = onnx.inliner.inline_local_functions(model)
+            model = inline_local_functions(model)
         except Exception as error:  # it is C++ and may throw anything
             said = str(error).splitlines()[0][:200]
             raise FileError(f"{path}: its functions cannot be written out: {said}") from None

@@ -12,10 +12,8 @@ from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
-_COMMON = {
-    "activation_alpha": list, "activation_beta": list, "activations": list, "clip": float, "direction": str,
-    "hidden_size": int,
-}  # fmt: skip
+#: The newest version of the operators: of a newer one, not every attribute is known here.
+NEWEST = 22
 
 
 def _axes(gates: int) -> dict[str, tuple[str, ...]]:
@@ -27,15 +25,9 @@ def _axes(gates: int) -> dict[str, tuple[str, ...]]:
     }  # fmt: skip
 
 
-def _attributes(**own: type) -> dict[int, dict[str, type]]:
-    """The attributes of each version of an operator that also has `own`, with their types."""
-    usual = _COMMON | own
-    return {1: usual | {"output_sequence": int}, 7: usual, **dict.fromkeys((14, 22), usual | {"layout": int})}
-
-
 @dataclass(frozen=True)
 class Operator:
-    """An operator of ONNX: its inputs, in order, with the axes of each, and its attributes, by version, with types.
+    """An operator of ONNX: its inputs, in order, with the axes of each.
 
     axes: D directions, T steps, B sequences, I inputs, H units. activations: the options that its activations set, in
     order, with the activations that are meant if a node names none.
@@ -43,7 +35,6 @@ class Operator:
 
     kind: str
     axes: Mapping[str, tuple[str, ...]]
-    attributes: Mapping[int, Mapping[str, type]]
     activations: Mapping[str, str]
 
     @property
@@ -56,26 +47,26 @@ class Operator:
         """The inputs that are initial states."""
         return [name for name in _STATES if name in self.axes]
 
-    def version(self, opset: int) -> int:
-        """Its version in a set of operators."""
-        return max((v for v in self.attributes if v <= max(opset, 1)), default=1)
+    def schema(self, opset: int) -> Any:
+        """What ONNX defines of it in a set of operators: its version, and its attributes with their types."""
+        import onnx
+
+        return onnx.defs.get_schema(self.kind, max(opset, 1))
 
 
 #: The operators by our name of the cell.
 OPERATORS = {
     "lstm": Operator(
-        "LSTM", _axes(4) | {"initial_c": ("D", "B", "H"), "P": ("D", "3H")}, _attributes(input_forget=int),
+        "LSTM", _axes(4) | {"initial_c": ("D", "B", "H"), "P": ("D", "3H")},
         {"gate_activation": "sigmoid", "candidate_activation": "tanh", "output_activation": "tanh"},
     ),
-    "gru": Operator(
-        "GRU", _axes(3),
-        {**_attributes(linear_before_reset=int), 1: _attributes()[1],
-         3: _attributes(linear_before_reset=int)[1]},
-        {"gate_activation": "sigmoid", "candidate_activation": "tanh"},
-    ),
-    "rnn": Operator("RNN", _axes(1), _attributes(), {"activation": "tanh"}),
+    "gru": Operator("GRU", _axes(3), {"gate_activation": "sigmoid", "candidate_activation": "tanh"}),
+    "rnn": Operator("RNN", _axes(1), {"activation": "tanh"}),
 }  # fmt: skip
-_KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
+_KINDS = {
+    "FLOAT": "a number", "INT": "a whole number", "STRING": "a text", "FLOATS": "a list of numbers",
+    "STRINGS": "a list of names",
+}  # fmt: skip
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
@@ -91,7 +82,6 @@ class NodeReading:
     node: Any
     facts: dict[str, Any]
     graphs: Graphs
-    version: int
     cell: str
     said: list[str] = field(default_factory=list)
 
@@ -136,23 +126,23 @@ class NodeReading:
         return _DIRECTIONS[said]
 
 
-def facts_of(node: Any, operator: Operator, version: int) -> dict[str, Any]:
+def facts_of(node: Any, operator: Operator, opset: int) -> dict[str, Any]:
     """The node's attributes, each known and of the correct type. Raises Refused."""
-    known = operator.attributes[version]
+    schema = operator.schema(opset)
+    known, version = schema.attributes, schema.since_version
+    if version > NEWEST:
+        raise Refused(f"it is of version {version}; the newest that is read is {operator.kind}-{NEWEST}")
     facts = attributes(node)
     for attribute in node.attribute:
         name = attribute.name
         if name not in known:
-            later = next((v for v, names in operator.attributes.items() if name in names), None)
-            hint = f"; {operator.kind}-{later} has it" if later else nearest(name, known)
+            other = next((v for v in (7, 14, 1) if name in operator.schema(v).attributes), None)
+            hint = f"; {operator.kind}-{other} has it" if other else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of {operator.kind}-{version}{hint}")
-        value, inside = facts.get(name), str if name == "activations" else float
-        each = value if isinstance(value, list) else ()
-        if not isinstance(value, known[name]) or not all(isinstance(v, inside) for v in each):
-            plain = isinstance(value, int | float | str | list)
-            held = repr(value) if plain else f"a value of the type {attribute.type}"
-            expected = "a list of names" if name == "activations" else _KINDS[known[name]]
-            raise Refused(f"the attribute {name} holds {held}; expected {expected}")
+        if attribute.type != known[name].type.value:
+            plain = isinstance(facts[name], int | float | str | list)
+            held = repr(facts[name]) if plain else f"a value of the type {attribute.type}"
+            raise Refused(f"the attribute {name} holds {held}; expected {_KINDS[known[name].type.name]}")
     for name in ("layout", "input_forget", "output_sequence", "linear_before_reset"):
         if facts.get(name, 0) not in (0, 1):
             raise Refused(f"the attribute {name} is {facts[name]}; expected 0 or 1")

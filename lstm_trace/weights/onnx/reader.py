@@ -22,7 +22,7 @@ from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found
+from ..read import Defaults, Found, stack
 from .constants import (
     NotConstant,
     arrays as arrays,  # the initializers, by name
@@ -79,12 +79,8 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
     """Whether `node` is the layer above `under`: same cell, same lengths, states of one kind, and Y joined to its X."""
     pair = (under, node)
     alike = (
-        [one.reading.cell for one in pair],
-        [one.reading.directions for one in pair],
-        [one.found.options for one in pair],
+        [one.found.form for one in pair],
         [one.reading.input("sequence_lens") for one in pair],
-        [set(one.found.defaults.initial) for one in pair],
-        [{key.split("/", 1)[1] for key in one.found.weights} for one in pair],
         [under.found.sizes()["H"] * len(under.reading.directions), node.found.sizes()["I"]],
     )
     return (
@@ -127,22 +123,15 @@ def _join(chain: list[Node]) -> Found:
         return bottom
     names = [node.found.name for node in chain]
     folder, *others = {name.rpartition("/")[0] for name in names}  # `/enc` for `/enc/LSTM` and `/enc/LSTM_1`
-    weights = {
-        f"{layer}/{key.split('/', 1)[1]}": values
-        for layer, node in enumerate(chain)
-        for key, values in node.found.weights.items()
-    }
     initial: dict[str, Any] = {}  # (L·D, B, H); a list of (B, H) if layers differ in width
     for state in bottom.defaults.initial:
         each = [node.found.defaults.initial[state] for node in chain]
         alike = len({array.shape[2] for array in each}) == 1
         initial[state] = np.concatenate(each) if alike else [row for array in each for row in array]
     said = f"{len(chain)} {bottom.noun} nodes, each of which reads the one before, are the layers of one stack"
-    return replace(
-        bottom, name="+".join(names) if others or not folder else folder, weights=weights,
-        defaults=replace(bottom.defaults, initial=initial), imported=(*bottom.imported, said),
-        facts={**bottom.facts, "nodes": ", ".join(names)},
-    )  # fmt: skip
+    whole = stack([node.found for node in chain], "+".join(names) if others or not folder else folder, said)
+    facts = {**bottom.facts, "nodes": ", ".join(names)}
+    return replace(whole, defaults=replace(bottom.defaults, initial=initial), facts=facts)
 
 
 _CELLS = {operator.kind: cell for cell, operator in OPERATORS.items()}
@@ -185,8 +174,8 @@ def _is_known(node: Any) -> bool:
 
 def _made(found: Found, opset: int) -> dict[str, str]:
     """The facts of a cell, with the version of its operator."""
-    operator = OPERATORS[found.cell]
-    return {**found.facts, "opset": f"{opset} ({operator.kind} of version {operator.version(opset)})"}
+    schema = OPERATORS[found.cell].schema(opset)
+    return {**found.facts, "opset": f"{opset} ({schema.name} of version {schema.since_version})"}
 
 
 def _names(places: list[tuple[Scope, Any]]) -> list[str]:
@@ -210,9 +199,8 @@ def _other(name: str, node: Any) -> Found:
 def _one(name: str, scope: Scope, node: Any, graphs: Graphs, opset: int) -> Found | Node:
     """One node under canonical names."""
     cell = _CELLS[node.op_type]
-    version = OPERATORS[cell].version(opset)
     try:
-        return _read(name, NodeReading(scope, node, facts_of(node, OPERATORS[cell], version), graphs, version, cell))
+        return _read(name, NodeReading(scope, node, facts_of(node, OPERATORS[cell], opset), graphs, cell))
     except FileError:
         raise  # the file itself is at fault: truncated, or unsafe
     except (Refused, NotConstant, LstmTraceError) as reason:
@@ -243,7 +231,7 @@ def _read(name: str, reading: NodeReading) -> Node:
     if reading.scope.parent is not None:
         facts["inside"] = reading.scope.path.rstrip("/")
     defaults = Defaults(initial=initial(reading, facts), lengths=lengths(reading, facts), batch_first=major)
-    last = "output_sequence=0" if reading.facts.get("output_sequence", 1) == 0 and reading.version == 1 else ""
+    last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
     said = tuple(reading.said)

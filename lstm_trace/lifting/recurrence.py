@@ -1,4 +1,4 @@
-"""The recurrences of a recorded graph: what the numbers of each step read of the step before it are the states.
+"""The recurrences of a recorded sequence: what the numbers of each step read of those before it are the states.
 
 A graph may do more than its recurrence: layers stand before and after it, several recurrences upon one another. So the
 states are looked for in the middle: the numbers of step t that a number of step t + 1 is computed from. States that
@@ -7,23 +7,25 @@ read one another are one layer; its input is what its weights multiply besides t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...errors import LiftError, counted
-from ..building import BuiltCell, built, state_names
-from ..checking import checked_trace
-from ..expressions import Expr, Expressions
-from ..reading import Reader
-from ..tape import FIXED, INITIAL, Ids, Tape, TapeNode
+from ..base.arrays import Array
+from ..errors import LiftError, counted
+from .building import BuiltCell, built, state_names
+from .checking import checked_trace
+from .expressions import Expr, Expressions
+from .reading import Reader
+from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
+#: The output among the values of states, whose names are those of parameters.
+OUTPUT = ""
 
 
 class RecordedLayer(NamedTuple):
@@ -31,7 +33,7 @@ class RecordedLayer(NamedTuple):
 
     of: the recording. cell: with its weights. states: their numbers at each step but the last, by name. x: those of its
     input at each step from the second on. initial: those of the initial states that are known; a state that is missing
-    starts at zero. weights: those of the weights that it reads.
+    starts at zero.
     """
 
     of: RecordedRecurrence
@@ -39,23 +41,24 @@ class RecordedLayer(NamedTuple):
     states: Mapping[str, list[Ids]]
     x: list[Ids]
     initial: Mapping[str, Ids]
-    weights: list[Ids]
 
 
 @dataclass
 class RecordedRecurrence:
     """The recurrences of a tape.
 
-    x: the numbers of one sequence at each step. others: those of the input and of initial states of other sequences.
-    outputs: all numbers of the outputs. title: what messages call it. batch: how many sequences there are.
+    x: the numbers of one sequence at each step. outputs: all numbers of the outputs. title: what messages call it.
+    others: the numbers of the input and of initial states of other sequences, of which there are `batch` in all.
+    output: those of an output that is read too, at each step or at the last one.
     """
 
     tape: Tape
     x: Sequence[Ids]
-    others: Ids
     outputs: Ids
     title: str
+    others: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
     batch: int = 1
+    output: Mapping[int, Ids] = field(default_factory=dict)
 
     def layers(self) -> list[RecordedLayer]:
         """Every recurrence, in the order in which one reads another."""
@@ -64,39 +67,48 @@ class RecordedRecurrence:
                 f"{self.title} runs over {counted(len(self.x), 'step')} of x, and what is carried from step to step "
                 f"shows from {LEAST} steps on: export it with a longer x"
             )
-        if not self.states[0]:
-            raise LiftError(f"{self.title} carries no state from step to step along this axis of x")
         return [self._layer(group) for group in self._groups()]
 
     # -- states --
 
     @cached_property
-    def states(self) -> list[list[Ids]]:
+    def states(self) -> dict[int, list[Ids]]:
         """Of each step but the last, the vectors that the next step reads.
 
-        What follows the recurrence may read more of them together with the last step, which is then left out.
+        What follows the recurrence may read more of them together with the last step, which is then left out; the first
+        steps are left out if they have fewer, as those of a function may that reads several steps back.
         """
+        read = self._crossing()
+        sizes = [[len(one) for one in each] for each in read]
+        usual = sizes[len(sizes) // 2]
+        if not usual:
+            raise LiftError(f"{self.title} carries no state from step to step along this axis of x")
+        end = len(read) - (len(read) > 2 and sizes[-1] != usual)
+        known = range(sizes.index(usual) if self.output else 0, end)
+        if (step := next((t for t in known if sizes[t] != usual), None)) is not None:
+            raise LiftError(
+                f"{self.title} does something else at step {step + 1} than at step {step}: it reads vectors of "
+                f"{sizes[step]} units of the step before it, and not of {usual}"
+            )
+        return {t: read[t] for t in known}
+
+    def _crossing(self) -> list[list[Ids]]:
+        """The vectors of each step but the last that a later step reads, before weights alone are applied to them."""
         crossing: list[list[Ids]] = [[] for _ in self.x[1:]]
-        alive, own = alive_in(self.tape, [self.outputs]), self._own
-        times = self.tape.times
+        alive, times = self.tape.behind([self.outputs]) & self._own, self.tape.times
         for node in self.tape.nodes:
-            local = np.flatnonzero(alive[node.numbers] & own[node.numbers])
+            local = np.flatnonzero(alive[node.numbers])
             for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
                 for ids in _operands(node, local[times[local + node.start] == t]):
                     crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0)]))
         read = [self._vectors(np.unique(np.concatenate([np.zeros(0, np.int64), *each]))) for each in crossing]
-        sizes = [[len(one) for one in each] for each in read]
-        read = read[:-1] if len(read) > 2 and sizes[-1] != sizes[0] else read
-        step = next((t for t, each in enumerate(sizes[: len(read)]) if each != sizes[0]), None)
-        if step is not None:
-            raise LiftError(
-                f"{self.title} does something else at step {step + 1} than at step {step}: it reads vectors of "
-                f"{sizes[step]} units of the step before it, and not of {sizes[0]}"
-            )
-        # the first step, which reads zeros, may be simpler: the second says what weights alone have made
-        depths = [self._depth(one) for one in read[1]]
-        inner = [[self._inner(*one) for one in zip(each, depths, strict=True)] for each in read]
-        return [[*{one.tobytes(): one for one in each}.values()] for each in inner]
+        chains = [[self._chain(one) for one in each] for each in read]
+        found: list[list[Ids]] = []
+        for t, each in enumerate(chains):  # the first step, which reads zeros, may be simpler than the second
+            depths = (max(range(len(one)), key=lambda k: (-len(one[k]), k)) for one in chains[max(t, 1)])
+            inner = (one[min(depth, len(one) - 1)] for one, depth in zip(each, depths, strict=False))
+            found.append([*{one.tobytes(): one for one in inner}.values()])
+        return found
 
     def _vectors(self, ids: Ids) -> list[Ids]:
         """The vectors that some numbers belong to."""
@@ -104,23 +116,16 @@ class RecordedRecurrence:
         cuts = np.flatnonzero((np.diff(ids) != 1) | (np.diff(owners) != 0)) + 1
         return np.split(ids, cuts) if len(ids) else []
 
-    def _depth(self, ids: Ids) -> int:
-        """How many operations of weights alone have made a vector of the narrowest one: of U h + b, that is h."""
-        widths = [len(ids)]
-        while (inner := self._linear(ids)) is not None:
-            ids = inner
-            widths.append(len(ids))
-        return max(k for k, width in enumerate(widths) if width == min(widths))
-
-    def _inner(self, ids: Ids, depth: int) -> Ids:
-        for _ in range(depth):
-            inner = self._linear(ids)
-            ids = ids if inner is None else inner
-        return ids
+    def _chain(self, ids: Ids) -> list[Ids]:
+        """A vector, and what weights alone have made it of: of U h + b, that is h. The narrowest one is the state."""
+        found = [ids]
+        while (inner := self._linear(found[-1])) is not None:
+            found.append(inner)
+        return found
 
     def _linear(self, ids: Ids) -> Ids | None:
         """The one vector of a step that sums and products with weights make these numbers of."""
-        node = self.tape.nodes[self.tape.owners(ids[:1])[0]]
+        node = self.tape.owner(ids)
         if node.op not in ("add", "mul", "neg", "dot") or (self.tape.owners(ids) != self.tape.owners(ids[:1])).any():
             return None
         moving = [one for one in _operands(node, ids - node.start) if not self.tape.fixed(one)]
@@ -136,32 +141,66 @@ class RecordedRecurrence:
         other = np.zeros(self.tape.size, bool)
         other[self.others] = True
         for node in self.tape.nodes:
-            if node.operands and len(self.others):
-                other[node.numbers] = _any(other, node)
+            if node.operands and len(self.others) and 0 not in node.shape:
+                each = _operands(node, np.arange(node.numbers.stop - node.start))
+                other[node.numbers] = np.any([other[ids].reshape(len(ids), -1).any(1) for ids in each], axis=0)
         return ~other
 
     # -- layers --
 
-    def _reader(
-        self, t: int, group: Sequence[int], names: Sequence[str], x: Ids, exprs: Expressions
-    ) -> tuple[Reader, list[Expr]]:
-        """The values of some states at a step, in terms of x_t and of these states before it, by name."""
-        old = {name: self.states[t - 1][k] for name, k in zip(names, group, strict=True)}
-        reader = Reader(self.tape, {"x_t": x, **old}, exprs)
-        return reader, [reader.vector(self.states[t][k]) for k in group]
+    def read(
+        self, states: Iterable[int], x: Sequence[Ids], dtype: Any, returned: Iterable[Ids],
+        initial: Mapping[str, Ids] | None = None,
+    ) -> tuple[BuiltCell, dict[str, list[Ids]]]:  # fmt: skip
+        """The cell of some of the states, and the numbers of each of them at every step.
+
+        x: the input of the cell at each step. initial: the initial states by name, as far as they are known: they tell
+        which state is h, and which c.
+        """
+        values = {name: value for _, each in self._all for name, value in each.items()}
+        rows = {f"state_{k}": [each[k] for each in self.states.values()] for k in states}
+        begin = self._initial(rows, x[1]) if initial and 0 in self.states else {}
+        given = {ids.tobytes(): name for name, ids in (initial or {}).items()}
+        known = {one: given[ids.tobytes()] for one, ids in begin.items() if ids.tobytes() in given}
+        names = state_names({name: values[name] for name in rows}, values.get(OUTPUT), known)
+        ordered = sorted(names, key=lambda one: ("h", "c", names[one]).index(names[one]))
+        numbers = {names[one]: rows[one] for one in ordered}
+        found: dict[str, Expr] = {}
+        for t, reader, values in self._steps(numbers, x):  # noqa: B007
+            if any(found.setdefault(name, value) is not value for name, value in values.items()):
+                raise LiftError(f"{self.title} does something else at step {t} than at step {t - 1}")
+        if self.output and OUTPUT not in found:
+            raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
+        out = found.pop(OUTPUT, None)
+        lines, others = {value: name for name, value in found.items()}, dict[str, Expr]()
+        if out is not None and out not in lines:
+            others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
+        cell = built(reader, found, others, dtype, self.title, returned)
+        return cell._replace(output=cell.lines[next(iter(others), lines.get(out, "h"))]), numbers
+
+    def _steps(
+        self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]
+    ) -> Iterator[tuple[int, Reader, dict[str, Expr]]]:
+        """The values of some states at each step, and of the output, in terms of x_t and of these states before it."""
+        exprs, variables = Expressions(), dict[Expr, tuple[int, str]]()
+        for k, t in enumerate(self.states, 1):
+            new = {name: each[k] for name, each in states.items() if k < len(each)}
+            new |= {OUTPUT: self.output[t + 1]} if t + 1 in self.output else {}
+            if new:
+                old = {f"{name}_prev": each[k - 1] for name, each in states.items()}
+                reader = Reader(self.tape, {"x_t": x[t + 1]} | old, exprs, variables)
+                yield t + 1, reader, {name: reader.vector(ids) for name, ids in new.items()}
 
     @cached_property
-    def _all(self) -> list[tuple[Mapping[bytes, Expr], list[Expr]]]:
-        """The values of all states at each step that knows them, and what it read by the numbers."""
-        every, exprs = range(len(self.states[0])), Expressions()
-        names = [f"state_{k}" for k in every]
-        each = (self._reader(t, every, names, self.x[t], exprs) for t in range(1, len(self.states)))
-        return [(reader.known, values) for reader, values in each]
+    def _all(self) -> list[tuple[Mapping[bytes, Expr], dict[str, Expr]]]:
+        """The values of all states at each step that knows them, by the numbers and by name."""
+        each = {f"state_{k}": [*rows] for k, rows in enumerate(zip(*self.states.values(), strict=True))}
+        return [(reader.known, values) for _, reader, values in self._steps(each, self.x)]
 
     def _groups(self) -> Iterator[list[int]]:
         """The states of each layer: those that read one another and no others but those of layers below."""
-        names = [f"state_{k}" for k in range(len(self.states[0]))]
-        reads = [{k for k, name in enumerate(names) if name in _leaves(value)} for value in self._all[0][1]]
+        values = [*self._all[0][1].values()]
+        reads = [{k for k in range(len(values)) if f"state_{k}_prev" in _leaves(value)} for value in values]
         for k in range(len(reads)):
             closed: set[int] = set()
             while closed != reads[k]:
@@ -176,35 +215,22 @@ class RecordedRecurrence:
 
     def _layer(self, group: list[int]) -> RecordedLayer:
         """The cell of some of the states."""
-        fed, exprs = [self._fed(t, group) for t in range(1, len(self.states))], Expressions()
-        names = state_names(self._reader(1, group, [f"state_{k}" for k in range(len(group))], fed[0], exprs)[1])
-        steps = (self._reader(t, group, [f"{name}_prev" for name in names], x, exprs) for t, x in enumerate(fed, 1))
-        reader, values = next(steps)
-        for t, (_, again) in enumerate(steps, 2):
-            if any(one is not other for one, other in zip(values, again, strict=True)):
-                raise LiftError(f"{self.title} does something else at step {t} than at step 1")
-        order = sorted(range(len(names)), key=lambda k: ("h", "c", names[k]).index(names[k]))
-        cell = built(reader, {names[k]: values[k] for k in order}, {}, np.float32, self.title, [self.outputs])
-        each = {names[k]: [one[group[k]] for one in self.states] for k in order}
-        read = dict.fromkeys(one for value in values for one in value.inside() if one.op == "parameter")
-        initial = self._initial(each, fed[0])
-        begin = {name: initial[name] for name in each if name in initial}
-        layer = RecordedLayer(self, cell, each, fed, begin, [one.leaf for one in read])
+        fed = [self._fed(t, group) for t in range(1, len(self.states))]
+        cell, states = self.read(group, [self.x[0], *fed], np.float32, [self.outputs])
+        initial = self._initial(states, fed[0])
+        begin = {name: initial[name] for name in states if name in initial}
+        layer = RecordedLayer(self, cell, states, fed, begin)
         self._check(layer, initial.get("x"))
         return layer
 
     def called(self, ids: Ids) -> str:
         """What given numbers are called."""
-        return self.tape.given.get(self._owner(ids).start, "")
-
-    def _owner(self, ids: Ids) -> TapeNode:
-        """The operation that the first of some numbers comes from."""
-        return self.tape.nodes[int(self.tape.owners(ids.reshape(-1)[:1])[0])]
+        return self.tape.given.get(self.tape.owner(ids).start, "")
 
     def _fed(self, t: int, group: Sequence[int]) -> Ids:
         """The numbers of the input of a layer at a step: the one vector besides its states that weights multiply."""
         known, every = self._all[t - 1]
-        fed = _input([every[k] for k in group], {f"state_{k}" for k in group})
+        fed = _input([every[f"state_{k}"] for k in group], {f"state_{k}_prev" for k in group})
         if fed is None:
             return self.x[t]
         return next(np.frombuffer(key, np.int64) for key, one in known.items() if one is fed)
@@ -224,7 +250,7 @@ class RecordedRecurrence:
     def rows(self, ids: Ids | None, width: int) -> Array:
         """The initial state of every sequence, (B, width), by the numbers of the first one; zeros if they are None."""
         values = np.zeros(width) if ids is None else self.tape.values[ids]
-        node = None if ids is None else self._owner(ids)
+        node = None if ids is None else self.tape.owner(ids)
         whole = node is not None and node.shape[-2:] == (self.batch, width)
         every = self.tape.values[node.numbers].reshape(-1, width)[: self.batch] if node and whole else values
         return np.broadcast_to(every, (self.batch, width)).astype(np.float32)
@@ -241,12 +267,12 @@ class RecordedRecurrence:
 
     # -- the first step --
 
-    def _initial(self, states: Mapping[str, list[Ids]], x: Ids) -> dict[str, Ids]:
+    def _initial(self, states: Mapping[str, Sequence[Ids]], x: Ids) -> dict[str, Ids]:
         """The numbers that stand in place of the states at the first step, where it is computed like the second.
 
         x: the input at the second step; what stands in place of it is returned too.
         """
-        sought = {**{name: one[0] for name, one in states.items()}, "x": x}
+        sought = {name: one[0] for name, one in states.items()} | {"x": x}
         found = self._matched([(one[1], one[0]) for one in states.values()], sought)
         return found | ({"x": self.x[0]} if x is self.x[1] else {})
 
@@ -312,22 +338,10 @@ class RecordedRecurrence:
         checked_trace(layer.cell, self.tape, rows(x), started, lambda _: theirs, self.title)
 
 
-def alive_in(tape: Tape, values: Sequence[Ids]) -> Array:
-    """The numbers that some values are computed from."""
-    alive = np.zeros(tape.size, bool)
-    for ids in values:
-        alive[ids] = True
-    for node in reversed(tape.nodes):
-        if (local := np.flatnonzero(alive[node.numbers])).size:
-            for ids in _operands(node, local):
-                alive[ids] = True
-    return alive
-
-
-def stored_in(tape: Tape, values: Sequence[Ids]) -> list[str]:
+def stored_in(tape: Tape, values: Iterable[Ids]) -> list[str]:
     """What the stored arrays are called that some values are computed from."""
-    alive = alive_in(tape, values)
-    return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and alive[one.numbers].any()]
+    behind = tape.behind(values)
+    return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and behind[one.numbers].any()]
 
 
 def _operands(node: TapeNode, local: Ids) -> list[Ids]:
@@ -337,15 +351,6 @@ def _operands(node: TapeNode, local: Ids) -> list[Ids]:
         rows, columns = np.divmod(local, right.shape[1])
         return [left[rows], right.T[columns]]
     return [one.reshape(-1, *one.shape[len(node.shape) :])[local] for one in node.operands]
-
-
-def _any(marked: Array, node: TapeNode) -> Array:
-    """Which numbers of a node are computed from a marked one."""
-    each = [marked[one] for one in node.operands]
-    if node.op == "dot":
-        return (each[0].any(1)[:, None] | each[1].any(0)[None, :]).reshape(-1)
-    flat = [one if one.ndim == len(node.shape) else one.any(-1) for one in each]
-    return np.asarray(np.logical_or.reduce(flat)).reshape(-1)
 
 
 def _leaves(value: Expr) -> set[str]:
