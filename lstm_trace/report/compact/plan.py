@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from ...cell.lines import Line, Operand
+from ...cell.lines import Line
 from ...cell.network import Stage
 from ...documents.blocks import Block, Chain, Chains, Para, Row
 from ...documents.layout import widths
 from ...formulas.plain import Plain
-from ...formulas.tree import SYMBOLIC, Call, Node, Sum, Sym, number, value
+from ...formulas.tree import Sum, Sym
 from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
 from ..content.value_blocks import chain, symbol, vectors
@@ -83,22 +83,6 @@ def written(shown: View, stage: Stage) -> list[Line]:
         if line.name in names:
             names |= {inner.name for inner in map(stage.cell.by_name.get, line.reads) if inner and not inner.assigned}
     return [line for line in stage.cell.lines if line.name in names]
-
-
-def in_symbols(stage: Stage, line: Cut | Line) -> Node:
-    """What a chain works out, in symbols, with everything that is written out in it."""
-    cell, inner = stage.cell, line.inner if isinstance(line, Cut) else {}
-
-    def part(operand: Operand) -> Node:
-        if not isinstance(operand, str):
-            return number(operand)
-        return of(cell.by_name[operand]) if operand in inner else value(operand, cell)
-
-    def of(one: Line) -> Node:
-        parts = tuple(map(part, operands(one)))
-        return Call(str(one.call[0]), parts) if one.call else SYMBOLIC[one.op](one, parts)
-
-    return of(line.line if isinstance(line, Cut) else line)
 
 
 def worked(shown: View, place: Place, level: int) -> Iterator[Block]:

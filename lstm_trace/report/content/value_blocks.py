@@ -10,7 +10,7 @@ from ...cell.network import Stage, X
 from ...documents.blocks import Code, Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
+from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.hand_size import TABLE
@@ -241,11 +241,6 @@ def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Cal
 def column(units: Sequence[int | None], entry: Callable[[int], Node]) -> Vec:
     """Some entries of a vector, with dots for those that are left out."""
     return Vec(tuple(Dots("down") if j is None else entry(j) for j in units))
-
-
-def minus(left: Node, right: Node) -> Sum:
-    """A difference."""
-    return Sum((1.0, -1.0), (left, right))
 
 
 #: A row of a table, or a line of a derivation.

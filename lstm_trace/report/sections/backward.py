@@ -14,15 +14,15 @@ import numpy as np
 from ...backpropagation.gradients import by_address, in_baseline, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
-from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Premises, Row, Table, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Parts, Premises, Row, Table, Text
 from ...formulas import tree
-from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, value
+from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, minus, value
 from ...formulas.whole import times, total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, minus, shortened
+from ..content.value_blocks import column, exact, excerpted, matrix, shortened
 from .equations import passed_back
 from .solution import by_unit, rounding, steps
 
@@ -272,7 +272,7 @@ class _Summed:
             value = "≈" if self.sum.any() else "=", column(units, self._num)
             return (Row((Sym(self.name),), (formula, value)),)
 
-        def numbers(j: int) -> tuple[tuple[str, Node], ...]:
+        def numbers(j: int) -> Parts:
             added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
             if isinstance(added, Num):
                 return ((back.values.relation(added, None), result),)

@@ -12,10 +12,10 @@ from functools import partial
 from ...cell.arithmetic import find
 from ...cell.lines import Line
 from ...cell.network import Stage, scope_and_name
-from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Parts, Premises, Row, Table, Text
 from ...engine.run import in_arithmetic
 from ...formulas.numbers import DIGITS, Style
-from ...formulas.tree import Dots, Node, Num, Sym
+from ...formulas.tree import Dots, Num, Sym
 from ...formulas.values import Values
 from ...formulas.whole import on_paper
 from ...languages.strings import capital
@@ -147,14 +147,9 @@ _DETAIL = {"scalar": _scalar, "compact": worked, "vector": _vector, "summary": _
 
 
 def by_unit(
-    shown: View,
-    stage: Stage,
-    name: str,
-    width: int,
-    first: Row,
-    units: Sequence[int | None],
-    numbers: Callable[[int], tuple[tuple[str, Node], ...]],
-) -> tuple[Row, ...]:
+    shown: View, stage: Stage, name: str, width: int, first: Row, units: Sequence[int | None],
+    numbers: Callable[[int], Parts],
+) -> tuple[Row, ...]:  # fmt: skip
     """A formula in `first`, and a row for each unit with its numbers; one number follows the formula."""
     rows = [first]
     for unit in units:
@@ -170,7 +165,7 @@ def by_unit(
     return tuple(rows)
 
 
-def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[str, Node], ...]:
+def _numbers(shown: View, place: Place, line: Line, unit: int) -> Parts:
     """One unit of a line: the formula with numbers, as far as its operands were recorded, and its value."""
     stage, t, b = place
     found = shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole)
