@@ -141,8 +141,8 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
         nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
         place = a.span[step], b_row
-        found = UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, since, since_row, label)
-        yield found._replace(nonfinite=nonfinite)
+        sizes = furthest, share, *pair, *place, since, since_row, label
+        yield UnitDifference(stage.scope, j, name, *sizes, nonfinite=nonfinite)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:
