@@ -15,8 +15,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
-from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every, largest_first
-from ..documents.tables import LongTable
+from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every, largest_first
 from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
 from ..languages.strings import Words, words as strings

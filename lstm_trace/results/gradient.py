@@ -14,8 +14,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..base.option import Option
-from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every
-from ..documents.tables import LongTable
+from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every
 from ..engine.plan_choice import pieces
 from ..engine.run import in_arithmetic
 from ..errors import OptionError
