@@ -140,21 +140,19 @@ def over_steps(shown: View, stage: Stage, names: Sequence[str], places: Sequence
     return Table(tuple(head), tuple(rows), first)
 
 
-#: What a long run leaves out is not said as if it were missing: its table has all steps.
-LONG = {"steps", "detail"}
-
-
-def shortened(shown: View) -> Text:
-    """What was left out, and which option shows it."""
+def shortened(shown: View) -> Iterator[Para]:
+    """What was left out, if anything, and which option shows it."""
     words = shown.words
     options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
     options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
-    cut = shown.cut - (LONG if shown.tabled else set())
+    # what a long run leaves out is not said as if it were missing: its table has all steps
+    if not (cut := shown.cut - ({"steps", "detail"} if shown.tabled else set())):
+        return
     worked = shown.tabled and shown.eventful is not None and "units" in shown.eventful.cut
     lines = words.listed([(Sym(name),) for name in wide_columns(shown)]) if shown.tabled and not worked else ()
     keys = {key: f"{key}.of" if lines and key == "units" else key for key in options if key in cut}
     what = [words.text(f"short.{keys[key]}", option=Code(options[key]), lines=lines) for key in keys]
-    return words.text("short", what=words.listed(what), all=Code("--all"))
+    yield Para(words.text("short", what=words.listed(what), all=Code("--all")))
 
 
 def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:

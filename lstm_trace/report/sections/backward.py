@@ -138,8 +138,7 @@ def _notes(back: Backward) -> Iterator[Block]:
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
-    if back.cut:
-        yield Para(shortened(back))
+    yield from shortened(back)
     for stage in back.trace.stages:
         if stage.cell.gradient and not comes_back(back.trace, stage) and stage not in back.stages:
             yield Para(back.said(back.key("nothing"), place=back.place(stage)))

@@ -25,7 +25,6 @@ from ...view.view import Place, View
 from ..compact.plan import opening, worked
 from ..content.backward import Backward
 from ..content.value_blocks import (
-    LONG,
     beside,
     by_step,
     chain,
@@ -54,8 +53,7 @@ def solution(shown: View) -> Iterator[Block]:
         from .long_run import in_full
 
         yield Para(in_full(shown, full))
-    if shown.cut - (LONG if shown.tabled else set()):
-        yield Para(shortened(shown))
+    yield from shortened(shown)
     if full.detail == "compact":
         yield from opening(full)
     yield from steps(shown)
