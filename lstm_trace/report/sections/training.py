@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, cast
 
 from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
@@ -92,11 +92,7 @@ def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) 
     """A parameter at update `k`: the lines of the rule, the parameter's own last, with matrices for their numbers."""
     stage, most = trace.stages[0], None if shown.everything else UNITS
     values, cell = Values(trace, shown.values.digits), stage.cell
-
-    def array(line: str) -> Array:
-        found = values.array(stage.scope, line)
-        assert found is not None
-        return found
+    array = cast(Callable[[str], Array], partial(values.array, stage.scope))
 
     def num(line: str, i: int, j: int) -> Num:
         return values.num(stage.scope, line, k - 1, i, (j,))
