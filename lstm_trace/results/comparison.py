@@ -364,12 +364,10 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     steps, begin = max((len(d.by_step) for d in lines), default=0), result.first_step
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
-    heads = [
-        f"{words.nth(begin + g[0])} {label_at(result.step_labels, begin + g[0], None)}".strip()
-        if len(g) == 1
-        else words.span(range(begin + g[0], begin + g[-1] + 1))
-        for g in groups
-    ]
+    heads = []
+    for g in groups:
+        label = label_at(result.step_labels, begin + g.start, None) if len(g) == 1 else ""
+        heads.append(f"{words.span(range(begin + g.start, begin + g.stop))} {label}".strip())
     rows: list[list[str | Code]] = []
     for d in lines:
         if any(d.by_step):
