@@ -16,9 +16,10 @@ from ...view.line_groups import interventions
 from ...view.view import View
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
+from .answers import answers
 from .equations import equations
 from .given_section import given, introduction
-from .solution import answers, solution
+from .solution import solution
 
 
 def _part(of: Callable[[View], Any], name: str) -> Callable[[View], Iterable[Block]]:
