@@ -278,16 +278,23 @@ def largest_first(grids: Sequence[EntryGrid], columns: Sequence[str]) -> Run:
 
     Equal ones keep their order; NaN comes last, and so do entries without a value in the first column.
     """
-    places, sizes, start = [], [], 0
+    order = ordered(grids, columns, lambda grid, there: -np.abs(np.ravel(grid.values[columns[0]])[there]))
+    return Run(tuple(grids), len(order), lambda: order)
+
+
+def ordered(grids: Sequence[EntryGrid], columns: Sequence[str], key: Callable[[EntryGrid, Array], Array]) -> Array:
+    """The positions of the entries with a nonzero value in one of `columns`, by a key; equal ones keep their order.
+
+    key: of the entries of a grid at some places.
+    """
+    places, keys, start = [np.empty(0, np.int64)], [], 0
     for grid in grids:
         arrays = [grid.values[name] for name in columns if name in grid.values]
         there = np.flatnonzero(np.logical_or.reduce([array != 0 for array in arrays]))
         places.append(start + there)
-        sizes.append(np.abs(np.ravel(grid.values[columns[0]])[there]))
+        keys.append(key(grid, there))
         start += grid.size
-    order = np.concatenate([*places, np.empty(0, np.int64)])
-    order = order[np.argsort(-np.concatenate([*sizes, np.empty(0)]), kind="stable")]
-    return Run(tuple(grids), len(order), lambda: order)
+    return np.concatenate(places)[np.argsort(np.concatenate(keys or places), kind="stable")]
 
 
 class Entries(Sequence[tuple[Any, ...]]):

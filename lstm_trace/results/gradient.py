@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal, Unpack
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..base.option import Option
-from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every
+from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every, ordered
 from ..engine.plan_choice import pieces
 from ..engine.run import in_arithmetic
 from ..errors import OptionError
@@ -136,22 +136,14 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
                 address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
                 cells = {"gradient": here[name][some][:: steps.step]}
                 lines.append(EntryGrid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
-            yield _visited(lines)
+            count = sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines)
+            # step by step, and line by line at each of them
+            yield Run(tuple(lines), count, partial(ordered, lines, ("gradient",), _step))
 
 
-def _visited(lines: Sequence[EntryGrid]) -> Run:
-    """The nonzero entries of lines that have the same steps: step by step, and line by line at each of them."""
-
-    def order() -> Array:
-        places, steps, start = [], [], 0
-        for grid in lines:
-            there = np.flatnonzero(grid.values["gradient"])
-            places.append(start + there)
-            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
-            start += grid.size
-        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
-
-    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+def _step(grid: EntryGrid, places: Array) -> Array:
+    """The steps of entries, in the smallest type, which is sorted fastest."""
+    return (places // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1])))
 
 
 def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> EntryGrid:
