@@ -20,7 +20,7 @@ from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
 from ...documents.blocks import Parts
 from ...formulas import tree
-from ...formulas.tree import HELD, SCALAR, Call, Mat, Node, Num, Sum, Terms, Vec
+from ...formulas.tree import HELD, Call, Mat, Node, Num, Sum, Vec
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
@@ -319,12 +319,10 @@ class Stages:
                 return self._scalar(cut, inner, k, index[0], within)
             return values.num(stage.scope, operand, t, b, index)
 
-        arrays = [values.array(stage.scope, operand) for operand in line.operands]
-        if any(array is None for array in arrays):
+        found = values.tree(stage, line, self.place.t, self.place.b, unit, num=num)
+        if found is None:
             raise LookupError(line.name)
-        terms: Callable[..., Node] = SCALAR[line.op]
-        found = terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
-        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+        return found
 
 
 # -- a formula as a person writes it -----------------------------------------------------------------------------------

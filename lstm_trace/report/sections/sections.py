@@ -63,7 +63,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "by_size": _backward("backward.by_size"),
     "shares": _backward("backward.shares"),
     "experiments": lambda shown: shown.experiments,
-    "training": _part(lambda shown: None if shown.course is None else shown, "training.training"),
+    "training": _part(attrgetter("course"), "training.training"),
     "profile": _part(lambda shown: None if shown.profile is None else shown, "profile.profile"),
 }
 #: Those of a profile, of a table over all steps without worked ones, of the backward pass alone, and of its equations.

@@ -39,11 +39,13 @@ def symbols(training: Training, own: Mapping[str, Any]) -> dict[str, Any]:
     return {**RULES, **own, **after}
 
 
-def training(shown: View) -> Iterator[Block]:
-    """The weights after the first update; every further update; the forward pass and the loss after the last."""
-    if shown.course is None:
-        return
-    done, views = shown.course
+def training(course: tuple[Training, tuple[View, ...]]) -> Iterator[Block]:
+    """The weights after the first update; every further update; the forward pass and the loss after the last.
+
+    course: the updates, with a view of each of their traces.
+    """
+    done, views = course
+    shown = views[0]
     yield Heading(2, shown.said("train.weights"))
     cell = done.optimizer.cell
     names = _names(cell, Sym("w_prev"), Sym("w_t"))
