@@ -21,6 +21,7 @@ from ..errors import OptionError
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.curves import gradient_figure as picture
+from ..report.sections.backward import magnitudes
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .explanation import Solved, Worked
@@ -83,13 +84,6 @@ class GradientExplanation(Solved):
         """The gradients of inputs and weights, by address."""
         return by_address(self.back)
 
-    @cached_property
-    def _blocks(self) -> list[tuple[str, float, float]]:
-        """By name, the sum of the magnitudes of each gradient, and the largest; the largest sum first."""
-        sizes = ((name, np.abs(values)) for name, values in self.gradients.items())
-        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes]
-        return sorted(blocks, key=lambda row: -row[1])
-
     def title(self, words: Words) -> str:
         """The title, which names the value."""
         if self.of is None:
@@ -98,7 +92,7 @@ class GradientExplanation(Solved):
 
     def found(self, words: Words) -> Iterator[str]:
         """Where the gradient is largest."""
-        for name, sizes, most in self._blocks[:3]:
+        for name, sizes, most in magnitudes(self.gradients)[:3]:
             yield words.word("gradient.largest", name=name, most=f"{most:.6g}", sum=f"{sizes:.6g}")
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
@@ -108,8 +102,9 @@ class GradientExplanation(Solved):
         premises = every(grid_of(name, {"gradient": values}, kind="premise") for name, values in self.gradients.items())
         rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), premises])
         heading, said = words.word("split.blocks"), {"kind": lambda kind, words: words.word(f"kind.{kind}")}
+        blocks = magnitudes(self.gradients)
         return (
-            LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
+            LongTable(("block", "sum of sizes", "largest"), blocks, heading, ranked=("sum of sizes",)),
             LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",), said=said),
         )
 

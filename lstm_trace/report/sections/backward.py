@@ -5,7 +5,7 @@ Its steps are printed like those of the forward pass, by `solution.steps`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -344,9 +344,7 @@ def by_size(back: Backward) -> Iterator[Block]:
     """The gradients that are not zero, in order of the sum of the sizes of their entries."""
     if back.between:
         return
-    blocks = [(name, float(np.abs(a).sum()), np.abs(a).max()) for name, a in by_address(back.trace).items() if a.any()]
-    blocks.sort(key=lambda block: -block[1])
-    if not blocks:
+    if not (blocks := [block for block in magnitudes(by_address(back.trace)) if block[1]]):
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."
@@ -357,6 +355,13 @@ def by_size(back: Backward) -> Iterator[Block]:
     yield from note
     if back.alone:
         yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))
+
+
+def magnitudes(gradients: Mapping[str, Array]) -> list[tuple[str, float, float]]:
+    """By name, the sum of the magnitudes of each gradient, and the largest; the largest sum first."""
+    sizes = ((name, np.abs(values)) for name, values in gradients.items())
+    blocks = ((name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes)
+    return sorted(blocks, key=lambda block: -block[1])
 
 
 #: The largest residual, relative to the sizes of all shares, that counts as rounding.
