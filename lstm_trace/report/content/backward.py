@@ -450,13 +450,12 @@ def backward(shown: View, detail: Detail | None) -> Backward:
     """The backward pass of what is shown; its size decides the detail if that is None or `compact`, which it lacks."""
     trace, chosen = shown.trace, shown.chosen
     live = LiveGradients(trace, padding=shown.everything)
-    rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))
-    steps = trace.span[chosen.window(trace)]
+    rows = tuple(b for b in shown.every_row if b in seeded(trace))
     walked: dict[Scope, tuple[int, ...]] = {}
     reached: list[Stage] = []
     for stage in trace.stages:
         if stage.cell.gradient and (chosen.places(trace.stage(stage.owner)) or chosen.places(stage)):
-            order = steps[::-1] if stage.backwards else steps
+            order = shown.every_step[::-1] if stage.backwards else shown.every_step
             walked[stage.scope] = tuple(t for t in order if any(live.at(stage, t, b) for b in rows))
             reached += [stage] if walked[stage.scope] else []
     stages = tuple(s for s in reached if len(reached) == 1 or comes_back(trace, s))

@@ -429,7 +429,7 @@ def _parts(back: Backward) -> Iterator[_Difference]:
 def _row(back: Backward, part: _Difference) -> Row:
     """The difference with its numbers if there are few; otherwise in symbols."""
     at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
-    where = back.words.word("list").join(filter(None, (part.where, *at)))
+    where = back.words.comma_list(part.where, *at)
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
     places = np.argwhere(part.here != part.base)
     put_in: Node = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), minus(part.symbol, Baseline(part.symbol))))
