@@ -20,17 +20,15 @@ from ...view.view import Place, View
 NARROW = 3
 
 
-def wanted(shown: View) -> list[tuple[Stage, Address]]:
+def wanted(shown: View) -> Iterator[tuple[Stage, Address]]:
     """The lines that were asked for, as far as the selection contains them."""
-    found = []
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
         if stage in shown.stages and shown.chosen.has(address.line):
             values = shown.trace.lines[address.scope].get(address.line) if address.unit is None else None
             there = address.t in (None, *shown.steps) and address.b in (None, *shown.rows)
             if there and (values is None or shown.indices(values.shape[-1])):
-                found.append((stage, address))
-    return found
+                yield stage, address
 
 
 def name_of(shown: View, stage: Stage, address: Address) -> Text:

@@ -18,7 +18,7 @@ from ..content.value_blocks import beside, by_step, name_of, result, state_colum
 
 def answers(shown: View) -> Iterator[Block]:
     """Every asked line: a vector if it is one step, a table if there are more, unless the states' table has it."""
-    others, found = _in_full(shown), wanted(shown)
+    others, found = _in_full(shown), [*wanted(shown)]
     if shown.tabled and not others:
         found = [(s, a) for s, a in found if a.t is not None or a.line not in state_columns(shown, s)]
     if not found:
