@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,10 +54,9 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool
     lines = dict.fromkeys(unit.line for unit in apart)
     if end is not None and end.most and any(unit.scope == end.address.scope for unit in apart):
         lines |= {end.address.line: None}  # of which the page speaks first
-    drawing = partial(_drawing, a, b, tuple(lines))
+    drawing = partial(_drawing, a, b, tuple(lines)) if apart else None
     changes = find(a, b, end, found.lines)
-    made: dict[str, Any] = {"changes": changes, "output": end, "drawing": drawing if apart else None}
-    return replace(found, units=apart, every_unit=every, **made)
+    return replace(found, units=apart, every_unit=every, changes=changes, output=end, drawing=drawing)
 
 
 def _drawing(a: Trace, b: Trace, lines: Sequence[str], language: str) -> Figure:
