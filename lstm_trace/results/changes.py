@@ -308,7 +308,7 @@ def first(result: Comparison, words: Words) -> str:
         return ""
     others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
-    row = _rows(result, found, words)[0]
+    row = next(_rows(result, found, words))
     return _said(row, words) + (words.aside(row[-1]) if row[-1] else "") + more
 
 
@@ -327,7 +327,7 @@ def facts(found: Modifications) -> dict[str, Any]:
     return {**others, "most": most.facts()["rows"], "arrays": arrays.facts()["rows"], "why": why}
 
 
-def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
+def _rows(result: Comparison, found: Modifications, words: Words) -> Iterator[tuple[str, ...]]:
     """Each change: what, in a, in b, its contribution and share; then all else, if it explains something."""
 
     def row(name: str, a: str, b: str, part: float | None, share: float | None) -> tuple[str, ...]:
@@ -337,7 +337,6 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
         digits = f"{percent:.3g}" if abs(percent) < 100 else f"{percent:.1f}".removesuffix(".0")  # of 100.3 % too
         return name, a, b, f"{part:+.3g}", words.word("profile.share", n=digits)
 
-    rows = []
     for one in found.most:
         name = one.place
         if isinstance(one.a, float) and isinstance(one.b, float):
@@ -351,12 +350,11 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
             name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
-        rows.append(row(name, a, b, one.contribution, one.share))
+        yield row(name, a, b, one.contribution, one.share)
     largest = max((abs(one.contribution or 0.0) for one in found.most), default=0.0)
     if found.rest is not None and result.output is not None and abs(found.rest) > 5e-4 * largest:
         before, after = result.output.values
-        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before)))
-    return rows
+        yield row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before))
 
 
 def numbers(a: float, b: float) -> tuple[str, str]:

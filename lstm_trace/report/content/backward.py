@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -132,7 +132,7 @@ class LiveGradients:
 
     def _row(self, stage: Stage, b: int) -> Iterator[tuple[int, Names]]:
         """The live gradients of each step of a row, in the order of the walk."""
-        bears, known, valid = self.bears[stage.scope], dict[tuple[Names, bool], Names](), self.trace.valid
+        bears, valid, through = self.bears[stage.scope], self.trace.valid, cache(partial(self._through, stage))
         fed = [(name, *scope_and_name(source)) for name, source in stage.sources.items() if name in bears]
         weights = {name: self.trace.given[stage.scope][name][:, b].any(axis=-1) for name, scope, _ in fed if not scope}
         later: Names = frozenset()
@@ -142,10 +142,7 @@ class LiveGradients:
             for name, scope, line in fed:
                 here = line in self.at(self.trace.stage(scope), t, b) if scope else weights[name][at]
                 into |= {name} if here else set()
-            key = frozenset(into), bool(valid[at, b, 0]) or self.padding
-            if key not in known:
-                known[key] = self._through(stage, *key)
-            yield t, (later := known[key])
+            yield t, (later := through(frozenset(into), bool(valid[at, b, 0]) or self.padding))
 
     def _through(self, stage: Stage, into: Names, valid: bool) -> Names:
         """What becomes live in a step that `into` enters."""
@@ -157,7 +154,7 @@ class LiveGradients:
                 scope, name = scope_and_name(source)
                 if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
                     operands = (operands[1 if valid else 2],)  # the one for a valid step, or for padding
-            if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
+            if not live.isdisjoint(operands):
                 live.add(line.name)
         return frozenset(live)
 
