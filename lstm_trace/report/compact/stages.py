@@ -27,10 +27,14 @@ from ...view.view import Place, View
 
 
 class Cut(NamedTuple):
-    """A line and the lines that are written out in it, each with the number of the stage from which it is a value."""
+    """A line and the lines that are written out in it, each with the number of the stage from which it is a value.
+
+    named: whether matrices are printed by their names, and nothing is written out, since the formula is too wide.
+    """
 
     line: Line
     inner: dict[str, int]
+    named: bool = False
 
     @property
     def stages(self) -> int:

@@ -18,7 +18,6 @@ from ...formulas.whole import whole
 from ...languages.strings import Words
 from ...view.view import View
 from ..compact.plan import plan
-from ..compact.stages import Cut
 from ..content.backward import Backward, between, equal
 
 _Z = Sym("z")
@@ -116,8 +115,7 @@ def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equa
     """An equation for each line with a name, and for each carried state; otherwise for each end of a chain."""
     cell = stage.cell
     if whole:
-        chains = (one for _, lines in plan(shown, stage) for one in lines)
-        ends = ((one.line, one.inner) if isinstance(one, Cut) else (one, {}) for one in chains)
+        ends = ((one.line, one.inner) for _, cuts in plan(shown, stage) for one in cuts)
         found = [(line.name, "=", line, tree.formula(line, cell, inner)) for line, inner in ends if line.assigned]
     else:
         found = [(line.name, "=", line, tree.formula(line, cell)) for line in stage.lines if line.assigned]
