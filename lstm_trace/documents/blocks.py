@@ -90,6 +90,10 @@ class Listing:
     rows: tuple[str, ...]
 
 
+#: Formulas of a row, each with the sign before it.
+Parts = tuple[tuple[str, Node], ...]
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of a derivation: its subject, then (sign, formula) pairs; the sign `:` follows a word.
@@ -98,7 +102,7 @@ class Row:
     """
 
     left: Text
-    parts: tuple[tuple[str, Node], ...] = ()
+    parts: Parts = ()
     under: bool = False
 
 

@@ -7,6 +7,7 @@ text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from html import unescape
 
 from ..base import fonts
@@ -82,7 +83,7 @@ def expression(svg: str, width: str = "100%") -> str:
     """
     wide, tall = size_of(svg)
     top = float(re.findall(r'viewBox="\S+ (\S+)', svg)[0])
-    rules = _rules(svg)
+    rules = list(_rules(svg))
     put: list[str] = []
 
     def placed(found: re.Match[str]) -> str:
@@ -127,14 +128,12 @@ def _unjoined(svg: str) -> str:
     return re.sub("<text.*?</text>", lambda found: _JOINING.sub("\u200c", found[0]), svg, flags=re.S)
 
 
-def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
+def _rules(svg: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Name of a class, or `text`, with its declarations in the style sheet, in order."""
     sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
-    found = []
     for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
         said = dict(part.split(":", 1) for part in body.split(";") if ":" in part)
-        found += [(one.split()[-1].lstrip("."), said) for one in selectors.split(",")]
-    return found
+        yield from ((one.split()[-1].lstrip("."), said) for one in selectors.split(","))
 
 
 def light(svg: str) -> str:

@@ -5,7 +5,7 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -160,16 +160,14 @@ class HtmlPrinter(blocks.BlockPrinter):
             return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
         return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
 
-    def _formulas(self, row: blocks.Row, size: Width, room: float, made: Container[int]) -> list[str]:
+    def _formulas(self, row: blocks.Row, size: Width, room: float, made: Container[int]) -> Iterator[str]:
         """The formulas of a row, each with its sign, in unbreakable pieces. made: those computed here."""
-        pieces = []
         for k, (sign, node) in enumerate(row.parts):
             lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
             for mark, piece in broken(node, size, room):
                 lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
-                pieces.append(math(f"{lead}{(self.make if k in made else self.math)(piece)}", tall=True))
+                yield math(f"{lead}{(self.make if k in made else self.math)(piece)}", tall=True)
                 lead = ""
-        return pieces
 
     def premises(self, block: blocks.Premises) -> str:
         """Values side by side, defined here."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..formulas.plain import Plain
@@ -40,22 +40,20 @@ def most_columns(body: str) -> list[int]:
     return [found] if found > 10 else []  # no more than needed: each matrix costs time for every possible column
 
 
-def packages(body: str) -> list[str]:
+def packages(body: str) -> Iterator[str]:
     """The preamble lines required by the characters of a text."""
-    rows: list[str] = []
     foreign = sorted({c for c in body if ord(c) > 126})
     wide = [c for c in foreign if unicodedata.east_asian_width(c) in "WF"]
     if wide:
-        rows += ["% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"]
-        rows += [r"\usepackage[UTF8, scheme=plain]{ctex}"]
+        yield "% East Asian text: needs the package ctex (texlive-lang-chinese); best compiled with xelatex"
+        yield r"\usepackage[UTF8, scheme=plain]{ctex}"
     if foreign or r"\char34" in body:
-        rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
-        rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
+        yield from (r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}")
+        yield r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"
         for c in (c for c in foreign if c not in _KNOWN and c not in wide):  # missing from pdfTeX's fonts
             shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
-            rows.append(rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}")
-        rows.append(r"\fi")
-    return rows
+            yield rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}"
+        yield r"\fi"
 
 
 #: Maximum length of a formula on one row of A4, and of a table row; maximum number of table rows in one piece.

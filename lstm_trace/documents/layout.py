@@ -123,7 +123,7 @@ def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0
 
 def tex_rows(
     row: Row, tex: Tex, size: Width, room: float, words: Callable[[str], str], colon: str, page: bool = False
-) -> list[str]:
+) -> Iterator[str]:
     """One row of a derivation in aligned rows of TeX; a long sum continues below.
 
     words: typesets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider
@@ -133,13 +133,11 @@ def tex_rows(
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
     left += colon if row.parts and row.parts[0][0] == ":" else ""
     begin = 2 * row.under + breadth(row.left, size)
-    rows = []
     for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
         for sign, node in parts:
             text += ("" if sign == ":" else sign if sign in "+-" else f" {TEX_SIGNS[sign]}") + " " + tex(node)
-        rows.append(text)
-    return rows
+        yield text
 
 
 def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[list[tuple[Node, str, Node]]]:
@@ -267,23 +265,22 @@ def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     return found
 
 
-def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> list[str]:
+def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "") -> Iterator[str]:
     """One value of a chain in aligned rows of TeX, with the signs below one another.
 
     apart: typesets a symbol that takes much of the room on a row of its own, so that no row has to start after it.
     """
     symbols = [part for part in row.left if not isinstance(part, str | Code)]
     left = "".join(map(tex, symbols))
-    alone = bool(apart) and sum(map(size, symbols)) > APART * room
-    lines = [apart % left] if alone else []
-    row = replace(row, left=(" " * INDENT,)) if alone else row
+    if alone := bool(apart) and sum(map(size, symbols)) > APART * room:
+        yield apart % left
+        row = replace(row, left=(" " * INDENT,))
     for k, stretch in enumerate(stretches(row, size, room)):
         text = left if k == 0 and not alone else ""
         for at, (sign, node) in enumerate(stretch):
             lead = rf"\quad {{}}{sign}" if sign in "+-" else TEX_SIGNS[sign]
             text += f" {'&' if at == 0 else ''}{lead} {tex(node)}"
-        lines.append(text.strip())
-    return lines
+        yield text.strip()
 
 
 class ChainLayout(NamedTuple):

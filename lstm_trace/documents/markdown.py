@@ -190,9 +190,7 @@ def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
     >>> literal("a*b <i> c_d | $5")
     'a\\\\*b &lt;i&gt; c\\\\_d \\\\| \\\\$5'
     """
-    text = printable(text)
-    text = " ".join(text.split()) if "\n" in text else text
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _on_one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"[\\`*_\[\]|$#~]", lambda found: dialect.taken.get(found[0], "\\" + found[0]), text)
 
 
@@ -204,9 +202,12 @@ def legible(text: str) -> str:
     >>> legible("![a](b) <i> *c* d_"), legible("i_t * c_tilde of 0/c_t[1]")
     ('!\\\\[a\\\\](b) &lt;i> *c\\\\* d\\\\_', 'i_t * c_tilde of 0/c_t[1]')
     """
+    return _ACTING.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), _on_one_line(text))
+
+
+def _on_one_line(text: str) -> str:
     text = printable(text)
-    text = " ".join(text.split()) if "\n" in text else text
-    return _ACTING.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), text)
+    return " ".join(text.split()) if "\n" in text else text
 
 
 def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:

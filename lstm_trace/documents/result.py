@@ -187,7 +187,7 @@ class Result:
 
     def _csv(self) -> Iterator[str]:
         """The rows as CSV, with enough digits to read back equal."""
-        from .rows import frame_as_csv
+        from .tables import frame_as_csv
 
         yield frame_as_csv(self.frame())
 
@@ -273,7 +273,7 @@ class Finding(Result):
 
     def _json(self) -> Iterator[str]:
         """The facts as JSON; the rows of the last table are written in batches."""
-        from .rows import JSON
+        from .tables import JSON
 
         *others, last = self.tables(strings())
         facts = self._facts((*others, replace(last, rows=())))
@@ -285,7 +285,7 @@ class Finding(Result):
 
     def _csv(self) -> Iterator[str]:
         """All rows of the last table."""
-        from .rows import CSV
+        from .tables import CSV
 
         table = self.rows
         yield CSV.row(table.columns, table.columns)

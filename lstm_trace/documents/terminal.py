@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 
@@ -56,7 +56,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         """Rows below each other."""
         return "\n".join(line for rows in block.lines for row in rows for line in self._row(row))
 
-    def _row(self, row: blocks.Row) -> list[str]:
+    def _row(self, row: blocks.Row) -> Iterable[str]:
         """One row of a derivation; if it is too long, broken before its signs and then within its sums."""
         start = (_INDENT * 2 if row.under else _INDENT) + self.text(row.left)
         whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {self.plain(node)}" for sign, node in row.parts)
@@ -124,7 +124,7 @@ class TerminalPrinter(blocks.BlockPrinter):
         gap = "\n\n" if any(chain.title for chain in block.chains) else "\n"
         return gap.join("\n".join(self._chain(chain)) for chain in block.chains)
 
-    def _chain(self, chain: blocks.Chain) -> list[str]:
+    def _chain(self, chain: blocks.Chain) -> Iterable[str]:
         """A chain below its name, with the signs of each value below one another."""
         lines = wrapped(self.text(chain.title), self.width)
         marked = replace(self.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
@@ -164,14 +164,12 @@ def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
     return "\n\n\n".join(texts) + "\n"
 
 
-def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
+def _fitted(lines: Sequence[str], width: int, indent: int) -> Iterator[str]:
     """Lines; those that are still too long are broken at their spaces."""
-    found = []
     for line in lines:
         own = len(line) - len(line.lstrip())
         rest = " " * (max(indent, own) + 2)
-        found += [line] if cells(line) <= width else wrapped(line.strip(), width, " " * own, rest)
-    return found
+        yield from [line] if cells(line) <= width else wrapped(line.strip(), width, " " * own, rest)
 
 
 def _aligned(texts: list[str]) -> list[str]:

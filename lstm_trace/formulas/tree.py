@@ -245,6 +245,11 @@ def plus(terms: Parts) -> Sum:
     return Sum((1.0,) * len(terms), terms)
 
 
+def minus(left: Node, right: Node) -> Sum:
+    """A difference."""
+    return Sum((1.0, -1.0), (left, right))
+
+
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
@@ -260,23 +265,26 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
 }
 
 
-def formula(line: Line, cell: Cell) -> Node:
-    """The expression of `line` in symbols; unnamed operands are replaced by their expressions.
+def formula(line: Line, cell: Cell, inner: Container[str] = ()) -> Node:
+    """The expression of `line` in symbols; operands without a name, or in `inner`, are replaced by their expressions.
 
     The value of a composite function is its call; `written_out` expands it.
     """
 
     args = line.call[1:] if line.call else line.operands
-    parts = tuple(value(arg, cell) if isinstance(arg, str) else number(arg) for arg in args)
+    parts = tuple(value(arg, cell, inner) if isinstance(arg, str) else number(arg) for arg in args)
     return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 
-def value(name: str, cell: Cell) -> Node:
-    """The symbol of a value of a cell or of one of its inputs: its name, or its expression if it has none."""
-    if name.isidentifier():
+def value(name: str, cell: Cell, inner: Container[str] = ()) -> Node:
+    """The symbol of a value of a cell or of one of its inputs: its name, or its expression if it has none.
+
+    inner: names that are replaced by their expressions as well.
+    """
+    if name.isidentifier() and name not in inner:
         return Sym(name)
     if name in cell.by_name:
-        return formula(cell.by_name[name], cell)
+        return formula(cell.by_name[name], cell, inner)
     matrices = frozenset(cell.parameters) | {of for new, of in cell.gradient if new in {s.name for s in cell.sums}}
     return _fed(name, tuple(function.text for function in cell.functions), matrices)
 

@@ -37,7 +37,6 @@ _PRINTED = attrgetter("shown.fraction")
 class Scalar(NamedTuple):
     """One unit of a line: the tree with numbers (None if an operand was not recorded), the sign, the result."""
 
-    unit: int
     tree: Node | None
     relation: str
     result: Num
@@ -138,7 +137,7 @@ class Values:
         """One unit of a line with its numbers substituted, the sign before its value, and its value; see `whole`."""
         result = self.num(stage.scope, line.name, t, b, (unit,))
         tree = (self.whole if whole else self.tree)(stage, line, t, b, unit, most)
-        return Scalar(unit, tree, self.relation(result, None if line.call[:1] == (HELD,) else tree), result)
+        return Scalar(tree, self.relation(result, None if line.call[:1] == (HELD,) else tree), result)
 
     def noted(self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None) -> Node | None:
         """The products of one unit of a dot product, as a person wrote them down; None if none was rounded."""

@@ -38,7 +38,7 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
         if name in between and name in SLOPES:
             return tree.Call(str(name), tuple(map(part, args)))
         if name in between and name == "gap":  # for finite numbers, the plain difference
-            return tree.Sum((1.0, -1.0), tuple(map(part, args)))
+            return tree.minus(*map(part, args))
         return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
     return on_paper(tree.SYMBOLIC[line.op](line, tuple(map(part, line.operands))))

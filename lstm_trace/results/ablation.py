@@ -9,8 +9,7 @@ from typing import Annotated, Any
 from ..base.option import Option
 from ..base.remark import in_words
 from ..cell.network import layer_and_direction
-from ..documents.rows import STEP_LABEL, UNIT_LABEL
-from ..documents.tables import LongTable
+from ..documents.tables import STEP_LABEL, UNIT_LABEL, LongTable
 from ..explanation.ablation import AblationEffects, Over, ablation as ablated
 from ..languages.strings import Words
 from ..trace.argument_types import checked

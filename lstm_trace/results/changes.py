@@ -51,6 +51,8 @@ NUMERIC = ("dtype", "arithmetic")
 OPTIONS = ("kind", "merge", "padding", *NUMERIC)
 #: An equation that differs: its place, and how a and b have it.
 Equation = tuple[str, str | Remark, str | Remark]
+#: A change after its rank: how much it explains, or how large it is.
+Ranked = tuple[float, Modification]
 
 
 def find(a: Trace, b: Trace, output: OutputDifference | None, lines: Sequence[LineDifference]) -> Modifications:
@@ -134,7 +136,7 @@ def through(a: Trace, b: Trace) -> Trace:
 
 def _entries(
     a: Trace, b: Trace, kind: ChangeKind, place: str, pair: tuple[Array, Array], off: Array, found: Split | None
-) -> Iterator[tuple[float, Modification]]:
+) -> Iterator[Ranked]:
     """The entries of an array that explain most, or without shares those that differ most, after their rank.
 
     off: which entries differ.
@@ -218,14 +220,9 @@ def _origins(a: Trace, b: Trace, options: Iterable[str], equations: Iterable[Equ
 
 
 def _equations(
-    a: Trace,
-    b: Trace,
-    found: Split | None,
-    lines: Sequence[LineDifference],
-    equations: Sequence[Equation],
-    options: Mapping[str, tuple[Any, Any]],
-    origins: Mapping[str, str],
-) -> Iterator[tuple[float, Modification]]:
+    a: Trace, b: Trace, found: Split | None, lines: Sequence[LineDifference], equations: Sequence[Equation],
+    options: Mapping[str, tuple[Any, Any]], origins: Mapping[str, str],
+) -> Iterator[Ranked]:  # fmt: skip
     """What one of the two holds, the options and the equations that differ, and the lines that differ and whose values
     do not follow from their operands, each after its rank.
     """
@@ -255,18 +252,15 @@ def _equations(
         known = total(parts_of[name]) if found is not None and parts_of[name] else None
         size = np.inf if known is None else abs(known)
         yield size, Modification("option", name, was, now, contribution=known)
-    for place, of_a, of_b in equations:
-        if place not in origins:
-            share = local.pop(place, 0.0)
-            known = None if found is None else share
-            yield abs(share), Modification("equation", place, of_a, of_b, contribution=known)
+    for place, of_a, of_b in (one for one in equations if one[0] not in origins):
+        share = local.pop(place, 0.0)
+        yield abs(share), Modification("equation", place, of_a, of_b, contribution=None if found is None else share)
     for line in lines if not rounding else ():
         place, pair = f"{line.scope}/{line.line}", line.first_values
         if line.differing and (own := local.get(place)):
-            if line.differing == 1 and pair is not None:
-                yield abs(own), Modification("line", str(line.first), pair[0], pair[1], contribution=own)
-            else:
-                yield abs(own), Modification("line", place, None, None, line.differing, own)
+            one, two = pair if pair is not None and line.differing == 1 else (None, None)
+            where = place if one is None else str(line.first)
+            yield abs(own), Modification("line", where, one, two, line.differing, own)
 
 
 # -- as a document -----------------------------------------------------------------------------------------------------
@@ -314,7 +308,7 @@ def first(result: Comparison, words: Words) -> str:
         return ""
     others = found.differences - (found.most[0].entries if found.most[0].array else 1)
     more = words.word("some.more", n=words.number(others)) if others else ""
-    row = _rows(result, found, words)[0]
+    row = next(_rows(result, found, words))
     return _said(row, words) + (words.aside(row[-1]) if row[-1] else "") + more
 
 
@@ -333,7 +327,7 @@ def facts(found: Modifications) -> dict[str, Any]:
     return {**others, "most": most.facts()["rows"], "arrays": arrays.facts()["rows"], "why": why}
 
 
-def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[str, ...]]:
+def _rows(result: Comparison, found: Modifications, words: Words) -> Iterator[tuple[str, ...]]:
     """Each change: what, in a, in b, its contribution and share; then all else, if it explains something."""
 
     def row(name: str, a: str, b: str, part: float | None, share: float | None) -> tuple[str, ...]:
@@ -343,7 +337,6 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
         digits = f"{percent:.3g}" if abs(percent) < 100 else f"{percent:.1f}".removesuffix(".0")  # of 100.3 % too
         return name, a, b, f"{part:+.3g}", words.word("profile.share", n=digits)
 
-    rows = []
     for one in found.most:
         name = one.place
         if isinstance(one.a, float) and isinstance(one.b, float):
@@ -351,21 +344,17 @@ def _rows(result: Comparison, found: Modifications, words: Words) -> list[tuple[
             if one.b == -one.a != 0:
                 b = words.word("diff.changed.sign", value=b)
         else:
-            a, b = ("" if side is None else _side(side, words) for side in (one.a, one.b))
+            sides = (f"{side:.6g}" if isinstance(side, float) else in_words(side, words) for side in (one.a, one.b))
+            a, b = ("" if side is None else str(side) for side in sides)
         if one.kind == "line":
             name = words.count("diff.changed.line", one.entries, line=name)
         elif one.entries > 1:
             name = words.word("diff.changed.entries", place=name, n=words.number(one.entries))
-        rows.append(row(name, a, b, one.contribution, one.share))
+        yield row(name, a, b, one.contribution, one.share)
     largest = max((abs(one.contribution or 0.0) for one in found.most), default=0.0)
     if found.rest is not None and result.output is not None and abs(found.rest) > 5e-4 * largest:
         before, after = result.output.values
-        rows.append(row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before)))
-    return rows
-
-
-def _side(side: float | str | Remark, words: Words) -> str:
-    return f"{side:.6g}" if isinstance(side, float) else str(in_words(side, words))
+        yield row(words.word("diff.rest"), "", "", found.rest, found.rest / (after - before))
 
 
 def numbers(a: float, b: float) -> tuple[str, str]:

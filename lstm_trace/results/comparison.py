@@ -26,7 +26,7 @@ from ..languages.strings import Words, words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
 from ..verification.compare import Comparison
-from ..verification.measures import LineDifference, OutputDifference, UnitDifference
+from ..verification.measures import LineDifference, OutputDifference
 from . import changes
 from .divergence import FROM
 
@@ -291,15 +291,6 @@ def unit_sentences(result: Comparison, words: Words) -> Iterator[str]:
             yield words.word("diff.units.held")
 
 
-def _called(unit: UnitDifference, words: Words) -> str:
-    name = f" ({visible(unit.name)})" if unit.name else ""
-    return words.word("diff.unit.name", unit=f"{words.nth(unit.unit)}{name}", scope=unit.scope)
-
-
-def _since(result: Comparison, unit: UnitDifference, words: Words) -> str:
-    return "" if unit.since is None else _step(result, unit.since, unit.since_b, words)
-
-
 def _step(result: Comparison, t: int, b: int | None, words: Words) -> str:
     label, step = label_at(result.step_labels, t, b), f"t = {words.nth(t)}"
     row = words.aside(words.word("diff.sequence", b=words.nth(b or 0))) if result.rows > 1 else ""
@@ -338,11 +329,13 @@ def _units(result: Comparison, words: Words) -> Table:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            cells = [size, _share(unit.of_range, words), at, _since(result, unit, words)]
+            since = "" if unit.since is None else _step(result, unit.since, unit.since_b, words)
+            cells = [size, _share(unit.of_range, words), at, since]
             if unit.nonfinite is not None:
                 others = cells[1:3] if unit.most else ["", ""]
                 cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]
-            rows.append((_called(unit, words), unit.line, *cells))
+            name = f"{words.nth(unit.unit)} ({visible(unit.name)})" if unit.name else words.nth(unit.unit)
+            rows.append((words.word("diff.unit.name", unit=name, scope=unit.scope), unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
 
@@ -371,12 +364,10 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
     steps, begin = max((len(d.by_step) for d in lines), default=0), result.first_step
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
-    heads = [
-        f"{words.nth(begin + g[0])} {label_at(result.step_labels, begin + g[0], None)}".strip()
-        if len(g) == 1
-        else words.span(range(begin + g[0], begin + g[-1] + 1))
-        for g in groups
-    ]
+    heads = []
+    for g in groups:
+        label = label_at(result.step_labels, begin + g.start, None) if len(g) == 1 else ""
+        heads.append(f"{words.span(range(begin + g.start, begin + g.stop))} {label}".strip())
     rows: list[list[str | Code]] = []
     for d in lines:
         if any(d.by_step):

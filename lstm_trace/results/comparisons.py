@@ -87,12 +87,9 @@ class Comparisons(Finding, Sequence[Comparison]):
         rows = [
             (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
         ]
-        return (
-            LongTable(columns, [*self._sets(words)], words.word("diff.several.each"), columns[:-1], notes, said=said),
-            LongTable(
-                ("line", *self.names), rows, words.word("diff.several.where"), ranked=self.names, adds=False, said=said
-            ),
-        )
+        each, where = words.word("diff.several.each"), words.word("diff.several.where")
+        sets = LongTable(columns, [*self._sets(words)], each, columns[:-1], notes, said=said)
+        return sets, LongTable(("line", *self.names), rows, where, ranked=self.names, adds=False, said=said)
 
     def _sets(self, words: Words) -> Iterator[tuple[str | float | None, ...]]:
         for name, one in zip(self.names, self.found, strict=True):

@@ -147,7 +147,7 @@ class ContributionExplanation(SplitExplanation):
         notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured, *self._notes(words)]
         if why := self.without(words):
             notes.append(why)
-        entries = by_entry(self.split, self.trace, words, others, partial, notes)
+        entries = by_entry(self.split, self.trace, words, notes, partial, others)
         if self.nothing:
             return (entries,)
         return (by_block(self.split, words), *self._scores(words), self._by_step(words), entries)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
-from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every, largest_first
-from ..documents.tables import LongTable
+from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every, largest_first
 from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
 from ..languages.strings import Words, words as strings
@@ -41,6 +41,9 @@ SIDES = ("a", "b")
 ROUNDING, LOCAL = "rounding of float32", " (local)"
 #: Options whose flag has another name.
 _FLAGS = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
+#: Parts by other measures, by column and address.
+Measures = Mapping[str, Mapping[str, Array]]
+NONE: Measures = MappingProxyType({})
 _STEPS = ("t", "batch", "unit")
 _AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "state": ("batch", "unit")}
 
@@ -122,13 +125,10 @@ class DifferenceExplanation(SplitExplanation):
         padding = padding_of(self.trace, self.split, self._steps)
         over = [row for row in self._steps if row.t not in padding]
         notes = [note for note in (words.word("split.note"), self.without(words)) if note]
-        entries = by_entry(self.split, self.trace, words, partial=_sides(self.split), notes=notes)
+        steps = by_step(over, words, len(padding), timed=True)
+        entries = by_entry(self.split, self.trace, words, notes, _sides(self.split))
         shown = (*entries.shown[:-1], *SIDES, "contribution")
-        return (
-            by_block(self.split, words),
-            by_step(over, words, len(padding), timed=True),
-            replace(entries, shown=shown),
-        )
+        return by_block(self.split, words), steps, replace(entries, shown=shown)
 
     def frame(self) -> pd.DataFrame:
         """One row per entry; see `frame_of`."""
@@ -221,26 +221,20 @@ def by_step(
 
 
 def by_entry(
-    split: Split,
-    trace: Trace,
-    words: Words,
-    others: Mapping[str, Mapping[str, Array]] | None = None,
-    partial: Mapping[str, Mapping[str, Array]] | None = None,
-    notes: Sequence[str] | None = None,
+    split: Split, trace: Trace, words: Words, notes: Sequence[str], partial: Measures, others: Measures = NONE
 ) -> LongTable:
     """One row per entry that any measure finds nonzero, the largest contribution first.
 
-    others, partial: see `_grids`. notes: text below; None for the definition of a contribution.
+    notes: text below. partial, others: see `_grids`.
     """
     labels = trace.header.step_labels
     token = (STEP_LABEL,) if labels else ()
     at = COLUMNS.index("batch") + 1
-    measures = ("contribution", *(others or ()))
-    columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *(others or ()), *(partial or ()))
-    rows = Entries(columns, lambda: [largest_first(list(_grids(split, others, partial, labels)), measures)])
-    said = (words.word("split.note"),) if notes is None else tuple(notes)
+    measures = ("contribution", *others)
+    columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *others, *partial)
+    rows = Entries(columns, lambda: [largest_first(list(_grids(split, partial, others, labels)), measures)])
     heading, shown = words.word("explanation.entries"), ("address", *token, *measures)
-    return LongTable(columns, rows, heading, shown, said, ranked=measures)
+    return LongTable(columns, rows, heading, shown, tuple(notes), ranked=measures)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------
@@ -257,7 +251,7 @@ def frame_of(split: Split) -> pd.DataFrame:
 
     def runs() -> Iterator[Run]:
         """All entries; for `local` only those that are not 0."""
-        for grid in _grids(split, partial=_sides(split)):
+        for grid in _grids(split, _sides(split)):
             if grid.fixed["kind"] == "local":
                 there = np.flatnonzero(grid.values["contribution"])
                 yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
@@ -273,24 +267,20 @@ def frame_of(split: Split) -> pd.DataFrame:
 
 
 def _grids(
-    split: Split,
-    others: Mapping[str, Mapping[str, Array]] | None = None,
-    partial: Mapping[str, Mapping[str, Array]] | None = None,
-    labels: Sequence[Sequence[str]] = (),
+    split: Split, partial: Measures, others: Measures = NONE, labels: Sequence[Sequence[str]] = ()
 ) -> Iterator[EntryGrid]:
     """Every array of the split.
 
-    others: parts by other measures, by column and address; entries without a part are 0. These measures do not cover
-    local parts and rounding. partial: likewise, but entries without a part, or with NaN, are empty. labels: of the
-    steps.
+    others: parts by other measures; entries without a part are 0. These measures do not cover local parts and rounding.
+    partial: likewise, but entries without a part, or with NaN, are empty. labels: of the steps.
     """
     for place, part in split.parts.items():
         scope, name = scope_and_name(place)
         kind = split.kinds[place]
         name = {"input": "x_t", "lengths": "valid", "mask": "valid"}.get(kind, name)
         nothing = np.broadcast_to(0.0, part.shape)
-        measured = {column: parts.get(place, nothing) for column, parts in (others or {}).items()}
-        some = {column: parts[place] for column, parts in (partial or {}).items() if place in parts}
+        measured = {column: parts.get(place, nothing) for column, parts in others.items()}
+        some = {column: parts[place] for column, parts in partial.items() if place in parts}
         axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
         values = {"contribution": part, **measured, **some}
         yield EntryGrid(*_places(split, kind, scope, name, axes, part.shape), values, frozenset(some), labels)

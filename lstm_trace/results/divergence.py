@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,10 +54,9 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool
     lines = dict.fromkeys(unit.line for unit in apart)
     if end is not None and end.most and any(unit.scope == end.address.scope for unit in apart):
         lines |= {end.address.line: None}  # of which the page speaks first
-    drawing = partial(_drawing, a, b, tuple(lines))
+    drawing = partial(_drawing, a, b, tuple(lines)) if apart else None
     changes = find(a, b, end, found.lines)
-    made: dict[str, Any] = {"changes": changes, "output": end, "drawing": drawing if apart else None}
-    return replace(found, units=apart, every_unit=every, **made)
+    return replace(found, units=apart, every_unit=every, changes=changes, output=end, drawing=drawing)
 
 
 def _drawing(a: Trace, b: Trace, lines: Sequence[str], language: str) -> Figure:
@@ -141,8 +140,8 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
         nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
         place = a.span[step], b_row
-        found = UnitDifference(stage.scope, j, name, furthest, share, *pair, *place, since, since_row, label)
-        yield found._replace(nonfinite=nonfinite)
+        sizes = furthest, share, *pair, *place, since, since_row, label
+        yield UnitDifference(stage.scope, j, name, *sizes, nonfinite=nonfinite)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:

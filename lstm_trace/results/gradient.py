@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal, Unpack
 
 import numpy as np
@@ -14,14 +14,14 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..base.option import Option
-from ..documents.rows import STEP_LABEL, Entries, EntryGrid, Run, every
-from ..documents.tables import LongTable
+from ..documents.tables import STEP_LABEL, Entries, EntryGrid, LongTable, Run, every, ordered
 from ..engine.plan_choice import pieces
 from ..engine.run import in_arithmetic
 from ..errors import OptionError
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.curves import gradient_figure as picture
+from ..report.sections.backward import magnitudes
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .explanation import Solved, Worked
@@ -84,13 +84,6 @@ class GradientExplanation(Solved):
         """The gradients of inputs and weights, by address."""
         return by_address(self.back)
 
-    @cached_property
-    def _blocks(self) -> list[tuple[str, float, float]]:
-        """By name, the sum of the magnitudes of each gradient, and the largest; the largest sum first."""
-        sizes = ((name, np.abs(values)) for name, values in self.gradients.items())
-        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes]
-        return sorted(blocks, key=lambda row: -row[1])
-
     def title(self, words: Words) -> str:
         """The title, which names the value."""
         if self.of is None:
@@ -99,7 +92,7 @@ class GradientExplanation(Solved):
 
     def found(self, words: Words) -> Iterator[str]:
         """Where the gradient is largest."""
-        for name, sizes, most in self._blocks[:3]:
+        for name, sizes, most in magnitudes(self.gradients)[:3]:
             yield words.word("gradient.largest", name=name, most=f"{most:.6g}", sum=f"{sizes:.6g}")
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
@@ -109,8 +102,9 @@ class GradientExplanation(Solved):
         premises = every(grid_of(name, {"gradient": values}, kind="premise") for name, values in self.gradients.items())
         rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), premises])
         heading, said = words.word("split.blocks"), {"kind": lambda kind, words: words.word(f"kind.{kind}")}
+        blocks = magnitudes(self.gradients)
         return (
-            LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
+            LongTable(("block", "sum of sizes", "largest"), blocks, heading, ranked=("sum of sizes",)),
             LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",), said=said),
         )
 
@@ -137,22 +131,14 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
                 address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
                 cells = {"gradient": here[name][some][:: steps.step]}
                 lines.append(EntryGrid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
-            yield _visited(lines)
+            count = sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines)
+            # step by step, and line by line at each of them
+            yield Run(tuple(lines), count, partial(ordered, lines, ("gradient",), _step))
 
 
-def _visited(lines: Sequence[EntryGrid]) -> Run:
-    """The nonzero entries of lines that have the same steps: step by step, and line by line at each of them."""
-
-    def order() -> Array:
-        places, steps, start = [], [], 0
-        for grid in lines:
-            there = np.flatnonzero(grid.values["gradient"])
-            places.append(start + there)
-            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
-            start += grid.size
-        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
-
-    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+def _step(grid: EntryGrid, places: Array) -> Array:
+    """The steps of entries, in the smallest type, which is sorted fastest."""
+    return (places // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1])))
 
 
 def grid_of(address: str, values: Mapping[str, Array], **fixed: str) -> EntryGrid:

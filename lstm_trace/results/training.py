@@ -12,8 +12,7 @@ import numpy as np
 from ..backpropagation.training import Training, train
 from ..base.option import Option
 from ..cell.network import scope_and_name
-from ..documents.rows import Entries, every
-from ..documents.tables import LongTable
+from ..documents.tables import Entries, LongTable, every
 from ..engine.run import in_arithmetic
 from ..errors import OptionError, counted, some
 from ..languages.strings import Words

@@ -6,8 +6,7 @@ import tracemalloc
 
 import numpy as np
 
-from lstm_trace.documents.rows import Entries, EntryGrid, largest_first
-from lstm_trace.documents.tables import LongTable
+from lstm_trace.documents.tables import Entries, EntryGrid, LongTable, largest_first
 
 from ..support.said import Told
 

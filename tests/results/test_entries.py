@@ -17,10 +17,9 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import split
 from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.backpropagation.run import line_gradients
-from lstm_trace.documents import rows as entries
+from lstm_trace.documents import tables as entries
 from lstm_trace.documents.excerpt import largest
-from lstm_trace.documents.rows import Entries, EntryGrid, every, largest_first
-from lstm_trace.documents.tables import SHOWN, LongTable
+from lstm_trace.documents.tables import SHOWN, Entries, EntryGrid, LongTable, every, largest_first
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.run import run_seconds
 from lstm_trace.languages.strings import words

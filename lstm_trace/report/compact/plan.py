@@ -6,25 +6,25 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from ...cell.lines import Line, Operand
+from ...cell.lines import Line
 from ...cell.network import Stage
 from ...documents.blocks import Block, Chain, Chains, Para, Row
 from ...documents.layout import widths
 from ...formulas.plain import Plain
-from ...formulas.tree import SYMBOLIC, Call, Node, Sum, Sym, number, value
+from ...formulas.tree import Sum, Sym
 from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
 from ..content.value_blocks import chain, symbol, vectors
 from .stages import Cut, Stages, cuts, operands
 
-Plan = list[tuple[LineGroup, list[Cut | Line]]]
+Plan = list[tuple[LineGroup, list[Cut]]]
 
 #: How much of a formula, in digits, fits on a line, and how many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8
 
 
 def plan(shown: View, stage: Stage) -> Plan:
-    """The groups of a stage, each with its chains, which may be none; a line where its formula is too wide.
+    """The groups of a stage, each with its chains, which may be none.
 
     The last place decides, because everything that is zero there was zero before the first step too.
     """
@@ -51,7 +51,7 @@ def _planned(shown: View, stage: Stage) -> Plan:
         inner = [cell.by_name[o] if isinstance(o, str) and o in cut.inner else None for o in operands(line)]
         return (line.op, *(None if one is None else form(cut, one) for one in inner))
 
-    def fitting(cut: Cut, wide: Collection[object] = ()) -> Iterator[Cut | Line]:
+    def fitting(cut: Cut, wide: Collection[object] = ()) -> Iterator[Cut]:
         """The chains of a cut. wide: forms that are divided everywhere, so that the gates of a cell look alike."""
         divided = cut.divided(cell)
         if not is_wide(cut) and not (divided and form(cut, cut.line) in wide):
@@ -60,7 +60,7 @@ def _planned(shown: View, stage: Stage) -> Plan:
             for one in divided:
                 yield from fitting(one)
         else:
-            yield cut.line
+            yield Cut(cut.line, {}, named=True)
 
     carried = set(cell.states.values())
     found = [
@@ -77,28 +77,11 @@ def written(shown: View, stage: Stage) -> list[Line]:
     if shown.detail != "compact":
         return shown.lines(stage)
     chains = [part for _, found in plan(shown, stage) for part in found]
-    names = {name for part in chains if isinstance(part, Cut) for name in (part.line.name, *part.inner)}
-    names |= {part.name for part in chains if isinstance(part, Line)}
+    names = {name for part in chains for name in (part.line.name, *part.inner)}
     for line in reversed(stage.cell.lines):  # what a composite function is made of reads its arguments
         if line.name in names:
             names |= {inner.name for inner in map(stage.cell.by_name.get, line.reads) if inner and not inner.assigned}
     return [line for line in stage.cell.lines if line.name in names]
-
-
-def in_symbols(stage: Stage, line: Cut | Line) -> Node:
-    """What a chain works out, in symbols, with everything that is written out in it."""
-    cell, inner = stage.cell, line.inner if isinstance(line, Cut) else {}
-
-    def part(operand: Operand) -> Node:
-        if not isinstance(operand, str):
-            return number(operand)
-        return of(cell.by_name[operand]) if operand in inner else value(operand, cell)
-
-    def of(one: Line) -> Node:
-        parts = tuple(map(part, operands(one)))
-        return Call(str(one.call[0]), parts) if one.call else SYMBOLIC[one.op](one, parts)
-
-    return of(line.line if isinstance(line, Cut) else line)
 
 
 def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
@@ -113,8 +96,8 @@ def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group, lines in plan(shown, place.stage):
         rows = []
         for one in lines:
-            if isinstance(one, Line):
-                rows.append(chain(shown, place, one))
+            if one.named:
+                rows.append(chain(shown, place, one.line))
             elif (parts := stages.parts(one)) is not None:
                 rows.append(Row((symbol(shown, place, one.line),), parts))
         title = next((x.text for x in titled(shown, place, group, level)), ())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,18 +18,23 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
+from ...documents.blocks import Parts
 from ...formulas import tree
-from ...formulas.tree import HELD, SCALAR, Call, Mat, Node, Num, Sum, Terms, Vec
+from ...formulas.tree import HELD, Call, Mat, Node, Num, Sum, Vec
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
 
 
 class Cut(NamedTuple):
-    """A line and the lines that are written out in it, each with the number of the stage from which it is a value."""
+    """A line and the lines that are written out in it, each with the number of the stage from which it is a value.
+
+    named: whether matrices are printed by their names, and nothing is written out, since the formula is too wide.
+    """
 
     line: Line
     inner: dict[str, int]
+    named: bool = False
 
     @property
     def stages(self) -> int:
@@ -118,9 +124,6 @@ def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
 def _level(line: Line, inner: dict[str, int]) -> int:
     """From which stage on a line is a value, given those of what is written out in it."""
     return 1 + max((inner[o] for o in operands(line) if isinstance(o, str) and o in inner), default=0)
-
-
-Parts = tuple[tuple[str, Node], ...]
 
 
 @dataclass
@@ -293,17 +296,8 @@ class Stages:
         if isinstance(left, Call) and left.op == HELD:
             return values.is_exact(result)
         right = result if k == cut.stages else self._of_unit(cut, k, unit)
-        return right is not None and self._agree(left, right)
-
-    def _agree(self, left: Any, right: Any) -> bool:
-        """Whether two formulas of printed numbers give the same result, even if only parts of them can be computed."""
-        if isinstance(left, tuple) and isinstance(right, tuple):
-            return len(left) == len(right) and all(map(self._agree, left, right))
-        if isinstance(left, Node) and self.shown.values.between(left, right) == "=":
-            return True
-        if not isinstance(left, Node) or type(left) is not type(right) or isinstance(left, Num):
-            return bool(left == right)
-        return all(map(self._agree, vars(left).values(), vars(right).values()))
+        # the printed numbers give the same result, even if only parts of the formulas can be computed
+        return right is not None and alike(left, right, lambda *parts: values.between(*parts) == "=")
 
     def _num(self, name: str, unit: int) -> Num:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))
@@ -329,12 +323,10 @@ class Stages:
                 return self._scalar(cut, inner, k, index[0], within)
             return values.num(stage.scope, operand, t, b, index)
 
-        arrays = [values.array(stage.scope, operand) for operand in line.operands]
-        if any(array is None for array in arrays):
+        found = values.tree(stage, line, self.place.t, self.place.b, unit, num=num)
+        if found is None:
             raise LookupError(line.name)
-        terms: Callable[..., Node] = SCALAR[line.op]
-        found = terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
-        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+        return found
 
 
 # -- a formula as a person writes it -----------------------------------------------------------------------------------
@@ -379,15 +371,25 @@ def _product(node: tree.Prod) -> Node:
     return tree.Prod(left, right)
 
 
-def alike(left: Any, right: Any) -> bool:
-    """Whether two formulas mean the same: `1` is the same number as `1.0000`."""
-    if isinstance(left, Num) and isinstance(right, Num):
-        return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
+def _same_number(left: Node, right: Node) -> bool:
+    """Whether both are numbers, and equal as they are printed."""
+    if not (isinstance(left, Num) and isinstance(right, Num)):
+        return False
+    return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
+
+
+def alike(left: Any, right: Any, same: Callable[[Node, Node], bool] = _same_number) -> bool:
+    """Whether two formulas mean the same part by part: `1` is the same number as `1.0000`.
+
+    same: whether two parts do, whatever they consist of.
+    """
     if isinstance(left, tuple) and isinstance(right, tuple):
-        return len(left) == len(right) and all(map(alike, left, right))
-    if type(left) is not type(right) or not hasattr(left, "__dataclass_fields__"):
+        return len(left) == len(right) and all(map(partial(alike, same=same), left, right))
+    if isinstance(left, Node) and isinstance(right, Node) and same(left, right):
+        return True
+    if not isinstance(left, Node) or type(left) is not type(right) or isinstance(left, Num):
         return bool(left == right)
-    return all(map(alike, vars(left).values(), vars(right).values()))
+    return all(map(partial(alike, same=same), vars(left).values(), vars(right).values()))
 
 
 def _call(node: Call) -> Node:
@@ -402,8 +404,8 @@ def _call(node: Call) -> Node:
 #: What a reduction makes of the entries of a vector.
 REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
     "max": lambda entries: Call("max", entries),
-    "sum": lambda entries: Sum((1.0,) * len(entries), entries),
-    "mean": lambda entries: tree.Quot(Sum((1.0,) * len(entries), entries), tree.number(len(entries))),
+    "sum": tree.plus,
+    "mean": lambda entries: tree.Quot(tree.plus(entries), tree.number(len(entries))),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -132,7 +132,7 @@ class LiveGradients:
 
     def _row(self, stage: Stage, b: int) -> Iterator[tuple[int, Names]]:
         """The live gradients of each step of a row, in the order of the walk."""
-        bears, known, valid = self.bears[stage.scope], dict[tuple[Names, bool], Names](), self.trace.valid
+        bears, valid, through = self.bears[stage.scope], self.trace.valid, cache(partial(self._through, stage))
         fed = [(name, *scope_and_name(source)) for name, source in stage.sources.items() if name in bears]
         weights = {name: self.trace.given[stage.scope][name][:, b].any(axis=-1) for name, scope, _ in fed if not scope}
         later: Names = frozenset()
@@ -142,10 +142,7 @@ class LiveGradients:
             for name, scope, line in fed:
                 here = line in self.at(self.trace.stage(scope), t, b) if scope else weights[name][at]
                 into |= {name} if here else set()
-            key = frozenset(into), bool(valid[at, b, 0]) or self.padding
-            if key not in known:
-                known[key] = self._through(stage, *key)
-            yield t, (later := known[key])
+            yield t, (later := through(frozenset(into), bool(valid[at, b, 0]) or self.padding))
 
     def _through(self, stage: Stage, into: Names, valid: bool) -> Names:
         """What becomes live in a step that `into` enters."""
@@ -157,7 +154,7 @@ class LiveGradients:
                 scope, name = scope_and_name(source)
                 if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
                     operands = (operands[1 if valid else 2],)  # the one for a valid step, or for padding
-            if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
+            if not live.isdisjoint(operands):
                 live.add(line.name)
         return frozenset(live)
 
@@ -450,13 +447,12 @@ def backward(shown: View, detail: Detail | None) -> Backward:
     """The backward pass of what is shown; its size decides the detail if that is None or `compact`, which it lacks."""
     trace, chosen = shown.trace, shown.chosen
     live = LiveGradients(trace, padding=shown.everything)
-    rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))
-    steps = trace.span[chosen.window(trace)]
+    rows = tuple(b for b in shown.every_row if b in seeded(trace))
     walked: dict[Scope, tuple[int, ...]] = {}
     reached: list[Stage] = []
     for stage in trace.stages:
         if stage.cell.gradient and (chosen.places(trace.stage(stage.owner)) or chosen.places(stage)):
-            order = steps[::-1] if stage.backwards else steps
+            order = shown.every_step[::-1] if stage.backwards else shown.every_step
             walked[stage.scope] = tuple(t for t in order if any(live.at(stage, t, b) for b in rows))
             reached += [stage] if walked[stage.scope] else []
     stages = tuple(s for s in reached if len(reached) == 1 or comes_back(trace, s))

@@ -128,38 +128,32 @@ def _names(cell: Cell) -> list[str]:
 class _Merge(NamedTuple):
     """A sum in which two products become a single product.
 
-    line: the sum. two: its products with a state and an input. matrix: the name of the joined matrix.
+    sum: its name. two: its products with a state and an input. matrix: the name of the joined matrix. lines: state and
+    input concatenated, the joined matrix times that, and the sum; the product is the sum if there is nothing to add.
     """
 
-    line: Line
+    sum: str
     two: tuple[Line, Line]
     matrix: str
+    lines: tuple[Line, ...]
 
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the matrices that are side by side."""
         return tuple(str(product.operands[0]) for product in self.two)
 
-    @property
-    def vector(self) -> Line:
-        """State and input, concatenated."""
-        operands = tuple(product.operands[1] for product in self.two)
-        return Line(f"concat({operands[0]}, {operands[1]})", "concat", operands)
 
-    @property
-    def product(self) -> Line:
-        """The joined matrix times the concatenated vector."""
-        return Line(f"{self.matrix} @ {self.vector.name}", "matvec", (self.matrix, self.vector.name))
-
-    @property
-    def sum(self) -> Line:
-        """The sum with one product instead of two; the product itself if there is nothing else to add."""
-        first, second = sorted((product.name for product in self.two), key=self.line.operands.index)
-        terms = zip(self.line.constants, self.line.operands, strict=True)
-        left = [(sign, self.product.name if o == first else o) for sign, o in terms if o != second]
-        if len(left) == 1:
-            return self.product._replace(name=self.line.name)
-        return Line(self.line.name, "add", tuple(o for _, o in left), tuple(sign for sign, _ in left))
+def _merged(line: Line, two: tuple[Line, Line], matrix: str) -> _Merge:
+    """The sum `line` with one product instead of two, in the place of the first of them."""
+    state, given = (product.operands[1] for product in two)
+    vector = Line(f"concat({state}, {given})", "concat", (state, given))
+    product = Line(f"{matrix} @ {vector.name}", "matvec", (matrix, vector.name))
+    first, second = sorted((one.name for one in two), key=line.operands.index)
+    terms = zip(line.constants, line.operands, strict=True)
+    signs, operands = zip(*((sign, product.name if o == first else o) for sign, o in terms if o != second), strict=True)
+    if len(operands) == 1:
+        return _Merge(line.name, two, matrix, (vector, product._replace(name=line.name)))
+    return _Merge(line.name, two, matrix, (vector, product, Line(line.name, "add", operands, signs)))
 
 
 def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Trace, tuple[Block, ...]]:
@@ -207,21 +201,19 @@ def _merges(stage: Stage, kept: set[str]) -> Iterator[_Merge]:
                 terms[str(product.operands[0])] = product
         for (state, given), matrix in JOINED.items():
             if state in terms and given in terms and matrix not in names:
-                yield _Merge(line, (terms[state], terms[given]), matrix)
+                yield _merged(line, (terms[state], terms[given]), matrix)
 
 
 def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
     """The stage with joined products in place of two."""
-    by_sum = {merge.line.name: merge for merge in merges}
+    by_sum = {merge.sum: merge.lines for merge in merges}
     gone = {product.name for merge in merges for product in merge.two}
     computed = {line.name for line in stage.lines}
     lines: dict[str, Line] = {}
     for line in stage.cell.lines:
         if line.name in gone:
             continue
-        made = [line]
-        if (merge := by_sum.get(line.name)) is not None:
-            made = [merge.vector, *([merge.product] if merge.sum.op == "add" else []), merge.sum]
+        made = by_sum.get(line.name, (line,))
         lines |= {one.name: one for one in made}
         if line.name in computed:
             computed |= {one.name for one in made}
@@ -231,25 +223,21 @@ def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
 
 def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Array]:
     """The parameters with each pair side by side, in the position of the first of the pair."""
-    place = {name: merge for merge in merges for name in merge.parts}
-    found: dict[str, Array] = {}
-    for name, values in there.items():
-        if (merge := place.get(name)) is None:
-            found[name] = values
-        elif merge.matrix not in found:
-            found[merge.matrix] = np.hstack([there[part] for part in merge.parts])
-    return found
+    whole = {merge.matrix: np.hstack([there[part] for part in merge.parts]) for merge in merges}
+    joined = {part: (merge.matrix, whole[merge.matrix]) for merge in merges for part in merge.parts}
+    return dict(joined.get(name, (name, values)) for name, values in there.items())
 
 
 def _values(trace: Trace, stage: Stage, merges: list[_Merge]) -> dict[str, Array]:
     """The recorded lines; a joined vector and product, if what they are made of was recorded."""
     there = dict(trace.lines.get(stage.scope, {}))
     for merge in merges:
-        parts = [trace.operand(stage.scope, operand) for operand in merge.vector.operands]
+        vector, product, *added = merge.lines
+        parts = (trace.operand(stage.scope, operand) for operand in vector.operands)
         vectors = [part for part in parts if part is not None]
         if len(vectors) == 2:
-            there[merge.vector.name] = np.concatenate(vectors, axis=-1)
+            there[vector.name] = np.concatenate(vectors, axis=-1)
         products = [there.pop(product.name) for product in merge.two if product.name in there]
-        if len(products) == 2 and merge.sum.op == "add":
-            there[merge.product.name] = products[0] + products[1]
+        if len(products) == 2 and added:
+            there[product.name] = products[0] + products[1]
     return there

@@ -10,7 +10,7 @@ from ...cell.network import Stage, X
 from ...documents.blocks import Code, Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
+from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.hand_size import TABLE
@@ -20,17 +20,15 @@ from ...view.view import Place, View
 NARROW = 3
 
 
-def wanted(shown: View) -> list[tuple[Stage, Address]]:
+def wanted(shown: View) -> Iterator[tuple[Stage, Address]]:
     """The lines that were asked for, as far as the selection contains them."""
-    found = []
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
         if stage in shown.stages and shown.chosen.has(address.line):
             values = shown.trace.lines[address.scope].get(address.line) if address.unit is None else None
             there = address.t in (None, *shown.steps) and address.b in (None, *shown.rows)
             if there and (values is None or shown.indices(values.shape[-1])):
-                found.append((stage, address))
-    return found
+                yield stage, address
 
 
 def name_of(shown: View, stage: Stage, address: Address) -> Text:
@@ -140,21 +138,19 @@ def over_steps(shown: View, stage: Stage, names: Sequence[str], places: Sequence
     return Table(tuple(head), tuple(rows), first)
 
 
-#: What a long run leaves out is not said as if it were missing: its table has all steps.
-LONG = {"steps", "detail"}
-
-
-def shortened(shown: View) -> Text:
-    """What was left out, and which option shows it."""
+def shortened(shown: View) -> Iterator[Para]:
+    """What was left out, if anything, and which option shows it."""
     words = shown.words
     options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
     options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
-    cut = shown.cut - (LONG if shown.tabled else set())
+    # what a long run leaves out is not said as if it were missing: its table has all steps
+    if not (cut := shown.cut - ({"steps", "detail"} if shown.tabled else set())):
+        return
     worked = shown.tabled and shown.eventful is not None and "units" in shown.eventful.cut
     lines = words.listed([(Sym(name),) for name in wide_columns(shown)]) if shown.tabled and not worked else ()
     keys = {key: f"{key}.of" if lines and key == "units" else key for key in options if key in cut}
     what = [words.text(f"short.{keys[key]}", option=Code(options[key]), lines=lines) for key in keys]
-    return words.text("short", what=words.listed(what), all=Code("--all"))
+    yield Para(words.text("short", what=words.listed(what), all=Code("--all")))
 
 
 def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
@@ -241,11 +237,6 @@ def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Cal
 def column(units: Sequence[int | None], entry: Callable[[int], Node]) -> Vec:
     """Some entries of a vector, with dots for those that are left out."""
     return Vec(tuple(Dots("down") if j is None else entry(j) for j in units))
-
-
-def minus(left: Node, right: Node) -> Sum:
-    """A difference."""
-    return Sum((1.0, -1.0), (left, right))
 
 
 #: A row of a table, or a line of a derivation.

@@ -236,20 +236,17 @@ class Diagram:
         area = f'x="{x - half:.1f}" y="{y - tall / 2:.1f}" width="{2 * half:.1f}" height="{tall}" rx="{round_}"'
         label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
         if spot.kind == "circle":
-            name = f'<text class="label" x="{x:.1f}" y="{y - 22:.1f}">{label}</text>' if label else ""
-            inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{spans(self._sign(spot))}</text>'
+            inner = _text("label", x, y - 22, label) if label else ""
+            inner += _text("sign", x, y + 5, spans(self._sign(spot)))
         elif spot.kind == "box":
             sign, named, free = self._head(spot)
-            left, right = x - (named + free) / 2, x + (sign + free) / 2
-            badge = f'<text class="sign" x="{left:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
-            name = f'<text class="label" x="{right:.1f}" y="{y - 12:.1f}">{label}</text>'
-            text = f'<text class="formula" x="{x:.1f}" y="{y + 7:.1f}">{spans(cut_to_room(self._inner(spot)))}</text>'
-            inner = (badge if spot.sign else "") + (name if label else "") + text
+            inner = _text("sign", x - (named + free) / 2, y - 12, escape(spot.sign)) if spot.sign else ""
+            inner += _text("label", x + (sign + free) / 2, y - 12, label) if label else ""
+            inner += _text("formula", x, y + 7, spans(cut_to_room(self._inner(spot))))
         else:
-            inner = f'<text class="label" x="{x:.1f}" y="{y - 2:.1f}">{label}</text>'
+            inner = _text("label", x, y - 2, label)
             if spot.kind == "sink":
-                caption = escape(self.said.word(f"diagram.{spot.sign}"))
-                inner += f'<text class="caption" x="{x:.1f}" y="{y + 14:.1f}">{caption}</text>'
+                inner += _text("caption", x, y + 14, escape(self.said.word(f"diagram.{spot.sign}")))
         colour = "state" if spot.line in self.stage.cell.states else "plain"
         if spot.kind == "box" and spot.lines:
             colour = "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
@@ -295,6 +292,10 @@ class Diagram:
                 text = f'<g class="tip" data-spot="{escape(spot.key)}"><title>{said}</title>{area}{text}</g>'
             rows.append(text)
         return "\n".join(rows)
+
+
+def _text(kind: str, x: float, y: float, body: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{body}</text>'
 
 
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:

@@ -63,14 +63,12 @@ class Described:
     @cached_property
     def window(self) -> tuple[int, ...]:
         """The chosen steps in the order in which they are computed."""
-        steps = self.shown.trace.span[self.shown.chosen.window(self.shown.trace)]
-        return tuple(reversed(steps) if self.stage.backwards else steps)
+        return self.shown.every_step[::-1] if self.stage.backwards else self.shown.every_step
 
     @cached_property
     def steps(self) -> dict[int, tuple[int, ...]]:
         """By chosen row its chosen steps that are not padding, in computing order; rows that have none are left out."""
-        rows = range(self.shown.trace.batch)[self.shown.chosen.rows(self.shown.trace)]
-        found = {b: tuple(t for t in self.window if not self.shown.padding(t, b)) for b in rows}
+        found = {b: tuple(t for t in self.window if not self.shown.padding(t, b)) for b in self.shown.every_row}
         return {b: steps for b, steps in found.items() if steps}
 
     @cached_property

@@ -5,7 +5,7 @@ Its steps are printed like those of the forward pass, by `solution.steps`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,15 +14,15 @@ import numpy as np
 from ...backpropagation.gradients import by_address, in_baseline, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
-from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Premises, Row, Table, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Parts, Premises, Row, Table, Text
 from ...formulas import tree
-from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, value
+from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, minus, value
 from ...formulas.whole import times, total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, minus, shortened
+from ..content.value_blocks import column, exact, excerpted, matrix, shortened
 from .equations import passed_back
 from .solution import by_unit, rounding, steps
 
@@ -138,8 +138,7 @@ def _notes(back: Backward) -> Iterator[Block]:
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
-    if back.cut:
-        yield Para(shortened(back))
+    yield from shortened(back)
     for stage in back.trace.stages:
         if stage.cell.gradient and not comes_back(back.trace, stage) and stage not in back.stages:
             yield Para(back.said(back.key("nothing"), place=back.place(stage)))
@@ -272,7 +271,7 @@ class _Summed:
             value = "≈" if self.sum.any() else "=", column(units, self._num)
             return (Row((Sym(self.name),), (formula, value)),)
 
-        def numbers(j: int) -> tuple[tuple[str, Node], ...]:
+        def numbers(j: int) -> Parts:
             added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
             if isinstance(added, Num):
                 return ((back.values.relation(added, None), result),)
@@ -345,9 +344,7 @@ def by_size(back: Backward) -> Iterator[Block]:
     """The gradients that are not zero, in order of the sum of the sizes of their entries."""
     if back.between:
         return
-    blocks = [(name, float(np.abs(a).sum()), np.abs(a).max()) for name, a in by_address(back.trace).items() if a.any()]
-    blocks.sort(key=lambda block: -block[1])
-    if not blocks:
+    if not (blocks := [block for block in magnitudes(by_address(back.trace)) if block[1]]):
         yield Para(back.said("back.zero"))
         return
     point = "," if back.values.style.comma else "."
@@ -358,6 +355,13 @@ def by_size(back: Backward) -> Iterator[Block]:
     yield from note
     if back.alone:
         yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))
+
+
+def magnitudes(gradients: Mapping[str, Array]) -> list[tuple[str, float, float]]:
+    """By name, the sum of the magnitudes of each gradient, and the largest; the largest sum first."""
+    sizes = ((name, np.abs(values)) for name, values in gradients.items())
+    blocks = ((name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes)
+    return sorted(blocks, key=lambda block: -block[1])
 
 
 #: The largest residual, relative to the sizes of all shares, that counts as rounding.
@@ -425,7 +429,7 @@ def _parts(back: Backward) -> Iterator[_Difference]:
 def _row(back: Backward, part: _Difference) -> Row:
     """The difference with its numbers if there are few; otherwise in symbols."""
     at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
-    where = back.words.word("list").join(filter(None, (part.where, *at)))
+    where = back.words.comma_list(part.where, *at)
     label: Text = (part.symbol, back.words.aside(where)) if where else (part.symbol,)
     places = np.argwhere(part.here != part.base)
     put_in: Node = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), minus(part.symbol, Baseline(part.symbol))))

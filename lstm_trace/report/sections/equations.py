@@ -13,14 +13,12 @@ from ...cell.variants import definition
 from ...documents.blocks import Block, Chain, Chains, Code, Derivation, Heading, Para, Row, Text
 from ...formulas import tree
 from ...formulas.symbols import SLOPES
-from ...formulas.tree import HELD, Call, Fn, Holds, Node, Sym, number
+from ...formulas.tree import HELD, Call, Fn, Holds, Node, Sym, minus, number, plus
 from ...formulas.whole import whole
 from ...languages.strings import Words
 from ...view.view import View
-from ..compact.plan import in_symbols, plan
-from ..compact.stages import Cut
+from ..compact.plan import plan
 from ..content.backward import Backward, between, equal
-from ..content.value_blocks import minus
 
 _Z = Sym("z")
 
@@ -29,16 +27,12 @@ def _exp(node: Node) -> Call:
     return Call("exp", (node,))
 
 
-def _plus(*terms: Node) -> tree.Sum:
-    return tree.Sum((1.0,) * len(terms), terms)
-
-
 #: The argument z of each function; None if a sentence says it, or if everyone knows it.
 DEFINED: dict[str, Node | None] = {
-    "sigmoid": tree.Quot(number(1), _plus(number(1), _exp(tree.Neg(_Z)))),
-    "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), _plus(_exp(_Z), _exp(tree.Neg(_Z)))),
+    "sigmoid": tree.Quot(number(1), plus((number(1), _exp(tree.Neg(_Z))))),
+    "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), plus((_exp(_Z), _exp(tree.Neg(_Z))))),
     "relu": Call("maximum", (number(0), _Z)),
-    "softplus": Call("log", (_plus(number(1), _exp(_Z)),)),
+    "softplus": Call("log", (plus((number(1), _exp(_Z))),)),
     **dict.fromkeys(("exp", "log", "sqrt", "elu", "clip", "where", "maximum", "max", "sum", "mean", "concat")),
 }
 
@@ -121,9 +115,8 @@ def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equa
     """An equation for each line with a name, and for each carried state; otherwise for each end of a chain."""
     cell = stage.cell
     if whole:
-        chains = [one for _, lines in plan(shown, stage) for one in lines]
-        ends = ((one.line if isinstance(one, Cut) else one, in_symbols(stage, one)) for one in chains)
-        found = [(line.name, "=", line, right) for line, right in ends if line.assigned]
+        ends = ((one.line, one.inner) for _, cuts in plan(shown, stage) for one in cuts)
+        found = [(line.name, "=", line, tree.formula(line, cell, inner)) for line, inner in ends if line.assigned]
     else:
         found = [(line.name, "=", line, tree.formula(line, cell)) for line in stage.lines if line.assigned]
         carry = [(state, cell.by_name[target]) for state, target in cell.carry if target in needed]

@@ -27,7 +27,7 @@ from ...plot.kinds.maps import states
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
-from ..content.value_blocks import LONG, over_steps, shortened, state_columns, wide_columns
+from ..content.value_blocks import over_steps, shortened, state_columns, wide_columns
 from ..in_words.sentences import in_words
 from .profile import EMPTY, PIPE, Command, ProfileCells, listing
 
@@ -118,7 +118,7 @@ def over_time(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("over.time"))
     if shown.brief:
         yield from interventions(shown)
-        yield from [Para(shortened(shown))] if shown.cut - LONG else ()
+        yield from shortened(shown)
     if shown.illustration is not None:
         yield shown.illustration
     tabled = _rows(shown)

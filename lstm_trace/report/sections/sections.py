@@ -16,9 +16,10 @@ from ...view.line_groups import interventions
 from ...view.view import View
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
+from .answers import answers
 from .equations import equations
 from .given_section import given, introduction
-from .solution import answers, solution
+from .solution import solution
 
 
 def _part(of: Callable[[View], Any], name: str) -> Callable[[View], Iterable[Block]]:
@@ -62,7 +63,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "by_size": _backward("backward.by_size"),
     "shares": _backward("backward.shares"),
     "experiments": lambda shown: shown.experiments,
-    "training": _part(lambda shown: None if shown.course is None else shown, "training.training"),
+    "training": _part(attrgetter("course"), "training.training"),
     "profile": _part(lambda shown: None if shown.profile is None else shown, "profile.profile"),
 }
 #: Those of a profile, of a table over all steps without worked ones, of the backward pass alone, and of its equations.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, cast
 
 from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
@@ -39,11 +39,13 @@ def symbols(training: Training, own: Mapping[str, Any]) -> dict[str, Any]:
     return {**RULES, **own, **after}
 
 
-def training(shown: View) -> Iterator[Block]:
-    """The weights after the first update; every further update; the forward pass and the loss after the last."""
-    if shown.course is None:
-        return
-    done, views = shown.course
+def training(course: tuple[Training, tuple[View, ...]]) -> Iterator[Block]:
+    """The weights after the first update; every further update; the forward pass and the loss after the last.
+
+    course: the updates, with a view of each of their traces.
+    """
+    done, views = course
+    shown = views[0]
     yield Heading(2, shown.said("train.weights"))
     cell = done.optimizer.cell
     names = _names(cell, Sym("w_prev"), Sym("w_t"))
@@ -92,11 +94,7 @@ def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) 
     """A parameter at update `k`: the lines of the rule, the parameter's own last, with matrices for their numbers."""
     stage, most = trace.stages[0], None if shown.everything else UNITS
     values, cell = Values(trace, shown.values.digits), stage.cell
-
-    def array(line: str) -> Array:
-        found = values.array(stage.scope, line)
-        assert found is not None
-        return found
+    array = cast(Callable[[str], Array], partial(values.array, stage.scope))
 
     def num(line: str, i: int, j: int) -> Num:
         return values.num(stage.scope, line, k - 1, i, (j,))
