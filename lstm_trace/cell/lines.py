@@ -296,6 +296,11 @@ class Cell:
         """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
         return line.assigned and self.opens(line)
 
+    @cached_property
+    def gates(self) -> tuple[str, ...]:
+        """The names of the lines that are gates, in order of computation."""
+        return tuple(line.name for line in self.lines if self.is_gate(line))
+
     def opens(self, line: Line) -> bool:
         """Whether a line squashes into (0, 1), or is one minus such a line, named or not."""
         if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
