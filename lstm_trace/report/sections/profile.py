@@ -38,7 +38,7 @@ class ProfileCells:
 
     @property
     def squashed(self) -> str:
-        """What saturates, as the key of its words: `gates`, or `lines` that are squashed by tanh where no cell has any."""
+        """What saturates, as the key of its words: `gates`, or the tanh `lines` of cells without gates."""
         return "gates" if any(part.stage.cell.gates for part in self.found.parts) else "lines"
 
     def table(self, columns: Sequence[str | Code], rows: Sequence[tuple[Text, ...]]) -> Table:
