@@ -152,9 +152,7 @@ def test_what_is_refused() -> None:
     mixed.build(X.shape)
     with pytest.raises(LstmTraceError, match="is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"):
         lt.prepare(mixed)
-    said = (
-        r"\(.*StackedRNNCells, .*\) is not traced as a whole: lt.prepare reads one (LSTM|GRU)Cell or .*; lt.lift "
-    )
+    said = r"\(.*StackedRNNCells, .*\) is not traced as a whole: lt.prepare reads one (LSTM|GRU)Cell or .*; lt.lift "
     for live in (mixed, keras.Sequential([keras.Input(X.shape[1:]), mixed])):
         with pytest.raises(LstmTraceError, match=f"has no LSTM, GRU or RNN; what it has {said}"), lt.capture(live):
             pass
