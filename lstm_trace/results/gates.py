@@ -51,8 +51,8 @@ class GatesExplanation(Explanation):
     behaviour: Behaviour
 
     def title(self, words: Words) -> str:
-        """The title, which names gates as the subject, unless no cell has any."""
-        return words.word("gates.title" if any(stage.cell.gates for stage in self.trace.stages) else "profile.lines")
+        """The title, which names gates as the subject."""
+        return words.word("gates.title")
 
     def found(self, words: Words) -> Iterator[str]:
         """For each gate its saturation, and how long it keeps its state."""

@@ -157,7 +157,6 @@ def test_a_cell_without_gates_is_not_said_to_have_any() -> None:
     for shown, end in ((left, -h), (right, h)):
         assert int(shown.split()[0]) == pytest.approx(100 * np.mean(end > 0.8), abs=0.51)
     assert "how often every unit is saturated" in report
-    assert lt.explain(trace, how="gates").report("text").startswith("Saturation\n")
     gru = profiled(CASES["gru"]())
     assert "\nGates\n" in gru
     assert "Forgets: the share" in gru
