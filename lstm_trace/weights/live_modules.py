@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,9 @@ def hint(model: Any, inside: Iterable[str] = ()) -> str:
     """What to give in place of a model, for a message: its layers `inside`, or what else it has that recurs."""
     if listed := some(list(inside), 6):
         return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)"
-    flat = [layer for part in getattr(model, "modules", lambda: [model])() for layer in _layers(part)]
+    modules = list(model.modules()) if hasattr(model, "modules") else [model]
+    keras = (part._flatten_layers() for part in modules if hasattr(part, "_flatten_layers"))  # of Keras
+    flat = [*modules, *chain.from_iterable(keras)]
     kinds = list(dict.fromkeys(type(part).__name__ for part in flat))
     if "RecursiveScriptModule" in kinds:
         return "; a TorchScript program cannot be watched: save its state dict and trace the file"
@@ -134,11 +137,6 @@ def hint(model: Any, inside: Iterable[str] = ()) -> str:
     whole = f"; what it has ({', '.join(others)}) is not traced as a whole" if others else ""
     alone = f": lt.prepare reads one {' or '.join(cells)} of it" if cells else ""
     return f"{whole}{alone}; lt.lift reads a step that you wrote yourself (docs/lift.md)"
-
-
-def _layers(part: Any) -> Iterable[Any]:
-    """A Keras layer with all layers in it; another module alone, whose parts PyTorch lists."""
-    return part._flatten_layers() if hasattr(part, "_flatten_layers") else [part]
 
 
 def check_dropout(module: Any, name: str) -> None:
