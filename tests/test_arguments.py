@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, get_origin
 
 import numpy as np
@@ -150,3 +151,15 @@ def test_what_is_held_in_turn_is_named(only: Any, told: str) -> None:
     with pytest.raises(OptionError) as error:
         lt.explain(T, "1/h_t[0]", "ablation", only=only).to_frame()
     assert str(error.value).startswith(told)
+
+
+def test_what_has_a_trace_stands_for_it() -> None:
+    """In an argument that is a trace, and as one of two sources; what has no trace, or another one, is refused."""
+    has, none, other = (SimpleNamespace(trace=trace) for trace in (T, None, "t"))
+    assert lt.verify(has).verdict == "verified"  # type: ignore[arg-type]
+    assert lt.diff(has, T).verdict == lt.diff(T, has).verdict == "same"
+    for wrong in (none, other):
+        with pytest.raises(OptionError, match="trace: expected a trace"):
+            lt.verify(wrong)  # type: ignore[arg-type]
+        with pytest.raises(LstmTraceError):
+            lt.diff(wrong, T)

@@ -111,6 +111,28 @@ def documented(thing: Any) -> tuple[str, dict[str, str]]:
     return summary, {name: " ".join(text.split()) for name, text in entries}
 
 
+def unit_list(text: str) -> tuple[int, ...]:
+    """The units of `3,5,7`, in digits of ASCII alone. Raises OptionError."""
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*(,\s*[0-9]{1,9}\s*)*", text):
+        raise OptionError(f"expected comma-separated units (from 0), found {text!r}")
+    return tuple(map(int, text.split(",")))
+
+
+def step_ends(text: str) -> slice | int | None:
+    """A:B, A:, :B or : as a slice, one step as a number; None for any other text. Negative ones count from the end.
+
+    As in addresses there is one way to write a digit: int() also takes those of other scripts.
+
+    >>> step_ends("2:"), step_ends(" -1"), step_ends("\N{ARABIC-INDIC DIGIT TWO}")
+    (slice(2, None, None), -1, None)
+    """
+    match = re.fullmatch(r"((?:-?[0-9]{1,18})?):((?:-?[0-9]{1,18})?)|(-?[0-9]{1,18})", text.strip())
+    if match is None:
+        return None
+    begin, end, one = (int(part) if part else None for part in match.groups())
+    return slice(begin, end) if one is None else one
+
+
 def name_list(text: str) -> tuple[str, ...]:
     """Names of lines: split at the commas outside parentheses and brackets. Raises OptionError if there are none.
 

@@ -83,12 +83,12 @@ def find(name: str) -> Arithmetic:
     bfloat16 [ 0.07519531 25.        ]
     q4.12 [0.07495117 2.        ]
     """
-    if match := re.fullmatch(r"by-hand-(\d{1,3})", name):
+    if match := re.fullmatch(r"by-hand-([0-9]{1,3})", name):
         places = int(match[1])
         if places > MOST_DECIMALS:
             raise OptionError(f"{name}: at most {MOST_DECIMALS} decimals, since values are stored as float64")
         return _by_hand(name, places)
-    if match := re.fullmatch(r"q(\d{1,3})\.(\d{1,3})", name):
+    if match := re.fullmatch(r"q([0-9]{1,3})\.([0-9]{1,3})", name):
         whole, part = int(match[1]), int(match[2])
         if whole < 1 or whole + part > MOST_BITS:
             raise OptionError(f"{name}: expected at least 1 bit (the sign) before the point and {MOST_BITS} in all")

@@ -265,9 +265,15 @@ class Cell:
 
     @cached_property
     def parameters(self) -> dict[str, tuple[Line, ...]]:
-        """Each parameter (a name that is not a line, input or state) with the lines that use it."""
+        """Each parameter (a name that is not a line, input or state) with the lines that use it.
+
+        In the order of the equations, in each of which matrices come first: W_xh, W_hh, b_xh, b_hh.
+        """
         values = {*self.by_name, *self.states, *self.inputs}
-        return {name: lines for name, lines in self.readers.items() if name not in values}
+        found = {name: lines for name, lines in self.readers.items() if name not in values}
+        matrices = {line.product[0] for line in self.lines if line.product}
+        rows = (sorted(re.findall(r"\w+", row), key=lambda n: n not in matrices) for row in self.equations.values())
+        return {name: found[name] for name in dict.fromkeys(chain(*rows, found)) if name in found}
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:
@@ -295,6 +301,11 @@ class Cell:
     def is_gate(self, line: Line) -> bool:
         """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
         return line.assigned and self.opens(line)
+
+    @cached_property
+    def gates(self) -> tuple[str, ...]:
+        """The names of the lines that are gates, in order of computation."""
+        return tuple(line.name for line in self.lines if self.is_gate(line))
 
     def opens(self, line: Line) -> bool:
         """Whether a line squashes into (0, 1), or is one minus such a line, named or not."""

@@ -16,7 +16,7 @@ from itertools import chain
 from numbers import Real
 from typing import Any, ClassVar, Literal, cast, get_args, get_origin, get_type_hints
 
-from ..errors import OptionError, closest, raise_all
+from ..errors import OptionError, closest, nearest, raise_all
 from .composites import BUILT_IN
 from .lines import number
 from .ops import OPS
@@ -150,7 +150,7 @@ class Kind:
             return f": it needs the option {option}: {str(value).lower()}"
         ours = self.theirs.get(name[-1:], "")
         if ours and self.reads(name[:-1] + ours):
-            return f"; did you mean {name[:-1] + ours!r}? Gate {name[-1]} of other programs is {ours} here"
+            return _renamed(name[:-1] + ours, name[-1], ours)
         return ""
 
     def misfits(self, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -382,3 +382,27 @@ class RNN(Kind):
 #: A name in `KINDS`, for type checkers.
 CellName = Literal["lstm", "slstm", "gru", "rnn"]
 KINDS: dict[str, type[Kind]] = {"lstm": LSTM, "slstm": SLSTM, "gru": GRU, "rnn": RNN}
+
+
+def nearest_line(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of a message about a line that does not exist, as by `errors.nearest`.
+
+    A gate that other programs and papers call by another letter is found by its own: z_r looks more like z_t, but u_t
+    is what it means.
+
+    >>> nearest_line("z_t", ["z_r", "r_t", "z_u", "u_t", "z_h", "h_tilde", "h_t"])
+    "; did you mean 'u_t'? Gate z of other programs is u here"
+    >>> nearest_line("n_t", ["h_tilde", "h_t"]), nearest_line("n_t", ["i_t", "h_t"])
+    ("; did you mean 'h_tilde'? Gate n of other programs is h here", "; did you mean 'i_t'?")
+    """
+    names = list(known)
+    for letter, ours in (pair for kind in KINDS.values() for pair in kind.theirs.items()):
+        line = f"{ours}_tilde" if ours in "ch" else f"{ours}_t"  # c_t and h_t are the states
+        here = {f"{letter}_t": line, f"z_{letter}": f"z_{ours}"}.get(name)
+        if here in names:
+            return _renamed(here, letter, ours)
+    return nearest(name, names, otherwise)
+
+
+def _renamed(here: str, letter: str, ours: str) -> str:
+    return f"; did you mean {here!r}? Gate {letter} of other programs is {ours} here"

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
-from ..errors import MissingError, OptionError, nearest
+from ..errors import MissingError, OptionError
 from .lines import Cell, Line
+from .named_cells import nearest_line
 from .variants import Merge, Padding, extended, joined, masked, supplied as fed
 
 Scope = str  # `layer/direction`
@@ -259,5 +260,5 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
     scopes = [s.scope for s in stages if s.has(name)]
     if not scopes:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
-        raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
+        raise MissingError(f"there is no line {name!r}{nearest_line(name, known, 'there are')}")
     return scopes

@@ -7,7 +7,6 @@ An annotation may hold a click type, a function that takes all texts of a repeat
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -18,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from ..base.option import Option, Parameter, annotated, documented, keys_of, name_list, parameters
+from ..base.option import Option, Parameter, annotated, documented, keys_of, name_list, parameters, step_ends, unit_list
 from ..errors import nearest
 
 Command = Callable[..., Any]
@@ -52,21 +51,12 @@ class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
             self.fail(str(error), param, ctx)
 
 
-def unit_list(text: str) -> tuple[int, ...]:
-    """The units of `3,5,7`."""
-    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
-        raise ValueError(f"expected comma-separated units (from 0), found {text!r}")
-    return tuple(map(int, text.split(",")))
-
-
 def step_slice(text: str) -> slice:
     """The steps given as A:B, A:, :B or one step; negative numbers count from the end."""
-    match = re.fullmatch(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})", text.strip())
-    if not match or text.strip() == ":":
+    found = step_ends(text)
+    if found is None or found == slice(None):
         raise ValueError(f"expected A:B, A:, :B or one step, found {text!r}")
-    if match[3] is not None:
-        return slice(int(match[3]), int(match[3]) + 1 or None)
-    return slice(*(int(end) if end else None for end in match.groups()[:2]))
+    return found if isinstance(found, slice) else slice(found, found + 1 or None)
 
 
 #: Files that are read and written; '-' for a standard stream.

@@ -55,7 +55,7 @@ def _digits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
     whole, single = None, {}
     for value in values:
         name, found, count = value.rpartition("=")
-        if not re.fullmatch(r"\d{1,2}", count.strip()) or int(count) > 17 or bool(found) != bool(name.strip()):
+        if not re.fullmatch("[0-9]{1,2}", count.strip()) or int(count) > 17 or bool(found) != bool(name.strip()):
             raise click.BadParameter(f"{value!r} is neither a number in 0<=x<=17 nor LINE=NUMBER", ctx, param)
         if name:
             single[name.strip()] = int(count)

@@ -235,7 +235,7 @@ def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
 # -- chains -----------------------------------------------------------------------------------------------------------
 
 #: Width of a line of A4 (`compact.width.widths`); the part of it next to the name of a chain, and in a column; how much
-#: more of a formula fits on a line of small type.
+#: more of a formula fits on a line of small type, which is 9 pt instead of 10 (`blocks.typ`; \small in `blocks.tex`).
 FULL, BESIDE, HALF, SMALL = 95, 0.83, 0.485, 10 / 9
 #: Minimum room next to a name.
 ROOMY = 50

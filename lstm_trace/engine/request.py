@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.option import name_list
 from ..cell.lines import pointed
+from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
@@ -89,7 +90,7 @@ def recorded(
         if scope and scope not in scopes:
             problems.append(f"record: there is no {scope!r}{nearest(scope, scopes, 'there are')}")
         elif name not in known:
-            problems.append(f"record: this run computes no line {name!r}{nearest(name, known, 'it computes')}")
+            problems.append(f"record: this run computes no line {name!r}{nearest_line(name, known, 'it computes')}")
     there = ", ".join(map(str, layers))
     problems += [f"record: there is no layer {n}; there are {there}" for n in record.layers or () if n not in layers]
     raise_all(MissingError, problems)
@@ -250,7 +251,7 @@ def wanted(
                         raise MissingError(f"{name} is the carried state, not a line; ask for {carried}")
                     if name in cell.inputs:
                         raise MissingError(f"{name} is an input, not a line")
-                raise MissingError(f"there is no line {name!r}{nearest(name, lines, 'there are')}")
+                raise MissingError(f"there is no line {name!r}{nearest_line(name, lines, 'there are')}")
             scopes = find(stages, name)
             address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
             for scope, (layer, direction) in zip(scopes, map(layer_and_direction, scopes), strict=True):

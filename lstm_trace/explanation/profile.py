@@ -280,8 +280,7 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
     states, output = tuple(every.values()), stage.unpadded(cell.output)
     if output in recorded and output not in every:
         every[output] = line_statistics(trace, stage, output, rows, None)
-    squashed = [line.name for line in cell.lines if cell.is_gate(line)]
-    squashed = squashed or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
+    squashed = cell.gates or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
     own = [unit for unit in units if unit.scope == stage.scope]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
     moved = moves(trace, stage, next(iter(every)), rows) if every else None
@@ -301,7 +300,7 @@ def _memories(stage: Stage) -> dict[str, Recurrence]:
 def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
     """The lines of a stage that a profile needs and that were not recorded."""
     cell = stage.cell
-    wanted = {*stage.carried, stage.unpadded(cell.output)} | {line.name for line in cell.lines if cell.is_gate(line)}
+    wanted = {*stage.carried, stage.unpadded(cell.output), *cell.gates}
     wanted |= {str(gate) for rule in _memories(stage).values() for _, gate in rule.keeps if isinstance(gate, str)}
     wanted = wanted.difference(trace.lines.get(stage.scope, {}))
     yield from (line.name for line in cell.lines if line.name in wanted)

@@ -23,7 +23,7 @@ from ..languages.strings import words
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from ..weights.layouts import ANY
-from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
+from ..weights.live_modules import framework, hint, recurrent_layers, recurrent_modules
 from .build import prepare_found
 from .calls import ModuleCall, Watch, block, watch_keras, watch_torch
 
@@ -245,7 +245,7 @@ def watchable(model: Any) -> tuple[dict[str, Any], Callable[[Mapping[str, Any], 
         raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
     names = recurrent_layers(model) if kind == "keras" else recurrent_modules(model)
     if not names:
-        raise MissingError(f"{type(model).__name__} has no {ANY}{_others(model)}")
+        raise MissingError(f"{type(model).__name__} has no {ANY}{hint(model)}")
     return names, watch_keras if kind == "keras" else watch_torch
 
 
@@ -321,13 +321,3 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
         return last[direction == "reverse"] if direction else reduce(_MERGED[trace.header.merge], last)
 
     return {name: np.asarray(result(name)).reshape(np.shape(values)) for name, values in wanted.items()}
-
-
-def _others(model: Any) -> str:
-    """Other recurrent modules of a model, for the message that none is known."""
-    kinds = {type(part).__name__ for part in getattr(model, "modules", list)()}
-    if {"RecursiveScriptModule"} & kinds:
-        return "; a TorchScript program cannot be watched: save its state dict and trace the file"
-    others = sorted(kind for kind in kinds if "GRU" in kind or "RNN" in kind or "LSTM" in kind)
-    there = f"; it has {', '.join(others)}, which is not traced" if others else ""
-    return f"{there}; lt.lift reads a step that you wrote yourself (docs/lift.md)"

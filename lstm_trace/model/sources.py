@@ -24,7 +24,7 @@ from ..engine.inputs import common_dtype, numbers
 from ..engine.plan_choice import Choice
 from ..engine.run import Check, Progress, with_holds
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, reading, some, within
-from ..trace.argument_types import checked
+from ..trace.argument_types import checked, stood_for
 from ..trace.files import trace_file
 from ..trace.files.problem_file import Problem
 from ..trace.files.safetensors import is_tensors
@@ -450,7 +450,7 @@ def as_traces(
 
     called: what messages call b, if it is no file. Raises OptionError for arguments if neither is run.
     """
-    a, b = (trace if isinstance(trace := getattr(one, "trace", None), Trace) else one for one in (a, b))
+    a, b = stood_for(a, Trace), stood_for(b, Trace)
     given = [name for name, value in {"x": x, **arguments}.items() if value is not None and name != "hold"]
     if given and not is_run(a) and not is_run(b):
         raise OptionError(f"{', '.join(given)}: both are traces, which contain their weights and inputs; leave it out")

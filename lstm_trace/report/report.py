@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from ..cell.network import forward_stages
 from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import Format, Report, rendered
-from ..documents.layout import FULL, lowered
+from ..documents.layout import FULL, SMALL, lowered
 from ..errors import Faults, MissingError, OptionError, within
 from ..languages.strings import words
 from ..trace.trace import Trace
@@ -30,8 +30,6 @@ PAPER = frozenset({"tex", "typ", "pdf"})
 SIGNIFICANT = 3
 #: The number of layers and directions up to which gates are drawn.
 PICTURED = 2
-#: How much more of a formula fits on a line of small type.
-SMALL = 1.18
 #: The most eventful steps of a long run, which are worked in full.
 EVENTFUL = 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
@@ -10,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, create_model
 
 from ..base.arrays import by_key
-from ..errors import MissingError, OptionError, nearest
+from ..base.option import unit_list
+from ..errors import MissingError, OptionError, nearest, within
 from ..plot.kinds import KINDS, maker, options, required
 from ..report.content import notations
 from ..report.options import options_of
@@ -172,9 +172,8 @@ def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
 
 
 def _units(text: str, _: Trace) -> tuple[int, ...]:
-    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
-        raise OptionError(f"unit: expected comma-separated units (from 0), found {text!r}")
-    return tuple(map(int, text.split(",")))
+    with within("unit"):
+        return unit_list(text)
 
 
 def _steps(text: str, trace: Trace) -> slice:

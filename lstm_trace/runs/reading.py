@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, Field
 
 from ..base.arrays import to_list
+from ..base.option import step_ends
 from ..cell.network import Stage, forward_stages
 from ..documents.blocks import Items
 from ..documents.terminal import TerminalPrinter
@@ -44,7 +44,6 @@ _DECIMALS = 5
 #: Number of cached drawings, by everything that they show.
 _drawn: dict[tuple[Any, ...], diagram.Diagram] = {}
 _DRAWN = 64
-_SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
 Layer = Annotated[int | None, Field(description="from 0; optional if there is only one")]
@@ -165,12 +164,11 @@ def span(given: str | None, what: str, there: range) -> range:
     """The elements of `there` that `a:b` or a number selects. Raises OptionError, MissingError."""
     if given is None:
         return there
-    match = _SPAN.fullmatch(given.strip())
-    if match is None:
+    ends = step_ends(given)
+    if ends is None:
         raise OptionError(f"{what}: expected a number or A:B, found {given!r}")
-    begin, end, one = (None if not part else int(part) for part in match.groups())
     try:
-        return positions(slice(begin, end) if one is None else one, there)
+        return positions(ends, there)
     except MissingError:
         raise MissingError(f"{what} {given} does not exist; there are {there.start} to {there.stop - 1}") from None
 

@@ -95,6 +95,15 @@ def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
     return found
 
 
+def stood_for(value: Any, kinds: Any) -> Any:
+    """The trace that a value has, such as what `lift` found, where one of these kinds is expected; else the value.
+
+    What has a trace stands for it, wherever a trace is expected.
+    """
+    found = getattr(value, "trace", None)
+    return value if found is None or not isinstance(found, kinds) else found
+
+
 def checked(target: F) -> F:
     """Make a function, or the public methods of a class, raise OptionError for arguments that do not fit.
 
@@ -128,8 +137,8 @@ def checked(target: F) -> F:
         for name, value in named.items():
             kind = known.get(name)
             if kind is not None and not isinstance(value, kind[0]):
-                named[name] = getattr(value, "trace", None)  # what has a trace stands for it
-                if not isinstance(named[name], kind[0]) or named[name] is None:
+                named[name] = stood_for(value, kind[0])
+                if named[name] is value:
                     raise misfit(name, kind[1], value)
             if name not in known and (there := _passed(target, rest)) is not None and name not in there:
                 there = [*(other for other in known if other != "self"), *there]

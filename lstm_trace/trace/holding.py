@@ -13,8 +13,9 @@ import numpy as np
 from ..base.arrays import Array, describe, to_array
 from ..base.remark import Remark
 from ..cell.lines import names_of, with_holds
+from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
-from ..errors import Faults, MissingError, OptionError, ShapeError, nearest, reading
+from ..errors import Faults, MissingError, OptionError, ShapeError, reading
 from .address import INITIAL, STATE, extents_of, line_name, read_several
 from .trace import Trace
 
@@ -311,4 +312,4 @@ def _no_line(name: str, stages: Sequence[Stage]) -> str:
             other = f"what {source} is here; hold that" if scope_and_name(source)[0] else ""
             return f"{name} is {other or f'{what}, not a computed line; change it'}"
     known = dict.fromkeys(line for stage in stages for line in _lines(stage))
-    return f"there is no line {name!r}{nearest(name, known, 'there are')}"
+    return f"there is no line {name!r}{nearest_line(name, known, 'there are')}"

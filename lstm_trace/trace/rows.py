@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.named_cells import nearest_line
 from ..cell.network import DIRECTIONS, GIVEN, VALID, Direction, Stage
-from ..errors import MissingError, OptionError, nearest
+from ..errors import MissingError, OptionError
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed, misfit
 from .derived import GATHERED
@@ -344,7 +345,7 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool, by_step: bo
                 f"{name!r} was not recorded: nothing that was requested depends on it, or only other lines were stored"
             )
         there = [*recorded, *(premises if with_inputs else ())]
-        raise MissingError(f"the trace has no line {name!r}{nearest(name, there, 'its lines are')}")
+        raise MissingError(f"the trace has no line {name!r}{nearest_line(name, there, 'its lines are')}")
 
 
 def empty(trace: Trace, chosen: Selection) -> MissingError:

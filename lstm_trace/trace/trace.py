@@ -14,10 +14,11 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array, read_only
 from ..cell.lines import Line, Operand
+from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
-from ..errors import MissingError, OptionError, counted, nearest
+from ..errors import MissingError, OptionError, counted
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
@@ -419,7 +420,7 @@ class Trace(TraceOutputs):
             if scopes := [scope for scope, here in part.items() if name in here]:
                 return extents_of(scopes)
         known = [n for part in (self.lines, self.parameters, self.sums) for here in part.values() for n in here]
-        raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
+        raise MissingError(f"the trace has no {name!r}{nearest_line(name, known, 'it has')}")
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Parse the address of a line, input, parameter or initial state of this trace.

@@ -168,5 +168,7 @@ def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:
         stage, name = trace.stage(failure.address.scope), failure.address.line
         line = stage.cell.by_name.get(name)
         reads = line.reads if line else next(gathered.reads for gathered in stage.cell.sums if gathered.name == name)
-        read.append({n for n in reads if n in stage.cell.parameters or stage.sources.get(n, "/") in (X, GIVEN)})
+        stages = stage, trace.stage(stage.owner)  # an adjoint reads x from its forward stage
+        given = (n for n in reads if any(one.sources.get(n) in (X, GIVEN) for one in stages))
+        read.append({*given, *(n for n in reads if n in stage.cell.parameters)})
     return tuple(sorted(set.intersection(*read))) if read else ()

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     cell = torch_cell(module)
     if not cell:
         wrong = f"{type(module).__name__} is not an nn.LSTM, nn.GRU, nn.RNN or a cell of these"
-        raise OptionError(wrong + _hint(recurrent_modules(module)))
+        raise OptionError(wrong + hint(module, recurrent_modules(module)))
     kind = f"PyTorch nn.{NOUNS[cell]}{'Cell' if one_step(module) else ''}"
     check_dropout(module, name)
     hooks = _hooks(module, kind) if used is None else ()
@@ -140,10 +141,21 @@ def _hooks(module: Any, kind: str) -> tuple[str, ...]:
     return (said,) if foreign else ()
 
 
-def _hint(inside: Iterable[str]) -> str:
-    """The cells in a model that was given in place of one, for a message."""
-    listed = some(list(inside), 6)
-    return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
+def hint(model: Any, inside: Iterable[str] = ()) -> str:
+    """What to give in place of a model, for a message: its layers `inside`, or what else it has that recurs."""
+    if listed := some(list(inside), 6):
+        return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)"
+    modules = list(model.modules()) if hasattr(model, "modules") else [model]
+    keras = (part._flatten_layers() for part in modules if hasattr(part, "_flatten_layers"))  # of Keras
+    flat = [*modules, *chain.from_iterable(keras)]
+    kinds = list(dict.fromkeys(type(part).__name__ for part in flat))
+    if "RecursiveScriptModule" in kinds:
+        return "; a TorchScript program cannot be watched: save its state dict and trace the file"
+    others = [kind for kind in kinds if any(word in kind for word in ("LSTM", "GRU", "RNN", "Cell"))]
+    cells = list(dict.fromkeys(type(part).__name__ for part in flat if framework(part) == "keras" and cells_of(part)))
+    whole = f"; what it has ({', '.join(others)}) is not traced as a whole" if others else ""
+    alone = f": lt.prepare reads one {' or '.join(cells)} of it" if cells else ""
+    return f"{whole}{alone}; lt.lift reads a step that you wrote yourself (docs/lift.md)"
 
 
 def check_dropout(module: Any, name: str) -> None:
@@ -197,9 +209,9 @@ def _from_keras(layer: Any, name: str) -> Found:
     for direction, half in parts.items():
         cells = cells_of(half)
         if not cells:
-            hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
             wrong = "is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"
-            raise OptionError(f"{type(layer).__name__} {layer.name!r} {wrong}{hint}")
+            there = hint(layer, recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
+            raise OptionError(f"{type(layer).__name__} {layer.name!r} {wrong}{there}")
         for number, cell in enumerate(cells):
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")

@@ -201,6 +201,22 @@ def test_wrong_weights_and_options(cell: Any, more: dict[str, Any], message: str
     assert message in str(error.value)
 
 
+def test_the_bias_of_the_input_comes_before_that_of_the_state(tmp_path: Any) -> None:
+    """Also where the reset gate multiplies the latter, which is added first; files in another order are read."""
+    trace = lt.run(weights("two", "ruh"), drawn()[0], cell={"kind": "gru", "reset_after": True})
+    there = trace.parameters["0/forward"]
+    assert list(there) == [f"{kind}{side}{gate}" for gate in "ruh" for kind in ("W_", "b_") for side in "xh"]
+    report = trace.report("text")
+    assert report.index("b_xh ≈") < report.index("b_hh ≈")
+    trace.save(tmp_path / "t.json")
+    stored = json.loads((tmp_path / "t.json").read_text())
+    stored["parameters"]["0/forward"] = dict(reversed(stored["parameters"]["0/forward"].items()))
+    (tmp_path / "t.json").write_text(json.dumps(stored))
+    old = lt.load(tmp_path / "t.json")
+    assert list(old.parameters["0/forward"]) == [*reversed(there)]
+    assert lt.verify(old).verdict == "verified"
+
+
 def test_a_gru_has_no_cell_state() -> None:
     with pytest.raises(LstmTraceError, match="the cell carries no state c0; it carries h0"):
         lt.run(weights("one", "ruh"), drawn()[0], cell="gru", c0=np.zeros((B, H)))

@@ -85,6 +85,26 @@ def trace_rows(trace: Any) -> int:
     return sum(array.shape[0] * array.shape[1] for arrays in trace.lines.values() for array in arrays.values())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "--steps", "١"], "expected A:B, A:, :B or one step, found '١'"),
+        (["show", "--steps", "0:²"], "expected A:B, A:, :B or one step, found '0:²'"),
+        (["report", "--digits", "٣"], "'٣' is neither a number in 0<=x<=17 nor LINE=NUMBER"),
+        (["plot", "--kind", "unit", "--unit", "١", "-o", "-"], "expected comma-separated units (from 0), found '١'"),
+        (["run", "--arithmetic", "by-hand-٣"], "there is no arithmetic 'by-hand-٣'"),
+    ],
+)
+def test_a_number_has_digits_of_ascii_alone(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """As in addresses, where there is one way to write a number."""
+    path = tmp_path / "q19.json"
+    path.write_text(json.dumps(QUESTION_19))
+    command, *options = arguments
+    result = CliRunner().invoke(main, [command, str(path), *options])
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
 def test_what_is_left_out_is_said() -> None:
     found = table(stacked(50, 1, 1, 2, ("forward",)), None, 80, 24)
     assert {row[1].strip() for row in found.rows} == {"c_t", "h_t", "…"}

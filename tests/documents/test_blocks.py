@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from time import perf_counter
 
 import pytest
 
-from lstm_trace.documents import latex, markdown, terminal, typst, wire
+from lstm_trace.documents import latex, layout, markdown, terminal, typst, wire
 from lstm_trace.documents.blocks import Body, Code, Derivation as Lines, Heading, Para, Row, Stacked, Table, marked
 from lstm_trace.documents.html import HtmlPrinter
+from lstm_trace.documents.layout import style_sheet
 from lstm_trace.errors import FileError
 from lstm_trace.formulas.tree import Blank, Call, Field, Prod, Sym, number
+from lstm_trace.report import report
 
 FORGET = Call("sigmoid", (Sym("z_f"),))
 BODY = Body(
@@ -179,3 +182,10 @@ def test_a_backquote_of_a_name_stays() -> None:
     texts = ["step 1 (‘`’)", "‘`’) and ‘`’", "that a`b explains"]
     assert [marked(text) for text in texts] == [(text,) for text in texts]
     assert marked("see `-o FILE.csv` or `sd`") == ("see ", Code("-o FILE.csv"), " or ", Code("sd"))
+
+
+def test_small_type_has_as_much_more_room_as_its_letters_are_smaller() -> None:
+    style = style_sheet("blocks.typ")
+    full, small = (float(re.findall(r"size: ([\d.]+)pt", style[part])[0]) for part in ("document", "small"))
+    assert full / small == layout.SMALL  # in LaTeX too, whose \small is 9 pt in an article of 10 pt
+    assert report.SMALL is layout.SMALL

@@ -238,10 +238,15 @@ def test_a_step_that_cannot_be_watched_ends_a_loop_of_calls(monkeypatch: pytest.
     assert all(trace.header.agreement[0].startswith("agrees") for trace in traces)
 
 
+class GRUCell(nn.Module):
+    """One of somebody's own, which lt.prepare does not read."""
+
+
 @pytest.mark.parametrize(
     ("make", "kind", "said"),
     [
         (lambda: nn.Linear(3, 2), MissingError, "Linear has no LSTM, GRU or RNN"),
+        (lambda: nn.Sequential(GRUCell()), MissingError, r"what it has \(GRUCell\) is not traced as a whole; lt.lift"),
         (lambda: {"a": 1}, OptionError, "dict: expected a PyTorch module or a Keras model"),
     ],
 )

@@ -152,6 +152,13 @@ def test_what_is_refused() -> None:
     mixed.build(X.shape)
     with pytest.raises(LstmTraceError, match="is not an LSTM, GRU, SimpleRNN, or a Bidirectional of one"):
         lt.prepare(mixed)
+    said = r"\(.*StackedRNNCells, .*\) is not traced as a whole: lt.prepare reads one (LSTM|GRU)Cell or .*; lt.lift "
+    for live in (mixed, keras.Sequential([keras.Input(X.shape[1:]), mixed])):
+        with pytest.raises(LstmTraceError, match=f"has no LSTM, GRU or RNN; what it has {said}"), lt.capture(live):
+            pass
+        with pytest.raises(LstmTraceError, match=said):
+            lt.prepare(live)
+    assert lt.prepare(mixed.cell.cells[1]).cell.states == {"h_prev": "h_t"}
     halves = layers.Bidirectional(
         layers.LSTM(4), backward_layer=layers.LSTM(4, go_backwards=True, recurrent_activation="hard_sigmoid")
     )

@@ -97,3 +97,23 @@ def test_an_epsilon_that_is_no_positive_number(value: Any) -> None:
 def test_a_clip_that_is_no_positive_number(name: str, value: Any) -> None:
     with pytest.raises(OptionError, match=f"option {name} must be a positive number; found"):
         lt.prepare(PLAIN, options={name: value})
+
+
+@pytest.mark.parametrize(
+    ("cell", "name", "ours"),
+    [("gru", "z_t", "u_t"), ("gru", "n_t", "h_tilde"), ("gru", "z_z", "z_u"), ("lstm", "g_t", "c_tilde")],
+)
+def test_a_gate_by_the_letter_of_other_programs_leads_to_its_line(cell: Any, name: str, ours: str) -> None:
+    weights: dict[str, Any] = {f"W_{s}{g}": [[0.5]] for s in "xh" for g in ("ruh" if cell == "gru" else "ifco")}
+    trace = lt.run(weights, [[1.0]], cell=cell)
+    said = f"{name!r}; did you mean {ours!r}\\? Gate [zng] of other programs is {ours.strip('z_')[0]} here"
+    for asked in (
+        lambda: trace.report("text", only=[name]),
+        lambda: trace[name],
+        lambda: trace.extents(name),
+        lambda: lt.run(weights, [[1.0]], cell=cell, ask=name),
+        lambda: lt.run(weights, [[1.0]], cell=cell, record=[name]),
+        lambda: lt.run(weights, [[1.0]], cell=cell, hold={name: 0}),
+    ):
+        with pytest.raises(MissingError, match=said):
+            asked()

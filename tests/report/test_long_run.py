@@ -18,7 +18,12 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base.display import cells
 from lstm_trace.cli import main
+from lstm_trace.documents.blocks import Items
 from lstm_trace.engine.run import in_arithmetic
+from lstm_trace.report.in_words.sentences import in_words
+from lstm_trace.report.options import options_of
+from lstm_trace.report.report import shown
+from lstm_trace.report.sections.long_run import named_steps
 from lstm_trace.trace.trace import Trace
 
 from ..support.profile_cases import cell
@@ -563,3 +568,16 @@ def test_a_backward_pass_lists_its_gates_step_by_step() -> None:
     report = str(lt.backward(traced(problem(40)), of="39/h_t[0]").report("text"))
     assert "\nOver time\n" not in report
     assert len(full(report)) > 3
+
+
+def test_every_step_that_is_named_in_words_is_known() -> None:
+    """As data, whatever the labels of the sequences are: each has its own, and those of one are numbers."""
+    draw = np.random.default_rng(0)
+    weights = {f"W_{side}{g}": draw.normal(size=(1, 2 if side == "x" else 1)) for side in "xh" for g in "ifco"}
+    labels = [[str(7 * t) for t in range(40)], [f"w{t}" for t in range(40)]]
+    trace = lt.run(weights, draw.normal(size=(40, 2, 2)), tokens=labels)
+    view = shown(trace, options_of("html"), "html")
+    rows = [part for block in in_words(view) if isinstance(block, Items) for row in block.rows for part in row]
+    named = {int(t) for part in rows if isinstance(part, str) for t in re.findall(r"step (\d+)", part)}
+    assert len(named) > 4
+    assert named <= set(named_steps(view))

@@ -146,6 +146,22 @@ def test_what_is_missing_is_said() -> None:
     assert "forward/5/1/c_t[0] is nan, the first value that is not finite: its operands give" in broken
 
 
+def test_a_cell_without_gates_is_not_said_to_have_any() -> None:
+    """A plain RNN: its tanh line saturates at -1 and 1, and no line keeps or forgets."""
+    trace = CASES["rnn"]()
+    report, h = " ".join(profiled(trace).split()), trace["h_t"]
+    assert not re.findall("gate|forget|half-life", report.partition("Look closer")[0], re.IGNORECASE)
+    assert "Left: the share of values below -0.8; right: above 0.8, over all units and steps." in report
+    (line, _, left, right), *_ = table(profiled(trace), "line")
+    assert line == "h_t"
+    for shown, end in ((left, -h), (right, h)):
+        assert int(shown.split()[0]) == pytest.approx(100 * np.mean(end > 0.8), abs=0.51)
+    assert "how often every unit is saturated" in report
+    gru = profiled(CASES["gru"]())
+    assert "\nGates\n" in gru
+    assert "Forgets: the share" in gru
+
+
 def test_too_few_repeated_tokens_are_said() -> None:
     few, many, none = (" ".join(profiled(CASES[name]()).split()) for name in ("few-tokens", "planted", "stack"))
     said = "Units that follow the tokens are not listed: too few tokens are repeated"

@@ -130,6 +130,16 @@ def test_a_changed_weight_is_hinted_at() -> None:
     assert "every failing line reads W_xf" in result.hint
 
 
+def test_a_changed_input_is_hinted_at_with_a_backward_pass_too() -> None:
+    """Its sums read x from the forward stage, whose lines fail with them."""
+    trace = lt.backward(traced({}, layers=1, both=False), of="3/0/h_t[0]")
+    assert trace.x is not None
+    trace.x[1, 0, 0] += 0.5
+    result = lt.verify(trace)
+    assert {failure.op for failure in result.failures} >= {"matvec", "gathered"}
+    assert "every failing line reads x_t" in result.hint
+
+
 def test_cannot_tell_is_no_pass() -> None:
     trace = traced({})
     del trace.lines["0/forward"]["z_i"]

@@ -115,7 +115,7 @@ def note(states: States) -> None:
 
 def _share(text: str) -> tuple[int, int]:
     """The numbers of K/N."""
-    match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*([0-9]{1,6})\s*", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise ValueError(f"expected K/N, for example 3/32, with K from 1 to N; found {text!r}")
     return int(match[1]), int(match[2])

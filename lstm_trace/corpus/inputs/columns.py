@@ -15,7 +15,7 @@ from ...weights.guards import told
 from ..rows import SEQUENCE, STEP, TOKEN, Rows, SequenceIndex, compute, pa
 
 #: x as one column of lists, or as a column for each input.
-X, WIDE = "x", re.compile(r"x_(0|[1-9]\d{0,6})")
+X, WIDE = "x", re.compile(r"x_(0|[1-9][0-9]{0,6})")
 #: Columns that every part has.
 _TAKEN = ("layer", "direction")
 

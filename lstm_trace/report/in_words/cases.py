@@ -47,11 +47,13 @@ class Described:
     """What is described of one stage, and how.
 
     few: widths of lines, each with the line by which their few units were chosen, if not all of them are described.
+    named: the steps that its sentences name.
     """
 
     shown: View
     stage: Stage
     few: dict[int, str] = field(default_factory=dict)
+    named: set[int] = field(default_factory=set)
 
     @property
     def words(self) -> Words:
@@ -186,6 +188,7 @@ class Described:
 
     def when(self, t: int) -> str:
         """A step in words, with its label if all rows have the same label."""
+        self.named.add(t)
         return self.shown.step(t, True, self.rows[0] if len(self.rows) == 1 else None)
 
     def at(self, steps: Iterable[int]) -> str:
@@ -197,6 +200,7 @@ class Described:
 
     def step(self, t: int, row: int) -> str:
         """A step in words, with its label, or with its input if that has a label."""
+        self.named.add(t)
         trace, text = self.shown.trace, self.shown.step(t, True, row)
         if step_label(trace, t, row) or trace.x is None or X not in self.stage.sources.values():
             return text

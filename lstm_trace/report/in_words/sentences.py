@@ -33,13 +33,12 @@ Said = tuple[str, Text]
 
 def in_words(shown: View) -> Iterator[Block]:
     """The heading, and for each layer and direction a list of sentences."""
-    found = [(told, rows) for stage in shown.stages if (rows := _rows(told := Described(shown, stage)))]
+    many, found = described(shown)
     if not found:
         return
     yield Heading(2, shown.said("gates"))
-    if len(found) > STAGES:
-        yield Para(shown.said("few.stages", n=len(found)))
-        found = [found[0], found[-1]]
+    if many > len(found):
+        yield Para(shown.said("few.stages", n=many))
     for told, rows in found:
         if place := shown.place(told.stage):
             yield Para(capital(shown.said("label", what=place)))
@@ -47,6 +46,12 @@ def in_words(shown: View) -> Iterator[Block]:
         if few:
             yield Para(tuple(few[:-1]))
         yield Items(rows)
+
+
+def described(shown: View) -> tuple[int, list[tuple[Described, tuple[Text, ...]]]]:
+    """How many layers and directions have sentences, and these; of many only the first and the last."""
+    found = [(told, rows) for stage in shown.stages if (rows := _rows(told := Described(shown, stage)))]
+    return len(found), found if len(found) <= STAGES else [found[0], found[-1]]
 
 
 def _few(told: Described) -> Iterator[Text]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.network import Stage
-from ...documents.blocks import Block, Code, Heading, Items, Jump, Para, Picture, Text
+from ...documents.blocks import Block, Code, Heading, Jump, Para, Picture, Text
 from ...documents.excerpt import excerpt, largest
 from ...errors import MissingError
 from ...explanation.activity import LineStatistics, keeping, kept_by_step
@@ -28,7 +27,7 @@ from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import MORE, View, first, fitted
 from ..content.value_blocks import over_steps, shortened, state_columns, wide_columns
-from ..in_words.sentences import in_words
+from ..in_words.sentences import described
 from .profile import EMPTY, PIPE, Command, ProfileCells, listing
 
 #: How many rows all tables have together, if there are many layers and sequences.
@@ -158,12 +157,8 @@ def _named(shown: View, kept_by: Sequence[tuple[StageProfile, LineStatistics, Fo
 def named_steps(shown: View) -> list[int]:
     """The steps of the sequences shown that are named in the tables of the units and in words, in order."""
     tables = {t for part in _parts(shown) for b, t in _named(shown, _kept_by(shown, part)) if b in shown.rows}
-    told = [text for block in in_words(shown) if isinstance(block, Items) for item in block.rows for text in item]
-    text = " ".join(text for text in told if isinstance(text, str))
-    numbers = {int(n) - shown.words.count_from for n in re.findall(r"\d+", text)}
-    names = {t: re.escape(shown.step(t, True, shown.rows[0])) for t in numbers.intersection(shown.every_step)}
-    words = {t for t, name in names.items() if re.search(rf"{name}(?!\d)", text, re.IGNORECASE)}
-    return sorted((tables | words).intersection(shown.every_step))
+    told = {t for told, _ in described(shown)[1] for t in told.named}
+    return sorted((tables | told).intersection(shown.every_step))
 
 
 def _is_wide(shown: View) -> bool:

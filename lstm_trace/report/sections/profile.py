@@ -36,6 +36,11 @@ class ProfileCells:
     shown: View
     found: Profile
 
+    @property
+    def squashed(self) -> str:
+        """What saturates, as the key of its words: `gates`, or the tanh `lines` of cells without gates."""
+        return "gates" if any(part.stage.cell.gates for part in self.found.parts) else "lines"
+
     def table(self, columns: Sequence[str | Code], rows: Sequence[tuple[Text, ...]]) -> Table:
         """Rows below headings; empty columns are left out.
 
@@ -153,8 +158,10 @@ def gates(c: ProfileCells) -> Iterator[Block]:
     every = [(part, name, units) for part in c.found.parts for name, units in part.gates.items()]
     if not every:
         return
-    yield Heading(2, c.shown.said("profile.gates"))
-    yield Para(c.shown.said("profile.saturation", low=f"{LOW:g}", high=f"{HIGH:g}"), leads=True)
+    gated = c.squashed == "gates"
+    key, low, high = ("", LOW, HIGH) if gated else (".lines", 2 * LOW - 1, 2 * HIGH - 1)  # tanh: from -1 to 1
+    yield Heading(2, c.shown.said(f"profile.{c.squashed}"))
+    yield Para(c.shown.said(f"profile.saturation{key}", low=f"{low:g}", high=f"{high:g}"), leads=True)
     rows: list[tuple[Text, ...]] = []
     for part, name, units in every if c.shown.everything else every[:TABLE]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
@@ -162,7 +169,7 @@ def gates(c: ProfileCells) -> Iterator[Block]:
         shares = (c.share(left),), (c.share(right),)
         line = (Code(c.address(name, part)),)
         rows.append((line, c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
-    table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
+    table = c.table(("gate" if gated else "line", "mean", "left", "right", "shut", "open"), rows)
     yield table if c.shown.illustration is None else replace(c.shown.illustration, beside=table)
     yield from c.left(len(every))
 
@@ -182,7 +189,7 @@ def layers(c: ProfileCells) -> Iterator[Block]:
         last = c.number(facts["output"]), c.many(int(facts["dead"]), int(facts["units"]))
         rows.append(((Code(part.stage.scope),), *means, *shares, *lives, *last))
     yield Heading(2, c.shown.said("profile.layers"))
-    yield Para(c.shown.said("profile.compared"), leads=True)
+    yield Para(c.shown.said(f"profile.compared{'' if c.squashed == 'gates' else '.lines'}"), leads=True)
     names = [Code(name) for name in gates]
     yield c.table(("place", *names, "left", "right", "median", "longest", "output", "dead"), rows)
     yield from c.left(len(parts))
@@ -280,7 +287,7 @@ def _lists(c: ProfileCells) -> Iterator[Text]:
         dead = [c.unit(line.name, part, j) for part, line in outputs for j in np.flatnonzero(part.dead).tolist()]
         yield words.text("profile.dead", share=c.share(DEAD), units=c.units(dead))
     gates = [(part, name, unit) for part in c.found.parts for name, every in part.gates.items() for unit in every]
-    if gates:
+    if gates and c.squashed == "gates":
         shut, wide = (
             c.units([c.unit(name, part, unit.unit) for part, name, unit in gates if unit.state == state])
             for state in ("shut", "open")
@@ -302,7 +309,8 @@ def steps(c: ProfileCells) -> Iterator[Block]:
     words = c.shown.words
     names: list[Text] = [(Code(n),) for n in dict.fromkeys(p.moves.name for p, _, _ in found if p.moves is not None)]
     yield Heading(2, c.shown.said("profile.steps"))
-    yield Para(words.text("profile.eventful", lines=words.listed(names)), leads=True)
+    forgets = words.word("profile.forgets") if any(part.forgets is not None for part, _, _ in found) else ""
+    yield Para(words.text("profile.eventful", lines=words.listed(names), forgets=forgets), leads=True)
     rows = [_row(c, *event) for event in found]
     yield c.table(("step", "change", "forgets", "unit", "from", "to"), rows)
 
@@ -378,7 +386,7 @@ def _commands(c: ProfileCells) -> Iterator[Command]:
     for _, t, b in events(c.found, 1):
         row = ["--batch", str(b)] if c.found.trace.batch > 1 else []
         yield "step", ["report", *opened, *row, "--steps", str(c.found.trace.span[t])], ""
-    yield "gates", ["explain", "gates", *opened], ""
+    yield c.squashed, ["explain", "gates", *opened], ""
     yield "verify", ["run", *opened, PIPE, "verify", "-"] if run else ["verify", source], ""
 
 

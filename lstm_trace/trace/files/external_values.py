@@ -27,7 +27,7 @@ from ..window import names
 
 _HEAD = "layer,direction,t,batch,line,unit,value"
 _JSON_LINES = (".jsonl", ".ndjson")
-_COLUMN = re.compile(r"\[:,(\d{1,9})\]$")  # of a sum that is a matrix
+_COLUMN = re.compile(r"\[:,([0-9]{1,9})\]$")  # of a sum that is a matrix
 
 
 def is_external(path: str | Path) -> bool:
