@@ -252,7 +252,9 @@ def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Re
                 furthest = np.argmax(np.abs(here))
                 found[:, unit] = here.mean(), np.abs(here).mean(), here.min(), here.max(), here[furthest]
                 at[unit] = t[inside[furthest]], b[inside[furthest]] + (rows.start or 0)
-    return LineStatistics(name, *found, at, None if rule is None else kept(trace, stage, rule, len(at), rows))
+    mean, size, least, most, largest = found
+    keeps = None if rule is None else kept(trace, stage, rule, len(at), rows)
+    return LineStatistics(name, mean, size, least, most, largest, at, keeps)
 
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:

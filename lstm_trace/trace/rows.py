@@ -219,9 +219,9 @@ def parts(
     if with_inputs and not by_step and chosen.layer is None and chosen.direction is None:  # they belong to no layer
         lengths = None if trace.lengths is None else trace.lengths[None, :, None].astype(trace.header.dtype)
         mask = None if trace.mask is None else trace.mask[:, :, None].astype(trace.header.dtype)
-        for name, steps, values in (("lengths", False, lengths), ("mask", True, mask), ("x_t", True, trace.x)):
+        for name, stepwise, values in (("lengths", False, lengths), ("mask", True, mask), ("x_t", True, trace.x)):
             if values is not None:
-                found += _part(trace, None, steps, [(name, "input", values)], chosen)
+                found += _part(trace, None, stepwise, [(name, "input", values)], chosen)
     for stage in filter(chosen.places, trace.stages):
         found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
@@ -294,8 +294,8 @@ def _part(
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
         steps, batch = steps and steps[::order], range(trace.batch)[rows]
-        place = (None, None) if stage is None else (stage.layer, stage.direction)
-        yield TracePart(*place, steps, batch, tuple(entries), tuple(kept))
+        layer, direction = (None, None) if stage is None else (stage.layer, stage.direction)
+        yield TracePart(layer, direction, steps, batch, tuple(entries), tuple(kept))
 
 
 def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[TracePart]:
