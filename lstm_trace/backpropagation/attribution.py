@@ -219,14 +219,10 @@ def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target,
     comparable(a, b, there, _sides(row))
     pair = one_row(a, there), one_row(b, value.b)
     after = max(int(part.steps[-1]) for part in value.parts) + 1
-    if all(stage.direction == "forward" for stage in b.stages) and not all(_finite(one, after) for one in pair):
+    finite = all(np.isfinite(array[after:]).all() for one in pair for *_, array in arrays(one, "lines"))
+    if not finite and all(stage.direction == "forward" for stage in b.stages):
         pair = between(pair[0], a.span[:after]), between(pair[1], b.span[:after])  # 0 NaN is NaN
     return replace(value, b=0), *pair
-
-
-def _finite(trace: Trace, after: int) -> bool:
-    """Whether every value of a line is finite from a step on."""
-    return all(np.isfinite(array[after:]).all() for *_, array in arrays(trace, "lines"))
 
 
 def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit | None = None) -> Trace:
