@@ -20,6 +20,7 @@ from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
 from ..cell.lines import Cell, GatheredSum, Line
 from ..cell.network import Stage
+from ..cell.ops import OPS
 from ..cell.shapes import infer
 from ..errors import MissingError
 from .argument_types import F
@@ -42,6 +43,15 @@ def total(parts: Iterable[Array | float]) -> float:
             return math.fsum(sums)
         except (ValueError, OverflowError):  # inf - inf, or larger than any float
             return float(np.sum(sums))
+
+
+def recomputed(trace: Trace, line: Line, operands: Sequence[Any]) -> Array:
+    """A line from its operands, in the arithmetic of the trace."""
+    if trace.header.arithmetic is not None:
+        arithmetic = find(trace.header.arithmetic)
+        return arithmetic.compute(line, [arithmetic.read(operand) for operand in operands])
+    with np.errstate(all="ignore"):
+        return np.asarray(OPS[line.op].array(operands, line.constants), trace.header.dtype)
 
 
 def sizes(trace: Trace) -> dict[str, dict[str, int]]:
