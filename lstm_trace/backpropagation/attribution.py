@@ -25,7 +25,7 @@ from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes, total
 from ..trace.trace import Trace
 from ..trace.window import arrays, between
-from ..verification.rounding import bound
+from ..verification.rounding import beyond, bound
 from .gradients import forward, premises
 from .run import Visit, adjoint_stages, extended, seed_names
 from .target import Target, Weightings, recorded, target
@@ -219,14 +219,10 @@ def compared_rows(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target,
     comparable(a, b, there, _sides(row))
     pair = one_row(a, there), one_row(b, value.b)
     after = max(int(part.steps[-1]) for part in value.parts) + 1
-    if all(stage.direction == "forward" for stage in b.stages) and not all(_finite(one, after) for one in pair):
+    finite = all(np.isfinite(array[after:]).all() for one in pair for *_, array in arrays(one, "lines"))
+    if not finite and all(stage.direction == "forward" for stage in b.stages):
         pair = between(pair[0], a.span[:after]), between(pair[1], b.span[:after])  # 0 NaN is NaN
     return replace(value, b=0), *pair
-
-
-def _finite(trace: Trace, after: int) -> bool:
-    """Whether every value of a line is finite from a step on."""
-    return all(np.isfinite(array[after:]).all() for *_, array in arrays(trace, "lines"))
 
 
 def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit | None = None) -> Trace:
@@ -336,23 +332,14 @@ def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, A
     Nothing if it or an operand was not recorded.
     """
     values = trace.lines.get(stage.scope, {}).get(line.name)
-    read: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
-    if values is None or any(operand is None for operand in read):
+    operands: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
+    if values is None or any(operand is None for operand in operands):
         return _NOTHING
-    # steps and sequences in one axis: then a product is computed once, not once per step
-    operands = [operand.reshape(-1, operand.shape[-1]) if np.ndim(operand) == 3 else operand for operand in read]
-    shape = values[steps].shape
-    values = values[steps].reshape(-1, shape[-1])
-    op = OPS[line.op]
-    derived = np.asarray(op.array(operands, line.constants), values.dtype)
-    same = np.array_equal(values, np.broadcast_to(derived, values.shape))
-    if same and values.dtype == np.float64:
+    values, op = values[steps], OPS[line.op]
+    derived = np.broadcast_to(np.asarray(op.array(operands, line.constants), values.dtype), values.shape)
+    if values.dtype == np.float64 and np.array_equal(values, derived):
         return _NOTHING
-    off = np.zeros((), bool)
-    if not same:
-        equal = (values == derived) | (np.isnan(values) & np.isnan(derived))
-        off = ~equal & ~(np.abs(values - derived) <= bound(line, operands, derived))
+    off, _ = beyond(values, derived, np.asarray(bound(line, operands, derived)))
     if values.dtype != np.float64:
         derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
-    gap = difference(np.asarray(values, np.float64), derived)
-    return gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape)
+    return difference(values, derived), off

@@ -455,7 +455,7 @@ class _Squares:
         for name, new in back.cell.gradient_of.items():
             if (back.owner, name) in self.sizes:
                 sizes = self.sizes[back.owner, name][steps]
-                np.hypot(sizes, _size(np.asarray(values(new), np.float64)), out=sizes)
+                np.hypot(sizes, np.hypot.reduce(np.asarray(values(new), np.float64), axis=(1, 2)), out=sizes)
 
     def norms(self) -> Iterator[Norm]:
         """The norms at the valid steps."""
@@ -465,10 +465,3 @@ class _Squares:
                 sizes = self.sizes[stage.scope, line]
                 for at in inside:
                     yield Norm(stage.layer, stage.direction, line, self.trace.span[at], float(sizes[at]))
-
-
-def _size(values: Array) -> Array:
-    """The root of the sum of squares over batch and units at each step, even if a square would overflow."""
-    largest = np.abs(values).max(axis=(1, 2), keepdims=True)
-    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return scale[:, 0, 0] * np.sqrt(((values / scale) ** 2).sum(axis=(1, 2)))

@@ -20,7 +20,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
-from ..trace.address import is_several, line_name, ranged, read_several
+from ..trace.address import Address, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.trace import Trace
 
@@ -85,20 +85,7 @@ def _term(text: str, sign: float, part: str) -> Term:
 Weightings = dict[str, dict[str, Array]]
 
 
-class Value(NamedTuple):
-    """The place of one value of a line, cell input or state."""
-
-    scope: str
-    line: str
-    t: int
-    b: int
-    unit: int
-
-    def __str__(self) -> str:
-        return f"{self.scope}/{self.t}/{self.b}/{self.line}[{self.unit}]"
-
-
-def one_value(trace: Trace, text: str) -> Value:
+def one_value(trace: Trace, text: str) -> Address:
     """Read the address of one value of a line, cell input or state; the unit may be omitted if there is only one.
 
     Raises MissingError for anything else.
@@ -121,7 +108,7 @@ def one_value(trace: Trace, text: str) -> Value:
         raise MissingError(f"{text!r} is {width} values: name one unit, from {place}[0] to {place}[{width - 1}]")
     if unit is not None and (len(unit) > 1 or unit[0] >= width):
         raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
-    return Value(address.scope, name, t, b, unit[0] if unit else 0)
+    return address._replace(line=name, unit=unit or (0,))
 
 
 def names_several(trace: Trace, text: str) -> bool:
@@ -183,7 +170,7 @@ def target(trace: Trace, text: str) -> Target:
     A value of the trace takes precedence, whatever signs its name contains. Raises MissingError, OptionError.
     """
     try:
-        return _one(trace, one_value(trace, text))
+        return _one(trace, text)
     except MissingError:
         if not is_sum(text):
             raise
@@ -208,15 +195,16 @@ def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), mo
     return values
 
 
-def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
-    steps = np.array([trace.index(value.t)])
-    return Target(str(value), value.b, (Summand(sign, value.scope, value.line, steps, np.array([value.unit])),))
+def _one(trace: Trace, text: str, sign: float = 1.0) -> Target:
+    value = one_value(trace, text)
+    steps = np.array([trace.index(value.t or 0)])
+    return Target(str(value), value.b or 0, (Summand(sign, value.scope, value.line, steps, np.array(value.unit)),))
 
 
 def _of_term(trace: Trace, term: Term) -> Target:
     """One value; or in a sum, all valid ones, at all steps and of all units that the address covers."""
     if not term.summed:
-        return _one(trace, one_value(trace, term.address), term.sign)
+        return _one(trace, term.address, term.sign)
     said, name = f"sum({term.address})", line_name(term.address)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):

@@ -335,8 +335,6 @@ def rank_correlation(a: Array, b: Array) -> float:
     >>> rank_correlation(np.array([1.0, 5.0, 2.0]), np.array([10.0, 30.0, 20.0])).__round__(6)
     1.0
     """
-    ranks = []
-    for numbers in (a, b):
-        _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[which])
-    return float(np.asarray(np.corrcoef(ranks))[0, 1])
+    import pandas as pd
+
+    return float(np.corrcoef([pd.Series(numbers).rank() for numbers in (a, b)])[0, 1])

@@ -236,31 +236,25 @@ def values_at(
 
 
 def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> LineStatistics:
-    """Statistics of a line of `stage` over the valid steps of `rows`, computed in pieces.
+    """Statistics of a line of `stage` over the valid steps of `rows`, computed unit by unit.
 
     rule: the recurrence of a state, to determine what its units keep; None if there is none.
     """
-    valid, width = trace.valid[:, rows, 0] != 0, trace.lines[stage.scope][name].shape[-1]
-    total, size, largest, count = np.zeros((4, width))
-    least, most = np.full(width, np.inf), np.full(width, -np.inf)
-    at = np.zeros((width, 2), int)
-    with np.errstate(all="ignore"):  # 0 / 0, and sums that overflow
-        for _, t, b, here in values_at(trace, stage.scope, name, rows, valid):
-            finite = np.isfinite(here)
-            sizes = np.where(finite, np.abs(here), -1.0)
-            total, size = total + np.where(finite, here, 0.0).sum(axis=0), size + np.maximum(sizes, 0.0).sum(axis=0)
-            least = np.minimum(least, np.where(finite, here, np.inf).min(axis=0))
-            most = np.maximum(most, np.where(finite, here, -np.inf).max(axis=0))
-            where = np.argmax(sizes, axis=0)
-            larger = sizes.max(axis=0) > np.where(count > 0, np.abs(largest), -1.0)
-            largest = np.where(larger, here[where, np.arange(width)], largest)
-            at[larger] = np.stack([t[where], b[where] + (rows.start or 0)], axis=1)[larger]
-            count += finite.sum(axis=0)
-        mean, size, least, most, largest = (
-            np.where(count > 0, array, np.nan) for array in (total / count, size / count, least, most, largest)
-        )
-        keeps = None if rule is None else kept(trace, stage, rule, width, rows)
-        return LineStatistics(name, mean, size, least, most, largest, at, keeps)
+    values = trace.lines[stage.scope][name][:, rows]
+    t, b = np.nonzero(trace.valid[:, rows, 0])
+    found, at = np.full((5, values.shape[-1]), np.nan), np.zeros((values.shape[-1], 2), int)
+    with np.errstate(over="ignore"):
+        for unit in range(len(at)):
+            every = np.asarray(values[t, b, unit], np.float64)
+            inside = np.flatnonzero(np.isfinite(every))
+            if inside.size:
+                here = every[inside]
+                furthest = np.argmax(np.abs(here))
+                found[:, unit] = here.mean(), np.abs(here).mean(), here.min(), here.max(), here[furthest]
+                at[unit] = t[inside[furthest]], b[inside[furthest]] + (rows.start or 0)
+    mean, size, least, most, largest = found
+    keeps = None if rule is None else kept(trace, stage, rule, len(at), rows)
+    return LineStatistics(name, mean, size, least, most, largest, at, keeps)
 
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:

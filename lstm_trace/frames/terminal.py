@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,13 +84,7 @@ class ValueTable(Result):
 
     def terminal(self, words: Words, columns: int, colours: bool) -> str:
         """As many rows as fit, or all."""
-        from rich.console import Console
-
-        screen = io.StringIO()
-        console = Console(file=screen, width=columns, highlight=False, force_terminal=colours)
-        for part in draw(table(self.trace, self.selection, columns, self.height, self.digits, words)):
-            console.print(part)
-        return screen.getvalue()
+        return printed(table(self.trace, self.selection, columns, self.height, self.digits, words), columns, colours)
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The table with as many rows as a document shows, and what was left out."""
@@ -168,9 +162,10 @@ def table(
     )
 
 
-def draw(found: TerminalTable) -> Iterator[Any]:
-    """The table as rich renderables."""
+def printed(found: TerminalTable, columns: int, colours: bool) -> str:
+    """The table as a terminal of that width shows it."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table as Drawn
     from rich.text import Text
 
@@ -180,10 +175,10 @@ def draw(found: TerminalTable) -> Iterator[Any]:
         drawn.add_column(Text(name), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for at, row in enumerate(found.rows):
         drawn.add_row(*(Text(cell) for cell in row), style="bold" if at in found.asked else None)
-    yield Text(found.title)
-    yield drawn
-    if found.left_out:
-        yield Text(found.left_out, style="italic")
+    screen = Console(file=(text := StringIO()), width=columns, highlight=False, force_terminal=colours)
+    below = [Text(found.left_out, style="italic")] if found.left_out else []
+    screen.print(Text(found.title), drawn, *below, sep="\n")
+    return text.getvalue()
 
 
 # -- which rows --------------------------------------------------------------------------------------------------------

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, wraps
-from itertools import accumulate
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from ..base.arrays import Array, by_key
+from ..base.arrays import Array
 from ..base.resources import at_most
 from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
 from ..cell.lines import Cell, GatheredSum, Line
 from ..cell.network import Stage
+from ..cell.ops import OPS
 from ..cell.shapes import infer
 from ..errors import MissingError
 from .argument_types import F
@@ -43,6 +43,15 @@ def total(parts: Iterable[Array | float]) -> float:
             return math.fsum(sums)
         except (ValueError, OverflowError):  # inf - inf, or larger than any float
             return float(np.sum(sums))
+
+
+def recomputed(trace: Trace, line: Line, operands: Sequence[Any]) -> Array:
+    """A line from its operands, in the arithmetic of the trace."""
+    if trace.header.arithmetic is not None:
+        arithmetic = find(trace.header.arithmetic)
+        return arithmetic.compute(line, [arithmetic.read(operand) for operand in operands])
+    with np.errstate(all="ignore"):
+        return np.asarray(OPS[line.op].array(operands, line.constants), trace.header.dtype)
 
 
 def sizes(trace: Trace) -> dict[str, dict[str, int]]:
@@ -187,24 +196,11 @@ def held_throughout(trace: Trace, scope: str, name: str) -> bool:
 
 
 def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
-    """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
-
-    The left operands that share a right operand are stacked, once for all the right operands that they share, so that
-    one product of (units, steps) by (steps, units) computes them together: for small cells several times as fast.
-    """
+    """Each sum over some steps: (width,), or (width of a, width of b) for outer products."""
     found: dict[str, Array] = {}
-    stacks: dict[tuple[str, ...], tuple[Array, list[int]]] = {}  # by left sides: side by side, and where each ends
-    every = ((one.name, *term) for one in sums for term in one.terms)
-    # by right side: sum and left side
-    for side, lefts in by_key((right[0] if right else "", (name, left)) for name, left, *right in every).items():
-        names = tuple(left for _, left in lefts)
-        if names not in stacks:
-            parted = [values(left) for left in names]
-            stacks[names] = _flat(np.concatenate(parted, axis=-1)), list(accumulate(a.shape[-1] for a in parted))
-        stacked, ends = stacks[names]
-        total = stacked.T @ _flat(values(side)) if side else stacked.sum(axis=0)
-        for (name, _), begin, end in zip(lefts, [0, *ends], ends, strict=False):
-            add(found, {name: total[begin:end]})
+    for name, left, *right in ((one.name, *term) for one in sums for term in one.terms):
+        columns = _flat(values(left))
+        add(found, {name: columns.T @ _flat(values(right[0])) if right else columns.sum(axis=0)})
     return found
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, as_plain
-from ..cell.arithmetic import FORMATS, find
+from ..cell.arithmetic import FORMATS
 from ..cell.lines import GatheredSum, Line, Operand, number
 from ..cell.network import GIVEN, Stage, X, counted_at_padding, forward_stages
 from ..cell.ops import OPS
 from .address import INITIAL, Address
-from .derived import GATHERED, derived_sums, held_throughout, term
+from .derived import GATHERED, derived_sums, held_throughout, recomputed, term
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -163,11 +163,7 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
     bad = next((name for name, one in operands.items() if not math.isfinite(one)), None)
     expected, arithmetic = math.nan, trace.header.arithmetic
     if not missing:
-        given = [rows[operand] for operand in line.operands]
-        if arithmetic is None:
-            again = OPS[line.op].array(given, line.constants)
-        else:
-            again = find(arithmetic).compute(line, [find(arithmetic).read(operand) for operand in given])
+        again = recomputed(trace, line, [rows[operand] for operand in line.operands])
         expected = float(np.broadcast_to(again, (1, *values.shape)).astype(trace.header.dtype)[0, b, j])
     cause: Cause
     ours = trace.header.plan != "foreign"

@@ -216,7 +216,13 @@ def parts(
     _check_names(trace, chosen, with_inputs, by_step)
     window, rows = chosen.window(trace), chosen.rows(trace)
     valid = trace.valid[window, rows, 0] != 0
-    found = list(_sequence(trace, chosen, window, rows)) if with_inputs and not by_step else []
+    found: list[TracePart] = []
+    if with_inputs and not by_step and chosen.layer is None and chosen.direction is None:  # they belong to no layer
+        lengths = None if trace.lengths is None else trace.lengths[None, :, None].astype(trace.header.dtype)
+        mask = None if trace.mask is None else trace.mask[:, :, None].astype(trace.header.dtype)
+        for name, stepwise, values in (("lengths", False, lengths), ("mask", True, mask), ("x_t", True, trace.x)):
+            if values is not None:
+                found += _part(trace, None, stepwise, [(name, "input", values)], chosen)
     for stage in filter(chosen.places, trace.stages):
         found += _stage(trace, stage, chosen, with_inputs, by_step)
     if not found:
@@ -233,23 +239,6 @@ def parts(
             part = replace(part, valid=valid[::-1] if part.steps.step < 0 else valid)
         if padding or part.count:
             yield replace(part, padding=padding)
-
-
-def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[TracePart]:
-    """The lengths (or the mask) and the input: they belong to no layer, so a layer or direction excludes them."""
-    if chosen.layer is not None or chosen.direction is not None:
-        return
-    steps, dtype = trace.span[window], trace.header.dtype
-    kinds = (
-        ("lengths", None, None if trace.lengths is None else trace.lengths[rows][None, :, None].astype(dtype)),
-        ("mask", steps, None if trace.mask is None else trace.mask[window, rows, None].astype(dtype)),
-        ("x_t", steps, None if trace.x is None else trace.x[window, rows]),
-    )
-    for name, at, values in kinds:
-        units = range(0) if values is None else _units(values.shape[-1], chosen)
-        if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
-            kept, entry = values[..., units.start : units.stop], LineUnits(name, "input", units, values.shape[-1])
-            yield TracePart(None, None, at, range(trace.batch)[rows], (entry,), (kept,))
 
 
 def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_step: bool) -> Iterator[TracePart]:
@@ -288,11 +277,15 @@ def read_at_each_step(trace: Trace, stage: Stage) -> Iterator[tuple[str, str, Ar
 
 
 def _part(
-    trace: Trace, stage: Stage, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
+    trace: Trace, stage: Stage | None, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
 ) -> Iterator[TracePart]:
-    """One part with the selected lines in `arrays`, or nothing; the reverse direction starts at the last step."""
+    """One part with the selected lines in `arrays`, or nothing; the reverse direction starts at the last step.
+
+    stage: None for what belongs to no layer.
+    """
     window, rows = chosen.window(trace) if by_step else slice(None), chosen.rows(trace)
-    steps, order = trace.span[window] if by_step else None, -1 if stage.backwards and by_step else 1
+    backwards = stage is not None and stage.backwards and by_step
+    steps, order = trace.span[window] if by_step else None, -1 if backwards else 1
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
@@ -302,7 +295,8 @@ def _part(
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
         steps, batch = steps and steps[::order], range(trace.batch)[rows]
-        yield TracePart(stage.layer, stage.direction, steps, batch, tuple(entries), tuple(kept))
+        layer, direction = (None, None) if stage is None else (stage.layer, stage.direction)
+        yield TracePart(layer, direction, steps, batch, tuple(entries), tuple(kept))
 
 
 def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[TracePart]:

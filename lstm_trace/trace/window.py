@@ -115,28 +115,6 @@ def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> T
     return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, **others})
 
 
-def beside(parts: Sequence[Trace]) -> Trace:
-    """Arrange steps of one trace as sequences of one step, so that each matrix is read only once.
-
-    Values missing from any of them are left out: a state whose line was not recorded is known only before the first
-    step.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    first = parts[0]
-    return replace(
-        first,
-        header=replace(first.header, step_labels=()),
-        batch=sum(part.batch for part in parts),
-        x=None if first.x is None else np.concatenate([part.x for part in parts if part.x is not None], 1),
-        lengths=None,
-        mask=np.concatenate([part.valid[:, :, 0] != 0 for part in parts], 1) if first.padded else None,
-        initial=joined(parts, "initial"),
-        given=joined(parts, "given", 1),
-        lines=joined(parts, "lines", 1),
-    )
-
-
 def last_value(trace: Trace, stage: Stage, state: str) -> Array:
     """The value of a state after the last step that the stage visits, (B, width). Raises MissingError."""
     line = stage.cell.states[state]

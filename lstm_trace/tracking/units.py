@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from io import StringIO
 from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +21,7 @@ from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..errors import MissingError, OptionError, nearest
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
-from ..frames.terminal import TerminalTable, draw
+from ..frames.terminal import TerminalTable, printed
 from ..languages.strings import Words
 from ..plot.furniture import shown_number
 from .contexts import Hit, around, at_least, highest
@@ -305,11 +304,7 @@ class Units(Finding):
 
     def terminal(self, words: Words, columns: int, colours: bool) -> str:
         """A table of the columns that fit."""
-        from rich.console import Console
-
-        screen = Console(file=(text := StringIO()), width=columns, highlight=False, color_system=None)
-        screen.print(*draw(table(self, words, columns)), sep="\n")
-        return text.getvalue()
+        return printed(table(self, words, columns), columns, colours=False)
 
     def frame(self) -> pd.DataFrame:
         """A row for each unit."""

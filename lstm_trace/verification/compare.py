@@ -296,9 +296,9 @@ def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Arr
 
     The same infinity is the same within any; no tolerance excuses what is no number on one side alone.
     """
-    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size.values
+    limit = (tolerance.atol or 0.0) + (tolerance.rtol or 0.0) * gap.a.size
     if tolerance.ulps is not None:
-        limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size.values, dtype))
+        limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size, dtype))
     size = gap.size.each
     return np.asarray((size > 0) & ~((size <= limit) & np.isfinite(size)))
 

@@ -16,9 +16,9 @@ from ..engine.plan_choice import pieces
 from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
-from .culprits import recorded_sums
 from .propagation import Apart, Known, apart, beyond, either
-from .rederive import Rederivation, StepBlock, coarse, differing, values_of
+from .rederive import Rederivation, coarse, differing, values_of
+from .rounding import recorded_sums
 
 #: Maximum number of values of a stage compared at once: some tens of megabytes of work, however long the traces.
 BLOCK = 1 << 19
@@ -66,13 +66,11 @@ class Gap(NamedTuple):
 
     def bound_at(self, at: tuple[int, int, int]) -> float:
         """The rounding bound of one value."""
-        places = tuple(np.array([n]) for n in at)
-        return Known(self.a.value, sum(known.some(places, self.a.value.shape) for known in self.bounds)).largest()
+        limits = (np.broadcast_to(known.limit, self.a.value.shape)[at] for known in self.bounds)
+        return Known(self.a.value, sum(limits)).largest()
 
     def bound(self) -> float:
         """The largest rounding bound, apart from those of equal values that are not finite: they need none."""
-        if len(self.bounds) == 1 and self.outside is None and np.isfinite(found := self.bounds[0].largest()):
-            return found
         limit = sum(known.limit for known in self.bounds)
         limit = np.where(np.isfinite(limit) | (self.size.each > 0), limit, 0.0)
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
@@ -109,23 +107,22 @@ def find_gaps(
                 for steps in _blocks(b, before):
                     theirs.lines(before, steps)
         for steps in _blocks(a, stage):
-            block = StepBlock()
-            of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
+            of_a, by_a = mine.lines(stage, steps), yours.lines(stage, steps)
             # b's own terms may be larger than a's, and so be rounded by more: two biases that nearly cancel instead of
             # one
-            by_b = {} if other is None else theirs.lines(other, steps, block)
-            by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
+            by_b = {} if other is None else theirs.lines(other, steps)
+            by_whole = by_a if other is None or not premises else whole.lines(stage, steps)
             # lines derived from equal values differ with the premises, by more than the premises' own rounding: biases
             # that were added, with their sum rounded, change nothing; a weight that differs by some ulp changes its
             # product
-            by_premises = [side.lines(stage, steps, block, affected) if affected else {} for side in effect]
+            by_premises = [side.lines(stage, steps, affected) if affected else {} for side in effect]
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
                 equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
                 again = by_a if equations is None else by_whole
                 held = [values_of(trace, scope, name) for trace in (a, b)]
-                one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
+                one, two = (Known(values[steps]) for values in held if values is not None)  # it is in both
                 recorded = of_a.get(name) if name in a.lines.get(scope, {}) else None  # and not only supplied
                 left_out = None if name in used[scope] else dropped
                 gap = _gap(stage.cell.by_name[name], one, two, recorded, again.get(name), by_b.get(name), left_out)
@@ -140,7 +137,7 @@ def find_gaps(
             for name, values in a.lines.get(scope, {}).items():
                 if name not in names and name in of_a:
                     left_out = None if name in used[scope] else dropped
-                    alone[name] = beyond(_apart(block.known(values[steps]), of_a[name], left_out), [of_a[name]])
+                    alone[name] = beyond(_apart(Known(values[steps]), of_a[name], left_out), [of_a[name]])
             yield stage, steps, gaps, alone
 
 
@@ -199,7 +196,7 @@ def _gap(
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.finite
         inherited = size.finite if not own.most else local if not size.most else _apart(one, by_a, outside).finite
-    if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # otherwise the same as `own`
+    if of_a is not None:
         wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
         one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))

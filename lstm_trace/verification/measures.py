@@ -205,8 +205,9 @@ class Measure:
                 self._keep(name, part)
         if size.most:
             self._by_step[steps] = size.each.reshape(len(size.each), -1).max(axis=1)
-            for some in (slice(0, 1), slice(None)):  # a few values show how large others need to be
-                self._compare(gap.a.size.values[some], each[some])
+            off, values = each[each > 0], gap.a.size[each > 0]
+            self._keep("max_rel", float(np.max(off / values, initial=0.0)))
+            self._keep("max_ulp", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
             if self._first["first"] is None and (at := first_index(self.stage, mask)) is not None:
@@ -230,7 +231,7 @@ class Measure:
         where it is not finite.
         """
         x, each, most = gap.a.wide.ravel(), gap.size.each, gap.size.most
-        y, largest = gap.b.wide.ravel() if most else x, gap.a.size.largest
+        y, largest = gap.b.wide.ravel() if most else x, float(gap.a.size.max(initial=0.0))
         self._values += gap.values
         if not np.isfinite(most + largest):
             known = np.isfinite(x) & np.isfinite(y)
@@ -247,18 +248,6 @@ class Measure:
             self._squares += float(each.ravel() @ each.ravel())
         self._xx, self._xy, self._yy = self._xx + float(x @ x), self._xy + float(x @ y), self._yy + float(y @ y)
         return each
-
-    def _compare(self, a: Array, size: Array) -> None:
-        """Largest difference relative to |a|, and in units in the last place: for the few values that may be the
-        largest.
-
-        A unit in the last place is between eps |a| / 2 and eps |a|, or more.
-        """
-        least = self._most["max_ulp"] * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
-        few = size > (a * least if least else 0.0)
-        off, values = size[few], a[few]
-        self._keep("max_rel", float(np.max(off / values, initial=0.0)))
-        self._keep("max_ulp", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
 
     def _keep(self, name: str, value: float) -> None:
         self._most[name] = max(self._most[name] or 0.0, value)

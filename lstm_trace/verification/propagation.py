@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache, reduce
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint
 from ..cell.lines import Cell, Line
 from ..cell.ops import OPS
-from .rounding import FEW, Product, Sizes, bound, reach
+from .rounding import bound
 
 
 def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
@@ -56,7 +55,6 @@ def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
 # Bounded and monotonic: a deviation of the operand, however large, stays within these bounds.
 _SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
-_TAME = 1e100  # products of smaller values are far from overflow in float64, in which magnitudes are summed
 
 
 class Known:
@@ -69,7 +67,6 @@ class Known:
     carried: Array | float = 0.0
     terms = 0
     mass: Array | float = 0.0
-    estimated = False  # whether bounds on the limit cost less than the limit itself
 
     def __init__(self, value: Array, limit: Array | float = 0.0) -> None:
         self.value, self.limit = value, limit
@@ -78,16 +75,6 @@ class Known:
     def exact(self) -> bool:
         """Whether there is no deviation, as far as that is known cheaply."""
         return not np.ndim(self.limit)
-
-    @property
-    def least(self) -> Array | float:
-        """A lower bound of the limit."""
-        return 0.0
-
-    @property
-    def most(self) -> Array | float:
-        """An upper bound of the limit."""
-        return self.limit
 
     @cached_property
     def off(self) -> bool:
@@ -100,25 +87,9 @@ class Known:
         return np.ascontiguousarray(self.value, np.float64).reshape(self.value.shape)
 
     @cached_property
-    def size(self) -> Sizes:
+    def size(self) -> Array:
         """|value|, in float64."""
-        return Sizes(np.abs(self.wide))
-
-    def same(self, other: Known) -> bool:
-        """Whether two values are bitwise equal."""
-        if other not in self._compared:
-            one, two = self.value, other.value
-            alike = one.shape == two.shape and one.dtype == two.dtype
-            if alike:
-                one, two = (values.view(f"u{values.dtype.itemsize}") for values in (one, two))
-                # most differ early
-                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())
-            self._compared[other] = alike
-        return self._compared[other]
-
-    @cached_property
-    def _compared(self) -> WeakKeyDictionary[Known, bool]:
-        return WeakKeyDictionary()
+        return np.abs(self.wide)
 
     def at(self, steps: slice) -> Known:
         """Some steps, if it has steps."""
@@ -127,24 +98,22 @@ class Known:
             found.terms, found.mass, found.carried = self.terms, _at(self.mass, steps), _at(self.carried, steps)
         return found
 
-    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
-        """The limits of some values of an array with that shape."""
-        return np.asarray(np.broadcast_to(self.limit, shape)[places])
-
     def largest(self) -> float:
         """The largest limit; infinite where one is unknown (inf - inf, 0 inf)."""
-        return _largest(self.limit)
+        found = float(np.max(self.limit, initial=0.0))
+        return np.inf if np.isnan(found) else found
 
 
 class Derived(Known):
     """A line computed by its equation. Its limits cost as much as its value, and are computed on use.
 
-    rounded: the coarser dtype of the two programs, in which premises were compared.
+    dtype: of its value. rounded: the coarser dtype of the two programs, in which premises were compared.
     """
 
-    def __init__(self, line: Line, operands: Sequence[Known], value: Array, rounded: type[np.floating[Any]]) -> None:
-        self.line, self.operands, self.value, self.rounded = line, operands, value, rounded
+    def __init__(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> None:
+        self.line, self.operands, self.rounded = line, operands, rounded
         self._op, self._read = OPS[line.op], [known.value for known in operands]
+        self.value = np.asarray(self._op.array(self._read, line.constants), dtype)
         if line.op == "add":
             # a term that is itself a sum or product counts with all its terms: another program may add them in one go
             self.terms = sum(max(known.terms, 1) for known in operands)
@@ -162,16 +131,10 @@ class Derived(Known):
     def mass(self) -> Array | float:  # type: ignore[override]
         """See `Known`; for a function, the value itself."""
         if self.line.op == "add":
-            return sum(known.mass if known.terms else known.size.values for known in self.operands)
+            return sum(known.mass if known.terms else known.size for known in self.operands)
         if self._op.ulp is None:
-            return self._op.array([known.size.values for known in self.operands], self.line.constants)
-        return self.size.values if self.terms else self.value.astype(self.rounded, copy=False)
-
-    def _own(self, mass: Any) -> Any:
-        """The rounding bound of this line alone."""
-        if not self.terms:
-            return bound(self.line, self._read, np.asarray(mass))
-        return of_sum(mass, self.terms, self.rounded)
+            return self._op.array([known.size for known in self.operands], self.line.constants)
+        return self.size if self.terms else self.value.astype(self.rounded, copy=False)
 
     @cached_property
     def carried(self) -> Array | float:  # type: ignore[override]
@@ -185,61 +148,9 @@ class Derived(Known):
     @cached_property
     def limit(self) -> Array | float:  # type: ignore[override]
         """See `Known`."""
-        return np.asarray(self.carried + self._own(self.mass))
-
-    @cached_property
-    def estimated(self) -> bool:  # type: ignore[override]
-        """See `Known`: for a product that is far from overflow."""
-        return bool(self.line.product) and all(known.size.largest < _TAME for known in self.operands)
-
-    @property
-    def least(self) -> Array | float:
-        """For a product n eps |value|, close to the limit if all terms have the same sign."""
-        return self.size.values * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
-
-    @property
-    def most(self) -> Array | float:
-        """For a product, an upper bound for all limits at the step and sequence."""
-        if not self.estimated:
-            return self.limit
-        return self._own(self._product.most()) + sum(part.most() for part in self._parts)
-
-    def some(self, places: tuple[Array, ...], shape: tuple[int, ...]) -> Array:
-        """See `Known`."""
-        if not self.estimated:
-            return super().some(places, shape)
-        own = self._own(self._product.some(places, shape))
-        return np.asarray(own + sum(part.some(places, shape) for part in self._parts))
-
-    @cached_property
-    def _product(self) -> Product:
-        matrix, vectors = self._factors
-        return Product(matrix.size, vectors.size, self.line.op == "vecmat")
-
-    @property
-    def _factors(self) -> list[Known]:
-        """The matrix and the vectors of a product."""
-        return [self.operands[self.line.operands.index(name)] for name in self.line.product or ()]
-
-    @cached_property
-    def _parts(self) -> list[Product]:
-        """The products whose sum a product propagates."""
-        if all(known.exact for known in self.operands):
-            return []
-        off, near = (Sizes(np.broadcast_to(known.limit, known.value.shape)) for known in self._factors)
-        matrix, vectors, flipped = self._product
-        both = [Product(matrix, near, flipped), Product(off, Sizes(vectors.values + near.values), flipped)]
-        return [part for part, limit in zip(both, (near, off), strict=True) if limit.largest != 0]
-
-    def largest(self) -> float:
-        """See `Known`."""
-        if isinstance(self.carried, np.ndarray):
-            return _largest(self.limit)
-        if self.line.product:
-            mass: Any = self._product.largest()
-        else:
-            mass = np.max(self.mass) if self.terms else reach(self.mass)
-        return self.carried + _largest(self._own(mass))
+        mass = np.asarray(self.mass)
+        own = of_sum(mass, self.terms, self.rounded) if self.terms else bound(self.line, self._read, mass)
+        return np.asarray(self.carried + own)
 
 
 def joined(parts: Sequence[Known | None], rows: int) -> Known:
@@ -261,11 +172,6 @@ def _at(values: Any, steps: slice) -> Any:
     return values[steps] if np.ndim(values) == 3 else values
 
 
-def _largest(limit: Array | float) -> float:
-    found = float(np.max(limit, initial=0.0))
-    return np.inf if np.isnan(found) else found
-
-
 def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     """The possible deviation of the line due to its operands: slope times that, the steepest of the slopes at the
     middle
@@ -278,7 +184,7 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     op = OPS[line.op]
     reach = [np.broadcast_to(known.limit, v.shape) for known, v in zip(operands, read, strict=True)]
     if line.product:
-        one, two = (known.size.values for known in operands)
+        one, two = (known.size for known in operands)
         found = op.array([one, reach[1]], ()) if off[1] else 0.0
         return found + op.array([reach[0], two + reach[1]], ()) if off[0] else found
     if op.width in ("concat", "slice"):
@@ -318,8 +224,6 @@ class Apart(NamedTuple):
 
 def apart(one: Known, two: Known) -> Apart:
     """|one - two|: 0 if both are the same infinity or both are NaN, infinite if only one is NaN."""
-    if one.same(two):
-        return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
     with np.errstate(all="ignore"):
         gap = np.subtract(one.wide, two.wide)
         gap = np.abs(gap, out=gap)
@@ -346,33 +250,9 @@ def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
     """Where a gap exceeds the sum of some limits, None if nowhere; a sum that is not finite counts as 0."""
     if not gap.most:
         return None
-    found = _decided(gap, bounds) if any(known.estimated for known in bounds) else None
-    if found is None:
-        limit = np.asarray(sum(known.limit for known in bounds))
-        if not np.isfinite(limit.max(initial=0.0)):
-            limit = np.where(np.isfinite(limit), limit, 0.0)
-        found = gap.each > limit
+    limit = np.asarray(sum(known.limit for known in bounds))
+    found = gap.each > np.where(np.isfinite(limit), limit, 0.0)
     return found if found.any() else None
-
-
-def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
-    """The same from lower and upper bounds, computing only a few limits; None if there are too many."""
-    most = np.asarray(sum(known.most for known in bounds))
-    if not np.isfinite(most.max(initial=0.0)):
-        return None
-    above = gap.each > most if gap.most > most.min(initial=np.inf) else None
-    open_ = None if above is None else ~above
-    if open_ is None or np.count_nonzero(open_) > FEW * open_.size:
-        near = gap.each > sum(known.least for known in bounds)
-        open_ = near if open_ is None else np.logical_and(open_, near, out=open_)
-    places = np.flatnonzero(open_)
-    if places.size > FEW * open_.size:
-        return None
-    found = np.zeros(open_.shape, bool) if above is None else above
-    if places.size:
-        at = np.unravel_index(places, open_.shape)
-        found[at] = gap.each[at] > sum(known.some(at, open_.shape) for known in bounds)
-    return found
 
 
 def either(one: Array | None, two: Array | None) -> Array | None:

@@ -7,7 +7,7 @@ not both write it with the same intermediate lines.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,6 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
-from ..cell.ops import OPS
 from ..cell.shapes import fitted
 from ..trace.trace import Trace
 from ..trace.window import before
@@ -26,32 +25,6 @@ def values_of(trace: Trace, scope: str, name: str) -> Array | None:
     """The values of a line that were recorded, or supplied; None otherwise."""
     values = trace.lines.get(scope, {}).get(name)
     return trace.given.get(scope, {}).get(name) if values is None else values
-
-
-class StepBlock:
-    """Shared by several derivations of one block of steps: from equal operands a line is derived only once."""
-
-    def __init__(self) -> None:
-        self._found: dict[Line, list[Derived]] = {}
-        self._known: dict[tuple[Any, ...], Known] = {}
-
-    def known(self, values: Array) -> Known:
-        """Recorded values, shared wherever they are used."""
-        key = values.__array_interface__["data"][0], values.shape, values.strides, values.dtype
-        return self._known.setdefault(key, Known(values))
-
-    def derive(self, line: Line, operands: Sequence[Known], dtype: str, rounded: type[np.floating[Any]]) -> Derived:
-        """The line with its bound."""
-        value, others = None, self._found.setdefault(line, [])
-        for other in others:
-            if other.value.dtype == dtype and all(map(Known.same, operands, other.operands)):
-                if other.rounded == rounded and all(known.exact for known in (*operands, *other.operands)):
-                    return other
-                value = other.value
-        if value is None:
-            value = np.asarray(OPS[line.op].array([known.value for known in operands], line.constants), dtype)
-        others.append(Derived(line, operands, value, rounded))
-        return others[-1]
 
 
 class Rederivation:
@@ -77,38 +50,33 @@ class Rederivation:
         self._read_later = {source for stage in equations.stages for source in stage.sources.values()}
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
-    def lines(
-        self, stage: Stage, steps: slice, block: StepBlock | None = None, only: Collection[str] | None = None
-    ) -> dict[str, Known]:
+    def lines(self, stage: Stage, steps: slice, only: Collection[str] | None = None) -> dict[str, Known]:
         """The lines of a stage at `steps`. Lines with a premise in neither trace are left out, and so are those whose
         operands do not fit each other (the weights of one trace, the input of the other).
 
-        block: of these steps. only: some lines, and all their dependencies that are not common.
+        only: some lines, and all their dependencies that are not common.
         """
         found: dict[str, Known] = {}
-        shared = StepBlock() if block is None else block
-        before, among, after = self._ordered(stage, only)
-        self._derive(stage, before, steps, found, shared)
+        at_once, among, after = self._ordered(stage, only)
+        self._derive(stage, at_once, steps, found)
         if among:
             read = {name for line in among for name in line.reads if name in found}
             order = range(steps.start, steps.stop)
             each: dict[int, dict[str, Known]] = {}
             for t in reversed(order) if stage.backwards else order:
                 each[t] = {name: found[name].at(slice(t - steps.start, t - steps.start + 1)) for name in read}
-                self._derive(stage, among, slice(t, t + 1), each[t], StepBlock())
+                self._derive(stage, among, slice(t, t + 1), each[t])
             for name in dict.fromkeys(name for here in each.values() for name in here if name not in read):
                 found[name] = joined([each[t].get(name) for t in order], self.values.batch)
-        self._derive(stage, after, steps, found, shared)
+        self._derive(stage, after, steps, found)
         return found
 
-    def _derive(
-        self, stage: Stage, lines: Iterable[Line], steps: slice, found: dict[str, Known], block: StepBlock
-    ) -> None:
+    def _derive(self, stage: Stage, lines: Iterable[Line], steps: slice, found: dict[str, Known]) -> None:
         """Add lines to those found at these steps."""
         read: dict[Operand, Known | None] = {}
         with np.errstate(all="ignore"):
             for line in lines:
-                read |= {n: self._operand(stage, n, steps, found, block) for n in line.operands if n not in read}
+                read |= {n: self._operand(stage, n, steps, found) for n in line.operands if n not in read}
                 operands = [operand for name in line.operands if (operand := read[name]) is not None]
                 if len(operands) < len(line.operands):
                     continue
@@ -119,7 +87,7 @@ class Rederivation:
                 recorded = self._read(stage, line.name)
                 if not fit or (recorded is not None and width not in (None, recorded.value.shape[-1])):
                     continue
-                found[line.name] = block.derive(line, operands, self.dtype, self.rounded)
+                found[line.name] = Derived(line, operands, self.dtype, self.rounded)
                 if f"{stage.scope}/{line.name}" in self._read_later and recorded is None:
                     kept, known = self._pool.setdefault(stage.scope, {}), found[line.name]
                     if line.name not in kept:
@@ -192,20 +160,18 @@ class Rederivation:
         size = np.abs(rounded) if ulps == 1 else np.abs(rounded).max(axis=-1, keepdims=True)
         return Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
-    def _operand(
-        self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known], block: StepBlock
-    ) -> Known | None:
+    def _operand(self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known]) -> Known | None:
         """The operand of a line called `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
                 return Known(np.array([name], self.dtype))
         recorded = self._read(stage, name)
         if recorded is not None:
-            return self._wide(recorded.at(steps), block)
+            return self._wide(recorded.at(steps))
         if name in stage.cell.by_name:
             return step.get(name)
         if name in stage.cell.states:
-            return self._state(stage, name, steps, block)
+            return self._state(stage, name, steps)
         if name not in stage.sources:
             return self._premise("parameters", stage.owner, name)
         if stage.sources[name] == X:
@@ -219,16 +185,13 @@ class Rederivation:
         scope, there = scope_and_name(stage.sources[name])  # a line of another stage, or one of that line's operands
         kept = self._pool.get(scope, {}).get(there)
         found = {} if kept is None else {there: kept.at(steps)}
-        return self._operand(self.equations.stage(scope), there, steps, found, block)
+        return self._operand(self.equations.stage(scope), there, steps, found)
 
-    def _wide(self, known: Known, block: StepBlock) -> Known:
+    def _wide(self, known: Known) -> Known:
         """In the dtype used for derivation."""
-        if not known.exact:
-            return Known(known.value.astype(self.dtype, copy=False), known.limit)
-        shared = block.known(known.value)
-        return shared if shared.value.dtype == self.dtype else block.known(shared.wide.astype(self.dtype, copy=False))
+        return Known(known.value.astype(self.dtype, copy=False), known.limit)
 
-    def _state(self, stage: Stage, name: str, steps: slice, block: StepBlock) -> Known | None:
+    def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
         """The carried line of the previous step in visiting order, the initial value at the edge."""
         line, back = stage.cell.states[name], stage.backwards
         edge, inner = before(steps, self.values.steps, back)
@@ -236,7 +199,7 @@ class Rederivation:
         parts: list[Known] = []
         if inner.stop > inner.start:
             if recorded is not None:
-                parts.append(self._wide(recorded.at(inner), block))
+                parts.append(self._wide(recorded.at(inner)))
             elif kept is not None:
                 parts.append(kept.at(inner))
             else:

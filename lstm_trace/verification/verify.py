@@ -6,9 +6,8 @@ that the equations are correct.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from typing import Any, NamedTuple
 
@@ -16,24 +15,20 @@ import numpy as np
 
 from ..base.arrays import Array, by_key
 from ..base.remark import Remark
-from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint, read_by, secants
-from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, Stage
-from ..cell.ops import OPS
+from ..cell.lines import Line
+from ..cell.network import GIVEN, Stage, X
 from ..documents.result import Result
-from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError, counted
 from ..languages.strings import Words, words
-from ..trace.address import INITIAL, line_name
+from ..trace.address import INITIAL, Address, line_name
 from ..trace.argument_types import checked
-from ..trace.derived import held_throughout, on_one_thread, sizes
+from ..trace.derived import GATHERED, held_throughout, on_one_thread, sizes
 from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
-from ..trace.window import arrays, beside, between, names, rows
-from .culprits import Failing, Failure, culprits, recorded_sums, suspects
-from .rounding import FEW, beyond, bound, check_sums, derive, reach
+from ..trace.window import arrays, between, names, rows
+from .rounding import beyond, check_sums, derive, recorded_sums
 
 #: Number of steps that are checked; in a trace shorter than `LONG`, also of sequences.
 MOST = 4
@@ -41,6 +36,30 @@ MOST = 4
 LONG = 200
 #: The ending of the name of a premise that is a supplied line.
 SUPPLIED = " (given)"
+
+
+#: Maximum number of culprits that are reported individually; the others are counted.
+MOST_CULPRITS = 20
+
+#: By scope and name, which values of a line (T, B, width), or of a sum, fail.
+Failing = dict[tuple[str, str], Array]
+#: A stage, one of its names, and a step.
+Place = tuple[Stage, str, int]
+
+
+class Failure(NamedTuple):
+    """A value that its operands do not explain. `consequences` are the lines that fail only because they depend on it.
+
+    values: number of failing values of this line at this step, or of this sum.
+    """
+
+    address: Address
+    op: str
+    recorded: float
+    derived: float
+    bound: float
+    values: int
+    consequences: tuple[str, ...]
 
 
 class Unknown(NamedTuple):
@@ -158,9 +177,9 @@ def first_failure(trace: Trace) -> Failure | None:
     few = [between(trace, trace.span[t : t + 1]) for t in steps] if len(steps) < trace.steps else [trace]
     if len(which) < len(whole):
         few = [rows(part, np.array(which)) for part in few]
-    if not verify(beside(few)).failed:
+    found = [failure for part in few for failure in verify(part).failures]
+    if not found:
         return None
-    found = [failure for part in few for failure in verify(part).failures]  # then determine which was first
 
     def computed(failure: Failure) -> tuple[int, int]:
         scope, t = failure.address.scope, failure.address.t
@@ -217,19 +236,12 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
             lines.append(line)
     wrong: dict[str, Array] = {}
     unsure = dict.fromkeys((line.name for line in lines), 0)
-    scratch = Scratch()
     for steps in pieces(trace.steps, sum(here[name][0].size for name in unsure)):
-        read: dict[Operand, Array] = {}
         for line in lines:
-            read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}
-            recorded, operands = here[line.name][steps], [read[o] for o in line.operands]
-            if trace.header.arithmetic is None:
-                found = departures(line, operands, recorded, scratch)
-            else:
-                found = beyond_limit(recorded, *derive(trace, stage, line, steps))
-            if found.wrong is not None:
-                wrong.setdefault(line.name, np.zeros(here[line.name].shape, bool))[steps] = found.wrong
-            unsure[line.name] += 0 if found.unsure is None else int(found.unsure.sum())
+            off, open_ = beyond(here[line.name][steps], *derive(trace, stage, line, steps))
+            if off.any():
+                wrong.setdefault(line.name, np.zeros(here[line.name].shape, bool))[steps] = off
+            unsure[line.name] += int(open_.sum())
     for line in lines:
         judged.add(stage, line.name, here[line.name].size, wrong.get(line.name), unsure[line.name])
 
@@ -245,130 +257,134 @@ def premises(trace: Trace) -> Iterator[str]:
     yield from (f"{scope}/{name}{SUPPLIED}" for _, scope, name, _ in arrays(trace, "given"))
 
 
-#: Up to this size a line is derived by its definition. Larger ones use the calls of the numpy plan, which save memory:
-#: a fault in those, which would then go unnoticed in a plan, is found in a few steps.
-SMALL = 1 << 15
+# -- separating values that are wrong from those that fail only because they depend on them ---------------------------
 
 
-class Departures(NamedTuple):
-    """wrong: values that deviate from their derivation by more than rounding; unsure: those without a finite bound.
-    Each has the shape of the values, or is None if there are none.
+def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
+    """The earliest failing values; each line is corrected in a copy, and lines that then pass are its consequences."""
+    failing = {key: mask.copy() for key, mask in failing.items()}
+    work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
+    for _ in range(MOST_CULPRITS):
+        if (first := min(_in_order(trace, failing), default=None)) is None:
+            return
+        index, gathered, visit, at = first
+        stage = trace.stages[index]
+        if not gathered:
+            t = trace.steps - 1 - visit if stage.backwards else visit
+            yield _line(work, stage, stage.cell.lines[at], t, failing)
+            continue
+        summed = stage.cell.sums[at]  # nothing depends on it
+        mask = failing.pop((stage.scope, summed.name))
+        derived, limit = check_sums(work, stage, [summed])[summed.name][2]
+        entry = tuple(int(n) for n in np.argwhere(mask)[0])
+        address = Address(summed.name, stage.layer, stage.direction, unit=entry)
+        recorded = float(work.sums[stage.scope][summed.name][entry])
+        yield Failure(address, GATHERED, recorded, float(derived[entry]), float(limit[entry]), int(mask.sum()), ())
+
+
+def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
+    """For each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first.
+
+    Sums come after all steps of their stage.
     """
-
-    wrong: Array | None = None
-    unsure: Array | None = None
-
-
-@np.errstate(all="ignore")
-def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scratch) -> Departures:
-    """Compare recorded values with those derived from `operands`."""
-    derived = scratch.derive(line, operands, recorded.shape, recorded.dtype)
-    ulp = OPS[line.op].ulp
-    if ulp == 0:
-        if not np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool)).any():
-            return Departures()
-    elif ulp is not None:
-        limit, info = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype)), np.finfo(derived.dtype)
-        if np.isfinite(limit.max(initial=0.0)):
-            limit *= ulp * info.eps
-            limit += info.tiny
-            if not _over(recorded, derived, limit, scratch).any():
-                return Departures()
-    elif line.product and (found := _of_product(line, operands, recorded, derived, scratch)) is not None:
-        return found
-    return beyond_limit(recorded, derived, np.broadcast_to(bound(line, operands, derived), recorded.shape))
+    for (scope, name), mask in failing.items():
+        index = trace.scopes.index(scope)
+        stage, gathered = trace.stages[index], name in trace.sums.get(scope, {})
+        names = [one.name for one in (stage.cell.sums if gathered else stage.cell.lines)]
+        if mask.any():
+            steps = [0] if gathered else np.flatnonzero(mask.any(axis=(1, 2)))
+            visit = trace.steps - 1 - int(steps[-1]) if stage.backwards and not gathered else int(steps[0])
+            yield index, gathered, visit, names.index(name)
 
 
-@np.errstate(all="ignore")
-def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
-    """The same with the bound of every value."""
-    off, unsure = beyond(recorded, derived, limit)
-    return Departures(off if off.any() else None, unsure if unsure.any() else None)
-
-
-def _of_product(
-    line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
-) -> Departures | None:
-    """For a product, computing bounds only for the few values that need them; None if there are many, or if a bound may
-    overflow.
-
-    Most are within n eps |derived|, which is less than a bound: |W x| is at most |W| |x| (see `of_sum`).
+def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Failure:
+    """A line that its operands do not explain at a step; it is corrected in `work`, unless later lines contradict
+    that.
     """
-    matrix, vector = (operands[line.operands.index(name)] for name in line.product or ())
-    info, terms = np.finfo(derived.dtype), vector.shape[-1]
-    largest = 2 * terms * terms * float(reach(matrix)) * float(reach(vector))
-    if not (largest < info.max and math.isfinite(of_sum(largest, terms, info.dtype))):
-        return None
-    near = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
-    near *= terms * info.eps
-    off = _over(recorded, derived, near, scratch)
-    count = np.count_nonzero(off)
-    if count == 0:
-        return Departures()
-    if count > FEW * off.size:
-        return None
-    places = np.nonzero(off)
-    weights = np.abs((matrix if line.op == "matvec" else matrix.T)[places[-1]])
-    vectors = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
-    limit = of_sum(np.einsum("kn,kn->k", weights, vectors), terms, info.dtype)
-    wrong, _ = beyond(recorded[places], derived[places], limit)
-    if not wrong.any():
-        return Departures()
-    found = np.zeros(off.shape, bool)
-    found[places] = wrong
-    return Departures(found)
+    mask = failing[stage.scope, line.name][t].copy()
+    failing[stage.scope, line.name][t] = False
+    derived, limit = derive(work, stage, line, slice(t, t + 1))
+    before = work.lines[stage.scope][line.name]
+    mended = before.copy()
+    mended[t] = np.where(mask, derived[0], before[t])
+    work.lines[stage.scope][line.name] = mended
+    explained = _explained(work, failing, list(_places(work, stage, line.name, t)))
+    if explained is None:  # later lines were computed from the wrong value: it was wrong from the start
+        work.lines[stage.scope][line.name] = before
+    b, j = (int(n) for n in np.argwhere(mask)[0])
+    address = Address(line.name, stage.layer, stage.direction, work.span[t], b, (j,))
+    numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
+    return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained or ()))
 
 
-def _over(one: Array, two: Array, limit: Array, scratch: Scratch) -> Array:
-    """Where the two are not within `limit`, including NaN."""
-    gap = np.subtract(one, two, out=scratch.array("gap", two.shape, two.dtype))
-    np.abs(gap, out=gap)
-    off = np.less_equal(gap, limit, out=scratch.array("off", two.shape, bool))
-    return np.logical_not(off, out=off)
+def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
+    """Where the value of `name` of `stage` at step `t` is used, and under which name.
 
-
-class Scratch(Outside):
-    """Memory for the blocks of a walk, reused by each: fresh memory costs more than the computations on it.
-
-    Arrays are keyed by purpose; the next array with that name and dtype uses the same memory.
+    That is: in the same place; as a state, at the step that is visited next; in other stages; and in lines that were
+    not recorded, which are derived from their operands.
     """
+    waiting: list[Place] = [(stage, name, t)]
+    while waiting:
+        here, called, step = waiting.pop(0)
+        if not 0 <= step < trace.steps:
+            continue
+        yield here, called, step
+        after = step - 1 if here.backwards else step + 1
+        waiting += [(here, state, after) for state, carried in here.cell.carry if carried == called]
+        source = f"{here.scope}/{called}"
+        waiting += [(s, alias, step) for s in trace.stages for alias, from_ in s.sources.items() if from_ == source]
+        for line in here.cell.readers.get(called, ()):
+            if line.name in here.cell.inner and line.name not in trace.lines.get(here.scope, {}):
+                waiting.append((here, line.name, step))
 
-    def __init__(self) -> None:
-        super().__init__(np.dtype(np.float64))
-        self._held: dict[tuple[str, np.dtype[Any]], Array] = {}
 
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """An array with arbitrary contents."""
-        size, key = math.prod(shape), (name, np.dtype(dtype))
-        if key not in self._held or self._held[key].size < size:
-            self._held[key] = np.empty(size, dtype)
-        return self._held[key][:size].reshape(shape)
+def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[str] | None:
+    """The addresses of values that depend on one of `places` and pass once the culprit is corrected; they are removed
+    from the failing ones. None if a dependent value that passed before then fails.
+    """
+    held: list[tuple[tuple[str, str], Any, Array]] = []
+    names = []
 
-    def scratch(self, mask: bool = False) -> Array:
-        """Memory with the shape of a kernel's result."""
-        return self.array("beside", self.shape, bool if mask else self.dtype)
+    def contradicts(scope: str, name: str, t: int | None, wrong: Array) -> bool:
+        key, at = (scope, name), ... if t is None else t
+        was = failing[key][at] if key in failing else np.zeros_like(wrong)
+        if (was & ~wrong).any():
+            held.append((key, at, wrong))
+            names.append(f"{scope}/{name}" if t is None else f"{scope}/{work.span[t]}/{name}")
+        return bool((wrong & ~was).any())
 
-    def derive(self, line: Line, operands: list[Array], shape: tuple[int, ...], dtype: Any) -> Array:
-        """The line's value from its operands."""
-        out = self.array("value", shape, dtype)
-        if line.product:
-            matrix, vector = (operands[line.operands.index(name)] for name in line.product)
-            lead = math.prod(vector.shape[:-1])
-            if vector.shape[:-1] == shape[:-1] and vector.dtype == matrix.dtype == out.dtype:
-                rows = self.array("rows", (lead, vector.shape[-1]), dtype)
-                if vector.flags.c_contiguous:
-                    rows = vector.reshape(rows.shape)
-                else:
-                    np.copyto(rows.reshape(vector.shape), vector)
-                np.matmul(rows, matrix.T if line.op == "matvec" else matrix, out=out.reshape(lead, shape[-1]))
-                return out
-        if out.size <= SMALL:
-            out[...] = OPS[line.op].array(operands, line.constants)
-            return out
-        self.dtype, self.shape = out.dtype, shape  # for the kernel that is called
-        for function, arguments in KERNELS[line.op](self, out, operands, line.constants):
-            function(*arguments)
-        return out
+    read: dict[str, set[str]] = {}
+    for stage, name, t in places:
+        read.setdefault(stage.scope, set()).add(name)
+        for line in stage.cell.readers.get(name, ()):
+            recorded = line.name in work.lines.get(stage.scope, {})
+            if recorded and all(held_throughout(work, stage.scope, other) for other in line.reads):
+                at = slice(t, t + 1)
+                wrong, _ = beyond(work.lines[stage.scope][line.name][at], *derive(work, stage, line, at))
+                if contradicts(stage.scope, line.name, t, wrong[0]):
+                    return None
+    for scope, called in read.items():
+        stage = work.stage(scope)
+        reading = [gathered for gathered in recorded_sums(work, stage) if not called.isdisjoint(gathered.reads)]
+        for name, (wrong, _, _) in check_sums(work, stage, reading).items():
+            if contradicts(scope, name, None, wrong):
+                return None
+    for key, at, wrong in held:
+        failing[key][at] = wrong
+    return names
+
+
+def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:
+    """The premises shared by several failing lines: more likely to have been changed than all of the lines."""
+    read: list[set[str]] = []
+    for failure in failures if len(failures) > 1 else ():
+        stage, name = trace.stage(failure.address.scope), failure.address.line
+        line = stage.cell.by_name.get(name)
+        reads = line.reads if line else next(gathered.reads for gathered in stage.cell.sums if gathered.name == name)
+        stages = stage, trace.stage(stage.owner)  # an adjoint reads x from its forward stage
+        given = (n for n in reads if any(one.sources.get(n) in (X, GIVEN) for one in stages))
+        read.append({*given, *(n for n in reads if n in stage.cell.parameters)})
+    return tuple(sorted(set.intersection(*read))) if read else ()
 
 
 # -- adjoints ----------------------------------------------------------------------------------------------------------

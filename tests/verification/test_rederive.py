@@ -9,8 +9,8 @@ import pytest
 
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.verification.propagation import _ROUNDED, _SQUASHING, Known
-from lstm_trace.verification.rederive import StepBlock, differing
+from lstm_trace.verification.propagation import _ROUNDED, _SQUASHING, Derived, Known
+from lstm_trace.verification.rederive import differing
 
 CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75), "slice": (1.0, 3.0)}
 #: Operations that only choose, copy or turn numbers: nothing is rounded.
@@ -50,7 +50,7 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
         given[1][:3] = given[0][:3] + reach * rng.uniform(-1, 1, size=(3, 2, 3))
     exact = {"matvec": {0}, "where": {0}, "vecmat": {1}}.get(name, set())
     off = [0.0 if k in exact else reach * rng.uniform(size=v.shape) for k, v in enumerate(given)]
-    known = StepBlock().derive(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
+    known = Derived(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
     limit = np.broadcast_to(known.limit, np.shape(known.value))
     for _ in range(200):
         moved = [v + o * rng.choice([-1, 1, rng.uniform(-1, 1)], size=v.shape) for v, o in zip(given, off, strict=True)]
@@ -70,7 +70,7 @@ def test_a_matrix_that_is_off_counts_too(name: str) -> None:
     given = operands(name, rng)
     off = [0.1 * rng.uniform(size=v.shape) for v in given]
     line = Line("y", name, ("a", "b"))
-    known = StepBlock().derive(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
+    known = Derived(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
     gaps = []
     for _ in range(200):
         moved = [v + o * rng.choice([-1, 1], size=v.shape) for v, o in zip(given, off, strict=True)]
@@ -84,7 +84,7 @@ def test_where_counts_both_values_where_its_condition_may_be_zero() -> None:
     condition, a, b = (np.reshape(v, (1, 1, 3)) for v in ([1.0, 1.0, 0.0], [2.0, 2.0, 2.0], [5.0, 5.0, 5.0]))
     off = np.reshape([0.0, 1.0, 1.0], (1, 1, 3))
     line = Line("y", "where", ("c", "a", "b"))
-    known = StepBlock().derive(line, [Known(condition, off), Known(a), Known(b)], "float64", np.float64)
+    known = Derived(line, [Known(condition, off), Known(a), Known(b)], "float64", np.float64)
     assert np.ravel(known.limit).tolist() == [0, 3, 3]
 
 
