@@ -226,13 +226,13 @@ def _rows(rows: Mapping[str, Mapping[str, Any]], lstm: Mapping[str, Layout]) -> 
     """The rows of a cell by name. lstm: those of the LSTM, for another cell."""
     found: dict[str, Layout] = {}
     for name, row in rows.items():
-        facts = {key: None if value == "none" else value for key, value in row.items() if key != "options"}
+        facts: dict[str, Any] = {key: None if value == "none" else value for key, value in row.items()}
         base = found[facts.pop("like")] if "like" in row else lstm.get(name) or Layout(name)
         if facts.pop("transposed", False):
             facts |= {"input_transposed": True, "recurrent_transposed": True}
-        if "names" in row:
-            facts["names"] = _patterns(row["names"])
-        found[name] = replace(base, **facts, name=name, options=tuple(row.get("options", {}).items()))
+        facts["names"] = _patterns(row["names"]) if "names" in row else base.names
+        facts["options"] = tuple(row.get("options", {}).items())
+        found[name] = replace(base, **facts, name=name)
     return found
 
 
