@@ -19,7 +19,7 @@ from ..find import one_cell
 from ..guards import archive, content, told
 from ..layouts import ANY, LAYOUTS, LETTERS, OTHERS, Layout
 from ..names import Array, Group, Roles, lacking
-from ..read import Defaults, Found
+from ..read import Defaults, Found, turned
 from .hdf5 import (
     STORED,
     Tree,
@@ -226,12 +226,12 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         return Found(name, kind, cell=stored.cell, refused=why)
     options = {key: value for key, value in found.options.items() if key != "gate_activation"} | options
     known = {said for option, said in found.assumed.items() if layer is not None or option in assumed}
-    weights, said = dict(found.weights), [one for one in found.imported if one not in known]
+    said = [one for one in found.imported if one not in known]
     assumed = {option: one for option, one in found.assumed.items() if one in said} | assumed
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     if layer and layer.inner.get("go_backwards"):
-        weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
+        found = replace(found, weights=turned(found, "reverse"))
         said.append(
             "go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"
         )
@@ -240,8 +240,8 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     said += [one for one in assumed.values() if one not in said]
     said += ["x is (B, T, I), as in Keras"]
     facts = {**found.facts, **layout_facts(layer)}
-    more: dict[str, Any] = {"imported": tuple(said), "assumed": assumed, "facts": facts}
-    return replace(found, weights=weights, options=options, defaults=Defaults(batch_first=True), **more)
+    defaults = Defaults(batch_first=True)
+    return replace(found, options=options, defaults=defaults, imported=tuple(said), assumed=assumed, facts=facts)
 
 
 def _refusals(unit: Group, stored: Layout, layer: Layer | None) -> Iterator[str]:
