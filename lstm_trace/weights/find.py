@@ -20,8 +20,6 @@ _MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
 _VECTORS = {
     "bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c", "candidate_bias": "b_h",
 }  # fmt: skip
-#: Vectors that only some gates have, by role.
-_SOME = {"candidate_bias": "h"}
 #: The cells by the number of their gates.
 _CALLED = {4: "an LSTM (4H by H)", 3: "a GRU (3H by H)", 1: "a plain RNN (H by H)"}
 
@@ -146,7 +144,7 @@ def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) ->
             continue
         pair = layout.bias == "rows" and len(item.values) == 2 and item.values.ndim == 2
         both = role == "bias" and (layout.bias == "8H" or pair) and not gate
-        gates = gate or (layout.peephole if role == "peephole" else _SOME.get(role, layout.order))
+        gates = gate or {"peephole": layout.peephole, "candidate_bias": "h"}.get(role, layout.order)
         names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
         values, parts = np.atleast_1d(item.values.ravel() if pair else item.values), len(names)
         if size and values.shape != (parts * size,):

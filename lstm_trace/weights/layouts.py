@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.resources import files
@@ -34,21 +34,8 @@ STORED = tuple(NOUNS)
 
 Names = tuple[tuple[str, str], ...]
 
-# Names that arrays may have in every layout; with `joined`, the kernel is the joined one.
-_STACKED: Names = (
-    ("input", r"W_x|W_ih|Wx|weight_ih|kernel|W"), ("recurrent", r"W_h|W_hh|Wh|weight_hh|recurrent_kernel|U|R"),
-    ("joined", r"W|kernel|w|weight|W_xh|W_hx"), ("bias", r"b|bias|B"), ("bias_x", r"b_x|b_ih|bias_ih"),
-    ("bias_h", r"b_h|b_hh|bias_hh"), ("peephole", r"w_c|P|peephole"), ("peephole_gate", r"w_c(?P<gate>[ifo])"),
-    ("projection", r"W_hr|weight_hr|projection"), ("projection_bias", r"b_hr|projection_bias"),
-)  # fmt: skip
 #: The groups of a pattern that are no gates.
 PLACED = frozenset({"gate", "layer", "back"})
-_GATE = "(?P<gate>[ifcgjzo])"
-_SEPARATE: Names = (
-    ("input", rf"W_x{_GATE}"), ("input", rf"W_i{_GATE}"), ("recurrent", rf"(W_h|U_|R_){_GATE}"),
-    ("joined", rf"W_{_GATE}"), ("bias", rf"b_{_GATE}"), ("bias_x", rf"b_[xi]{_GATE}"), ("bias_h", rf"b_h{_GATE}"),
-    ("peephole_gate", r"w_c(?P<gate>[ifo])"), ("projection", r"W_hr"), ("projection_bias", r"b_hr"),
-)  # fmt: skip
 _BIASES = {
     "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
     "8H": "two biases in one array", "rows": "two biases as the rows of one array",
@@ -161,7 +148,7 @@ class Layout:
     @cached_property
     def patterns(self) -> Names:
         """(role, pattern) of every name that an array may have, the framework's own first."""
-        general = _SEPARATE if self.separate else _STACKED
+        general = _GENERAL["separate" if self.separate else "stacked"]
         return (*self.own, *((role, pattern) for role, pattern in general if role not in self._unused))
 
     @property
@@ -229,26 +216,30 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else CHANGED))
 
 
-def _tables() -> Iterator[tuple[str, dict[str, Layout]]]:
-    """The rows of layouts.toml by name, for each cell; the LSTM is the first."""
-    lstm: dict[str, Layout] = {}
-    for cell, rows in tomllib.loads((files(__package__) / "layouts.toml").read_text("utf-8")).items():
-        found: dict[str, Layout] = {}
-        for name, row in rows.items():
-            facts = {key: None if value == "none" else value for key, value in row.items()}
-            base = found[facts.pop("like")] if "like" in row else lstm.get(name) or Layout(name)
-            if facts.pop("transposed", False):
-                facts |= {"input_transposed": True, "recurrent_transposed": True}
-            if "names" in row:
-                each = ((role, [one] if isinstance(one, str) else one) for role, one in row["names"].items())
-                facts["names"] = tuple((role, pattern) for role, patterns in each for pattern in patterns)
-            facts["options"] = tuple(row.get("options", {}).items())
-            found[name] = replace(base, **facts, name=name)
-        lstm = lstm or found
-        yield cell, found
+def _patterns(names: Mapping[str, str | list[str]]) -> Names:
+    """(role, pattern) of names, where a role may have several."""
+    each = ((role, [said] if isinstance(said, str) else said) for role, said in names.items())
+    return tuple((role, pattern) for role, patterns in each for pattern in patterns)
 
 
-#: The layouts of other cells, by cell and name.
-OTHERS: dict[str, dict[str, Layout]] = dict(_tables())
+def _rows(rows: Mapping[str, Mapping[str, Any]], lstm: Mapping[str, Layout]) -> dict[str, Layout]:
+    """The rows of a cell by name. lstm: those of the LSTM, for another cell."""
+    found: dict[str, Layout] = {}
+    for name, row in rows.items():
+        facts: dict[str, Any] = {key: None if value == "none" else value for key, value in row.items()}
+        base = found[str(facts.pop("like"))] if "like" in row else lstm.get(name) or Layout(name)
+        if facts.pop("transposed", False):
+            facts |= {"input_transposed": True, "recurrent_transposed": True}
+        facts["names"] = _patterns(row["names"]) if "names" in row else base.names
+        facts["options"] = tuple(row.get("options", {}).items())
+        found[name] = replace(base, **facts, name=name)
+    return found
+
+
+_TABLES = tomllib.loads((files(__package__) / "layouts.toml").read_text("utf-8"))
+#: Names that arrays may have in every layout, for stacks of gates and for an array for each gate.
+_GENERAL = {name: _patterns(table) for name, table in _TABLES["names"].items()}
 #: Every layout of an LSTM by name.
-LAYOUTS: dict[str, Layout] = OTHERS.pop("lstm")
+LAYOUTS: dict[str, Layout] = _rows(_TABLES["lstm"], {})
+#: The layouts of other cells, by cell and name.
+OTHERS: dict[str, dict[str, Layout]] = {cell: _rows(_TABLES[cell], LAYOUTS) for cell in ("gru", "rnn")}

@@ -115,12 +115,9 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     with within(name or kind):
         found = find(arrays, LAYOUTS["pytorch"], kind)[0]
     more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if one_step(module) else ()
-    options = {"activation": module.nonlinearity} if cell == "rnn" else {}
-    said = (f"live {kind}", *(one for one in found.imported if one not in found.assumed.values()), *more, *hooks)
-    return replace(
-        found, name=name, options={**found.options, **options}, assumed={}, imported=said,
-        defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
-    )  # fmt: skip
+    found = found.stated({"activation": module.nonlinearity} if cell == "rnn" else {}, *more, *hooks)
+    defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
+    return replace(found, name=name, imported=(f"live {kind}", *found.imported), defaults=defaults)
 
 
 def _hooks(module: Any, kind: str) -> tuple[str, ...]:

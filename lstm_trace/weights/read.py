@@ -106,6 +106,11 @@ class Found:
         states, names = set(self.defaults.initial), {scope_and_name(key)[1] for key in self.weights}
         return self.cell, self.options, self.directions, states, names
 
+    def stated(self, options: Mapping[str, Any], *said: str) -> Found:
+        """The same with `options` that are stated, in place of all that was assumed. said: further conversions."""
+        imported = (*(one for one in self.imported if one not in self.assumed.values()), *said)
+        return replace(self, options={**self.options, **options}, imported=imported, assumed={})
+
     def sizes(self) -> dict[str, int]:
         """I, H and, with a projection, P of the first layer, as far as its weights determine them."""
         first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}

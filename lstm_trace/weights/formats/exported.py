@@ -216,14 +216,11 @@ def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any
         return found
     x = _names(given["input"])[0]
     facts = {**found.facts, "input": f"{x} {opened.sizes(x)}" if x in opened.given else "computed by the program"}
-    options, imported = dict(found.options), found.imported
-    if kind.startswith("rnn"):
-        options["activation"] = kind.removeprefix("rnn_")
-        imported = tuple(one for one in imported if one != found.assumed.get("activation"))
+    options = {"activation": kind.removeprefix("rnn_")} if kind.startswith("rnn") else {}
     initial = {name: one for name, one in zip(("h_prev", "c_prev"), states, strict=False) if one is not None}
     first = "batch_first" in given and given["batch_first"]["as_bool"]
     defaults = replace(found.defaults, batch_first=first, initial=initial)
-    return replace(found, name=name, options=options, imported=imported, assumed={}, facts=facts, defaults=defaults)
+    return replace(found.stated(options), name=name, facts=facts, defaults=defaults)
 
 
 def _initial(opened: ExportedProgram, name: str) -> Array | str | None:

@@ -49,7 +49,8 @@ def _named(value: Any, name: str, depth: int, msgpack: Any) -> Iterator[tuple[st
     if isinstance(value, msgpack.ExtType) and value.code in _ARRAYS:
         yield name, _array(value, name, msgpack)
     elif isinstance(value, dict) and _PIECES in value:
-        shape, pieces = (_listed(value[key]) for key in ("shape", "chunks"))
+        # a tuple is stored as a mapping: {"0": …, "1": …}
+        shape, pieces = ([value[key][str(n)] for n in range(len(value[key]))] for key in ("shape", "chunks"))
         parts = [_array(piece, name, msgpack) for piece in pieces]
         if sum(entries(part.shape) for part in parts) != entries(checked_shape(shape, name)):
             raise FileError(f"{name}: its pieces have other numbers of entries than its shape {tuple(shape)}")
@@ -61,11 +62,6 @@ def _named(value: Any, name: str, depth: int, msgpack: Any) -> Iterator[tuple[st
         pairs = enumerate(value)
     for key, inner in pairs if depth < DEEPEST else ():
         yield from _named(inner, f"{name}/{key}" if name else str(key), depth + 1, msgpack)
-
-
-def _listed(value: dict[str, Any]) -> list[Any]:
-    """A tuple, which is stored as a mapping: `{"0": …, "1": …}`."""
-    return [value[str(at)] for at in range(len(value))]
 
 
 def _array(extension: Any, name: str, msgpack: Any) -> Lazy:

@@ -19,7 +19,7 @@ from ..find import one_cell
 from ..guards import archive, content, told
 from ..layouts import ANY, LAYOUTS, LETTERS, OTHERS, Layout
 from ..names import Array, Group, Roles, lacking
-from ..read import Defaults, Found
+from ..read import Defaults, Found, turned
 from .hdf5 import (
     STORED,
     Tree,
@@ -213,14 +213,8 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         kind = "Keras RNN of StackedRNNCells"
     elif layer and layer.kind == "Bidirectional":
         kind += f" {layer.inner_kind}"
-    if absent := lacking(stored, unit):
-        return Found(name, kind, refused=absent[0])
-    if layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
-        return Found(name, kind, refused="its configuration says use_bias, and the file has no bias of it")
-    if other := _other(stored, layer):
-        return Found(name, kind, cell=stored.cell, refused=other)
-    if unlike := _unlike(unit, layer):
-        return Found(name, kind, refused=unlike)
+    if refused := next(_refusals(unit, stored, layer), ""):
+        return Found(name, kind, cell=stored.cell, refused=refused)
     found = one_cell(name, unit, stored, kind)
     try:
         options, assumed = options_of(layer, file, stored, unit.both)
@@ -232,12 +226,12 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         return Found(name, kind, cell=stored.cell, refused=why)
     options = {key: value for key, value in found.options.items() if key != "gate_activation"} | options
     known = {said for option, said in found.assumed.items() if layer is not None or option in assumed}
-    weights, said = dict(found.weights), [one for one in found.imported if one not in known]
+    said = [one for one in found.imported if one not in known]
     assumed = {option: one for option, one in found.assumed.items() if one in said} | assumed
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     if layer and layer.inner.get("go_backwards"):
-        weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
+        found = replace(found, weights=turned(found, "reverse"))
         said.append(
             "go_backwards: Keras gives the outputs in the order of computing, the trace by position in the input"
         )
@@ -246,45 +240,41 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     said += [one for one in assumed.values() if one not in said]
     said += ["x is (B, T, I), as in Keras"]
     facts = {**found.facts, **layout_facts(layer)}
-    more: dict[str, Any] = {"imported": tuple(said), "assumed": assumed, "facts": facts}
-    return replace(found, weights=weights, options=options, defaults=Defaults(batch_first=True), **more)
+    defaults = Defaults(batch_first=True)
+    return replace(found, options=options, defaults=defaults, imported=tuple(said), assumed=assumed, facts=facts)
 
 
-def _unlike(unit: Group, layer: Layer | None) -> str:
-    """Why the parts of a layer do not form one cell for all layers and directions; empty if they do."""
+def _refusals(unit: Group, stored: Layout, layer: Layer | None) -> Iterator[str]:
+    """Why the arrays of a layer do not form one cell for all layers and directions, the same as its configuration's."""
+    yield from lacking(stored, unit)
     if unit.both and unit.layers > 1:
-        return "its directions run separately through all cells of StackedRNNCells and merge at the top; not supported"
+        yield "its directions run separately through all cells of StackedRNNCells and merge at the top; not supported"
     if layer is None:
-        return ""
-    if unit.both and layer.inner.get("go_backwards"):
-        return "the layer inside Bidirectional has go_backwards=True"
+        return
+    if layer.inner.get("use_bias") and "bias" not in unit.roles:
+        yield "its configuration says use_bias, and the file has no bias of it"
     parts = layer.cells or [(layer.inner_kind, layer.inner)]
     behind: Any = layer.config.get("backward_layer")  # an explicit one of a Bidirectional
     if (settings := settings_of(behind)) is not None:
         parts = [*parts, cells_inside(str(behind.get("class_name", "")), settings)[0][0]]
     what = "cells" if layer.cells else "directions"
-    kinds = dict.fromkeys(kind for kind, _ in parts)
+    kinds, cell = list(dict.fromkeys(kind for kind, _ in parts)), cell_of_class(layer.inner_kind)
+    if cell != stored.cell and not (layer.cells and len(kinds) > 1):
+        said = f"its configuration says {layer.inner_kind}, and its weights are those of a {CLASSES[stored.cell][0]}"
+        yield said if cell else f"these are the weights of a layer {layer.inner_kind}, not of an {ANY}"
+    if unit.both and layer.inner.get("go_backwards"):
+        yield "the layer inside Bidirectional has go_backwards=True"
     if len(kinds) > 1:
-        return f"its {what} are of several kinds ({some(list(kinds), 4)}); one cell is traced in all layers"
+        yield f"its {what} are of several kinds ({some(kinds, 4)}); one cell is traced in all layers"
     compared = ("activation", "recurrent_activation", "use_bias", "reset_after")
-    differing = ", ".join(key for key in compared if any(own.get(key) != parts[0][1].get(key) for _, own in parts))
-    said = f"its {what} differ in {differing}"
-    return f"{said}; one cell is traced in all layers and directions" if differing else ""
+    if differing := ", ".join(key for key in compared if any(own.get(key) != parts[0][1].get(key) for _, own in parts)):
+        yield f"its {what} differ in {differing}; one cell is traced in all layers and directions"
 
 
 def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:
     """The cell of a live layer: kernel, recurrent_kernel and bias by layer and direction, with its configuration."""
     parts = {at: {(ROLES[word], ""): Array(word, v) for word, v in held.items()} for at, held in arrays.items()}
     return _one(Group(layer.path, parts), KerasFile(layer.path, version, {layer.path: layer}), None)
-
-
-def _other(stored: Layout, layer: Layer | None) -> str:
-    """Why a recurrent layer is none of the known kinds: by its class, or because its class has other weights."""
-    if layer is None or cell_of_class(layer.inner_kind) == stored.cell or len({kind for kind, _ in layer.cells}) > 1:
-        return ""
-    if not cell_of_class(layer.inner_kind):
-        return f"these are the weights of a layer {layer.inner_kind}, not of an {ANY}"
-    return f"its configuration says {layer.inner_kind}, and its weights are those of a {CLASSES[stored.cell][0]}"
 
 
 def _layout(unit: Group) -> Layout:

@@ -267,18 +267,15 @@ def _read(
                 roles[place] = Array(key, graph.weights(at, key))
                 stored.add(TYPES[graph.tensor(at).number(1, "b")])
     cell = one_cell(name, group, kind.layout, f"TensorFlow Lite {kind.name}")
-    options = {**cell.options, **_options(facts, cell)}
+    options = _options(facts, cell)
     if kind.step:
         options["merge"] = "concat"
         said += [] if facts["merge"] else ["its directions are two outputs; here they are joined, (T, B, D·H)"]
     said += _quantised(stored, graph.tensor(x).number(1, "b"))
     if "time_major" not in facts:
         said.append("the operator computes one step in each call; a trace runs it over a sequence")
-    found = replace(
-        cell, options=options, assumed={}, facts={**cell.facts, "input": graph.tensor(x).text(3)},
-        imported=(*(one for one in cell.imported if one not in cell.assumed.values()), *said),
-        defaults=Defaults(batch_first=not facts.get("time_major", True)),
-    )  # fmt: skip
+    known, defaults = {"input": graph.tensor(x).text(3)}, Defaults(batch_first=not facts.get("time_major", True))
+    found = replace(cell.stated(options, *said), facts={**cell.facts, **known}, defaults=defaults)
     return found, operator._replace(inputs=[x, *operator.inputs[1:]])
 
 

@@ -12,7 +12,6 @@ up, and takes the axes of Unsqueeze-11 in the order given.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,16 +74,15 @@ class Tensors:
             place = (folder / location).resolve()
             if not place.is_relative_to(folder):
                 raise FileError(f"{where} is a link that leaves the model's folder; it is not opened")
-            at_once = getattr(os, "O_NONBLOCK", 0)  # opens a pipe without waiting for its writer
-            with open(place, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
-                there = os.fstat(file.fileno())
-                if not stat.S_ISREG(there.st_mode):
-                    raise FileError(f"{where} is not a file")
-                if (needed := offset + length) > there.st_size:
-                    raise FileError(f"{where} is cut off: {there.st_size:,} bytes, needed are {needed:,}")
-                self.stored += 0 if place in self._seen else there.st_size
-                self._seen.add(place)
-                afford(size, self.stored, what)
+            there = place.stat()
+            if not stat.S_ISREG(there.st_mode):  # a pipe would wait for its writer
+                raise FileError(f"{where} is not a file")
+            if (needed := offset + length) > there.st_size:
+                raise FileError(f"{where} is cut off: {there.st_size:,} bytes, needed are {needed:,}")
+            self.stored += 0 if place in self._seen else there.st_size
+            self._seen.add(place)
+            afford(size, self.stored, what)
+            with place.open("rb") as file:
                 file.seek(offset)
                 return file.read(length)
         except RuntimeError:

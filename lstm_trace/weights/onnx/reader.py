@@ -215,13 +215,11 @@ def _read(name: str, reading: NodeReading) -> Node:
     if {name for name in reading.node.input if name} & set(reading.node.output):
         raise Refused("it reads its own output")
     arrays, layout = read_arrays(reading), OTHERS.get(reading.cell, LAYOUTS)["onnx"]
-    options = options_of(reading)
+    options = {**options_of(reading), "padding": "zero"}
     group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
-    stored = one_cell("", group, layout, f"ONNX {kind}")
+    cell = one_cell(name, group, layout, f"ONNX {kind}")
     coupled = "coupled" in options  # then the forget gate's weights are not used
-    weights = {key: values for key, values in stored.weights.items() if not (coupled and key.endswith("f"))}
-    options = {**stored.options, **options, "padding": "zero"}
-    reading.said += (said for said in stored.imported if said not in stored.assumed.values())
+    weights = {key: values for key, values in cell.weights.items() if not (coupled and key.endswith("f"))}
     if len(reading.directions) == 2:
         options["merge"] = "concat"
         reading.said.append("Y keeps the directions apart, (T, D, B, H); the output here joins them, (T, B, D·H)")
@@ -234,8 +232,7 @@ def _read(name: str, reading: NodeReading) -> Node:
     last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
-    said = tuple(reading.said)
-    found = Found(name, f"ONNX {kind}", weights, options, defaults, said, facts=facts, stored=layout, cell=reading.cell)
+    found = replace(cell.stated(options, *reading.said), weights=weights, defaults=defaults, facts=facts)
     return Node(found, reading, source)
 
 
