@@ -39,10 +39,10 @@ class BuiltCell(NamedTuple):
 
 def built(
     reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr], dtype: Any, title: str,
-    returned: Iterable[Ids],
+    returned: Iterable[Ids], back: bool = False,
 ) -> BuiltCell:  # fmt: skip
     """The cell. states: `h` and `c` to their new values; others: further values to be computed, by name; returned: all
-    that the function returns.
+    that the function returns; back: whether it reads x from its last step on.
     """
     tape = reader.tape
 
@@ -71,6 +71,7 @@ def built(
     )
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
+    cell |= {"direction": "reverse"} if back else {}
     model = prepare(weights, cell, name=title)
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
