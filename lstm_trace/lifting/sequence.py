@@ -63,11 +63,14 @@ def _first_along(array: Any, axis: int | None) -> Any:
 
 
 class RecordedOutput(NamedTuple):
-    """An output: its path, axis of time and the way along it, and its rows at each step or at the last one."""
+    """An output of which each step has a row, or the last one.
+
+    axis: that of time; None if it is of the last step alone. way: -1 if the step that is read last stands first there.
+    """
 
     path: OutputPath
     axis: int | None
-    along: int
+    way: int
     rows: dict[int, Ids]
 
 
@@ -76,15 +79,12 @@ class SequenceFunction(AuthorFunction):
     """A function over a sequence. listed: it takes a list of time steps, and x has them first. way: -1 if it reads x
     from its last step to its first.
 
-    One sequence of the batch is recorded, and all are compared. path, axis: where its output is, and the axis of time
-    there; None if it is of the last step alone. along: -1 if the step that is read last stands first there.
+    One sequence of the batch is recorded, and all are compared.
     """
 
     listed: bool = False
     way: int = 1
-    path: OutputPath = field(default=(), init=False)
-    axis: int | None = field(default=None, init=False)
-    along: int = field(default=1, init=False)
+    output: RecordedOutput = field(init=False)
 
     def __post_init__(self) -> None:
         if self.x.ndim > 2:
@@ -114,19 +114,27 @@ class SequenceFunction(AuthorFunction):
         return recorded(self.call, self.weights, each, states, lambda steps: argument(steps[:: self.way]))
 
     def read(self, run: RecordedRun) -> BuiltCell:
-        self.path, self.axis, self.along, found = self._main(run)
+        self.output = self._main(run)
         returned = [ids for _, ids in leaves(run.output, STEPS)]
         return read_sequence(
-            run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned, back=self.way < 0
+            run.tape,
+            run.x,
+            self.output.rows,
+            run.dtype,
+            self.call.named,
+            initial=run.states,
+            returned=returned,
+            back=self.way < 0,
         )
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         ours = trace[cell.output][:: self.way]
         with plain_run(self.call, self.weights, tape) as run:
-            value = at(run([*x] if self.listed else x, states), self.path)
+            value = at(run([*x] if self.listed else x, states), self.output.path)
         value = [*value.values()] if isinstance(value, Mapping) else value
         numbers = np.stack([*map(as_numbers, value)]) if isinstance(value, (list, tuple)) else as_numbers(value)
-        steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)[:: self.along][-len(ours) :]
+        _, axis, way, _ = self.output
+        steps = numbers[None] if axis is None else np.moveaxis(numbers, axis, 0)[::way][-len(ours) :]
         batches = [n for n in range(1, steps.ndim) if steps.shape[n] == ours.shape[1]]
         each = [np.moveaxis(steps, n, 1).reshape(len(steps), ours.shape[1], -1) for n in batches]
         each = [one for one in each or [steps.reshape(len(steps), 1, -1)] if one.shape[1:] == ours.shape[1:]]
@@ -135,22 +143,22 @@ class SequenceFunction(AuthorFunction):
         return {cell.output: min(each, key=lambda one: np.abs(one - ours[-len(one) :]).max())}
 
     def _main(self, run: RecordedRun) -> RecordedOutput:
-        """The output that has a row for each step, or for the last one."""
-        tape = run.tape
-        last, whole = list[RecordedOutput](), list[RecordedOutput]()
+        """The output that has a row for each step, or for the last one; of several, that which is called like h."""
+        found: list[RecordedOutput] = []
         for path, ids in leaves(run.output, STEPS):
-            flat = ids.reshape(-1)
-            rows = {t: one for t in range(STEPS) if len(one := flat[tape.times[flat] == t])}
-            for axis, size in enumerate(ids.shape) if len(rows) == STEPS else ():
-                times = np.moveaxis(tape.times[ids], axis, 0)
-                for along in (1, -1):  # the initial state may stand before
-                    each = np.diff(times[::along][size - STEPS :], axis=0)
-                    if size in (STEPS, STEPS + 1) and (each == 1).all():
-                        whole.append(RecordedOutput(path, axis, along, rows))
+            times, flat = run.tape.times[ids], ids.reshape(-1)
+            rows = {t: one for t in range(STEPS) if len(one := flat[times.reshape(-1) == t])}
             if [*rows] == [STEPS - 1]:
-                last.append(RecordedOutput(path, None, 1, rows))
-        found = whole or last
+                found.append(RecordedOutput(path, None, 1, rows))
+            for axis, size in enumerate(ids.shape) if len(rows) == STEPS else ():
+                for way in (1, -1):
+                    along = np.moveaxis(times, axis, 0)[::way][size - STEPS :]  # the initial state may stand before
+                    if size in (STEPS, STEPS + 1) and (np.diff(along, axis=0) == 1).all():
+                        found.append(RecordedOutput(path, axis, way, rows))
         if not found:
             raise LiftError(f"{self.call.named} returns no array that has a row for each step of x")
-        named = [one for one in found if means(tape.variable(next(iter(one.rows.values()))), "h")]
-        return (named or found)[0]
+
+        def unlikely(one: RecordedOutput) -> tuple[bool, bool]:
+            return one.axis is None, not means(run.tape.variable(next(iter(one.rows.values()))), "h")
+
+        return min(found, key=unlikely)
