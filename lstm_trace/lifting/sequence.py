@@ -116,12 +116,13 @@ class SequenceFunction(AuthorFunction):
     def read(self, run: RecordedRun) -> BuiltCell:
         self.output = self._main(run)
         returned = [ids for _, ids in leaves(run.output, STEPS)]
+        title = self.call.named
         return read_sequence(
             run.tape,
             run.x,
             self.output.rows,
             run.dtype,
-            self.call.named,
+            title,
             initial=run.states,
             returned=returned,
             back=self.way < 0,
