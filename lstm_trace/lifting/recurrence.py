@@ -173,7 +173,8 @@ class RecordedRecurrence:
         if self.output and OUTPUT not in found:
             raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
         out = found.pop(OUTPUT, None)
-        lines, others = {value: name for name, value in found.items()}, dict[str, Expr]()
+        lines: dict[Expr | None, str] = {value: name for name, value in found.items()}
+        others: dict[str, Expr] = {}
         if out is not None and out not in lines:
             others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
         cell = built(reader, found, others, dtype, self.title, returned, self.back)

@@ -115,17 +115,9 @@ class SequenceFunction(AuthorFunction):
 
     def read(self, run: RecordedRun) -> BuiltCell:
         self.output = self._main(run)
-        returned = [ids for _, ids in leaves(run.output, STEPS)]
-        title = self.call.named
+        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
         return read_sequence(
-            run.tape,
-            run.x,
-            self.output.rows,
-            run.dtype,
-            title,
-            initial=run.states,
-            returned=returned,
-            back=self.way < 0,
+            run.tape, run.x, self.output.rows, run.dtype, title, initial=run.states, returned=every, back=self.way < 0
         )
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:

@@ -129,7 +129,7 @@ class GraphRun:
 
     # -- graphs --
 
-    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Mapping[str, Value] | list[Value]) -> list[Value]:
+    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Any) -> list[Value]:
         """The outputs of a graph. outer: the values of the graphs around it; given: its inputs, by name or in order."""
         self._depth += 1
         self._tick()
