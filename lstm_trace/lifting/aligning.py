@@ -12,11 +12,9 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Cell
 from ..model.sources import prepare
-from ..trace.trace import Trace
 from .lifted import Lifted
 from .naming import line_value
 
-_SCOPE = "0/forward"
 #: So far apart, relative to the largest, the values of a line may be at the first step that is taken for the same.
 _NEAR = 1e-6
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\()")
@@ -30,18 +28,18 @@ def aligned(source: Any, reference: Any) -> Any:
     if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
         return source
     trace, one, two = source.trace, reference.cell, source.cell
-    names = _names(one, two, reference.trace, trace)
+    names = _names(reference, source)
     if not names:
         return trace
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
-    weights = {names.get(name, name): array for name, array in trace.parameters.get(_SCOPE, {}).items()}
+    weights = {names.get(name, name): array for name, array in source.weights.items()}
     cell = prepare(weights, {"equations": text}).cell
     ends = [row for row in cell.text.splitlines() if row.startswith(("carry:", "output:"))]
     rows = [f"{name} = {right}" for name, right in _in_words_of(one, cell)] + ends
-    made = prepare(weights, {"equations": "\n".join(rows)}, name=trace.header.title)
+    made = prepare(weights, {"equations": "\n".join(rows), "direction": source.direction}, name=trace.header.title)
     called = {name: name for name in names} | dict(trace.header.aliases)
     aliases = {names.get(name, name): text for name, text in called.items()}
-    begin = dict(trace.initial.get(_SCOPE, {}))
+    begin = dict(trace.initial.get(f"0/{source.direction}", {}))
     made = replace(made, header=replace(made.header, aliases=aliases))
     return made.run(trace.x, begin.pop("h_prev", None), begin.pop("c_prev", None), initial=begin or None)
 
@@ -54,8 +52,9 @@ def _in_words_of(one: Cell, two: Cell) -> Iterator[tuple[str, str]]:
         yield name, one.equations[name] if same else text
 
 
-def _names(one: Cell, two: Cell, a: Trace, b: Trace) -> dict[str, str]:
-    """What `one` calls the lines and weights of `two` that have other names."""
+def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
+    """What one calls the lines and weights of the other that have other names."""
+    one, two = reference.cell, source.cell
     found: dict[str, str] = {}
     ours_taken = {*two.equations, *two.parameters}
     theirs_known = {*one.equations, *one.parameters}
@@ -69,8 +68,8 @@ def _names(one: Cell, two: Cell, a: Trace, b: Trace) -> dict[str, str]:
             for other in (other for other, array in ours.items() if _equal(array, values)):
                 pair(name, other)
 
-    pair_equal(a.parameters.get(_SCOPE, {}), b.parameters.get(_SCOPE, {}))
-    pair_equal(*({name: trace[name][:1] for name in cell.equations} for trace, cell in ((a, one), (b, two))))
+    pair_equal(reference.weights, source.weights)
+    pair_equal(*({name: each.trace[name][:1] for name in each.cell.equations} for each in (reference, source)))
     for state in one.states.keys() & two.states.keys():
         pair(two.states[state], one.states[state])
     todo = [name for name in two.equations if found.get(name, name) in one.equations]

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..base.arrays import Array
 from ..cell.variants import named as named_cell
 from ..model.model import Model
 from ..model.sources import prepare
 from .expressions import Expr
-from .naming import CellNaming, recognised
+from .naming import CellNaming, gate_letter, recognised
 from .reading import Reader
-from .tape import Ids
-from .weight_parts import orders, part_name, spare, unread
+from .tape import Ids, Tape, TapeNode
 from .writing import EquationWriter
 
 
@@ -39,10 +40,10 @@ class BuiltCell(NamedTuple):
 
 def built(
     reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr], dtype: Any, title: str,
-    returned: Iterable[Ids],
+    returned: Iterable[Ids], back: bool = False,
 ) -> BuiltCell:  # fmt: skip
     """The cell. states: `h` and `c` to their new values; others: further values to be computed, by name; returned: all
-    that the function returns.
+    that the function returns; back: whether it reads x from its last step on.
     """
     tape = reader.tape
 
@@ -71,6 +72,7 @@ def built(
     )
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
+    cell |= {"direction": "reverse"} if back else {}
     model = prepare(weights, cell, name=title)
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
@@ -89,3 +91,93 @@ def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str
     h = max(left, key=likely, default="")
     free = [name for name in ("h", "c", *(f"s{k}" for k in range(2, len(values)))) if name not in known.values()]
     return {**known, **dict(zip(sorted(left, key=lambda state: free[0] == "h" and state != h), free, strict=False))}
+
+
+# -- parts of the arrays of the code -----------------------------------------------------------------------------------
+
+
+def part_name(tape: Tape, ids: Ids) -> str:
+    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
+    node = tape.owner(ids)
+    name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
+    if not name or not node.shape or local.max() >= size:
+        return name
+    part = np.zeros(node.shape, bool)
+    part.reshape(-1)[local] = True
+    along = (np.flatnonzero(np.moveaxis(part, axis, 0).reshape(n, -1).any(1)) for axis, n in enumerate(node.shape))
+    spans = [(int(places[0]), int(places[-1]) + 1) for places in along]
+    texts = [":" if span == (0, size) else f"{span[0]}:{span[1]}" for span, size in zip(spans, node.shape, strict=True)]
+    while texts and texts[-1] == ":":
+        texts.pop()
+    whole = np.prod([stop - start for start, stop in spans]) == part.sum()
+    return f"{name}[{', '.join(texts)}]" if texts and whole else name
+
+
+def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
+    """In which order the gates stand in each array that has several. known: the weights by the cell's names."""
+    found: dict[str, dict[str, int]] = {}
+    for name, ids in known.items():
+        if name[:2] in ("W_", "b_"):
+            found.setdefault(part_name(tape, ids).partition("[")[0], {}).setdefault(name[-1], int(ids.min()))
+    return {label: tuple(sorted(first, key=first.__getitem__)) for label, first in found.items() if len(first) > 1}
+
+
+def unread(tape: Tape, returned: Iterable[Ids]) -> dict[str, Ids]:
+    """The numbers of each, by what the code calls it, such as `W[:, 0:2]` for some of its columns."""
+    used = tape.behind(returned)
+    found: dict[str, Ids] = {}
+    for node in (node for node in tape.nodes if node.op == "weight" and 0 not in node.shape):
+        ids = np.arange(node.start, node.numbers.stop).reshape(node.shape)
+        free = ~used[node.numbers].reshape(node.shape)
+        if free.all():
+            if not f"{tape.given[node.start]}.".startswith(tuple(f"{name}." for name in tape.kept)):
+                found[tape.given[node.start]] = ids
+            continue
+        for axis in range(free.ndim):
+            whole = np.asarray(np.moveaxis(free, axis, 0).reshape(free.shape[axis], -1).all(1))
+            for run in np.split(np.arange(len(whole)), np.flatnonzero(np.diff(whole)) + 1):
+                if whole[run[0]]:
+                    found[part_name(tape, ids.take(run, axis))] = ids.take(run, axis)
+    return found
+
+
+def spare(
+    tape: Tape, kind: str, names: Iterable[str], known: Mapping[str, Ids], free: Mapping[str, Ids]
+) -> dict[str, Ids]:
+    """Which unread numbers are the weights `names` of the named cell: those that lie in the code's arrays as the same
+    weights of another gate, or the same gate's, do.
+    """
+    found: dict[str, Ids] = {}
+    owners = {label: tape.owner(ids) for label, ids in free.items()}
+    for name in names:
+        stem, letter = name[:-1], name[-1]
+        for label, ids in free.items():
+            owner, said = owners[label], gate_letter(kind, label.partition("[")[0])
+            for other, there in known.items() if said in ("", letter) else ():
+                place = _place(tape, there, owner, ids) if other[:-1] == stem else None
+                if place is None and other[-1] == letter:
+                    place = _of_units(tape, there, owner, 1 if stem.startswith("b_") else 2)
+                if place is not None and np.isin(place, ids).all():
+                    found.setdefault(name, place)
+    return found
+
+
+def _place(tape: Tape, there: Ids, owner: TapeNode, free: Ids) -> Ids | None:
+    """Where another gate's weight lies in the array of unread numbers."""
+    own = tape.owner(there)
+    if own is owner:
+        return np.asarray(there - there.min() + free.min())
+    return np.asarray(there - own.start + owner.start) if own.shape == owner.shape else None
+
+
+def _of_units(tape: Tape, there: Ids, owner: TapeNode, ndim: int) -> Ids | None:
+    """What an array has for the units of a matrix, if it has as many along the same axis, or along its only one."""
+    own = tape.owner(there)
+    array = np.arange(owner.start, owner.numbers.stop).reshape([size for size in owner.shape if size > 1])
+    if there.ndim != 2 or len(own.shape) != 2 or array.ndim != ndim:
+        return None
+    places = np.array(np.unravel_index(there[:, 0] - own.start, own.shape))
+    axis = int(np.argmax(np.ptp(places, axis=1)))
+    along = axis if ndim == 2 else 0
+    fits = array.shape[along] == own.shape[axis]
+    return np.asarray(np.moveaxis(array, along, 0)[places[axis]]) if fits else None

@@ -31,7 +31,8 @@ def checked_trace(
         tape: what it was read from.
         x: (T, B, I).
         states: initial states by name, (B, n).
-        values: from the trace to what some lines must be, (T, B, n), or of the last steps alone.
+        values: from the trace to what some lines must be, (T, B, n), or of the last steps alone; of a cell that reads x
+            from its end, in the order in which it reads.
         title: what messages call the cell.
 
     Raises:
@@ -40,10 +41,11 @@ def checked_trace(
     others = {f"{name}_prev": value for name, value in states.items() if name not in "hc"}
     initial: Any = {f"{name}0": value for name, value in states.items() if name in "hc"} | {"initial": others or None}
     trace = cell.model.run(x, **initial)
+    way = -1 if cell.definition.get("direction") == "reverse" else 1
     coarse = {"float32": "float64", "float64": "float32"}[trace.header.dtype]
     again = prepare(cell.weights, cell.definition, dtype=coarse).run(x, **initial)
     for line, theirs in values(trace).items():
-        ours, other = (one[line][-len(theirs) :] for one in (trace, again))
+        ours, other = (one[line][::way][-len(theirs) :] for one in (trace, again))
         wrong = ~(np.abs(ours - theirs) <= _rounding(ours, other) + _clipped(tape)) & ~(
             np.isnan(ours) & np.isnan(theirs)
         )

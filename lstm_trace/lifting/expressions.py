@@ -224,8 +224,9 @@ def _written_out(expr: Expr) -> tuple[str, Expr] | None:
         return None if name is None else (name, z)
     if expr.op != "log" or not (found := _exponentials(expr.args[0])):
         return None
-    z = next((z for _, z in found if z is not None), None)  # of log(1 + exp(z))
-    return ("softplus", z) if z is not None and found == {(0.0, None): 1.0, (1.0, z): 1.0} else None
+    inside = next((one for _, one in found if one is not None), None)  # of log(1 + exp(z))
+    both = {(0.0, None): 1.0, (1.0, inside): 1.0}
+    return ("softplus", inside) if inside is not None and found == both else None
 
 
 def _logistic(above: Expr, below: Expr) -> tuple[float, float, float, Expr] | None:

@@ -66,14 +66,14 @@ def lift(
         if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
             raise OptionError(f"{name}: expected float32 or float64, found {value.dtype}: convert it, and the weights")
 
-    def of_sequence(axis: int) -> Lifted:
+    def of_sequence(axis: int, way: int) -> Lifted:
         call = understood(step, weights, [*given], tuples)
-        return SequenceFunction(call, weights, steps, given, axis, listed=listed).lifted()
+        return SequenceFunction(call, weights, steps, given, axis, listed=listed, way=way).lifted()
 
     ways = [] if sequence else [partial(_of_step, step, weights, steps, given, tuples, returns)]
     if sequence or (sequence is None and steps.ndim > 1):
         axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
-        ways += [partial(of_sequence, axis) for axis in axes]
+        ways += [partial(of_sequence, axis, way) for way in (1, -1) for axis in axes]
     return _first(ways)
 
 

@@ -67,9 +67,15 @@ class Lifted:
         return self.naming.kind
 
     @property
+    def direction(self) -> str:
+        """`reverse` if it reads x from its last step to its first; else `forward`."""
+        return self.trace.stages[0].direction
+
+    @property
     def sentence(self) -> str:
         """What it is, in words."""
-        return sentence(self.naming, self.cell, self.unread)
+        back = "; it reads x from its last step to its first" if self.direction == "reverse" else ""
+        return sentence(self.naming, self.cell, self.unread) + back
 
     def run(self, x: Any, h0: Any = None, c0: Any = None, **arguments: Any) -> Trace:
         """Trace another input, without running the function again.
@@ -100,8 +106,9 @@ class Lifted:
             name: given[name] if name in given else np.zeros(sizes.get(name, sizes.get(name[:3], (state,))))
             for name in named_cell(naming.kind, naming.options)[0].parameters
         }
-        model = prepare(weights, {"kind": naming.kind, **naming.options}, name=naming.kind)
-        begin = trace.initial.get("0/forward", {})
+        cell = {"kind": naming.kind, **naming.options, "direction": self.direction}
+        model = prepare(weights, cell, name=naming.kind)
+        begin = trace.initial.get(f"0/{self.direction}", {})
         return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
 
     def compare(self) -> Any:
@@ -110,7 +117,8 @@ class Lifted:
         Raises MissingError if no cell is like it, or if the code lacks a matrix without which that cell is the same.
         """
         found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
-        lacking = [name for name in self.named.parameters["0/forward"] if name not in {**self.spare, **self.weights}]
+        (parameters,) = self.named.parameters.values()
+        lacking = [name for name in parameters if name not in {**self.spare, **self.weights}]
         if found.same and self.naming.unlike and (matrices := [name for name in lacking if name.startswith("W_")]):
             raise MissingError(f"{title} is {self.sentence}: it has no {', '.join(matrices)} to compare the two with")
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))

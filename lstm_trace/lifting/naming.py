@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
-from typing import Any, cast
+from typing import Any
 
 from ..cell.lines import Cell
 from ..cell.variants import named
@@ -116,7 +116,7 @@ def _choices(
     if kind == "lstm":
         several["coupled"] = (False, True) if len(gates) < len(LINES[kind]) else (False,)
         several["peephole"] = (any(_peephole(one) is not None for one, _ in terms),)
-        several["projection"] = (_projection(states["h"]) is not None,)
+        several["projection"] = (states["h"].op == "matvec" and states["h"].args[1].op == "mul",)
         several["layer_norm"] = (normed,)
         means = (one.args for one in states["h"].inside() if one.op == "mean")
         several["layer_norm_cell"] = (any(states["c"] in args for args in means),)
@@ -227,7 +227,8 @@ def _orders(
     if len(known) < min(2, len(gates)):
         known = set()
     products = [one.args for one in state.inside() if one.op == "mul"]
-    kept = {one for args in products for one, other in (args, args[::-1]) if _reads_memory(other)}
+    memory = {inner for inner in state.inside() if str(inner.leaf).startswith("c_prev")}
+    kept = {one for args in products for one, other in (args, args[::-1]) if _unsquashed(other) & memory}
     kept |= {inner for one in kept for inner in one.args}  # of 1 - f
     fits = (
         order
@@ -235,10 +236,6 @@ def _orders(
         if all(one == letter or one not in known for one, letter in zip(said, order, strict=True))
     )
     return sorted(fits, key=lambda order: ("f", True) not in zip(order, (gate in kept for gate in gates), strict=True))
-
-
-def _reads_memory(expr: Expr) -> bool:
-    return any(str(one.leaf).startswith("c_prev") for one in _unsquashed(expr))
 
 
 def gate_letter(kind: str, text: str) -> str:
@@ -270,9 +267,8 @@ def _tried(
     found = CellNaming(kind, lines={expr: f"{state}_t" for state, expr in states.items()})
     values = {name: expr for expr, name in found.lines.items()}
     if options.get("projection"):
-        product = cast(Expr, _projection(states["h"]))
-        values["m_t"] = product.args[1]
-        _call_once(found.weights, product.args[0], "W_hr")
+        matrix, values["m_t"] = states["h"].args
+        _call_once(found.weights, matrix, "W_hr")
     for letter, gate in gates.items():
         z = _before(gate)
         values.setdefault(LINES[kind][letter], gate)
@@ -342,20 +338,16 @@ def _numbers(gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> dict[str,
     return found
 
 
-def _terms(expr: Expr) -> Iterator[tuple[Expr, bool]]:
+def _terms(term: Expr, inner: bool = False) -> Iterator[tuple[Expr, bool]]:
     """The terms of a sum, and whether they are in brackets that a value is multiplied with."""
-
-    def walk(term: Expr, inner: bool) -> Iterator[tuple[Expr, bool]]:
-        if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
-            beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
-            for one in term.args:
-                yield from walk(one, inner or term.op == "mul" or beside == {"h"})  # a bias beside a product with h
-        elif term.op == "mul" and any(map(_linear, term.args)):
-            yield from (pair for one in term.args if _linear(one) for pair in walk(one, True))
-        else:
-            yield term, inner
-
-    return walk(expr, False)
+    if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
+        beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
+        for one in term.args:
+            yield from _terms(one, inner or term.op == "mul" or beside == {"h"})  # a bias beside a product with h
+    elif term.op == "mul" and any(map(_linear, term.args)):
+        yield from (pair for one in term.args if _linear(one) for pair in _terms(one, True))
+    else:
+        yield term, inner
 
 
 def _peephole(term: Expr) -> Expr | None:
@@ -364,11 +356,6 @@ def _peephole(term: Expr) -> Expr | None:
         return None
     own, other = term.args if term.args[0].op == "parameter" else term.args[::-1]
     return None if other.op == "number" or str(other.leaf) in ("x_t", "h_prev") else own
-
-
-def _projection(state: Expr) -> Expr | None:
-    """The product of weights and of what an LSTM would return, if that is what it returns."""
-    return state if state.op == "matvec" and state.args[1].op == "mul" else None
 
 
 def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collection[Expr] = ()) -> None:

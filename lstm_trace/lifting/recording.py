@@ -88,7 +88,9 @@ def recorded(
 
     Raises LiftError if it computes something else when it is called again.
     """
-    tape, known = Tape(_folders()), dict[int, tuple[Any, Ids]]()
+    libraries = (sys.modules.get(name) for name in _LIBRARIES)
+    folders = [str(Path(one.__file__).parent) for one in libraries if one is not None and one.__file__]
+    tape, known = Tape(folders), dict[int, tuple[Any, Ids]]()
     steps = [tape.source("x", as_numbers(one), t, "x") for t, one in enumerate(x)]
     begin = {name: tape.source("state", as_numbers(one), INITIAL, name) for name, one in states.items()}
     outputs, starts = [], [0]
@@ -213,12 +215,6 @@ def copied(value: Any) -> Any:
     if isinstance(value, list):
         return [copied(one) for one in value]
     return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.clone()
-
-
-def _folders() -> tuple[str, ...]:
-    """Where the code of libraries is."""
-    here = (sys.modules.get(name) for name in _LIBRARIES)
-    return tuple(str(Path(module.__file__).parent) for module in here if module is not None and module.__file__)
 
 
 def _joined(name: str, key: Any) -> str:

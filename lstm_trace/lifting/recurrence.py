@@ -49,7 +49,7 @@ class RecordedRecurrence:
 
     x: the numbers of one sequence at each step. outputs: all numbers of the outputs. title: what messages call it.
     others: the numbers of the input and of initial states of other sequences, of which there are `batch` in all.
-    output: those of an output that is read too, at each step or at the last one.
+    output: those of an output that is read too, at each step or at the last one. back: whether x is read from its end.
     """
 
     tape: Tape
@@ -59,6 +59,7 @@ class RecordedRecurrence:
     others: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
     batch: int = 1
     output: Mapping[int, Ids] = field(default_factory=dict)
+    back: bool = False
 
     def layers(self) -> list[RecordedLayer]:
         """Every recurrence, in the order in which one reads another."""
@@ -172,10 +173,11 @@ class RecordedRecurrence:
         if self.output and OUTPUT not in found:
             raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
         out = found.pop(OUTPUT, None)
-        lines, others = {value: name for name, value in found.items()}, dict[str, Expr]()
+        lines: dict[Expr | None, str] = {value: name for name, value in found.items()}
+        others: dict[str, Expr] = {}
         if out is not None and out not in lines:
             others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
-        cell = built(reader, found, others, dtype, self.title, returned)
+        cell = built(reader, found, others, dtype, self.title, returned, self.back)
         return cell._replace(output=cell.lines[next(iter(others), lines.get(out, "h"))]), numbers
 
     def _steps(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ STEPS = 7
 
 def read_sequence(
     tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
-    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None,
+    initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None, back: bool = False,
 ) -> BuiltCell:  # fmt: skip
     """The cell of a recorded sequence: what each step reads of the steps before it is its state.
 
@@ -42,6 +42,7 @@ def read_sequence(
         title: what messages call it.
         initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
         returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
+        back: whether the last step of x has the time of the first.
 
     Returns:
         The cell; `output` is the line that has the outputs.
@@ -50,7 +51,7 @@ def read_sequence(
         LiftError: if the steps do not all do the same, or carry no state.
     """
     ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
-    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs)
+    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs, back=back)
     every = range(len(next(iter(recurrence.states.values()))))
     returned = [*outputs.values()] if returned is None else returned
     return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]
@@ -61,17 +62,29 @@ def _first_along(array: Any, axis: int | None) -> Any:
     return array if axis is None else array[(slice(None),) * axis + (slice(1),)]
 
 
+class RecordedOutput(NamedTuple):
+    """An output of which each step has a row, or the last one.
+
+    axis: that of time; None if it is of the last step alone. way: -1 if the step that is read last stands first there.
+    """
+
+    path: OutputPath
+    axis: int | None
+    way: int
+    rows: dict[int, Ids]
+
+
 @dataclass
 class SequenceFunction(AuthorFunction):
-    """A function over a sequence. listed: it takes a list of time steps, and x has them first.
+    """A function over a sequence. listed: it takes a list of time steps, and x has them first. way: -1 if it reads x
+    from its last step to its first.
 
-    One sequence of the batch is recorded, and all are compared. path, axis: where its output is, and the axis of time
-    there; None if it is of the last step alone.
+    One sequence of the batch is recorded, and all are compared.
     """
 
     listed: bool = False
-    path: OutputPath = field(default=(), init=False)
-    axis: int | None = field(default=None, init=False)
+    way: int = 1
+    output: RecordedOutput = field(init=False)
 
     def __post_init__(self) -> None:
         if self.x.ndim > 2:
@@ -98,20 +111,23 @@ class SequenceFunction(AuthorFunction):
         each = [x[(slice(None),) * self.time + (t % x.shape[self.time],)] for t in range(STEPS)]
         states = {name: _first_along(one, self._state_axis(one)) for name, one in self.states.items()}
         argument = list if self.listed else partial(np.stack, axis=self.time)
-        return recorded(self.call, self.weights, each, states, argument)
+        return recorded(self.call, self.weights, each, states, lambda steps: argument(steps[:: self.way]))
 
     def read(self, run: RecordedRun) -> BuiltCell:
-        self.path, self.axis, found = self._main(run)
-        returned = [ids for _, ids in leaves(run.output, STEPS)]
-        return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
+        self.output = self._main(run)
+        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
+        return read_sequence(
+            run.tape, run.x, self.output.rows, run.dtype, title, initial=run.states, returned=every, back=self.way < 0
+        )
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
-        ours = trace[cell.output]
+        ours = trace[cell.output][:: self.way]
         with plain_run(self.call, self.weights, tape) as run:
-            value = at(run([*x] if self.listed else x, states), self.path)
+            value = at(run([*x] if self.listed else x, states), self.output.path)
         value = [*value.values()] if isinstance(value, Mapping) else value
         numbers = np.stack([*map(as_numbers, value)]) if isinstance(value, (list, tuple)) else as_numbers(value)
-        steps = numbers[None] if self.axis is None else np.moveaxis(numbers, self.axis, 0)[-len(ours) :]
+        _, axis, way, _ = self.output
+        steps = numbers[None] if axis is None else np.moveaxis(numbers, axis, 0)[::way][-len(ours) :]
         batches = [n for n in range(1, steps.ndim) if steps.shape[n] == ours.shape[1]]
         each = [np.moveaxis(steps, n, 1).reshape(len(steps), ours.shape[1], -1) for n in batches]
         each = [one for one in each or [steps.reshape(len(steps), 1, -1)] if one.shape[1:] == ours.shape[1:]]
@@ -119,24 +135,23 @@ class SequenceFunction(AuthorFunction):
             raise LiftError(f"{self.call.named} returns {numbers.shape} for x {x.shape}: which axis has the sequences?")
         return {cell.output: min(each, key=lambda one: np.abs(one - ours[-len(one) :]).max())}
 
-    def _main(self, run: RecordedRun) -> tuple[OutputPath, int | None, dict[int, Ids]]:
-        """The output that has a row for each step, or for the last one: its path, axis of time, and rows."""
-        tape = run.tape
-        last: list[tuple[OutputPath, int | None, dict[int, Ids]]] = []
-        whole: list[tuple[OutputPath, int | None, dict[int, Ids]]] = []
+    def _main(self, run: RecordedRun) -> RecordedOutput:
+        """The output that has a row for each step, or for the last one; of several, that which is called like h."""
+        found: list[RecordedOutput] = []
         for path, ids in leaves(run.output, STEPS):
-            times = tape.times[ids]
-            flat = ids.reshape(-1)
-            rows = {t: one for t in range(STEPS) if len(one := flat[tape.times[flat] == t])}
-            axes = [n for n, size in enumerate(ids.shape) if size in (STEPS, STEPS + 1) and (
-                np.diff(times.take(range(size - STEPS, size), n), axis=n) == 1  # the initial state may stand before
-            ).all()]  # fmt: skip
-            if len(rows) == STEPS and axes:
-                whole.append((path, axes[0], rows))
-            elif [*rows] == [STEPS - 1]:
-                last.append((path, None, rows))
-        found = whole or last
+            times, flat = run.tape.times[ids], ids.reshape(-1)
+            rows = {t: one for t in range(STEPS) if len(one := flat[times.reshape(-1) == t])}
+            if [*rows] == [STEPS - 1]:
+                found.append(RecordedOutput(path, None, 1, rows))
+            for axis, size in enumerate(ids.shape) if len(rows) == STEPS else ():
+                for way in (1, -1):
+                    along = np.moveaxis(times, axis, 0)[::way][size - STEPS :]  # the initial state may stand before
+                    if size in (STEPS, STEPS + 1) and (np.diff(along, axis=0) == 1).all():
+                        found.append(RecordedOutput(path, axis, way, rows))
         if not found:
             raise LiftError(f"{self.call.named} returns no array that has a row for each step of x")
-        named = [one for one in found if means(tape.variable(next(iter(one[2].values()))), "h")]
-        return (named or found)[0]
+
+        def unlikely(one: RecordedOutput) -> tuple[bool, bool]:
+            return one.axis is None, not means(run.tape.variable(next(iter(one.rows.values()))), "h")
+
+        return min(found, key=unlikely)

@@ -130,6 +130,36 @@ def test_an_output_is_computed_from_the_state_of_the_last_step_or_is_another_sta
     np.testing.assert_allclose(found.trace["c_t"][-1], memory(x, h0, **weights), rtol=1e-13)
 
 
+def backwards(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    h, c, hs = h0, np.zeros_like(h0), np.zeros((*x.shape[:2], H))
+    for t in reversed(range(x.shape[1])):
+        h, c = step(x[:, t], h, c, Wx, Wh, b)
+        hs[:, t] = h
+    return hs
+
+
+def turned(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    return preallocated(x[:, ::-1], h0, Wx, Wh, b)[0]
+
+
+def first_alone(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    return backwards(x, h0, Wx, Wh, b)[:, 0]
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("function", [backwards, turned, first_alone])
+def test_a_function_may_read_x_from_its_last_step_to_its_first(function: Callable[..., Any]) -> None:
+    weights, x, h0 = case()
+    found = lt.lift(function, weights, x, h=h0)
+    assert found.sentence == "an LSTM; it reads x from its last step to its first"
+    longer = np.random.default_rng(1).normal(size=(N, 3 * T, INPUTS))
+    for given, trace in ((x, found.trace), (longer, found.run(np.swapaxes(longer, 0, 1), h0))):
+        theirs = np.swapaxes(backwards(given, h0, **weights), 0, 1)
+        np.testing.assert_allclose(trace["h_t"], theirs, rtol=1e-12)
+    assert lt.verify(found).verdict == "verified"  # type: ignore[arg-type]
+    assert found.compare().same
+
+
 def test_two_layers_are_one_cell_with_the_states_of_both() -> None:
     weights, x, h0 = case()
 

@@ -129,7 +129,7 @@ class GraphRun:
 
     # -- graphs --
 
-    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Mapping[str, Value] | list[Value]) -> list[Value]:
+    def graph(self, graph: Any, outer: ChainMap[str, Value], given: Any) -> list[Value]:
         """The outputs of a graph. outer: the values of the graphs around it; given: its inputs, by name or in order."""
         self._depth += 1
         self._tick()
@@ -192,7 +192,7 @@ class GraphRun:
         elif op == "Gather":
             afford(self._made + claimed(op, inputs, facts), self.tensors.stored, self._where())
         function = OPERATORS[op]
-        found = function(self, *inputs, **facts) if function in _OF_RUN else function(*inputs, **facts)
+        found = function(self, *inputs, **facts) if op in _RUN else function(*inputs, **facts)
         each = found if isinstance(found, tuple) or op == "Split" else [found]
         moved = any(given) and op in MOVES
         return [one.view(Indices) if moved else np.asarray(one) if isinstance(one, np.generic) else one for one in each]
@@ -372,7 +372,6 @@ _RUN: Mapping[str, Callable[..., Any]] = {
     "Scan": GraphRun.scan,
     "Tile": GraphRun.tile,
 }
-_OF_RUN = frozenset(_RUN.values())
 #: The operators that are known, by their names, as functions of the inputs and the attributes; some also of the run.
 OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
