@@ -8,6 +8,7 @@ read one another are one layer; its input is what its weights multiply besides t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -76,10 +77,12 @@ class RecordedRecurrence:
     def states(self) -> dict[int, list[Ids]]:
         """Of each step but the last, the vectors that the next step reads.
 
-        What follows the recurrence may read more of them together with the last step, which is then left out; the first
-        steps are left out if they have fewer, as those of a function may that reads several steps back.
+        What follows the recurrence may read more of them together with the last step, which is left out if those that
+        are computed as before cannot be found among them; the first steps are left out if they have fewer, as those of
+        a function may that reads several steps back.
         """
         read = self._crossing()
+        read[-1] = self._alike(*read[-3:]) if len(read) > 2 and len(read[-1]) > len(read[-2]) else read[-1]
         sizes = [[len(one) for one in each] for each in read]
         usual = sizes[len(sizes) // 2]
         if not usual:
@@ -110,6 +113,18 @@ class RecordedRecurrence:
             inner = (one[min(depth, len(one) - 1)] for one, depth in zip(each, depths, strict=False))
             found.append([*{one.tobytes(): one for one in inner}.values()])
         return found
+
+    def _alike(self, before: Sequence[Ids], last: Sequence[Ids], more: Sequence[Ids]) -> Sequence[Ids]:
+        """The vectors of the last step that are computed from those of the step before as these were; else all."""
+        exprs, found = Expressions(), dict[Expr, Ids]()
+        reader = Reader(self.tape, {"x_t": self.x[-2], **{f"state_{k}": ids for k, ids in enumerate(last)}}, exprs)
+        for ids in more:
+            with suppress(LiftError):  # of what follows the recurrence
+                found[reader.vector(ids)] = ids
+        reader = Reader(self.tape, {"x_t": self.x[-3], **{f"state_{k}": ids for k, ids in enumerate(before)}}, exprs)
+        with suppress(LiftError):
+            return [one for ids in last if (one := found.get(reader.vector(ids))) is not None]
+        return more
 
     def _vectors(self, ids: Ids) -> list[Ids]:
         """The vectors that some numbers belong to."""

@@ -119,6 +119,8 @@ CASES: dict[str, tuple[Any, tuple[Any, ...], bool, str]] = {
     "stack written out": (
         module(layer, layer=lambda: nn.GRU(INPUTS, H, 2, batch_first=True)), (X.transpose(0, 1),), True, "gru"),
     "directions written out": (module(layer, layer=lambda: nn.LSTM(INPUTS, H, bidirectional=True)), (X,), True, "lstm"),
+    "directions of four steps": (
+        module(layer, layer=lambda: nn.GRU(INPUTS, H, bidirectional=True)), (X[:4],), True, "gru"),
     "hand": (module(written, **WRITTEN), (X.transpose(0, 1),), False, "lstm"),
     "hand written out": (module(written, **WRITTEN), (X.transpose(0, 1),), True, "lstm"),
     "own": (
