@@ -254,8 +254,8 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     """
     places, held, seen = list[HeldVariable](), list[tuple[Any, Any]](), set[int]()
 
-    def visit(value: Any, place: HeldVariable | None = None) -> None:
-        name = "" if place is None else place.name
+    def visit(value: Any, place: HeldVariable | None = None, name: str = "") -> None:
+        name = name if place is None else place.name
         if place is not None:
             places.append(place)
         if id(value) in seen or isinstance(value, (ModuleType, type, Recorded)):
@@ -264,8 +264,8 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
         if isinstance(value, (dict, list, tuple)):
             if not isinstance(value, tuple):
                 held.append((value, copy(value)))
-            for one in [*(value.values() if isinstance(value, dict) else value)]:
-                visit(one)
+            for key, one in [*(value.items() if isinstance(value, dict) else enumerate(value))]:
+                visit(one, name=_joined(name, key))
         elif isinstance(value, MethodType):
             visit(value.__self__)
             visit(value.__func__)

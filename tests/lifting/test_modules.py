@@ -1,0 +1,43 @@
+"""Modules of PyTorch: their weights are called by their whole path, and they work as before after they were lifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import lstm_trace as lt
+
+torch = pytest.importorskip("torch")
+
+INPUTS, H, T = 3, 2, 4
+
+
+class Gates(torch.nn.Module):  # type: ignore[misc, name-defined]
+    """An LSTM whose gates read linear layers of the names that are given."""
+
+    def __init__(self, **layers: str) -> None:
+        super().__init__()
+        self.layers = layers
+        for name in "ifgo":
+            setattr(self, f"W{name}", torch.nn.Linear(INPUTS + H, H))
+
+    def forward(self, x: Any, h: Any, c: Any) -> Any:
+        z = torch.cat([x, h], -1)
+        i, f, g, o = (getattr(self, self.layers.get(name, f"W{name}"))(z) for name in "ifgo")
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+def lifted(module: Any, *states: str) -> lt.Lifted:
+    torch.manual_seed(0)
+    return lt.lift(module, None, torch.randn(T, 1, INPUTS), **{name: torch.randn(1, H) for name in states})
+
+
+def test_weights_of_submodules_are_called_by_their_path() -> None:
+    found = lifted(Gates(), "h", "c")
+    assert (found.sentence, found.aliases["b_f"], found.aliases["W_xo"]) == ("an LSTM", "Wf.bias", "Wo.weight[:, 0:3]")
+    found = lifted(Gates(i="Wf", f="Wi"), "h", "c")
+    assert found.sentence == "an LSTM but c_t = i_t * c_prev + f_t * c_tilde"
+    found = lifted(Gates(o="Wi"), "h", "c")
+    assert [*found.unread] == ["Wo.weight", "Wo.bias"]
