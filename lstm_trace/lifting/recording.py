@@ -245,11 +245,22 @@ class HeldVariable(NamedTuple):
             self.within[self.key] = value
 
 
+class HeldCache(HeldVariable):
+    """A function that remembers what it returned, such as one of `lru_cache`: it forgets that before a run and after."""
+
+    def get(self) -> Any:
+        return self.value
+
+    def put(self, value: Any) -> None:  # noqa: ARG002
+        self.within.cache_clear()
+
+
 @contextmanager
 def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     """What a function reads besides its arguments: attributes of its object, variables of outer functions, globals.
 
-    The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays.
+    The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays;
+    and functions that remember what they returned.
     What the function changes is put back at the end, also in lists and dicts.
     """
     places, held, seen = list[HeldVariable](), list[tuple[Any, Any]](), set[int]()
@@ -261,6 +272,8 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
         if id(value) in seen or isinstance(value, (ModuleType, type, Recorded)):
             return
         seen.add(id(value))
+        if hasattr(value, "cache_clear"):
+            places.append(HeldCache(value, "", None, ""))
         if isinstance(value, (dict, list, tuple)):
             if not isinstance(value, tuple):
                 held.append((value, copy(value)))
@@ -278,8 +291,10 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
             for key, one in [*inside.items()]:
                 inner = name if key in ("_parameters", "_buffers", "_modules") else _joined(name, key)
                 visit(one, HeldVariable(inside, key, one, inner))
-            for called in ("forward", "__call__"):
-                visit(getattr(type(value), called, None))
+            methods = {name: one for kind in reversed(type(value).__mro__) for name, one in vars(kind).items()}
+            for called, one in methods.items():
+                if called in ("forward", "__call__") or hasattr(one, "cache_clear"):
+                    visit(one)
 
     def visit_function(function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -292,7 +307,10 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     visit(owner)
     with LOCK:
         try:
-            yield [one for one in places if one.value is np or id(one.value) in MAKERS or has_arrays(one.value)]
+            yield [
+                one for one in places
+                if isinstance(one, HeldCache) or one.value is np or id(one.value) in MAKERS or has_arrays(one.value)
+            ]  # fmt: skip
         finally:
             for place in places:
                 place.put(place.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -41,3 +42,26 @@ def test_weights_of_submodules_are_called_by_their_path() -> None:
     assert found.sentence == "an LSTM but c_t = i_t * c_prev + f_t * c_tilde"
     found = lifted(Gates(o="Wi"), "h", "c")
     assert [*found.unread] == ["Wo.weight", "Wo.bias"]
+
+
+class Cached(torch.nn.Module):  # type: ignore[misc, name-defined]
+    """It keeps its matrix, transposed, in a cache."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.u = torch.nn.Linear(H, H)
+
+    @functools.cache  # noqa: B019
+    def turned(self) -> Any:
+        return self.u.weight.t()
+
+    def forward(self, x: Any, h: Any) -> Any:
+        return torch.tanh(h @ self.turned() + x.sum())
+
+
+def test_a_cache_is_lifted_and_keeps_nothing_of_it() -> None:
+    module, h = Cached(), torch.ones(1, H)
+    before = module(torch.ones(INPUTS), h)
+    assert lifted(module, "h").aliases["W_hh"] == "u.weight"
+    assert type(module.turned()) is torch.Tensor
+    assert torch.equal(module(torch.ones(INPUTS), h), before)
