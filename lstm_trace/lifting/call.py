@@ -60,8 +60,12 @@ class StepCall:
         return next((role for role in self.places.values() if isinstance(role, tuple) and role[0] != "weight"), ())
 
     def reordered(self) -> StepCall:
-        """The same with the tuple of states the other way round."""
-        turned = {name: role[::-1] if role == self.tupled else role for name, role in self.places.items()}
+        """The same with h and c the other way round."""
+        other = {"h": "c", "c": "h"}
+        turned = {
+            name: tuple(other.get(one, one) for one in role) if role == self.tupled else other.get(role, role)
+            for name, role in self.places.items()
+        }
         return StepCall(self.function, turned, self.positional)
 
 

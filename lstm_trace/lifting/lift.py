@@ -107,7 +107,7 @@ def _of_step(
     axes = _axes(x, [*given.values()])
     function = StepFunction(call, weights, x, given, returns=returns)
     run = function.recorded()
-    if not function.ordered(run):
+    if function.ordered(run) is False:
         swapped = {name: given[{"h": "c", "c": "h"}[name]] for name in given} if tuples else given
         function = replace(function, call=call.reordered(), states=swapped)
         run = function.recorded()
@@ -199,16 +199,43 @@ class StepFunction(AuthorFunction):
     def recorded(self) -> RecordedRun:
         return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
 
-    def ordered(self, run: RecordedRun) -> bool:
-        """Whether the states of a tuple stand in the order that names and products in the code tell."""
-        if {*self.call.tupled} != {"h", "c"}:
+    def lifted(self, run: RecordedRun | None = None) -> Lifted:
+        run = self.recorded() if run is None else run
+        found = super().lifted(run)
+        return replace(found, loop=self._loop(run.output)) if len(self.states) > 1 else found
+
+    def ordered(self, run: RecordedRun) -> bool | None:
+        """Whether h and c are passed in the order that names and products in the code tell; None if neither does."""
+        if not {"h", "c"} <= {*self.states}:
             return True
-        names = [run.tape.variable(run.states[one]) for one in self.call.tupled]
-        if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
-            return all(means(name, one) for name, one in zip(names, self.call.tupled, strict=True))
-        inside = [operand for node in run.tape.nodes if node.op == "dot" for operand in node.operands]
-        multiplied = [any(np.isin(run.states[state], one).any() for one in inside) for state in ("h", "c")]
-        return multiplied != [False, True]
+        names = {role: name for name, role in self.call.places.items() if isinstance(role, str)}
+        names |= {one: run.tape.variable(run.states[one]) for one in self.call.tupled}
+        for said, other in (True, {"h": "h", "c": "c"}), (False, {"h": "c", "c": "h"}):
+            if any(means(names[one], other[one]) for one in "hc"):
+                return said
+        for op in ("dot", "mul"):  # the latter of a cell of numbers; c may have peepholes
+            nodes = [one for one in run.tape.nodes if one.op == op and any(map(run.tape.fixed, one.operands))]
+            inside = [operand for node in nodes for operand in node.operands]
+            h, c = (any(np.isin(run.states[state], one).any() for one in inside) for state in "hc")
+            if h != c:
+                return h
+        return None
+
+    def _loop(self, output: Any) -> str:
+        """How the function is called at each step, and what is taken of what it returns."""
+        new = {path: f"{state}_t" for state, path in self.paths.items()}
+
+        def taken(value: Any, path: OutputPath) -> str:
+            if path in new or not any(one[: len(path)] == path for one in new):
+                return new.get(path, "_")
+            items = value if isinstance(value, Mapping) else dict(enumerate(value))
+            each = (taken(one, (*path, key)) for key, one in items.items())
+            return f"({', '.join(each)})"
+
+        old: dict[Any, str] = {name: f"{name}_prev" for name in self.states} | {None: "x_t"}
+        old[self.call.tupled] = f"({', '.join(f'{name}_prev' for name in self.call.tupled)})"
+        given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
+        return f"{taken(output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun) -> BuiltCell:
         named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
@@ -268,7 +295,8 @@ class StepFunction(AuthorFunction):
         if [run.states[one].shape for one in left] != [arrays[path].shape for path in paths]:
             raise untold([*self.states], [*fitting.values()])
         found |= zip(left, paths, strict=True)
-        if {*left} == {"h", "c"} and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
+        told = {*left} == {"h", "c"} and self.ordered(run) is not None  # otherwise both go by their places
+        if told and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
             found |= {"h": found["c"], "c": found["h"]}  # h is computed from c
         return found
 

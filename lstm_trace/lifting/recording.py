@@ -246,12 +246,12 @@ class HeldVariable(NamedTuple):
 
 
 class HeldCache(HeldVariable):
-    """A function that remembers what it returned, such as one of `lru_cache`: it forgets that before a run and after."""
+    """A function that remembers what it returned, such as one of `lru_cache`: it forgets it before and after a run."""
 
     def get(self) -> Any:
         return self.value
 
-    def put(self, value: Any) -> None:  # noqa: ARG002
+    def put(self, value: Any) -> None:
         self.within.cache_clear()
 
 
