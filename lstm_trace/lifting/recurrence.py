@@ -172,11 +172,10 @@ class RecordedRecurrence:
         if self.output and OUTPUT not in found:
             raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
         out = found.pop(OUTPUT, None)
-        lines, others = {value: name for name, value in found.items()}, dict[str, Expr]()
-        if out is not None and out not in lines:
+        others = dict[str, Expr]()
+        if out is not None and out not in found.values():
             others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
-        cell = built(reader, found, others, dtype, self.title, returned)
-        return cell._replace(output=cell.lines[next(iter(others), lines.get(out, "h"))]), numbers
+        return built(reader, found, others, dtype, self.title, returned, out), numbers
 
     def _steps(
         self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]

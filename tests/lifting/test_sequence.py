@@ -199,6 +199,44 @@ def test_steps_may_be_kept_in_dicts_and_lists() -> None:
     np.testing.assert_allclose(found.trace["h_t"][-1, 0], last(xs, **weights)[:, 0], rtol=1e-13)
 
 
+def stacked(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        one = np.tanh(W @ xt + U @ one)
+        two = np.tanh(V @ one + U @ two)
+        rows.append(two)
+    return np.stack(rows)
+
+
+def reading_out(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        one = np.tanh(W @ xt + U @ one + two)
+        two = np.tanh(one + two)
+        rows.append(V @ one)
+    return np.stack(rows), one
+
+
+def of_the_cell_state(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        two = two + np.tanh(W @ xt + U @ one)
+        one = np.tanh(V @ two)
+        rows.append(two)
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("function", [stacked, reading_out, of_the_cell_state])
+def test_the_output_is_what_the_function_returns(function: Callable[..., Any]) -> None:
+    random = np.random.default_rng(4)
+    weights = {name: random.normal(size=(H, n)) for name, n in (("W", INPUTS), ("U", H), ("V", H))}
+    x, states = random.normal(size=(T, INPUTS)), {name: random.normal(size=H) for name in ("one", "two")}
+    found = lt.lift(function, weights, x, states=states)
+    theirs = function(x, **states, **weights)
+    theirs = theirs[0] if isinstance(theirs, tuple) else theirs
+    np.testing.assert_allclose(found.trace.output[:, 0], theirs, rtol=1e-13)
+
+
 @pytest.mark.few(0)
 @pytest.mark.parametrize(("function", "reason"), [
     (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
