@@ -23,7 +23,7 @@ from .lifted import Lifted
 from .reading import Reader
 from .recording import RaisedError, RecordedRun, as_numbers, has_arrays, is_array, leaves, plain_run, recorded, torch
 from .sequence import SequenceFunction
-from .tape import Tape
+from .tape import Ids, Tape
 
 
 @checked
@@ -241,7 +241,7 @@ class StepFunction(AuthorFunction):
         named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
         reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in named.items()})
         shapes = [ids.shape for ids in run.states.values()]
-        returned = dict(leaves(run.output))
+        returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
         for path, ids in returned.items():
             try:
@@ -249,7 +249,7 @@ class StepFunction(AuthorFunction):
             except LiftError:  # what is kept for a backward pass may be of any form
                 if len(path) < 2 and ids.shape in shapes:
                     raise
-        self.paths = self._paths(run, outputs)
+        self.paths = self._paths(run, outputs, {path: returned[path] for path in outputs})
         states = {name: outputs[self.paths[name]] for name in self.states}
         others: dict[str, Expr] = {}
         for path, expr in outputs.items():
@@ -258,7 +258,9 @@ class StepFunction(AuthorFunction):
                 others.setdefault(name, expr)
         return built(reader, states, others, run.dtype, self.call.named, returned.values())
 
-    def _paths(self, run: RecordedRun, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
+    def _paths(
+        self, run: RecordedRun, outputs: Mapping[OutputPath, Expr], arrays: Mapping[OutputPath, Ids]
+    ) -> dict[str, OutputPath]:  # fmt: skip
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(run.output, self.returns)
@@ -268,7 +270,6 @@ class StepFunction(AuthorFunction):
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
-        arrays = {path: ids for path, ids in leaves(run.output) if path in outputs}
         # the first place of what is returned twice; a number of the code is no state
         first = {expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"}
         found: dict[str, OutputPath] = {}

@@ -55,20 +55,25 @@ def ids_of_output(value: Any) -> Ids | None:
     return None if inner is None else inner.ids
 
 
-def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple[OutputPath, Ids]]:
-    """Every recorded array that was returned, with its path; so is a list of numbers, or of one array for each step."""
+def leaves(
+    output: Any, steps: int = 0, path: OutputPath = (), *, joined: bool = True
+) -> Iterator[tuple[OutputPath, Ids]]:  # fmt: skip
+    """Every recorded array that was returned, with its path; so is a list of one array for each step, or of numbers.
+
+    joined: whether a list of numbers is one array; otherwise each is one.
+    """
     if (ids := ids_of_output(output)) is not None:
         yield path, ids
     elif isinstance(output, (list, tuple, Mapping)):
         items = dict(output if isinstance(output, Mapping) else enumerate(output))
         each = [ids_of_output(one) for one in items.values()]
         shapes = {None if one is None else one.shape for one in each}
-        numbers = isinstance(output, list) and shapes == {()}
+        numbers = joined and isinstance(output, list) and shapes == {()}
         if numbers or (steps and len(each) in (steps, steps + 1) and len(shapes) == 1 and None not in shapes):
             yield path, np.stack(each)  # type: ignore[arg-type]
         else:
             for key, one in items.items():
-                yield from leaves(one, steps, (*path, key))
+                yield from leaves(one, steps, (*path, key), joined=joined)
 
 
 class RecordedRun(NamedTuple):

@@ -70,8 +70,9 @@ def test_of_a_cell_of_numbers_h_is_multiplied_by_weights() -> None:
         long = long * sigmoid(w * x + u * short)
         return long, np.tanh(long)
 
-    found = lt.lift(unit, {"w": 0.3, "u": 0.7}, X[:, 0], h=0.5, c=0.2)
-    np.testing.assert_allclose(found.trace.output.flat[0], unit(X[0, 0], 0.2, 0.5, 0.3, 0.7)[1], rtol=1e-13)
+    for step in (unit, lambda x, long, short, w, u: [*unit(x, long, short, w, u)]):
+        found = lt.lift(step, {"w": 0.3, "u": 0.7}, X[:, 0], h=0.5, c=0.2)
+        np.testing.assert_allclose(found.trace.output.flat[0], unit(X[0, 0], 0.2, 0.5, 0.3, 0.7)[1], rtol=1e-13)
 
 
 def test_where_nothing_tells_h_from_c_both_go_by_their_places() -> None:
