@@ -24,6 +24,7 @@ from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
+_UNREAD = "a step that goes backwards in time, depends on t or reads x of an earlier step is not lifted"
 #: The output among the values of states, whose names are those of parameters.
 OUTPUT = ""
 
@@ -82,7 +83,7 @@ class RecordedRecurrence:
         sizes = [[len(one) for one in each] for each in read]
         usual = sizes[len(sizes) // 2]
         if not usual:
-            raise LiftError(f"{self.title} carries no state from step to step along this axis of x")
+            raise LiftError(f"{self.title} carries no state from step to step along this axis of x; {_UNREAD}")
         end = len(read) - (len(read) > 2 and sizes[-1] != usual)
         known = range(sizes.index(usual) if self.output else 0, end)
         if (step := next((t for t in known if sizes[t] != usual), None)) is not None:
@@ -168,7 +169,7 @@ class RecordedRecurrence:
         found: dict[str, Expr] = {}
         for t, reader, values in self._steps(numbers, x):  # noqa: B007
             if any(found.setdefault(name, value) is not value for name, value in values.items()):
-                raise LiftError(f"{self.title} does something else at step {t} than at step {t - 1}")
+                raise LiftError(f"{self.title} does something else at step {t} than at step {t - 1}; {_UNREAD}")
         if self.output and OUTPUT not in found:
             raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
         out = found.pop(OUTPUT, None)
