@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import LiftError, OptionError, some
+from .tape import CodeLine
 
 _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
@@ -36,6 +37,13 @@ class StepCall:
     def named(self) -> str:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
+
+    @property
+    def where(self) -> str:
+        """Its name, after the line at which it begins if that is known."""
+        function = getattr(self.function, "forward", self.function)
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return f"{CodeLine(code.co_filename, code.co_firstlineno)}: {self.named}" if code else self.named
 
     def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments by position, and those by parameter."""
@@ -248,4 +256,6 @@ def untold(states: Sequence[str], found: Sequence[str]) -> LiftError:
     """The error for a function that returns values of which it cannot be told which is a state."""
     which = " and ".join(f"the new {state}" for state in states)
     how = f"say which is which, as in returns='{', '.join([*states, 'other'])}'"
+    if len(found) < len(states):
+        how = "each state must be returned, also one that is changed in place"
     return LiftError(f"it cannot be told which of the returned values ({', '.join(found)}) are {which}: {how}")

@@ -71,8 +71,8 @@ def lift(
         return SequenceFunction(call, weights, steps, given, axis, listed=listed).lifted()
 
     ways = [] if sequence else [partial(_of_step, step, weights, steps, given, tuples, returns)]
-    if sequence or (sequence is None and steps.ndim > 1):
-        axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
+    if sequence is not False:
+        axes = ((0,), (0, 1), (1, 0, 2))[0 if listed else min(steps.ndim, 3) - 1]
         ways += [partial(of_sequence, axis) for axis in axes]
     return _first(ways)
 
@@ -88,8 +88,12 @@ def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
             return way()
         except LstmTraceError as error:
             refused.append(error)
-    lifting = [e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)]
-    raise next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
+    raised = [e for e in refused if isinstance(e, RaisedError)]
+    lifting = [e for e in refused if isinstance(e, LiftError) and e not in raised]
+    best = next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
+    if raised and not isinstance(best, LiftError):  # the arguments fit one way alone, in which the code fails
+        raise type(best)(*best.problems, f"over the whole sequence: {raised[0]}")
+    raise best
 
 
 def _of_step(
