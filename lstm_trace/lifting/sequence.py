@@ -103,7 +103,13 @@ class SequenceFunction(AuthorFunction):
     def read(self, run: RecordedRun) -> BuiltCell:
         self.path, self.axis, found = self._main(run)
         returned = [ids for _, ids in leaves(run.output, STEPS)]
-        return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
+        title, begin = self.call.named, run.states
+        cell = read_sequence(run.tape, run.x, found, run.dtype, title, initial=begin, returned=returned)
+        if lost := [name for name in begin if name not in cell.lines]:
+            raise LiftError(
+                f"{self.call.where}: of no state of its steps can it be told that it starts as {', '.join(lost)}"
+            )
+        return cell
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         ours = trace[cell.output]
