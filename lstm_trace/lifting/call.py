@@ -51,7 +51,9 @@ class StepCall:
         if isinstance(weights, Mapping):
             known |= {("weight", name): one for name, one in weights.items()}
         found = {
-            name: known[role] if role in known else namedtuple("States", role, rename=True)(*map(states.get, role))
+            name: known[role]
+            if role in known
+            else namedtuple("States", role, rename=True)(*(states[one] for one in role))
             for name, role in self.places.items()
         }
         return [found.pop(name) for name in self.positional if name in found], found

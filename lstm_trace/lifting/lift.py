@@ -91,7 +91,7 @@ def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
     raised = [e for e in refused if isinstance(e, RaisedError)]
     lifting = [e for e in refused if isinstance(e, LiftError) and e not in raised]
     best = next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
-    if raised and isinstance(best, (OptionError, ShapeError)):  # the arguments fit one way alone, in which the code fails
+    if raised and isinstance(best, OptionError):  # the arguments fit one way alone, in which the code fails
         raise type(best)(*best.problems, f"over the whole sequence: {raised[0]}")
     raise best
 

@@ -264,7 +264,8 @@ def test_the_output_is_what_the_function_returns(function: Callable[..., Any]) -
 @pytest.mark.few(0)
 @pytest.mark.parametrize(("function", "reason"), [
     (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
-    (ahead, "line .*: ahead: of no state .* starts as h"), (backwards, "carries no state .*; a step that goes backwards in time"), (growing, "; a step that .* depends on t"),
+    (ahead, "line .*: ahead: of no state .* starts as h"),
+    (backwards, "carries no state .*; a step that goes backwards in time"), (growing, "; a step that .* depends on t"),
 ])  # fmt: skip
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
