@@ -35,13 +35,17 @@ def lifted(module: Any, *states: str) -> lt.Lifted:
     return lt.lift(module, None, torch.randn(T, 1, INPUTS), **{name: torch.randn(1, H) for name in states})
 
 
-def test_weights_of_submodules_are_called_by_their_path() -> None:
-    found = lifted(Gates(), "h", "c")
-    assert (found.sentence, found.aliases["b_f"], found.aliases["W_xo"]) == ("an LSTM", "Wf.bias", "Wo.weight[:, 0:3]")
-    found = lifted(Gates(i="Wf", f="Wi"), "h", "c")
-    assert found.sentence == "an LSTM but c_t = i_t * c_prev + f_t * c_tilde"
-    found = lifted(Gates(o="Wi"), "h", "c")
-    assert [*found.unread] == ["Wo.weight", "Wo.bias"]
+@pytest.mark.few(1)
+@pytest.mark.parametrize(("layers", "said", "unread"), [
+    ({"i": "Wf", "f": "Wi"}, "an LSTM but c_t = i_t * c_prev + f_t * c_tilde", []),
+    ({}, "an LSTM", []),
+    ({"o": "Wi"}, "an LSTM without an output gate, but h_t = i_t * tanh(c_t); Wo.weight, Wo.bias are not read",
+     ["Wo.weight", "Wo.bias"]),
+])  # fmt: skip
+def test_weights_of_submodules_are_called_by_their_path(layers: dict[str, str], said: str, unread: list[str]) -> None:
+    found = lifted(Gates(**layers), "h", "c")
+    assert (found.sentence, [*found.unread]) == (said, unread)
+    assert (found.aliases["b_f"], found.aliases["W_xi"]) == ("Wf.bias", "Wi.weight[:, 0:3]")
 
 
 class Cached(torch.nn.Module):  # type: ignore[misc, name-defined]
