@@ -86,14 +86,6 @@ def growing(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     return rnn(x, h0, Wx, Wh, b, 0.1)
 
 
-def ahead(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
-    old, h, hs = h0, np.zeros_like(h0), []
-    for t in range(x.shape[1]):
-        h, old = np.tanh(x[:, t] @ Wx[:, :H] + h @ Wh[:, :H] + old), h
-        hs.append(h)
-    return np.stack(hs, 1)
-
-
 def alternating(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     h, hs = h0, []
     for t in range(x.shape[1]):
@@ -264,13 +256,25 @@ def test_the_output_is_what_the_function_returns(function: Callable[..., Any]) -
 @pytest.mark.few(0)
 @pytest.mark.parametrize(("function", "reason"), [
     (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
-    (ahead, "line .*: ahead: of no state .* starts as h"),
     (backwards, "carries no state .*; a step that goes backwards in time"), (growing, "; a step that .* depends on t"),
 ])  # fmt: skip
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
     with pytest.raises(LiftError, match=reason):
         lt.lift(function, weights, x, h=h0, sequence=True)
+
+
+def test_an_initial_state_that_is_no_state_of_the_steps_is_refused() -> None:
+    def delayed(x: Any, new: Any, old: Any, W: Any, U: Any) -> Any:
+        rows = []
+        for one in x:
+            new, old = np.tanh(W @ one + U @ new + old), new
+            rows.append(new)
+        return np.stack(rows)
+
+    weights, states = {"W": np.eye(H, INPUTS), "U": np.eye(H)}, {"new": np.ones(H), "old": np.zeros(H)}
+    with pytest.raises(LiftError, match=r"`def delayed\(.*of no state of its steps can it be told that it starts as old"):
+        lt.lift(delayed, weights, np.ones((T, INPUTS)), states=states, sequence=True)
 
 
 @pytest.mark.few(0)
