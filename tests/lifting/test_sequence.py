@@ -273,7 +273,7 @@ def test_an_initial_state_that_is_no_state_of_the_steps_is_refused() -> None:
         return np.stack(rows)
 
     weights, states = {"W": np.eye(H, INPUTS), "U": np.eye(H)}, {"new": np.ones(H), "old": np.zeros(H)}
-    with pytest.raises(LiftError, match=r"`def delayed\(.*of no state of its steps can it be told that it starts as old"):
+    with pytest.raises(LiftError, match=r"`def delayed\(.*of no state of its steps can it be told that it starts as"):
         lt.lift(delayed, weights, np.ones((T, INPUTS)), states=states, sequence=True)
 
 
