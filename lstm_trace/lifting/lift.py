@@ -218,8 +218,10 @@ class StepFunction(AuthorFunction):
             if any(means(names[one], other[one]) for one in "hc"):
                 return said
         for op in ("dot", "mul"):  # the latter of a cell of numbers; c may have peepholes
-            nodes = [one for one in run.tape.nodes if one.op == op and any(map(run.tape.fixed, one.operands))]
-            inside = [operand for node in nodes for operand in node.operands]
+            inside = [
+                one for node in run.tape.nodes if node.op == op and any(map(run.tape.fixed, node.operands))
+                for one in node.operands if not run.tape.fixed(one)
+            ]  # fmt: skip
             h, c = (any(np.isin(run.states[state], one).any() for one in inside) for state in "hc")
             if h != c:
                 return h
