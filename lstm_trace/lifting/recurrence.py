@@ -24,7 +24,7 @@ from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
-_UNREAD = "a step that goes backwards in time, depends on t or reads x of an earlier step is not lifted"
+_UNREAD = "a step that depends on t, or reads x of another step, is not lifted"
 #: The output among the values of states, whose names are those of parameters.
 OUTPUT = ""
 
