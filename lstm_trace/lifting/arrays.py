@@ -149,12 +149,14 @@ class Recorded(NDArrayOperatorsMixin):
 
     def _key(self, key: Any) -> Any:
         if any(isinstance(one, Recorded) for one in (key if isinstance(key, tuple) else (key,))):
-            raise self.math.tape.refusal("a computed value chooses which numbers are read: use np.where")
+            reason = "a computed value, or x, chooses which numbers are read: use np.where, or give x as one-hot rows"
+            raise self.math.tape.refusal(reason)
         return key
 
     def _write(self, key: Any, ids: Ids) -> None:
         if not self.ids.flags.writeable:
-            raise self.math.tape.refusal("a weight is changed in place, so that every step has weights of its own")
+            reason = "a weight is changed in place, so that every step has weights of its own"
+            raise self.math.tape.refusal(f"{reason}; an array to be written into must be made in the function")
         self.ids[key] = ids
 
     def __getattr__(self, name: str) -> Any:

@@ -192,7 +192,9 @@ _INDICES = "has indices too: use torch.amax or torch.amin"
 #: Operations with a reason of their own to be refused, by name, or by name and overload.
 REFUSED: Mapping[str, str] = {
     "_local_scalar_dense": "a computed value becomes a plain number here: it would not be known where it came from",
-    **dict.fromkeys(("bernoulli", "native_dropout"), "dropout is active: call .eval() first"),
+    **dict.fromkeys(
+        ("bernoulli", "native_dropout"), "dropout is active: call .eval(), and give F.dropout training=self.training"
+    ),
     "mkldnn_rnn_layer": "a layer of PyTorch runs over a whole sequence here: trace it with lt.capture",
     "max.dim": f"torch.max with a dim {_INDICES}",
     "min.dim": f"torch.min with a dim {_INDICES}",

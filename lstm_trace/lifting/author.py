@@ -68,7 +68,7 @@ class AuthorFunction(ABC):
         begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
         begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
-            cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
+            cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.where
         )
 
     def state_rows(self, value: Any) -> Any:

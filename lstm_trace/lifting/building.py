@@ -40,10 +40,11 @@ class BuiltCell(NamedTuple):
 
 def built(
     reader: Reader, states: Mapping[str, Expr], others: Mapping[str, Expr], dtype: Any, title: str,
-    returned: Iterable[Ids], back: bool = False,
+    returned: Iterable[Ids], output: Expr | None = None, back: bool = False,
 ) -> BuiltCell:  # fmt: skip
     """The cell. states: `h` and `c` to their new values; others: further values to be computed, by name; returned: all
-    that the function returns; back: whether it reads x from its last step on.
+    that the function returns; output: which of the values the output is, if it is not the first state; back: whether it
+    reads x from its last step on.
     """
     tape = reader.tape
 
@@ -61,8 +62,10 @@ def built(
     text = EquationWriter(naming, reader.called, label, ("x_t", *(f"{name}_prev" for name in states)))
     names = text.write(roots)
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
+    first = next(iter(states))
+    out = lines[next((name for name, expr in {**states, **others}.items() if expr is output), first)]
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
-    rows = [*text.rows, f"carry: {carry}", f"output: {lines[next(iter(states))]}"]
+    rows = [*text.rows, f"carry: {carry}", f"output: {out}"]
     known = {name: expr.leaf for name, expr in text.weights.items()}
     lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()
     naming.orders = orders(tape, known) if naming.kind else {}
@@ -70,13 +73,13 @@ def built(
         {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
         for each in (known, free, spare(tape, naming.kind, lacking, known, free))
     )
-    exact = naming.kind and not naming.unlike and not naming.lacking and not others
+    exact = naming.kind and not naming.unlike and not naming.lacking and not others and out == lines[first]
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     cell |= {"direction": "reverse"} if back else {}
     model = prepare(weights, cell, name=title)
     aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
     model = replace(model, header=replace(model.header, aliases=aliases))
-    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))], known)
+    return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, out, known)
 
 
 def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import LiftError, OptionError, some
+from .tape import CodeLine
 
 _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
@@ -37,6 +38,13 @@ class StepCall:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
+    @property
+    def where(self) -> str:
+        """Its name, after the line at which it begins if that is known."""
+        function = getattr(self.function, "forward", self.function)
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        return f"{CodeLine(code.co_filename, code.co_firstlineno)}: {self.named}" if code else self.named
+
     def arguments(self, x: Any, states: Mapping[str, Any], weights: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments by position, and those by parameter."""
         known: dict[Any, Any] = {**states, None: x, "weights": weights}
@@ -62,8 +70,12 @@ class StepCall:
         return next((role for role in self.places.values() if isinstance(role, tuple) and role[0] != "weight"), ())
 
     def reordered(self) -> StepCall:
-        """The same with the tuple of states the other way round."""
-        turned = {name: role[::-1] if role == self.tupled else role for name, role in self.places.items()}
+        """The same with h and c the other way round."""
+        other = {"h": "c", "c": "h"}
+        turned = {
+            name: tuple(other.get(one, one) for one in role) if role == self.tupled else other.get(role, role)
+            for name, role in self.places.items()
+        }
         return StepCall(self.function, turned, self.positional)
 
 
@@ -246,4 +258,6 @@ def untold(states: Sequence[str], found: Sequence[str]) -> LiftError:
     """The error for a function that returns values of which it cannot be told which is a state."""
     which = " and ".join(f"the new {state}" for state in states)
     how = f"say which is which, as in returns='{', '.join([*states, 'other'])}'"
+    if len(found) < len(states):
+        how = "each state must be returned, also one that is changed in place"
     return LiftError(f"it cannot be told which of the returned values ({', '.join(found)}) are {which}: {how}")

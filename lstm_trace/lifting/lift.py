@@ -23,7 +23,7 @@ from .lifted import Lifted
 from .reading import Reader
 from .recording import RaisedError, RecordedRun, as_numbers, has_arrays, is_array, leaves, plain_run, recorded, torch
 from .sequence import SequenceFunction
-from .tape import Tape
+from .tape import Ids, Tape
 
 
 @checked
@@ -71,8 +71,8 @@ def lift(
         return SequenceFunction(call, weights, steps, given, axis, listed=listed, way=way).lifted()
 
     ways = [] if sequence else [partial(_of_step, step, weights, steps, given, tuples, returns)]
-    if sequence or (sequence is None and steps.ndim > 1):
-        axes = (0,) if listed else ((0, 1), (1, 0, 2))[steps.ndim > 2]
+    if sequence is not False:
+        axes = ((0,), (0, 1), (1, 0, 2))[0 if listed else min(steps.ndim, 3) - 1]
         ways += [partial(of_sequence, axis, way) for way in (1, -1) for axis in axes]
     return _first(ways)
 
@@ -88,8 +88,12 @@ def _first(ways: Sequence[Callable[[], Lifted]]) -> Lifted:
             return way()
         except LstmTraceError as error:
             refused.append(error)
-    lifting = [e for e in refused if isinstance(e, LiftError) and not isinstance(e, RaisedError)]
-    raise next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
+    raised = [e for e in refused if isinstance(e, RaisedError)]
+    lifting = [e for e in refused if isinstance(e, LiftError) and e not in raised]
+    best = next((e for e in refused if isinstance(e, UnlikeError)), (lifting or refused)[0])
+    if raised and isinstance(best, OptionError):  # the arguments fit one way alone, in which the code fails
+        raise type(best)(*best.problems, f"over the whole sequence: {raised[0]}")
+    raise best
 
 
 def _of_step(
@@ -107,7 +111,7 @@ def _of_step(
     axes = _axes(x, [*given.values()])
     function = StepFunction(call, weights, x, given, returns=returns)
     run = function.recorded()
-    if not function.ordered(run):
+    if function.ordered(run) is False:
         swapped = {name: given[{"h": "c", "c": "h"}[name]] for name in given} if tuples else given
         function = replace(function, call=call.reordered(), states=swapped)
         run = function.recorded()
@@ -199,22 +203,51 @@ class StepFunction(AuthorFunction):
     def recorded(self) -> RecordedRun:
         return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
 
-    def ordered(self, run: RecordedRun) -> bool:
-        """Whether the states of a tuple stand in the order that names and products in the code tell."""
-        if {*self.call.tupled} != {"h", "c"}:
+    def lifted(self, run: RecordedRun | None = None) -> Lifted:
+        run = self.recorded() if run is None else run
+        found = super().lifted(run)
+        return replace(found, loop=self._loop(run.output)) if len(self.states) > 1 else found
+
+    def ordered(self, run: RecordedRun) -> bool | None:
+        """Whether h and c are passed in the order that names and products in the code tell; None if neither does."""
+        if not {"h", "c"} <= {*self.states}:
             return True
-        names = [run.tape.variable(run.states[one]) for one in self.call.tupled]
-        if all(names) and any(means(name, other) for name in names for other in self.call.tupled):
-            return all(means(name, one) for name, one in zip(names, self.call.tupled, strict=True))
-        inside = [operand for node in run.tape.nodes if node.op == "dot" for operand in node.operands]
-        multiplied = [any(np.isin(run.states[state], one).any() for one in inside) for state in ("h", "c")]
-        return multiplied != [False, True]
+        names = {role: name for name, role in self.call.places.items() if isinstance(role, str)}
+        names |= {one: run.tape.variable(run.states[one]) for one in self.call.tupled}
+        for said, other in (True, {"h": "h", "c": "c"}), (False, {"h": "c", "c": "h"}):
+            if any(means(names[one], other[one]) for one in "hc"):
+                return said
+        for op in ("dot", "mul"):  # the latter of a cell of numbers; c may have peepholes
+            inside = [
+                one for node in run.tape.nodes if node.op == op and any(map(run.tape.fixed, node.operands))
+                for one in node.operands if not run.tape.fixed(one)
+            ]  # fmt: skip
+            h, c = (any(np.isin(run.states[state], one).any() for one in inside) for state in "hc")
+            if h != c:
+                return h
+        return None
+
+    def _loop(self, output: Any) -> str:
+        """How the function is called at each step, and what is taken of what it returns."""
+        new = {path: f"{state}_t" for state, path in self.paths.items()}
+
+        def taken(value: Any, path: OutputPath) -> str:
+            if path in new or not any(one[: len(path)] == path for one in new):
+                return new.get(path, "_")
+            items = value if isinstance(value, Mapping) else dict(enumerate(value))
+            each = (taken(one, (*path, key)) for key, one in items.items())
+            return f"({', '.join(each)})"
+
+        old: dict[Any, str] = {name: f"{name}_prev" for name in self.states} | {None: "x_t"}
+        old[self.call.tupled] = f"({', '.join(f'{name}_prev' for name in self.call.tupled)})"
+        given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
+        return f"{taken(output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun) -> BuiltCell:
         named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
         reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in named.items()})
         shapes = [ids.shape for ids in run.states.values()]
-        returned = dict(leaves(run.output))
+        returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
         for path, ids in returned.items():
             try:
@@ -222,7 +255,7 @@ class StepFunction(AuthorFunction):
             except LiftError:  # what is kept for a backward pass may be of any form
                 if len(path) < 2 and ids.shape in shapes:
                     raise
-        self.paths = self._paths(run, outputs)
+        self.paths = self._paths(run, outputs, {path: returned[path] for path in outputs})
         states = {name: outputs[self.paths[name]] for name in self.states}
         others: dict[str, Expr] = {}
         for path, expr in outputs.items():
@@ -231,7 +264,9 @@ class StepFunction(AuthorFunction):
                 others.setdefault(name, expr)
         return built(reader, states, others, run.dtype, self.call.named, returned.values())
 
-    def _paths(self, run: RecordedRun, outputs: Mapping[OutputPath, Expr]) -> dict[str, OutputPath]:
+    def _paths(
+        self, run: RecordedRun, outputs: Mapping[OutputPath, Expr], arrays: Mapping[OutputPath, Ids]
+    ) -> dict[str, OutputPath]:  # fmt: skip
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(run.output, self.returns)
@@ -241,7 +276,6 @@ class StepFunction(AuthorFunction):
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
-        arrays = {path: ids for path, ids in leaves(run.output) if path in outputs}
         # the first place of what is returned twice; a number of the code is no state
         first = {expr: path for path, expr in reversed([*outputs.items()]) if expr.op != "number"}
         found: dict[str, OutputPath] = {}
@@ -268,7 +302,8 @@ class StepFunction(AuthorFunction):
         if [run.states[one].shape for one in left] != [arrays[path].shape for path in paths]:
             raise untold([*self.states], [*fitting.values()])
         found |= zip(left, paths, strict=True)
-        if {*left} == {"h", "c"} and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
+        told = {*left} == {"h", "c"} and self.ordered(run) is not None  # otherwise both go by their places
+        if told and outputs[found["h"]] in [*outputs[found["c"]].inside()]:
             found |= {"h": found["c"], "c": found["h"]}  # h is computed from c
         return found
 

@@ -30,7 +30,7 @@ class Lifted:
 
     trace: of the given input. weights: by the names of the equations. aliases: a line's or weight's name to that in the
     code. unread: weights, and parts of weights, that nothing returned is computed from, by their names in the code.
-    spare: what these are in the named cell.
+    spare: what these are in the named cell. loop: how a function of several states is called at each step.
     """
 
     trace: Trace
@@ -40,6 +40,7 @@ class Lifted:
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
     spare: Mapping[str, Array]
+    loop: str = ""
 
     def __repr__(self) -> str:
         return f"<Lifted {self.model.header.title}: {self.sentence}>"
@@ -51,7 +52,8 @@ class Lifted:
         rows = [f"{row:{wide}}  # {name}" if name else row for row, name in zip(rows, names, strict=True)]
         called = [(name, f"{name} = {self.aliases[name]}") for name in self.weights if name in self.aliases]
         gates = [", ".join(text for _, text in each) for _, each in groupby(called, lambda pair: pair[0][-1])]
-        return "\n".join([f"{self.model.header.title}: {self.sentence}", "", *rows, *gates])
+        loop = [f"each step: {self.loop}"] * bool(self.loop)
+        return "\n".join([f"{self.model.header.title}: {self.sentence}", *loop, "", *rows, *gates])
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..cell.ops import OPS
 from .expressions import Expr, Expressions
-from .tape import FIXED, Ids, Tape, TapeNode
+from .tape import FIXED, CodeLine, Ids, Tape, TapeNode
 
 #: Most parts that a vector is put together from.
 _PARTS = 64
@@ -36,6 +36,7 @@ class Reader:
     def __post_init__(self) -> None:
         #: What has been read, by its numbers.
         self.known: dict[bytes, Expr] = {}
+        self._code: CodeLine | None = None  # where what is being read is used
         self._names = [*self.named]
         # of every number the name that it belongs to, or -1, and its place there
         self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
@@ -53,7 +54,9 @@ class Reader:
             ids = ids[:1]
         key = ids.tobytes()
         if key not in self.known:
+            code = self._code
             self.known[key] = made = self._vector(ids)
+            self._code = code
             if made.args and key in self.tape.variables:
                 self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
         return self.known[key]
@@ -61,6 +64,7 @@ class Reader:
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
+        self._code = node.code or self._code
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
             return self._weights(ids, owners)
         if len(runs := self._runs(ids)) > 1:
@@ -120,7 +124,8 @@ class Reader:
     def _part(self, ids: Ids, node: TapeNode) -> Expr:
         """An input or a state, or a part of one."""
         if (self._name[ids] < 0).any():
-            raise self.tape.refusal("one sequence of the batch, or one step, reads another", node)
+            reader = node._replace(code=self._code)
+            raise self.tape.refusal("one sequence of the batch, or one step, reads another", reader)
         name = self._names[self._name[ids[0]]]
         begin, end = int(self._place[ids[0]]), int(self._place[ids[-1]]) + 1
         whole = (begin, end) == (0, len(self.named[name]))

@@ -55,20 +55,25 @@ def ids_of_output(value: Any) -> Ids | None:
     return None if inner is None else inner.ids
 
 
-def leaves(output: Any, steps: int = 0, path: OutputPath = ()) -> Iterator[tuple[OutputPath, Ids]]:
-    """Every recorded array that was returned, with its path; so is a list of numbers, or of one array for each step."""
+def leaves(
+    output: Any, steps: int = 0, path: OutputPath = (), *, joined: bool = True
+) -> Iterator[tuple[OutputPath, Ids]]:  # fmt: skip
+    """Every recorded array that was returned, with its path; so is a list of one array for each step, or of numbers.
+
+    joined: whether a list of numbers is one array; otherwise each is one.
+    """
     if (ids := ids_of_output(output)) is not None:
         yield path, ids
     elif isinstance(output, (list, tuple, Mapping)):
         items = dict(output if isinstance(output, Mapping) else enumerate(output))
         each = [ids_of_output(one) for one in items.values()]
         shapes = {None if one is None else one.shape for one in each}
-        numbers = isinstance(output, list) and shapes == {()}
+        numbers = joined and isinstance(output, list) and shapes == {()}
         if numbers or (steps and len(each) in (steps, steps + 1) and len(shapes) == 1 and None not in shapes):
             yield path, np.stack(each)  # type: ignore[arg-type]
         else:
             for key, one in items.items():
-                yield from leaves(one, steps, (*path, key))
+                yield from leaves(one, steps, (*path, key), joined=joined)
 
 
 class RecordedRun(NamedTuple):
@@ -241,27 +246,40 @@ class HeldVariable(NamedTuple):
             self.within[self.key] = value
 
 
+class HeldCache(HeldVariable):
+    """A function that remembers what it returned, such as one of `lru_cache`: it forgets it before and after a run."""
+
+    def get(self) -> Any:
+        return self.value
+
+    def put(self, value: Any) -> None:
+        self.within.cache_clear()
+
+
 @contextmanager
 def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     """What a function reads besides its arguments: attributes of its object, variables of outer functions, globals.
 
-    The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays.
+    The places whose values are arrays, dicts and lists that have some, numpy, or a function of numpy that makes arrays;
+    and functions that remember what they returned.
     What the function changes is put back at the end, also in lists and dicts.
     """
     places, held, seen = list[HeldVariable](), list[tuple[Any, Any]](), set[int]()
 
-    def visit(value: Any, place: HeldVariable | None = None) -> None:
-        name = "" if place is None else place.name
+    def visit(value: Any, place: HeldVariable | None = None, name: str = "") -> None:
+        name = name if place is None else place.name
         if place is not None:
             places.append(place)
         if id(value) in seen or isinstance(value, (ModuleType, type, Recorded)):
             return
         seen.add(id(value))
+        if hasattr(value, "cache_clear"):
+            places.append(HeldCache(value, "", None, ""))
         if isinstance(value, (dict, list, tuple)):
             if not isinstance(value, tuple):
                 held.append((value, copy(value)))
-            for one in [*(value.values() if isinstance(value, dict) else value)]:
-                visit(one)
+            for key, one in [*(value.items() if isinstance(value, dict) else enumerate(value))]:
+                visit(one, name=_joined(name, key))
         elif isinstance(value, MethodType):
             visit(value.__self__)
             visit(value.__func__)
@@ -274,8 +292,10 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
             for key, one in [*inside.items()]:
                 inner = name if key in ("_parameters", "_buffers", "_modules") else _joined(name, key)
                 visit(one, HeldVariable(inside, key, one, inner))
-            for called in ("forward", "__call__"):
-                visit(getattr(type(value), called, None))
+            methods = {name: one for kind in reversed(type(value).__mro__) for name, one in vars(kind).items()}
+            for called, one in methods.items():
+                if called in ("forward", "__call__") or hasattr(one, "cache_clear"):
+                    visit(one)
 
     def visit_function(function: FunctionType) -> None:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -288,7 +308,10 @@ def kept(owner: Any, tape: Tape) -> Iterator[list[HeldVariable]]:
     visit(owner)
     with LOCK:
         try:
-            yield [one for one in places if one.value is np or id(one.value) in MAKERS or has_arrays(one.value)]
+            yield [
+                one for one in places
+                if isinstance(one, HeldCache) or one.value is np or id(one.value) in MAKERS or has_arrays(one.value)
+            ]  # fmt: skip
         finally:
             for place in places:
                 place.put(place.value)

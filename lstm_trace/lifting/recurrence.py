@@ -25,6 +25,7 @@ from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
+_UNREAD = "a step that depends on t, or reads x of another step, is not lifted"
 #: The output among the values of states, whose names are those of parameters.
 OUTPUT = ""
 
@@ -86,7 +87,7 @@ class RecordedRecurrence:
         sizes = [[len(one) for one in each] for each in read]
         usual = sizes[len(sizes) // 2]
         if not usual:
-            raise LiftError(f"{self.title} carries no state from step to step along this axis of x")
+            raise LiftError(f"{self.title} carries no state from step to step along this axis of x; {_UNREAD}")
         end = len(read) - (len(read) > 2 and sizes[-1] != usual)
         known = range(sizes.index(usual) if self.output else 0, end)
         if (step := next((t for t in known if sizes[t] != usual), None)) is not None:
@@ -184,16 +185,14 @@ class RecordedRecurrence:
         found: dict[str, Expr] = {}
         for t, reader, values in self._steps(numbers, x):  # noqa: B007
             if any(found.setdefault(name, value) is not value for name, value in values.items()):
-                raise LiftError(f"{self.title} does something else at step {t} than at step {t - 1}")
+                raise LiftError(f"{self.title} does something else at step {t} than at step {t - 1}; {_UNREAD}")
         if self.output and OUTPUT not in found:
             raise LiftError(f"{self.title} returns the last step alone, and not its state: return h of every step")
         out = found.pop(OUTPUT, None)
-        lines: dict[Expr | None, str] = {value: name for name, value in found.items()}
-        others: dict[str, Expr] = {}
-        if out is not None and out not in lines:
+        others = dict[str, Expr]()
+        if out is not None and out not in found.values():
             others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
-        cell = built(reader, found, others, dtype, self.title, returned, self.back)
-        return cell._replace(output=cell.lines[next(iter(others), lines.get(out, "h"))]), numbers
+        return built(reader, found, others, dtype, self.title, returned, out, self.back), numbers
 
     def _steps(
         self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]

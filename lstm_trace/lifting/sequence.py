@@ -115,10 +115,15 @@ class SequenceFunction(AuthorFunction):
 
     def read(self, run: RecordedRun) -> BuiltCell:
         self.output = self._main(run)
-        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
-        return read_sequence(
-            run.tape, run.x, self.output.rows, run.dtype, title, initial=run.states, returned=every, back=self.way < 0
+        title, every, begin = self.call.named, [ids for _, ids in leaves(run.output, STEPS)], run.states
+        cell = read_sequence(
+            run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0
         )
+        if lost := [name for name in begin if name not in cell.lines]:
+            raise LiftError(
+                f"{self.call.where}: of no state of its steps can it be told that it starts as {', '.join(lost)}"
+            )
+        return cell
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         ours = trace[cell.output][:: self.way]

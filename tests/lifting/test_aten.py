@@ -195,7 +195,7 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "h.max(1)": (lambda y, h: y + h.max(1)[0], "use torch.amax"),
     "h.round()": (lambda y, h: y + h.round(), "torch's round is no operation"),
     "h.int()": (lambda y, h: y + h.int(), "is rounded to int32"),
-    "F.dropout(h)": (lambda y, h: y + torch.nn.functional.dropout(h), "call .eval() first"),
+    "F.dropout(h)": (lambda y, h: y + torch.nn.functional.dropout(h), "give F.dropout training=self.training"),
     "torch.rand_like(h)": (lambda y, h: y + torch.rand_like(h), "torch's rand_like is no operation"),
     "y[:, h.argmax(1)]": (lambda y, h: y[:, h.argmax(1)], "torch's argmax is no operation"),
     "h.half()": (lambda y, h: y + h.half().double(), "is rounded to float16"),

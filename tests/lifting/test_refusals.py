@@ -179,6 +179,70 @@ def test_states_that_cannot_be_told_apart_are_asked_for() -> None:
     assert found.cell.equations["z_h"] == "W_xh @ x_t - h_prev"
 
 
+def test_an_array_that_the_function_writes_into_is_made_by_it() -> None:
+    buffer = np.zeros(H)
+
+    def step(x: Any, h: Any, W: Any) -> Any:
+        return np.tanh(W @ x + h, out=buffer)
+
+    with pytest.raises(LiftError, match="an array to be written into must be made in the function"):
+        lt.lift(step, {"W": np.eye(H, INPUTS)}, np.ones((T, INPUTS)), h=np.zeros(H))
+
+
+def test_a_state_that_is_not_returned_is_asked_for() -> None:
+    def step(x: Any, h: Any, c: Any, W: Any) -> Any:
+        c += W @ x + h
+        return np.tanh(c)
+
+    with pytest.raises(LiftError, match="each state must be returned, also one that is changed in place"):
+        lt.lift(step, {"W": np.eye(H, INPUTS)}, np.ones((T, INPUTS)), h=np.zeros(H), c=np.zeros(H))
+
+
+def mixing(x: Any, h: Any, W: Any) -> Any:
+    z = x @ W.T
+    return np.tanh(z + h[::-1])
+
+
+def rounding(x: Any, h: Any, W: Any) -> Any:
+    return np.tanh(x @ W.T + h).astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize(("step", "code", "reason"), [
+    (mixing, "return np.tanh(z + h[::-1])", "one sequence of the batch, or one step, reads another"),
+    (rounding, "def rounding(", "rounding does more than its equations say"),
+])  # fmt: skip
+def test_what_equations_do_not_say_is_refused_with_its_line(step: Any, code: str, reason: str) -> None:
+    with pytest.raises(LiftError) as caught:
+        lt.lift(step, {"W": np.eye(H, INPUTS)}, np.full((T, 2, INPUTS), 0.3), h=np.random.default_rng(0).random((2, H)))
+    assert f"test_refusals.py, line {step.__code__.co_firstlineno + (step is mixing) * 2}: `{code}" in str(caught.value)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("sequence", [None, True])
+def test_an_input_of_indices_is_refused_with_its_line(sequence: bool | None) -> None:
+    def loss(inputs: Any, hprev: Any, W: Any) -> Any:
+        hs = {-1: hprev}
+        for t in range(len(inputs)):
+            x = np.zeros(INPUTS)
+            x[inputs[t]] = 1
+            hs[t] = np.tanh(W @ x + hs[t - 1])
+        return hs
+
+    with pytest.raises(LiftError, match=r"`x\[inputs\[t\]\] = 1`: .* give x as one-hot rows"):
+        lt.lift(loss, {"W": np.eye(H, INPUTS)}, [0, 1, 2], h=np.zeros(H), sequence=sequence)
+
+
+def test_the_error_of_the_code_over_a_sequence_is_not_hidden() -> None:
+    def every(x: Any, W: Any) -> Any:
+        h = np.zeros(H)
+        for one in x:
+            h = np.tanh(W.T @ one + h)
+        return h
+
+    with pytest.raises(OptionError, match=r"(?s)h: a step function .*over the whole sequence: .*raises ValueError"):
+        lt.lift(every, {"W": np.eye(H, INPUTS)}, np.ones((T, INPUTS)))
+
+
 @pytest.mark.few(0)
 @settings(deadline=None, max_examples=12)
 @given(st.lists(st.sampled_from(["a*b", "a+b", "a-b", "tanh(a)", "1/(1+exp(-a))", "maximum(a,b)", "where(a>b,a,b)",

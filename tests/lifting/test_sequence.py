@@ -66,8 +66,24 @@ def listed(xs: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     return hs
 
 
+def rnn(x: Any, h: Any, Wx: Any, Wh: Any, b: Any, more: float = 0.0) -> Any:
+    hs = []
+    for t in range(x.shape[1]):
+        h = np.tanh(x[:, t] @ Wx[:, :H] + h @ Wh[:, :H] * (1 + more * t))
+        hs.append(h)
+    return np.stack(hs, 1)
+
+
 def forgetful(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
     return np.stack([np.tanh(x[:, t] @ Wx[:, :2] + b[:2]) for t in range(x.shape[1])], 1)
+
+
+def late(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    return rnn(np.roll(x, 1, axis=1), h0, Wx, Wh, b)
+
+
+def growing(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
+    return rnn(x, h0, Wx, Wh, b, 0.1)
 
 
 def alternating(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any) -> Any:
@@ -229,14 +245,66 @@ def test_steps_may_be_kept_in_dicts_and_lists() -> None:
     np.testing.assert_allclose(found.trace["h_t"][-1, 0], last(xs, **weights)[:, 0], rtol=1e-13)
 
 
+def stacked(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        one = np.tanh(W @ xt + U @ one)
+        two = np.tanh(V @ one + U @ two)
+        rows.append(two)
+    return np.stack(rows)
+
+
+def reading_out(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        one = np.tanh(W @ xt + U @ one + two)
+        two = np.tanh(one + two)
+        rows.append(V @ one)
+    return np.stack(rows), one
+
+
+def of_the_cell_state(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any:
+    rows = []
+    for xt in x:
+        two = two + np.tanh(W @ xt + U @ one)
+        one = np.tanh(V @ two)
+        rows.append(two)
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("function", [stacked, reading_out, of_the_cell_state])
+def test_the_output_is_what_the_function_returns(function: Callable[..., Any]) -> None:
+    random = np.random.default_rng(4)
+    weights = {name: random.normal(size=(H, n)) for name, n in (("W", INPUTS), ("U", H), ("V", H))}
+    x, states = random.normal(size=(T, INPUTS)), {name: random.normal(size=H) for name in ("one", "two")}
+    found = lt.lift(function, weights, x, states=states)
+    theirs = function(x, **states, **weights)
+    theirs = theirs[0] if isinstance(theirs, tuple) else theirs
+    np.testing.assert_allclose(found.trace.output[:, 0], theirs, rtol=1e-13)
+
+
 @pytest.mark.few(0)
 @pytest.mark.parametrize(("function", "reason"), [
     (forgetful, "carries no state"), (alternating, "something else at"), (averaging, "of the batch that reads another"),
+    (late, "; a step that .* reads x of another step"), (growing, "; a step that depends on t"),
 ])  # fmt: skip
 def test_what_is_no_sequence_of_equal_steps_is_refused(function: Callable[..., Any], reason: str) -> None:
     weights, x, h0 = case()
     with pytest.raises(LiftError, match=reason):
         lt.lift(function, weights, x, h=h0, sequence=True)
+
+
+def test_an_initial_state_that_is_no_state_of_the_steps_is_refused() -> None:
+    def delayed(x: Any, new: Any, old: Any, W: Any, U: Any) -> Any:
+        rows = []
+        for one in x:
+            new, old = np.tanh(W @ one + U @ new + old), new
+            rows.append(new)
+        return np.stack(rows)
+
+    weights, states = {"W": np.eye(H, INPUTS), "U": np.eye(H)}, {"new": np.ones(H), "old": np.zeros(H)}
+    with pytest.raises(LiftError, match=r"`def delayed\(.*of no state of its steps can it be told that it starts as"):
+        lt.lift(delayed, weights, np.ones((T, INPUTS)), states=states, sequence=True)
 
 
 @pytest.mark.few(0)
