@@ -55,21 +55,21 @@ class AuthorFunction(ABC):
         """
         run = self.recorded() if run is None else run
         cell = self.read(run)
-        trace = self._compared(cell, run, self.x, self.states)
+        trace, begin = self._compared(cell, run, self.x, self.states)
         shape, random = [*self.x.shape], np.random.default_rng(0)
         shape[self.time] += MORE
         others = {name: alike(random.normal(size=one.shape), one) for name, one in self.states.items()}
         self._compared(cell, run, alike(random.normal(size=shape), self.x), others)
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare, begin)
 
-    def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> Trace:
-        """The trace of an input. Raises LiftError if the function computes something else."""
+    def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> tuple[Trace, Any]:
+        """The trace of an input, and its states, (B, n). Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
         begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
         begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.named
-        )
+        ), begin
 
     def state_rows(self, value: Any) -> Any:
         """A state as (B, width)."""

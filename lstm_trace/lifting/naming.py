@@ -38,7 +38,6 @@ LINES: Mapping[str, Mapping[str, str]] = {
     "rnn": {"h": "h_t"},
 }
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
-_SIDES = {"x_t": "x", "h_prev": "h", "c_prev": "c"}
 _KIND_OF_WEIGHT = re.compile(r"^(weights?|bias|linear|lin|layer|fc|gate|gamma|[wubvprk])_?")
 _ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear|\d+)$")
 
@@ -347,7 +346,7 @@ def _terms(expr: Expr) -> Iterator[tuple[Expr, bool]]:
 
     def walk(term: Expr, inner: bool) -> Iterator[tuple[Expr, bool]]:
         if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
-            beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
+            beside = {(_sides(one.args[1]) or "h")[0] for one in term.args if one.op == "matvec"}
             for one in term.args:
                 yield from walk(one, inner or term.op == "mul" or beside == {"h"})  # a bias beside a product with h
         elif term.op == "mul" and any(map(_linear, term.args)):
@@ -374,11 +373,11 @@ def _projection(state: Expr) -> Expr | None:
 def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collection[Expr] = ()) -> None:
     """The weights of a gate, by what they multiply. others: those that are called by another gate."""
     biases: list[tuple[bool, Expr]] = []
-    for term, inner in _terms(z):
+    terms = [*_terms(z)]
+    plain = [pair for pair in terms if pair[0].op == "matvec" and pair[0].args[1].leaf in ("x_t", "h_prev")]
+    for term, inner in dict.fromkeys([*plain, *terms]):
         if term.op == "matvec":
-            vector = term.args[1]
-            side = _SIDES.get(str(vector.leaf), "") if vector.op == "name" else "h"
-            if side and term.args[0] not in others:
+            for side in _sides(term.args[1]) if term.args[0] not in others else ():
                 _call_once(names, term.args[0], f"W_{side}{letter}")
         elif term.op == "parameter":
             biases.append((inner, term))
@@ -388,6 +387,14 @@ def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collecti
     for suffix, (_, one) in zip(("",) if len(biases) == 1 else ("x", "h"), biases, strict=False):
         if one not in others:
             _call_once(names, one, f"b_{suffix}{letter}")
+
+
+def _sides(vector: Expr) -> str:
+    """The letters of the products that a product with some vector may stand for, the likeliest first."""
+    read = {str(one.leaf) for one in vector.inside() if one.op == "name"}
+    if vector.op == "name" and not read & {"x_t", "h_prev", "c_prev"}:  # a part of one
+        return ""
+    return ("xh" if read == {"x_t"} else "hx") + "c" * (read == {"c_prev"})
 
 
 def _name_norm(part: str, argument: Expr, value: Expr, names: dict[Expr, str]) -> None:

@@ -77,7 +77,7 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [("Uf @ h", "Ui @ h")], "an LSTM but z_f = W_xf @ x_t + W_hi @ h_prev + b_f; Uf is not read"),
     (LSTM, [("Wf @ x + Uf @ h + bf", "Wi @ x + Ui @ h + bi")],
      "an LSTM without a forget gate, but c_t = i_t * c_prev + i_t * c_tilde; Uf, Wf, bf are not read"),
-    (LSTM, [(" @ h", " @ c")], "an LSTM but z_i = W_xi @ x_t + b_i + W_ci @ c_prev (and likewise z_f, z_c, z_o)"),
+    (LSTM, [(" @ h", " @ c")], "an LSTM but z_i = W_xi @ x_t + W_hi @ c_prev + b_i (and likewise z_f, z_c, z_o)"),
     (LSTM, [(f" + b{k}", "") for k in "ifgo"],
      "an LSTM but z_i = W_xi @ x_t + W_hi @ h_prev (and likewise z_f, z_c, z_o); bf, bg, bi, bo are not read"),
     (GRU, [], BEFORE),
@@ -167,6 +167,38 @@ def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size:
     weights = {name: random.normal(size=shape) for name, shape in shapes.items()}
     found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H), c=np.zeros(H))
     assert found.sentence.startswith(said)
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (LSTM, "Wf @ x", "Wf @ (x * x)", "z_f = W_xf @ (x_t * x_t) + W_hf @ h_prev + b_f"),
+        (LSTM, "Wf @ x", "Wf @ np.maximum(x, 0)", "z_f = W_xf @ relu(x_t) + W_hf @ h_prev + b_f"),
+        (RNN, "Wa @ x", "Wa @ (2 * x)", "z_h = W_xh @ (2 * x_t) + W_hh @ h_prev + b_h"),
+        (LSTM, "Ug @ h", "Ug @ c", "z_c = W_xc @ x_t + W_hc @ c_prev + b_c"),
+        (LSTM, "Uo @ h", "Uo @ (x[:H] + h)", "z_o = W_xo @ x_t + W_ho @ (x_t[0:2] + h_prev) + b_o"),
+        (LSTM, "f * c", "f * h", "c_t = f_t * h_prev + i_t * c_tilde"),
+    ],
+)
+def test_a_weight_keeps_its_role_if_it_multiplies_something_else(text: str, old: str, new: str, said: str) -> None:
+    """The named cell has the same weights and states, so it computes what the right function does."""
+    right, found = made(text), made(text, [(old, new.replace("H", str(H)))])
+    assert found.sentence.endswith(f"but {said}")
+    np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
+
+
+def test_a_named_cell_with_other_weights_is_refused() -> None:
+    weights = {name: np.ones((H, H)) for name in ("Wz", "Uz", "Wn", "Un")}
+
+    def step(x: Any, h: Any, Wz: Any, Uz: Any, Wn: Any, Un: Any) -> Any:
+        z = 1 / (1 + np.exp(-(Wz @ x + Uz @ h)))
+        return z * h + (1 - z) * np.tanh(Wn @ x + Un @ (z * h))
+
+    found = lt.lift(step, weights, np.ones((T, H)), h=np.zeros(H))
+    assert found.sentence == "a GRU whose update gate is the reset gate too (a minimal gated unit)"
+    with pytest.raises(lt.MissingError, match="it has no W_xr, W_hr to compare the two with"):
+        found.compare()
 
 
 def test_gates_in_two_orders_are_said() -> None:
