@@ -14,7 +14,7 @@ from .expressions import Expr
 from .naming import CellNaming, recognised
 from .reading import Reader
 from .tape import Ids
-from .weight_parts import orders, part_name, spare, unread
+from .weight_parts import orders, part_name, spare, transposed, unread
 from .writing import EquationWriter
 
 
@@ -73,7 +73,9 @@ def built(
     exact = naming.kind and not naming.unlike and not naming.lacking and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
-    aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
+    turned = transposed(known) if naming.kind else ()
+    parts = {name: part_name(tape, ids) + ".T" * (name in turned) for name, ids in known.items()}
+    aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, lines[next(iter(states))], known)
 

@@ -70,7 +70,7 @@ class Lifted:
     @property
     def sentence(self) -> str:
         """What it is, in words."""
-        return sentence(self.naming, self.cell, self.unread)
+        return sentence(self.naming, self.cell, self.unread, self.aliases)
 
     def run(self, x: Any, h0: Any = None, c0: Any = None, **arguments: Any) -> Trace:
         """Trace another input, without running the function again.

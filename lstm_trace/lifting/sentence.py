@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..cell.lines import Cell, number
-from .naming import ACTIVATIONS, CellNaming
+from .naming import ACTIVATIONS, CALLED, LINES, CellNaming, gate_letter
 
 _KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
 _GATES = {
@@ -21,7 +22,7 @@ _WITH = {
 _SIGNS = {"sigmoid": "σ"}
 
 
-def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
+def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Mapping[str, str]) -> str:
     """The named cell and what is another: `a GRU whose candidate is squashed by σ, but h_t = u_t * h_prev`."""
     names = [*unread]
     end = f"; {', '.join(names)} {'is' if len(names) == 1 else 'are'} not read" if names else ""
@@ -33,6 +34,8 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str]) -> str:
         end = f"; its gates stand in the order {' and '.join(each)}{end}"
     if not naming.kind:
         return f"a cell of its own with the states {', '.join(cell.states)}{end}"
+    if odd := [f"{name} = {aliases[name]}" for name in _odd(naming.kind, cell, aliases)]:
+        end = f"; {' and '.join(odd)}, unlike in the other gates{end}"
     lacking = [name for name in naming.lacking if name in _GATES]
     unlike = {name: cell.equations[name] for name in naming.unlike}
     said = [*_options(naming.options, "r_t" not in lacking)]
@@ -78,3 +81,23 @@ def _equations(unlike: Mapping[str, str]) -> Iterator[str]:
         rows.append(f"{first} = {unlike[first]}{likewise}")
     if rows:
         yield f"but {' and '.join(rows)}"
+
+
+def _odd(kind: str, cell: Cell, aliases: Mapping[str, str]) -> Iterator[str]:
+    """The matrices that are another part of an array than those of most gates, transposed, or those of another role."""
+    forms: dict[str, dict[str, tuple[str, str]]] = {"W_x": {}, "W_h": {}}
+    for name in (name for name in cell.parameters if name[:3] in forms and name[3:] in LINES[kind]):
+        alias = aliases.get(name, name).lower()
+        label = re.sub(r"(\[.*)?(\.t)?$", "", alias)
+        part = alias.removeprefix(label)
+        words = CALLED[kind].get(gate_letter(kind, label), "").split()
+        word = max((one for one in words if one in label), key=len, default="")
+        role = "*".join(label.rsplit(word, 1)) if word else ""
+        forms[name[:3]][name] = role, part if word else part[part.find("]") + 1 :]
+    usual = {stem: Counter(each.values()).most_common(1)[0] for stem, each in forms.items() if each}
+    roles = {form[0] for form, count in usual.values() if count > 1}
+    for stem, each in forms.items():
+        for name, (role, part) in each.items():
+            form, count = usual[stem]
+            if 2 * count > len(each) and (part != form[1] or (role != form[0] and role in roles)):
+                yield name

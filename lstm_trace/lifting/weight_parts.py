@@ -28,6 +28,18 @@ def part_name(tape: Tape, ids: Ids) -> str:
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
+def transposed(known: Mapping[str, Ids]) -> set[str]:
+    """The weights that are read the other way round than those of most gates."""
+    matrices = {name: ids for name, ids in known.items() if ids.ndim == 2 and min(ids.shape) > 1}
+    ways = {name: abs(ids[0, 1] - ids[0, 0]) > abs(ids[1, 0] - ids[0, 0]) for name, ids in matrices.items()}
+    found = set[str]()
+    for stem in ("W_x", "W_h"):
+        same = [way for name, way in ways.items() if name[:-1] == stem]
+        usual = (2 * sum(same) - len(same), 2 * sum(ways.values()) - len(ways)) > (0, 0)
+        found |= {name for name, way in ways.items() if name[:-1] == stem and way != usual}
+    return found
+
+
 def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
     """In which order the gates stand in each array that has several. known: the weights by the cell's names."""
     found: dict[str, dict[str, int]] = {}

@@ -104,23 +104,31 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
 ]  # fmt: skip
 
 
-def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Lifted:  # noqa: B006
+def made(text: str, changed: list[tuple[str, str]] = [], inputs: int = INPUTS, **arrays: Any) -> lt.Lifted:  # noqa: B006
     """The cell of a function's text after replacements; weights are random, in the shapes that their names say."""
     other = text
     for old, new in changed:
         assert old in other
         other = other.replace(old, new)
-    weights = sorted({*re.findall(r"\b[WURbgp][a-z]\b", text + other)})
+    weights = sorted({*re.findall(r"\b[WUVRbgp][a-z]\b", text + other)})
     states = ["h", "c"] if re.search(r"\bc\b", text) else ["h"]
     source = f"{SIGMOIDS['plain']}\ndef step({', '.join(['x', *states, *weights])}):{other}"
     names: dict[str, Any] = {"np": np}
     exec(compile(source, "step.py", "exec"), names)  # noqa: S102
     random = np.random.default_rng(0)
     width = 1 if "Ro" in weights else H
-    sizes = {"W": (H, INPUTS), "U": (H, width), "R": (width, H), "b": (H,), "g": (H,), "p": (H,)}
+    sizes = {
+        "W": (H, inputs),
+        "U": (H, width),
+        "V": (H, inputs + width),
+        "R": (width, H),
+        "b": (H,),
+        "g": (H,),
+        "p": (H,),
+    }
     begin = {name: random.normal(size=width if name == "h" else H) for name in states}
     given = {name: arrays.get(name, random.normal(size=sizes[name[0]])) for name in weights}
-    return lt.lift(names["step"], given, random.normal(size=(T, INPUTS)), **begin)
+    return lt.lift(names["step"], given, random.normal(size=(T, inputs)), **begin)
 
 
 @pytest.mark.few(5)
@@ -212,6 +220,25 @@ def test_gates_in_two_orders_are_said() -> None:
     weights = {"W": random.normal(size=(3 * H, INPUTS)), "U": random.normal(size=(3 * H, H))}
     found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
     assert found.sentence.endswith("; its gates stand in the order u, r, h in W and r, u, h in U")
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "said"),
+    [
+        (LSTM, [("Uf @ h", "Uf.T @ h")], "W_hf = Uf.T"),
+        (LSTM, [(f"U{k} @ h", f"U{k}.T @ h") for k in "ifg"], "W_ho = Uo.T"),
+        (LSTM, [("Wf @ x + Uf @ h", "Uf @ x + Wf @ h")], "W_xf = Uf and W_hf = Wf"),
+        (LSTM, [(f"W{k} @ x + U{k} @ h", f"V{k} @ np.concatenate([{v}])") for k, v in
+                {"i": "x, h", "f": "h, x", "g": "x, h", "o": "x, h"}.items()],
+         "W_xf = Vf[:, 2:4] and W_hf = Vf[:, 0:2]"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_reads_its_weights_in_another_way_is_said(
+    text: str, changed: list[tuple[str, str]], said: str
+) -> None:
+    found = made(text, changed, inputs=H)
+    assert found.sentence.startswith(f"an LSTM; {said}, unlike in the other gates")
+    assert all(name in str(found) for name in said.split(" and "))
 
 
 # -- what the code calls them ------------------------------------------------------------------------------------------
