@@ -70,7 +70,8 @@ def built(
         {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
         for each in (known, free, spare(tape, naming.kind, lacking, known, free))
     )
-    exact = naming.kind and not naming.unlike and not naming.lacking and not others
+    same = not naming.unlike and not naming.lacking and lines == {name: f"{name}_t" for name in states}
+    exact = naming.kind and same and not others
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     model = prepare(weights, cell, name=title)
     turned = transposed(known) if naming.kind else ()

@@ -266,8 +266,10 @@ def _tried(
     owners: Mapping[Expr, str],
 ) -> CellNaming:
     """The names if `gates` are the gates of that cell. owners: the gates that weights are called by."""
-    found = CellNaming(kind, lines={expr: f"{state}_t" for state, expr in states.items()})
-    values = {name: expr for expr, name in found.lines.items()}
+    values = {f"{state}_t": expr for state, expr in states.items()}
+    if kind == "lstm" and states["c"] is states["h"]:  # then the memory is what h is computed from
+        values["c_t"] = [one for one in states["h"].inside() if _reads_memory(one) or one is states["h"]][-2:][0]
+    found = CellNaming(kind, lines={expr: name for name, expr in values.items() if expr.args})
     if options.get("projection"):
         product = cast(Expr, _projection(states["h"]))
         values["m_t"] = product.args[1]
@@ -284,9 +286,14 @@ def _tried(
         _name_weights(letter, _before(gate), found.weights)
     if options.get("layer_norm_cell"):
         _name_norm("cell", states["h"], states["c"], found.weights)
+    contrary = [[(-1.0, gate)] for gate in gates.values()]
+    contraries = [one for one in states["h"].inside() if (both := summed(one))[0] == 1 and both[1] in contrary]
+    if kind == "lstm" and contraries:  # 1 - f_t stands for the gate that is missing
+        values |= {line: contraries[0] for line in LINES[kind].values() if line not in values}
     for name, expr in values.items():
-        _call_once(found.lines, expr, name)
-    there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr) == name}
+        if expr.args:  # a state that is returned as it was has no other name
+            _call_once(found.lines, expr, name)
+    there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr, name) == name}
     values = {name: expr for name, expr in values.items() if name in there}
     options = options | _numbers(gates, states)
     hard = {pair[:2] if (pair := _hard(gate)) else None for letter, gate in gates.items() if letter not in "ch"}

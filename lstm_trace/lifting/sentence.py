@@ -48,12 +48,15 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
         one, other = (re.fullmatch(r"(\w+)\((z_\w)\)", right) for right in (text, naming.unlike[name]))
         if naming.bare.get(name) or (name == "h_t" and text.startswith("W_x")):
             said.append(f"whose {_GATES[name]} is not squashed")
+        elif re.fullmatch(r"1 - \w_t", text):
+            said.append(f"whose {_GATES[name]} is {text}")
         elif one and other and one[1] in ACTIVATIONS and one[2] == other[2]:
             said.append(f"whose {_GATES[name]} is squashed by {_SIGNS.get(one[1], one[1])}")
         else:
             continue
         del unlike[name]
-    return f"{_KINDS[naming.kind]} {', '.join([*said, *_equations(unlike)])}".strip() + end
+    carried = [f"{old} <- {new}" for old, new in cell.states.items() if new != old.replace("_prev", "_t")]
+    return f"{_KINDS[naming.kind]} {', '.join([*said, *_differing(unlike, carried)])}".strip() + end
 
 
 def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
@@ -69,8 +72,8 @@ def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
             yield f"whose {clipped} clipped at {number(bound)}"
 
 
-def _equations(unlike: Mapping[str, str]) -> Iterator[str]:
-    """The equations that differ; of gates that have the same, one."""
+def _differing(unlike: Mapping[str, str], carried: Iterable[str]) -> Iterator[str]:
+    """The equations that differ, of gates that have the same, one; and the states that are carried from other lines."""
     alike: dict[str, list[str]] = {}
     for name, text in unlike.items():
         pattern = rf"(?<=_[xhc]){name[-1]}\b|(?<=_){name[-1]}\b" if name.startswith("z_") else r"$^"
@@ -79,7 +82,7 @@ def _equations(unlike: Mapping[str, str]) -> Iterator[str]:
     for first, *others in alike.values():
         likewise = f" (and likewise {', '.join(others)})" if others else ""
         rows.append(f"{first} = {unlike[first]}{likewise}")
-    if rows:
+    if rows := [*rows, *carried]:
         yield f"but {' and '.join(rows)}"
 
 

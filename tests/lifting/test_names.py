@@ -50,6 +50,13 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [], "an LSTM"),
     (LSTM, [("sigmoid(Wf @ x + Uf @ h + bf)", "1 - i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
     (LSTM, [("f * c + i", "(1 - i) * c + i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
+    (LSTM, [("i = sigmoid(Wi @ x + Ui @ h + bi)", ""), ("    g", "    i = 1 - f\n    g")],
+     "an LSTM whose input gate is 1 - f_t; Ui, Wi, bi are not read"),
+    (LSTM, [("o = sigmoid(Wo @ x + Uo @ h + bo)", "o = 1 - f")],
+     "an LSTM whose output gate is 1 - f_t; Uo, Wo, bo are not read"),
+    (LSTM, [("return o * np.tanh(c_new), c_new", "return (o * np.tanh(c_new),) * 2")], "an LSTM but c_prev <- h_t"),
+    (LSTM, [("o * np.tanh(c_new),", "h,")],
+     "an LSTM without an output gate, but h_t = h_prev; Uo, Wo, bo are not read"),
     (LSTM, [("o * np.tanh(c_new),", "Ro @ (o * np.tanh(c_new)),")], "an LSTM with a projection"),
     (LSTM, [("h + bf)", "h + bf + 1)")], "an LSTM with 1 added to the forget gate"),
     (LSTM, [("= sigmoid(", "= np.clip(0.5 + ("), *((f"+ b{k})", f"+ b{k}) / 6, 0, 1)") for k in "ifo")],
@@ -128,7 +135,8 @@ def made(text: str, changed: list[tuple[str, str]] = [], inputs: int = INPUTS, *
     }
     begin = {name: random.normal(size=width if name == "h" else H) for name in states}
     given = {name: arrays.get(name, random.normal(size=sizes[name[0]])) for name in weights}
-    return lt.lift(names["step"], given, random.normal(size=(T, inputs)), **begin)
+    returns = ", ".join(states) if "* 2" in other else None
+    return lt.lift(names["step"], given, random.normal(size=(T, inputs)), returns=returns, **begin)
 
 
 @pytest.mark.few(5)
@@ -136,7 +144,7 @@ def made(text: str, changed: list[tuple[str, str]] = [], inputs: int = INPUTS, *
 def test_a_cell_is_called_what_it_is(text: str, changed: list[tuple[str, str]], said: str) -> None:
     found = made(text, changed)
     assert found.sentence == said
-    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "minimal"))
+    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "gate is", "minimal"))
     assert found.compare().same is as_named
     assert (found.trace.header.kind == found.kind) is as_named
 
