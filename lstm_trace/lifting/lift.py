@@ -211,8 +211,8 @@ class StepFunction(AuthorFunction):
         return multiplied != [False, True]
 
     def read(self, run: RecordedRun) -> BuiltCell:
-        named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
-        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in named.items()})
+        given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
+        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in given.items()})
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output))
         outputs: dict[OutputPath, Expr] = {}
@@ -223,7 +223,8 @@ class StepFunction(AuthorFunction):
                 if len(path) < 2 and ids.shape in shapes:
                     raise
         self.paths = self._paths(run, outputs)
-        states = {name: outputs[self.paths[name]] for name in self.states}
+        named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
+        states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
         for path, expr in outputs.items():
             name = run.tape.variable(returned[path])
@@ -282,5 +283,5 @@ class StepFunction(AuthorFunction):
                 for name, path in self.paths.items():
                     value = at(output, path)
                     found[name].append(rows(as_numbers(value), self.batch))
-                    before[name] = in_shape(trace[cell.lines[name]][t], value, self.batch)
-        return {cell.lines[name]: np.stack(each) for name, each in found.items()}
+                    before[name] = in_shape(trace[cell.lines[self.state_name(name)]][t], value, self.batch)
+        return {cell.lines[self.state_name(name)]: np.stack(each) for name, each in found.items()}

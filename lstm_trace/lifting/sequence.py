@@ -103,7 +103,8 @@ class SequenceFunction(AuthorFunction):
     def read(self, run: RecordedRun) -> BuiltCell:
         self.path, self.axis, found = self._main(run)
         returned = [ids for _, ids in leaves(run.output, STEPS)]
-        return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=run.states, returned=returned)
+        states = {self.state_name(name): ids for name, ids in run.states.items()}
+        return read_sequence(run.tape, run.x, found, run.dtype, self.call.named, initial=states, returned=returned)
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         ours = trace[cell.output]

@@ -324,3 +324,17 @@ def test_cells_with_other_names_are_compared_line_by_line() -> None:
     )
     found = lt.diff(*(made(f"\n{text.format(k)}\n") for k, text in enumerate(texts, 2)))
     assert "b has c_new = 3 * c_prev + tanh(Wa @ x_t), in your code m" in " ".join(found.report("text").split())
+
+
+@pytest.mark.parametrize("names", [("short", "long"), ("y", "c"), ("out", "mem"), ("a", "b")])
+def test_what_states_are_called_does_not_decide_what_a_cell_is(names: tuple[str, str]) -> None:
+    source = f"def step(x, hid, mem, {', '.join(f'{k}{g}' for k in 'WUb' for g in 'ifgo')}):{LSTM}"
+    source = re.sub(r"\bh\b", "hid", re.sub(r"\bc\b", "mem", source)).replace("hid", names[0]).replace("mem", names[1])
+    made_of: dict[str, Any] = {"np": np, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+    exec(source, made_of)  # noqa: S102
+    right = made(LSTM)
+    weights = {right.aliases[name]: array for name, array in right.weights.items()}
+    begin = {name: right.trace.initial["0/forward"][f"{one}_prev"][0] for name, one in zip(names, "hc", strict=True)}
+    found = lt.lift(made_of["step"], weights, right.trace.x[:, 0], states=begin)
+    assert found.sentence == "an LSTM"
+    assert found.named.equals(right.named)
