@@ -11,7 +11,7 @@ from ..cell.variants import named as named_cell
 from ..model.model import Model
 from ..model.sources import prepare
 from .expressions import Expr
-from .naming import CellNaming, recognised
+from .naming import CellNaming, is_multiplied, recognised
 from .reading import Reader
 from .tape import Ids
 from .weight_parts import orders, part_name, spare, transposed, unread
@@ -54,6 +54,12 @@ def built(
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
     naming = recognised(states, reader.called, label, lost)
+    if all(one.width == 1 for one in states.values()):
+        units = reader.exprs.multiplied([*states.values(), *others.values()], is_multiplied)
+        reader.variables |= {units[one]: name for one, name in [*reader.variables.items()] if one in units}
+        matrices = {name: units[one] for name, one in states.items()}
+        if (found := recognised(matrices, reader.called, label, lost)).kind:
+            naming, states, others = found, matrices, {name: units[one] for name, one in others.items()}
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
     roots = {name: values[name] for name in order if name in values}

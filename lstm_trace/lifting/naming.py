@@ -240,6 +240,11 @@ def _reads_memory(expr: Expr) -> bool:
     return any(str(one.leaf).startswith("c_prev") for one in _unsquashed(expr))
 
 
+def is_multiplied(expr: Expr) -> bool:
+    """Whether a weight that multiplies a value is a matrix, and no peephole: it is x or h, and not from c."""
+    return not _reads_memory(expr) and any(one.op == "name" for one in _unsquashed(expr))
+
+
 def gate_letter(kind: str, text: str) -> str:
     """The gate that a name in code stands for; empty if it is none.
 

@@ -338,3 +338,21 @@ def test_what_states_are_called_does_not_decide_what_a_cell_is(names: tuple[str,
     found = lt.lift(made_of["step"], weights, right.trace.x[:, 0], states=begin)
     assert found.sentence == "an LSTM"
     assert found.named.equals(right.named)
+
+
+@pytest.mark.parametrize("text", [LSTM, GRU, RNN, re.sub("U([ifo]) @ h", r"U\1 @ h + p\1 * c", LSTM)])
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_a_cell_of_one_unit_may_be_written_with_numbers(text: str, inputs: int) -> None:
+    weights = {name: 0.1 * k + 0.2 for k, name in enumerate(sorted({*re.findall(r"\b[WUbp][a-z]\b", text)}))}
+    states = {"h": 0.3, "c": -0.2} if "c_new" in text else {"h": 0.3}
+    source = f"def step(x, {', '.join([*states, *weights])}):{text.replace('U', ' U').replace('@ h', '* h')}"
+    source = source.replace("@ (r * h)", "* (r * h)").replace("@ x", "@ x" if inputs > 1 else "* x")
+    made_of: dict[str, Any] = {"np": np, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+    exec(source, made_of)  # noqa: S102
+    given = {name: np.array([one, 0.1]) if inputs > 1 and name[0] == "W" else one for name, one in weights.items()}
+    x = np.linspace(-1, 1, T * inputs).reshape((T, inputs) if inputs > 1 else T)
+    found = lt.lift(made_of["step"], given, x, **states)
+    assert found.kind == ("lstm" if "c" in states else "gru" if "Uz" in text else "rnn")
+    assert (" but z_o = W_xo @ x_t + W_ho @ h_prev + w_co * c_prev + b_o" in found.sentence) is ("pf" in text)
+    assert found.compare().same is ("pf" not in text)
+    assert ("w_cf" in found.weights) is ("pf" in text)
