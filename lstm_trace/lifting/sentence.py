@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..cell.lines import Cell, number
+from ..cell.variants import named
 from .naming import ACTIVATIONS, CALLED, LINES, CellNaming, gate_letter
 
 _KINDS = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
@@ -37,7 +38,8 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
     if odd := [f"{name} = {aliases[name]}" for name in _odd(naming.kind, cell, aliases)]:
         end = f"; {' and '.join(odd)}, unlike in the other gates{end}"
     lacking = [name for name in naming.lacking if name in _GATES]
-    unlike = {name: cell.equations[name] for name in naming.unlike}
+    known = {*named(naming.kind, naming.options)[0].by_name, *cell.states, *naming.lines.values()}
+    unlike = {name: _written(cell, name, known) for name in naming.unlike}
     said = [*_options(naming.options, "r_t" not in lacking)]
     if lacking == ["r_t"] and "u_t * " in unlike.get("z_h", ""):
         said.append("whose update gate is the reset gate too (a minimal gated unit)")
@@ -59,6 +61,19 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
     return f"{_KINDS[naming.kind]} {', '.join([*said, *_differing(unlike, carried)])}".strip() + end
 
 
+def _written(cell: Cell, name: str, known: Collection[str]) -> str:
+    """The equation of a line, with the code's own lines written out."""
+
+    def inner(found: re.Match[str]) -> str:
+        if found[0] in known or found[0] not in cell.equations:
+            return found[0]
+        text = _written(cell, found[0], known)
+        bracketed = f" {found.string} "[found.start() :: len(found[0]) + 1][:2] == "()"
+        return text if bracketed or re.fullmatch(r"\w+(\([^()]*\))?", text) else f"({text})"
+
+    return re.sub(r"\w+", inner, cell.equations[name])
+
+
 def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
     if "reset_after" in options and reset:
         yield f"whose reset gate stands {'after' if options['reset_after'] else 'before'} the product"
@@ -76,8 +91,9 @@ def _differing(unlike: Mapping[str, str], carried: Iterable[str]) -> Iterator[st
     """The equations that differ, of gates that have the same, one; and the states that are carried from other lines."""
     alike: dict[str, list[str]] = {}
     for name, text in unlike.items():
-        pattern = rf"(?<=_[xhc]){name[-1]}\b|(?<=_){name[-1]}\b" if name.startswith("z_") else r"$^"
-        alike.setdefault(re.sub(pattern, "*", f"{name} = {text}"), []).append(name)
+        gate = name.removeprefix("z_")[0]
+        same = re.sub(rf"(?<=_[xhc]){gate}\b|(?<=_){gate}\b|\b{gate}(?=_t\b)", "*", f"{name} = {text}")
+        alike.setdefault(same, []).append(name)
     rows = []
     for first, *others in alike.values():
         likewise = f" (and likewise {', '.join(others)})" if others else ""
