@@ -64,7 +64,12 @@ def built(
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
     roots = {name: values[name] for name in order if name in values}
     roots |= {f"{name}_t": expr for name, expr in states.items()} | {**others}
-    text = EquationWriter(naming, reader.called, label, ("x_t", *(f"{name}_prev" for name in states)))
+    text = EquationWriter(
+        naming,
+        reader.called,
+        lambda weight: part_name(tape, weight.leaf),
+        ("x_t", *(f"{name}_prev" for name in states)),
+    )
     names = text.write(roots)
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)

@@ -12,11 +12,22 @@ from .tape import Ids, Tape, TapeNode, is_of_weight, numbers_of
 
 
 def part_name(tape: Tape, ids: Ids) -> str:
-    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
+    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not; of
+    one that is computed from others, the variable or the operation, such as `0.5 * W`.
+    """
     node = tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])]
     name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
-    if not name or not node.shape or local.max() >= size:
+    if local.max() >= size or (name and not node.shape):
         return name
+    if not name and node.operands:
+        each = [one.reshape(-1)[local] if one.shape == node.shape else one for one in node.operands]
+        parts, sign = [part_name(tape, one) for one in each], {"mul": " * ", "div": " / "}.get(node.op)
+        return tape.variable(ids) or (
+            sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
+        )
+    if not name:
+        same = tape.values[ids] == (first := tape.values[ids.flat[0]])
+        return f"{first:g}" if same.all() else ""
     part = np.zeros(node.shape, bool)
     part.reshape(-1)[local] = True
     along = (np.flatnonzero(np.moveaxis(part, axis, 0).reshape(n, -1).any(1)) for axis, n in enumerate(node.shape))

@@ -364,3 +364,22 @@ def test_a_cell_of_one_unit_may_be_written_with_numbers(text: str, inputs: int) 
     assert (" but z_o = W_xo @ x_t + W_ho @ h_prev + w_co * c_prev + b_o" in found.sentence) is ("pf" in text)
     assert found.compare().same is ("pf" not in text)
     assert ("w_cf" in found.weights) is ("pf" in text)
+
+
+def test_weights_that_are_computed_or_cut_are_called_by_what_they_are_made_of() -> None:
+    scaled = {"Wf @ x": "(0.5 * Wf) @ x", "+ bi": "+ 2 * bi", "Uo @ h": "(Uo * Uf) @ h", "Ug @ h": "np.tril(Ug) @ h"}
+    found = made(LSTM, [*scaled.items()])
+    assert [found.aliases[name] for name in ("W_xf", "b_i", "W_ho", "W_hc")] == [
+        "0.5 * Wf",
+        "2 * bi",
+        "Uo * Uf",
+        "…(Ug)",
+    ]
+    assert " = ," not in str(found)
+
+    def step(x: Any, h: Any, W: Any) -> Any:
+        return np.tanh(W[:, 0:2] @ x[:2]) * h + np.exp(W[:, 1:3] @ x[1:])
+
+    random = np.random.default_rng(0)
+    own = lt.lift(step, {"W": random.normal(size=(H, INPUTS))}, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert {name: own.aliases[name] for name in own.weights} == {"W_0_2": "W[:, 0:2]", "W_1_3": "W[:, 1:3]"}
