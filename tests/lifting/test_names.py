@@ -283,7 +283,7 @@ def test_reports_and_comparisons_say_what_the_code_calls_a_line(tmp_path: Path) 
     assert "aliases" not in (tmp_path / "plain.json").read_text()
 
 
-def test_a_lifted_cell_stands_for_its_trace() -> None:
+def test_a_lifted_cell_stands_for_its_trace_and_knows_the_names_of_the_code() -> None:
     found = made(LSTM, [("o * np.tanh(c_new),", "o * c_new,")])
     assert lt.verify(found).verdict == "verified"  # type: ignore[arg-type]
     assert lt.edit(found, {"0/x_t[0]": 1.0}).header.aliases == found.aliases  # type: ignore[arg-type]
@@ -292,6 +292,8 @@ def test_a_lifted_cell_stands_for_its_trace() -> None:
     np.testing.assert_array_equal(lt.run(found, found.trace.x[:1])["h_t"].shape, (1, 1, H))
     with pytest.raises(lt.OptionError, match="trace: expected a trace"):
         lt.verify(np.eye(2))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.trace["c_new"], found.trace["c_t"])
+    assert "c_t[1]" in lt.derivation(found, "2/0/c_new[1]").report("text")  # type: ignore[arg-type]
     text = str(found).splitlines()
     assert text[0] == "step: an LSTM but h_t = o_t * c_t"
     assert re.search(r"^c_t = f_t \* c_prev \+ i_t \* c_tilde +# c_new$", str(found), re.M)
