@@ -103,16 +103,19 @@ def _differing(unlike: Mapping[str, str], carried: Iterable[str]) -> Iterator[st
 
 
 def _odd(kind: str, cell: Cell, aliases: Mapping[str, str]) -> Iterator[str]:
-    """The matrices that are another part of an array than those of most gates, transposed, or those of another role."""
-    forms: dict[str, dict[str, tuple[str, str]]] = {"W_x": {}, "W_h": {}}
-    for name in (name for name in cell.parameters if name[:3] in forms and name[3:] in LINES[kind]):
+    """The weights that are another part of an array than those of most gates, transposed, computed from others, or
+    those of another role.
+    """
+    forms: dict[str, dict[str, tuple[str, str]]] = {"W_x": {}, "W_h": {}, "b_": {}}
+    for name in (name for name in cell.parameters if name[:-1] in forms and name[-1] in LINES[kind]):
         alias = aliases.get(name, name).lower()
         label = re.sub(r"(\[.*)?(\.t)?$", "", alias)
         part = alias.removeprefix(label)
+        signs = re.sub(r"[\w.]", "", label)
         words = CALLED[kind].get(gate_letter(kind, label), "").split()
         word = max((one for one in words if one in label), key=len, default="")
         role = "*".join(label.rsplit(word, 1)) if word else ""
-        forms[name[:3]][name] = role, part if word else part[part.find("]") + 1 :]
+        forms[name[:-1]][name] = role, signs + (part if word else part[part.find("]") + 1 :])
     usual = {stem: Counter(each.values()).most_common(1)[0] for stem, each in forms.items() if each}
     roles = {form[0] for form, count in usual.values() if count > 1}
     for stem, each in forms.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -100,16 +101,20 @@ def spare(
     """
     found: dict[str, Ids] = {}
     owners = {label: tape.nodes[int(tape.owners(ids.reshape(-1)[:1])[0])] for label, ids in free.items()}
+    called = {name: part_name(tape, ids) for name, ids in known.items()}
     for name in names:
         stem, letter = name[:-1], name[-1]
+        best = -1.0
         for label, ids in free.items():
             owner, said = owners[label], gate_letter(kind, label.partition("[")[0])
             for other, there in known.items() if said in ("", letter) else ():
                 place = _place(tape, there, owner, ids) if other[:-1] == stem else None
                 if place is None and other[-1] == letter:
                     place = _of_units(tape, there, owner, 1 if stem.startswith("b_") else 2)
-                if place is not None and np.isin(place, ids).all():
-                    found.setdefault(name, place)
+                # of arrays in the same shape, that which is called most like the other gate's
+                alike = SequenceMatcher(None, label, called[other]).ratio()
+                if place is not None and np.isin(place, ids).all() and alike > best:
+                    found[name], best = place, alike
     return found
 
 

@@ -178,6 +178,15 @@ def test_a_bias_or_a_matrix_that_is_forgotten_is_that_of_the_named_cell(text: st
         np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
 
 
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    ("text", "old", "new"), [(GRU, "(r * h)", "h"), (LSTM, "i * g", "f * g"), (LSTM, "np.tanh(c_new),", "i,")]
+)
+def test_arrays_in_the_same_shape_that_are_not_read_keep_their_roles(text: str, old: str, new: str) -> None:
+    right, found = made(text, inputs=H), made(text, [(old, new)], inputs=H)
+    np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
+
+
 @pytest.mark.parametrize(("size", "said"), [(5, "an LSTM; b is not read"), (4 * H, "an LSTM but z_i = ")])
 def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size: int, said: str) -> None:
     def step(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
@@ -378,6 +387,7 @@ def test_weights_that_are_computed_or_cut_are_called_by_what_they_are_made_of() 
         "…(Ug)",
     ]
     assert " = ," not in str(found)
+    assert found.sentence == "an LSTM; W_xf = 0.5 * Wf and b_i = 2 * bi, unlike in the other gates"
 
     def step(x: Any, h: Any, W: Any) -> Any:
         return np.tanh(W[:, 0:2] @ x[:2]) * h + np.exp(W[:, 1:3] @ x[1:])
