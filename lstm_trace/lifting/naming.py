@@ -431,13 +431,10 @@ def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
     """A value as a polynomial of named lines, inputs, weights and functions of these."""
     if not top and expr in names.lines:
         return _atom(names.lines[expr])
-    match expr.op:
-        case "name":
-            return _atom(expr.leaf)
-        case "parameter":
-            return _atom(names.weights.get(expr, id(expr)))
-        case "number":
-            return frozenset({((), expr.leaf)})
+    if expr.op == "number":
+        return frozenset({((), expr.leaf)})
+    if not expr.args:
+        return _atom(names.weights.get(expr, id(expr)) if expr.op == "parameter" else expr.leaf)
     return _combined(expr.op, [_of_value(one, names, False) for one in expr.args], expr.constants)
 
 
