@@ -51,6 +51,7 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
         if naming.bare.get(name) or (name == "h_t" and text.startswith("W_x")):
             said.append(f"whose {_GATES[name]} is not squashed")
         elif re.fullmatch(r"1 - \w_t", text):
+            said += ["with coupled gates"] * ((name, text) == ("i_t", "1 - f_t"))
             said.append(f"whose {_GATES[name]} is {text}")
         elif one and other and one[1] in ACTIVATIONS and one[2] == other[2]:
             said.append(f"whose {_GATES[name]} is squashed by {_SIGNS.get(one[1], one[1])}")

@@ -59,7 +59,7 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [("Wi @ x", "Wi @ v_i"), ("Wf @ x", "Wf @ v_f"), ("    i =", "    v_i, v_f = x / 2, x / 2\n    i =")],
      "an LSTM but z_i = W_xi @ (x_t / 2) + W_hi @ h_prev + b_i (and likewise z_f)"),
     (LSTM, [("i = sigmoid(Wi @ x + Ui @ h + bi)", ""), ("    g", "    i = 1 - f\n    g")],
-     "an LSTM whose input gate is 1 - f_t; Ui, Wi, bi are not read"),
+     "an LSTM with coupled gates, whose input gate is 1 - f_t; Ui, Wi, bi are not read"),
     (LSTM, [("o = sigmoid(Wo @ x + Uo @ h + bo)", "o = 1 - f")],
      "an LSTM whose output gate is 1 - f_t; Uo, Wo, bo are not read"),
     (LSTM, [("return o * np.tanh(c_new), c_new", "return (o * np.tanh(c_new),) * 2")], "an LSTM but c_prev <- h_t"),
