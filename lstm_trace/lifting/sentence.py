@@ -20,6 +20,8 @@ _WITH = {
     "layer_norm": "with layer normalisation", "layer_norm_cell": "with layer normalisation",
     "gate_activation": "whose gates are squashed by a hard sigmoid",
 }  # fmt: skip
+#: Lines of the code's own that are longer are not written out in a sentence.
+_LONG = 80
 _SIGNS = {"sigmoid": "σ"}
 
 
@@ -35,11 +37,12 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
         end = f"; its gates stand in the order {' and '.join(each)}{end}"
     if not naming.kind:
         return f"a cell of its own with the states {', '.join(cell.states)}{end}"
-    if odd := [f"{name} = {aliases[name]}" for name in _odd(naming.kind, cell, aliases)]:
+    if odd := [f"{name} = {aliases[name]}" for name in _odd(naming.kind, cell, aliases) if name in aliases]:
         end = f"; {' and '.join(odd)}, unlike in the other gates{end}"
     lacking = [name for name in naming.lacking if name in _GATES]
     known = {*named(naming.kind, naming.options)[0].by_name, *cell.states, *naming.lines.values()}
-    unlike = {name: _written(cell, name, known) for name in naming.unlike}
+    written = _written(cell, known)
+    unlike = {name: written[name] for name in naming.unlike}
     said = [*_options(naming.options, "r_t" not in lacking)]
     if lacking == ["r_t"] and "u_t * " in unlike.get("z_h", ""):
         said.append("whose update gate is the reset gate too (a minimal gated unit)")
@@ -62,17 +65,20 @@ def sentence(naming: CellNaming, cell: Cell, unread: Iterable[str], aliases: Map
     return f"{_KINDS[naming.kind]} {', '.join([*said, *_differing(unlike, carried)])}".strip() + end
 
 
-def _written(cell: Cell, name: str, known: Collection[str]) -> str:
-    """The equation of a line, with the code's own lines written out."""
+def _written(cell: Cell, known: Collection[str]) -> dict[str, str]:
+    """The equations, with lines that are not known written out where they are short."""
+    found, own = dict[str, str](), dict[str, str]()
 
-    def inner(found: re.Match[str]) -> str:
-        if found[0] in known or found[0] not in cell.equations:
-            return found[0]
-        text = _written(cell, found[0], known)
-        bracketed = f" {found.string} "[found.start() :: len(found[0]) + 1][:2] == "()"
+    def inner(one: re.Match[str]) -> str:
+        text = own.get(one[0], one[0])
+        bracketed = f" {one.string} "[one.start() :: len(one[0]) + 1][:2] == "()"
         return text if bracketed or re.fullmatch(r"\w+(\([^()]*\))?", text) else f"({text})"
 
-    return re.sub(r"\w+", inner, cell.equations[name])
+    for name, text in cell.equations.items():
+        found[name] = re.sub(r"\w+", inner, text)
+        if name not in known and len(found[name]) < _LONG:
+            own[name] = found[name]
+    return found
 
 
 def _options(options: Mapping[str, object], reset: bool) -> Iterator[str]:
