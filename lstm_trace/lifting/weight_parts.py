@@ -107,9 +107,8 @@ def spare(
         best = -1.0
         for label, ids in free.items():
             owner, said = owners[label], gate_letter(kind, label.partition("[")[0])
-            readers = {
-                other[-1] for other, there in known.items() if tape.owners(there.flat[0]) == tape.owners(owner.start)
-            }
+            own = range(owner.start, owner.numbers.stop)
+            readers = {other[-1] for other, there in known.items() if int(there.flat[0]) in own}
             said = said if readers <= {said} else ""  # an array U of several gates is not that of the gate u
             for other, there in known.items() if said in ("", letter) else ():
                 place = _place(tape, there, owner, ids) if other[:-1] == stem else None
