@@ -114,12 +114,13 @@ def _odd(kind: str, cell: Cell, aliases: Mapping[str, str]) -> Iterator[str]:
     those of another role.
     """
     forms: dict[str, dict[str, tuple[str, str]]] = {"W_x": {}, "W_h": {}, "b_": {}}
-    for name in (name for name in cell.parameters if name[:-1] in forms and name[-1] in LINES[kind]):
-        alias = aliases.get(name, name).lower()
-        label = re.sub(r"(\[.*)?(\.t)?$", "", alias)
-        part = alias.removeprefix(label)
+    known = {name: aliases.get(name, name).lower() for name in cell.parameters if name[:-1] in forms}
+    labels = {name: re.sub(r"(\[.*)?(\.t)?$", "", alias) for name, alias in known.items() if name[-1] in LINES[kind]}
+    for name, label in labels.items():
+        part = known[name].removeprefix(label)
         signs = re.sub(r"[\w.]", "", label)
-        words = CALLED[kind].get(gate_letter(kind, label), "").split()
+        own = len({other[-1] for other, one in labels.items() if one == label}) == 1
+        words = CALLED[kind].get(gate_letter(kind, label), "").split() if own else ()
         word = max((one for one in words if one in label), key=len, default="")
         role = "*".join(label.rsplit(word, 1)) if word else ""
         forms[name[:-1]][name] = role, signs + (part if word else part[part.find("]") + 1 :])

@@ -266,6 +266,17 @@ def test_a_gate_that_reads_its_weights_in_another_way_is_said(
     assert all(name in str(found) for name in said.split(" and "))
 
 
+def test_a_part_that_is_transposed_is_said_too() -> None:
+    def step(x: Any, h: Any, W: Any, U: Any) -> Any:
+        z, r = (1 / (1 + np.exp(-(W[k : k + H] @ x + U[k : k + H] @ h))) for k in (0, H))
+        return z * h + (1 - z) * np.tanh(W[2 * H :] @ x + r * (U[2 * H :].T @ h))
+
+    random = np.random.default_rng(0)
+    weights = {"W": random.normal(size=(3 * H, INPUTS)), "U": random.normal(size=(3 * H, H))}
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert found.sentence.endswith("after the product; W_hh = U[4:6].T, unlike in the other gates")
+
+
 # -- what the code calls them ------------------------------------------------------------------------------------------
 
 
@@ -359,6 +370,7 @@ def test_what_states_are_called_does_not_decide_what_a_cell_is(names: tuple[str,
     assert found.named.equals(right.named)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("text", [LSTM, GRU, RNN, re.sub("U([ifo]) @ h", r"U\1 @ h + p\1 * c", LSTM)])
 @pytest.mark.parametrize("inputs", [1, 2])
 def test_a_cell_of_one_unit_may_be_written_with_numbers(text: str, inputs: int) -> None:
