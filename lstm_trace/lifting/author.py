@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ MORE = 3
 class AuthorFunction(ABC):
     """A function, and the arguments that it is lifted with.
 
-    time: the axis of x that has the steps. batch: that of the sequences in a step of x, if there is one.
+    time: the axis of x that has the steps. batch: that of the sequences in a step of x, if there is one. names: what
+    states are called in equations, if not as they were given.
     """
 
     call: StepCall
@@ -35,6 +37,7 @@ class AuthorFunction(ABC):
     states: dict[str, Any]
     time: int = 0
     batch: int | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @abstractmethod
     def recorded(self) -> RecordedRun:
@@ -51,25 +54,36 @@ class AuthorFunction(ABC):
     def lifted(self, run: RecordedRun | None = None) -> Lifted:
         """The cell, compared with the function on the given input, and on a longer one with other states.
 
+        States that are called neither h nor c in the code have these names if it is a named cell then.
+
         run: a recording, if there is one.
         """
         run = self.recorded() if run is None else run
         cell = self.read(run)
-        trace = self._compared(cell, run, self.x, self.states)
+        own, free = [one for one in self.states if one not in "hc"], [one for one in "hc" if one not in self.states]
+        for names in permutations(free, len(own)) if own and not self.names and not cell.naming.kind else ():
+            other = replace(self, names=dict(zip(own, names, strict=True)))
+            if other.read(run).naming.kind:
+                return other.lifted(run)
+        trace, begin = self._compared(cell, run, self.x, self.states)
         shape, random = [*self.x.shape], np.random.default_rng(0)
         shape[self.time] += MORE
         others = {name: alike(random.normal(size=one.shape), one) for name, one in self.states.items()}
         self._compared(cell, run, alike(random.normal(size=shape), self.x), others)
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare, begin)
 
-    def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> Trace:
-        """The trace of an input. Raises LiftError if the function computes something else."""
+    def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> tuple[Trace, Any]:
+        """The trace of an input, and its states, (B, n). Raises LiftError if the function computes something else."""
         steps = np.stack([rows(one, self.batch) for one in np.moveaxis(as_numbers(x), self.time, 0)])
-        begin = {name: self.state_rows(as_numbers(value)) for name, value in states.items()}
+        begin = {self.state_name(name): self.state_rows(as_numbers(value)) for name, value in states.items()}
         begin = {name: np.repeat(one, steps.shape[1] // len(one), 0) for name, one in begin.items()}
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.where
-        )
+        ), begin
+
+    def state_name(self, state: str) -> str:
+        """What a state is called in equations."""
+        return self.names.get(state, state)
 
     def state_rows(self, value: Any) -> Any:
         """A state as (B, width)."""

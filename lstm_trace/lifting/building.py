@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..cell.variants import named as named_cell
 from ..model.model import Model
 from ..model.sources import prepare
 from .expressions import Expr
-from .naming import CellNaming, gate_letter, recognised
+from .naming import CellNaming, gate_letter, is_multiplied, recognised
 from .reading import Reader
 from .tape import Ids, Tape, TapeNode
 from .writing import EquationWriter
@@ -55,11 +56,22 @@ def built(
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
     naming = recognised(states, reader.called, label, lost)
+    if all(one.width == 1 for one in states.values()):
+        units = reader.exprs.multiplied([*states.values(), *others.values()], is_multiplied)
+        reader.variables |= {units[one]: name for one, name in [*reader.variables.items()] if one in units}
+        matrices = {name: units[one] for name, one in states.items()}
+        if (found := recognised(matrices, reader.called, label, lost)).kind:
+            naming, states, others = found, matrices, {name: units[one] for name, one in others.items()}
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
     roots = {name: values[name] for name in order if name in values}
     roots |= {f"{name}_t": expr for name, expr in states.items()} | {**others}
-    text = EquationWriter(naming, reader.called, label, ("x_t", *(f"{name}_prev" for name in states)))
+    text = EquationWriter(
+        naming,
+        reader.called,
+        lambda weight: part_name(tape, weight.leaf),
+        ("x_t", *(f"{name}_prev" for name in states)),
+    )
     names = text.write(roots)
     lines = {name: names[f"{name}_t"] for name in states} | {name: names[name] for name in others}
     first = next(iter(states))
@@ -73,11 +85,14 @@ def built(
         {name: tape.values[ids].astype(dtype) for name, ids in each.items()}
         for each in (known, free, spare(tape, naming.kind, lacking, known, free))
     )
-    exact = naming.kind and not naming.unlike and not naming.lacking and not others and out == lines[first]
+    same = not naming.unlike and not naming.lacking and lines == {name: f"{name}_t" for name in states}
+    exact = naming.kind and same and not others and out == lines[first]
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     cell |= {"direction": "reverse"} if back else {}
     model = prepare(weights, cell, name=title)
-    aliases = text.aliases | {name: part for name, ids in known.items() if (part := part_name(tape, ids)) != name}
+    turned = transposed(known) if naming.kind else ()
+    parts = {name: part_name(tape, ids) + ".T" * (name in turned) for name, ids in known.items()}
+    aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, out, known)
 
@@ -100,11 +115,22 @@ def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str
 
 
 def part_name(tape: Tape, ids: Ids) -> str:
-    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not."""
+    """What the code calls a weight: the name of an array, or a part of it such as `W[:, 0:2]`, transposed or not; of
+    one that is computed from others, the variable or the operation, such as `0.5 * W`.
+    """
     node = tape.owner(ids)
     name, local, size = tape.given.get(node.start, ""), ids - node.start, int(np.prod(node.shape, dtype=int))
-    if not name or not node.shape or local.max() >= size:
+    if local.max() >= size or (name and not node.shape):
         return name
+    if not name and node.operands:
+        each = [one.reshape(-1)[local] if one.shape == node.shape else one for one in node.operands]
+        parts, sign = [part_name(tape, one) for one in each], {"mul": " * ", "div": " / "}.get(node.op)
+        return tape.variable(ids) or (
+            sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
+        )
+    if not name:
+        same = tape.values[ids] == (first := tape.values[ids.flat[0]])
+        return f"{first:g}" if same.all() else ""
     part = np.zeros(node.shape, bool)
     part.reshape(-1)[local] = True
     along = (np.flatnonzero(np.moveaxis(part, axis, 0).reshape(n, -1).any(1)) for axis, n in enumerate(node.shape))
@@ -114,6 +140,18 @@ def part_name(tape: Tape, ids: Ids) -> str:
         texts.pop()
     whole = np.prod([stop - start for start, stop in spans]) == part.sum()
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
+
+
+def transposed(known: Mapping[str, Ids]) -> set[str]:
+    """The weights that are read the other way round than those of most gates."""
+    matrices = {name: ids for name, ids in known.items() if ids.ndim == 2 and min(ids.shape) > 1}
+    ways = {name: abs(ids[0, 1] - ids[0, 0]) > abs(ids[1, 0] - ids[0, 0]) for name, ids in matrices.items()}
+    found = set[str]()
+    for stem in ("W_x", "W_h"):
+        same = [way for name, way in ways.items() if name[:-1] == stem]
+        usual = (2 * sum(same) - len(same), 2 * sum(ways.values()) - len(ways)) > (0, 0)
+        found |= {name for name, way in ways.items() if name[:-1] == stem and way != usual}
+    return found
 
 
 def orders(tape: Tape, known: Mapping[str, Ids]) -> dict[str, tuple[str, ...]]:
@@ -152,16 +190,23 @@ def spare(
     """
     found: dict[str, Ids] = {}
     owners = {label: tape.owner(ids) for label, ids in free.items()}
+    called = {name: part_name(tape, ids) for name, ids in known.items()}
     for name in names:
         stem, letter = name[:-1], name[-1]
+        best = -1.0
         for label, ids in free.items():
             owner, said = owners[label], gate_letter(kind, label.partition("[")[0])
+            own = range(owner.start, owner.numbers.stop)
+            readers = {other[-1] for other, there in known.items() if int(there.flat[0]) in own}
+            said = said if readers <= {said} else ""  # an array U of several gates is not that of the gate u
             for other, there in known.items() if said in ("", letter) else ():
                 place = _place(tape, there, owner, ids) if other[:-1] == stem else None
                 if place is None and other[-1] == letter:
                     place = _of_units(tape, there, owner, 1 if stem.startswith("b_") else 2)
-                if place is not None and np.isin(place, ids).all():
-                    found.setdefault(name, place)
+                # of arrays in the same shape, that which is called most like the other gate's
+                alike = SequenceMatcher(None, label, called[other]).ratio()
+                if place is not None and np.isin(place, ids).all() and alike > best:
+                    found[name], best = place, alike
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,20 @@ class Expressions:
                 made = on if on is off else made
             self._known[key] = made
         return self._known[key]
+
+    def multiplied(self, values: Iterable[Expr], by_weight: Callable[[Expr], bool]) -> dict[Expr, Expr]:
+        """All that some values are computed from, with weights of one unit as matrices where they multiply others.
+
+        by_weight: whether a value is multiplied by a matrix.
+        """
+        found: dict[Expr, Expr] = {}
+        for one in dict.fromkeys(inner for value in values for inner in value.inside()):
+            op, args = one.op, [found[part] for part in one.args]
+            weight, *others = sorted(args, key=lambda part: part.op != "parameter") or [one]
+            if (op, one.width) == ("mul", 1) and weight.op == "parameter" and by_weight(others[0]):
+                op, args = "matvec", [self.parameter(weight.leaf.reshape(1, 1)), *others]
+            found[one] = self.make(op, args, one.constants, one.node) if args else one
+        return found
 
     def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
         widths = [one.width for one in args]

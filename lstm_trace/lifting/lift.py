@@ -206,7 +206,7 @@ class StepFunction(AuthorFunction):
     def lifted(self, run: RecordedRun | None = None) -> Lifted:
         run = self.recorded() if run is None else run
         found = super().lifted(run)
-        return replace(found, loop=self._loop(run.output)) if len(self.states) > 1 else found
+        return replace(found, loop=found.loop or self._loop(run.output)) if len(self.states) > 1 else found
 
     def ordered(self, run: RecordedRun) -> bool | None:
         """Whether h and c are passed in the order that names and products in the code tell; None if neither does."""
@@ -229,7 +229,7 @@ class StepFunction(AuthorFunction):
 
     def _loop(self, output: Any) -> str:
         """How the function is called at each step, and what is taken of what it returns."""
-        new = {path: f"{state}_t" for state, path in self.paths.items()}
+        new = {path: f"{self.state_name(state)}_t" for state, path in self.paths.items()}
 
         def taken(value: Any, path: OutputPath) -> str:
             if path in new or not any(one[: len(path)] == path for one in new):
@@ -238,14 +238,14 @@ class StepFunction(AuthorFunction):
             each = (taken(one, (*path, key)) for key, one in items.items())
             return f"({', '.join(each)})"
 
-        old: dict[Any, str] = {name: f"{name}_prev" for name in self.states} | {None: "x_t"}
-        old[self.call.tupled] = f"({', '.join(f'{name}_prev' for name in self.call.tupled)})"
+        old: dict[Any, str] = {name: f"{self.state_name(name)}_prev" for name in self.states} | {None: "x_t"}
+        old[self.call.tupled] = f"({', '.join(old[name] for name in self.call.tupled)})"
         given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
         return f"{taken(output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun) -> BuiltCell:
-        named = {"x_t": run.x[0]} | {f"{name}_prev": ids for name, ids in run.states.items()}
-        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in named.items()})
+        given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
+        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in given.items()})
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
@@ -256,7 +256,8 @@ class StepFunction(AuthorFunction):
                 if len(path) < 2 and ids.shape in shapes:
                     raise
         self.paths = self._paths(run, outputs, {path: returned[path] for path in outputs})
-        states = {name: outputs[self.paths[name]] for name in self.states}
+        named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
+        states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
         for path, expr in outputs.items():
             name = run.tape.variable(returned[path])
@@ -317,5 +318,5 @@ class StepFunction(AuthorFunction):
                 for name, path in self.paths.items():
                     value = at(output, path)
                     found[name].append(rows(as_numbers(value), self.batch))
-                    before[name] = in_shape(trace[cell.lines[name]][t], value, self.batch)
-        return {cell.lines[name]: np.stack(each) for name, each in found.items()}
+                    before[name] = in_shape(trace[cell.lines[self.state_name(name)]][t], value, self.batch)
+        return {cell.lines[self.state_name(name)]: np.stack(each) for name, each in found.items()}

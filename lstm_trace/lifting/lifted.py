@@ -30,7 +30,8 @@ class Lifted:
 
     trace: of the given input. weights: by the names of the equations. aliases: a line's or weight's name to that in the
     code. unread: weights, and parts of weights, that nothing returned is computed from, by their names in the code.
-    spare: what these are in the named cell. loop: how a function of several states is called at each step.
+    spare: what these are in the named cell. begin: the initial states that were given, (B, n), by name. loop: how a
+    function of several states is called at each step.
     """
 
     trace: Trace
@@ -40,6 +41,7 @@ class Lifted:
     aliases: Mapping[str, str]
     unread: Mapping[str, Array]
     spare: Mapping[str, Array]
+    begin: Mapping[str, Array]
     loop: str = ""
 
     def __repr__(self) -> str:
@@ -77,7 +79,7 @@ class Lifted:
     def sentence(self) -> str:
         """What it is, in words."""
         back = "; it reads x from its last step to its first" if self.direction == "reverse" else ""
-        return sentence(self.naming, self.cell, self.unread) + back
+        return sentence(self.naming, self.cell, self.unread, self.aliases) + back
 
     def run(self, x: Any, h0: Any = None, c0: Any = None, **arguments: Any) -> Trace:
         """Trace another input, without running the function again.
@@ -94,33 +96,35 @@ class Lifted:
     def named(self) -> Trace:
         """The trace of the named cell with the same weights, input and states.
 
-        A weight that the code has and does not read is used too; one that it lacks is zero.
+        A weight that the code has and does not read is used too; a bias that it lacks is zero.
 
-        Raises MissingError if the cell is not like a named one.
+        Raises MissingError if the cell is not like a named one, or if it lacks a matrix that the named cell has.
         """
         naming, trace = self.naming, self.trace
+        title = f"{self.model.header.title} is {self.sentence}"
         if not naming.kind:
-            raise MissingError(f"{self.model.header.title} is {self.sentence}: no named cell is like it")
+            raise MissingError(f"{title}: no named cell is like it")
         state, hidden = trace["c_t" if naming.kind == "lstm" else "h_t"].shape[-1], trace["h_t"].shape[-1]
         sizes = {"W_x": (state, trace["x_t"].shape[-1]), "W_h": (state, hidden), "W_hr": (hidden, state)}
-        given = {**self.spare, **self.weights}
-        weights = {
-            name: given[name] if name in given else np.zeros(sizes.get(name, sizes.get(name[:3], (state,))))
-            for name in named_cell(naming.kind, naming.options)[0].parameters
-        }
+        names = named_cell(naming.kind, naming.options)[0].parameters
+        weights = {name: array for name, array in {**self.spare, **self.weights}.items() if name in names}
+        lacking = []
+        for name in names:
+            shape = sizes.get(name, sizes.get(name[:3], (state,)))
+            if name.startswith(("b_", "w_", "beta_")):  # without them a cell is the same as with zeros
+                weights.setdefault(name, np.zeros(shape))
+            elif name not in weights or weights[name].shape != shape:
+                lacking.append(name)
+        if lacking:
+            raise MissingError(f"{title}: it has no {', '.join(lacking)} to compare the two with")
         cell = {"kind": naming.kind, **naming.options, "direction": self.direction}
         model = prepare(weights, cell, name=naming.kind)
-        begin = trace.initial.get(f"0/{self.direction}", {})
-        return model.run(trace.x, begin.get("h_prev"), begin.get("c_prev"))
+        return model.run(trace.x, self.begin.get("h"), self.begin.get("c"))
 
     def compare(self) -> Any:
         """Compare with the named cell, the reference: which equation differs, and by how much (docs/diff.md).
 
-        Raises MissingError if no cell is like it, or if the code lacks a matrix without which that cell is the same.
+        Raises MissingError as `named` does.
         """
         found, title = conveniences.call("lifted.compare", self.named, self.trace), self.model.header.title
-        (parameters,) = self.named.parameters.values()
-        lacking = [name for name in parameters if name not in {**self.spare, **self.weights}]
-        if found.same and self.naming.unlike and (matrices := [name for name in lacking if name.startswith("W_")]):
-            raise MissingError(f"{title} is {self.sentence}: it has no {', '.join(matrices)} to compare the two with")
         return found if title == self.kind else replace(found, names=Remark("diff.names", {"a": self.kind, "b": title}))

@@ -38,7 +38,6 @@ LINES: Mapping[str, Mapping[str, str]] = {
     "rnn": {"h": "h_t"},
 }
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "softplus", "elu", "clip", "exp")
-_SIDES = {"x_t": "x", "h_prev": "h", "c_prev": "c"}
 _KIND_OF_WEIGHT = re.compile(r"^(weights?|bias|linear|lin|layer|fc|gate|gamma|[wubvprk])_?")
 _ENDING = re.compile(r"(_t|_gate|gate|_weights?|_bias|_layer|_linear|\d+)$")
 
@@ -238,6 +237,15 @@ def _orders(
     return sorted(fits, key=lambda order: ("f", True) not in zip(order, (gate in kept for gate in gates), strict=True))
 
 
+def _reads_memory(expr: Expr) -> bool:
+    return any(str(one.leaf).startswith("c_prev") for one in _unsquashed(expr))
+
+
+def is_multiplied(expr: Expr) -> bool:
+    """Whether a weight that multiplies a value is a matrix, and no peephole: it is x or h, and not from c."""
+    return not _reads_memory(expr) and any(one.op == "name" for one in _unsquashed(expr))
+
+
 def gate_letter(kind: str, text: str) -> str:
     """The gate that a name in code stands for; empty if it is none.
 
@@ -264,8 +272,10 @@ def _tried(
     owners: Mapping[Expr, str],
 ) -> CellNaming:
     """The names if `gates` are the gates of that cell. owners: the gates that weights are called by."""
-    found = CellNaming(kind, lines={expr: f"{state}_t" for state, expr in states.items()})
-    values = {name: expr for expr, name in found.lines.items()}
+    values = {f"{state}_t": expr for state, expr in states.items()}
+    if kind == "lstm" and states["c"] is states["h"]:  # then the memory is what h is computed from
+        values["c_t"] = [one for one in states["h"].inside() if _reads_memory(one) or one is states["h"]][-2:][0]
+    found = CellNaming(kind, lines={expr: name for name, expr in values.items() if expr.args})
     if options.get("projection"):
         matrix, values["m_t"] = states["h"].args
         _call_once(found.weights, matrix, "W_hr")
@@ -281,9 +291,14 @@ def _tried(
         _name_weights(letter, _before(gate), found.weights)
     if options.get("layer_norm_cell"):
         _name_norm("cell", states["h"], states["c"], found.weights)
+    contrary = [[(-1.0, gate)] for gate in gates.values()]
+    contraries = [one for one in states["h"].inside() if (both := summed(one))[0] == 1 and both[1] in contrary]
+    if kind == "lstm" and contraries:  # 1 - f_t stands for the gate that is missing
+        values |= {line: contraries[0] for line in LINES[kind].values() if line not in values}
     for name, expr in values.items():
-        _call_once(found.lines, expr, name)
-    there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr) == name}
+        if expr.args:  # a state that is returned as it was has no other name
+            _call_once(found.lines, expr, name)
+    there = {*found.bare.values()} | {name for name, expr in values.items() if found.lines.get(expr, name) == name}
     values = {name: expr for name, expr in values.items() if name in there}
     options = options | _numbers(gates, states)
     hard = {pair[:2] if (pair := _hard(gate)) else None for letter, gate in gates.items() if letter not in "ch"}
@@ -341,7 +356,7 @@ def _numbers(gates: Mapping[str, Expr], states: Mapping[str, Expr]) -> dict[str,
 def _terms(term: Expr, inner: bool = False) -> Iterator[tuple[Expr, bool]]:
     """The terms of a sum, and whether they are in brackets that a value is multiplied with."""
     if term.op in ("add", "neg") or (term.op == "mul" and _linear(term)):
-        beside = {_SIDES.get(str(one.args[1].leaf), "h") for one in term.args if one.op == "matvec"}
+        beside = {(_sides(one.args[1]) or "h")[0] for one in term.args if one.op == "matvec"}
         for one in term.args:
             yield from _terms(one, inner or term.op == "mul" or beside == {"h"})  # a bias beside a product with h
     elif term.op == "mul" and any(map(_linear, term.args)):
@@ -361,11 +376,11 @@ def _peephole(term: Expr) -> Expr | None:
 def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collection[Expr] = ()) -> None:
     """The weights of a gate, by what they multiply. others: those that are called by another gate."""
     biases: list[tuple[bool, Expr]] = []
-    for term, inner in _terms(z):
+    terms = [*_terms(z)]
+    plain = [pair for pair in terms if pair[0].op == "matvec" and pair[0].args[1].leaf in ("x_t", "h_prev")]
+    for term, inner in dict.fromkeys([*plain, *terms]):
         if term.op == "matvec":
-            vector = term.args[1]
-            side = _SIDES.get(str(vector.leaf), "") if vector.op == "name" else "h"
-            if side and term.args[0] not in others:
+            for side in _sides(term.args[1]) if term.args[0] not in others else ():
                 _call_once(names, term.args[0], f"W_{side}{letter}")
         elif term.op == "parameter":
             biases.append((inner, term))
@@ -375,6 +390,14 @@ def _name_weights(letter: str, z: Expr, names: dict[Expr, str], others: Collecti
     for suffix, (_, one) in zip(("",) if len(biases) == 1 else ("x", "h"), biases, strict=False):
         if one not in others:
             _call_once(names, one, f"b_{suffix}{letter}")
+
+
+def _sides(vector: Expr) -> str:
+    """The letters of the products that a product with some vector may stand for, the likeliest first."""
+    read = {str(one.leaf) for one in vector.inside() if one.op == "name"}
+    if vector.op == "name" and not read & {"x_t", "h_prev", "c_prev"}:  # a part of one
+        return ""
+    return ("xh" if read == {"x_t"} else "hx") + "c" * (read == {"c_prev"})
 
 
 def _name_norm(part: str, argument: Expr, value: Expr, names: dict[Expr, str]) -> None:
@@ -399,13 +422,10 @@ def _of_value(expr: Expr, names: CellNaming, top: bool = True) -> Polynomial:
     """A value as a polynomial of named lines, inputs, weights and functions of these."""
     if not top and expr in names.lines:
         return _atom(names.lines[expr])
-    match expr.op:
-        case "name":
-            return _atom(expr.leaf)
-        case "parameter":
-            return _atom(names.weights.get(expr, id(expr)))
-        case "number":
-            return frozenset({((), expr.leaf)})
+    if expr.op == "number":
+        return frozenset({((), expr.leaf)})
+    if not expr.args:
+        return _atom(names.weights.get(expr, id(expr)) if expr.op == "parameter" else expr.leaf)
     return _combined(expr.op, [_of_value(one, names, False) for one in expr.args], expr.constants)
 
 

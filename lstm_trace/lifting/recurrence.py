@@ -115,7 +115,7 @@ class RecordedRecurrence:
             found.append([*{one.tobytes(): one for one in inner}.values()])
         return found
 
-    def _alike(self, before: Sequence[Ids], last: Sequence[Ids], more: Sequence[Ids]) -> Sequence[Ids]:
+    def _alike(self, before: Sequence[Ids], last: Sequence[Ids], more: list[Ids]) -> list[Ids]:
         """The vectors of the last step that are computed from those of the step before as these were; else all."""
         exprs, found = Expressions(), dict[Expr, Ids]()
         reader = Reader(self.tape, {"x_t": self.x[-2], **{f"state_{k}": ids for k, ids in enumerate(last)}}, exprs)

@@ -115,7 +115,8 @@ class SequenceFunction(AuthorFunction):
 
     def read(self, run: RecordedRun) -> BuiltCell:
         self.output = self._main(run)
-        title, every, begin = self.call.named, [ids for _, ids in leaves(run.output, STEPS)], run.states
+        title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
+        begin = {self.state_name(name): ids for name, ids in run.states.items()}
         cell = read_sequence(
             run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0
         )

@@ -100,7 +100,7 @@ def located(trace: Trace, text: str) -> Location:
     else:
         address = trace.locate(text)
         scope = "" if address.layer is None else address.scope
-        place = Location(scope, name if scope else "x_t", address.t, address.b, address.unit or ())
+        place = Location(scope, address.line if scope else "x_t", address.t, address.b, address.unit or ())
         if scope and address.t is not None:
             place = location_of(trace, place)
     values = place.array(trace)

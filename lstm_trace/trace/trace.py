@@ -239,6 +239,7 @@ class Trace(TraceOutputs):
         merged value, even if padding gives each direction a y_t of its own. Otherwise raises MissingError that lists
         the stages that have the line. To change values, see `with_values`.
         """
+        name = self._translated(name)
         scope, bare = scope_and_name(name)
         scope, bare = (scope, bare) if scope in self.scopes else ("", name)
         for owner, here in self.sums.items():
@@ -432,6 +433,7 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: if the trace does not contain it.
         """
+        text = self._translated(text)
         found = self.extents(line_name(text))
         try:
             return read(text, found, every)
@@ -441,6 +443,13 @@ class Trace(TraceOutputs):
                 with suppress(MissingError):
                     return read(text, {**found, "direction": [MEET]})
             raise
+
+    def _translated(self, text: str) -> str:
+        """An address with our name of a line or weight that only the author's own code calls so."""
+        name = line_name(text)
+        ours = [one for one, called in self.header.aliases.items() if called == name]
+        known = len(ours) != 1 or any(name in stage.cell.parameters or stage.has(name) for stage in self.stages)
+        return text if known else ours[0].join(text.rsplit(name, 1))
 
     def asked(self) -> list[Address]:
         """The requested addresses; a bare name is listed once for each layer and direction that has it.

@@ -200,7 +200,7 @@ STUDENTS: dict[str, Student] = {
     "deeplearning.ai": Student("lstm", "columns", "concat", DEEPLEARNING, "an LSTM", (
         ("ft * c_prev + it * cct", "ft * c_prev - it * cct", "c_t = f_t * c_prev - i_t * c_tilde"),
         ("(np.dot(Wo, concat) + bo)", "(np.dot(Wo, concat))", "z_o = W_xo @ x_t + W_ho @ h_prev"),
-        ("it * cct", "(1 - ft) * cct", "c_t = f_t * c_prev + (1 - f_t) * c_tilde"),
+        ("it * cct", "(1 - ft) * cct", "b has i_t = 1 - f_t"),
         ("np.tanh(np.dot(Wc", "(np.dot(Wc", "c_tilde"),
     )),
     "loop": Student("lstm", "vectors", "dicts", LOOP, "an LSTM", (

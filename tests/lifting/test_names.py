@@ -50,6 +50,21 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [], "an LSTM"),
     (LSTM, [("sigmoid(Wf @ x + Uf @ h + bf)", "1 - i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
     (LSTM, [("f * c + i", "(1 - i) * c + i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
+    (LSTM, [("Uo @ h", "Uo @ np.tanh(c_new)")], "an LSTM but z_o = W_xo @ x_t + W_ho @ tanh(c_t) + b_o"),
+    (LSTM, [(f"{k} = sigmoid(W{k} @ x + U{k} @ h + b{k})", f"z = W{k} @ x + U{k} @ h + b{k}\n"
+             f"    {k} = np.exp(z) / np.exp(z).sum()") for k in "if"],
+     "an LSTM but i_t = exp(z_i) / sum(exp(z_i)) (and likewise f_t)"),
+    (LSTM, [(", c_new", ", np.tanh(c_new)")],
+     "an LSTM but c_t = tanh(f_t * c_prev + i_t * c_tilde) and h_t = o_t * c_t"),
+    (LSTM, [("Wi @ x", "Wi @ v_i"), ("Wf @ x", "Wf @ v_f"), ("    i =", "    v_i, v_f = x / 2, x / 2\n    i =")],
+     "an LSTM but z_i = W_xi @ (x_t / 2) + W_hi @ h_prev + b_i (and likewise z_f)"),
+    (LSTM, [("i = sigmoid(Wi @ x + Ui @ h + bi)", ""), ("    g", "    i = 1 - f\n    g")],
+     "an LSTM with coupled gates, whose input gate is 1 - f_t; Ui, Wi, bi are not read"),
+    (LSTM, [("o = sigmoid(Wo @ x + Uo @ h + bo)", "o = 1 - f")],
+     "an LSTM whose output gate is 1 - f_t; Uo, Wo, bo are not read"),
+    (LSTM, [("return o * np.tanh(c_new), c_new", "return (o * np.tanh(c_new),) * 2")], "an LSTM but c_prev <- h_t"),
+    (LSTM, [("o * np.tanh(c_new),", "h,")],
+     "an LSTM without an output gate, but h_t = h_prev; Uo, Wo, bo are not read"),
     (LSTM, [("o * np.tanh(c_new),", "Ro @ (o * np.tanh(c_new)),")], "an LSTM with a projection"),
     (LSTM, [("h + bf)", "h + bf + 1)")], "an LSTM with 1 added to the forget gate"),
     (LSTM, [("= sigmoid(", "= np.clip(0.5 + ("), *((f"+ b{k})", f"+ b{k}) / 6, 0, 1)") for k in "ifo")],
@@ -77,7 +92,7 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
     (LSTM, [("Uf @ h", "Ui @ h")], "an LSTM but z_f = W_xf @ x_t + W_hi @ h_prev + b_f; Uf is not read"),
     (LSTM, [("Wf @ x + Uf @ h + bf", "Wi @ x + Ui @ h + bi")],
      "an LSTM without a forget gate, but c_t = i_t * c_prev + i_t * c_tilde; Uf, Wf, bf are not read"),
-    (LSTM, [(" @ h", " @ c")], "an LSTM but z_i = W_xi @ x_t + b_i + W_ci @ c_prev (and likewise z_f, z_c, z_o)"),
+    (LSTM, [(" @ h", " @ c")], "an LSTM but z_i = W_xi @ x_t + W_hi @ c_prev + b_i (and likewise z_f, z_c, z_o)"),
     (LSTM, [(f" + b{k}", "") for k in "ifgo"],
      "an LSTM but z_i = W_xi @ x_t + W_hi @ h_prev (and likewise z_f, z_c, z_o); bf, bg, bi, bo are not read"),
     (GRU, [], BEFORE),
@@ -104,23 +119,32 @@ SAID: list[tuple[str, list[tuple[str, str]], str]] = [
 ]  # fmt: skip
 
 
-def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Lifted:  # noqa: B006
+def made(text: str, changed: list[tuple[str, str]] = [], inputs: int = INPUTS, **arrays: Any) -> lt.Lifted:  # noqa: B006
     """The cell of a function's text after replacements; weights are random, in the shapes that their names say."""
     other = text
     for old, new in changed:
         assert old in other
         other = other.replace(old, new)
-    weights = sorted({*re.findall(r"\b[WURbgp][a-z]\b", text + other)})
+    weights = sorted({*re.findall(r"\b[WUVRbgp][a-z]\b", text + other)})
     states = ["h", "c"] if re.search(r"\bc\b", text) else ["h"]
     source = f"{SIGMOIDS['plain']}\ndef step({', '.join(['x', *states, *weights])}):{other}"
     names: dict[str, Any] = {"np": np}
     exec(compile(source, "step.py", "exec"), names)  # noqa: S102
     random = np.random.default_rng(0)
     width = 1 if "Ro" in weights else H
-    sizes = {"W": (H, INPUTS), "U": (H, width), "R": (width, H), "b": (H,), "g": (H,), "p": (H,)}
+    sizes = {
+        "W": (H, inputs),
+        "U": (H, width),
+        "V": (H, inputs + width),
+        "R": (width, H),
+        "b": (H,),
+        "g": (H,),
+        "p": (H,),
+    }
     begin = {name: random.normal(size=width if name == "h" else H) for name in states}
     given = {name: arrays.get(name, random.normal(size=sizes[name[0]])) for name in weights}
-    return lt.lift(names["step"], given, random.normal(size=(T, INPUTS)), **begin)
+    returns = ", ".join(states) if "* 2" in other else None
+    return lt.lift(names["step"], given, random.normal(size=(T, inputs)), returns=returns, **begin)
 
 
 @pytest.mark.few(5)
@@ -128,7 +152,7 @@ def made(text: str, changed: list[tuple[str, str]] = [], **arrays: Any) -> lt.Li
 def test_a_cell_is_called_what_it_is(text: str, changed: list[tuple[str, str]], said: str) -> None:
     found = made(text, changed)
     assert found.sentence == said
-    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "minimal"))
+    as_named = not any(word in said for word in ("but", "is squashed", "not squashed", "gate is", "minimal"))
     assert found.compare().same is as_named
     assert (found.trace.header.kind == found.kind) is as_named
 
@@ -154,6 +178,15 @@ def test_a_bias_or_a_matrix_that_is_forgotten_is_that_of_the_named_cell(text: st
         np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
 
 
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    ("text", "old", "new"), [(GRU, "(r * h)", "h"), (LSTM, "i * g", "f * g"), (LSTM, "np.tanh(c_new),", "i,")]
+)
+def test_arrays_in_the_same_shape_that_are_not_read_keep_their_roles(text: str, old: str, new: str) -> None:
+    right, found = made(text, inputs=H), made(text, [(old, new)], inputs=H)
+    np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
+
+
 @pytest.mark.parametrize(("size", "said"), [(5, "an LSTM; b is not read"), (4 * H, "an LSTM but z_i = ")])
 def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size: int, said: str) -> None:
     def step(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
@@ -169,6 +202,38 @@ def test_a_vector_that_is_not_read_is_a_bias_if_it_is_as_long_as_the_gates(size:
     assert found.sentence.startswith(said)
 
 
+@pytest.mark.few(1)
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (LSTM, "Wf @ x", "Wf @ (x * x)", "z_f = W_xf @ (x_t * x_t) + W_hf @ h_prev + b_f"),
+        (LSTM, "Wf @ x", "Wf @ np.maximum(x, 0)", "z_f = W_xf @ relu(x_t) + W_hf @ h_prev + b_f"),
+        (RNN, "Wa @ x", "Wa @ (2 * x)", "z_h = W_xh @ (2 * x_t) + W_hh @ h_prev + b_h"),
+        (LSTM, "Ug @ h", "Ug @ c", "z_c = W_xc @ x_t + W_hc @ c_prev + b_c"),
+        (LSTM, "Uo @ h", "Uo @ (x[:H] + h)", "z_o = W_xo @ x_t + W_ho @ (x_t[0:2] + h_prev) + b_o"),
+        (LSTM, "f * c", "f * h", "c_t = f_t * h_prev + i_t * c_tilde"),
+    ],
+)
+def test_a_weight_keeps_its_role_if_it_multiplies_something_else(text: str, old: str, new: str, said: str) -> None:
+    """The named cell has the same weights and states, so it computes what the right function does."""
+    right, found = made(text), made(text, [(old, new.replace("H", str(H)))])
+    assert found.sentence.endswith(f"but {said}")
+    np.testing.assert_allclose(found.named["h_t"], right.trace["h_t"], rtol=1e-14)
+
+
+def test_a_named_cell_with_other_weights_is_refused() -> None:
+    weights = {name: np.ones((H, H)) for name in ("Wz", "Uz", "Wn", "Un")}
+
+    def step(x: Any, h: Any, Wz: Any, Uz: Any, Wn: Any, Un: Any) -> Any:
+        z = 1 / (1 + np.exp(-(Wz @ x + Uz @ h)))
+        return z * h + (1 - z) * np.tanh(Wn @ x + Un @ (z * h))
+
+    found = lt.lift(step, weights, np.ones((T, H)), h=np.zeros(H))
+    assert found.sentence == "a GRU whose update gate is the reset gate too (a minimal gated unit)"
+    with pytest.raises(lt.MissingError, match="it has no W_xr, W_hr to compare the two with"):
+        found.compare()
+
+
 def test_gates_in_two_orders_are_said() -> None:
     def step(x: Any, h: Any, W: Any, U: Any) -> Any:
         a_z, a_r, a_n = np.split(W @ x, 3)
@@ -180,6 +245,36 @@ def test_gates_in_two_orders_are_said() -> None:
     weights = {"W": random.normal(size=(3 * H, INPUTS)), "U": random.normal(size=(3 * H, H))}
     found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
     assert found.sentence.endswith("; its gates stand in the order u, r, h in W and r, u, h in U")
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "said"),
+    [
+        (LSTM, [("Uf @ h", "Uf.T @ h")], "W_hf = Uf.T"),
+        (LSTM, [(f"U{k} @ h", f"U{k}.T @ h") for k in "ifg"], "W_ho = Uo.T"),
+        (LSTM, [("Wf @ x + Uf @ h", "Uf @ x + Wf @ h")], "W_xf = Uf and W_hf = Wf"),
+        (LSTM, [(f"W{k} @ x + U{k} @ h", f"V{k} @ np.concatenate([{v}])") for k, v in
+                {"i": "x, h", "f": "h, x", "g": "x, h", "o": "x, h"}.items()],
+         "W_xf = Vf[:, 2:4] and W_hf = Vf[:, 0:2]"),
+    ],
+)  # fmt: skip
+def test_a_gate_that_reads_its_weights_in_another_way_is_said(
+    text: str, changed: list[tuple[str, str]], said: str
+) -> None:
+    found = made(text, changed, inputs=H)
+    assert found.sentence.startswith(f"an LSTM; {said}, unlike in the other gates")
+    assert all(name in str(found) for name in said.split(" and "))
+
+
+def test_a_part_that_is_transposed_is_said_too() -> None:
+    def step(x: Any, h: Any, W: Any, U: Any) -> Any:
+        z, r = (1 / (1 + np.exp(-(W[k : k + H] @ x + U[k : k + H] @ h))) for k in (0, H))
+        return z * h + (1 - z) * np.tanh(W[2 * H :] @ x + r * (U[2 * H :].T @ h))
+
+    random = np.random.default_rng(0)
+    weights = {"W": random.normal(size=(3 * H, INPUTS)), "U": random.normal(size=(3 * H, H))}
+    found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert found.sentence.endswith("after the product; W_hh = U[4:6].T, unlike in the other gates")
 
 
 # -- what the code calls them ------------------------------------------------------------------------------------------
@@ -208,7 +303,7 @@ def test_reports_and_comparisons_say_what_the_code_calls_a_line(tmp_path: Path) 
     assert "aliases" not in (tmp_path / "plain.json").read_text()
 
 
-def test_a_lifted_cell_stands_for_its_trace() -> None:
+def test_a_lifted_cell_stands_for_its_trace_and_knows_the_names_of_the_code() -> None:
     found = made(LSTM, [("o * np.tanh(c_new),", "o * c_new,")])
     assert lt.verify(found).verdict == "verified"  # type: ignore[arg-type]
     assert lt.edit(found, {"0/x_t[0]": 1.0}).header.aliases == found.aliases  # type: ignore[arg-type]
@@ -217,6 +312,8 @@ def test_a_lifted_cell_stands_for_its_trace() -> None:
     np.testing.assert_array_equal(lt.run(found, found.trace.x[:1])["h_t"].shape, (1, 1, H))
     with pytest.raises(lt.OptionError, match="trace: expected a trace"):
         lt.verify(np.eye(2))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.trace["c_new"], found.trace["c_t"])
+    assert "c_t[1]" in lt.derivation(found, "2/0/c_new[1]").report("text")  # type: ignore[arg-type]
     text = str(found).splitlines()
     assert text[0] == "step: an LSTM but h_t = o_t * c_t"
     assert re.search(r"^c_t = f_t \* c_prev \+ i_t \* c_tilde +# c_new$", str(found), re.M)
@@ -257,3 +354,56 @@ def test_cells_with_other_names_are_compared_line_by_line() -> None:
     )
     found = lt.diff(*(made(f"\n{text.format(k)}\n") for k, text in enumerate(texts, 2)))
     assert "b has c_new = 3 * c_prev + tanh(Wa @ x_t), in your code m" in " ".join(found.report("text").split())
+
+
+@pytest.mark.parametrize("names", [("short", "long"), ("y", "c"), ("out", "mem"), ("a", "b")])
+def test_what_states_are_called_does_not_decide_what_a_cell_is(names: tuple[str, str]) -> None:
+    source = f"def step(x, hid, mem, {', '.join(f'{k}{g}' for k in 'WUb' for g in 'ifgo')}):{LSTM}"
+    source = re.sub(r"\bh\b", "hid", re.sub(r"\bc\b", "mem", source)).replace("hid", names[0]).replace("mem", names[1])
+    made_of: dict[str, Any] = {"np": np, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+    exec(source, made_of)  # noqa: S102
+    right = made(LSTM)
+    weights = {right.aliases[name]: array for name, array in right.weights.items()}
+    begin = {name: right.trace.initial["0/forward"][f"{one}_prev"][0] for name, one in zip(names, "hc", strict=True)}
+    found = lt.lift(made_of["step"], weights, right.trace.x[:, 0], states=begin)
+    assert found.sentence == "an LSTM"
+    assert found.named.equals(right.named)
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("text", [LSTM, GRU, RNN, re.sub("U([ifo]) @ h", r"U\1 @ h + p\1 * c", LSTM)])
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_a_cell_of_one_unit_may_be_written_with_numbers(text: str, inputs: int) -> None:
+    weights = {name: 0.1 * k + 0.2 for k, name in enumerate(sorted({*re.findall(r"\b[WUbp][a-z]\b", text)}))}
+    states = {"h": 0.3, "c": -0.2} if "c_new" in text else {"h": 0.3}
+    source = f"def step(x, {', '.join([*states, *weights])}):{text.replace('U', ' U').replace('@ h', '* h')}"
+    source = source.replace("@ (r * h)", "* (r * h)").replace("@ x", "@ x" if inputs > 1 else "* x")
+    made_of: dict[str, Any] = {"np": np, "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
+    exec(source, made_of)  # noqa: S102
+    given = {name: np.array([one, 0.1]) if inputs > 1 and name[0] == "W" else one for name, one in weights.items()}
+    x = np.linspace(-1, 1, T * inputs).reshape((T, inputs) if inputs > 1 else T)
+    found = lt.lift(made_of["step"], given, x, **states)
+    assert found.kind == ("lstm" if "c" in states else "gru" if "Uz" in text else "rnn")
+    assert (" but z_o = W_xo @ x_t + W_ho @ h_prev + w_co * c_prev + b_o" in found.sentence) is ("pf" in text)
+    assert found.compare().same is ("pf" not in text)
+    assert ("w_cf" in found.weights) is ("pf" in text)
+
+
+def test_weights_that_are_computed_or_cut_are_called_by_what_they_are_made_of() -> None:
+    scaled = {"Wf @ x": "(0.5 * Wf) @ x", "+ bi": "+ 2 * bi", "Uo @ h": "(Uo * Uf) @ h", "Ug @ h": "np.tril(Ug) @ h"}
+    found = made(LSTM, [*scaled.items()])
+    assert [found.aliases[name] for name in ("W_xf", "b_i", "W_ho", "W_hc")] == [
+        "0.5 * Wf",
+        "2 * bi",
+        "Uo * Uf",
+        "…(Ug)",
+    ]
+    assert " = ," not in str(found)
+    assert found.sentence == "an LSTM; W_xf = 0.5 * Wf and b_i = 2 * bi, unlike in the other gates"
+
+    def step(x: Any, h: Any, W: Any) -> Any:
+        return np.tanh(W[:, 0:2] @ x[:2]) * h + np.exp(W[:, 1:3] @ x[1:])
+
+    random = np.random.default_rng(0)
+    own = lt.lift(step, {"W": random.normal(size=(H, INPUTS))}, random.normal(size=(T, INPUTS)), h=np.zeros(H))
+    assert {name: own.aliases[name] for name in own.weights} == {"W_0_2": "W[:, 0:2]", "W_1_3": "W[:, 1:3]"}
