@@ -54,15 +54,16 @@ class AuthorFunction(ABC):
     def lifted(self, run: RecordedRun | None = None) -> Lifted:
         """The cell, compared with the function on the given input, and on a longer one with other states.
 
-        States that are called neither h nor c in the code have these names if it is a named cell then.
+        Whatever states are called in the code, they are h and c if it is a named cell then.
 
         run: a recording, if there is one.
         """
         run = self.recorded() if run is None else run
         cell = self.read(run)
-        own, free = [one for one in self.states if one not in "hc"], [one for one in "hc" if one not in self.states]
-        for names in permutations(free, len(own)) if own and not self.names and not cell.naming.kind else ():
-            other = replace(self, names=dict(zip(own, names, strict=True)))
+        for names in permutations("hc", len(self.states)) if not self.names and not cell.naming.kind else ():
+            if names == tuple(self.states):
+                continue
+            other = replace(self, names=dict(zip(self.states, names, strict=True)))
             if other.read(run).naming.kind:
                 return other.lifted(run)
         trace, begin = self._compared(cell, run, self.x, self.states)

@@ -139,6 +139,8 @@ def part_name(tape: Tape, ids: Ids) -> str:
     while texts and texts[-1] == ":":
         texts.pop()
     whole = np.prod([stop - start for start, stop in spans]) == part.sum()
+    if whole and not any(np.array_equal(np.flatnonzero(part), one.reshape(-1)) for one in (local, local.T)):
+        texts = ["…"]  # in another order
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 

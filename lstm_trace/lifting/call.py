@@ -15,7 +15,23 @@ from .tape import CodeLine
 _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "sequence")
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
 _STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx")}
-_AROUND = ("prev", "previous", "t", "tm1", "old", "last", "in", "state", "states", "0", "next", "new", "out", "final")
+_AROUND = (
+    "prev",
+    "previous",
+    "t",
+    "tm1",
+    "old",
+    "last",
+    "in",
+    "state",
+    "states",
+    "0",
+    "next",
+    "new",
+    "out",
+    "final",
+    "updated",
+)
 
 OutputPath = tuple[Any, ...]
 
@@ -209,14 +225,23 @@ def means(name: str, state: str) -> bool:
 
     >>> [means(name, "h") for name in ("prev_h", "hx", "a_prev", "h_tm1", "hprev", "next_c", "ht")]
     [True, True, True, True, True, False, True]
+    >>> means("new_short_memory", "short_memory"), means("long_memory", "short_memory"), means("u_t", "u_prev")
+    (True, False, True)
     """
-    words = [word for word in name.lower().strip("_").split("_") if word not in _AROUND]
-    known = _STATES.get(state, (state,))
-    short = words[0] if words else name.lower()
+    known, words = _STATES.get(state, ()), _words(name)
+    if not known:  # a name of the author's own
+        return words == _words(state)
+    short = words[0]
     for around in ("prev", "next", "new", "t", "0"):
         if len(short) > len(around) and short not in known:
             short = short.removesuffix(around).removeprefix(around)
     return short in known
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name without those that say which step it is of."""
+    low = name.lower().strip("_")
+    return [word for word in low.split("_") if word and word not in _AROUND] or [low]
 
 
 # -- what is returned --------------------------------------------------------------------------------------------------

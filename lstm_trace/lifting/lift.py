@@ -112,7 +112,7 @@ def _of_step(
     function = StepFunction(call, weights, x, given, returns=returns)
     run = function.recorded()
     if function.ordered(run) is False:
-        swapped = {name: given[{"h": "c", "c": "h"}[name]] for name in given} if tuples else given
+        swapped = {name: given[{"h": "c", "c": "h"}.get(name, name)] for name in given} if tuples else given
         function = replace(function, call=call.reordered(), states=swapped)
         run = function.recorded()
     return _first([partial(replace(function, batch=axis).lifted, run) for axis in axes])
@@ -135,9 +135,11 @@ def _states(
     """The initial states by our names, h before c before others; and parameters that take a tuple of some."""
     found = {name: value for name, value in {"h": h, "c": c}.items() if value is not None}
     tuples: dict[str, tuple[str, ...]] = {}
+    several = sum(isinstance(one, (list, tuple)) and has_arrays(one) for one in (others or {}).values()) > 1
     for name, value in (others or {}).items():
         if isinstance(value, (list, tuple)) and has_arrays(value):
-            tuples[name] = getattr(value, "_fields", ("h", "c", *(f"s{k}" for k in range(2, len(value))))[: len(value)])
+            parts = getattr(value, "_fields", ("h", "c", *(f"s{k}" for k in range(2, len(value))))[: len(value)])
+            tuples[name] = tuple(f"{name}_{part}" for part in parts) if several else parts
             found |= zip(tuples[name], value, strict=True)
             continue
         found[next((one for one in "hc" if means(name, one) and one not in found), name)] = value
@@ -239,7 +241,9 @@ class StepFunction(AuthorFunction):
             return f"({', '.join(each)})"
 
         old: dict[Any, str] = {name: f"{self.state_name(name)}_prev" for name in self.states} | {None: "x_t"}
-        old[self.call.tupled] = f"({', '.join(old[name] for name in self.call.tupled)})"
+        for role in self.call.places.values():
+            if isinstance(role, tuple) and role[0] in old:
+                old[role] = f"({', '.join(old[name] for name in role)})"
         given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
         return f"{taken(output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
@@ -289,7 +293,10 @@ class StepFunction(AuthorFunction):
                     f"{self.call.named} returns nothing in the shape of {state}, {tuple(shape)}; a step function "
                     "returns its new states"
                 )
-            fitting |= {path: run.tape.variable(arrays[path]) or _place(path) for path in fit}
+            for path in fit:  # a key that is called like a state tells more than a variable
+                names = [_place(path), run.tape.variable(arrays[path])]
+                said = (one for one in names if any(means(one, other) for other in self.states))
+                fitting[path] = next(said, names[1] or names[0])
             alike = [path for path in fit if means(fitting[path], state)]
             alike = alike or [path for path in fit if means(fitting[path][:-1], state) and fitting[path][-1].isdigit()]
             if len(alike or fit) == 1:

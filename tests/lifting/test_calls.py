@@ -153,6 +153,21 @@ def swapped(x: Any, state: Any, W: Any, U: Any, b: Any) -> Any:
     return np.tanh(c), (c, np.tanh(c))
 
 
+def crossed(x: Any, long_memory: Any, short_memory: Any, W: Any, U: Any, b: Any) -> Any:
+    short_memory, long_memory = two(x, short_memory, long_memory, W, U, b)
+    return short_memory, long_memory
+
+
+def keyed(x: Any, old_mem: Any, old_act: Any, W: Any, U: Any, b: Any) -> Any:
+    p, q = two(x, old_act, old_mem, W, U, b)
+    return {"new_act": p, "new_mem": q}
+
+
+def layers(x: Any, low: Any, top: Any, W: Any, U: Any, b: Any) -> Any:
+    low = two(x, *low, W, U, b)
+    return low, two(np.append(low[0], 1), *top, W, U, b)
+
+
 OTHER = RANDOM.normal(size=H)
 
 
@@ -163,6 +178,14 @@ OTHER = RANDOM.normal(size=H)
         (two, {"p": START, "q": OTHER}, {"q": two(X[0], START, OTHER, **WEIGHTS)[1]}),
         (of_list, {"states": [START]}, {"h": rnn(X[0], START, **WEIGHTS)}),
         (swapped, {"state": (OTHER, START)}, {"c": OTHER + rnn(X[0], START, **WEIGHTS)}),
+        (crossed, {"long_memory": OTHER, "short_memory": START},
+         dict(zip(("short_memory", "long_memory"), two(X[0], START, OTHER, **WEIGHTS), strict=True))),
+        (keyed, {"old_mem": OTHER, "old_act": START},
+         dict(zip(("old_act", "old_mem"), two(X[0], START, OTHER, **WEIGHTS), strict=True))),
+        (layers, {"low": (START, OTHER), "top": (OTHER, START)}, {
+            "low_h": rnn(X[0], START, **WEIGHTS),
+            "top_h": rnn(np.append(rnn(X[0], START, **WEIGHTS), 1), OTHER, **WEIGHTS),
+        }),
     ],
 )  # fmt: skip
 def test_each_state_is_what_its_parameter_gets(step: Any, states: Any, after: dict[str, Any]) -> None:
