@@ -295,8 +295,8 @@ class StepFunction(AuthorFunction):
                 )
             for path in fit:  # a key that is called like a state tells more than a variable
                 names = [_place(path), run.tape.variable(arrays[path])]
-                said = (one for one in names if any(means(one, other) for other in self.states))
-                fitting[path] = next(said, names[1] or names[0])
+                called = [one for one in names if any(means(one, other) for other in self.states)]
+                fitting[path] = [*called, *filter(None, names[::-1])][0]
             alike = [path for path in fit if means(fitting[path], state)]
             alike = alike or [path for path in fit if means(fitting[path][:-1], state) and fitting[path][-1].isdigit()]
             if len(alike or fit) == 1:

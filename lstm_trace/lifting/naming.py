@@ -215,7 +215,9 @@ def _orders(
     """Which gates they may be: what the code calls their weights or them, if it names two or all of them. First those
     in which the forget gate is multiplied with the old state.
     """
-    labels = [{label(one) for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
+    inside = [{one for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
+    nested = [{one for other in gates if other in _before(gate).inside() for one in other.inside()} for gate in gates]
+    labels = [{label(one) for one in own - other} for own, other in zip(inside, nested, strict=True)]
     times = Counter(name for names in labels for name in names)
     said = []
     for gate, names in zip(gates, labels, strict=True):

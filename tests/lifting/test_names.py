@@ -47,6 +47,9 @@ BEFORE = "a GRU whose reset gate stands before the product"
 PEEPHOLES = [(f"U{k} @ h", f"U{k} @ h + p{k} * c") for k in "if"]
 # the text, replacements in it, and what the cell is then
 SAID: list[tuple[str, list[tuple[str, str]], str]] = [
+    (GRU, [("Wz @ x + Uz @ h + bz", "Wr @ x + Ur @ h + br"),
+           ("r = sigmoid(Wr @ x + Ur @ h + br", "r = sigmoid(Wz @ x + Uz @ h + bz")],
+     f"{BEFORE}, but z_h = W_xh @ x_t + W_hh @ (u_t * h_prev) + b_h and h_t = r_t * h_prev + (1 - r_t) * h_tilde"),
     (LSTM, [], "an LSTM"),
     (LSTM, [("sigmoid(Wf @ x + Uf @ h + bf)", "1 - i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
     (LSTM, [("f * c + i", "(1 - i) * c + i")], "an LSTM with coupled gates; Uf, Wf, bf are not read"),
