@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from random import SystemRandom
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 from ..base.arrays import Array, by_key
 from ..base.remark import Remark
 from ..cell.adjoint import adjoint, read_by, secants
-from ..cell.lines import Line
+from ..cell.lines import Cell, Line
 from ..cell.network import GIVEN, Stage, X
 from ..documents.result import Result
 from ..engine.plan_choice import pieces
@@ -403,22 +404,36 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> Remark | None:
         expected = adjoint(owner.active, seeds, widths)
         read = read_by(owner.active, stage.cell)
         also = (read[name][1] for name in stage.cell.inputs if name in read)
-        between = secants(owner.active, seeds, widths, also) if expected != stage.cell else None
+        own = _unordered(stage.cell)
+        between = secants(owner.active, seeds, widths, also) if _unordered(expected) != own else None
     except LstmTraceError as error:
         return Remark("adjoint.underived", {"owner": stage.owner, "why": error.problems[0]})
-    if expected == stage.cell:
+    if between is None:
         return _misread(trace, stage, seeds)
-    if between and between.cell == stage.cell:
+    if _unordered(between.cell) == own:
         for new, (side, name) in between.reads.items():
-            own = f"{stage.owner}/{name}"
-            if side == "own" and stage.sources.get(new, GIVEN) not in (own, GIVEN):
-                return Remark("adjoint.input", {"name": new, "found": stage.sources[new], "expected": own})
+            source = f"{stage.owner}/{name}"
+            if side == "own" and stage.sources.get(new, GIVEN) not in (source, GIVEN):
+                return Remark("adjoint.input", {"name": new, "found": stage.sources[new], "expected": source})
         return None
     rows = zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False)
-    other = next(([row if len(row) <= 80 else f"{row[:79]}…" for row in two] for two in rows if two[0] != two[1]), None)
+    other = next((_shortened(*two) for two in rows if two[0] != two[1]), None)
     if other is None:
         return Remark("adjoint.equations", {"owner": stage.owner})
     return Remark("adjoint.equations.at", {"owner": stage.owner, "expected": other[0], "found": other[1]})
+
+
+def _unordered(cell: Cell) -> Cell:
+    """A cell whose sums stand in the order of their names: that of the weights is none of the gradients."""
+    return replace(cell, sums=tuple(sorted(cell.sums, key=attrgetter("name"))), gradient=tuple(sorted(cell.gradient)))
+
+
+def _shortened(*rows: str) -> list[str]:
+    """Two rows from some signs before they differ, in 80 signs."""
+    apart = next((k for k, (a, b) in enumerate(zip(*rows, strict=False)) if a != b), min(map(len, rows)))
+    start = max(0, apart - 40) if max(map(len, rows)) > 80 else 0
+    cut = [f"{'…' * (start > 0)}{row[start:]}" for row in rows]
+    return [row if len(row) <= 80 else f"{row[:79]}…" for row in cut]
 
 
 def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> Remark | None:

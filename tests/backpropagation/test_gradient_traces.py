@@ -268,6 +268,14 @@ def test_lines_that_follow_from_each_other_and_are_no_adjoint_prove_no_gradient(
     assert lt.verify(replace(g, stages=(g.stages[0], replace(stage, cell=swapped)))).verdict == "inconclusive"
 
 
+def test_the_order_of_the_sums_does_not_matter() -> None:
+    """Versions had the weights of a cell, and so the sums of its gradients, in other orders."""
+    _, g = one_layer()
+    cell = g.stages[1].cell
+    other = replace(cell, sums=cell.sums[::-1], gradient=cell.gradient[::-1])
+    assert lt.verify(replace(g, stages=(g.stages[0], replace(g.stages[1], cell=other)))).verdict == "verified"
+
+
 def test_what_was_not_recorded_cannot_be_told() -> None:
     _, g = one_layer()
     lines = {**g.lines, BACK: {n: a for n, a in g.lines[BACK].items() if n != "d_z_i"}}
