@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import compared_rows, difference
+from ..backpropagation.attribution import Split, compared_rows, difference, split
 from ..backpropagation.gradients import Premise, forward, premises, walked
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
@@ -55,6 +55,12 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
         return trace, baseline
     known = f"zero-input, zero-state, a batch element (0 to {trace.batch - 1}), or a trace"
     raise OptionError(f"there is no baseline {baseline!r}; expected {known}")
+
+
+def contribution(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Split:
+    """The value at `of` minus its value in the baseline, split exactly over all premises that differ."""
+    base, b = baseline_of(trace, baseline, of)
+    return split(base, trace, of, b)
 
 
 @dataclass(frozen=True)
@@ -100,16 +106,12 @@ class BaselinePair:
 
     @np.errstate(all="ignore")  # if a value has overflowed, its shares are NaN
     def gradient_times_input(self) -> Shares:
-        """The gradient of the value at the actual input, times input minus baseline input."""
+        """See `gradient_times_input`."""
         return self._shares(_gradient(self.one, self.of))
 
     @np.errstate(all="ignore")
     def integrated_gradients(self, points: int) -> Shares:
-        """The mean gradient along the straight path from the baseline's premises, times their difference.
-
-        Sundararajan, Taly & Yan 2017; with `points` nodes of the Gauss-Legendre rule, each a new run, all in one batch.
-        Raises OptionError if the baseline has other parameters or padding: a path varies only inputs and states.
-        """
+        """See `integrated_gradients`."""
         one, base = self.one, self.base
         for scope, name, value in ((s, n, v) for s, here in one.parameters.items() for n, v in here.items()):
             if not np.array_equal(value, base.parameters[scope][name]):
@@ -142,6 +144,20 @@ class BaselinePair:
             a, b = premise.value(self.one), premise.value(self.base)
             parts[premise.place] = np.where(a == b, 0.0, gradient * difference(a, b))
         return Shares(self.of, self.value, self.baseline, parts, points)
+
+
+def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
+    """The gradient of the value at the actual input, times input minus baseline input."""
+    return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).gradient_times_input()
+
+
+def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input", points: int = POINTS) -> Shares:
+    """The mean gradient along the straight path from the baseline's premises, times their difference.
+
+    Sundararajan, Taly & Yan 2017; with `points` nodes of the Gauss-Legendre rule, each a new run, all in one batch.
+    Raises OptionError if the baseline has other parameters or padding: a path varies only inputs and states.
+    """
+    return BaselinePair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
 
 
 def check_points(points: int) -> None:

@@ -11,10 +11,10 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.account import account
+from lstm_trace.explanation.contribution import gradient_times_input, integrated_gradients
 from lstm_trace.results.explanation import explanation
 
 from ..support import plain_lstm
-from ..support.contributions import gradient_times_input, integrated_gradients
 from ..support.walk_cases import case
 
 #: A sum, and its terms: the sign and the address of each value.

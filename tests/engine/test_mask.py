@@ -14,9 +14,9 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.engine.run import rerun
 from lstm_trace.errors import FileError, LstmTraceError, OptionError, ShapeError
+from lstm_trace.explanation.contribution import integrated_gradients
 
 from ..support import oracle
-from ..support.contributions import integrated_gradients
 from ..support.tiers import some
 
 T, B, WIDTH, H = 6, 4, 3, 2

@@ -11,9 +11,9 @@ import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.run import rerun, run_seconds
 from lstm_trace.errors import MissingError, OptionError, ShapeError
+from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
 from lstm_trace.results.explanation import explanation
 
-from ..support.contributions import contribution, gradient_times_input, integrated_gradients
 from ..support.tiers import some
 from ..support.walk_cases import CELLS, case
 

@@ -9,8 +9,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.explanation.account import account
-
-from ..support.contributions import gradient_times_input, integrated_gradients
+from lstm_trace.explanation.contribution import gradient_times_input, integrated_gradients
 
 torch = pytest.importorskip("torch")
 

@@ -16,9 +16,9 @@ from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.backpropagation.target import one_value
 from lstm_trace.engine.jit import installed
 from lstm_trace.errors import MissingError, OptionError, ShapeError
+from lstm_trace.explanation.contribution import contribution
 
 from ..engine.test_out import weights
-from ..support.contributions import contribution
 from ..support.seeds import add_value
 from ..support.tiers import some
 
