@@ -291,9 +291,13 @@ def step_axis(
     facts: dict[str, Any] = {
         "low": 0.0, "high": -(-len(steps) // size) - 1.0, "title": "t", "field": "t", "kind": "step",
         "first": steps[0], "size": size, "ticks": extra + ticks, "labels": named,
-        "key": partial(nth, words, steps), "where": lambda at: f"t = {nth(words, steps, at)}",
+        "key": partial(nth, words, steps), "where": partial(_step, words, steps),
     }  # fmt: skip
     return Axis(**{**facts, **more})
+
+
+def _step(words: Words, steps: range, at: Any) -> str:
+    return f"t = {nth(words, steps, at)}"
 
 
 def nth(words: Words, numbers: Sequence[int], at: Any) -> int:

@@ -18,7 +18,7 @@ from ..errors import OptionError, ShapeError, some, within
 from .find import find
 from .formats.torch import numbers_of
 from .layouts import LAYOUTS, NOUNS
-from .read import Defaults, Found
+from .read import Defaults, Found, stated
 
 
 def framework(source: Any) -> str:
@@ -115,7 +115,7 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     with within(name or kind):
         found = find(arrays, LAYOUTS["pytorch"], kind)[0]
     more = ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",) if one_step(module) else ()
-    found = found.stated({"activation": module.nonlinearity} if cell == "rnn" else {}, *more, *hooks)
+    found = stated(found, {"activation": module.nonlinearity} if cell == "rnn" else {}, *more, *hooks)
     defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
     return replace(found, name=name, imported=(f"live {kind}", *found.imported), defaults=defaults)
 

@@ -106,11 +106,6 @@ class Found:
         states, names = set(self.defaults.initial), {scope_and_name(key)[1] for key in self.weights}
         return self.cell, self.options, self.directions, states, names
 
-    def stated(self, options: Mapping[str, Any], *said: str) -> Found:
-        """The same with `options` that are stated, in place of all that was assumed. said: further conversions."""
-        imported = (*(one for one in self.imported if one not in self.assumed.values()), *said)
-        return replace(self, options={**self.options, **options}, imported=imported, assumed={})
-
     def sizes(self) -> dict[str, int]:
         """I, H and, with a projection, P of the first layer, as far as its weights determine them."""
         first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
@@ -118,6 +113,12 @@ class Found:
         inputs = [shape for name, shape in matrices.items() if name.startswith("W_x")]
         sizes = {"I": inputs[-1][1], "H": inputs[-1][0]} if inputs else {}
         return sizes | ({"P": matrices["W_hr"][0]} if self.cell == "lstm" and "W_hr" in matrices else {})
+
+
+def stated(found: Found, options: Mapping[str, Any], *said: str) -> Found:
+    """The cell with `options` that a file states, in place of all that was assumed. said: further conversions."""
+    imported = (*(one for one in found.imported if one not in found.assumed.values()), *said)
+    return replace(found, options={**found.options, **options}, imported=imported, assumed={})
 
 
 def as_asked(found: Found, options: Mapping[str, Any]) -> Found:

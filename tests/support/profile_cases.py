@@ -15,10 +15,12 @@ from .planted import planted
 from .table_cases import stacked
 
 
-def cell(kind: str, letters: str, units: int = 3, steps: int = 20, **arguments: Any) -> Trace:
+def cell(kind: str, letters: str, units: int = 3, steps: int = 20, layers: int = 1, **arguments: Any) -> Trace:
     """A cell of a kind with random weights, over two rows."""
     draw = np.random.default_rng(2)
     weights = {f"W_{s}{g}": draw.normal(size=(units, units if s == "h" else 2)) for s in "xh" for g in letters}
+    if layers > 1:  # of two inputs and outputs
+        weights = {f"{n}/forward/{name}": array for n in range(layers) for name, array in weights.items()}
     return lt.run(weights, draw.normal(size=(steps, 2, 2)), cell=kind, **arguments)
 
 
@@ -56,6 +58,7 @@ CASES: dict[str, Callable[[], Trace]] = {
     "one-step": lambda: stacked(1, 1, 1, 40, ("reverse",)),
     "gru": lambda: cell("gru", "ruh"),
     "rnn": lambda: cell("rnn", "h"),
+    "rnns": lambda: cell("rnn", "h", 2, layers=2),
     "slstm": lambda: cell("slstm", "ifco"),
     "own": lambda: lt.run(
         {"k": [0.5, 1.0]}, np.ones((18, 2)), cell={"equations": "s_t = k * s_prev + x_t\ncarry: s_prev <- s_t"}

@@ -27,7 +27,7 @@ from ...errors import FileError, LiftError, within
 from ..find import find
 from ..guards import Lazy, afford, archive, check_intact, checked_shape, content, entries, told, widened
 from ..layouts import ANY, LAYOUTS, NOUNS, Layout
-from ..read import Found
+from ..read import Found, stated
 
 #: Numbers of PyTorch's dtypes; bfloat16 is 13.
 _DTYPES = {1: "u1", 2: "i1", 3: "i2", 4: "i4", 5: "i8", 6: "f2", 7: "f4", 8: "f8", 12: "?"}
@@ -220,7 +220,7 @@ def _layer(opened: ExportedProgram, names: Sequence[str], node: Mapping[str, Any
     initial = {name: one for name, one in zip(("h_prev", "c_prev"), states, strict=False) if one is not None}
     first = "batch_first" in given and given["batch_first"]["as_bool"]
     defaults = replace(found.defaults, batch_first=first, initial=initial)
-    return replace(found.stated(options), name=name, facts=facts, defaults=defaults)
+    return replace(stated(found, options), name=name, facts=facts, defaults=defaults)
 
 
 def _initial(opened: ExportedProgram, name: str) -> Array | str | None:

@@ -22,7 +22,7 @@ from ..find import one_cell
 from ..guards import Lazy, afford, checked_shape, numbers, told
 from ..layouts import ANY, LAYOUTS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found, stack
+from ..read import Defaults, Found, stack, stated
 from .flatbuffer import FlatTable, read_number
 
 #: The types of tensors whose numbers are read; integers are quantised numbers.
@@ -275,7 +275,7 @@ def _read(
     if "time_major" not in facts:
         said.append("the operator computes one step in each call; a trace runs it over a sequence")
     known, defaults = {"input": graph.tensor(x).text(3)}, Defaults(batch_first=not facts.get("time_major", True))
-    found = replace(cell.stated(options, *said), facts={**cell.facts, **known}, defaults=defaults)
+    found = replace(stated(cell, options, *said), facts={**cell.facts, **known}, defaults=defaults)
     return found, operator._replace(inputs=[x, *operator.inputs[1:]])
 
 

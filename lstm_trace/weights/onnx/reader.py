@@ -22,7 +22,7 @@ from ...errors import FileError, LstmTraceError, some
 from ..find import one_cell
 from ..layouts import ANY, LAYOUTS, OTHERS, Layout
 from ..names import Array, Group, distinct
-from ..read import Defaults, Found, stack
+from ..read import Defaults, Found, stack, stated
 from .constants import (
     NotConstant,
     arrays as arrays,  # the initializers, by name
@@ -232,7 +232,7 @@ def _read(name: str, reading: NodeReading) -> Node:
     last = "" if reading.facts.get("output_sequence", 1) else "output_sequence=0"
     if last or not any(reading.node.output[:1]):
         facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
-    found = replace(cell.stated(options, *reading.said), weights=weights, defaults=defaults, facts=facts)
+    found = replace(stated(cell, options, *reading.said), weights=weights, defaults=defaults, facts=facts)
     return Node(found, reading, source)
 
 
