@@ -215,6 +215,7 @@ def test_a_long_vanishing_gradient_ends_in_zero() -> None:
     assert lt.verify(lt.backward(trace, of="2999/h_t[0]")).verdict == "verified"
 
 
+@pytest.mark.few(0)
 def test_weightings_add() -> None:
     _, trace = case("coupled", 13)
     rng = np.random.default_rng(0)

@@ -160,6 +160,7 @@ def test_a_cell_is_called_what_it_is(text: str, changed: list[tuple[str, str]], 
     assert (found.trace.header.kind == found.kind) is as_named
 
 
+@pytest.mark.few(0)
 def test_rows_that_are_not_read_are_named_and_are_those_of_the_named_cell() -> None:
     student = STUDENTS["cs231n"]
     found, _ = lifted(student, student.text.replace("i = sigmoid(a[:, 0:H])", "i = sigmoid(a[:, H:2*H])"))
@@ -250,6 +251,7 @@ def test_gates_in_two_orders_are_said() -> None:
     assert found.sentence.endswith("; its gates stand in the order u, r, h in W and r, u, h in U")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("text", "changed", "said"),
     [
@@ -359,6 +361,7 @@ def test_cells_with_other_names_are_compared_line_by_line() -> None:
     assert "b has c_new = 3 * c_prev + tanh(Wa @ x_t), in your code m" in " ".join(found.report("text").split())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("names", [("short", "long"), ("y", "c"), ("out", "mem"), ("a", "b")])
 def test_what_states_are_called_does_not_decide_what_a_cell_is(names: tuple[str, str]) -> None:
     source = f"def step(x, hid, mem, {', '.join(f'{k}{g}' for k in 'WUb' for g in 'ifgo')}):{LSTM}"

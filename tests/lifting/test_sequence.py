@@ -125,6 +125,7 @@ def test_the_step_of_a_sequence_is_found(function: Callable[..., Any], sequence:
     np.testing.assert_allclose(found.run(longer, h0)["h_t"], theirs, rtol=1e-12)
 
 
+@pytest.mark.few(0)
 def test_an_output_is_computed_from_the_state_of_the_last_step_or_is_another_state() -> None:
     weights, x, h0 = case()
 
@@ -176,6 +177,7 @@ def test_a_function_may_read_x_from_its_last_step_to_its_first(function: Callabl
     assert found.compare().same
 
 
+@pytest.mark.few(0)
 def test_two_layers_are_one_cell_with_the_states_of_both() -> None:
     weights, x, h0 = case()
 
@@ -272,6 +274,7 @@ def of_the_cell_state(x: Any, one: Any, two: Any, W: Any, U: Any, V: Any) -> Any
     return np.stack(rows)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("function", [stacked, reading_out, of_the_cell_state])
 def test_the_output_is_what_the_function_returns(function: Callable[..., Any]) -> None:
     random = np.random.default_rng(4)

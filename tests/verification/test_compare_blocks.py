@@ -70,6 +70,7 @@ def test_whether_they_agree_is_what_compare_says(name: str) -> None:
         assert judge(a, b, tolerance) == compare(a, b, tolerance).verdict
 
 
+@pytest.mark.few(0)
 def test_whether_they_agree_is_settled_by_the_first_value_that_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(differences, "BLOCK", 1)  # a block for each of 4 steps of 6 stages
     blocks = []

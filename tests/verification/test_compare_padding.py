@@ -218,6 +218,7 @@ def test_a_step_that_is_padding_in_one_is_not_the_same(
     assert (f"common values agree, but {said}" if said else "- same: all ") in " ".join(done.stdout.split())
 
 
+@pytest.mark.few(0)
 def test_what_stands_at_padding_widens_no_bound() -> None:
     a, b = (changed(traced(), "0/forward", "i_t * c_tilde", (0, 0, 1), 1e9) for _ in range(2))
     bounds = [{(d.scope, d.line): d.bound for d in compare(*pair).lines} for pair in ((a, b), (traced(), traced()))]

@@ -44,6 +44,7 @@ def derives(whole: Trace, part: Trace, cut: int) -> None:
                 assert (np.abs(known.value - expected) <= known.limit).all(), name
 
 
+@pytest.mark.few(0)
 @settings(max_examples=60, deadline=None)
 @given(cells(), st.integers(0, 2**32 - 1), st.integers(0, 4))
 def test_lines_that_were_not_recorded_follow_from_those_that_were(case: Case, seed: int, cut: int) -> None:

@@ -72,6 +72,7 @@ def test_a_gate_reads_as_its_equation(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["Hidden state"][-1].values.ravel(), [0.03938606, 0.00166991], atol=1e-8)
 
 
+@pytest.mark.few(0)
 def test_signs_stand_between_the_boxes(tmp_path: Path) -> None:
     sheet = opened(tmp_path, example("q22"))[SHEET]
     rows = [[str(c.value) for c in row if isinstance(c.value, str)] for row in sheet.iter_rows(min_col=2)]
@@ -373,6 +374,7 @@ def test_the_check_holds_it_against_the_record(tmp_path: Path) -> None:
     assert all("TRANSPOSE('Recorded 0 forward'!" in row[4].value.text for row in rows)
 
 
+@pytest.mark.few(0)
 def test_no_number_is_an_error_here_too(tmp_path: Path) -> None:
     cell = {"equations": "z_t = b * x_t\nh_t = exp(z_t)\noutput: h_t"}
     trace = lt.run({"b": [1.0, 2.0]}, [[np.nan, np.inf]], cell=cell)

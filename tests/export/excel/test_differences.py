@@ -54,6 +54,7 @@ def books(traces: tuple[Trace, Trace], tmp_path_factory: pytest.TempPathFactory)
     return openpyxl.load_workbook(folder / "d.xlsx"), stored
 
 
+@pytest.mark.few(0)
 def test_the_sheets_of_both_follow_those_of_the_differences(books: tuple[Any, Any]) -> None:
     _, book = books
     places = [f"{layer} {way}" for layer in (0, 1) for way in ("forward", "reverse", "joined")]

@@ -255,6 +255,7 @@ def test_lines_without_their_operands_are_numbers(tmp_path: Path) -> None:
     assert not [c for c in book["Layer 0 forward"][6] if c.data_type == "f"]
 
 
+@pytest.mark.few(0)
 def test_question_19_shows_what_was_asked_for(tmp_path: Path) -> None:
     trace = lt.run(QUESTION_19)
     path = written(tmp_path, trace)
