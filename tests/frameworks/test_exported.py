@@ -231,6 +231,30 @@ def _changed(path: Path, change: Callable[[str, bytes], bytes]) -> Path:
     return other
 
 
+def test_an_initial_state_that_is_made_of_itself_or_is_huge_is_refused(tmp_path: Path) -> None:
+    path = exported(tmp_path / "model.pt2", CASES["learned state of one row"][0], X)
+
+    def circle(graph: Any) -> None:
+        for node in graph["nodes"]:
+            if node["target"] == "torch.ops.aten.expand.default":
+                node["inputs"][0]["arg"] = node["outputs"][0]
+
+    def huge(graph: Any) -> None:
+        graph["tensor_values"]["expand"]["sizes"] = [{"as_int": 1}, {"as_int": 1 << 40}, {"as_int": H}]
+
+    for change in (circle, huge):
+
+        def changed(name: str, data: bytes, change: Callable[[Any], None] = change) -> bytes:
+            if "models/" not in name:
+                return data
+            model = json.loads(data)
+            change(model["graph_module"]["graph"])
+            return json.dumps(model).encode()
+
+        with pytest.raises(FileError, match=r"is computed by the program \(expand\)|claims"):
+            lt.run(_changed(path, changed), X.numpy())
+
+
 def test_a_file_that_lies_is_refused_before_memory_is_used(tmp_path: Path) -> None:
     path = exported(tmp_path / "model.pt2", CASES["hand"][0], X.transpose(0, 1))
 

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +226,9 @@ def _initial(opened: ExportedProgram, name: str) -> Array | str | None:
     """An initial state that the program stores, (layers, B, H); None if it is zero or given; else what computes it."""
     nodes = {output: node for node in opened.graph["nodes"] for one in node["outputs"] for output in _names(one)}
     source, target = name, ""
-    while source not in opened.weights and (node := nodes.get(source)) is not None:
+    for _ in nodes:  # a file may claim that a value is made of itself
+        if source in opened.weights or (node := nodes.get(source)) is None:
+            break
         target = node["target"].removeprefix("torch.ops.aten.").partition(".")[0]
         if target not in _MOVES:
             break
@@ -235,6 +236,7 @@ def _initial(opened: ExportedProgram, name: str) -> Array | str | None:
     if source in opened.weights:
         stored = np.asarray(opened.weights[source][1])
         sizes = [one if isinstance(one, int) else 1 for one in opened.sizes(name)]
-        whole = stored.reshape(sizes) if stored.size == prod(sizes) else np.broadcast_to(stored, sizes)
+        afford(entries(sizes) * stored.itemsize, opened.stored, f"{opened.path}: {name}")
+        whole = stored.reshape(sizes) if stored.size == entries(sizes) else np.broadcast_to(stored, sizes)
         return whole.reshape(-1, *whole.shape[-2:])
     return None if source in opened.given or target in _ZEROS else target
