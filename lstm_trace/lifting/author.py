@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..errors import LiftError
 from ..trace.trace import Trace
 from .building import BuiltCell
 from .call import StepCall
@@ -64,7 +66,10 @@ class AuthorFunction(ABC):
             if names == tuple(self.states):
                 continue
             other = replace(self, names=dict(zip(self.states, names, strict=True)))
-            if other.read(run).naming.kind:
+            kind = ""
+            with suppress(LiftError):  # what is wrong is said with the names that were given
+                kind = other.read(run).naming.kind
+            if kind:
                 return other.lifted(run)
         trace, begin = self._compared(cell, run, self.x, self.states)
         shape, random = [*self.x.shape], np.random.default_rng(0)
