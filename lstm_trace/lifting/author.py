@@ -61,22 +61,21 @@ class AuthorFunction(ABC):
         run: a recording, if there is one.
         """
         run = self.recorded() if run is None else run
-        cell = self.read(run)
-        for names in permutations("hc", len(self.states)) if not self.names and not cell.naming.kind else ():
-            if names == tuple(self.states):
-                continue
+        function, cell = self, self.read(run)
+        renamed = [names for names in permutations("hc", len(self.states)) if names != (*self.states,)]
+        for names in renamed if not cell.naming.kind else ():
             other = replace(self, names=dict(zip(self.states, names, strict=True)))
-            kind = ""
             with suppress(LiftError):  # what is wrong is said with the names that were given
-                kind = other.read(run).naming.kind
-            if kind:
-                return other.lifted(run)
-        trace, begin = self._compared(cell, run, self.x, self.states)
+                if (found := other.read(run)).naming.kind:
+                    function, cell = other, found
+                    break
+        trace, begin = function._compared(cell, run, self.x, self.states)
         shape, random = [*self.x.shape], np.random.default_rng(0)
         shape[self.time] += MORE
         others = {name: alike(random.normal(size=one.shape), one) for name, one in self.states.items()}
-        self._compared(cell, run, alike(random.normal(size=shape), self.x), others)
-        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare, begin)
+        function._compared(cell, run, alike(random.normal(size=shape), self.x), others)
+        loop = function.loop(run)
+        return Lifted(trace, cell.model, cell.naming, cell.weights, cell.aliases, cell.unread, cell.spare, begin, loop)
 
     def _compared(self, cell: BuiltCell, run: RecordedRun, x: Any, states: Mapping[str, Any]) -> tuple[Trace, Any]:
         """The trace of an input, and its states, (B, n). Raises LiftError if the function computes something else."""
@@ -86,6 +85,10 @@ class AuthorFunction(ABC):
         return checked_trace(
             cell, run.tape, steps, begin, lambda trace: self.values(cell, trace, x, states, run.tape), self.call.where
         ), begin
+
+    def loop(self, run: RecordedRun) -> str:
+        """How the function is called at each step, and what is taken of what it returns; empty if that is plain."""
+        return ""
 
     def state_name(self, state: str) -> str:
         """What a state is called in equations."""

@@ -205,11 +205,6 @@ class StepFunction(AuthorFunction):
     def recorded(self) -> RecordedRun:
         return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
 
-    def lifted(self, run: RecordedRun | None = None) -> Lifted:
-        run = self.recorded() if run is None else run
-        found = super().lifted(run)
-        return replace(found, loop=found.loop or self._loop(run.output)) if len(self.states) > 1 else found
-
     def ordered(self, run: RecordedRun) -> bool | None:
         """Whether h and c are passed in the order that names and products in the code tell; None if neither does."""
         if not {"h", "c"} <= {*self.states}:
@@ -229,8 +224,9 @@ class StepFunction(AuthorFunction):
                 return h
         return None
 
-    def _loop(self, output: Any) -> str:
-        """How the function is called at each step, and what is taken of what it returns."""
+    def loop(self, run: RecordedRun) -> str:
+        if len(self.states) < 2:
+            return ""
         new = {path: f"{self.state_name(state)}_t" for state, path in self.paths.items()}
 
         def taken(value: Any, path: OutputPath) -> str:
@@ -245,7 +241,7 @@ class StepFunction(AuthorFunction):
             if isinstance(role, tuple) and role[0] in old:
                 old[role] = f"({', '.join(old[name] for name in role)})"
         given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
-        return f"{taken(output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
+        return f"{taken(run.output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun) -> BuiltCell:
         given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
