@@ -179,6 +179,8 @@ def flush_names(folder: Path) -> None:
 
 #: Bytes of NAME used in the names of its temporary files: a name may have 255, on some file systems 143.
 MOST_NAME = 100
+#: Names of temporary files: what they have in common for one target, and a random part.
+_LEFTOVER = re.compile(r"(\..{1,200}\.lstm-trace-)[a-z0-9_]{8}\.(?:part|rows|look)", re.DOTALL)
 _FLAGS = ("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_BINARY", "O_CLOEXEC")
 
 
@@ -222,7 +224,7 @@ def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
     while len(os.fsencode(name)) > MOST_NAME:  # two long names may share it: only leftovers are removed
         name = name[:-1]
     prefix, where = f".{name}.lstm-trace-", str(target.parent)
-    _sweep(target.parent, re.escape(prefix))
+    _sweep(target.parent, prefix)
     while True:
         if suffix == ".part":
             handle, name = tempfile.mkstemp(suffix, prefix, where)
@@ -245,13 +247,18 @@ def _close(handle: int) -> None:
 
 def sweep_folder(folder: Path) -> None:
     """Remove the leftovers of all writers in a folder that have ended. Raises nothing: no caller depends on it."""
-    _sweep(folder, r"\..{1,200}\.lstm-trace-")
+    _sweep(folder, "")
 
 
 def _sweep(folder: Path, prefix: str) -> None:
-    names = re.compile(rf"{prefix}[a-z0-9_]{{8}}\.(part|rows|look)")
+    """Remove the leftovers in a folder whose names are `prefix` and a random part; of all writers if it is empty."""
+
+    def ours(name: str) -> bool:
+        found = _LEFTOVER.fullmatch(name)
+        return found is not None and prefix in ("", found[1])
+
     with suppress(OSError), os.scandir(folder) as entries:
-        for name in [entry.path for entry in entries if names.fullmatch(entry.name)]:
+        for name in [entry.path for entry in entries if ours(entry.name)]:
             with suppress(OSError):
                 _remove(name)
 

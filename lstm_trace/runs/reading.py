@@ -310,18 +310,17 @@ def step(
         shown=shown,
         texts=diagram.shown(picture, values, t, batch, unit),
         caption=diagram.caption(trace, stage, t, batch, picture.said),
-        in_words=said(trace, stage, t, batch, look),
+        in_words=said(trace, stage, t, batch, values.style, look.language),
     )
     return as_json(reply)
 
 
-def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
+def said(trace: Trace, stage: Stage, t: int, batch: int, style: Style, language: str) -> list[str]:
     """What the gates and states did at one step, and what is left of earlier ones, in sentences."""
     here, so_far = slice(t, t + 1), slice(t, None) if stage.backwards else slice(trace.first, t + 1)
     chosen = Selection(layer=stage.layer, direction=stage.direction, steps=here, batch=batch)
     step, past = (
-        view(trace, "scalar", style(trace, look), replace(chosen, steps=steps), False, look.language)
-        for steps in (here, so_far)
+        view(trace, "scalar", style, replace(chosen, steps=steps), False, language) for steps in (here, so_far)
     )
     rows = [row for block in in_words(step) if isinstance(block, Items) for row in block.rows]
     printer = TerminalPrinter(Plain(trace.header.symbols), 80)

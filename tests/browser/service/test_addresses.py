@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,10 @@ def reported(text: str) -> list[list[float]]:
 
 @pytest.mark.parametrize("example", ["three-steps"])
 def test_an_edit_is_seen_at_once(opened: Opening, example: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the key to the changed table, as the page itself sees it: within 100 ms on a machine that is not busy."""
+    """From the key to the changed table, as the page itself sees it: within 100 ms on a machine that is not busy.
+
+    A machine that is slower, or busy all the time, has as much longer as it takes for a fixed piece of work beside it.
+    """
     page = opened(f"#bench?source=example:{example}")
     page.evaluate(
         """() => { window.times = []; let began = null;
@@ -168,11 +172,24 @@ def test_an_edit_is_seen_at_once(opened: Opening, example: str, capsys: pytest.C
           }).observe(document.querySelector("#step-table"), { subtree: true, childList: true, attributes: true, characterData: true });
         }"""  # noqa: E501
     )
-    for k in range(1, 13):
+    pieces = []
+    for k in range(1, 25):
         typed(page, "0/forward/W_xi[0,0]", str(k / 8))
         page.wait_for_function("(n) => window.times.length >= n", arg=k)
-    times = sorted(page.evaluate("window.times"))
+        pieces.append(_piece_of_work())
+    times, slower = sorted(page.evaluate("window.times")), max(min(pieces) / _PIECE, 1)
     with capsys.disabled():
         print(f"\nan edit is seen after {times[0]:.0f} ms at best, {times[len(times) // 2]:.0f} ms as a rule")
-    assert times[0] < 100  # the best of twelve: other programs slow down the rest
-    assert times[len(times) // 2] < 1000
+        print(f"on a machine that takes {slower:.2f} times as long as it may")
+    assert times[0] < 100 * slower  # the best of 24: other programs slow down the rest
+    assert times[len(times) // 2] < 1000 * slower
+
+
+#: Milliseconds of `_piece_of_work` on the machine for which the 100 ms were measured, with nothing beside it.
+_PIECE = 2.5
+
+
+def _piece_of_work() -> float:
+    began = time.perf_counter()
+    sorted(str(k) for k in range(20_000))
+    return 1000 * (time.perf_counter() - began)
