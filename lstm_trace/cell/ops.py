@@ -1,6 +1,8 @@
 """The operations: a closed table from name to arity, array function, shape rule and rounding.
 
-Arrays have the units on their last axis; every other axis is a batch of steps and sequences. An operation's array
+Arrays have the units on their last axis; every other axis is a batch of steps and sequences. A value that is a matrix
+lies there row by row, as r * c numbers, and the width of the vector beside it says how many columns, or rows, it has.
+An operation's array
 function takes the operands and the line's constants. Everything else about an operation (slopes, printing, spreadsheet
 formulas, plans) is in separate tables with the same keys; a test asserts that each covers this one.
 A function that can be expressed in these is not a row here but a composite function (see `composites`).
@@ -25,7 +27,7 @@ class Op:
     function: its name in the text of a cell; None if it is written as an operator.
     arity: number of operands; None for one or more.
     width: shape rule: `matvec` (rows of the matrix), `vecmat` (its columns), `same` (equal widths, width 1 broadcasts),
-    `one`, `concat`, `slice`.
+    `one`, `concat`, `slice`; `outer` (the product of both widths), `memvec` and `vecmem` (the matrix is a value).
     ulp: maximum error of a correct implementation in units in the last place; 0 for operations that IEEE 754 rounds
     correctly; None if the bound grows with the number of terms (products and reductions).
     constants: names and default values of the numbers that follow the operands (None: required).
@@ -63,6 +65,24 @@ def negated(a: Array) -> Array:
 def _product(vector: Array, matrix: Array) -> Array:
     """x: (…, M), W: (M, N) -> (…, N); steps and sequences form one axis, so that one product computes them all."""
     return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix).reshape(*vector.shape[:-1], matrix.shape[1])
+
+
+def _outer(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """a: (…, r), b: (…, c) -> (…, r * c)."""
+    grid = np.multiply(a[0][..., :, None], a[1][..., None, :])
+    return grid.reshape(*grid.shape[:-2], -1)
+
+
+def _memvec(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """C: (…, r * c), v: (…, c) -> (…, r)."""
+    grid = a[0].reshape(*a[0].shape[:-1], -1, a[1].shape[-1])
+    return np.matmul(grid, a[1][..., None])[..., 0]
+
+
+def _vecmem(a: Sequence[Array], _: Sequence[float]) -> Array:
+    """v: (…, r), C: (…, r * c) -> (…, c)."""
+    grid = a[1].reshape(*a[1].shape[:-1], a[0].shape[-1], -1)
+    return np.matmul(a[0][..., None, :], grid)[..., 0, :]
 
 
 def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:
@@ -104,6 +124,9 @@ OPS: dict[str, Op] = {
     for op in (
         Op("matvec", lambda a, _: _product(a[1], a[0].T), 2, width="matvec", ulp=None),
         Op("vecmat", lambda a, _: _product(a[0], a[1]), 2, width="vecmat", ulp=None),
+        Op("outer", _outer, 2, function="outer", width="outer"),
+        Op("memvec", _memvec, 2, width="memvec", ulp=None),
+        Op("vecmem", _vecmem, 2, width="vecmem", ulp=None),
         Op("add", _add, None),
         Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
         Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
@@ -118,6 +141,9 @@ OPS: dict[str, Op] = {
         Op("exp", lambda a, _: np.exp(a[0]), function="exp", ulp=4),
         Op("log", lambda a, _: np.log(a[0]), function="log", ulp=4),
         Op("sqrt", lambda a, _: np.sqrt(a[0]), function="sqrt"),
+        Op("sin", lambda a, _: np.sin(a[0]), function="sin", ulp=4),
+        Op("cos", lambda a, _: np.cos(a[0]), function="cos", ulp=4),
+        Op("floor", lambda a, _: np.floor(a[0]), function="floor"),
         Op("relu", lambda a, _: np.maximum(a[0], 0), function="relu"),
         Op("elu", _elu, function="elu", ulp=6, constants=(("alpha", 1.0),)),
         Op("softplus", _softplus, function="softplus", ulp=6),
