@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.base.files import read_data
+from lstm_trace.trace.trace import Trace
 
 Values = Mapping[str, Any]
 Lines = dict[str, Any]
@@ -180,3 +182,8 @@ def drawn(name: str, rng: np.random.Generator, inputs: int, rows: int, columns: 
     for one in POSITIVE & drawn.keys():
         drawn[one] = np.abs(drawn[one]) + 0.1
     return drawn, {name: rng.normal(0, 0.7, shape) for name, shape in states.items()}
+
+
+def traced(name: str, weights: Values, x: Any, states: Values, text: str = "", **how: Any) -> Trace:
+    """The trace of a cell, by the equations of its example or by others."""
+    return lt.run(dict(weights), x, cell={"equations": text or equations(name)}, initial=dict(states), **how)
