@@ -177,6 +177,14 @@ def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:
     return [a.rounded(term) for term in terms] if a.products else terms
 
 
+def _terms(a: Arithmetic, matrix: Array, vector: Array, axis: int) -> list[Array]:
+    """The terms of a product with a matrix that is a value; axis: that of the matrix along which they are added."""
+    units = vector.shape[-1]
+    grid = np.moveaxis(matrix.reshape(*matrix.shape[:-1], *((-1, units) if axis == -1 else (units, -1))), axis, 0)
+    terms = [grid[k] * vector[..., k, None] for k in range(units)]
+    return [a.rounded(term) for term in terms] if a.products else terms
+
+
 def _units(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
     values = np.atleast_1d(o[0])
     return _total(a, [values[..., k, None] for k in range(values.shape[-1])])
@@ -241,6 +249,9 @@ FULL: dict[str, Callable[..., Decimal]] = {
 RULES: dict[str, Rule] = {
     "matvec": lambda a, o, _: _total(a, products(a, o[0], o[1])),
     "vecmat": lambda a, o, _: _total(a, products(a, o[1].T, o[0])),
+    "outer": lambda a, o, _: a.rounded(OPS["outer"].array(o, ())),
+    "memvec": lambda a, o, _: _total(a, _terms(a, o[0], o[1], -1)),
+    "vecmem": lambda a, o, _: _total(a, _terms(a, o[1], o[0], -2)),
     "add": lambda a, o, c: _total(a, [term if sign > 0 else -term for term, sign in zip(o, c, strict=True)]),
     "mul": lambda a, o, _: a.rounded(o[0] * o[1]),
     "div": lambda a, o, _: a.rounded(o[0] / o[1]),

@@ -52,6 +52,9 @@ TABLE: dict[str, str] = {
     "log_softmax(z) = z - max(z) - log(sum(exp(z - max(z))))": "LogSoftmax",
     "count(z) = sum(where(0, z, 1))": "",  # the number of units of z
     "expand(d, z) = where(0, z, d)": "",  # one number for each unit of z
+    # of vectors beside matrices: `outer(v, ones(u))` has the number v[i] in its whole row i
+    "dot(a, b) = sum(a * b)": "",
+    "ones(u) = where(0, u, 1)": "",  # a one for each unit of u
     # losses: half the sum of squares, as in Bishop 2006, (5.11); the cross entropy takes the scores before softmax
     "squared_error(y, target) = 0.5 * sum((y - target) * (y - target))": "SquaredError",
     "cross_entropy(z, target) = -sum(target * log_softmax(z))": "CrossEntropy",

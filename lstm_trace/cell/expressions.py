@@ -326,9 +326,9 @@ class Builder:
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
                 raise SyntaxFault("@ does not take a number: one side is a weight matrix, the other a vector", column)
-            if not self._weight(left) and not self._weight(right):
-                raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)
-            op = "matvec" if self._weight(left) else "vecmat"
+            self.read[left] = self._place(node.left.col_offset, text)  # which may also be read within the right side
+            # which of two computed values is the matrix is known when all equations are (see `Cell.decided`)
+            op = "matvec" if self._weight(left) else "vecmat" if self._weight(right) else "memvec"
         return Line("", op, (left, right))
 
     def _weight(self, name: str) -> bool:

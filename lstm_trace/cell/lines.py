@@ -17,7 +17,7 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import chain, count
@@ -92,9 +92,22 @@ class Line(NamedTuple):
         return (left, right) if self.op == "matvec" else (right, left)
 
     @property
+    def memory(self) -> tuple[str, str] | None:
+        """(matrix, vector) if it is a product of a computed matrix and a vector."""
+        if self.op not in ("memvec", "vecmem"):
+            return None
+        left, right = map(str, self.operands)
+        return (left, right) if self.op == "memvec" else (right, left)
+
+    @property
     def summed(self) -> int:
         """Index of the operand whose units a product or reduction sums."""
-        return 0 if self.op == "vecmat" else len(self.operands) - 1
+        return 0 if self.op in ("vecmat", "vecmem") else len(self.operands) - 1
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it acts on each unit, and so keeps the rows and columns of a matrix."""
+        return OPS[self.op].width == "same"
 
     @property
     def squashed(self) -> bool:
@@ -163,7 +176,7 @@ def ending(stems: Iterable[str], taken: Set[str]) -> str:
     return next(end for end in chain([""], (f"_{n}" for n in count(2))) if taken.isdisjoint(n + end for n in names))
 
 
-_SIGN = {"matvec": " @ ", "vecmat": " @ ", "mul": " * ", "div": " / "}
+_SIGN = {"matvec": " @ ", "vecmat": " @ ", "memvec": " @ ", "vecmem": " @ ", "mul": " * ", "div": " / "}
 
 
 def number(value: float) -> str:
@@ -229,6 +242,7 @@ class Cell:
     sums: sums over all steps. gradient: for an adjoint (see `adjoint`), pairs (line, state or sum of this cell; the
     value of the other cell that it is the gradient of). places: where an author wrote the lines and states.
     plain: for a cell with lines that can be held (see above), the cell without holds; held, scaled: those lines.
+    declared: the inputs, weights and states that the text declares to be matrices.
     """
 
     lines: tuple[Line, ...]
@@ -242,6 +256,7 @@ class Cell:
     plain: Cell | None = None
     held: tuple[str, ...] = ()
     scaled: tuple[str, ...] = ()
+    declared: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.text.rstrip()
@@ -274,6 +289,38 @@ class Cell:
         matrices = {line.product[0] for line in self.lines if line.product}
         rows = (sorted(re.findall(r"\w+", row), key=lambda n: n not in matrices) for row in self.equations.values())
         return {name: found[name] for name in dict.fromkeys(chain(*rows, found)) if name in found}
+
+    @cached_property
+    def certain(self) -> frozenset[str]:
+        """The values that the text alone says to be matrices: outer products, what is declared, and what they become."""
+        found = {*self.declared}
+        found |= {line.name for line in self.lines if line.op == "outer"}
+        before = 0
+        while len(found) > before:
+            before = len(found)
+            for line in self.lines:
+                if line.keeps and not found.isdisjoint(line.reads):
+                    found.add(line.name)
+            found |= {state for state, line in self.carry if line in found}
+        return frozenset(found)
+
+    @cached_property
+    def matrices(self) -> frozenset[str]:
+        """The values that are matrices; an input or weight that is read only beside one may be a single number too."""
+        if not self.certain:
+            return self.certain
+        beside = {name for line in self.lines if line.keeps and line.name in self.certain for name in line.reads}
+        vectors = {name for line in self.lines if not line.keeps for name in line.reads if not OPS[line.op].reduces}
+        return self.certain | (beside - vectors - self.by_name.keys() - self.states.keys())
+
+    @cached_property
+    def decided(self) -> Cell:
+        """The cell with each product of two computed values read as that of a matrix and a vector, or the reverse."""
+        if all(line.op != "memvec" for line in self.lines):
+            return self
+        right = (line.op == "memvec" and line.operands[1] in self.certain for line in self.lines)
+        lines = (line._replace(op="vecmem") if turned else line for line, turned in zip(self.lines, right, strict=True))
+        return replace(self, lines=tuple(lines))
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:
@@ -346,7 +393,8 @@ class Cell:
         if self.inputs != ("x_t",):
             rows.insert(0, f"input: {', '.join(self.inputs)}")
         rows[:0] = (function.text for function in self.functions)
-        pairs = {
+        pairs: dict[str, Sequence[str]] = {
+            "matrix": self.declared,
             "carry": [f"{state} <- {line}" for state, line in self.carry],
             "sum": [gathered.text for gathered in self.sums],
             "gradient": [f"{new} <- {name}" for new, name in self.gradient],

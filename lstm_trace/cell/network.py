@@ -136,7 +136,9 @@ class Stage:
         there = {*self.computed, *self.cell.inputs}
         carry = tuple((state, line) for state, line in self.cell.carry if line in there)
         fed = tuple(state for state, line in self.cell.carry if line not in there)
-        return replace(self.cell, lines=self.lines, carry=carry, inputs=(*self.cell.inputs, *fed))
+        known = (*self.cell.declared, *(state for state in fed if state in self.cell.matrices))
+        inputs = (*self.cell.inputs, *fed)
+        return replace(self.cell, lines=self.lines, carry=carry, inputs=inputs, declared=known)
 
     def through(self, line: Line) -> Iterator[str]:
         """The operands of a line, direct or through unnamed lines."""

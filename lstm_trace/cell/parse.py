@@ -5,6 +5,7 @@ Grammar: one equation `name = expression` per line, and the declarations
     input: x_t                  (the default)
     carry: h_prev <- h_t, c_prev <- c_t
     output: h_t
+    matrix: A_log               (inputs and weights that no equation shows to be matrices)
     sum: d_W <- outer(d_z, x_t)     (summed over all steps and sequences; see `adjoint`)
     gradient: d_z <- z_t            (the value that d_z is the gradient of)
 
@@ -16,7 +17,8 @@ in terms of their arguments:
     celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
 
 One side of `@` is a parameter, the matrix: `W @ x_t`, or `x_t @ W` for a row vector times a matrix, as Keras and JAX
-write a layer. `a > b` (and `b < a`, which means the same) is 1 where it is true and 0 elsewhere. `z[2:5]` has the units
+write a layer; or a matrix that the cell computes: `outer(a, b)` has the rows a[i] * b, and operations on each unit, and
+carried states, keep its rows and columns. `a > b` (and `b < a`, which means the same) is 1 where it is true and 0 elsewhere. `z[2:5]` has the units
 2 to 4 of z, counted from 0; `z[2]` is `z[2:3]`.
 A call of a composite function is expanded into lines; the last of them is named by the call.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
@@ -46,7 +48,7 @@ from .ops import FUNCTIONS
 #: Maximum length of a text of equations; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
 
-_DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
+_DECLARED = ("input", "matrix", "carry", "sum", "gradient", "output", *HOLDS)
 
 _Problems = list[tuple[int, str]]  # row number and message
 
@@ -135,19 +137,20 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     output = _output(declared, builder, problems)
     if problems:
         _refuse(problems + _matrices(builder.lines.values()))
+    matrices = tuple(_canonical(part, states, functions) or part for part, _ in _listed("matrix", declared))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
-                tuple(gradient), builder.places)  # fmt: skip
+                tuple(gradient), builder.places, declared=matrices)  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
-    cell = replace(cell, lines=tuple(cell.written(live)))
-    _refuse(_matrices(cell.lines))
+    cell = replace(cell, lines=tuple(cell.written(live))).decided
+    _refuse([*_matrices(cell.lines), *_ranks(cell), *_undeclared(cell, declared)])
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
     said = "is read but the carry is open: declare"
     raise_all(CellError, (f"{name} {said} `carry: {name} <- …`" for name in open_states))
     if len(cell.text) > MAX_TEXT:
         said = f"the equations have {len(cell.text)} characters as they are saved"
         raise CellError(f"{said}; at most {MAX_TEXT} are read")
-    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
+    names = {key: tuple(name for name, _ in _listed(key, declared)) for key in HOLDS if key in declared}
     lost = [(key, name) for key, chosen in names.items() for name in chosen if name not in cell.by_name]
     hint = "its lines are"
     raise_all(CellError, (f"{key}: {name!r} is not a line{nearest(name, cell.by_name, hint)}" for key, name in lost))
@@ -220,17 +223,31 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
-        text = unicodedata.normalize("NFKC", part)
-        name = text if is_name(text) else None
-        with suppress(SyntaxFault, RecursionError):  # an expression is named in canonical form
-            value = None if name else Builder({}, (text,), states, functions).value(text, 0, (0, text))
-            name = value if isinstance(value, str) and not value.isidentifier() else name
+        name = _canonical(part, states, functions)
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
             _note(problems, count, row, offset + column, what)
         else:
             found.append(name)
     return tuple(dict.fromkeys((*before, *found)))
+
+
+def _canonical(part: str, states: set[str], functions: Functions) -> str | None:
+    """A name, or an expression in canonical form; None for any other text."""
+    text = unicodedata.normalize("NFKC", part)
+    if is_name(text):
+        return text
+    with suppress(SyntaxFault, RecursionError):
+        value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
+        return value if isinstance(value, str) and not value.isidentifier() else None
+    return None
+
+
+def _listed(what: str, declared: _Declared) -> Iterator[tuple[str, int]]:
+    """The names in a declaration, with their columns."""
+    if what in declared:
+        _, _, rest, offset = declared[what]
+        yield from ((part, offset + column) for part, column in _split(rest))
 
 
 #: Characters used for the arrow of a pair elsewhere.
@@ -293,6 +310,52 @@ def _matrices(lines: Iterable[Line]) -> _Problems:
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
     said = "{0} is a matrix in `{1}`, but `{2}` reads it as a vector; write {0} @ … or … @ {0}"
     return [(sys.maxsize, said.format(name, products[name], reader)) for name, reader in wrong]
+
+
+def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
+    """Matrices that the cell computes where a vector is needed, and products of two vectors."""
+    for line in cell.lines:
+        found = [name for name in line.reads if name in cell.certain]
+        fault = ""
+        if line.memory and len(found) != 1:
+            left, right = line.operands
+            fault = "one side of @ must be a weight matrix, and both are computed or fed; "
+            fault += f"if {left} is a matrix, declare `matrix: {left}`, or let outer(a, b) compute it"
+            if found:
+                fault = f"{left} and {right} are both matrices, and one side of @ must be a vector; "
+                fault += f"unit by unit their product is written {left} * {right}"
+        elif line.product and found:
+            weight = line.product[0]
+            left, right = (f"{weight} @ a", "b") if line.op == "matvec" else ("a", f"b @ {weight}")
+            fault = f"@ does not multiply the weight {weight} by the matrix {found[0]}; multiply the vectors that "
+            fault += f"{found[0]} is made of: outer({left}, {right})"
+        elif line.op == "outer" and (found or len(line.reads) < 2):
+            odd = f"{found[0]} is a matrix" if found else "a number has no units"
+            fault = f"outer takes two vectors, and {odd}"
+        elif found and line.op in ("slice", "concat"):
+            what = "a part of a matrix is not in the grammar" if line.op == "slice" else "concat joins vectors"
+            fault = f"{what}, and {found[0]} is a matrix; v @ {found[0]} is a vector, a sum of its rows"
+        if fault:
+            place = cell.places.get(line.name)
+            odd = [*found, *line.reads][0]
+            yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
+
+
+def _undeclared(cell: Cell, declared: _Declared) -> Iterator[tuple[int, str]]:
+    """Faults in the names that are declared to be matrices."""
+    products = {line.product[0]: line.name for line in cell.lines if line.product}
+    known = (*cell.inputs, *cell.states, *cell.parameters)
+    for name, (_, column) in zip(cell.declared, _listed("matrix", declared), strict=True):
+        fault = ""
+        if name in cell.by_name:
+            fault = f"{name} has an equation, which decides whether it is a matrix; inputs and weights are declared"
+        elif name in products:
+            fault = f"`{products[name]}` shows that {name} is a matrix; leave it out here"
+        elif name not in known:
+            fault = f"no equation reads {name!r}{nearest(name, known)}"
+        if fault:
+            count, row, *_ = declared["matrix"]
+            yield count, SourcePlace(count, row, column).pointed(fault)
 
 
 def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:

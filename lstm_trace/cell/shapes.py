@@ -2,10 +2,13 @@
 
 Sizes that must be equal form a class (union-find). Each given array is evidence for its classes; the majority wins, so
 that one wrong array among many is reported rather than the correct ones.
+A matrix that the cell computes has three sizes: rows, columns, and the width of the row of numbers in which it is
+stored. Any two imply the third.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +21,9 @@ from .ops import OPS
 
 Width = int | None  # None: not known
 WeightShapes = Mapping[str, tuple[int, ...]]
-#: By name, whether a value broadcasts: True if its width is 1, False if it is larger, None if it is unknown.
-Broadcasts = dict[str, bool | None]
+#: By name, whether a value broadcasts: True if its width is 1, False if it is larger, None if it is unknown. A matrix
+#: never does; whether it has one row, or one column, is kept by its name and axis.
+Broadcasts = dict[str | tuple[str, int], bool | None]
 #: Known widths, with their source in words ('from x').
 KnownSizes = Mapping[str, tuple[int, str]]
 #: From a line, the widths of its operands and the shape of its matrix to its own width, and whether these fit.
@@ -51,9 +55,17 @@ def _same(_: Line, reads: Sequence[Width], __: Sequence[Width]) -> tuple[Width, 
     return most if len(known) == len(reads) or most > 1 else None, set(known) <= {1, most}
 
 
+def _divided(matrix: Width, vector: Width) -> tuple[Width, bool]:
+    """The rows of a matrix with a number of columns, or the reverse."""
+    return (None, True) if matrix is None or vector is None else (matrix // vector, matrix % vector == 0)
+
+
 RULES: dict[str, Rule] = {
     "matvec": lambda _, reads, matrix: (matrix[0], _agree(matrix[1], reads[1])),
     "vecmat": lambda _, reads, matrix: (matrix[1], _agree(matrix[0], reads[0])),
+    "outer": lambda _, reads, __: (None if None in reads else math.prod(width or 0 for width in reads), True),
+    "memvec": lambda _, reads, __: _divided(*reads),
+    "vecmem": lambda _, reads, __: _divided(*reversed(reads)),
     "same": _same,
     "one": lambda _, __, ___: (1, True),
     "concat": lambda _, reads, __: (None if None in reads else sum(width or 0 for width in reads), True),
@@ -62,6 +74,7 @@ RULES: dict[str, Rule] = {
 
 
 Key = tuple[str, int]  # (name, axis); values and vectors have axis 0 only, a matrix 0 (rows) and 1 (columns)
+FLAT = -1  # the axis of the width of a matrix that is a value
 
 
 @dataclass
@@ -89,11 +102,12 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     broadcasts if its line does on the assumption that the state does: so H = 1 is not a special case.
     """
     narrow = {s for s, line in cell.carry if widths.get(s) == 1 or (s not in widths and line in computed)}
-    wide = {state for state in cell.states if widths.get(state, 1) > 1}
+    carry = [*cell.carry, *(((s, axis), (line, axis)) for s, line in cell.carry if s in cell.matrices for axis in (0, 1))]
+    wide: set[str | Key] = {state for state in cell.states if state in cell.matrices or widths.get(state, 1) > 1}
     while True:
-        states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s in cell.states}
+        states: Broadcasts = {s: False if s in wide else True if (s if isinstance(s, str) else s[0]) in narrow else None for s, _ in carry}
         found = _pass(cell, parameters, widths, states)
-        more = {state for state, line in cell.carry if found[line] is False} - wide
+        more = {state for state, line in carry if found.get(line) is False} - wide
         if not more:
             return found
         wide |= more
@@ -102,9 +116,22 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
     kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
+    kinds |= dict.fromkeys(cell.declared, False)
+    for name in cell.matrices & parameters.keys():
+        kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
     for line in cell.lines:
         reads = [kinds.get(name) for name in line.reads]
-        if line.product:
+        if line.name in cell.certain:
+            kinds[line.name] = False
+            for axis in (0, 1):
+                if line.op == "outer":
+                    kinds[line.name, axis] = kinds.get(str(line.operands[axis]))
+                else:
+                    of = [kinds.get((name, axis)) for name in line.reads if name in cell.certain]
+                    kinds[line.name, axis] = False if False in of else None if None in of else True
+        elif line.memory:
+            kinds[line.name] = kinds.get((line.memory[0], int(line.op == "vecmem")))
+        elif line.product:
             size = parameters.get(line.product[0], (0, 0))[line.op == "vecmat"]
             kinds[line.name] = size == 1 if size else None
         elif line.op == "slice":
@@ -126,19 +153,29 @@ def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], state
 def unified(cell: Cell, kinds: Broadcasts) -> Classes:
     """Classes of sizes that the equations force to be equal."""
     classes = Classes()
+
+    def equal(one: str, two: str) -> None:
+        """Join the sizes of two values, if both are matrices or both are vectors."""
+        if (one in cell.matrices) == (two in cell.matrices):
+            for axis in (0, 1, FLAT) if one in cell.matrices else (0,):
+                classes.join((one, axis), (two, axis))
+
     for line in cell.lines:
-        if line.product:
-            matrix, vector = line.product
-            own = int(line.op == "vecmat")  # the axis of the matrix that the result has
+        if pair := line.product or line.memory:
+            matrix, vector = pair
+            own = int(line.op in ("vecmat", "vecmem"))  # the axis of the matrix that the result has
             classes.join((matrix, 1 - own), (vector, 0))
             classes.join((line.name, 0), (matrix, own))
-        elif OPS[line.op].width == "same":
+        elif line.op == "outer":
+            for axis, name in enumerate(line.reads):
+                classes.join((line.name, axis), (name, 0))
+        elif line.keeps:
             for name in line.reads:
                 if kinds.get(name) is False or kinds[line.name] is True:
-                    classes.join((line.name, 0), (name, 0))
+                    equal(line.name, name)
     for state, target in cell.carry:
-        if kinds[state] == kinds[target]:
-            classes.join((state, 0), (target, 0))
+        if kinds[state] == kinds.get(target):
+            equal(state, target)
     return classes
 
 
@@ -150,10 +187,12 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
-    matrices = {line.product[0] for line in cell.lines if line.product}
+    matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
+    alone = {n for line in cell.lines if line.keeps and line.name not in cell.certain for n in line.reads}
+    either = cell.matrices - alone - matrices
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        if len(shape) == (2 if name in matrices else 1):
+        if len(shape) == (2 if name in matrices else 1) or (len(shape) in (1, 2) and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
@@ -169,6 +208,55 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
         told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
         yield pointed(told, cell.places, group[0][1], group[0][0])
+
+
+def beside(
+    cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]
+) -> Iterator[str]:
+    """Messages about matrices that differ in rows or columns from another one in their line, or have a vector beside
+    them.
+
+    They are found with the sizes that the arrays imply one by one: by votes, one array would be blamed for the line.
+    """
+    if not cell.matrices:
+        return
+    shapes: dict[str, tuple[int, ...]] = {**parameters, **{name: (width,) for name, width in widths.items()}}
+    for last in (False, True):  # states follow from lines
+        for line in cell.lines:
+            reads = [shapes.get(str(operand), ()) for operand in line.operands]
+            if pair := line.product or line.memory:
+                shape = shapes.get(pair[0], ())
+                own = int(line.op in ("vecmat", "vecmem"))
+                shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
+            elif line.op == "outer":
+                shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
+            elif line.name in cell.certain:
+                there = {name: shapes[name] for name in line.reads if len(shapes.get(name, ())) == 2}
+                shapes[line.name] = next(iter(there.values()), ())
+                if last and line.name in computed:
+                    yield from _unlike(cell, line, there, shapes)
+            else:
+                known = [1 if not isinstance(o, str) else math.prod(s) if s else None for o, s in zip(line.operands, reads, strict=True)]
+                width, _ = fitted(line, known, parameters)
+                shapes[line.name] = (width,) if width else ()
+        shapes |= {state: shapes[line] for state, line in cell.carry if state not in widths and line in shapes}
+
+
+def _unlike(
+    cell: Cell, line: Line, there: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]
+) -> Iterator[str]:
+    """What is wrong with the operands of a line whose value is a matrix; there: the shapes of those that are matrices."""
+    first = next(iter(there.items()), ("", ()))
+    for name, shape in there.items():
+        if shape != first[1]:
+            fault = f"line `{line.name}`: {first[0]} has {first[1][0]} rows and {first[1][1]} columns, {name} {shape[0]} and {shape[1]}"
+            yield pointed(f"{fault}; they must be equal", cell.places, line.name, name)
+    for name in line.reads:
+        width = math.prod(shapes.get(name, ()))
+        if name in cell.certain or name in there or width == 1 or (name in cell.matrices and width == math.prod(first[1])):
+            continue
+        fault = f"a vector beside a matrix: write outer({name}, ones(u)), with a row for each of its numbers, or outer(ones(u), {name}); line `{line.name}`, {name} has width {width}"
+        yield pointed(fault, cell.places, line.name, name)
 
 
 def beyond_the_end(line: Line, width: int) -> str:
@@ -189,12 +277,15 @@ class _Sizes:
         self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
         kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
         self.classes = unified(cell, kinds)
+        #: The axis of each value's width.
+        self.flat = {name: FLAT for name in cell.matrices if kinds.get(name) is not True}
         # the input's first, the states' last, if votes are equal
         early = {name: said for name, said in widths.items() if said[1] == "from x" or "/" in said[1]}
-        found = [((name, 0), *said) for name, said in early.items()]
+        found = [(self._width_of(name), *said) for name, said in early.items()]
         found += [((n, axis), size, f"from {n}") for n, shape in shapes.items() for axis, size in enumerate(shape)]
-        found += [((name, 0), *said) for name, said in widths.items() if name not in early]
-        found += [((name, 0), 1, f"`{name}` is one number") for name, kind in kinds.items() if kind is True]
+        found += [(self._width_of(name), *said) for name, said in widths.items() if name not in early]
+        one = [name for name, kind in kinds.items() if kind is True and isinstance(name, str)]
+        found += [((name, 0), 1, f"`{name}` is one number") for name in one]
         self.evidence = by_key((self.key(*at), (size, source)) for at, size, source in found)
         least: dict[Key, int] = {}  # so that all its slices are parts of a vector
         for line in (line for line in cell.lines if line.op == "slice"):
@@ -205,13 +296,30 @@ class _Sizes:
             enough = [size for size, _ in votes if size >= least.get(key, 0)]
             self.sizes[key] = Counter(enough or [size for size, _ in votes]).most_common(1)[0][0]
         self.sizes |= {self.key(n): 1 for n in cell.by_name if kinds[n] is True}  # no array contradicts this
-        for line in cell.lines:
-            if line.op == "slice":
-                self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
-            if line.op == "concat":
-                parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
-                if all(parts):
-                    self.sizes[self.key(line.name)] = sum(parts)
+        before = -1
+        while len(self.sizes) > before:
+            before = len(self.sizes)
+            for line in cell.lines:
+                if line.op == "slice":
+                    self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
+                if line.op == "concat":
+                    parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
+                    if all(parts):
+                        self.sizes[self.key(line.name)] = sum(parts)
+            for name in self.flat:
+                self._grid(name)
+
+    def _grid(self, name: str) -> None:
+        """Rows, columns and width of a matrix, as far as two of them imply the third."""
+        keys = [self.key(name, axis) for axis in (0, 1, FLAT)]
+        rows, columns, width = map(self.sizes.get, keys)
+        if rows and columns:
+            self.sizes[keys[2]] = rows * columns
+        elif width and (one := rows or columns) and width % one == 0:
+            self.sizes[keys[1 if rows else 0]] = width // one
+
+    def _width_of(self, name: str) -> Key:
+        return name, self.flat.get(name, 0)
 
     def key(self, name: str, axis: int = 0) -> Key:
         """The class of a size."""
@@ -220,6 +328,11 @@ class _Sizes:
     def size(self, name: str, axis: int = 0) -> int:
         """The size; 1 if no array implies it."""
         return self.sizes.get(self.key(name, axis), 1)
+
+    def width(self, name: str) -> int:
+        """The width of a value: for a matrix that of the row of numbers in which it is stored."""
+        known = self.sizes.get(self.key(*self._width_of(name)))
+        return known or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
 
     def symbols(self) -> dict[Key, str]:
         """The usual symbols for the classes that have one: I inputs, H units, P projected units."""
@@ -240,7 +353,7 @@ class _Sizes:
     def misfits(self, bound: str, advice: str) -> Iterator[str]:
         """Messages about arrays, inputs and states that do not have the size that their line needs."""
         wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
-        odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
+        odd = {name: said for name, said in self.widths.items() if said[0] != self.width(name)}
         if not wrong and not odd:
             return
         lines = {name: reader(self.cell, name, self.names) for name in (*wrong, *odd)}
@@ -254,8 +367,8 @@ class _Sizes:
             faults[name] = f"{name} has shape {shape}; line `{lines[name]}` needs {wants}.{turned}"
         for name, (width, source) in odd.items():
             what = source.removeprefix("from ") if source.startswith("from ") else name
-            symbol = symbols.get(self.key(name))
-            wants = f"{symbol} = {self.size(name)}" if symbol else str(self.size(name))
+            symbol = symbols.get(self.key(name)) if name not in self.flat else f"({self.size(name)}, {self.size(name, 1)})"
+            wants = f"{symbol} = {self.width(name)}" if symbol else str(self.width(name))
             faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
         known = {"": bound} if bound else {}
         for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
@@ -269,26 +382,26 @@ class _Sizes:
     def contradictions(self) -> Iterator[str]:
         """Lines whose operands do not fit each other, found by walking through them: classes cannot detect this."""
         cell, names = self.cell, self.names
-        wide = {name: shape[0] for name, shape in self.shapes.items()}
+        wide = {n: math.prod(shape) if n in self.flat else shape[0] for n, shape in self.shapes.items()}
         wide |= {name: width for name, (width, _) in self.widths.items()}
-        wide |= {state: self.size(state) for state in cell.states}
+        wide |= {state: self.width(state) for state in cell.states}
         for line in (line for line in cell.lines if line.name in names):
             reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
-            wide[line.name] = self.size(line.name)
+            wide[line.name] = self.width(line.name)
             if len(reads) == len(line.operands):  # otherwise an operand is missing, which is reported elsewhere
                 width, fits = fitted(line, reads, self.shapes)
                 if line.op == "slice" and width:
                     wide[line.name] = width
                     if fault := beyond_the_end(line, reads[0]):
                         yield pointed(fault, cell.places, line.name)
-                elif not fits or width != self.size(line.name):
+                elif not fits or width != self.width(line.name):
                     parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
                     fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
                     several = [name for name in line.reads if wide[name] != 1 and not line.product]
                     odd = next((name for name in several if wide[name] != wide[several[0]]), "")
                     yield pointed(fault, cell.places, line.name, odd)
         for state, target in cell.carry:
-            here, there = self.size(target), self.size(state)
+            here, there = self.width(target), self.width(state)
             if (target in names or target in self.widths) and here != there:  # computed, or supplied
                 fault = f"line `{target}` has width {here}, and is carried as {state}, which has width {there}"
                 yield pointed(fault, cell.places, state)
@@ -318,7 +431,26 @@ def infer(
     """
     names = set(computed)
     raise_all(ShapeError, ranks(cell, parameters, names))
+    raise_all(ShapeError, beside(cell, parameters, {name: width for name, (width, _) in widths.items()}, names))
     sizes = _Sizes(cell, parameters, widths, names)
     raise_all(ShapeError, sizes.misfits(bound, advice))
     raise_all(ShapeError, sizes.contradictions())
-    return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
+    return {name: sizes.width(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
+
+
+def grids(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """The rows and columns of every value that is a matrix.
+
+    Args:
+        cell: the cell.
+        parameters: shapes of the parameters.
+        widths: the known widths of inputs, states and lines.
+
+    Returns:
+        (rows, columns) by name. A matrix whose width alone is known, since it meets no vector, has one column.
+    """
+    if not cell.matrices:
+        return {}
+    sizes = _Sizes(cell, parameters, {name: (width, "") for name, width in widths.items()}, {*cell.by_name})
+    found = {name: (sizes.size(name, 0), sizes.size(name, 1)) for name in sizes.flat}
+    return {n: grid if math.prod(grid) == sizes.width(n) else (sizes.width(n), 1) for n, grid in found.items()}

@@ -122,6 +122,7 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     carry += [f"{stem}_prev <- {stem}_t"] if padding == "repeat" else []
     rows = [f"{name} = {right}" for name, right in cell.equations.items()]
     rows[:0] = [*(f.text for f in cell.functions), f"input: {', '.join((*cell.inputs, 'valid'))}"]
+    rows += [f"matrix: {', '.join(cell.declared)}"] if cell.declared else []
     rows += [f"{stem}_t = where(valid, {cell.output}, {past})", f"carry: {', '.join(carry)}", f"output: {stem}_t"]
     return replace(_parsed("\n".join(rows)), places=cell.places)
 
@@ -143,7 +144,7 @@ def extended(cell: Cell, extra: str) -> Cell:
     An `input:` among them declares inputs that they use in addition to those of the cell.
     """
     rows = [row for row in cell.text.splitlines() if not row.startswith("input:")]
-    last = next(i for i, row in enumerate(rows) if row.startswith(("carry:", "output:")))
+    last = next(i for i, row in enumerate(rows) if row.startswith(("matrix:", "carry:", "output:")))
     whole = parse("\n".join([*rows[:last], extra, *rows[last:]]), first=1 - last, inputs=cell.inputs)
     if whole.plain is not None:
         raise CellError("the added equations have the row `hold:` or `scale:`; holds are given separately")
@@ -166,7 +167,8 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
     ends = [line.name for line in cell.lines if line.name not in cell.readers]
     ends += [cell.output, *cell.states.values()]
     lines = tuple(line for line in cell.lines if line.name not in given)
-    fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))))
+    declared = dict.fromkeys((*cell.declared, *(name for name in given if name in cell.certain)))
+    fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))), declared=tuple(declared))
     return replace(fed, lines=tuple(fed.written(fed.closure(end for end in ends if end not in given))))
 
 
@@ -181,7 +183,9 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
     builder = Builder({}, tuple(a for a, o in arguments if o not in cell.parameters), set(), functions)
     line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
     assert isinstance(line, Line)
-    return Cell(tuple(builder.lines.values())), line
+    declared = tuple(argument for argument, operand in arguments if operand in cell.matrices)
+    inner = Cell((*builder.lines.values(), line), declared=declared).decided
+    return replace(inner, lines=inner.lines[:-1]), inner.lines[-1]
 
 
 @lru_cache(maxsize=256)
