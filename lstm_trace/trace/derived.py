@@ -68,7 +68,8 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
         if lacking := [name for name in stage.parameters if name not in shapes]:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
         inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))
-        vectors = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
+        matrices = stage.cell.matrices
+        vectors = {name: math.prod(shape) for name, shape in shapes.items() if len(shape) == 1 or name in matrices}
         found[stage.scope] = {**vectors, **{name: width for name, (width, _) in known.items()}, **inferred}
         there |= {f"{stage.scope}/{name}": width for name, width in found[stage.scope].items()}
     return found

@@ -155,7 +155,7 @@ def _by_definition(op: str) -> Kernel:
 
     def kernel(bench: Outside, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
         def call(result: Array, *operands: Array) -> None:
-            result[...] = OPS[op].array(operands, constants)
+            result[...] = OPS[op].array([*map(np.atleast_1d, operands)], constants)  # a number has one unit
 
         return [(call, (out, *a))]
 
@@ -164,7 +164,8 @@ def _by_definition(op: str) -> Kernel:
 
 #: How each operation is computed. The operands of products differ in shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
-    **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
+    **{op: _by_definition(op) for op in ("matvec", "vecmat", "outer", "memvec", "vecmem")},
+    **{op: _by_definition(op) for op in ("max", "sum", "mean", "concat")},
     "add": _add,
     "mul": _one_call(np.multiply),
     "div": _one_call(np.divide),
