@@ -169,8 +169,10 @@ def test_the_reference_of_mamba(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_step_of_rwkv(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package has exp(-1/2) with six digits, and so has our text here: else the two are 1e-7 apart."""
-    for key, value in {"RWKV_V7_ON": "1", "RWKV_JIT_ON": "0", "RWKV_CUDA_ON": "0"}.items():
-        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("RWKV_V7_ON", "1")
+    for name in ("script", "script_method"):  # what is compiled has its types fixed
+        monkeypatch.setattr(torch.jit, name, lambda function: function)
+    monkeypatch.setattr(torch.jit, "ScriptModule", torch.nn.Module)
     model = module("rwkv", "model.py")
     text = matrix_cells.equations("rwkv7").replace("0.6065306597126334", "0.606531")
     case = Case("rwkv7", text=text)
