@@ -138,8 +138,21 @@ class AdjointWriter:
         seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
-        text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows])
+        fed = [*self._fed()]
+        if matrices := self._matrices():
+            rows.append(f"matrix: {', '.join(matrices)}")
+        text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *fed))}", *rows])
         return replace(parse(text), places={})  # these rows have no author
+
+    def _matrices(self) -> Iterable[str]:
+        """The inputs, weights and states that are matrices."""
+        cell, widths = self.cell, self.widths or {}
+        shown = [(seed, name) for name, seeds in self.seeds.items() for seed in seeds]
+        shown += [(new, state) for state, new in self.next.items()]
+        shown += [(new, name) for (_, name), new in self.pairs.items()]
+        shown += [(n, n) for n in (*cell.inputs, *cell.states, *cell.by_name, *cell.parameters) if n in self.read]
+        known = cell.certain | {name for name in cell.matrices if widths.get(name, 1) > 1}
+        return [new for new, name in dict(shown).items() if name in known]
 
     def _functions(self) -> Iterable[str]:
         """The definitions of the functions that the rows call."""
@@ -187,8 +200,9 @@ class AdjointWriter:
                 text = _WORD.sub(lambda found: self._word(found[0], line, d), text)
                 narrower = operand in self.narrow and line.name not in self.narrow
                 if self.widths is not None and {operand, line.name} <= self.widths.keys():
-                    narrower = self.widths[operand] < self.widths[line.name] and line.op != "concat"
-                if narrower and not line.product:  # a single number in a line of several units
+                    narrower = self.widths[operand] < self.widths[line.name]
+                narrower |= line.name in self.cell.matrices and operand not in self.cell.matrices
+                if narrower and line.keeps:  # a single number in a line of several units
                     text = f"sum({text})"
                 self.terms.setdefault(operand, []).append((at, text))
 
@@ -250,7 +264,7 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
 
 def narrow(cell: Cell) -> set[str]:
     """The lines and states that are a single number for any shapes of the arrays."""
-    found = set(cell.states)
+    found = {*cell.states} - cell.matrices
     while True:
         for line in cell.lines:
             op = OPS[line.op]

@@ -20,6 +20,9 @@ Rule = tuple[str, ...]
 DERIVATIVE: dict[str, Rule] = {
     "matvec": ("", "d @ a"),
     "vecmat": ("b @ d", ""),
+    "outer": ("d @ b", "a @ d"),
+    "memvec": ("outer(d, b)", "d @ a"),
+    "vecmem": ("b @ d", "outer(a, d)"),
     "mul": ("d * b", "d * a"),
     "div": ("quotient(d, b)", "-(quotient(d, b) * y)"),
     "neg": ("-d",),
@@ -90,6 +93,9 @@ BETWEEN: tuple[str, ...] = (
 SECANT: dict[str, Rule] = {
     **{op: DERIVATIVE[op] for op in ("matvec", "vecmat", "neg", "copy", "sum", "mean")},
     "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
+    "outer": ("d @ middle(b, b0)", "middle(a, a0) @ d"),
+    "memvec": ("outer(d, middle(b, b0))", "d @ middle(a, a0)"),
+    "vecmem": ("middle(b, b0) @ d", "outer(middle(a, a0), d)"),
     # a product with the reciprocal, whose secant is -1 / (b b0)
     "div": ("d * middle(quotient(1, b), quotient(1, b0))", "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))"),
     "greater": ("d * greater_slope(gap(a, b), gap(a0, b0))", "-(d * greater_slope(gap(a, b), gap(a0, b0)))"),
