@@ -202,7 +202,7 @@ class AdjointWriter:
                 if self.widths is not None and {operand, line.name} <= self.widths.keys():
                     narrower = self.widths[operand] < self.widths[line.name]
                 narrower |= line.name in self.cell.matrices and operand not in self.cell.matrices
-                if narrower and line.keeps:  # a single number in a line of several units
+                if narrower and OPS[line.op].keeps:  # a single number in a line of several units
                     text = f"sum({text})"
                 self.terms.setdefault(operand, []).append((at, text))
 

@@ -327,7 +327,7 @@ class Builder:
             if isinstance(left, float) or isinstance(right, float):
                 raise SyntaxFault("@ does not take a number: one side is a weight matrix, the other a vector", column)
             self.read[left] = self._place(node.left.col_offset, text)  # which may also be read within the right side
-            # which of two computed values is the matrix is known when all equations are (see `Cell.decided`)
+            # which of two computed values is the matrix is known when all equations are (`parse.decided`)
             op = "matvec" if self._weight(left) else "vecmat" if self._weight(right) else "memvec"
         return Line("", op, (left, right))
 

@@ -105,11 +105,6 @@ class Line(NamedTuple):
         return 0 if self.op in ("vecmat", "vecmem") else len(self.operands) - 1
 
     @property
-    def keeps(self) -> bool:
-        """Whether it acts on each unit, and so keeps the rows and columns of a matrix."""
-        return OPS[self.op].width == "same"
-
-    @property
     def squashed(self) -> bool:
         """Whether it is a smooth or hard sigmoid: between 0 and 1, like what authors call a gate."""
         return self.op == "sigmoid" or (self.op == "clip" and self.constants == (0.0, 1.0))
@@ -292,14 +287,12 @@ class Cell:
 
     @cached_property
     def certain(self) -> frozenset[str]:
-        """The values that the text alone says to be matrices: outer products, what is declared, and what they become."""
-        found = {*self.declared}
-        found |= {line.name for line in self.lines if line.op == "outer"}
-        before = 0
+        """The values that the text alone shows to be matrices: outer products, those declared, and what they become."""
+        found, before = {*self.declared, *(line.name for line in self.lines if line.op == "outer")}, 0
         while len(found) > before:
             before = len(found)
             for line in self.lines:
-                if line.keeps and not found.isdisjoint(line.reads):
+                if OPS[line.op].keeps and not found.isdisjoint(line.reads):
                     found.add(line.name)
             found |= {state for state, line in self.carry if line in found}
         return frozenset(found)
@@ -309,18 +302,10 @@ class Cell:
         """The values that are matrices; an input or weight that is read only beside one may be a single number too."""
         if not self.certain:
             return self.certain
-        beside = {name for line in self.lines if line.keeps and line.name in self.certain for name in line.reads}
-        vectors = {name for line in self.lines if not line.keeps for name in line.reads if not OPS[line.op].reduces}
+        beside = {n for line in self.lines if OPS[line.op].keeps and line.name in self.certain for n in line.reads}
+        others = (line for line in self.lines if not OPS[line.op].keeps and not OPS[line.op].reduces)
+        vectors = {name for line in others for name in line.reads}
         return self.certain | (beside - vectors - self.by_name.keys() - self.states.keys())
-
-    @cached_property
-    def decided(self) -> Cell:
-        """The cell with each product of two computed values read as that of a matrix and a vector, or the reverse."""
-        if all(line.op != "memvec" for line in self.lines):
-            return self
-        right = (line.op == "memvec" and line.operands[1] in self.certain for line in self.lines)
-        lines = (line._replace(op="vecmem") if turned else line for line, turned in zip(self.lines, right, strict=True))
-        return replace(self, lines=tuple(lines))
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:

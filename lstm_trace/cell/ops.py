@@ -47,6 +47,11 @@ class Op:
         return self.width == "one"
 
     @property
+    def keeps(self) -> bool:
+        """Whether it acts on each unit, and so keeps the rows and columns of a matrix."""
+        return self.width == "same"
+
+    @property
     def signature(self) -> str:
         """The form of a call of the function: `clip(a, low, high)`."""
         operands = ["a", "b", "c"][: self.arity] if self.arity else ["a", "…"]

@@ -17,9 +17,10 @@ in terms of their arguments:
     celu(z, alpha=1) = relu(z) + alpha * elu(quotient(-relu(-z), alpha))
 
 One side of `@` is a parameter, the matrix: `W @ x_t`, or `x_t @ W` for a row vector times a matrix, as Keras and JAX
-write a layer; or a matrix that the cell computes: `outer(a, b)` has the rows a[i] * b, and operations on each unit, and
-carried states, keep its rows and columns. `a > b` (and `b < a`, which means the same) is 1 where it is true and 0 elsewhere. `z[2:5]` has the units
-2 to 4 of z, counted from 0; `z[2]` is `z[2:3]`.
+write a layer; or it is a matrix that the cell computes: `outer(a, b)` has the rows a[i] * b, and operations on each
+unit, and carried states, keep its rows and columns.
+`a > b` (and `b < a`, which means the same) is 1 where it is true and 0 elsewhere. `z[2:5]` has the units 2 to 4 of z,
+counted from 0; `z[2]` is `z[2:3]`.
 A call of a composite function is expanded into lines; the last of them is named by the call.
 A sum is one line with its signed terms in order; products are binary and nested to the left; a quotient must be
 assigned to a name. `#` begins a comment. Equal expressions are one line. An input may also be an expression: wherever
@@ -142,7 +143,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
                 tuple(gradient), builder.places, declared=matrices)  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
-    cell = replace(cell, lines=tuple(cell.written(live))).decided
+    cell = decided(replace(cell, lines=tuple(cell.written(live))))
     _refuse([*_matrices(cell.lines), *_ranks(cell), *_undeclared(cell, declared)])
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
     said = "is read but the carry is open: declare"
@@ -310,6 +311,16 @@ def _matrices(lines: Iterable[Line]) -> _Problems:
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
     said = "{0} is a matrix in `{1}`, but `{2}` reads it as a vector; write {0} @ … or … @ {0}"
     return [(sys.maxsize, said.format(name, products[name], reader)) for name, reader in wrong]
+
+
+def decided(cell: Cell) -> Cell:
+    """The cell with each product of two computed values as that of a matrix and a vector, or of a vector and a matrix.
+
+    While lines are read, each is the former: a state is a matrix because of the line that it carries.
+    """
+    wrong = {line.name for line in cell.lines if line.op == "memvec" and line.operands[1] in cell.certain}
+    lines = (line._replace(op="vecmem") if line.name in wrong else line for line in cell.lines)
+    return replace(cell, lines=tuple(lines)) if wrong else cell
 
 
 def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:

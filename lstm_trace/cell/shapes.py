@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..base.arrays import by_key
-from ..errors import ShapeError, raise_all
+from ..errors import ShapeError, counted, raise_all
 from .lines import Cell, Line, pointed
 from .ops import OPS
 
@@ -101,21 +101,27 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     Wide operands of one line have the same width, and so has the line; a name of width 1 implies nothing. A state
     broadcasts if its line does on the assumption that the state does: so H = 1 is not a special case.
     """
-    narrow = {s for s, line in cell.carry if widths.get(s) == 1 or (s not in widths and line in computed)}
-    carry = [*cell.carry, *(((s, axis), (line, axis)) for s, line in cell.carry if s in cell.matrices for axis in (0, 1))]
+    narrow: set[str | Key] = {s for s, x in cell.carry if widths.get(s) == 1 or (s not in widths and x in computed)}
     wide: set[str | Key] = {state for state in cell.states if state in cell.matrices or widths.get(state, 1) > 1}
+    carry: list[tuple[str | Key, str | Key]] = [*cell.carry]
+    for axis in (0, 1):
+        carry += [((state, axis), (line, axis)) for state, line in cell.carry if state in cell.matrices]
+        narrow |= {(state, axis) for state in cell.matrices if state in narrow}
     while True:
-        states: Broadcasts = {s: False if s in wide else True if (s if isinstance(s, str) else s[0]) in narrow else None for s, _ in carry}
+        states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s, _ in carry}
         found = _pass(cell, parameters, widths, states)
         more = {state for state, line in carry if found.get(line) is False} - wide
-        if not more:
+        # rows of a matrix that is an input, for one, are unknown here
+        open_states = {state for state, line in carry if cell.matrices and found.get(line) is None} & narrow
+        if not more and not open_states:
             return found
         wide |= more
+        narrow -= open_states
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
     kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
@@ -169,7 +175,7 @@ def unified(cell: Cell, kinds: Broadcasts) -> Classes:
         elif line.op == "outer":
             for axis, name in enumerate(line.reads):
                 classes.join((line.name, axis), (name, 0))
-        elif line.keeps:
+        elif OPS[line.op].keeps:
             for name in line.reads:
                 if kinds.get(name) is False or kinds[line.name] is True:
                     equal(line.name, name)
@@ -188,7 +194,7 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
-    alone = {n for line in cell.lines if line.keeps and line.name not in cell.certain for n in line.reads}
+    alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
     either = cell.matrices - alone - matrices
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
@@ -210,53 +216,51 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         yield pointed(told, cell.places, group[0][1], group[0][0])
 
 
-def beside(
-    cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]
-) -> Iterator[str]:
+def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that differ in rows or columns from another one in their line, or have a vector beside
     them.
 
     They are found with the sizes that the arrays imply one by one: by votes, one array would be blamed for the line.
     """
-    if not cell.matrices:
-        return
     shapes: dict[str, tuple[int, ...]] = {**parameters, **{name: (width,) for name, width in widths.items()}}
-    for last in (False, True):  # states follow from lines
+    for last in (False, True) if cell.matrices else ():  # states follow from lines
         for line in cell.lines:
-            reads = [shapes.get(str(operand), ()) for operand in line.operands]
+            reads = [shapes.get(o, ()) if isinstance(o, str) else (1,) for o in line.operands]
             if pair := line.product or line.memory:
-                shape = shapes.get(pair[0], ())
-                own = int(line.op in ("vecmat", "vecmem"))
+                shape, own = shapes.get(pair[0], ()), int(line.op in ("vecmat", "vecmem"))
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
-                there = {name: shapes[name] for name in line.reads if len(shapes.get(name, ())) == 2}
-                shapes[line.name] = next(iter(there.values()), ())
+                shapes[line.name] = next((shape for shape in reads if len(shape) == 2), ())
                 if last and line.name in computed:
-                    yield from _unlike(cell, line, there, shapes)
+                    yield from _unlike(cell, line, shapes)
             else:
-                known = [1 if not isinstance(o, str) else math.prod(s) if s else None for o, s in zip(line.operands, reads, strict=True)]
-                width, _ = fitted(line, known, parameters)
+                width, _ = fitted(line, [math.prod(shape) if shape else None for shape in reads], {})
                 shapes[line.name] = (width,) if width else ()
         shapes |= {state: shapes[line] for state, line in cell.carry if state not in widths and line in shapes}
 
 
-def _unlike(
-    cell: Cell, line: Line, there: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]]
-) -> Iterator[str]:
-    """What is wrong with the operands of a line whose value is a matrix; there: the shapes of those that are matrices."""
-    first = next(iter(there.items()), ("", ()))
-    for name, shape in there.items():
-        if shape != first[1]:
-            fault = f"line `{line.name}`: {first[0]} has {first[1][0]} rows and {first[1][1]} columns, {name} {shape[0]} and {shape[1]}"
-            yield pointed(f"{fault}; they must be equal", cell.places, line.name, name)
+def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
+    """What is wrong with the operands of a line whose value is a matrix."""
+    first = next((name for name in line.reads if len(shapes.get(name, ())) == 2), "")
+    grid = shapes.get(first, ())
     for name in line.reads:
-        width = math.prod(shapes.get(name, ()))
-        if name in cell.certain or name in there or width == 1 or (name in cell.matrices and width == math.prod(first[1])):
-            continue
-        fault = f"a vector beside a matrix: write outer({name}, ones(u)), with a row for each of its numbers, or outer(ones(u), {name}); line `{line.name}`, {name} has width {width}"
-        yield pointed(fault, cell.places, line.name, name)
+        shape, fault = shapes.get(name, ()), ""
+        if len(shape) == 2 and shape != grid:
+            fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
+        # an input may be a matrix
+        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.matrices),)):
+            fault = (
+                f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
+            )
+            fault += f"for each column, or outer(ones(u), {name}), where it has one for each row"
+        if fault:
+            yield pointed(fault, cell.places, line.name, name)
+
+
+def _grid(shape: Sequence[int]) -> str:
+    return " and ".join(counted(size, word) for size, word in zip(shape, ("row", "column"), strict=True))
 
 
 def beyond_the_end(line: Line, width: int) -> str:
@@ -306,6 +310,13 @@ class _Sizes:
                     parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
                     if all(parts):
                         self.sizes[self.key(line.name)] = sum(parts)
+                if self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes:
+                    reads = [
+                        self.sizes.get(self.key(*self._width_of(str(o)))) if isinstance(o, str) else 1
+                        for o in line.operands
+                    ]
+                    if width := fitted(line, reads, shapes)[0]:
+                        self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)
 
@@ -315,6 +326,8 @@ class _Sizes:
         rows, columns, width = map(self.sizes.get, keys)
         if rows and columns:
             self.sizes[keys[2]] = rows * columns
+        elif width and keys[0] == keys[1]:
+            self.sizes[keys[0]] = math.isqrt(width)
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
 
@@ -367,7 +380,8 @@ class _Sizes:
             faults[name] = f"{name} has shape {shape}; line `{lines[name]}` needs {wants}.{turned}"
         for name, (width, source) in odd.items():
             what = source.removeprefix("from ") if source.startswith("from ") else name
-            symbol = symbols.get(self.key(name)) if name not in self.flat else f"({self.size(name)}, {self.size(name, 1)})"
+            symbol = symbols.get(self.key(name))
+            symbol = f"({self.size(name)}, {self.size(name, 1)})" if name in self.flat else symbol
             wants = f"{symbol} = {self.width(name)}" if symbol else str(self.width(name))
             faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
         known = {"": bound} if bound else {}

@@ -12,7 +12,7 @@ from .composites import Functions
 from .expressions import Builder
 from .lines import Cell, Line
 from .named_cells import KINDS, CellName, is_number, meant
-from .parse import parse
+from .parse import decided, parse
 
 Padding = Literal["zero", "repeat", "carry"]
 Merge = Literal["concat", "sum", "mean", "product", "none"]
@@ -184,7 +184,7 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
     line = builder.called(str(name), tuple(a if isinstance(o, str) else o for a, o in arguments))
     assert isinstance(line, Line)
     declared = tuple(argument for argument, operand in arguments if operand in cell.matrices)
-    inner = Cell((*builder.lines.values(), line), declared=declared).decided
+    inner = decided(Cell((*builder.lines.values(), line), declared=declared))
     return replace(inner, lines=inner.lines[:-1]), inner.lines[-1]
 
 

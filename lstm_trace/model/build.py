@@ -229,7 +229,7 @@ def _copied(model: Model) -> dict[str, dict[str, Array]]:
     for stage in model.stages():
         given = model.weights[home_of(stage.scope)]
         here = {name: given[name] for name in stage.cell.parameters if name in given}
-        matrices = {line.product[0] for line in stage.cell.lines if line.product}
+        matrices = {line.product[0] for line in stage.cell.lines if line.product}.union(stage.cell.declared)
         if here or stage.direction != "joined":
             found[stage.scope] = {}
         for name, value in here.items():

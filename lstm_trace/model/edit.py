@@ -156,6 +156,8 @@ class Changes:
         if unread := [scope for scope in scopes if state not in trace.initial.get(scope, {})]:
             raise MissingError(f"{text}: no computed line reads the initial state of {', '.join(unread)}")
         if whole:
+            if array.shape[-2:] == trace.grid(scopes[0], state):
+                array = array.reshape(*array.shape[:-2], -1)
             rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
             for scope, values in zip(scopes, rows, strict=True):
                 self._set("initial", scope, state, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, fields, replace
@@ -16,13 +17,14 @@ from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.named_cells import CellName
 from ..cell.network import Stage, extent, stack
+from ..cell.shapes import grids
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import ModelSpec, RecordChoice, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
-from ..errors import Faults, LstmTraceError, OptionError, reworded, within
+from ..errors import Faults, LstmTraceError, OptionError, ShapeError, raise_all, reworded, within
 from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked, listed
 from ..trace.chunks import last_states
@@ -309,6 +311,7 @@ class Model:
             major, dtype = base.batch_first if batch_first is None else batch_first, np.dtype(self.header.dtype)
             network = self.input_width, self.stages(), self._scopes(), self.cell.states
             found = fed(base.x if x is None else x, starts, supplied, lengths, mask, major, dtype, *network)
+            raise_all(ShapeError, self._turned(starts, found))
         if base.where:  # a file must be complete; in Python, a model may get its lengths in another run
             with faults.gather():
                 require_padded(self.padding, lengths is not None or mask is not None)
@@ -320,6 +323,20 @@ class Model:
                 found = replace(found, step_labels=step_rows(tokens, found.steps, found.batch, found.valid, named))
         faults.tell()
         return found
+
+    def _turned(self, starts: Mapping[str, Any], fed: RunInputs) -> Iterator[str]:
+        """Initial matrices with other rows and columns than their equations say, as sentences."""
+        scopes = self._scopes()
+        for state in sorted(self.cell.matrices & fed.initial.keys()):
+            # lists for several layers may be ragged
+            shape = np.shape(starts[state]) if len(scopes) == 1 or hasattr(starts[state], "shape") else ()
+            for scope, values in zip(scopes, fed.initial[state], strict=True):
+                weights = {name: array.shape for name, array in self.weights.get(scope, {}).items()}
+                grid = grids(self.cell, weights, {state: values.shape[-1]})[state]
+                flat = math.prod(shape[:-1]) == len(scopes) * fed.batch
+                if not flat and shape[-2:] != grid and math.prod(grid) == values.shape[-1]:
+                    turned = " It looks transposed." if shape[-2:] == grid[::-1] else ""
+                    yield f"{INITIAL.get(state, state)} has shape {shape}; expected (rows, columns) = {grid}.{turned}"
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice | None = None) -> Work:
         """The work to do, from the cache if the same was requested before."""

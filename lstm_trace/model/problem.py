@@ -351,7 +351,8 @@ def _input(trace: Trace) -> Any:
 
 
 def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
-    """h0, c0 and `initial`: for every layer and direction, (L·D, B, width), with fewer axes if x has fewer.
+    """h0, c0 and `initial`: for every layer and direction, (L·D, B, width), with fewer axes if x has fewer; a matrix
+    has two axes in place of the last.
 
     carried: the states of the cell; the output that padding repeats starts at zero, and is not among them.
     """
@@ -359,6 +360,8 @@ def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict
     for state in carried:
         if any(state in trace.initial.get(scope, {}) for scope in scopes):
             here = [_initial(trace, scope, state) for scope in scopes]
+            shapes = [trace.grid(scope, state) or (-1,) for scope in scopes]
+            here = [values.reshape(len(values), *shape) for values, shape in zip(here, shapes, strict=True)]
             rows = [to_list(values if trace.header.batched else values[0]) for values in here]
             named[INITIAL.get(state, state)] = rows[0] if len(rows) == 1 else rows
     return {name: named.pop(name) for name in INITIAL.values() if name in named} | {"initial": named}

@@ -24,8 +24,9 @@ from ..errors import MissingError, OptionError, counted
 from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
+from .grids import grids_of
 from .outputs import TraceOutputs
-from .window import before, between, every_array, last_value, stages_at
+from .window import between, every_array, last_value, stages_at, step_before
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Trace(TraceOutputs):
         if name in recorded:
             return recorded[name][steps]
         if name in stage.cell.states:
-            return self._before(stage, name, steps)
+            return step_before(self, stage, name, steps)
         if name in stage.sources:
             source = stage.sources[name]
             if source == X:
@@ -205,18 +206,21 @@ class Trace(TraceOutputs):
             return derived(self, scope, stage.cell.by_name[name], steps)
         return as_read(stage, self.parameters.get(stage.owner, {})).get(name)
 
-    def _before(self, stage: Stage, name: str, steps: slice) -> Array | None:
-        """The carried line one step earlier (later, for the reverse direction), the initial value at the edge."""
-        begin, end, _ = steps.indices(self.steps)
-        first = self.initial.get(stage.scope, {}).get(name)
-        edge, inner = before(slice(begin, end), self.steps, stage.backwards)
-        parts = [self.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
-        if edge and end > begin:
-            parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])
-        there = [part for part in parts if part is not None]
-        if not parts or len(there) < len(parts):
-            return None
-        return there[0] if len(there) == 1 else np.concatenate(there)
+    def grid(self, scope: Scope, name: str) -> tuple[int, int] | None:
+        """The rows and columns of a value that is a matrix; in arrays it is a row of rows * columns numbers.
+
+        Args:
+            scope: `layer/direction`.
+            name: name of a line, input, state or parameter.
+
+        Returns:
+            None for a vector, and for a weight that multiplies vectors (`W @ x_t`).
+        """
+        return self._grids.get(scope, {}).get(name)
+
+    @cached_property
+    def _grids(self) -> dict[Scope, dict[str, tuple[int, int]]]:
+        return grids_of(self)
 
     def grid(self, scope: Scope, name: str) -> tuple[int, int] | None:
         """Rows and columns of a value that is a matrix, whose numbers lie row by row; None for any other value.

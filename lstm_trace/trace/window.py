@@ -92,6 +92,20 @@ def before(steps: slice, count: int, backwards: bool) -> tuple[bool, slice]:
     return steps.start == 0, slice(max(steps.start - 1, 0), max(steps.stop - 1, 0))
 
 
+def step_before(trace: Trace, stage: Stage, name: str, steps: slice) -> Array | None:
+    """The carried line one step earlier (later, for the reverse direction), the initial value at the edge."""
+    begin, end, _ = steps.indices(trace.steps)
+    first = trace.initial.get(stage.scope, {}).get(name)
+    edge, inner = before(slice(begin, end), trace.steps, stage.backwards)
+    parts = [trace.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
+    if edge and end > begin:
+        parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])
+    there = [part for part in parts if part is not None]
+    if not parts or len(there) < len(parts):
+        return None
+    return there[0] if len(there) == 1 else np.concatenate(there)
+
+
 def rows(trace: Trace, which: slice | Array) -> Trace:
     """The trace of some sequences of the batch: views for a slice, copies otherwise.
 

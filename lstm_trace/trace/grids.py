@@ -1,0 +1,23 @@
+"""The rows and columns of values that are matrices, and lie in a trace as rows of rows * columns numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..cell.network import Scope
+from ..cell.shapes import grids
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+
+def grids_of(trace: Trace) -> dict[Scope, dict[str, tuple[int, int]]]:
+    """By scope, the rows and columns of every matrix, as the recorded arrays imply them."""
+    found = {}
+    for stage in (stage for stage in trace.stages if stage.cell.matrices):
+        shapes = {name: array.shape for name, array in trace.parameters.get(stage.owner, {}).items()}
+        names = (*stage.cell.inputs, *stage.cell.states, *trace.lines.get(stage.scope, {}))
+        read = {name: trace.operand(stage.scope, name, slice(0, 1)) for name in names}
+        widths = {name: values.shape[-1] for name, values in read.items() if values is not None}
+        found[stage.scope] = grids(stage.cell, shapes, widths)
+    return found
