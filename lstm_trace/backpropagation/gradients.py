@@ -92,11 +92,11 @@ def premises(trace: Trace) -> Iterator[Premise]:
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
-            shape = trace.parameters[stage.scope][name].shape
             if name not in names:
-                yield Premise("parameter", stage.scope, name, np.zeros(shape, dtype))
+                zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
+                yield Premise("parameter", stage.scope, name, zero)
             elif names[name] in sums:  # not in a part with only some steps
-                yield Premise("parameter", stage.scope, name, sums[names[name]].reshape(shape))
+                yield Premise("parameter", stage.scope, name, sums[names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
             yield Premise("state", stage.scope, name, at(name, value[None], edge)[0])

@@ -253,7 +253,8 @@ def _of_sum(trace: Trace, stage: Stage, one: GatheredSum, counts: _Counts) -> No
     again = float(derived_sums(trace, stage.scope, [one])[one.name].value[entry])
     if math.isfinite(again):
         return found._replace(cause="foreign", expected=again)
-    places = [place for names in one.terms for place in zip(names, entry, strict=False)]
+    unit = (int(np.ravel_multi_index(entry, values.shape)),)
+    places = [place for names in one.terms for place in zip(names, entry if names[1:] else unit, strict=False)]
     factors = [np.asarray(term(trace, stage.scope, name, slice(None)))[..., i].ravel() for name, i in places]
     largest = (float(factor[np.argmax(np.abs(factor))]) for factor in factors)
     operands = tuple((f"{name}[{i}]", size) for (name, i), size in zip(places, largest, strict=True))

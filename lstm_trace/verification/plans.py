@@ -76,7 +76,8 @@ def _operands(op: Op, width: int) -> Iterator[tuple[Operand, ...]]:
     wide: tuple[Operand, ...] = WIDE[: len(WIDE) if op.arity is None else op.arity]
     yield MATRICES.get(op.name, wide)
     if len(wide) > 1 and op.name not in MATRICES:
-        for other in (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,):
+        others = (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,)
+        for other in others[:-1] if op.width == "outer" else others:  # that of a number is refused
             yield from ((*wide[:at], other, *wide[at + 1 :]) for at in range(len(wide)))
 
 
@@ -163,7 +164,7 @@ class _LineCase:
 
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
         self.line, dtype = line, values[ONE].dtype
-        self.operands = [values[o] if isinstance(o, str) else np.array([o], dtype) for o in line.operands]
+        self.operands = [values[o] if isinstance(o, str) else np.array(o, dtype) for o in line.operands]
         self.moving = [o for o in line.operands if o in MOVING]
         self.expected = np.array(OPS[line.op].array(self.operands, line.constants))
         self.columns = max(self.expected.shape[1], *(values[o].shape[1] for o in self.moving))
@@ -285,7 +286,8 @@ def equations(width: int, area: str) -> str:
     values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
     rows, carried = [_OF_INPUTS if area == "before" else _OF_STATE, *values], "carry: s_prev <- s"
     if area == "loop":  # the next step uses them all
-        rows.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
+        parts = (f"sum(q{k})" if line.op == "outer" else f"q{k}" for k, line in enumerate(cases(width)))
+        rows.append(f"z = concat({', '.join(parts)})\nr = z_prev")
         carried += ", z_prev <- z"
     return "\n".join([*rows, *([carried] if area != "before" else []), "output: q0"])
 

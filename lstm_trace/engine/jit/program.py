@@ -363,9 +363,8 @@ class ProgramWriter:
             begin = 0 if columns % v.lanes else None
             for line in segment.lines:
                 if line.op == "outer":
-                    left, right = line.operands
-                    one = v.spread(self._unit(left, b, row)) if isinstance(left, str) else v.number(left)
-                    read = [one, self._read(v, right, columns, b, column, begin)]
+                    left, right = line.reads
+                    read = [v.spread(self._unit(left, b, row)), self._read(v, right, columns, b, column, begin)]
                 else:
                     for name in line.operands:
                         if name not in values:

@@ -75,8 +75,7 @@ class Task:
 
 def _columns(line: Line, widths: Mapping[str, int]) -> int:
     """The columns of an outer product."""
-    right = line.operands[1]
-    return widths[right] if isinstance(right, str) else 1
+    return widths[line.reads[1]]
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def declined(task: Task) -> str | None:
     for line in task.lines:
         if line.op not in (*ELEMENTWISE, *ACROSS, *PRODUCTS):
             return f"line `{line.name}`: {line.op} is not compiled"
-        if not line.reads or ((OPS[line.op].reduces or line.memory) and len(line.operands) != len(line.reads)):
+        if not line.reads or (OPS[line.op].reduces and len(line.operands) != len(line.reads)):
             return f"line `{line.name}` reads a number only"
         if line.product and len(task.shapes.get(line.product[0], ())) != 2:
             return f"line `{line.name}`: the matrix is not a parameter"

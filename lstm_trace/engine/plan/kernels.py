@@ -155,7 +155,7 @@ def _by_definition(op: str) -> Kernel:
 
     def kernel(bench: Outside, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
         def call(result: Array, *operands: Array) -> None:
-            result[...] = OPS[op].array([*map(np.atleast_1d, operands)], constants)  # a number has one unit
+            result[...] = OPS[op].array(operands, constants)
 
         return [(call, (out, *a))]
 
