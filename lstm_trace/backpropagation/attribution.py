@@ -302,7 +302,7 @@ class _Shares:
             gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
             total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))
             for left, *right in gathered.terms if gap.any() else ():
-                share = values(left) * (np.matmul(values(right[0]), gap.T) if right else gap)
+                share = values(left) * (np.matmul(values(right[0]), gap.T) if right else gap.ravel())
                 total[steps] += share.sum(axis=(1, 2))
         for line in stage.lines:
             if line.name in names:

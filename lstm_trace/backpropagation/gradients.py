@@ -150,15 +150,20 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     def unbatched(values: Array, axis: int) -> Array:
         return values if trace.header.batched else values.take(0, axis)
 
+    def start(one: Premise) -> Array:
+        """The gradient of an initial state, (B, width) or (B, r, c)."""
+        values = whole(one.gradient, 0)
+        return values.reshape(len(values), *(trace.grid(one.scope, one.name) or (-1,)))
+
     found = list(premises(trace))
     gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
     gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
     states = [one for one in found if one.kind == "state"]
     for short, state in STATE.items():
-        rows = [whole(one.gradient, 0) for one in states if one.name == state]
+        rows = [start(one) for one in states if one.name == state]
         if rows:
             gradients[short] = unbatched(np.stack(rows), 1)
-    gradients |= {one.place: unbatched(whole(one.gradient, 0), 0) for one in states if one.name not in INITIAL}
+    gradients |= {one.place: unbatched(start(one), 0) for one in states if one.name not in INITIAL}
     return gradients | {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "given"}
 
 
@@ -181,7 +186,8 @@ def gradients(
 
     Returns:
         Arrays by address: `0/forward/W_xi` in the parameter's shape; `x` in the layout in which x was given; `h0` and
-        `c0` (L·D, B, ·), without B if x was unbatched; other initial states as `0/forward/n_prev`, (B, ·); supplied
+        `c0` (L·D, B, ·), without B if x was unbatched; other initial states as `0/forward/n_prev`, (B, ·), or
+        (B, r, c) for a matrix; supplied
         lines as `0/forward/f_t`. Their unit is that of the sum per unit of the value; here both are 1.
 
     Raises:

@@ -21,7 +21,7 @@ from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of
 from ..trace.address import is_whole
 from ..trace.argument_types import KINDS, checked, listed
-from ..trace.derived import Values, add, gather, gather_in, one_thread, term
+from ..trace.derived import Values, add, gather, gather_in, one_thread, shaped, term
 from ..trace.trace import Trace
 
 #: Writes the adjoint of a stage, given its weighted values with the names of their weights and the widths of all:
@@ -104,7 +104,8 @@ def extended(trace: Trace, stages: tuple[Stage, ...], given: Lines, record: bool
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
     storage = _Gathering(new, work, visit)
-    return replace(computed(new, work, weights_of(new), Pool(), storage), sums=storage.sums)
+    found = computed(new, work, weights_of(new), Pool(), storage)
+    return replace(found, sums={scope: shaped(new, scope, sums) for scope, sums in storage.sums.items()})
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:

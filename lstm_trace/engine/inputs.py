@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,11 +134,12 @@ def fed(
     with every fault; only those of x if it has any, since x determines how many steps and sequences the others must
     have.
     """
+    matrices = frozenset().union(*(stage.cell.matrices for stage in stages))
     values, batched = sequence(x, batch_first, dtype, width)
     if values is not None:
         steps, batch = values.shape[:2]
     else:
-        steps, batch = _extent(supplied, states, len(scopes), batch_first)
+        steps, batch = _extent(supplied, states, matrices, len(scopes), batch_first)
         batched = batch > 1
     faults = Faults()
     with faults.gather():
@@ -146,7 +148,7 @@ def fed(
         checked = checked_mask(mask, steps, batch, batched, batch_first)
         inside = (checked_lengths(lengths, steps, batch), None) if mask is None else shortest(checked)
     with faults.gather():
-        starts = initial_states(states, scopes, batch, dtype, carried)
+        starts = initial_states(states, scopes, batch, dtype, carried, matrices)
     with faults.gather():
         given = given_lines(supplied, steps, batch, batched, batch_first, dtype, stages)
     faults.tell()
@@ -178,14 +180,17 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
     return array, batched
 
 
-def _extent(supplied: NamedValues, states: NamedValues, scopes: int, batch_first: bool) -> tuple[int, int]:
+def _extent(
+    supplied: NamedValues, states: NamedValues, matrices: Container[str], scopes: int, batch_first: bool
+) -> tuple[int, int]:
     """T and B if there is no x: from a supplied line of (T, B, width) or (T, width), otherwise one step."""
     for shape in map(_shape, supplied.values()):
         if len(shape) == 3:
             return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
         if len(shape) == 2:
             return shape[0], 1
-    for shape in map(_shape, states.values()):
+    for state, value in states.items():
+        shape = _shape(value)[:-1] if INITIAL.get(state, state) in matrices else _shape(value)
         if len(shape) == 3 or (len(shape) == 2 and scopes == 1):
             return 1, shape[-2]
     return 1, 1
@@ -201,9 +206,10 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def initial_states(
-    states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
-) -> dict[str, list[Array]]:
-    """For each given state its (B, width) for every scope in order."""
+    states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str],
+    matrices: Container[str] = (),
+) -> dict[str, list[Array]]:  # fmt: skip
+    """For each given state its (B, width) for every scope in order; matrices: those that may be given as (…, r, c)."""
     found: dict[str, list[Array]] = {}
     faults = Faults()
     known = [INITIAL.get(state, state) for state in carried]
@@ -229,6 +235,9 @@ def initial_states(
                 continue
             array = numbers(value, name, dtype)
             shape = array.shape
+            leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
+            if name in matrices and array.size and any(shape[:-2] == lead or shape[:-1] == lead for lead in leads):
+                array = array.reshape(count, batch, -1)
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)
             elif array.ndim == 2 and count == 1 and shape[0] == batch:

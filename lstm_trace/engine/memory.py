@@ -19,7 +19,7 @@ from ..base.arrays import Array
 from ..base.resources import affordable, threads
 from ..cell.network import Stage, X, scope_and_name
 from ..errors import ShapeError, raise_all
-from ..trace.trace import Trace
+from ..trace.trace import Trace, as_read
 from ..trace.window import cut
 from .jit import installed
 from .plan.numpy_machine import Machine, Packs, Slab
@@ -90,7 +90,8 @@ class Work:
     def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
         """The plan of a stage. weights: its parameters; only their shapes matter."""
         if stage.scope not in self.plans:
-            vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
+            here = as_read(stage, weights)
+            vectors = tuple((n, 0 if here[n].ndim == 2 else here[n].shape[0]) for n in stage.parameters)
             sizes, inputs = (tuple(here[stage.scope].items()) for here in (self.widths, self.inputs))
             self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
         return self.plans[stage.scope]
@@ -102,7 +103,7 @@ class Work:
         if (stage.scope, rows) not in self.tasks:
             from .jit.schedule import Task, declined
 
-            here, widths = weights.get(stage.scope, {}), self.widths[stage.scope]
+            here, widths = as_read(stage, weights.get(stage.scope, {})), self.widths[stage.scope]
             sizes = tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states))
             inputs = tuple(self.inputs[stage.scope].items())
             shapes = tuple((n, here[n].shape) for n in stage.parameters)
@@ -286,18 +287,20 @@ class RunMemory:
 class Pool:
     """Machines and stacked weights of a model: made on first use, shared by all its runs.
 
-    A machine is removed while it runs, so that runs in several threads never share one.
+    A machine is removed while it runs, so that runs in several threads never share one. read: the weights as the lines
+    of each stage read them.
     """
 
     weights: Weights | None = None
+    read: dict[str, Mapping[str, Array]] = field(default_factory=dict)
     machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
     packs: dict[str, Packs] = field(default_factory=dict)
 
     def take(self, stage: Stage, work: Work, weights: Weights, dtype: Any, compiled: bool) -> Machine | Runner:
         """Take a machine for one stage out of the pool; a compiled one if that is requested and possible."""
         if self.weights is not weights:  # the weights have been replaced
-            self.weights, self.machines, self.packs = weights, {}, {}
-        here = weights.get(stage.scope, {})
+            self.weights, self.read, self.machines, self.packs = weights, {}, {}, {}
+        here = self.read.setdefault(stage.scope, as_read(stage, weights.get(stage.scope, {})))
         task = work.task(stage, weights, dtype) if compiled and installed() else None
         machine = self.machines.pop((stage.scope, task or work.plan(stage, here), work.batch), None)
         if machine is not None:
@@ -312,7 +315,7 @@ class Pool:
 
     def give(self, stage: Stage, machine: Machine | Runner) -> None:
         """Put a machine back."""
-        if machine.weights is not (self.weights or {}).get(stage.scope, machine.weights):
+        if machine.weights is not self.read.get(stage.scope, machine.weights):
             return
         while len(self.machines) >= MOST_KEPT:
             self.machines.pop(next(iter(self.machines)), None)

@@ -21,7 +21,7 @@ from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.derived import sizes, with_sums
 from ..trace.held import as_hold, plain
 from ..trace.holding import HeldLines, Hold, applied, layers, resolved
-from ..trace.trace import Header, Trace
+from ..trace.trace import Header, Trace, as_read
 from ..trace.window import arrays
 from .inputs import RunInputs
 from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines
@@ -76,7 +76,7 @@ def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, A
     shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
     values = {name: kept.get(name, np.empty(shape, dtype)) for name, shape in shapes.items()}
     inputs = {name: np.asarray(array, dtype) for name, array in inputs.items()}
-    here, first = trace.parameters.get(stage.owner, {}), trace.initial.get(stage.scope, {})
+    here, first = as_read(stage, trace.parameters.get(stage.owner, {})), trace.initial.get(stage.scope, {})
     run_lines(stage, here, inputs, first, values, arithmetic)
     storage.take(stage.scope, SimpleNamespace(line=values.__getitem__), 0, work.steps)
 

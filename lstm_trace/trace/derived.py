@@ -68,7 +68,8 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
         if lacking := [name for name in stage.parameters if name not in shapes]:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
         inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))
-        vectors = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
+        matrices = stage.cell.matrices
+        vectors = {name: math.prod(shape) for name, shape in shapes.items() if len(shape) == 1 or name in matrices}
         found[stage.scope] = {**vectors, **{name: width for name, (width, _) in known.items()}, **inferred}
         there |= {f"{stage.scope}/{name}": width for name, width in found[stage.scope].items()}
     return found
@@ -150,7 +151,7 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[
 
     with np.errstate(all="ignore"):
         if trace.header.arithmetic is not None:
-            exact = gather_in(find(trace.header.arithmetic), sums, at(slice(None)))
+            exact = shaped(trace, scope, gather_in(find(trace.header.arithmetic), sums, at(slice(None))))
             return {name: Gathered(value, np.zeros(value.shape)) for name, value in exact.items()}
         each = sum(at(slice(0, 1))(name).size for name in {n for one in sums for n in one.reads})
         count = max(BLOCK // max(each, 1), 1)
@@ -162,7 +163,16 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[
             add(mass, gather(sums, lambda name: np.abs(values(name)).astype(np.float64)))  # noqa: B023 - called here
         rounded = {s.name: trace.steps * trace.batch * len(s.terms) - all(len(t) == 1 for t in s.terms) for s in sums}
         limits = {name: of_sum(size, rounded[name], trace.header.dtype) for name, size in mass.items()}
+        found, limits = (shaped(trace, scope, part) for part in (found, limits))
         return {name: Gathered(value, limits[name]) for name, value in found.items()}
+
+
+def shaped(trace: Trace, scope: str, sums: Mapping[str, Array]) -> dict[str, Array]:
+    """Sums of a stage, each in the shape of the parameter that it is the gradient of."""
+    stage = trace.stage(scope)
+    weights, names = trace.parameters.get(stage.owner, {}), dict(stage.cell.gradient)
+    like = {name: weights[names[name]] for name in sums if names.get(name) in weights}
+    return {name: values.reshape(like[name].shape) if name in like else values for name, values in sums.items()}
 
 
 def with_sums(trace: Trace) -> Trace:

@@ -73,15 +73,15 @@ def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
             places = [scope_and_name(stage.sources.get(name, "")) for name in line.reads]
             keys = [p if p[0] else (stage.scope, name) for p, name in zip(places, line.reads, strict=True)]
             masks = [found[key] for key in keys if key in found]
-            if line.op == "concat" and masks:
+            if line.op in ("concat", "outer") and masks:
                 values = [trace.operand(stage.scope, name) for name in line.reads]
                 parts = [
-                    np.broadcast_to(found.get(key, np.zeros(1, bool)), array.shape)
+                    ~np.broadcast_to(found.get(key, np.zeros(1, bool)), array.shape)
                     for key, array in zip(keys, values, strict=True)
                     if array is not None
                 ]
-                masks = [np.concatenate(parts, axis=-1)] if len(parts) == len(keys) else []
-            elif line.op in ("add", "slice") or line.product or OPS[line.op].reduces:
+                masks = [~OPS[line.op].array(parts, ())] if len(parts) == len(line.operands) else []
+            elif line.op in ("add", "slice") or line.product or line.memory or OPS[line.op].reduces:
                 masks = []
             if line.name in named:
                 masks += [given[n] != 0 for n in (named[line.name].hold, named[line.name].scale) if n in given]

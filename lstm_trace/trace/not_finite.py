@@ -183,9 +183,12 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
 
     def label(name: Operand) -> str:
         called = INITIAL.get(str(name), name) if first and name in stage.cell.states else name
-        return f"{called}[{','.join(map(str, places[name]))}]" if isinstance(called, str) else number(called)
+        entry = places[name]
+        entry = entry if len(entry) > 1 else trace.entry(stage.scope, str(name), *entry)
+        return f"{called}[{','.join(map(str, entry))}]" if isinstance(called, str) else number(called)
 
-    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
+    unit = trace.entry(stage.scope, line.name, j)
+    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, unit)
     named = tuple((label(name), one) for name, one in operands.items())
     form = arithmetic if arithmetic in FORMATS else trace.header.dtype
     found = NotFinite(address, float(values[b, j]), line.op, cause, named, missing, None, form, *counts)
@@ -194,11 +197,20 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
 
 def _overflows(line: Line, rows: dict[Operand, Array], j: int, dtype: str) -> bool:
     """Whether a sum of products overflows in some order of its terms, of which each plan has its own."""
-    if not line.product:
+    if not (line.product or line.memory):
         return False
-    matrix, vector = (np.asarray(rows[name], np.float64) for name in line.product)
-    terms = (matrix[j] if line.op == "matvec" else matrix[:, j]) * vector
-    return bool(np.abs(terms).sum() > np.finfo(dtype).max)
+    matrix, vector, _ = _terms(line, rows, j)
+    return bool(np.abs(matrix.astype(np.float64) * vector).sum() > np.finfo(dtype).max)
+
+
+def _terms(line: Line, rows: dict[Operand, Array], j: int) -> tuple[Array, Array, Array]:
+    """The factors of unit j of a product, and the place of each in the memory of the matrix."""
+    matrix, vector = (np.asarray(rows[name]) for name in line.product or line.memory or ())
+    places = np.arange(matrix.size).reshape(matrix.shape)
+    if line.memory:
+        places = places.reshape((-1, vector.size) if line.op == "memvec" else (vector.size, -1))
+    here = places[j] if line.op in ("matvec", "memvec") else places[:, j]
+    return matrix.ravel()[here], vector, here
 
 
 def _places(line: Line, rows: dict[Operand, Array], j: int) -> dict[Operand, tuple[int, ...]]:
@@ -206,15 +218,19 @@ def _places(line: Line, rows: dict[Operand, Array], j: int) -> dict[Operand, tup
 
     Of several terms that of a factor that is not finite, else of the largest.
     """
-    if line.product:
-        matrix, vector = line.product
+    if operands := line.product or line.memory:
+        matrix, vector = operands
         if not {matrix, vector} <= rows.keys():
             return {}
-        weights = rows[matrix][j] if line.op == "matvec" else rows[matrix][:, j]
-        bad = ~(np.isfinite(weights) & np.isfinite(rows[vector]))
-        k = int(np.argmax(np.where(bad, np.inf, np.nan_to_num(np.abs(weights * rows[vector])))))
-        places: dict[Operand, tuple[int, ...]] = {matrix: (j, k) if line.op == "matvec" else (k, j), vector: (k,)}
+        one, two, here = _terms(line, rows, j)
+        bad = ~(np.isfinite(one) & np.isfinite(two))
+        k = int(np.argmax(np.where(bad, np.inf, np.nan_to_num(np.abs(one * two)))))
+        entry = tuple(map(int, np.unravel_index(here[k], rows[matrix].shape)))
+        places: dict[Operand, tuple[int, ...]] = {matrix: entry, vector: (k,)}
         return {name: places[name] for name in line.operands}
+    if line.op == "outer":
+        columns = rows[line.operands[1]].shape[-1] if line.operands[1] in rows else 1
+        return {name: (place,) for name, place in zip(line.operands, divmod(j, columns), strict=True) if name in rows}
     if line.op == "slice":
         return {name: (int(line.constants[0]) + j,) for name in rows}
     if OPS[line.op].width in ("one", "concat"):
@@ -237,7 +253,8 @@ def _of_sum(trace: Trace, stage: Stage, one: GatheredSum, counts: _Counts) -> No
     again = float(derived_sums(trace, stage.scope, [one])[one.name].value[entry])
     if math.isfinite(again):
         return found._replace(cause="foreign", expected=again)
-    places = [place for names in one.terms for place in zip(names, entry, strict=False)]
+    unit = (int(np.ravel_multi_index(entry, values.shape)),)
+    places = [place for names in one.terms for place in zip(names, entry if names[1:] else unit, strict=False)]
     factors = [np.asarray(term(trace, stage.scope, name, slice(None)))[..., i].ravel() for name, i in places]
     largest = (float(factor[np.argmax(np.abs(factor))]) for factor in factors)
     operands = tuple((f"{name}[{i}]", size) for (name, i), size in zip(places, largest, strict=True))

@@ -40,10 +40,12 @@ from ..model.build import build
 from ..trace.trace import Trace
 from .rounding import bound
 
-#: Operands as wide as the value, one of one unit, a parameter, a number; a matrix for each kind of product.
-WIDE, ONE, VECTOR, NUMBER = ("a", "b", "c"), "n", "v", 0.5
-MATRICES = {"matvec": ("M", WIDE[0]), "vecmat": (WIDE[0], "K")}
-#: Rows of M, columns of K.
+#: Operands as wide as the value, one of one unit, a parameter, a number; a matrix for each kind of product, which may
+#: be a value with rows as wide as the others, beside a vector with a number for each row.
+WIDE, ONE, VECTOR, NUMBER, SHORT, GRID = ("a", "b", "c"), "n", "v", 0.5, "p", "g"
+MOVING = (*WIDE, ONE, SHORT, GRID)
+MATRICES = {"matvec": ("M", WIDE[0]), "vecmat": (WIDE[0], "K"), "memvec": (GRID, WIDE[0]), "vecmem": (SHORT, GRID)}
+#: Rows of M and of the value, columns of K.
 MATRIX_ROWS = 3
 DTYPES = ("float64", "float32")
 #: Signs of the terms of the sums that are tried: all plus, and with a leading minus.
@@ -74,7 +76,8 @@ def _operands(op: Op, width: int) -> Iterator[tuple[Operand, ...]]:
     wide: tuple[Operand, ...] = WIDE[: len(WIDE) if op.arity is None else op.arity]
     yield MATRICES.get(op.name, wide)
     if len(wide) > 1 and op.name not in MATRICES:
-        for other in (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,):
+        others = (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,)
+        for other in others[:-1] if op.width == "outer" else others:  # that of a number is refused
             yield from ((*wide[:at], other, *wide[at + 1 :]) for at in range(len(wide)))
 
 
@@ -150,7 +153,7 @@ def check_kernels(
         with np.errstate(all="ignore"):
             tried = [_LineCase(line, values) for line in cases(width)]
             for count in (count for count in columns if count >= width):
-                fit = [case for case in tried if case.expected.shape[1] <= count]
+                fit = [case for case in tried if case.columns <= count]
                 yield from _at_stride(fit, values, count, ulps=ulps, signs=signs)
         if progress is not None:
             progress(done, len(sizes))
@@ -162,20 +165,23 @@ class _LineCase:
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
         self.line, dtype = line, values[ONE].dtype
         self.operands = [values[o] if isinstance(o, str) else np.array(o, dtype) for o in line.operands]
-        self.moving = [o for o in line.operands if o in (*WIDE, ONE)]
+        self.moving = [o for o in line.operands if o in MOVING]
         self.expected = np.array(OPS[line.op].array(self.operands, line.constants))
+        self.columns = max(self.expected.shape[1], *(values[o].shape[1] for o in self.moving))
         self.bits = _bits(self.expected)
         # broadcast operands are used as usual, or not at all
         self.places = PLACES if all(o in WIDE for o in self.moving) else PLACES[:1]
 
 
 def _values(width: int, dtype: str) -> dict[str, Array]:
-    """Operands by name: (steps, width), (steps, 1), (width,) and two matrices."""
+    """Operands by name: (steps, ·), (width,) and two matrices."""
     rng = np.random.default_rng(width)
     found = {name: rng.normal(0, 2, (STEPS, width)).astype(dtype) for name in WIDE}
     for k, name in enumerate(WIDE):
         found[name][rng.permutation(STEPS)[: len(_SPECIAL)], k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
+    for name, units in ((SHORT, MATRIX_ROWS), (GRID, MATRIX_ROWS * width)):
+        found[name] = rng.normal(size=(STEPS, units)).astype(dtype)
     return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
 
 
@@ -191,7 +197,8 @@ def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: in
     def memory() -> Array:
         return np.full((STEPS, columns), _UNTOUCHED, dtype)
 
-    apart = {name: memory()[:, : values[name].shape[1]] for name in (*WIDE, ONE)}
+    fit = {name: width for name in MOVING if (width := values[name].shape[1]) <= columns}
+    apart = {name: memory()[:, :width] for name, width in fit.items()}
     shared, result, untouched = memory(), memory(), memory()
     room = columns // wide - 1  # number of operands that fit into the shared memory next to a result
     beside = {name: shared[:, k * wide : (k + 1) * wide] for k, name in enumerate(WIDE[:room])}
@@ -235,8 +242,9 @@ def _bits(array: Array) -> Array:
 PLANS: tuple[Choice, ...] = ("lines", "planned", "compiled")
 _STEPS = 6
 #: The source of the operands: inputs, or a state that the next step uses.
-_OF_INPUTS = "a = x_t\nb = x_t * v\nc = a - b\nn = a[0:1]"
-_OF_STATE = "a = x_t + s_prev\nb = s_prev - x_t\nc = a * v\nn = a[0:1]\ns = tanh(a + U @ s_prev)"
+_OF_ALL = "\nn = a[0:1]\np = M @ b\ng = outer(p, c)"
+_OF_INPUTS = f"a = x_t\nb = x_t * v\nc = a - b{_OF_ALL}"
+_OF_STATE = f"a = x_t + s_prev\nb = s_prev - x_t\nc = a * v{_OF_ALL}\ns = tanh(a + U @ s_prev)"
 AREAS = ("before", "loop", "after")
 
 
@@ -270,7 +278,7 @@ def equations(width: int, area: str) -> str:
     ...
     q0 = M @ a
     q1 = a @ K
-    q2 = a - b + c
+    q2 = outer(a, b)
     ...
     carry: s_prev <- s
     output: q0
@@ -278,7 +286,8 @@ def equations(width: int, area: str) -> str:
     values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
     rows, carried = [_OF_INPUTS if area == "before" else _OF_STATE, *values], "carry: s_prev <- s"
     if area == "loop":  # the next step uses them all
-        rows.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
+        parts = (f"sum(q{k})" if line.op == "outer" else f"q{k}" for k, line in enumerate(cases(width)))
+        rows.append(f"z = concat({', '.join(parts)})\nr = z_prev")
         carried += ", z_prev <- z"
     return "\n".join([*rows, *([carried] if area != "before" else []), "output: q0"])
 

@@ -52,7 +52,7 @@ def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
 
 
 # Operations that round once; those not here and not in the ulp table only choose or copy numbers.
-_ROUNDED = frozenset({"mul", "div", "sqrt"})
+_ROUNDED = frozenset({"mul", "div", "sqrt", "outer"})
 # Bounded and monotonic: a deviation of the operand, however large, stays within these bounds.
 _SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
 
@@ -183,7 +183,7 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
     read = [known.wide for known in operands]
     op = OPS[line.op]
     reach = [np.broadcast_to(known.limit, v.shape) for known, v in zip(operands, read, strict=True)]
-    if line.product:
+    if line.product or line.memory or line.op == "outer":
         one, two = (known.size for known in operands)
         found = op.array([one, reach[1]], ()) if off[1] else 0.0
         return found + op.array([reach[0], two + reach[1]], ()) if off[0] else found

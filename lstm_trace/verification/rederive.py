@@ -130,7 +130,8 @@ class Rederivation:
             return None if values is None else Known(values)
         return self._premise("given", stage.scope, name) if stage.sources.get(name) == GIVEN else None
 
-    def _premise(self, part: str, scope: str, name: str) -> Known | None:
+    def _premise(self, part: str, scope: str, name: str, flat: bool = False) -> Known | None:
+        """A premise; flat: as one row."""
         key = part, scope, name
         if key not in self._fixed:
             mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
@@ -139,7 +140,10 @@ class Rederivation:
             if part == "initial" and self.values.first and mine is not None:
                 # values carried into the first of some steps were computed, from sums over the inputs and the units
                 ulps = 2 * int(mine.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
-            self._fixed[key] = self._chosen(mine, yours, ulps)
+            found = self._chosen(mine, yours, ulps)
+            if found is not None and flat:
+                found = Known(found.value.ravel(), found.limit if found.exact else np.ravel(found.limit))
+            self._fixed[key] = found
         return self._fixed[key]
 
     def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> Known | None:
@@ -173,7 +177,7 @@ class Rederivation:
         if name in stage.cell.states:
             return self._state(stage, name, steps)
         if name not in stage.sources:
-            return self._premise("parameters", stage.owner, name)
+            return self._premise("parameters", stage.owner, name, name in stage.cell.matrices)
         if stage.sources[name] == X:
             mine, yours = (None if trace.x is None else trace.x[steps] for trace in (self.equations, self.values))
             return self._chosen(mine, yours)

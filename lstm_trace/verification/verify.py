@@ -313,7 +313,7 @@ def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Fa
     if explained is None:  # later lines were computed from the wrong value: it was wrong from the start
         work.lines[stage.scope][line.name] = before
     b, j = (int(n) for n in np.argwhere(mask)[0])
-    address = Address(line.name, stage.layer, stage.direction, work.span[t], b, (j,))
+    address = Address(line.name, stage.layer, stage.direction, work.span[t], b, work.entry(stage.scope, line.name, j))
     numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
     return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained or ()))
 

@@ -161,10 +161,11 @@ def _unary(function: Callable[..., str]) -> Function:
     return lambda v, a, c: function(v, a[0], *c)
 
 
-#: Operations on operands of one width (width 1 broadcasts). The others have special shapes: see `program`.
+#: Operations on operands of one width (width 1 broadcasts), and of a row and a column. The others have special shapes:
+#: see `program`.
 ELEMENTWISE: dict[str, Function] = {
     "add": _add,
-    "mul": lambda v, a, c: v.mul(a[0], a[1]),
+    **dict.fromkeys(("mul", "outer"), lambda v, a, c: v.mul(a[0], a[1])),
     "div": lambda v, a, c: v.div(a[0], a[1]),
     "neg": lambda v, a, c: v.neg(a[0]),
     "copy": lambda v, a, c: a[0],

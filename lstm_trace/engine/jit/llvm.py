@@ -127,6 +127,14 @@ class Vector:
         mask = ", ".join(f"i32 {first + k}" for k in range(count))
         return self.code.value(f"shufflevector {self.type} {value}, {self.type} poison, <{count} x i32> <{mask}>")
 
+    def folded(self, value: str, join: Callable[[Vector, str, str], str]) -> str:
+        """The lanes joined to one number: the halves, then their halves."""
+        v = self
+        while v.lanes > 1:
+            half = Vector(self.code, v.lanes // 2)
+            value, v = join(half, v.part(value, 0, half.lanes), v.part(value, half.lanes, half.lanes)), half
+        return value
+
     # -- arithmetic ----------------------------------------------------------------------------------------------
 
     def _binary(self, op: str, a: str, b: str) -> str:

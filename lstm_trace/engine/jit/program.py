@@ -17,6 +17,7 @@ import numpy as np
 
 from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
+from .grids import Grids
 from .llvm import AGAIN, LlvmModule, Vector, module_text
 from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
@@ -88,7 +89,7 @@ class ProgramWriter:
         self.widths.update(task.widths)
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
-        self.tiles = Tiles(self.code, tiling.lanes)
+        self.tiles, self.grids = Tiles(self.code, tiling.lanes), Grids(self.code, tiling.lanes)
         self.walk = ""  # suffix of names in the pass that is being written: see `llvm.AGAIN`
 
     def _block(self, numbers: int) -> int:
@@ -304,37 +305,45 @@ class ProgramWriter:
     def _step(self, segment: Segment) -> None:
         {"products": self._products, "elementwise": self._elementwise, "across": self._across}[segment.kind](segment)
 
-    def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
-        """body(vector, b, j) for every row b and every unit j at which a vector begins.
+    def _units(self, width: int, body: Callable[[Vector, str, str, str, str], None], columns: int = 0) -> None:
+        """body(vector, b, j, row, column) for every row b of the batch and every unit j at which a vector begins.
 
-        The last vector may overlap the previous one: its values are computed twice, with equal results.
+        The last vector may overlap the previous one: its values are computed twice, with equal results. columns: those
+        of a matrix, whose units are gone through row by row; a vector is one row.
         """
-        lanes = self.tiling.lanes
-        while lanes > width:
+        lanes, columns, code = self.tiling.lanes, columns or width, self.code
+        while lanes > columns:
             lanes //= 2
-        v = Vector(self.code, lanes)
+        v = Vector(code, lanes)
 
-        def row(b: str) -> None:
-            def at(j: str) -> None:
-                if width % lanes and j != "0":
-                    fits = self.code.value(f"icmp slt i64 {j}, {width - lanes}")
-                    j = self.code.value(f"select i1 {fits}, i64 {j}, i64 {width - lanes}")
-                body(v, b, j)
+        def sequence(b: str) -> None:
+            def row(i: str) -> None:
+                def at(j: str) -> None:
+                    if columns % lanes and j != "0":
+                        fits = code.value(f"icmp slt i64 {j}, {columns - lanes}")
+                        j = code.value(f"select i1 {fits}, i64 {j}, i64 {columns - lanes}")
+                    begin = "" if i == "0" else code.value(f"mul i64 {i}, {columns}")
+                    body(v, b, code.value(f"add i64 {begin}, {j}") if begin else j, i, j)
 
-            self.code.loop(-(-width // lanes) * lanes, lanes, at)
+                code.loop(-(-columns // lanes) * lanes, lanes, at)
 
-        self.code.loop(self.part, 1, row)
+            code.loop(width // columns, 1, row)
+
+        code.loop(self.part, 1, sequence)
 
     def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, begin: int | None = None) -> str:
-        """The units of an operand starting at j, for row b; begin: start of a slice."""
+        """The units of an operand starting at j, for row b; begin: start of a slice, or of a row of a matrix (0)."""
         if not isinstance(name, str):
             return v.number(name)
-        spot = self.spots[name]
         if self.widths[name] == 1 and width > 1:
-            return v.spread(self._at(name, (b, spot.stride)))
+            return v.spread(self._unit(name, b))
         # a slice has another width than its operand: the last vector of units 0 to 2 of 12 begins at unit 1
         aligned = self._aligned(v, name) if begin is None else self.size
-        return v.load(self._at(name, (b, spot.stride), (j, 1), ahead=begin or 0), aligned)
+        return v.load(self._unit(name, b, j, begin or 0), aligned)
+
+    def _unit(self, name: str, b: str, j: str = "0", ahead: int = 0) -> str:
+        """The address of unit j + ahead of a value, for row b."""
+        return self._at(name, (b, self.spots[name].stride), (j, 1), ahead=ahead)
 
     def _aligned(self, v: Vector, name: str) -> int:
         spot, width = self.spots[name], self.widths[name]
@@ -342,23 +351,29 @@ class ProgramWriter:
         whole = all(n % v.lanes == 0 for n in (spot.start, spot.stride, width))
         return v.lanes * self.size if inside and whole else self.size
 
-    def _store(self, v: Vector, value: str, name: str, b: str, j: str) -> None:
-        v.store(value, self._at(name, (b, self.spots[name].stride), (j, 1)), self._aligned(v, name))
+    def _store(self, v: Vector, value: str, name: str, b: str, j: str, begin: int | None = None) -> None:
+        v.store(value, self._unit(name, b, j), self._aligned(v, name) if begin is None else self.size)
 
     def _elementwise(self, segment: Segment) -> None:
         """One loop over the units: values that were read or computed stay in registers; every line is stored."""
-        width = self.widths[segment.lines[0].name]
+        width, columns = self.widths[segment.lines[0].name], segment.columns(self.widths)
 
-        def body(v: Vector, b: str, j: str) -> None:
+        def body(v: Vector, b: str, j: str, row: str, column: str) -> None:
             values: dict[Operand, str] = {}
+            begin = 0 if columns % v.lanes else None
             for line in segment.lines:
-                for name in line.operands:
-                    if name not in values:
-                        values[name] = self._read(v, name, width, b, j)
-                values[line.name] = ELEMENTWISE[line.op](v, [values[o] for o in line.operands], line.constants)
-                self._store(v, values[line.name], line.name, b, j)
+                if line.op == "outer":
+                    left, right = line.reads
+                    read = [v.spread(self._unit(left, b, row)), self._read(v, right, columns, b, column, begin)]
+                else:
+                    for name in line.operands:
+                        if name not in values:
+                            values[name] = self._read(v, name, width, b, j, begin)
+                    read = [values[name] for name in line.operands]
+                values[line.name] = ELEMENTWISE[line.op](v, read, line.constants)
+                self._store(v, values[line.name], line.name, b, j, begin)
 
-        self._units(width, body)
+        self._units(width, body, columns)
 
     # -- operations across the units -----------------------------------------------------------------------------
 
@@ -370,15 +385,28 @@ class ProgramWriter:
             widths = [self.widths[operand] if isinstance(operand, str) else 1 for operand in line.operands]
             for operand, width, at in zip(line.operands, widths, accumulate(widths, initial=0), strict=False):
                 self._copied(line, operand, width, at=at)
+        elif line.memory:
+            self._read_memory(line, *line.memory)
         else:
             self.code.loop(self.part, 1, lambda b: self._reduced(line, b))
+
+    def _read_memory(self, line: Line, matrix: str, vector: str) -> None:
+        """The product of a matrix that is a value with a vector."""
+        rows, columns = self.widths[line.name], self.widths[vector]
+        self.program.work += rows * columns * self.part
+        name = self.grids.function(line.op, *((rows, columns) if line.op == "memvec" else (columns, rows)))
+
+        def call(b: str) -> None:
+            at = ", ".join(f"ptr {self._unit(value, b)}" for value in (matrix, vector, line.name))
+            self.code.emit(f"  call void {name}({at})")
+
+        self.code.loop(self.part, 1, call)
 
     def _copied(self, line: Line, operand: Operand, width: int, at: int = 0, begin: int = 0) -> None:
         """Copy `width` units of an operand, starting at `begin`, to those of the line, starting at `at`."""
 
-        def body(v: Vector, b: str, j: str) -> None:
-            target = self._at(line.name, (b, self.spots[line.name].stride), (j, 1), ahead=at)
-            v.store(self._read(v, operand, width, b, j, begin), target, self.size)
+        def body(v: Vector, b: str, j: str, *_: str) -> None:
+            v.store(self._read(v, operand, width, b, j, begin), self._unit(line.name, b, j, at), self.size)
 
         self._units(width, body)
 
@@ -406,14 +434,8 @@ class ProgramWriter:
             code.loop((count - 1) * lanes, lanes, more)
         elif count == 2:
             more("0")
-        total = v.load(cell, self.size)
-        at = count * lanes
-        while lanes > 1:
-            lanes //= 2
-            half = Vector(code, lanes)
-            total = join(half, v.part(total, 0, lanes), v.part(total, lanes, lanes))
-            v = half
-        for k in range(at, width):
+        total = v.folded(v.load(cell, self.size), join)
+        for k in range(count * lanes, width):
             total = join(one, total, self._read(one, name, width, b, str(k)))
         if line.op == "mean":
             total = one.div(total, one.number(width))

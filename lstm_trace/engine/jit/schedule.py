@@ -7,7 +7,7 @@ same width as possible, so that a simple recurrent cell has two segments: its pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +16,8 @@ from ...cell.ops import OPS
 from ..plan.plan import shared_memory
 from .functions import ELEMENTWISE
 
-#: Operations over all units of one operand, concatenation, and slices.
-ACROSS = ("sum", "mean", "max", "concat", "slice")
+#: Operations over all units of an operand, concatenation, and slices.
+ACROSS = ("sum", "mean", "max", "concat", "slice", "memvec", "vecmem")
 PRODUCTS = ("matvec", "vecmat")
 Pairs = tuple[tuple[str, str], ...]
 
@@ -73,6 +73,11 @@ class Task:
         return tuple(state for state, _ in self.carry if state in read)
 
 
+def _columns(line: Line, widths: Mapping[str, int]) -> int:
+    """The columns of an outer product."""
+    return widths[line.reads[1]]
+
+
 @dataclass(frozen=True)
 class Segment:
     """Lines of one step that are computed together.
@@ -82,6 +87,11 @@ class Segment:
 
     kind: str
     lines: tuple[Line, ...]
+
+    def columns(self, widths: Mapping[str, int]) -> int:
+        """The columns of the matrices whose units a loop goes through; the width of vectors."""
+        outer = (line for line in self.lines if line.op == "outer")
+        return next((_columns(line, widths) for line in outer), widths[self.lines[0].name])
 
     @property
     def vector(self) -> str:
@@ -189,8 +199,13 @@ def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iter
         first = next((x for x in rest if x.op in ELEMENTWISE and is_ready(x)), None)
         if first is not None:
             group: list[Line] = []
+            columns: set[int] = set()  # of the outer products: one loop goes through matrices of one shape
             for line in rest:
                 if line.op in ELEMENTWISE and widths[line.name] == widths[first.name] and is_ready(line):
+                    wide = {_columns(line, widths)} if line.op == "outer" else columns
+                    if columns and columns != wide:
+                        continue
+                    columns = wide
                     group.append(line)
                     ready.add(line.name)
             yield Segment("elementwise", tuple(group))

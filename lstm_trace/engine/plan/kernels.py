@@ -164,7 +164,8 @@ def _by_definition(op: str) -> Kernel:
 
 #: How each operation is computed. The operands of products differ in shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
-    **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
+    **{op: _by_definition(op) for op in ("matvec", "vecmat", "outer", "memvec", "vecmem")},
+    **{op: _by_definition(op) for op in ("max", "sum", "mean", "concat")},
     "add": _add,
     "mul": _one_call(np.multiply),
     "div": _one_call(np.divide),

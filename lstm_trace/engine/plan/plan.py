@@ -179,7 +179,7 @@ def _pair(a: Line, b: Line, columns: Mapping[str, MemoryColumn], parameters: fro
         elif x in parameters or y in parameters:
             if not (x in parameters and y in parameters):
                 return None
-            if OPS[a.op].width in ("one", "slice") or (a.product and position == 1):  # a constant: not worth a rule
+            if position == 1 if a.product else OPS[a.op].width != "same":  # a constant: not worth a rule
                 return None
             kinds.append("parameter")
         elif x == y:

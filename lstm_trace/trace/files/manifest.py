@@ -408,8 +408,8 @@ def shape_faults(trace: Trace) -> Iterator[str]:
                     yield f"sums {scope}/{name}: it gathers the matrix {matrices[0]}; expected vectors"
                     continue
                 widths = [None if v is None else v.shape[-1] for v in read]
-                fits = all(w in (None, n) for w, n in zip(widths, value.shape, strict=False))
-                if len(widths) != value.ndim or not fits:
+                shape = value.shape if len(term) > 1 else (value.size,)  # a matrix lies in one row
+                if len(widths) != len(shape) or any(w not in (None, n) for w, n in zip(widths, shape, strict=True)):
                     expected = f"({', '.join('?' if w is None else str(w) for w in widths)})"
                     yield f"sums {scope}/{name} has shape {value.shape}; expected {expected}, as {' and '.join(term)}"
     for stage in trace.stages:
