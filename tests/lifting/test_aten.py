@@ -40,7 +40,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "repeat": (_M, [2, 1, 2]), "diagonal": (_a(3, 3),),
     **dict.fromkeys(("clone", "contiguous", "alias", "detach"), (_M,)),
     "copy": (_M, _P), "fill": (_M, 2.0), "zero": (_M,), "lift_fresh": (_M,), "lift_fresh_copy": (_M,),
-    **dict.fromkeys(("abs", "neg", "exp", "expm1", "square", "tanh", "sigmoid", "relu", "reciprocal", "silu",
+    **dict.fromkeys(("abs", "neg", "sin", "cos", "floor", "exp", "expm1", "square", "tanh", "sigmoid", "relu", "reciprocal", "silu",
                      "softplus", "log_sigmoid", "log_sigmoid_forward", "elu", "leaky_relu", "hardtanh", "hardsigmoid",
                      "sum", "mean", "amax", "amin", "max", "min"), (3 * _M,)),
     **dict.fromkeys(("log", "log1p", "sqrt", "rsqrt"), (_P,)),

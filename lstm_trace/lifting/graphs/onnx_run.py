@@ -377,6 +377,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
     **_RUN,
     "Tanh": np.tanh, "Sigmoid": sigmoid, "Exp": np.exp, "Log": np.log, "Relu": relu, "Reciprocal": np.reciprocal,
+    "Sin": np.sin, "Cos": np.cos, "Floor": np.floor,
     "Sqrt": np.sqrt, "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
     "Neg": np.negative, "Abs": np.abs, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
     "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "Pow": np.power, "And": np.logical_and,
