@@ -80,3 +80,15 @@ def test_the_two_readings_of_the_gated_delta_rule_are_told_apart() -> None:
     assert found.verdict == "different"
     assert found.first is not None
     assert (found.first.line, found.first.local is not None) == ("e_t", True)
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize("name", CELLS)
+def test_a_difference_of_two_weight_sets_is_split_exactly(name: str) -> None:
+    given = problem(name)
+    other = {key: (np.array(value) * 1.125).tolist() for key, value in given["weights"].items()}
+    a, b = lt.run(given), lt.run({**given, "weights": other})
+    output = a.stages[0].cell.output
+    shares = lt.attribute(a, b, of=f"2/{output}[0]").to_frame()["contribution"]
+    assert abs(shares.sum() - (b[output] - a[output])[2, 0, 0]) <= 1e-14
+    assert len(shares) > len(other)
