@@ -71,15 +71,41 @@ def test_an_example_names_its_paper_and_every_number_in_it_matters(name: str) ->
             assert any((new[line] != out[line]).any() for line in out), f"{key}{list(at)} changes nothing"
 
 
-def test_the_two_readings_of_the_gated_delta_rule_are_told_apart() -> None:
-    """The error is that of the memory after the decay, and not before: fla-org/flash-linear-attention#885."""
-    given = problem("gated-deltanet")
-    text = given["cell"]["equations"].replace("v_t - D_t @ k_t", "v_t - S_prev @ k_t")
-    assert text != given["cell"]["equations"]
-    found = lt.diff(lt.run(given), lt.run({**given, "cell": {"equations": text}}))
+#: Mistakes that were made in public programs: the cell, what its text has, what the program has, and the line.
+MISTAKES = [
+    ("gated-deltanet", "v_t - D_t @ k_t", "v_t - S_prev @ k_t", "e_t"),  # fla-org/flash-linear-attention#885
+    ("gated-deltanet", "S_t @ q_t", "S_t @ k_t", "o_t"),
+    ("mlstm", "exp(-m_t))", "1)", "u_t"),  # 1 in stabilised units
+    ("mlstm", "i_t * k_t", "k_t", "n_t"),
+    ("mamba", "+ b_d)", "+ b_d + b_d)", "d_t"),  # the bias of the step added twice
+    ("rwkv7", "S_t @ r_t", "r_t @ S_t", "p_t"),  # the memory transposed where it is read
+    ("rwkv7", "outer(S_prev @ kappa_hat, a_t * kappa_hat)", "outer(S_prev @ kappa, a_t * kappa)", "E_t"),
+    ("ltc", "den = c_m + g_leak +", "den = c_m +", "den"),
+]
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize(("name", "right", "wrong", "line"), MISTAKES)
+def test_a_mistake_is_found_in_its_line(name: str, right: str, wrong: str, line: str) -> None:
+    given = problem(name)
+    text = given["cell"]["equations"]
+    assert right in text
+    found = lt.diff(given, {**given, "cell": {"equations": text.replace(right, wrong)}})
     assert found.verdict == "different"
     assert found.first is not None
-    assert (found.first.line, found.first.local is not None) == ("e_t", True)
+    assert found.first.line == line
+    assert found.first.equations is not None
+
+
+@pytest.mark.few(2)
+@pytest.mark.parametrize("name", CELLS)
+def test_float32_is_the_same_within_rounding(name: str) -> None:
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        weights, states = drawn(name, rng, 4, 3, 2)
+        x = rng.normal(size=(6, 4))
+        a, b = (traced(name, weights, x, states, dtype=dtype) for dtype in ("float64", "float32"))
+        assert lt.diff(a, b).verdict == "same"
 
 
 @pytest.mark.few(2)
