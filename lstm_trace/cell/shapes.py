@@ -120,9 +120,7 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
-    kinds: Broadcasts = dict.fromkeys(cell.parameters)
-    for name in cell.parameters.keys() & parameters.keys():
-        kinds[name] = parameters[name] == (1,) or (parameters[name] == (1, 1) and name not in cell.matrices)
+    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
@@ -196,12 +194,11 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
-    alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
-    either = cell.matrices - alone - matrices
+    either = cell.matrices - matrices
     declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        one = bool(cell.matrices) and shape == (1, 1)
+        one = shape == (1,) and name in cell.declared  # one row and one column
         if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
