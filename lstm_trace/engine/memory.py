@@ -19,7 +19,8 @@ from ..base.arrays import Array
 from ..base.resources import affordable, threads
 from ..cell.network import Stage, X, scope_and_name
 from ..errors import ShapeError, raise_all
-from ..trace.trace import Trace, as_read
+from ..trace.grids import as_read
+from ..trace.trace import Trace
 from ..trace.window import cut
 from .jit import installed
 from .plan.numpy_machine import Machine, Packs, Slab

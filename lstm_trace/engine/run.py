@@ -19,9 +19,10 @@ from ..cell.network import Stage, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.derived import sizes, with_sums
+from ..trace.grids import as_read
 from ..trace.held import as_hold, plain
 from ..trace.holding import HeldLines, Hold, applied, layers, resolved
-from ..trace.trace import Header, Trace, as_read
+from ..trace.trace import Header, Trace
 from ..trace.window import arrays
 from .inputs import RunInputs
 from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines

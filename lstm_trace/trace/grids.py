@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..cell.network import Scope
+from ..base.arrays import Array
+from ..cell.network import Scope, Stage
 from ..cell.shapes import grids
 
 if TYPE_CHECKING:
@@ -21,3 +23,16 @@ def grids_of(trace: Trace) -> dict[Scope, dict[str, tuple[int, int]]]:
         widths = {name: values.shape[-1] for name, values in read.items() if values is not None}
         found[stage.scope] = grids(stage.cell, shapes, widths)
     return found
+
+
+def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
+    """The index of a unit of a value in its address: (unit,), or (row, column) in a matrix."""
+    grid = trace.grid(scope, name)
+    return (unit,) if grid is None else divmod(unit, grid[1])
+
+
+def as_read(stage: Stage, weights: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Weights of a stage, by name, as its lines read them: a matrix that no `@` multiplies is one row of numbers."""
+    if stage.cell.matrices.isdisjoint(weights):
+        return weights
+    return {n: array.reshape(-1) if n in stage.cell.matrices else array for n, array in weights.items()}
