@@ -120,7 +120,9 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
-    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
+    kinds: Broadcasts = dict.fromkeys(cell.parameters)
+    for name in cell.parameters.keys() & parameters.keys():
+        kinds[name] = parameters[name] == (1,) or (parameters[name] == (1, 1) and name not in cell.matrices)
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
@@ -196,16 +198,18 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
     alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
     either = cell.matrices - alone - matrices
+    declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        if len(shape) == (2 if name in matrices else 1) or (len(shape) in (1, 2) and name in either):
+        one = bool(cell.matrices) and shape == (1, 1)
+        if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
-        kind = "a matrix (rows, columns)" if name in matrices else "a vector"
+        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{declare.format(name)}"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
         others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
@@ -213,6 +217,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         written = [f"`{name} @ {factor}`" for (name, _), factor in zip(group, factors, strict=True)]
         named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
         told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
+        told += declare.format(group[0][0])
         yield pointed(told, cell.places, group[0][1], group[0][0])
 
 
