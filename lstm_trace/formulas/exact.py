@@ -212,7 +212,7 @@ class ExactWalk:
         return name in self._rounded[scope]
 
     def _terms(self, stage: Stage, line: Line) -> int:
-        if line.product or OPS[line.op].reduces:
+        if line.product or line.memory or OPS[line.op].reduces:
             values = self.array(stage.scope, line.operands[line.summed])
             return 1 if values is None else int(values.shape[-1])
         return len(line.operands)

@@ -87,7 +87,7 @@ def _factors(node: tree.Node) -> Iterator[tree.Node]:
 
 def _of_numbers(node: tree.Node) -> bool:
     """Whether a formula contains only single numbers, and neither symbols nor vectors."""
-    return not isinstance(node, tree.Sym | tree.Vec) and all(map(_of_numbers, node.pieces))
+    return not isinstance(node, tree.Sym | tree.Vec | tree.Mat) and all(map(_of_numbers, node.pieces))
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def _known(condition: tree.Holds) -> bool | None:
 
 
 _PAPER: dict[type, Callable[[Any], tree.Node]] = {
-    tree.Vec: lambda node: node,
+    **dict.fromkeys((tree.Vec, tree.Mat), lambda node: node),
     **dict.fromkeys((tree.Prod, tree.Factors), lambda node: times(*map(on_paper, node.pieces))),
     tree.Sum: lambda node: total(list(zip(node.signs, map(on_paper, node.terms), strict=True))),
     tree.Neg: lambda node: of.of if isinstance(of := on_paper(node.of), tree.Neg) else tree.Neg(of),

@@ -111,7 +111,7 @@ class Writing(Naming):
             stage: that stage; None if there is none: the name is then printed as it is.
             name: the name by which the stage reads it.
             t: the step, a position in the input; None for a parameter.
-            index: the unit, or the row and column.
+            index: the unit, also of a matrix that lies in one row; or the row and column.
             single: whether its array has no other number: it is printed without an index.
 
         Returns:
@@ -120,7 +120,10 @@ class Writing(Naming):
         node = value(name, (stage or self.trace.stages[0]).cell)
         if stage is not None and t is not None:
             node = self.at(stage, t, node)
-        return node if single else Index(node, ",".join(str(self.words.nth(k)) for k in index))
+        if single:
+            return node
+        one = stage is not None and len(index) == 1
+        return Index(node, self.entry(stage, name, *index) if one else ",".join(str(self.words.nth(k)) for k in index))
 
     def symbol_of(self, place: Location) -> Node:
         """The symbol of the number at a place."""

@@ -83,7 +83,8 @@ def location_of(trace: Trace, key: Key) -> Location:
     """
     scope, name, t, _, index = key
     if scope and t is None:
-        return Location(trace.stage(scope).owner, name, None, None, tuple(index))
+        entry = trace.entry(scope, name, *index) if len(index) == 1 else tuple(index)
+        return Location(trace.stage(scope).owner, name, None, None, entry)
     return Location(*origin(trace, key))
 
 

@@ -113,7 +113,7 @@ class Subject:
 
     def unit(self, stage: Stage, line: Line, j: int) -> str:
         """A unit in words."""
-        return self.shown.unit(j, self.width(stage, line), axis(self.trace, stage, line.name))
+        return self.shown.label(stage, line.name, j, self.width(stage, line))
 
     def value(self, at: Address) -> str:
         """A value in words: its symbol, its unit, and its location."""

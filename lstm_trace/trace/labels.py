@@ -159,15 +159,15 @@ def units(trace: Trace, stage: Stage) -> int:
     """The number of units of a stage's cell: the width of its output; 0 if that cannot be determined.
 
     If the output is a projection, belongs to a readout, or is one number such as a loss, the width of the widest state.
-    A state that no line uses is as wide as the line that it carries.
+    A state that no line uses is as wide as the line that it carries; one that is a matrix does not count.
     """
     cell = stage.cell.plain or stage.cell
     output = stage.unpadded(cell.output)
     line = cell.by_name.get(output)  # None: it is supplied
-    other = output in narrow(cell) or (line is not None and line.product) or axis(trace, stage, output) == "y"
+    other = output in narrow(cell) | cell.matrices or (line is not None and line.product) or axis(trace, stage, output) == "y"
     found = [] if other else [trace.operand(stage.scope, output)]
     for state, carried in cell.carry:
-        if other or stage.unpadded(carried) == output:
+        if state not in cell.matrices and (other or stage.unpadded(carried) == output):
             first = trace.initial.get(stage.scope, {}).get(state)
             found.append(trace.operand(stage.scope, carried) if first is None else first)
     return max((values.shape[-1] for values in found if values is not None), default=0)

@@ -16,13 +16,13 @@ from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Parts, Premises, Row, Table, Text
 from ...formulas import tree
-from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, minus, value
+from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, matrix, minus, value
 from ...formulas.whole import times, total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, shortened
+from ..content.value_blocks import column, exact, excerpted, shortened
 from .equations import passed_back
 from .solution import by_unit, rounding, steps
 
@@ -84,13 +84,13 @@ def _named(back: Backward) -> Node:
     stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
-        terms = tuple(tree.Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
+        terms = tuple(tree.Index(symbol, back.entry(stage, name, unit)) for _, unit in found.few)
         return tree.Sum(tuple(sign for sign, _ in found.few), terms)
     if found.weighted:
         return Sym("L")
     if found.unit is None or back.width(stage, name) == 1:
         return symbol
-    return tree.Index(symbol, str(back.words.nth(found.unit)))
+    return tree.Index(symbol, back.entry(stage, name, found.unit))
 
 
 def opening(back: Backward) -> Iterator[Block]:

@@ -85,11 +85,11 @@ class ProfileCells:
             b: the row of the batch.
             j: the unit; all if None.
         """
-        there = self.found.trace.extents(line)
-        step = None if t is None else self.found.trace.span[t]
+        trace = self.found.trace
+        there, step = trace.extents(line), None if t is None else trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
-        return str(Address(line, unit=None if j is None else (j,), **known))
+        return str(Address(line, unit=None if j is None else trace.entry(part.stage.scope, line, j), **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""

@@ -20,7 +20,7 @@ from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import column, matrix
+from ..content.value_blocks import column
 from .backward import backward_pass, gradients
 from .solution import solution
 
