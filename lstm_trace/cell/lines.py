@@ -300,10 +300,12 @@ class Cell:
     @cached_property
     def matrices(self) -> frozenset[str]:
         """The values that are matrices; an input or weight that is only read beside matrices may be a number too."""
-        inside = [line for line in self.lines if line.name in self.certain and OPS[line.op].keeps]
-        outside = (line for line in self.lines if line not in inside and not OPS[line.op].reduces)
-        beside = {name for line in inside for name in line.reads} - {name for line in outside for name in line.reads}
-        return self.certain | (beside - self.by_name.keys() - self.states.keys())
+        beside: set[str] = set()
+        elsewhere = {*self.by_name, *self.states}
+        for line in self.lines if self.certain else ():
+            if not OPS[line.op].reduces:
+                (beside if OPS[line.op].keeps and line.name in self.certain else elsewhere).update(line.reads)
+        return self.certain | (beside - elsewhere)
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:

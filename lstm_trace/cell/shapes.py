@@ -203,6 +203,13 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
+        if len(shape) == 2 and found and found.memory:
+            at = f"outer({name} @ a, b)" if found.op == "vecmem" else f"outer(a, b @ {name})"
+            fault = (
+                f"{name} has shape {shape}, and @ does not multiply it by the matrix {found.memory[0]}; multiply the "
+            )
+            yield pointed(f"{fault}vectors that {found.memory[0]} is made of: {at}", cell.places, line, name)
+            continue
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
@@ -231,6 +238,12 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
             if pair := line.product or line.memory:
                 shape, own = shapes.get(pair[0], ()), int(line.op in ("vecmat", "vecmem"))
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
+                there = shapes.get(pair[1], ())
+                if last and line.memory and len(shape) == 2 and there and there[0] != shape[1 - own]:
+                    fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {there[0]}"
+                    turned = f"{pair[1]} @ {pair[0]}" if line.op == "memvec" else f"{pair[0]} @ {pair[1]}"
+                    fault += f"; {turned} would fit" if there[0] == shape[own] else ""
+                    yield pointed(fault, cell.places, line.name, pair[1])
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
@@ -252,7 +265,7 @@ def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
         if len(shape) == 2 and shape != grid:
             fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
         # an input may be a matrix
-        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.matrices),)):
+        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.inputs),)):
             fault = (
                 f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
             )
@@ -317,7 +330,8 @@ class _Sizes:
                         self.sizes.get(self.key(*self._width_of(str(o)))) if isinstance(o, str) else 1
                         for o in line.operands
                     ]
-                    if width := fitted(line, reads, shapes)[0]:
+                    width, fits = fitted(line, reads, shapes)
+                    if width and fits:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)
