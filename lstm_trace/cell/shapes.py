@@ -121,7 +121,8 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
     kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs}
+    kinds |= states
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
