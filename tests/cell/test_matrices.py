@@ -17,6 +17,7 @@ from lstm_trace.cell.variants import extended, masked, supplied
 from lstm_trace.errors import CellError, ShapeError
 
 from ..support.matrix_cells import PAPERS, RandomCell, sized, walk
+from ..support.slopes import At, secant
 
 SIZES = st.fixed_dictionaries({axis: st.integers(1, 6) for axis in "idkmn"})
 
@@ -267,6 +268,16 @@ def test_heads_are_parts_of_vectors() -> None:
     shapes = {"W": (6, 5), "V": (4, 5)}
     assert inferred(parse(text), shapes, x_t=5)["h_t"] == 6
     assert grids(parse(text), shapes, {"x_t": 5})["C_1"] == (3, 2)
+
+
+@pytest.mark.parametrize("op", ["outer", "memvec", "vecmem"])
+def test_a_product_with_a_matrix_that_is_a_value_adds_up(op: str) -> None:
+    rng = np.random.default_rng(4)
+    widths = {"outer": (3, 2), "memvec": (6, 2), "vecmem": (3, 6)}[op]
+    one, two = (At(op, *(rng.normal(size=(5, width)) for width in widths)) for _ in range(2))
+    sides = zip(secant(one, two), one.operands, two.operands, strict=True)
+    parts = [(slope * (a - b)).sum(axis=-1) for slope, a, b in sides]
+    np.testing.assert_allclose(sum(parts), (one.y - two.y).sum(axis=-1), rtol=1e-13, atol=1e-14)
 
 
 # -- random cells -----------------------------------------------------------------------------------------------------

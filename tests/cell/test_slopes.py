@@ -167,16 +167,6 @@ def test_nothing_flows_through_a_comparison_but_its_steps_add_up() -> None:
     assert (second == -first).all()
 
 
-@pytest.mark.parametrize("op", ["outer", "memvec", "vecmem"])
-def test_a_product_with_a_matrix_that_is_a_value_adds_up(op: str) -> None:
-    rng = np.random.default_rng(4)
-    widths = {"outer": (3, 2), "memvec": (6, 2), "vecmem": (3, 6)}[op]
-    one, two = (At(op, *(rng.normal(size=(5, width)) for width in widths)) for _ in range(2))
-    sides = zip(secant(one, two), one.operands, two.operands, strict=True)
-    parts = [(slope * (a - b)).sum(axis=-1) for slope, a, b in sides]
-    np.testing.assert_allclose(sum(parts), (one.y - two.y).sum(axis=-1), rtol=1e-13, atol=1e-14)
-
-
 @pytest.mark.parametrize("text", ["y_t = x_t @ W", "y_t = W @ x_t"])
 def test_a_product_with_a_matrix_adds_up(text: str) -> None:
     rng = np.random.default_rng(4)
