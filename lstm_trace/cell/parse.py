@@ -336,9 +336,9 @@ def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
             place = cell.places.get(line.name)
             odd = [*found, *line.reads][0]
             yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
-    for state, line in cell.carry:
-        if state in cell.certain and line not in cell.matrices and state in cell.places:
-            fault = f"{state} is declared to be a matrix, and {line}, which it takes over, is a vector"
+    for state, target in cell.carry:
+        if state in cell.certain and target not in cell.matrices and state in cell.places:
+            fault = f"{state} is declared to be a matrix, and {target}, which it takes over, is a vector"
             yield cell.places[state].number, cell.places[state].pointed(fault)
 
 

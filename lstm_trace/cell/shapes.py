@@ -121,7 +121,8 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
     kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs}
+    kinds |= states
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
@@ -262,14 +263,12 @@ def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
     grid = shapes.get(first, ())
     for name in line.reads:
         shape, fault = shapes.get(name, ()), ""
+        flat = name in cell.matrices and name in cell.inputs and (not grid or shape == (math.prod(grid),))
         if len(shape) == 2 and shape != grid:
             fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
-        # an input may be a matrix
-        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.inputs),)):
-            fault = (
-                f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
-            )
-            fault += f"for each column, or outer(ones(u), {name}), where it has one for each row"
+        elif name not in cell.certain and not flat and shape not in ((), (1,), grid):
+            fault = f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a "
+            fault += f"unit for each column, or outer(ones(u), {name}), where it has one for each row"
         if fault:
             yield pointed(fault, cell.places, line.name, name)
 

@@ -18,6 +18,7 @@ from lstm_trace.errors import CellError, ShapeError
 
 from ..support.matrix_cells import CELLS, equations, shapes as shapes_of
 from ..support.random_matrices import RandomCell, walk
+from ..support.slopes import At, secant
 
 
 def inferred(cell: Cell, shapes: Any, **known: int) -> dict[str, int]:
@@ -248,6 +249,19 @@ def test_an_initial_matrix_has_as_many_numbers_as_its_equations_say() -> None:
         inferred(cell, two(), x_t=2, C_prev=11)
 
 
+def test_an_input_beside_a_matrix_may_be_one_or_a_number() -> None:
+    cell = parse(f"{OUTER}\nD_t = m_t * C_t + n_t\ninput: x_t, m_t, n_t")
+    assert inferred(cell, two(), x_t=2, m_t=12, n_t=1)["D_t"] == 12
+    assert grids(cell, two(), {"x_t": 2, "m_t": 12, "n_t": 1}).keys() >= {"m_t", "D_t"}
+    assert "n_t" not in grids(cell, two(), {"x_t": 2, "m_t": 12, "n_t": 1})
+    with pytest.raises(ShapeError, match="line `m_t \\* C_t` has a vector beside a matrix"):
+        inferred(cell, two(), x_t=2, m_t=4, n_t=1)
+    held = with_holds(
+        parse("C_t = 0.5 * C_prev\ny_t = C_t @ x_t\nmatrix: C_prev\ncarry: C_prev <- C_t\noutput: y_t"), ["C_t"]
+    )
+    assert inferred(held, {}, x_t=3, C_prev=6, hold_C_t=6, to_C_t=6)["y_t"] == 2
+
+
 def test_rows_and_columns_follow_from_a_width_and_one_of_them() -> None:
     text = "y_t = M_t @ v_t + b\nz_t = y_t @ N_t\ninput: M_t, N_t, v_t\nmatrix: M_t, N_t"
     cell, widths = parse(text), {"M_t": 6, "v_t": 3, "N_t": 10}
@@ -267,6 +281,16 @@ def test_heads_are_parts_of_vectors() -> None:
     shapes = {"W": (6, 5), "V": (4, 5)}
     assert inferred(parse(text), shapes, x_t=5)["h_t"] == 6
     assert grids(parse(text), shapes, {"x_t": 5})["C_1"] == (3, 2)
+
+
+@pytest.mark.parametrize("op", ["outer", "memvec", "vecmem"])
+def test_a_product_with_a_matrix_that_is_a_value_adds_up(op: str) -> None:
+    rng = np.random.default_rng(4)
+    widths = {"outer": (3, 2), "memvec": (6, 2), "vecmem": (3, 6)}[op]
+    one, two = (At(op, *(rng.normal(size=(5, width)) for width in widths)) for _ in range(2))
+    sides = zip(secant(one, two), one.operands, two.operands, strict=True)
+    parts = [(slope * (a - b)).sum(axis=-1) for slope, a, b in sides]
+    np.testing.assert_allclose(sum(parts), (one.y - two.y).sum(axis=-1), rtol=1e-13, atol=1e-14)
 
 
 # -- random cells -----------------------------------------------------------------------------------------------------
