@@ -120,10 +120,9 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
-    kinds: Broadcasts = dict.fromkeys(cell.parameters)
-    for name in cell.parameters.keys() & parameters.keys():
-        kinds[name] = parameters[name] == (1,) or (parameters[name] == (1, 1) and name not in cell.matrices)
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
+    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs}
+    kinds |= states
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
@@ -196,16 +195,22 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
-    alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
-    either = cell.matrices - alone - matrices
+    either = cell.matrices - matrices
     declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        one = bool(cell.matrices) and shape == (1, 1)
+        one = shape == (1,) and name in cell.declared  # one row and one column
         if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
+        if len(shape) == 2 and found and found.memory:
+            at = f"outer({name} @ a, b)" if found.op == "vecmem" else f"outer(a, b @ {name})"
+            fault = (
+                f"{name} has shape {shape}, and @ does not multiply it by the matrix {found.memory[0]}; multiply the "
+            )
+            yield pointed(f"{fault}vectors that {found.memory[0]} is made of: {at}", cell.places, line, name)
+            continue
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
@@ -234,6 +239,12 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
             if pair := line.product or line.memory:
                 shape, own = shapes.get(pair[0], ()), int(line.op in ("vecmat", "vecmem"))
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
+                there = shapes.get(pair[1], ())
+                if last and line.memory and len(shape) == 2 and there and there[0] != shape[1 - own]:
+                    fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {there[0]}"
+                    turned = f"{pair[1]} @ {pair[0]}" if line.op == "memvec" else f"{pair[0]} @ {pair[1]}"
+                    fault += f"; {turned} would fit" if there[0] == shape[own] else ""
+                    yield pointed(fault, cell.places, line.name, pair[1])
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
@@ -252,14 +263,12 @@ def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
     grid = shapes.get(first, ())
     for name in line.reads:
         shape, fault = shapes.get(name, ()), ""
+        flat = name in cell.matrices and name in cell.inputs and (not grid or shape == (math.prod(grid),))
         if len(shape) == 2 and shape != grid:
             fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
-        # an input may be a matrix
-        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.matrices),)):
-            fault = (
-                f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
-            )
-            fault += f"for each column, or outer(ones(u), {name}), where it has one for each row"
+        elif name not in cell.certain and not flat and shape not in ((), (1,), grid):
+            fault = f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a "
+            fault += f"unit for each column, or outer(ones(u), {name}), where it has one for each row"
         if fault:
             yield pointed(fault, cell.places, line.name, name)
 
@@ -320,7 +329,8 @@ class _Sizes:
                         self.sizes.get(self.key(*self._width_of(str(o)))) if isinstance(o, str) else 1
                         for o in line.operands
                     ]
-                    if width := fitted(line, reads, shapes)[0]:
+                    width, fits = fitted(line, reads, shapes)
+                    if width and fits:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)

@@ -14,7 +14,7 @@ from lstm_trace.engine import jit
 from lstm_trace.engine.jit.schedule import Task, make_schedule
 from lstm_trace.errors import LstmTraceError
 
-from ..support.matrix_cells import MATRIX_CELLS, Weights, matrix_cells
+from ..support.matrix_loops import MATRIX_CELLS, Weights, matrix_cells
 
 PLANS: tuple[Any, ...] = ("lines", "planned", "compiled") if jit.installed() else ("lines", "planned")
 CELLS = pytest.mark.parametrize("name", MATRIX_CELLS)
