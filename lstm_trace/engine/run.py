@@ -347,7 +347,8 @@ def with_holds(trace: Trace, hold: Hold) -> Trace:
     and for an address or value that does not fit.
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
-    holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    lines = base.stages, base.span, base.batch, sizes(base), base.grid
+    holds = resolved(layers(as_hold(trace), hold), *lines, trace.header.dtype)
     return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 

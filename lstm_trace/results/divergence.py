@@ -15,6 +15,7 @@ from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
 from ..errors import ShapeError
 from ..trace.address import Address
+from ..trace.grids import columns_of
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
@@ -184,7 +185,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     size[odd] = 0.0
     (t, row, j), end = (tuple(map(int, np.unravel_index(sizes.argmax(), sizes.shape))) for sizes in (size, ends))
     address, last_address = (
-        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,))
+        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,), columns_of(a, scope, name))
         for step, b_row, unit in ((t, row, j), end)
     )
     broken = first_index(stage, odd)

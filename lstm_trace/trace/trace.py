@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -20,10 +19,10 @@ from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find,
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, OptionError, counted
-from .address import STATE, Address, extents_of, line_name, positions, read
+from .address import STATE, Address, extents_of, line_name, positions
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
-from .grids import as_read, grids_of
+from .grids import as_read, grids_of, located
 from .outputs import TraceOutputs
 from .window import between, every_array, last_value, stages_at, step_before
 
@@ -438,16 +437,7 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: if the trace does not contain it.
         """
-        text = self._translated(text)
-        found = self.extents(line_name(text))
-        try:
-            return read(text, found, every)
-        except MissingError:
-            # padded directions that are merged have a y_t each as well; without a direction, the merged one is meant
-            if MEET in found.get("direction", ()):
-                with suppress(MissingError):
-                    return read(text, {**found, "direction": [MEET]})
-            raise
+        return located(self, self._translated(text), every)
 
     def _translated(self, text: str) -> str:
         """An address with our name of a line or weight that only the author's own code calls so."""
