@@ -240,6 +240,13 @@ def _slice(line: Line, parts: Parts) -> Node:
     return Index(parts[0], f"{begin}:{end}" if end > begin + 1 else f"{begin}")
 
 
+def as_row(vector: Node) -> Node:
+    """A vector as a row."""
+    if isinstance(vector, Vec) and len(vector.entries) > 1:
+        return Mat((tuple(replace(entry, way="across") if isinstance(entry, Dots) else entry for entry in vector.entries),))
+    return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
+
+
 def plus(terms: Parts) -> Sum:
     """A sum without minus."""
     return Sum((1.0,) * len(terms), terms)
@@ -255,9 +262,9 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
     "matvec": lambda line, parts: MatVec(*parts),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
-    "outer": lambda line, parts: MatVec(parts[0], Transposed(parts[1])),
+    "outer": lambda line, parts: MatVec(parts[0], as_row(parts[1])),
     "memvec": lambda line, parts: MatVec(*parts),
-    "vecmem": lambda line, parts: MatVec(Transposed(parts[0]), parts[1]),
+    "vecmem": lambda line, parts: MatVec(as_row(parts[0]), parts[1]),
     "add": lambda line, parts: Sum(line.constants, parts),
     "mul": lambda line, parts: Prod(*parts),
     "div": lambda line, parts: Quot(*parts),

@@ -201,7 +201,8 @@ def readout(cell: Cell) -> frozenset[str]:
             for name in reads:
                 beside[root(name)] = root(line.name)
     roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in inner}
-    roots -= {root(name) for name in (*inner, *states, "x_t") if name in beside}
+    read = [line.memory[1] for line in cell.lines if line.memory]  # what reads a matrix, a query, is no output
+    roots -= {root(name) for name in (*inner, *states, *read, "x_t") if name in beside}
     return frozenset(name for name in beside if root(name) in roots)
 
 

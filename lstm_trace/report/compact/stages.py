@@ -359,12 +359,6 @@ def _times_vector(node: tree.MatVec) -> Node:
     return _product(tree.Prod(matrix, node.vector))
 
 
-def _transposed(node: tree.Transposed) -> Node:
-    if isinstance(node.of, Mat | Vec):
-        return Mat(tuple(zip(*node.of.rows, strict=True)) if isinstance(node.of, Mat) else (node.of.entries,))
-    return node.of if isinstance(node.of, Num) else node
-
-
 def _product(node: tree.Prod) -> Node:
     """A number before what it multiplies; sums and numbers in parentheses if everything is a single number."""
     left, right = node.left, node.right
@@ -418,7 +412,7 @@ REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
 
 _RULES: dict[type, Callable[[Any], Node]] = {
     Sum: lambda node: node if len(node.terms) > 1 else node.terms[0] if node.signs[0] > 0 else tree.Neg(node.terms[0]),
-    tree.Transposed: _transposed,
+    tree.Transposed: lambda node: Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node,
     tree.MatVec: _times_vector,
     tree.Prod: _product,
     Call: _call,

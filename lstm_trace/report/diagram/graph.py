@@ -56,7 +56,7 @@ class CellGraph(NamedTuple):
 
 #: The sign in the circle of an operation; functions have their own sign.
 SIGNS: dict[str, Callable[[Line], str]] = {
-    **{name: lambda line: function_sign(line.op)[1] for name, op in OPS.items() if op.function},
+    **{name: lambda line: FUNCTIONS[line.op][1] for name, op in OPS.items() if op.function},
     "matvec": lambda line: "W",
     "vecmat": lambda line: "W",
     "outer": lambda line: "⊗",
