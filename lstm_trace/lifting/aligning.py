@@ -34,7 +34,7 @@ def aligned(source: Any, reference: Any) -> Any:
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
     weights = {names.get(name, name): array for name, array in source.weights.items()}
     cell = prepare(weights, {"equations": text}).cell
-    ends = [row for row in cell.text.splitlines() if row.startswith(("carry:", "output:"))]
+    ends = [row for row in cell.text.splitlines() if row.startswith(("matrix:", "carry:", "output:"))]
     rows = [f"{name} = {right}" for name, right in _in_words_of(one, cell)] + ends
     made = prepare(weights, {"equations": "\n".join(rows), "direction": source.direction}, name=trace.header.title)
     called = {name: name for name in names} | dict(trace.header.aliases)

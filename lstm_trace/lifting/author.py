@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..errors import LiftError
+from ..errors import LiftError, LstmTraceError
 from ..trace.trace import Trace
 from .building import BuiltCell
 from .call import StepCall
@@ -46,8 +46,17 @@ class AuthorFunction(ABC):
         """The function on recording arrays."""
 
     @abstractmethod
-    def read(self, run: RecordedRun) -> BuiltCell:
-        """The cell of what was recorded."""
+    def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
+        """The cell of what was recorded. matrices: whether an array with rows and columns is one value, and no row."""
+
+    def _read(self, run: RecordedRun) -> BuiltCell:
+        """The cell with matrices, or if there is none, that without."""
+        try:
+            return self.read(run, True)
+        except LstmTraceError:
+            with suppress(LstmTraceError):
+                return self.read(run, False)
+            raise
 
     @abstractmethod
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
@@ -61,12 +70,12 @@ class AuthorFunction(ABC):
         run: a recording, if there is one.
         """
         run = self.recorded() if run is None else run
-        function, cell = self, self.read(run)
+        function, cell = self, self._read(run)
         renamed = [names for names in permutations("hc", len(self.states)) if names != (*self.states,)]
         for names in renamed if not cell.naming.kind else ():
             other = replace(self, names=dict(zip(self.states, names, strict=True)))
             with suppress(LiftError):  # what is wrong is said with the names that were given
-                if (found := other.read(run)).naming.kind:
+                if (found := other._read(run)).naming.kind:
                     function, cell = other, found
                     break
         trace, begin = function._compared(cell, run, self.x, self.states)
@@ -104,6 +113,13 @@ def rows(value: Any, batch: int | None) -> Any:
     if batch is None or value.ndim < 2:
         return value.reshape(1, -1)
     return np.moveaxis(value, batch, 0).reshape(value.shape[batch], -1)
+
+
+def first_of(value: Any, batch: int | None) -> Any:
+    """An array of one step as the vector, or the matrix, that it has for the first sequence."""
+    one = value if batch is None or value.ndim < 2 else np.moveaxis(value, batch, 0)[0]
+    one = one.squeeze()
+    return one if one.ndim == 2 else one.reshape(-1)
 
 
 def in_shape(values: Array, like: Any, batch: int | None) -> Any:

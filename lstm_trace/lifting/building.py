@@ -55,8 +55,9 @@ def built(
 
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
-    naming = recognised(states, reader.called, label, lost)
-    if all(one.width == 1 for one in states.values()):
+    plain = not any(inner.grid for one in (*states.values(), *others.values()) for inner in one.inside())
+    naming = recognised(states, reader.called, label, lost) if plain else CellNaming()
+    if plain and all(one.width == 1 for one in states.values()):
         units = reader.exprs.multiplied([*states.values(), *others.values()], is_multiplied)
         reader.variables |= {units[one]: name for one, name in [*reader.variables.items()] if one in units}
         matrices = {name: units[one] for name, one in states.items()}
@@ -70,6 +71,7 @@ def built(
         naming,
         reader.called,
         lambda weight: part_name(tape, weight.leaf),
+        {name: ids.size for name, ids in reader.named.items() if ids.ndim == 1},
         ("x_t", *(f"{name}_prev" for name in states)),
     )
     names = text.write(roots)
@@ -77,7 +79,10 @@ def built(
     first = next(iter(states))
     out = lines[next((name for name, expr in {**states, **others}.items() if expr is output), first)]
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
-    rows = [*text.rows, f"carry: {carry}", f"output: {out}"]
+    matrices = [name for name, expr in text.weights.items() if expr.grid]
+    matrices += [f"{name}_prev" for name, one in states.items() if one.grid and not _shown(one)]
+    declared = [f"matrix: {', '.join(matrices)}"] * bool(matrices)
+    rows = [*text.rows, *declared, f"carry: {carry}", f"output: {out}"]
     known = {name: expr.leaf for name, expr in text.weights.items()}
     lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()
     naming.orders = orders(tape, known) if naming.kind else {}
@@ -95,6 +100,11 @@ def built(
     aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, out, known)
+
+
+def _shown(expr: Expr) -> bool:
+    """Whether equations show that a value is a matrix, as an outer product or a declared weight within it does."""
+    return expr.op in ("outer", "parameter") or any(_shown(one) for one in expr.args if one.grid)
 
 
 def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.ops import OPS
+from ..errors import LiftError
 from .tape import Ids, TapeNode
 
 #: So far out a sigmoid or tanh is 0 or 1 to 8 digits: arguments are clipped there so that exp does not overflow.
@@ -26,9 +27,10 @@ _FORMS = {
 class Expr:
     """A value: an operation of others, or a leaf.
 
-    op: of the operation table, or `name` (an input, a state, a part of one), `parameter`, `number`. leaf: the name, the
-    number, or the integers of the parameter. width: its units. node: the operation that it comes from. choices: the
-    conditions of `where` in it.
+    op: of the operation table, or `name` (an input, a state, a part of one), `parameter`, `number`, `ones` (a vector of
+    ones), or `transpose`, which is written nowhere. leaf: the name, the number, or the integers of the parameter. width:
+    its units. grid: the rows and columns of a matrix. node: the operation that it comes from. choices: the conditions of
+    `where` in it.
     """
 
     op: str
@@ -36,6 +38,7 @@ class Expr:
     constants: tuple[float, ...] = ()
     leaf: Any = None
     width: int = 1
+    grid: tuple[int, ...] = ()
     node: TapeNode | None = None
     choices: frozenset[Expr] = frozenset()
 
@@ -59,10 +62,10 @@ class Expressions:
 
     _known: dict[Any, Expr] = field(default_factory=dict)
 
-    def leaf(self, op: str, leaf: Any, width: int = 1) -> Expr:
-        """A name, a number or a parameter."""
-        key = (op, leaf) if op != "parameter" else (op, leaf.shape, leaf.tobytes())
-        return self._known.setdefault(key, Expr(op, leaf=leaf, width=width))
+    def leaf(self, op: str, leaf: Any, width: int = 1, grid: tuple[int, ...] = ()) -> Expr:
+        """A name, a number or a parameter. grid: its rows and columns if it is a matrix that is no part of a product."""
+        key = (op, leaf) if op != "parameter" else (op, leaf.shape, leaf.tobytes(), grid)
+        return self._known.setdefault(key, Expr(op, leaf=leaf, width=width, grid=grid))
 
     def number(self, value: float) -> Expr:
         """A number of the text."""
@@ -77,6 +80,12 @@ class Expressions:
     ) -> Expr:
         """An operation, simplified where that is exact, with its own name where a function is written out."""
         args = tuple(args)
+        if any(one.op == "transpose" for one in args) and OPS[op].keeps:
+            args = tuple(map(self.exchanged, args))
+            if any(one.op == "transpose" for one in args):
+                where = f"{node.code}: " if node and node.code else ""
+                raise LiftError(f"{where}a matrix meets its transpose, and equations have none of a computed matrix")
+            return self.turned(self.make(op, args, constants, node))
         if op == "add":
             args, constants = self._terms(args, constants)
             if not args:
@@ -112,11 +121,32 @@ class Expressions:
             found[one] = self.make(op, args, one.constants, one.node) if args else one
         return found
 
+    def turned(self, expr: Expr) -> Expr:
+        """A matrix with rows and columns exchanged: an operation that `make` takes outwards, where `@` absorbs it."""
+        if expr.op == "transpose":
+            return expr.args[0]
+        made = Expr("transpose", (expr,), width=expr.width, grid=expr.grid[::-1], node=expr.node, choices=expr.choices)
+        return self._known.setdefault(("transpose", (expr,), ()), made)
+
+    def exchanged(self, expr: Expr) -> Expr:
+        """The same, exchanged within: of all but states, whose transpose remains."""
+        if expr.op == "parameter" and expr.grid:
+            return self.leaf("parameter", np.ascontiguousarray(expr.leaf.T), expr.width, expr.grid[::-1])
+        if expr.op == "outer":
+            return self.make("outer", expr.args[::-1], (), expr.node)
+        if expr.op in ("name", "transpose") or not expr.grid:
+            return self.turned(expr) if expr.grid else expr
+        return self.make(expr.op, map(self.exchanged, expr.args), expr.constants, expr.node)
+
     def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
-        widths = [one.width for one in args]
-        width = {"concat": sum, "matvec": lambda each: each[0]}.get(op, max)(widths)
+        widths, grids = [one.width for one in args], [one.grid for one in args if one.grid]
+        width = {"concat": sum, "matvec": lambda each: each[0], "outer": np.prod}.get(op, max)(widths)
+        if op in ("memvec", "vecmem"):
+            width = grids[0][op == "vecmem"]
+        grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
-        return Expr(op, args, constants, width=1 if OPS[op].reduces else width, node=node, choices=choices)
+        width = 1 if OPS[op].reduces else int(width)
+        return Expr(op, args, constants, width=width, grid=grid, node=node, choices=choices)
 
     def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
         """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
@@ -135,9 +165,20 @@ class Expressions:
     ) -> Expr | None:
         """A simpler form with the same value, if there is one."""
         a, *rest = args
+        if op == "memvec" and a.op == "transpose":
+            return self.make("vecmem", (*rest, a.args[0]), (), node)
+        if op in ("memvec", "vecmem"):
+            side = -1 if op == "vecmem" else 1
+            matrix, vector = args[::side]
+            for one, other in (matrix.args, matrix.args[::-1]) if (matrix.op, vector.op) == ("mul", "ones") else ():
+                if one.op == "outer" and one.args[::side][0].op == "ones" and other.grid:  # (C * a row).sum(1)
+                    return self.make(op, (other, one.args[::side][1])[::side], (), node)
+        if op == "mul" and a.op == rest[0].op == "outer" and "ones" in {one.op for one in (*a.args, *rest[0].args)}:
+            pairs = zip(a.args, rest[0].args, strict=True)
+            return self.make("outer", [self.make("mul", pair, (), node) for pair in pairs], (), node)
         if op == "mul":
             for factor, other in (args, args[::-1]):
-                if _is(factor, 1):
+                if _is(factor, 1) or (factor.op == "ones" and other.width == factor.width):
                     return other
                 if _is(factor, -1):
                     return self.make("neg", (other,), (), node)

@@ -14,7 +14,7 @@ from ..base.arrays import Array, describe
 from ..errors import LiftError, LstmTraceError, OptionError, ShapeError
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
-from .author import AuthorFunction, in_shape, rows
+from .author import AuthorFunction, first_of, in_shape, rows
 from .building import BuiltCell, built
 from .call import OutputPath, at, means, named_paths, understood, untold
 from .checking import UnlikeError
@@ -60,7 +60,7 @@ def lift(
     """
     steps = _steps(x)
     weights = _weights(weights)
-    given, tuples = _states(h, c, states)
+    given, tuples = _states(h, c, states, steps.ndim)
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and is_array(x[0])
     for name, value in {"x": steps, **given}.items():
         if str(value.dtype).removeprefix("torch.") not in ("float32", "float64"):
@@ -130,9 +130,12 @@ def _weights(weights: Any) -> Any:
 
 
 def _states(
-    h: Any, c: Any, others: Mapping[str, Any] | None
+    h: Any, c: Any, others: Mapping[str, Any] | None, axes: int
 ) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:  # fmt: skip
-    """The initial states by our names, h before c before others; and parameters that take a tuple of some."""
+    """The initial states by our names, h before c before others; and parameters that take a tuple of some.
+
+    axes: those of the input. A state that has as many is a matrix, and keeps its name.
+    """
     found = {name: value for name, value in {"h": h, "c": c}.items() if value is not None}
     tuples: dict[str, tuple[str, ...]] = {}
     several = sum(isinstance(one, (list, tuple)) and has_arrays(one) for one in (others or {}).values()) > 1
@@ -142,7 +145,9 @@ def _states(
             tuples[name] = tuple(f"{name}_{part}" for part in parts) if several else parts
             found |= zip(tuples[name], value, strict=True)
             continue
-        found[next((one for one in "hc" if means(name, one) and one not in found), name)] = value
+        matrix = as_numbers(value).squeeze().ndim >= axes > 1
+        ours = name.removesuffix("_prev") if matrix else name
+        found[next((one for one in "hc" if means(name, one) and one not in found and not matrix), ours)] = value
     for name, value in found.items():
         found[name] = _array(value)
         if not is_array(found[name]):
@@ -178,10 +183,14 @@ def _axes(xs: Any, states: Sequence[Any]) -> list[int | None]:
             f"x[0] has shape {tuple(x.shape)} and a state {tuple(state.shape)}: the first axis of x has the steps, so "
             "that x is expected as (T, B, I)"
         )
-    if x.ndim < 2 or state.ndim < 2:
+    ranks = [one.ndim for one in states]
+    if x.ndim < 2 or max(ranks) < 2:
         return [None]
-    found: list[int | None] = [k for k in (0, 1) if x.shape[k] == state.shape[k]]
-    if not found or x.ndim > 2 or state.ndim > 2:
+    axes = (0, 1)[: 4 - max(2, *ranks)]  # before rows and columns of a matrix is the first one alone
+    found: list[int | None] = [k for k in axes if all(one.ndim < 2 or one.shape[k] == x.shape[k] for one in states)]
+    if x.shape[1:] == (1,) and any(one.ndim == 2 and min(one.shape) > 1 for one in states):
+        found.append(None)  # a column beside a matrix
+    if not found or x.ndim > 2:
         raise ShapeError(
             f"x[0] has shape {tuple(x.shape)} and a state {tuple(state.shape)}: they have no axis of sequences in "
             "common; expected (B, I) and (B, H), (I, B) and (H, B), or (I,) and (H,)"
@@ -197,10 +206,13 @@ def _place(path: OutputPath) -> str:
 
 @dataclass
 class StepFunction(AuthorFunction):
-    """A function of one step. paths: where each new state is in what it returns."""
+    """A function of one step. paths: where each new state is in what it returns. output: the same of the output, and
+    its name, if it is no state.
+    """
 
     returns: str | None = None
     paths: Mapping[str, OutputPath] = field(default_factory=dict, init=False)
+    output: tuple[Any, ...] = field(default=(), init=False)
 
     def recorded(self) -> RecordedRun:
         return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
@@ -243,15 +255,18 @@ class StepFunction(AuthorFunction):
         given = (f"{name}={old[role]}" for name, role in self.call.places.items() if role in old)
         return f"{taken(run.output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
-    def read(self, run: RecordedRun) -> BuiltCell:
+    def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
+        def value(ids: Ids) -> Ids:
+            return first_of(ids, self.batch) if matrices else rows(ids, self.batch)[0]
+
         given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
-        reader = Reader(run.tape, {name: rows(ids, self.batch)[0] for name, ids in given.items()})
+        reader = Reader(run.tape, {name: value(ids) for name, ids in given.items()})
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
         for path, ids in returned.items():
             try:
-                outputs[path] = reader.vector(rows(ids, self.batch)[0])
+                outputs[path] = reader.value(value(ids))
             except LiftError:  # what is kept for a backward pass may be of any form
                 if len(path) < 2 and ids.shape in shapes:
                     raise
@@ -259,11 +274,17 @@ class StepFunction(AuthorFunction):
         named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
         states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
+        remembers = any(one.grid for one in states.values())  # what a memory is read for is the output
+        self.output = ()
         for path, expr in outputs.items():
             name = run.tape.variable(returned[path])
+            if remembers and name in ("", *states):
+                name = "out"
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
-        return built(reader, states, others, run.dtype, self.call.named, returned.values())
+                self.output = self.output or ((path, name) if remembers else ())
+        output = others[self.output[1]] if self.output else None
+        return built(reader, states, others, run.dtype, self.call.named, returned.values(), output)
 
     def _paths(
         self, run: RecordedRun, outputs: Mapping[OutputPath, Expr], arrays: Mapping[OutputPath, Ids]
@@ -322,4 +343,6 @@ class StepFunction(AuthorFunction):
                     value = at(output, path)
                     found[name].append(rows(as_numbers(value), self.batch))
                     before[name] = in_shape(trace[cell.lines[self.state_name(name)]][t], value, self.batch)
+                for path, name in [self.output] if self.output else ():
+                    found.setdefault(name, []).append(rows(as_numbers(at(output, path)), self.batch))
         return {cell.lines[self.state_name(name)]: np.stack(each) for name, each in found.items()}

@@ -3,29 +3,36 @@
 A vector is a row of integers. If all of them come from one operation, the vector is that operation of the same parts of
 its operands: so a slice of a stack of gates becomes the equation of one gate, with the rows of the weights that the
 slice takes. A product with a concatenation becomes a sum of products.
+
+So do rows and columns of integers become a matrix: a vector in all its columns is `outer(v, ones(u))`, a sum over one
+axis a product with ones, and so on down to the states. Of these an array may have the transpose; since `C.T @ v` is
+`v @ C`, it is written nowhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..cell.ops import OPS
+from ..errors import LiftError
 from .expressions import Expr, Expressions
 from .tape import FIXED, CodeLine, Ids, Tape, TapeNode
 
 #: Most parts that a vector is put together from.
 _PARTS = 64
+_PRODUCTS = "two computed matrices are multiplied, and an equation multiplies weights and a vector"
 
 
 @dataclass
 class Reader:
     """Reads the values of one step.
 
-    named: the numbers that have names in equations, such as the row `x_t` of an input. variables: what the code calls
-    values, and how deep in calls.
+    named: the numbers that have names in equations, such as the row `x_t` of an input; of a matrix in rows and columns.
+    variables: what the code calls values, and how deep in calls.
     """
 
     tape: Tape
@@ -37,15 +44,25 @@ class Reader:
         #: What has been read, by its numbers.
         self.known: dict[bytes, Expr] = {}
         self._code: CodeLine | None = None  # where what is being read is used
+        self._matrices: dict[tuple[tuple[int, ...], bytes], Expr] = {}
         self._names = [*self.named]
         # of every number the name that it belongs to, or -1, and its place there
         self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
         for k, ids in enumerate(self.named.values()):
-            self._name[ids], self._place[ids] = k, np.arange(len(ids))
+            self._name[ids], self._place[ids] = k, np.arange(ids.size).reshape(ids.shape)
 
     def called(self, expr: Expr) -> str:
         """What the code calls a value; empty if no variable holds it."""
         return self.variables.get(expr, (0, ""))[1]
+
+    def value(self, ids: Ids) -> Expr:
+        """The value of numbers in a row, or in rows and columns."""
+        found = self.matrix(ids) if ids.ndim == 2 else self.vector(ids)
+        found = self.exprs.exchanged(found.args[0]) if found.op == "transpose" else found
+        if found.op == "transpose":
+            reason = "a matrix is returned with its rows and columns exchanged, and equations have no transpose"
+            raise self.tape.refusal(reason, self.tape.owner(ids))
+        return found
 
     def vector(self, ids: Ids) -> Expr:
         """The value of a row of numbers."""
@@ -57,9 +74,13 @@ class Reader:
             code = self._code
             self.known[key] = made = self._vector(ids)
             self._code = code
-            if made.args and key in self.tape.variables:
-                self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
+            self._call(made, key)
         return self.known[key]
+
+    def _call(self, made: Expr, key: bytes) -> None:
+        """Note what the code calls a value."""
+        if made.args and key in self.tape.variables:
+            self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
 
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
@@ -79,10 +100,19 @@ class Reader:
         if node.op == "dot":
             return self._product(node, local)
         if OPS[node.op].reduces:
-            if len(ids) > 1:
-                return self.exprs.make("concat", (self.vector(one) for one in ids[:, None]), (), node)
-            operand = node.operands[0].reshape(-1, node.operands[0].shape[-1])[local[0]]
-            return self.exprs.make(node.op, (self.vector(operand),), node.constants, node)
+            (operand,) = node.read(local)
+            if len(ids) == 1:
+                try:
+                    whole = self.vector(operand[0])
+                except LiftError:
+                    whole = self.value(self.tape.grid(operand[0]))
+                return self.exprs.make(node.op, (whole,), node.constants, node)
+            with suppress(LiftError):  # of parts of a vector
+                if node.op != "max":
+                    found = self._read_out(operand, np.broadcast_to(self.tape.number(1.0), operand.shape[1:]), node)
+                    share = self.exprs.number(1.0 if node.op == "sum" else 1 / operand.shape[1])
+                    return self.exprs.make("mul", (share, found), (), node)
+            return self.exprs.make("concat", (self.vector(one) for one in ids[:, None]), (), node)
         operands = [self.vector(one.reshape(-1)[local]) for one in node.operands]
         made = self.exprs.make(node.op, operands, node.constants, node)
         if made.width not in (1, len(ids)):
@@ -91,22 +121,27 @@ class Reader:
 
     def _merged(self, ids: Ids, owners: Ids, runs: list[Ids]) -> Expr | None:
         """Numbers that a loop computed unit by unit, as one operation on vectors."""
-        first, *others = nodes = [self.tape.nodes[k] for k in owners]
-        computed = first.op == "dot" or (first.op in OPS and not OPS[first.op].reduces)
-        if not computed or len(runs) < len(ids):
+        node = self.tape.nodes[owners[0]]
+        computed = node.op == "dot" or (node.op in OPS and not OPS[node.op].reduces)
+        if not computed or len(runs) < len(ids) or (operands := self._gathered(ids, owners)) is None:
             return None
-        if any((one.op, one.constants) != (first.op, first.constants) for one in others):
+        if node.op == "dot":
+            return self._multiplied(*operands, node)
+        return self.exprs.make(node.op, map(self.vector, operands), node.constants, node)
+
+    def _gathered(self, ids: Ids, owners: Ids) -> list[Ids] | None:
+        """What numbers are computed from that one operation has made, at once or part by part."""
+        nodes = {k: self.tape.nodes[k] for k in {*owners.flat}}
+        if len({(node.op, node.constants) for node in nodes.values()}) > 1:
             return None
-        local = [one - node.start for one, node in zip(ids, nodes, strict=True)]
-        if first.op != "dot":
-            pairs = [[one.flat[k] for one in node.operands] for node, k in zip(nodes, local, strict=True)]
-            operands = [self.vector(np.array(one)) for one in zip(*pairs, strict=True)]
-            return self.exprs.make(first.op, operands, first.constants, first)
-        factors = [self._factors(node, np.array([k])) for node, k in zip(nodes, local, strict=True)]
-        if len({a.shape for a, _ in factors}) > 1:
+        each = [node.read(ids[owners == k] - node.start) for k, node in nodes.items()]
+        if len({tuple(one.shape[1:] for one in parts) for parts in each}) > 1:
             return None
-        a, b = (np.concatenate(one) for one in zip(*factors, strict=True))
-        return self._weighted(a, b, first)
+        found = [np.empty(ids.shape + one.shape[1:], np.int64) for one in each[0]]
+        for k, parts in zip(nodes, each, strict=True):
+            for whole, one in zip(found, parts, strict=True):
+                whole[owners == k] = one
+        return found
 
     def _runs(self, ids: Ids) -> list[Ids]:
         """Parts that come from one operation; of inputs and states, parts that stand there in a row."""
@@ -123,10 +158,12 @@ class Reader:
 
     def _part(self, ids: Ids, node: TapeNode) -> Expr:
         """An input or a state, or a part of one."""
+        reader = node._replace(code=self._code)
         if (self._name[ids] < 0).any():
-            reader = node._replace(code=self._code)
             raise self.tape.refusal("one sequence of the batch, or one step, reads another", reader)
         name = self._names[self._name[ids[0]]]
+        if self.named[name].ndim > 1:
+            raise self.tape.refusal("a part of a matrix is read, and an equation has the whole one", reader)
         begin, end = int(self._place[ids[0]]), int(self._place[ids[-1]]) + 1
         whole = (begin, end) == (0, len(self.named[name]))
         part = "" if whole else f"[{begin}]" if end - begin == 1 else f"[{begin}:{end}]"
@@ -135,16 +172,70 @@ class Reader:
     def _weights(self, ids: Ids, owners: Ids) -> Expr:
         """Numbers that neither input nor state went into: weights, or a number of the code."""
         values = self.tape.values[ids]
-        if (values == values[0]).all() and {self.tape.nodes[k].op for k in {*owners}} == {"constant"}:
-            return self.exprs.number(values[0])
+        if (values == values.flat[0]).all() and {self.tape.nodes[k].op for k in {*owners.flat}} == {"constant"}:
+            return self.exprs.number(values.flat[0])
+        if ids.ndim == 2:
+            return self.exprs.leaf("parameter", np.ascontiguousarray(ids), ids.size, ids.shape)
         return self.exprs.parameter(ids)
+
+    # -- matrices --
+
+    def matrix(self, ids: Ids) -> Expr:
+        """The value of numbers in rows and columns; of the transpose of a state, an operation `transpose`."""
+        key = ids.shape, ids.tobytes()
+        if key not in self._matrices:
+            code = self._code
+            self._matrices[key] = made = self._matrix(ids)
+            self._code = code
+            self._call(made, key[1])
+        return self._matrices[key]
+
+    def _matrix(self, ids: Ids) -> Expr:
+        for axis in (0, 1):  # all rows, or all columns, are the same
+            if (ids == ids.take([0], axis)).all():
+                pair = self.ones(ids.shape[axis]), self.vector(ids.take(0, axis))
+                return self.exprs.make("outer", pair[:: 1 - 2 * axis]) if pair[1].width > 1 else pair[1]
+        owners = self.tape.owners(ids)
+        node = self.tape.nodes[owners[0, 0]]
+        self._code = node.code or self._code
+        if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0, 0]).all()):
+            return self._weights(ids, owners)
+        if abs(ids[1, 0] - ids[0, 0]) < abs(ids[0, 1] - ids[0, 0]):
+            return self.exprs.turned(self.matrix(ids.T))
+        name = self._names[self._name[ids[0, 0]]] if self._name[ids[0, 0]] >= 0 else ""
+        if name and np.array_equal(ids, self.named[name]):
+            return self.exprs.leaf("name", name, ids.size, ids.shape)
+        outer = node.op == "dot" and node.operands[0].shape[1] == 1
+        computed = outer or (node.op in OPS and OPS[node.op].keeps)
+        if name or not computed or (operands := self._gathered(ids, owners)) is None:
+            if node.op == "dot":
+                raise self.tape.refusal(_PRODUCTS, node)
+            reason = "a matrix is put together from parts, or is a part of another one, and no equation has parts"
+            raise self.tape.refusal(reason, node._replace(code=self._code))
+        each = [self.matrix(one[..., 0] if outer else one) for one in operands]
+        return self.exprs.make("mul" if outer else node.op, each, node.constants, node)
+
+    def ones(self, width: int) -> Expr:
+        """A vector of ones."""
+        return self.exprs.leaf("ones", width, width)
+
+    def _read_out(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:
+        """The product of a computed matrix and a vector."""
+        left, right = self.matrix(matrix), self.vector(vector)
+        if not left.grid:
+            raise self.tape.refusal("a number that is repeated is multiplied as a matrix", node)
+        if right.width < len(vector):
+            right = self.exprs.make("mul", (right, self.ones(len(vector))), (), node)
+        elif right.op == "parameter":  # beside @ it would be the matrix
+            right = self.exprs.make("copy", (right,), (), node)
+        return self.exprs.make("memvec", (left, right), (), node)
 
     # -- products --
 
     def _product(self, node: TapeNode, local: Ids) -> Expr:
         """Some numbers of a matrix product, as products of weight matrices and vectors."""
         a, b = self._factors(node, local)
-        if (found := self._weighted(a, b, node)) is not None:
+        if (found := self._multiplied(a, b, node)) is not None:
             return found
         if len(local) == 1:
             both = self.exprs.make("mul", (self.vector(a[0]), self.vector(b[0])), (), node)
@@ -153,8 +244,7 @@ class Reader:
         for matrix, at in ((b, rows), (a, columns)):
             if self.tape.fixed(matrix) and len(parts := np.split(local, np.flatnonzero(np.diff(at)) + 1)) > 1:
                 return self.exprs.make("concat", (self.vector(one + node.start) for one in parts), (), node)
-        reason = "two computed matrices are multiplied, and an equation multiplies weights and a vector"
-        raise self.tape.refusal(reason, node)
+        raise self.tape.refusal(_PRODUCTS, node)
 
     def _factors(self, node: TapeNode, local: Ids) -> tuple[Ids, Ids]:
         """What is multiplied and summed for each of some numbers of a product, (n, k) twice."""
@@ -162,12 +252,15 @@ class Reader:
         rows, columns = np.divmod(local, right.shape[1])
         return _rows(left, rows), _rows(right.T, columns)
 
-    def _weighted(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
-        """A product of weights with one vector, if that is what is multiplied and summed."""
-        for matrix, vector in ((b, a), (a, b)):
-            if self.tape.fixed(matrix) and (vector == vector[:1]).all():
-                return self._terms(matrix, vector[0], node)
-        return None
+    def _multiplied(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
+        """A product of weights, or of a computed matrix, with one vector, if that is what is multiplied and summed."""
+        pairs = [(matrix, vector[0]) for matrix, vector in ((b, a), (a, b)) if (vector == vector[:1]).all()]
+        for matrix, vector in pairs:
+            if self.tape.fixed(matrix):
+                return self._terms(matrix, vector, node)
+        if len(a) > 1 and a.shape[1] == 1:
+            return self.exprs.make("mul", (self.vector(a[:, 0]), self.vector(b[:, 0])), (), node)
+        return self._read_out(*pairs[0], node) if pairs and len(a) > 1 else None
 
     def _terms(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:
         """A product of weights with a vector that is put together from others: a sum of products."""

@@ -51,7 +51,8 @@ class RecordedRecurrence:
 
     x: the numbers of one sequence at each step. outputs: all numbers of the outputs. title: what messages call it.
     others: the numbers of the input and of initial states of other sequences, of which there are `batch` in all.
-    output: those of an output that is read too, at each step or at the last one. back: whether x is read from its end.
+    output: those of an output that is read too, at each step or at the last one. back: whether x is read from its end. matrices:
+    whether states that are computed in rows and columns are matrices.
     """
 
     tape: Tape
@@ -62,6 +63,7 @@ class RecordedRecurrence:
     batch: int = 1
     output: Mapping[int, Ids] = field(default_factory=dict)
     back: bool = False
+    matrices: bool = False
 
     def layers(self) -> list[RecordedLayer]:
         """Every recurrence, in the order in which one reads another."""
@@ -104,7 +106,7 @@ class RecordedRecurrence:
         for node in self.tape.nodes:
             local = np.flatnonzero(alive[node.numbers])
             for t in {*times[local + node.start].tolist()} - {FIXED, INITIAL, 0}:
-                for ids in _operands(node, local[times[local + node.start] == t]):
+                for ids in node.read(local[times[local + node.start] == t]):
                     crossing[t - 1].append(np.unique(ids[(times[ids] < t) & (times[ids] >= 0)]))
         read = [self._vectors(np.unique(np.concatenate([np.zeros(0, np.int64), *each]))) for each in crossing]
         chains = [[self._chain(one) for one in each] for each in read]
@@ -118,13 +120,13 @@ class RecordedRecurrence:
     def _alike(self, before: Sequence[Ids], last: Sequence[Ids], more: list[Ids]) -> list[Ids]:
         """The vectors of the last step that are computed from those of the step before as these were; else all."""
         exprs, found = Expressions(), dict[Expr, Ids]()
-        reader = Reader(self.tape, {"x_t": self.x[-2], **{f"state_{k}": ids for k, ids in enumerate(last)}}, exprs)
+        reader = Reader(self.tape, {"x_t": self.x[-2], **{f"state_{k}": self._shaped(ids) for k, ids in enumerate(last)}}, exprs)
         for ids in more:
             with suppress(LiftError):  # of what follows the recurrence
-                found[reader.vector(ids)] = ids
-        reader = Reader(self.tape, {"x_t": self.x[-3], **{f"state_{k}": ids for k, ids in enumerate(before)}}, exprs)
+                found[reader.value(self._shaped(ids))] = ids
+        reader = Reader(self.tape, {"x_t": self.x[-3], **{f"state_{k}": self._shaped(ids) for k, ids in enumerate(before)}}, exprs)
         with suppress(LiftError):
-            return [one for ids in last if (one := found.get(reader.vector(ids))) is not None]
+            return [one for ids in last if (one := found.get(reader.value(self._shaped(ids)))) is not None]
         return more
 
     def _vectors(self, ids: Ids) -> list[Ids]:
@@ -145,7 +147,7 @@ class RecordedRecurrence:
         node = self.tape.owner(ids)
         if node.op not in ("add", "mul", "neg", "dot") or (self.tape.owners(ids) != self.tape.owners(ids[:1])).any():
             return None
-        moving = [one for one in _operands(node, ids - node.start) if not self.tape.fixed(one)]
+        moving = [one for one in node.read(ids - node.start) if not self.tape.fixed(one)]
         if len(moving) != 1 or (node.op == "dot" and (moving[0] != moving[0][:1]).any()):
             return None
         found = np.ascontiguousarray(moving[0][0] if node.op == "dot" else moving[0])
@@ -159,7 +161,7 @@ class RecordedRecurrence:
         other[self.others] = True
         for node in self.tape.nodes:
             if node.operands and len(self.others) and 0 not in node.shape:
-                each = _operands(node, np.arange(node.numbers.stop - node.start))
+                each = node.read(np.arange(node.numbers.stop - node.start))
                 other[node.numbers] = np.any([other[ids].reshape(len(ids), -1).any(1) for ids in each], axis=0)
         return ~other
 
@@ -194,6 +196,10 @@ class RecordedRecurrence:
             others[self.tape.variable(self.output[max(self.output)]) or "out"] = out
         return built(reader, found, others, dtype, self.title, returned, out, self.back), numbers
 
+    def _shaped(self, ids: Ids) -> Ids:
+        """The numbers of a state, in rows and columns if it is a matrix."""
+        return self.tape.grid(ids) if self.matrices else ids
+
     def _steps(
         self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]
     ) -> Iterator[tuple[int, Reader, dict[str, Expr]]]:
@@ -203,9 +209,9 @@ class RecordedRecurrence:
             new = {name: each[k] for name, each in states.items() if k < len(each)}
             new |= {OUTPUT: self.output[t + 1]} if t + 1 in self.output else {}
             if new:
-                old = {f"{name}_prev": each[k - 1] for name, each in states.items()}
+                old = {f"{name}_prev": self._shaped(each[k - 1]) for name, each in states.items()}
                 reader = Reader(self.tape, {"x_t": x[t + 1]} | old, exprs, variables)
-                yield t + 1, reader, {name: reader.vector(ids) for name, ids in new.items()}
+                yield t + 1, reader, {name: reader.value(self._shaped(ids)) for name, ids in new.items()}
 
     @cached_property
     def _all(self) -> list[tuple[Mapping[bytes, Expr], dict[str, Expr]]]:
@@ -319,7 +325,7 @@ class RecordedRecurrence:
         one, other = (self.tape.nodes[each[0]] for each in owners)
         if one.op != other.op or not one.operands:
             return
-        each = [_operands(node, ids - node.start) for node, ids in ((one, later), (other, first))]
+        each = [node.read(ids - node.start) for node, ids in ((one, later), (other, first))]
         for a, b in zip(*each, strict=True):
             if a.ndim == 2 and (a == a[:1]).all() and (b == b[:1]).all():
                 a, b = a[0], b[0]  # what a matrix multiplies
@@ -358,15 +364,6 @@ def stored_in(tape: Tape, values: Iterable[Ids]) -> list[str]:
     """What the stored arrays are called that some values are computed from."""
     behind = tape.behind(values)
     return [tape.given[one.start] for one in tape.nodes if one.op == "weight" and behind[one.numbers].any()]
-
-
-def _operands(node: TapeNode, local: Ids) -> list[Ids]:
-    """What some numbers of a node are computed from."""
-    if node.op == "dot":
-        left, right = node.operands
-        rows, columns = np.divmod(local, right.shape[1])
-        return [left[rows], right.T[columns]]
-    return [one.reshape(-1, *one.shape[len(node.shape) :])[local] for one in node.operands]
 
 
 def _leaves(value: Expr) -> set[str]:

@@ -30,6 +30,7 @@ STEPS = 7
 def read_sequence(
     tape: Tape, x: Sequence[Ids], outputs: Mapping[int, Ids], dtype: Any, title: str, *,
     initial: Mapping[str, Ids] | None = None, returned: Iterable[Ids] | None = None, back: bool = False,
+    matrices: bool = False,
 ) -> BuiltCell:  # fmt: skip
     """The cell of a recorded sequence: what each step reads of the steps before it is its state.
 
@@ -43,6 +44,7 @@ def read_sequence(
         initial: the initial states by name, as far as they were recorded: they tell which state is h, and which c.
         returned: all that is computed, if it is more than the outputs; weights that none of it reads are `unread`.
         back: whether the last step of x has the time of the first.
+        matrices: whether a state that is computed in rows and columns is a matrix.
 
     Returns:
         The cell; `output` is the line that has the outputs.
@@ -51,7 +53,7 @@ def read_sequence(
         LiftError: if the steps do not all do the same, or carry no state.
     """
     ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
-    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs, back=back)
+    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs, back=back, matrices=matrices)
     every = range(len(next(iter(recurrence.states.values()))))
     returned = [*outputs.values()] if returned is None else returned
     return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]
@@ -99,8 +101,10 @@ class SequenceFunction(AuthorFunction):
         return self.time < 2 and (bool(known) or sizes[1] != 1 or sizes[0] == 1)
 
     def _state_axis(self, state: Any) -> int | None:
-        """The axis of the sequences in a state, (B, H), (H, B) or (1, B, H)."""
-        return None if self.batch is None or state.ndim < 2 else state.ndim - 2 + self.batch
+        """The axis of the sequences in a state, (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
+        if self.batch is None or state.ndim < 2:
+            return None
+        return 0 if state.ndim > 2 and len(state) > 1 else state.ndim - 2 + self.batch
 
     def state_rows(self, value: Any) -> Any:
         return rows(value, self._state_axis(value))
@@ -113,13 +117,14 @@ class SequenceFunction(AuthorFunction):
         argument = list if self.listed else partial(np.stack, axis=self.time)
         return recorded(self.call, self.weights, each, states, lambda steps: argument(steps[:: self.way]))
 
-    def read(self, run: RecordedRun) -> BuiltCell:
+    def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
         self.output = self._main(run)
         title, every = self.call.named, [ids for _, ids in leaves(run.output, STEPS)]
         begin = {self.state_name(name): ids for name, ids in run.states.items()}
         cell = read_sequence(
-            run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0
-        )
+            run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0,
+            matrices=matrices,
+        )  # fmt: skip
         if lost := [name for name in begin if name not in cell.lines]:
             raise LiftError(
                 f"{self.call.where}: of no state of its steps can it be told that it starts as {', '.join(lost)}"

@@ -57,6 +57,14 @@ class TapeNode(NamedTuple):
         """Its own numbers."""
         return slice(self.start, self.start + int(np.prod(self.shape, dtype=int)))
 
+    def read(self, local: Ids) -> list[Ids]:
+        """What some of its numbers are computed from: of products and reductions, several numbers on one more axis."""
+        if self.op == "dot":
+            left, right = self.operands
+            rows, columns = np.divmod(local, right.shape[1])
+            return [left[rows], right.T[columns]]
+        return [one.reshape(-1, *one.shape[len(self.shape) :])[local] for one in self.operands]
+
 
 def is_of_weight(ids: Ids) -> bool:
     """Whether integers are those of a weight, or a part of them: they are never written."""
@@ -164,6 +172,13 @@ class Tape:
         if len(self._starts) != len(self.nodes):
             self._starts = np.array([node.start for node in self.nodes])
         return np.searchsorted(self._starts, ids, "right") - 1
+
+    def grid(self, ids: Ids) -> Ids:
+        """A row of numbers as rows and columns, if it is all of an array that has them."""
+        node = self.owner(ids)
+        shape = [size for size in node.shape if size > 1][-2:]
+        whole = len(shape) == 2 and np.array_equal(ids, np.arange(ids[0], ids[0] + int(np.prod(shape))))
+        return ids.reshape(shape) if whole else ids
 
     def owner(self, ids: Ids) -> TapeNode:
         """The operation that the first of some numbers comes from."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from ..cell.lines import number
 from ..cell.ops import FUNCTIONS, OPS
+from ..errors import LiftError
 from .expressions import Expr
 from .naming import CellNaming
 
@@ -22,13 +23,14 @@ _LET_THROUGH = ("c_prev", "h_prev", "c_tilde", "h_tilde", "c_t", "h_t")
 class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
-    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. reserved:
-    names that nothing else gets. aliases: a line's name to what the code calls it.
+    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given:
+    the widths of the input and of states that are vectors. reserved: names that nothing else gets. aliases: a line's name to what the code calls it.
     """
 
     naming: CellNaming
     called: Callable[[Expr], str]
     label: Callable[[Expr], str]
+    given: Mapping[str, int] = field(default_factory=dict)
     reserved: Iterable[str] = ()
     rows: list[str] = field(default_factory=list)
     weights: dict[str, Expr] = field(default_factory=dict)
@@ -130,15 +132,29 @@ class EquationWriter:
             return str(expr.leaf)
         if expr.op == "number":
             return number(expr.leaf) if expr.leaf >= 0 or not level else f"({number(expr.leaf)})"
+        if expr.op == "ones":
+            return f"ones({self._of_width(expr.width)})"
         if expr.op == "parameter":
             name = self.naming.weights.get(expr) or self._new(self.label(expr) or "k")
             self._names[expr], self.weights[name] = name, expr
             return name
-        if expr in self.naming.lines or self._named(expr) or expr.op == "div" or self._shared(expr):
+        if expr in self.naming.lines or self._named(expr) or expr.op in ("div", "copy") or self._shared(expr):
             self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or "v"), expr)
             return self._names[expr]
         text, own = self._operation(expr)
         return text if own >= level else f"({text})"
+
+    def _of_width(self, width: int) -> str:
+        """A vector of some width: the input or a state, or one that is written already, or the first that is read."""
+        vectors = [one for one in (*self._names, *self._readers) if one.width == width and not one.grid]
+        given = [name for name, many in self.given.items() if many == width]
+        for one in vectors if not given else ():
+            matrix = one.op == "parameter" and one.leaf.ndim > 1
+            if one.op not in ("number", "ones") and not matrix and not any(inner.op == "ones" for inner in one.inside()):
+                return self._text(one)
+        if not given:
+            raise LiftError(f"a matrix has a side of {width} units, and no vector of its equations has as many")
+        return given[0]
 
     def _named(self, expr: Expr) -> bool:
         """Whether the code has a variable for it, other than one that becomes a line's value step by step."""
@@ -158,8 +174,10 @@ class EquationWriter:
                 first, *rest = zip(a, expr.constants, strict=True)
                 text = self._text(first[0]) if first[1] > 0 else f"-{self._text(first[0], 2)}"
                 return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
-            case "mul" | "div" | "matvec":
-                sign = {"mul": "*", "div": "/", "matvec": "@"}[expr.op]
+            case "copy":
+                return self._text(a[0]), 0
+            case "mul" | "div" | "matvec" | "memvec" | "vecmem":
+                sign = {"mul": "*", "div": "/"}.get(expr.op, "@")
                 return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
             case "neg":
                 return f"-{self._text(a[0], 2)}", 1
