@@ -117,7 +117,7 @@ def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
 
 
 #: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
-#: 1e-304, and 0 is what any other cell sees of it.
+#: 1e-304, and 0 is what any other cell sees of it. SIN and COS of more than 2^27 are #NUM! in Excel.
 FORMULAS: dict[str, Formula] = {
     "matvec": _matvec,
     "vecmat": _vecmat,
