@@ -12,6 +12,7 @@ from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
 from ..trace.address import STATE, Key, address as full, line_name, origin
+from ..trace.grids import entry_of
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
@@ -83,7 +84,7 @@ def location_of(trace: Trace, key: Key) -> Location:
     """
     scope, name, t, _, index = key
     if scope and t is None:
-        entry = trace.entry(scope, name, *index) if len(index) == 1 else tuple(index)
+        entry = entry_of(trace, scope, name, *index) if len(index) == 1 else tuple(index)
         return Location(trace.stage(scope).owner, name, None, None, entry)
     return Location(*origin(trace, key))
 
