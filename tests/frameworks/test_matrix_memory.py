@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -99,6 +100,28 @@ def test_the_step_of_xlstm(eps: float) -> None:
         memory.append(C[0, 0].T)
     case.gives("h_tilde", torch.stack(out))
     case.gives("C_t", torch.stack(memory))
+
+
+def test_eight_heads_are_sequences_of_a_batch() -> None:
+    """The step with its eps, and without it the parallel form too, over 30 steps."""
+    backends = module("xlstm", "blocks/mlstm/backends.py")
+    rng = np.random.default_rng(31)
+    given = {f"{name}_t": rng.normal(size=(30, 8, 8)) for name in "qkv"}
+    given |= {f"{name}_tilde": rng.normal(size=(30, 8, 1)) for name in "if"}
+    q, k, v, *gates = (torch.tensor(array).permute(1, 0, 2)[None] for array in given.values())
+    k = k * 8**0.5
+    _, log_f, rest = matrix_cells.equations("mlstm").partition("log_f = ")
+    text = "\n".join([f"input: {', '.join(given)}", log_f + rest.replace("h_t = o_t * h_tilde", "h_t = h_tilde")])
+    for eps in (0, 1e-6):
+        cell = {"equations": text.replace("exp(-m_t)) ", f"exp(-m_t)) + {eps} ")}
+        ours = lt.run({}, cell=cell, given=given)["h_t"].swapaxes(0, 1)
+        state = [torch.zeros(1, 8, *shape) for shape in ((8, 8), (8, 1), (1, 1))]
+        for t in range(30):
+            at = (each[:, :, t : t + 1].clone() for each in (q, k, v, *gates))
+            h, state = backends.recurrent_step_stabilized_simple(*state, *at, eps=eps)
+            assert abs(ours[:, t] - h[0, :, 0].numpy()).max() <= 1e-12
+        whole = backends.parallel_stabilized_simple(q, k, v, *gates, eps=eps)[0].numpy()
+        assert (abs(ours - whole).max() <= 1e-12) == (eps == 0)
 
 
 def test_the_two_forms_of_xlstm_differ_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
