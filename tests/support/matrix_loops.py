@@ -214,7 +214,9 @@ def matrix_cells(draw: st.DrawFn) -> tuple[str, Weights, np.ndarray]:
         text.append(f"v{k} = {chosen}")
         known[kind].append(f"v{k}")
     text.append(f"y = {draw(st.sampled_from(known['matrix']))} @ {name('column')}")
-    text.append(f"N = tanh({name('matrix')} + M)\nc = tanh({name('row')} + a)\ncarry: M_prev <- N, a_prev <- c\noutput: y")
+    text.append(
+        f"N = tanh({name('matrix')} + M)\nc = tanh({name('row')} + a)\ncarry: M_prev <- N, a_prev <- c\noutput: y"
+    )
     weights = {name: rng.normal(size=shape) / 2 for name, shape in shapes.items()}
     x = rng.normal(size=(draw(st.integers(1, 4)), draw(st.integers(1, 3)), inputs))
     return "\n".join(text), weights, x
