@@ -249,8 +249,9 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
                 shapes[line.name] = next((shape for shape in reads if len(shape) == 2), ())
-                if last and line.name in computed:
-                    yield from _unlike(cell, line, shapes)
+                if last and line.name in computed and (faults := [*_unlike(cell, line, shapes)]):
+                    yield from faults
+                    shapes[line.name] = ()
             else:
                 width, _ = fitted(line, [math.prod(shape) if shape else None for shape in reads], {})
                 shapes[line.name] = (width,) if width else ()
