@@ -34,6 +34,12 @@ def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
     return grid and grid[1]
 
 
+def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
+    """The index of a unit of a value as an address has it: (unit,), or (row, column) in a matrix."""
+    columns = columns_of(trace, scope, name)
+    return (unit,) if columns is None else divmod(unit, columns)
+
+
 def located(trace: Trace, text: str, every: bool) -> Address:
     """An address that is read, with the unit of an entry of a matrix in place of row and column. Raises MissingError.
 
