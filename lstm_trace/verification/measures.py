@@ -29,9 +29,9 @@ class UnitDifference(NamedTuple):
     most: the largest |b - a| at a valid step, `t` in sequence `b`, where it changes from `value` to `other`; of_range:
     that divided by the range of the unit in both traces, so at most 1. since: the first step, as the direction visits
     them, at which the unit differs by more than a hundredth of its range, in sequence `since_b`; None if there is none.
-    name: label of the unit, if the traces have one. held: whether one of the two holds it at any step, in a line by
-    which units are compared. nonfinite: the first step, likewise, at which |b - a| is not finite, since one of the two
-    is NaN or infinite; such values count in no other measure.
+    name: label of the unit, if the traces have one; of a matrix the entry, `C_t[2,1]`. held: whether one of the two
+    holds it at any step, in a line by which units are compared. nonfinite: the first step, likewise, at which |b - a|
+    is not finite, since one of the two is NaN or infinite; such values count in no other measure.
     """
 
     scope: str
