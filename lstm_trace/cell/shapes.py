@@ -106,19 +106,24 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     carry: list[tuple[str | Key, str | Key]] = [*cell.carry]
     for axis in (0, 1):
         carry += [((state, axis), (line, axis)) for state, line in cell.carry if state in cell.matrices]
-        narrow |= {(state, axis) for state in narrow & cell.matrices}
+        narrow |= {(state, axis) for state in cell.matrices if state in narrow}
     while True:
         states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s, _ in carry}
         found = _pass(cell, parameters, widths, states)
         more = {state for state, line in carry if found.get(line) is False} - wide
-        if not more:
+        # rows of a matrix that is an input, for one, are unknown here
+        open_states = {state for state, line in carry if cell.matrices and found.get(line) is None} & narrow
+        if not more and not open_states:
             return found
         wide |= more
+        narrow -= open_states
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
-    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
+    kinds: Broadcasts = dict.fromkeys(cell.parameters)
+    for name in cell.parameters.keys() & parameters.keys():
+        kinds[name] = parameters[name] == (1,) or (parameters[name] == (1, 1) and name not in cell.matrices)
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | {**states}
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
@@ -193,16 +198,18 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
     alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
     either = cell.matrices - alone - matrices
+    declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        if len(shape) == (2 if name in matrices else 1) or (len(shape) in (1, 2) and name in either):
+        one = bool(cell.matrices) and shape == (1, 1)
+        if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
-        kind = "a matrix (rows, columns)" if name in matrices else "a vector"
+        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{declare.format(name)}"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
         others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
@@ -210,6 +217,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         written = [f"`{name} @ {factor}`" for (name, _), factor in zip(group, factors, strict=True)]
         named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
         told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
+        told += declare.format(group[0][0])
         yield pointed(told, cell.places, group[0][1], group[0][0])
 
 
@@ -247,7 +255,7 @@ def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
         if len(shape) == 2 and shape != grid:
             fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
         # an input may be a matrix
-        elif name not in cell.certain and shape not in ((), (1,), grid, (name in cell.matrices and math.prod(grid),)):
+        elif name not in cell.certain and shape not in ((), (1,), grid, (math.prod(grid) * (name in cell.matrices),)):
             fault = (
                 f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
             )
@@ -307,6 +315,13 @@ class _Sizes:
                     parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
                     if all(parts):
                         self.sizes[self.key(line.name)] = sum(parts)
+                if self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes:
+                    reads = [
+                        self.sizes.get(self.key(*self._width_of(str(o)))) if isinstance(o, str) else 1
+                        for o in line.operands
+                    ]
+                    if width := fitted(line, reads, shapes)[0]:
+                        self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)
 
@@ -316,6 +331,8 @@ class _Sizes:
         rows, columns, width = map(self.sizes.get, keys)
         if rows and columns:
             self.sizes[keys[2]] = rows * columns
+        elif width and keys[0] == keys[1]:
+            self.sizes[keys[0]] = math.isqrt(width)
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
 

@@ -127,7 +127,8 @@ def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
     """What is held in sequence b, as reported: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
-    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
+    units = None if whole else place.units
+    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), units, None, place.columns)
 
 
 def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
@@ -157,7 +158,7 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     faults, base = Faults(), plain(one)
     for text in texts:
         with faults.gather():
-            found += places(text, base.stages, base.span, 1, sizes(base))
+            found += places(text, base.stages, base.span, 1, sizes(base), base.grid)
     faults.tell()
     return list(dict.fromkeys(found))
 

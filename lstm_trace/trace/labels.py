@@ -12,6 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
+from .grids import entry_of
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -117,7 +118,8 @@ def vectors(trace: Trace, stage: Stage, name: str, width: int) -> list[tuple[Axi
 def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: int) -> list[str]:
     """How a report calls each unit of a value: by its label, or by its number.
 
-    In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
+    In concatenated vectors it is the unit of its own vector, unless two units would then have the same name. In a
+    matrix it is the numbers of row and column, `2,1`.
 
     Args:
         trace: the trace that contains the stage.
@@ -132,6 +134,9 @@ def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: 
 
     if stage is None:
         return named("x" if name == "x_t" else None, width)
+    if trace.grid(stage.scope, name):
+        entries = (entry_of(trace, stage.scope, name, unit) for unit in range(width))
+        return [f"{row + first},{column + first}" for row, column in entries]
     owner = trace.stage(stage.owner)
     of = dict(reversed(stage.cell.gradient)).get(name, name)
     if of in owner.cell.parameters:

@@ -20,6 +20,7 @@ from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, number, v
 from ...formulas.whole import on_paper, whole
 from ...trace.address import ranged
 from ...trace.derived import total
+from ...trace.grids import columns_of
 from ...trace.held import blocks
 from ...trace.trace import Trace
 from ...view.line_groups import LineGroup
@@ -72,13 +73,15 @@ def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
         return ""
     terms: list[str] = []
     for stage, line, weights in parts:
+        columns = columns_of(trace, stage.scope, line)
         for sign in (1, -1):
-            for steps, rows, units in blocks(weights == sign):
+            for steps, rows, units in blocks(weights == sign, columns):
                 if len(terms) == FEW:
                     return ""
                 whole = len(units) == weights.shape[-1]
                 shown = range(trace.first + steps.start, trace.first + steps.stop)
-                address = ranged(stage.scope, line, shown, rows, None if whole and len(units) > 1 else units)
+                some = None if whole and len(units) > 1 else units
+                address = ranged(stage.scope, line, shown, rows, some, columns)
                 many = len(steps) * len(rows) * len(units) > 1
                 terms.append(f"{' + ' if sign > 0 else ' - '}{f'sum({address})' if many else address}")
     terms.sort(key=lambda term: term.startswith(" -"))  # positive terms come first
