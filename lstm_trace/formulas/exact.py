@@ -95,7 +95,8 @@ EXACT: dict[str, Rule] = {
     "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
     "where": lambda a, c, about: None if a[0] is None else a[1] if a[0] != 0 else a[2],
     **dict.fromkeys(("maximum", "max"), _largest),
-    **dict.fromkeys(("softplus", "sum", "mean", "concat", "outer"), lambda a, c, about: None),  # only the first is a call
+    # only the first is a call
+    **dict.fromkeys(("softplus", "sum", "mean", "concat", "outer"), lambda a, c, about: None),
 }
 
 #: Functions whose values are not rational: lines that depend on one of them are rounded.

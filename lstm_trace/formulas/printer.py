@@ -204,7 +204,7 @@ def _product(p: Printer, f: Format, node: tree.Prod | tree.MatVec) -> str:
     sign = f.times if isinstance(node, tree.Prod) and not isinstance(left, tree.Num) else f.space
     # (a ⊙ b) cᵀ and (a bᵀ) ⊙ C: a product of vectors that is a matrix is kept apart from one of their units
     row = left.vector if isinstance(left, tree.MatVec) else node.vector if isinstance(node, tree.MatVec) else None
-    apart = isinstance(row, tree.Transposed) and type(left) is not type(node)
+    apart = isinstance(row, tree.Transposed | tree.Mat) and type(left) is not type(node)
     return f.row([p.inside(left, RIGHT if apart else 3), sign, p.inside(right, RIGHT)])
 
 

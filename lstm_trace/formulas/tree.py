@@ -243,7 +243,7 @@ def _slice(line: Line, parts: Parts) -> Node:
 def as_row(vector: Node) -> Node:
     """A vector as a row."""
     if isinstance(vector, Vec) and len(vector.entries) > 1:
-        return Mat((tuple(replace(entry, way="across") if isinstance(entry, Dots) else entry for entry in vector.entries),))
+        return Mat((tuple(Dots() if isinstance(entry, Dots) else entry for entry in vector.entries),))
     return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
 
 

@@ -26,7 +26,23 @@ from .exact import ExactWalk, evaluate, made
 from .numbers import DIGITS, Style, fraction
 from .symbols import SLOPES
 from .tree import (
-    HELD, Call, Dots, Key, Mat, Node, Num, Prod, Quot, Sum, Vec, kept, matrix, number, numbers, plus, substituted,
+    HELD,
+    Call,
+    Dots,
+    Key,
+    Mat,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Sum,
+    Vec,
+    kept,
+    matrix,
+    number,
+    numbers,
+    plus,
+    substituted,
 )  # fmt: skip
 from .whole import on_paper
 

@@ -21,7 +21,7 @@ from ..languages.strings import Words
 from ..trace.address import Address
 from ..trace.argument_types import misfit
 from ..trace.held import FEW, entries, plain
-from ..trace.labels import axis, step_labels
+from ..trace.labels import step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.line_groups import held_in

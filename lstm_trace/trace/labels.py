@@ -169,7 +169,8 @@ def units(trace: Trace, stage: Stage) -> int:
     cell = stage.cell.plain or stage.cell
     output = stage.unpadded(cell.output)
     line = cell.by_name.get(output)  # None: it is supplied
-    other = output in narrow(cell) | cell.matrices or (line is not None and line.product) or axis(trace, stage, output) == "y"
+    number = output in narrow(cell) | cell.matrices  # or a matrix
+    other = number or (line is not None and line.product) or axis(trace, stage, output) == "y"
     found = [] if other else [trace.operand(stage.scope, output)]
     for state, carried in cell.carry:
         if state not in cell.matrices and (other or stage.unpadded(carried) == output):

@@ -295,6 +295,12 @@ class View(Naming):
             return list(range(width))
         return self.indices(width)
 
+    def extent(self, stage: Stage, name: str) -> int:
+        """How many units of a line are shown if none is left out; of a matrix that is drawn, rows or columns."""
+        grid = self.trace.grid(stage.scope, name)
+        drawn = grid and (self.detail != "scalar" or None not in self.entries(stage, name))
+        return max(grid) if grid and drawn else self.width(stage, name)
+
     def idle(self, place: Place) -> bool:
         """Whether only the lines that keep the states are shown at a place, because it is padding."""
         short = not self.everything and self.chosen.names is None and VALID in place.stage.sources.values()
@@ -424,7 +430,7 @@ def _detail(shown: View) -> Detail:
 def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     """Whether units, terms of sums, or rows and columns of matrices are left out."""
     lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
-    widest = max((shown.width(stage, line.name) for stage, line in lines), default=0)
+    widest = max((shown.extent(stage, line.name) for stage, line in lines), default=0)
     sums = [(stage, line) for stage, line in lines if line.product or line.memory or OPS[line.op].reduces]
     terms = [shown.width(stage, str(line.operands[line.summed])) for stage, line in sums]
     matrices = [array for stage in stages for array in shown.trace.parameters.get(stage.scope, {}).values()]

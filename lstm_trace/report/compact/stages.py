@@ -184,7 +184,8 @@ class Stages:
         line = self.place.stage.cell.by_name[name]
         if self._writes_all or line.call or not self._is_zero(name):
             return False
-        if line.op in ("matvec", "vecmat", "memvec", "vecmem", "outer", "mul"):  # weights first, which are said to be zero once for all steps
+        if line.product or line.memory or line.op in ("outer", "mul"):
+            # weights first, which are said to be zero once for all steps
             factors = line.operands[::-1] if line.op == "vecmat" else line.operands
             return any(self._is_given_as_zero(operand, inner) for operand in factors)
         if line.op == "add":

@@ -178,7 +178,8 @@ class Described:
     def unit(self, name: str, j: int) -> str:
         """A unit of a line in words."""
         of = self.axis(name)
-        return self.words.word("the.output" if of == "y" else "the.unit", unit=self.shown.label(self.stage, name, j, self.width(name)))
+        unit = self.shown.label(self.stage, name, j, self.width(name))
+        return self.words.word("the.output" if of == "y" else "the.unit", unit=unit)
 
     def who(self, case: Case, name: str, whole: bool = False) -> str:
         """A case in words, as far as there are several; whole: name the unit in any case."""

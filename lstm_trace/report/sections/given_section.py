@@ -58,7 +58,8 @@ def _intro(shown: View) -> Text:
     fields = {"cell": words.word(f"cell.{kind}"), "units": words.count("units", wide) if wide else ""}
     states = ((stage.scope, state) for stage in forward_stages(trace.stages) for state in stage.cell.states)
     if grids := dict.fromkeys(grid for state in states if (grid := trace.grid(*state))):
-        fields["units"] = words.word("units.matrix", sizes=words.comma_list(*("\u00a0×\u00a0".join(map(str, n)) for n in grids)))
+        sizes = ("\u00a0×\u00a0".join(map(str, grid)) for grid in grids)
+        fields["units"] = words.word("units.matrix", sizes=words.comma_list(*sizes))
     fields |= {"steps": words.count("steps", trace.steps), "layers": words.word(several, n=layers) if several else ""}
     fields["rows"] = words.word("rows", n=trace.batch) if trace.batch > 1 else ""
     fields["inputs"] = "" if trace.x is None else words.count("inputs", trace.x.shape[-1])
