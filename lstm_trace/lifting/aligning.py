@@ -28,7 +28,8 @@ def aligned(source: Any, reference: Any) -> Any:
     if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
         return source
     trace, one, two = source.trace, reference.cell, source.cell
-    names = _names(reference, source)
+    names = _renumbered(reference, source)
+    names |= _names(reference, source, names)
     if not names:
         return trace
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
@@ -52,10 +53,23 @@ def _in_words_of(one: Cell, two: Cell) -> Iterator[tuple[str, str]]:
         yield name, one.equations[name] if same else text
 
 
-def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
-    """What one calls the lines and weights of the other that have other names."""
-    one, two = reference.cell, source.cell
+def _renumbered(reference: Lifted, source: Lifted) -> dict[str, str]:
+    """What one calls lines of the other that only have another number, such as k and k_2 for what the code calls k."""
+    one, two = ({name: each.trace[name][:1] for name in each.cell.equations} for each in (reference, source))
+    stems = {name: re.sub(r"_\d+$", "", name) for name in (*one, *two)}
     found: dict[str, str] = {}
+    for theirs, value in two.items():
+        same = [ours for ours in one if stems[ours] == stems[theirs] and _equal(one[ours], value)]
+        found |= {theirs: ours for ours in same[:1] if theirs not in same and ours not in found.values()}
+    while taken := [theirs for theirs, ours in found.items() if ours in two.keys() - found.keys()]:
+        found = {theirs: ours for theirs, ours in found.items() if theirs not in taken}
+    return found
+
+
+def _names(reference: Lifted, source: Lifted, known: Mapping[str, str]) -> dict[str, str]:
+    """What one calls the lines and weights of the other that have other names. known: some of them."""
+    one, two = reference.cell, source.cell
+    found = dict(known)
     ours_taken = {*two.equations, *two.parameters}
     theirs_known = {*one.equations, *one.parameters}
 

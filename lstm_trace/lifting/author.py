@@ -50,12 +50,14 @@ class AuthorFunction(ABC):
         """The cell of what was recorded. matrices: whether an array with rows and columns is one value, and no row."""
 
     def _read(self, run: RecordedRun) -> BuiltCell:
-        """The cell with matrices, or if there is none, that without."""
+        """The cell with matrices; or that without, if no weight is read there once for each row, or column, of one."""
         try:
             return self.read(run, True)
         except LstmTraceError:
             with suppress(LstmTraceError):
-                return self.read(run, False)
+                cell = self.read(run, False)
+                if all(len(np.unique(ids)) == ids.size for ids in cell.parts.values()):
+                    return cell
             raise
 
     @abstractmethod

@@ -81,6 +81,9 @@ class Expressions:
         """An operation, simplified where that is exact, with its own name where a function is written out."""
         args = tuple(args)
         if any(one.op == "transpose" for one in args) and OPS[op].keeps:
+            inner = [self.exchanged(one.args[0]) if one.op == "transpose" else one for one in args]
+            if all(one.op != "transpose" for one in inner):
+                return self.make(op, inner, constants, node)
             args = tuple(map(self.exchanged, args))
             if any(one.op == "transpose" for one in args):
                 where = f"{node.code}: " if node and node.code else ""

@@ -264,18 +264,18 @@ class StepFunction(AuthorFunction):
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
+        remembers = any(first_of(ids, self.batch).ndim == 2 for ids in run.states.values())
         for path, ids in returned.items():
             try:
                 outputs[path] = reader.value(value(ids))
             except LiftError:  # what is kept for a backward pass may be of any form
-                if len(path) < 2 and ids.shape in shapes:
+                if len(path) < 2 and (remembers or ids.shape in shapes):
                     raise
         self.paths = self._paths(run, outputs, {path: returned[path] for path in outputs})
         named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
         states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
-        remembers = any(one.grid for one in states.values())  # what a memory is read for is the output
-        self.output = ()
+        self.output = ()  # of a memory it is what is read from it
         for path, expr in outputs.items():
             name = run.tape.variable(returned[path])
             if remembers and name in ("", *states):

@@ -126,7 +126,9 @@ class Reader:
         if not computed or len(runs) < len(ids) or (operands := self._gathered(ids, owners)) is None:
             return None
         if node.op == "dot":
-            return self._multiplied(*operands, node)
+            with suppress(LiftError):
+                return self._multiplied(*operands, node)
+            return None
         return self.exprs.make(node.op, map(self.vector, operands), node.constants, node)
 
     def _gathered(self, ids: Ids, owners: Ids) -> list[Ids] | None:
@@ -198,15 +200,15 @@ class Reader:
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0, 0]]
         self._code = node.code or self._code
-        if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0, 0]).all()):
+        outer = node.op == "dot" and node.operands[0].shape[1] == 1
+        computed = outer or (node.op in OPS and OPS[node.op].keeps)
+        if self.tape.fixed(ids) and not computed:
             return self._weights(ids, owners)
         if abs(ids[1, 0] - ids[0, 0]) < abs(ids[0, 1] - ids[0, 0]):
             return self.exprs.turned(self.matrix(ids.T))
         name = self._names[self._name[ids[0, 0]]] if self._name[ids[0, 0]] >= 0 else ""
         if name and np.array_equal(ids, self.named[name]):
             return self.exprs.leaf("name", name, ids.size, ids.shape)
-        outer = node.op == "dot" and node.operands[0].shape[1] == 1
-        computed = outer or (node.op in OPS and OPS[node.op].keeps)
         if name or not computed or (operands := self._gathered(ids, owners)) is None:
             if node.op == "dot":
                 raise self.tape.refusal(_PRODUCTS, node)

@@ -48,6 +48,8 @@ class EquationWriter:
         """Write the rows of some values, with the wanted names where recognition gave none. Returns their names."""
         for one in dict.fromkeys(one for root in roots.values() for one in root.inside()):
             self._readers.update({*one.args})
+        called = {self.called(one) for one in self._readers}
+        self._unnamed = next(stem for stem in ("v", "u", "s", "value") if stem not in called)
         for name, expr in roots.items():
             if expr not in self._names:
                 self._row(self.naming.lines.get(expr) or self._new(name), expr)
@@ -139,7 +141,7 @@ class EquationWriter:
             self._names[expr], self.weights[name] = name, expr
             return name
         if expr in self.naming.lines or self._named(expr) or expr.op in ("div", "copy") or self._shared(expr):
-            self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or "v"), expr)
+            self._row(self.naming.lines.get(expr) or self._new(self.called(expr) or self._unnamed), expr)
             return self._names[expr]
         text, own = self._operation(expr)
         return text if own >= level else f"({text})"
@@ -176,8 +178,10 @@ class EquationWriter:
                 return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
             case "copy":
                 return self._text(a[0]), 0
-            case "mul" | "div" | "matvec" | "memvec" | "vecmem":
-                sign = {"mul": "*", "div": "/"}.get(expr.op, "@")
+            case "memvec" | "vecmem":
+                return f"{self._text(a[0], 2)} @ {self._text(a[1], 2)}", 1
+            case "mul" | "div" | "matvec":
+                sign = {"mul": "*", "div": "/", "matvec": "@"}[expr.op]
                 return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
             case "neg":
                 return f"-{self._text(a[0], 2)}", 1
