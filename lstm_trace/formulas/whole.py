@@ -19,6 +19,8 @@ from .symbols import SLOPES
 
 #: The key of a condition whose numbers are known: 1 or 0, a factor that is kept.
 HELD = ()
+#: Gradients are columns as their values are, and so is one times a matrix.
+_SYMBOLIC = {**tree.SYMBOLIC, "vecmem": lambda line, parts: tree.MatVec(tree.Transposed(parts[1]), parts[0])}
 #: A name to the width of its value.
 Width = Callable[[str], int]
 
@@ -39,9 +41,9 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
             return tree.Call(str(name), tuple(map(part, args)))
         if name in between and name == "gap":  # for finite numbers, the plain difference
             return tree.minus(*map(part, args))
-        return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
+        return _SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
-    return on_paper(tree.SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
+    return on_paper(_SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
 
 
 def on_paper(node: tree.Node) -> tree.Node:

@@ -157,9 +157,21 @@ class LiveGradients:
                 scope, name = scope_and_name(source)
                 if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
                     operands = (operands[1 if valid else 2],)  # the one for a valid step, or for padding
+            if _decided(line):
+                operands = (operands[1 if operands[0] else 2],)
             if not live.isdisjoint(operands):
                 live.add(line.name)
         return frozenset(live)
+
+
+def _decided(line: Line) -> bool:
+    """Whether it chooses by a number of the text, as `ones` and `count` do."""
+    return line.op == "where" and not isinstance(line.operands[0], str)
+
+
+def _constant(line: Line | None) -> bool:
+    """Whether it is a number of the text for each unit, so that a gradient of it leads nowhere."""
+    return line is not None and _decided(line) and not isinstance(line.operands[1 if line.operands[0] else 2], str)
 
 
 def _pruned(line: Line, dead: Names) -> Line:
@@ -284,7 +296,10 @@ class Backward(View):
         """The recorded lines with a name; the lines without one are written out in them."""
         chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
         wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
-        there = [x for x in wide if x.assigned and x.name in recorded]
+        values, made = self.trace.stage(stage.owner).cell.by_name, made_for(stage)
+        there = [
+            x for x in wide if x.assigned and x.name in recorded and not _constant(values.get(made.get(x.name, "")))
+        ]
         return [x for x in there if any(map(chosen.has, (x.name, *_names(stage, x.name))))]
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:

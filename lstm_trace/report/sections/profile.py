@@ -19,7 +19,7 @@ from ...explanation.profile import DEAD, SPARE, Profile, StageProfile
 from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address
-from ...trace.grids import entry_of
+from ...trace.grids import columns_of
 from ...trace.labels import axis, labels, step_labels
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
@@ -90,7 +90,9 @@ class ProfileCells:
         there, step = trace.extents(line), None if t is None else trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
-        return str(Address(line, unit=None if j is None else entry_of(trace, part.stage.scope, line, j), **known))
+        return str(
+            Address(line, unit=None if j is None else (j,), columns=columns_of(trace, part.stage.scope, line), **known)
+        )
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
