@@ -13,7 +13,7 @@ from lstm_trace.cell.adjoint import adjoint, secants
 from lstm_trace.cell.lines import Cell, with_holds
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import grids, infer
-from lstm_trace.cell.variants import extended, masked, supplied
+from lstm_trace.cell.variants import definition, extended, masked, supplied
 from lstm_trace.errors import CellError, ShapeError
 
 from ..support.matrix_cells import PAPERS, RandomCell, sized, walk
@@ -59,6 +59,22 @@ def test_a_value_beside_a_matrix_may_be_one() -> None:
     assert parse(text).matrices - parse(text).certain == {"b", "M_t"}
     assert parse(f"{text}\nmatrix: N, M_t").declared == ("N", "M_t")
     assert "b" not in parse(f"{text}\nz_t = b * x_t").matrices  # a vector or number there
+
+
+def test_a_function_may_read_a_matrix() -> None:
+    rows = [
+        "read(C, v) = tanh(C @ v)",
+        "C_t = outer(x_t, x_t)",
+        "y_t = read(C_t, x_t) + read(W, x_t)",
+        "z_t = x_t @ C_t",
+    ]
+    cell = parse("\n".join(rows))
+    assert parse(cell.text) == cell
+    assert [line.op for line in cell.lines if "@" in line.name] == ["memvec", "matvec"]
+    for call in (line for line in cell.lines if line.call):
+        inner, value = definition(cell, call)
+        assert [line.op for line in inner.lines] == (["memvec"] if "C_t" in call.call else ["matvec"])
+        assert value.op == "tanh"
 
 
 def test_cells_without_matrices_are_as_before() -> None:
