@@ -29,6 +29,7 @@ def inferred(cell: Cell, shapes: Any, **known: int) -> dict[str, int]:
 # -- the text ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", PAPERS)
 def test_the_text_of_a_cell_is_read_back(name: str) -> None:
     cell = parse(PAPERS[name][0])
@@ -225,6 +226,12 @@ equation 4: M has shape (3, 4); line `A` needs a vector; if it is a matrix, decl
 equation 4: M has shape (4,); line `A` needs a matrix (rows, columns)
     A = exp(M)
             ^""",
+    ), (
+        "h_t = outer(W @ x_t, x_t) + 0.5 * h_prev\ny_t = M @ h_prev\ncarry: h_prev <- h_t", {"W": (3, 2), "M": (2, 3)}, """\
+equation 2: M has shape (2, 3), and @ does not multiply it by the matrix h_prev; multiply the vectors that h_prev is \
+made of: outer(M @ a, b)
+    y_t = M @ h_prev
+          ^""",
     ), (
         f"{OUTER}\ny_t = M @ C_t", two(M=(2, 3)), """\
 equation 4: M has shape (2, 3), and @ does not multiply it by the matrix C_t; multiply the vectors that C_t is made \
