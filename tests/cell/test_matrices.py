@@ -227,7 +227,7 @@ equation 4: M has shape (4,); line `A` needs a matrix (rows, columns)
     A = exp(M)
             ^""",
     ), (
-        "h_t = outer(W @ x_t, x_t) + 0.5 * h_prev\ny_t = M @ h_prev\ncarry: h_prev <- h_t", {"W": (3, 2), "M": (2, 3)}, """\
+        "h_t = outer(W @ x_t, x_t) + h_prev\ny_t = M @ h_prev\ncarry: h_prev <- h_t", {"W": (3, 2), "M": (2, 3)}, """\
 equation 2: M has shape (2, 3), and @ does not multiply it by the matrix h_prev; multiply the vectors that h_prev is \
 made of: outer(M @ a, b)
     y_t = M @ h_prev
