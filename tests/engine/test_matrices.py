@@ -36,7 +36,7 @@ def small(name: str = "mlstm") -> tuple[Weights, np.ndarray]:
 
 @CELLS
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 def test_every_plan_computes_the_loop(name: str, seed: int) -> None:
     one = MATRIX_CELLS[name]
     weights, x, grid = drawn(name, seed)
@@ -68,7 +68,7 @@ def test_single_precision_differs_by_its_rounding(name: str) -> None:
         assert lt.diff(a, b).verdict == "same"
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 @given(matrix_cells())
 def test_random_cells_agree(case: tuple[str, Weights, np.ndarray]) -> None:
     text, weights, x = case
@@ -167,6 +167,22 @@ def test_products_alone_have_no_columns() -> None:
     cell = {"equations": "a_t = V @ x_t\ny_t = W @ a_t\noutput: y_t"}
     trace = lt.run({"V": np.ones((4, 4)), "W": np.ones((4, 4))}, np.ones((2000, 4)), cell=cell)
     assert (trace.output == 16).all()
+
+
+@pytest.mark.skipif(not jit.installed(), reason="the extra jit is not installed")
+@pytest.mark.few(0)
+@pytest.mark.parametrize("target", ["256 bits", "128 bits", "generic"])
+def test_narrower_vectors(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lstm_trace.engine.jit import machine
+
+    from .jit.test_compiled import TARGETS
+
+    cpu = TARGETS[target]()
+    monkeypatch.setattr(machine, "host", lambda: cpu)
+    for name, one in MATRIX_CELLS.items():
+        for seed in (0, 1):
+            weights, x, _ = drawn(name, seed)
+            agree(one.text, weights, x.astype("float32" if seed else "float64"), ("lines", "compiled"))
 
 
 @pytest.mark.skipif(not jit.installed(), reason="the extra jit is not installed")
