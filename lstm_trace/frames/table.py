@@ -248,8 +248,7 @@ class TraceTable:
     def of(self, part: TracePart) -> list[str]:
         """The columns for the values of a part in the shape wide. Raises OptionError if labels are not unique."""
         if self.names != "labels":
-            units = ((entry, entry.units if entry.columns is None else _entries(entry)) for entry in part.lines)
-            return [name for entry, some in units for name in columns(entry.line, some, self._safe)]
+            return [name for entry in part.lines for name in columns(entry.line, entry.indices, self._safe)]
         return [name for entry in part.lines for name in self._labelled[part.layer, part.direction, entry.line]]
 
     @cached_property
@@ -331,11 +330,6 @@ class TraceTable:
             largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
         largest |= dict.fromkeys(ENTRY, largest["unit"])
         return {name: np.result_type(kind, np.min_scalar_type(-largest[name] - 1)) for name, kind in WHOLE.items()}
-
-
-def _entries(entry: LineUnits) -> list[str]:
-    """Row and column of each unit of a matrix."""
-    return [f"{row},{column}" for row, column in zip(*entry.entries, strict=True)]
 
 
 def code_type(texts: Sequence[str]) -> Any:
@@ -481,11 +475,6 @@ def _at(table: TraceTable, name: str) -> dict[str, int]:
     return {text: code for code, text in enumerate(table.texts[name])}
 
 
-def _line_unit(table: TraceTable, row: WorkedRow) -> LineUnits:
-    columns = columns_of(table.trace, f"{row.layer}/{row.direction}", row.line)
-    return LineUnits(row.line, "", range(row.unit, row.unit + 1), 0, columns)
-
-
 def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     """One row per value, with its formula."""
     of = dict(zip(WorkedRow._fields, zip(*rows, strict=True), strict=True))
@@ -500,11 +489,13 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
                 for *each, name in zip(entry.units, some, strict=True)
             }
     named = (names[*row[:2], row.line, row.unit] for row in rows)
+    across = (columns_of(table.trace, f"{row.layer}/{row.direction}", row.line) for row in rows)
+    units = (LineUnits("", "", range(row.unit, row.unit + 1), 0, c) for row, c in zip(rows, across, strict=True))
     return {
         **_places(table, layer, direction, t, batch, valid),
         "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
-        **_entry(table, (_line_unit(table, row).entries for row in rows)),
+        **_entry(table, (unit.entries for unit in units)),
         **_unit_name(table, named),
         **{name: of[name] for name in ("symbol", "formula", "substituted")},
         "value": np.array(of["value"], table.trace.header.dtype),

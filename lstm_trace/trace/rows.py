@@ -128,6 +128,12 @@ class LineUnits(NamedTuple):
         units = np.array(self.units)
         return (units * 0 - 1, units * 0 - 1) if self.columns is None else np.divmod(units, self.columns)
 
+    @property
+    def indices(self) -> Sequence[int | str]:
+        """What follows the name of the line in the address of each unit; `2,1` in a matrix."""
+        both = zip(*self.entries, strict=True)
+        return self.units if self.columns is None else [f"{row},{column}" for row, column in both]
+
 
 @dataclass(frozen=True)
 class TracePart:
