@@ -60,7 +60,8 @@ def _renumbered(reference: Lifted, source: Lifted) -> dict[str, str]:
     found: dict[str, str] = {}
     for theirs, value in two.items():
         same = [ours for ours in one if stems[ours] == stems[theirs] and _equal(one[ours], value)]
-        found |= {theirs: ours for ours in same[:1] if theirs not in same and ours not in found.values()}
+        if same and theirs not in same and same[0] not in found.values():
+            found[theirs] = same[0]
     while taken := [theirs for theirs, ours in found.items() if ours in two.keys() - found.keys()]:
         found = {theirs: ours for theirs, ours in found.items() if theirs not in taken}
     return found

@@ -256,7 +256,7 @@ class StepFunction(AuthorFunction):
         return f"{taken(run.output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
-        def value(ids: Ids) -> Ids:
+        def value(ids: Ids) -> Any:
             return first_of(ids, self.batch) if matrices else rows(ids, self.batch)[0]
 
         given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
