@@ -264,7 +264,7 @@ class StepFunction(AuthorFunction):
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
-        remembers = any(first_of(ids, self.batch).ndim == 2 for ids in run.states.values())
+        remembers = any(first_of(ids, self.batch).ndim > 1 for ids in run.states.values())
         for path, ids in returned.items():
             try:
                 outputs[path] = reader.value(value(ids))

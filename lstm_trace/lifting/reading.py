@@ -57,6 +57,9 @@ class Reader:
 
     def value(self, ids: Ids) -> Expr:
         """The value of numbers in a row, or in rows and columns."""
+        if ids.ndim > 2:
+            reason = f"a value has {ids.ndim} axes, and those of equations are vectors and matrices: lift one head"
+            raise self.tape.refusal(reason, self.tape.owner(ids))
         found = self.matrix(ids) if ids.ndim == 2 else self.vector(ids)
         found = self.exprs.exchanged(found.args[0]) if found.op == "transpose" else found
         if found.op == "transpose":

@@ -129,10 +129,10 @@ class EquationWriter:
 
     def _text(self, expr: Expr, level: int = 0) -> str:
         """A value within an equation. level: 0 within a sum, 1 within a product, 2 where all is bracketed."""
-        if expr in self._names:
-            return self._names[expr]
         if expr.op == "name":
             return str(expr.leaf)
+        if expr in self._names:
+            return self._names[expr]
         if expr.op == "number":
             return number(expr.leaf) if expr.leaf >= 0 or not level else f"({number(expr.leaf)})"
         if expr.op == "ones":
