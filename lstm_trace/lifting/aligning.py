@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell
+from ..cell.lines import Cell, ending
 from ..model.sources import prepare
 from .lifted import Lifted
 from .naming import line_value
 
 #: So far apart, relative to the largest, the values of a line may be at the first step that is taken for the same.
 _NEAR = 1e-6
+_NUMBER = re.compile(r"_\d+$")
 _NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\()")
 
 
@@ -28,8 +30,7 @@ def aligned(source: Any, reference: Any) -> Any:
     if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
         return source
     trace, one, two = source.trace, reference.cell, source.cell
-    names = _renumbered(reference, source)
-    names |= _names(reference, source, names)
+    names = _names(reference, source)
     if not names:
         return trace
     text = _NAME.sub(lambda found: names.get(found[0], found[0]), two.text)
@@ -48,30 +49,24 @@ def aligned(source: Any, reference: Any) -> Any:
 def _in_words_of(one: Cell, two: Cell) -> Iterator[tuple[str, str]]:
     """The equations of `two`, in the text of `one` where they are the same in real numbers."""
     known = two.equations.keys() & one.equations.keys()
+    there = {*two.equations, *two.parameters, *two.states, *two.inputs}
     for name, text in two.equations.items():
-        same = name in known and line_value(one, name, known) == line_value(two, name, known)
+        readable = name in known and {*_NAME.findall(one.equations[name])} <= there
+        same = readable and line_value(one, name, known) == line_value(two, name, known)
         yield name, one.equations[name] if same else text
 
 
-def _renumbered(reference: Lifted, source: Lifted) -> dict[str, str]:
-    """What one calls lines of the other that only have another number, such as k and k_2 for what the code calls k."""
-    one, two = ({name: each.trace[name][:1] for name in each.cell.equations} for each in (reference, source))
-    stems = {name: re.sub(r"_\d+$", "", name) for name in (*one, *two)}
-    found: dict[str, str] = {}
-    for theirs, value in two.items():
-        same = [ours for ours in one if stems[ours] == stems[theirs] and _equal(one[ours], value)]
-        found |= {theirs: ours for ours in same[:1] if theirs not in same and ours not in found.values()}
-    while taken := [theirs for theirs, ours in found.items() if ours in two.keys() - found.keys()]:
-        found = {theirs: ours for theirs, ours in found.items() if theirs not in taken}
-    return found
-
-
-def _names(reference: Lifted, source: Lifted, known: Mapping[str, str]) -> dict[str, str]:
-    """What one calls the lines and weights of the other that have other names. known: some of them."""
+def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
+    """What one calls the lines and weights of the other that have other names."""
     one, two = reference.cell, source.cell
-    found = dict(known)
-    ours_taken = {*two.equations, *two.parameters}
-    theirs_known = {*one.equations, *one.parameters}
+    lines = [{name: each.trace[name][:1] for name in each.cell.equations} for each in (reference, source)]
+    stems = [Counter(_NUMBER.sub("", name) for name in each) for each in lines]
+    both = {name for name in lines[0].keys() & lines[1] if not _equal(lines[0][name], lines[1][name])}
+    # such as k and k_2, whose numbers do not say which is which
+    loose = {name for name in both if max(each[_NUMBER.sub("", name)] for each in stems) > 1}
+    found: dict[str, str] = {}
+    ours_taken = {*two.equations, *two.parameters} - loose
+    theirs_known = {*one.equations, *one.parameters} - loose
 
     def pair(theirs: str, ours: str) -> None:
         if not {theirs} & (theirs_known | found.keys()) and ours not in {*ours_taken, *found.values()}:
@@ -83,10 +78,10 @@ def _names(reference: Lifted, source: Lifted, known: Mapping[str, str]) -> dict[
                 pair(name, other)
 
     pair_equal(reference.weights, source.weights)
-    pair_equal(*({name: each.trace[name][:1] for name in each.cell.equations} for each in (reference, source)))
+    pair_equal(*lines)
     for state in one.states.keys() & two.states.keys():
         pair(two.states[state], one.states[state])
-    todo = [name for name in two.equations if found.get(name, name) in one.equations]
+    todo = [name for name in two.equations if found.get(name, "" if name in loose else name) in one.equations]
     for name in todo:
         for theirs, ours in _in_places(two.equations[name], one.equations[found.get(name, name)]):
             if theirs in two.equations and ours in one.equations and theirs not in todo:
@@ -94,6 +89,9 @@ def _names(reference: Lifted, source: Lifted, known: Mapping[str, str]) -> dict[
                 todo += [theirs] if found.get(theirs) == ours else []
             elif theirs in two.parameters and ours in one.parameters:
                 pair(theirs, ours)
+    for name in loose - found.keys():
+        taken = {*found.values(), *one.equations, *two.equations} if name in found.values() else set[str]()
+        found[name] = name + ending([name], taken)
     return found
 
 

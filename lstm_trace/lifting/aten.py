@@ -272,6 +272,7 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     # products
     **dict.fromkeys(("mm", "mv", "bmm", "matmul", "dot"), np.matmul),
     **dict.fromkeys(("addmm", "addmv", "baddbmm"), _addmm),
+    "addr": lambda base, a, b, beta=1, alpha=1: _times(base, beta) + _times(np.outer(a, b), alpha),
     "linear": _linear,
     "lstm_cell": _lstm_cell,
     "gru_cell": _gru_cell,

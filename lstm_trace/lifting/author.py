@@ -118,10 +118,9 @@ def rows(value: Any, batch: int | None) -> Any:
 
 
 def first_of(value: Any, batch: int | None) -> Any:
-    """An array of one step as the vector, or the matrix, that it has for the first sequence."""
+    """An array of one step as the vector, or the matrix, that it has for the first sequence, without axes of size 1."""
     one = value if batch is None or value.ndim < 2 else np.moveaxis(value, batch, 0)[0]
-    one = one.squeeze()
-    return one if one.ndim == 2 else one.reshape(-1)
+    return np.atleast_1d(one.squeeze())
 
 
 def in_shape(values: Array, like: Any, batch: int | None) -> Any:

@@ -79,9 +79,9 @@ def built(
     first = next(iter(states))
     out = lines[next((name for name, expr in {**states, **others}.items() if expr is output), first)]
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
-    matrices = [name for name, expr in text.weights.items() if expr.grid]
-    matrices += [f"{name}_prev" for name, one in states.items() if one.grid and not _shown(one)]
-    declared = [f"matrix: {', '.join(matrices)}"] * bool(matrices)
+    grids = [name for name, expr in text.weights.items() if expr.grid]
+    grids += [f"{name}_prev" for name, one in states.items() if one.grid and not _shown(one)]
+    declared = [f"matrix: {', '.join(grids)}"] * bool(grids)
     rows = [*text.rows, *declared, f"carry: {carry}", f"output: {out}"]
     known = {name: expr.leaf for name, expr in text.weights.items()}
     lacking = named_cell(naming.kind, naming.options)[0].parameters.keys() - known if naming.kind else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +28,9 @@ _FORMS = {
 class Expr:
     """A value: an operation of others, or a leaf.
 
-    op: of the operation table, or `name` (an input, a state, a part of one), `parameter`, `number`, `ones` (a vector of
-    ones), or `transpose`, which is written nowhere. leaf: the name, the number, or the integers of the parameter. width:
-    its units. grid: the rows and columns of a matrix. node: the operation that it comes from. choices: the conditions of
+    op: of the operation table, or `name` (an input, a state, a part of one), `parameter`, `number`, `ones` (a vector),
+    or `transpose`, which is written nowhere. leaf: the name, the number, or the integers of the parameter. width: its
+    units. grid: the rows and columns of a matrix. node: the operation that it comes from. choices: the conditions of
     `where` in it.
     """
 
@@ -63,7 +64,7 @@ class Expressions:
     _known: dict[Any, Expr] = field(default_factory=dict)
 
     def leaf(self, op: str, leaf: Any, width: int = 1, grid: tuple[int, ...] = ()) -> Expr:
-        """A name, a number or a parameter. grid: its rows and columns if it is a matrix that is no part of a product."""
+        """A name, a number or a parameter. grid: its rows and columns if it is a matrix, but no factor of a product."""
         key = (op, leaf) if op != "parameter" else (op, leaf.shape, leaf.tobytes(), grid)
         return self._known.setdefault(key, Expr(op, leaf=leaf, width=width, grid=grid))
 
@@ -143,12 +144,12 @@ class Expressions:
 
     def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
         widths, grids = [one.width for one in args], [one.grid for one in args if one.grid]
-        width = {"concat": sum, "matvec": lambda each: each[0], "outer": np.prod}.get(op, max)(widths)
+        grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
+        width = {"concat": sum, "matvec": lambda each: each[0]}.get(op, max)(widths)
         if op in ("memvec", "vecmem"):
             width = grids[0][op == "vecmem"]
-        grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
+        width = 1 if OPS[op].reduces else math.prod(grid) if grid else width
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
-        width = 1 if OPS[op].reduces else int(width)
         return Expr(op, args, constants, width=width, grid=grid, node=node, choices=choices)
 
     def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:

@@ -256,7 +256,7 @@ class StepFunction(AuthorFunction):
         return f"{taken(run.output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
-        def value(ids: Ids) -> Ids:
+        def value(ids: Ids) -> Any:
             return first_of(ids, self.batch) if matrices else rows(ids, self.batch)[0]
 
         given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
@@ -264,7 +264,7 @@ class StepFunction(AuthorFunction):
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
-        remembers = any(first_of(ids, self.batch).ndim == 2 for ids in run.states.values())
+        remembers = any(first_of(ids, self.batch).ndim > 1 for ids in run.states.values())
         for path, ids in returned.items():
             try:
                 outputs[path] = reader.value(value(ids))

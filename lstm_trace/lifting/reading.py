@@ -57,6 +57,9 @@ class Reader:
 
     def value(self, ids: Ids) -> Expr:
         """The value of numbers in a row, or in rows and columns."""
+        if ids.ndim > 2:
+            reason = f"a value has {ids.ndim} axes, and those of equations are vectors and matrices: lift one head"
+            raise self.tape.refusal(reason, self.tape.owner(ids))
         found = self.matrix(ids) if ids.ndim == 2 else self.vector(ids)
         found = self.exprs.exchanged(found.args[0]) if found.op == "transpose" else found
         if found.op == "transpose":
@@ -127,7 +130,7 @@ class Reader:
             return None
         if node.op == "dot":
             with suppress(LiftError):
-                return self._multiplied(*operands, node)
+                return self._multiplied(operands[0], operands[1], node)
             return None
         return self.exprs.make(node.op, map(self.vector, operands), node.constants, node)
 
@@ -193,10 +196,10 @@ class Reader:
         return self._matrices[key]
 
     def _matrix(self, ids: Ids) -> Expr:
-        for axis in (0, 1):  # all rows, or all columns, are the same
-            if (ids == ids.take([0], axis)).all():
-                pair = self.ones(ids.shape[axis]), self.vector(ids.take(0, axis))
-                return self.exprs.make("outer", pair[:: 1 - 2 * axis]) if pair[1].width > 1 else pair[1]
+        for rows, side in ((ids, 1), (ids.T, -1)):  # all rows, or all columns, are the same
+            if (rows == rows[:1]).all():
+                pair = self.ones(len(rows)), self.vector(rows[0])
+                return self.exprs.make("outer", pair[::side]) if pair[1].width > 1 else pair[1]
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0, 0]]
         self._code = node.code or self._code

@@ -21,7 +21,7 @@ from .building import BuiltCell, built, state_names
 from .checking import checked_trace
 from .expressions import Expr, Expressions
 from .reading import Reader
-from .tape import FIXED, INITIAL, Ids, Tape, TapeNode
+from .tape import FIXED, INITIAL, Ids, Tape
 
 #: So many steps a recurrence has at least, to be read: the first knows no states, and the last may do more.
 LEAST = 3
@@ -51,8 +51,8 @@ class RecordedRecurrence:
 
     x: the numbers of one sequence at each step. outputs: all numbers of the outputs. title: what messages call it.
     others: the numbers of the input and of initial states of other sequences, of which there are `batch` in all.
-    output: those of an output that is read too, at each step or at the last one. back: whether x is read from its end. matrices:
-    whether states that are computed in rows and columns are matrices.
+    output: those of an output that is read too, at each step or at the last one. back: whether x is read from its end.
+    matrices: whether states that are computed in rows and columns are matrices.
     """
 
     tape: Tape
@@ -120,11 +120,11 @@ class RecordedRecurrence:
     def _alike(self, before: Sequence[Ids], last: Sequence[Ids], more: list[Ids]) -> list[Ids]:
         """The vectors of the last step that are computed from those of the step before as these were; else all."""
         exprs, found = Expressions(), dict[Expr, Ids]()
-        reader = Reader(self.tape, {"x_t": self.x[-2], **{f"state_{k}": self._shaped(ids) for k, ids in enumerate(last)}}, exprs)
+        reader = self._reader(self.x[-2], {f"state_{k}": ids for k, ids in enumerate(last)}, exprs)
         for ids in more:
             with suppress(LiftError):  # of what follows the recurrence
                 found[reader.value(self._shaped(ids))] = ids
-        reader = Reader(self.tape, {"x_t": self.x[-3], **{f"state_{k}": self._shaped(ids) for k, ids in enumerate(before)}}, exprs)
+        reader = self._reader(self.x[-3], {f"state_{k}": ids for k, ids in enumerate(before)}, exprs)
         with suppress(LiftError):
             return [one for ids in last if (one := found.get(reader.value(self._shaped(ids)))) is not None]
         return more
@@ -200,6 +200,10 @@ class RecordedRecurrence:
         """The numbers of a state, in rows and columns if it is a matrix."""
         return self.tape.grid(ids) if self.matrices else ids
 
+    def _reader(self, x: Ids, old: Mapping[str, Ids], *known: Any) -> Reader:
+        """Of a step with this input, from these states."""
+        return Reader(self.tape, {"x_t": x} | {name: self._shaped(ids) for name, ids in old.items()}, *known)
+
     def _steps(
         self, states: Mapping[str, Sequence[Ids]], x: Sequence[Ids]
     ) -> Iterator[tuple[int, Reader, dict[str, Expr]]]:
@@ -209,8 +213,8 @@ class RecordedRecurrence:
             new = {name: each[k] for name, each in states.items() if k < len(each)}
             new |= {OUTPUT: self.output[t + 1]} if t + 1 in self.output else {}
             if new:
-                old = {f"{name}_prev": self._shaped(each[k - 1]) for name, each in states.items()}
-                reader = Reader(self.tape, {"x_t": x[t + 1]} | old, exprs, variables)
+                old = {f"{name}_prev": each[k - 1] for name, each in states.items()}
+                reader = self._reader(x[t + 1], old, exprs, variables)
                 yield t + 1, reader, {name: reader.value(self._shaped(ids)) for name, ids in new.items()}
 
     @cached_property

@@ -53,7 +53,8 @@ def read_sequence(
         LiftError: if the steps do not all do the same, or carry no state.
     """
     ends = np.concatenate([ids.reshape(-1) for ids in outputs.values()])
-    recurrence = RecordedRecurrence(tape, [one.reshape(-1) for one in x], ends, title, output=outputs, back=back, matrices=matrices)
+    rows = [one.reshape(-1) for one in x]
+    recurrence = RecordedRecurrence(tape, rows, ends, title, output=outputs, back=back, matrices=matrices)
     every = range(len(next(iter(recurrence.states.values()))))
     returned = [*outputs.values()] if returned is None else returned
     return recurrence.read(every, recurrence.x, dtype, returned, initial)[0]

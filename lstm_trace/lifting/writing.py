@@ -23,8 +23,9 @@ _LET_THROUGH = ("c_prev", "h_prev", "c_tilde", "h_tilde", "c_t", "h_t")
 class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
-    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given:
-    the widths of the input and of states that are vectors. reserved: names that nothing else gets. aliases: a line's name to what the code calls it.
+    naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given: the
+    widths of the input and of states that are vectors. reserved: names that nothing else gets. aliases: a line's name
+    to what the code calls it.
     """
 
     naming: CellNaming
@@ -128,10 +129,10 @@ class EquationWriter:
 
     def _text(self, expr: Expr, level: int = 0) -> str:
         """A value within an equation. level: 0 within a sum, 1 within a product, 2 where all is bracketed."""
-        if expr in self._names:
-            return self._names[expr]
         if expr.op == "name":
             return str(expr.leaf)
+        if expr in self._names:
+            return self._names[expr]
         if expr.op == "number":
             return number(expr.leaf) if expr.leaf >= 0 or not level else f"({number(expr.leaf)})"
         if expr.op == "ones":
@@ -152,7 +153,7 @@ class EquationWriter:
         given = [name for name, many in self.given.items() if many == width]
         for one in vectors if not given else ():
             matrix = one.op == "parameter" and one.leaf.ndim > 1
-            if one.op not in ("number", "ones") and not matrix and not any(inner.op == "ones" for inner in one.inside()):
+            if one.op != "number" and not matrix and all(inner.op != "ones" for inner in one.inside()):
                 return self._text(one)
         if not given:
             raise LiftError(f"a matrix has a side of {width} units, and no vector of its equations has as many")
