@@ -145,7 +145,7 @@ def lacking(a: Trace, b: Trace, scope: str, name: str, common: Collection[str]) 
     def read(line: str) -> Iterator[str | Remark]:
         for operand in _reads(cell, line):
             if operand in cell.states:
-                if operand not in other.cell.states and cell.states[operand] not in common:
+                if operand not in other.cell.states and cell.states[operand] not in {*common, *other.sources}:
                     yield operand
             elif operand in cell.by_name and operand not in common:
                 one, two = (values_of(trace, scope, operand) for trace in (a, b))

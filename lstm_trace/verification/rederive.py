@@ -105,7 +105,7 @@ class Rederivation:
         cell = stage.cell
         lines = [line for line in cell.lines if only is None or line.name in only]
         own = {line.name for line in cell.lines if self._read(stage, line.name) is None}
-        carried = {state: line for state, line in cell.carry if self._read(stage, line) is None}
+        carried = {state: line for state, line in cell.carry if line in own}  # and not an input
         if carried and any(self._premise("initial", stage.scope, state) is None for state in cell.states):
             return [], lines, []  # lines that use that state are known only at later steps
         behind, following = set(carried), []  # lines that depend on such a state
@@ -192,18 +192,16 @@ class Rederivation:
         return Known(known.value.astype(self.dtype, copy=False), known.limit)
 
     def _state(self, stage: Stage, name: str, steps: slice) -> Known | None:
-        """The carried line of the previous step in visiting order, the initial value at the edge."""
+        """The carried line or input of the previous step in visiting order, the initial value at the edge."""
         line, back = stage.cell.states[name], stage.backwards
         edge, inner = before(steps, self.values.steps, back)
-        recorded, kept = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
+        kept = self._pool.get(stage.scope, {}).get(line)
         parts: list[Known] = []
         if inner.stop > inner.start:
-            if recorded is not None:
-                parts.append(self._wide(recorded.at(inner)))
-            elif kept is not None:
-                parts.append(kept.at(inner))
-            else:
+            there = self._operand(stage, line, inner, {} if kept is None else {line: kept.at(inner)})
+            if there is None:
                 return None
+            parts.append(there)
         if edge:
             first = self._premise("initial", stage.scope, name)
             if first is None:
