@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, localcontext
 from functools import lru_cache, partial, reduce
 from operator import add
 from typing import Any
@@ -224,6 +224,36 @@ def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
     return x if x.is_nan() else min(max(x, low), high)
 
 
+@lru_cache(1)
+def _right_angle() -> Decimal:
+    """pi / 2, to so many digits that CONTEXT's are right after the reduction of any float64: by Machin's formula."""
+
+    def arctan(n: int) -> int:
+        power, total, k = one // n, 0, 1
+        while power:
+            total += power // k if k % 4 == 1 else -(power // k)
+            power, k = power // (n * n), k + 2
+        return total
+
+    one = 10**480
+    return Decimal(8 * arctan(5) - 2 * arctan(239)) / one
+
+
+def _sine(x: Decimal, ahead: int) -> Decimal:
+    """sin(x + ahead pi / 2), by the power series at what is left of x beside a multiple of pi / 2."""
+    if not x.is_finite():
+        return Decimal("nan")
+    with localcontext(prec=500):
+        turns = (x / _right_angle()).to_integral_value(ROUND_HALF_EVEN)
+        rest, quarter = x - turns * _right_angle(), int(turns % 4) + ahead
+    total = term = rest if quarter % 2 == 0 else Decimal(1)
+    k = 1 - quarter % 2
+    while abs(term) > abs(total).scaleb(-CONTEXT.prec - 1):
+        term *= -rest * rest / ((k + 1) * (k + 2))
+        total, k = total + term, k + 2
+    return -total if quarter % 4 > 1 else total
+
+
 #: Functions of one operand, computed with the digits of the context.
 FULL: dict[str, Callable[..., Decimal]] = {
     "sigmoid": lambda x: 1 / (1 + (-x).exp()),
@@ -231,6 +261,9 @@ FULL: dict[str, Callable[..., Decimal]] = {
     "exp": lambda x: x.exp(),
     "log": lambda x: x.ln(),
     "sqrt": lambda x: x.sqrt(),
+    "sin": lambda x: _sine(x, 0),
+    "cos": lambda x: _sine(x, 1),
+    "floor": lambda x: x.to_integral_value(ROUND_FLOOR),
     "relu": lambda x: _pool(x, Decimal(0), Decimal("inf")),
     "elu": lambda x, alpha: alpha * (x.exp() - 1) if x < 0 else x,
     "softplus": lambda x: max(x, Decimal(0)) + (1 + (-abs(x)).exp()).ln(),

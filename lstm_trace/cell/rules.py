@@ -30,6 +30,9 @@ DERIVATIVE: dict[str, Rule] = {
     "exp": ("d * y",),
     "log": ("quotient(d, a)",),
     "sqrt": ("quotient(0.5 * d, y)",),
+    "sin": ("d * cos(a)",),
+    "cos": ("-(d * sin(a))",),
+    "floor": ("",),
     "relu": ("where(y > 0, d, 0)",),
     "elu": ("where(a > 0, d, d * (alpha * exp(-relu(-a))))",),
     "softplus": ("d * sigmoid(a)",),
@@ -66,6 +69,13 @@ BETWEEN: tuple[str, ...] = (
     # log(1 + gap / smaller) / gap: the difference of two logs cannot overflow, but the quotient can
     "log_slope(a, b) = over(softplus(log(distance(a, b)) - log(smaller(a, b))), distance(a, b),"
     " quotient(1, smaller(a, b)))",
+    # near each other sin(a) - sin(b) is tan(gap / 2) (cos(a) + cos(b)), which needs no middle that is rounded
+    "turned(u) = over(sin(u), u * cos(u), 1)",
+    "sin_slope(a, b) = where(distance(a, b) > 1, over(sin(a) - sin(b), gap(a, b), 1),"
+    " turned(0.5 * gap(a, b)) * middle(cos(a), cos(b)))",
+    "cos_slope(a, b) = where(distance(a, b) > 1, over(cos(a) - cos(b), gap(a, b), 1),"
+    " -turned(0.5 * gap(a, b)) * middle(sin(a), sin(b)))",
+    "floor_slope(a, b) = over(gap(floor(a), floor(b)), gap(a, b), 0)",
     "sqrt_slope(a, b) = over(1, sqrt(a) + sqrt(b), 0)",  # between 0 and 0 any slope is exact
     "relu_slope(a, b) = over(gap(relu(a), relu(b)), gap(a, b), b > 0)",
     "elu_slope(a, b, alpha=1) = where(smaller(a, b) > 0, 1, where(max(a, b) > 0,"
@@ -94,6 +104,7 @@ SECANT: dict[str, Rule] = {
     "div": ("d * middle(quotient(1, b), quotient(1, b0))", "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))"),
     "greater": ("d * greater_slope(gap(a, b), gap(a0, b0))", "-(d * greater_slope(gap(a, b), gap(a0, b0)))"),
     **{op: (f"d * {op}_slope(a, a0)",) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "relu", "softplus", "max")},
+    **{op: (f"d * {op}_slope(a, a0)",) for op in ("sin", "cos", "floor")},
     "elu": ("d * elu_slope(a, a0, alpha)",),
     "clip": ("d * clip_slope(a, a0, low, high)",),
     # c + n (b - c) with n = 1 where the condition is true: a product, and a jump over the condition's own value

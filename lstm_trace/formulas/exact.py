@@ -47,6 +47,15 @@ def _root(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> 
     return root if root**2 == a[0] else None
 
 
+def _whole(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) -> Exact:
+    """The floor; that of a rounded value if it is clearly between two whole numbers."""
+    if a[0] is None and not math.isfinite(about[0]):
+        return None
+    low = math.floor(about[0] if a[0] is None else a[0])
+    clear = a[0] is not None or (_clearly_less(low, about[0]) and _clearly_less(about[0], low + 1))
+    return Fraction(low) if clear else None
+
+
 def _between(value: Exact, about: float, low: Exact, high: Exact) -> Exact:
     """`value` clipped between two bounds; a rounded value clearly beyond a bound gives the bound."""
     if value is not None:
@@ -78,6 +87,9 @@ EXACT: dict[str, Rule] = {
     "exp": _at(0, _ONE),
     "log": _at(1, _ZERO),
     "sqrt": _root,
+    "sin": _at(0, _ZERO),
+    "cos": _at(0, _ONE),
+    "floor": _whole,
     "relu": lambda a, c, about: _between(a[0], about[0], _ZERO, None),
     "elu": lambda a, c, about: a[0] if a[0] is not None and a[0] >= 0 else None,
     "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
@@ -87,7 +99,7 @@ EXACT: dict[str, Rule] = {
 }
 
 #: Functions whose values are not rational: lines that depend on one of them are rounded.
-ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "elu", "softplus"})
+ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "sin", "cos", "elu", "softplus"})
 
 
 def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:

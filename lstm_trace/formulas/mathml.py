@@ -53,11 +53,13 @@ def _row(parts: Iterable[str]) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"
 
 
-def _parens(body: str) -> str:
-    """In parentheses, which grow only around tall contents; their form is explicit, or they would be spaced apart."""
+def _parens(body: str, signs: str = "()") -> str:
+    """In parentheses or other signs, which grow only around tall contents; their form is explicit, or they would be
+    spaced apart.
+    """
     tall = "<mfrac" in body or "<mtable" in body
     rest = 'lspace="0" rspace="0"' + ("" if tall else ' stretchy="false"')
-    return f'<mo form="prefix" {rest}>(</mo>{body}<mo form="postfix" {rest}>)</mo>'
+    return f'<mo form="prefix" {rest}>{signs[0]}</mo>{body}<mo form="postfix" {rest}>{signs[1]}</mo>'
 
 
 def _function(op: str) -> str:
@@ -116,7 +118,11 @@ MATHML = Format(
     gradient=_gradient,
     squared="<msup>{}<mn>2</mn></msup>".format,
     tanh_squared="<msup><mi>tanh</mi><mn>2</mn></msup><mo>\u2061</mo>",
-    root="<msqrt>{}</msqrt>".format,
+    enclosed={
+        "sqrt": "<msqrt>{}</msqrt>".format,
+        "floor": lambda body: _row([_parens(body, "⌊⌋")]),
+        "abs": lambda body: _row([_parens(body, "||")]),
+    },
     matrix=_matrix,
     blank=lambda width: f'<mtext class="blank">{"&#160;" * 2 * width}</mtext>',
     field=lambda node: f"<mtext>{input_field(node)}</mtext>",

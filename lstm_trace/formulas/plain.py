@@ -48,7 +48,7 @@ PLAIN = Format(
     slash=True,
     gradient=lambda of, through, d: f"{d}L/{d}{of}" + (f"|{through}" if through else ""),
     squared="{}²".format,
-    root="√({})".format,
+    enclosed={"sqrt": "√({})".format, "floor": "⌊{}⌋".format, "abs": "|{}|".format},
     matrix=lambda rows: f"[ {'  '.join(rows[0])} ]" if len(rows) == 1 else f"[{', '.join(map(_vector, rows))}]",
     blank=lambda width: "_" * width,
     vector=_vector,

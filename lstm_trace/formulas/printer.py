@@ -133,7 +133,7 @@ class Format:
     gradient: Callable[[str, str, str], str]  # of what, by which path (may be empty), and its differential sign
     squared: Callable[[str], str]
     tanh_squared: str = ""  # the sign of a squared tanh; without one the whole call is squared
-    root: Callable[[str], str]
+    enclosed: Mapping[str, Callable[[str], str]]  # functions of one argument that are signs around it
 
     # a matrix by its rows; a vector, one column of a matrix if None; vectors one below the other, like a vector if None
     matrix: Callable[[list[list[str]]], str]
@@ -257,7 +257,9 @@ def _call(p: Printer, f: Format, node: tree.Call) -> str:
     texts = list(map(p, args))
     if node.op == "concat":
         return f.concatenated(texts) if f.concatenated else _vector(f, texts)
-    return f.root(texts[0]) if node.op == "sqrt" else f.row([f.function(node.op), f.apply, f.arguments(args, texts)])
+    if node.op in f.enclosed and len(texts) == 1:
+        return f.enclosed[node.op](texts[0])
+    return f.row([f.function(node.op), f.apply, f.arguments(args, texts)])
 
 
 def _vector(f: Format, entries: list[str]) -> str:

@@ -63,7 +63,10 @@ SYMBOLS: dict[str, Symbol] = {
 }
 
 #: Functions that are typeset as a word; \operatorname is not allowed in math on GitHub.
-_WORDS = {"relu": "ReLU", "elu": "ELU", **{op: op for op in ("softplus", "clip", "where", "sum", "mean", "concat")}}
+_WORDS = {
+    "relu": "ReLU", "elu": "ELU",
+    **{op: op for op in ("softplus", "clip", "floor", "where", "sum", "mean", "concat")},
+}  # fmt: skip
 #: Each function in equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),
@@ -72,6 +75,8 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "exp": (r"\exp", "exp"),
     "log": (r"\ln", "ln"),
     "sqrt": (r"\sqrt", "√"),
+    "sin": (r"\sin", "sin"),
+    "cos": (r"\cos", "cos"),
     **dict.fromkeys(("maximum", "max"), (r"\max", "max")),
     **{op: (rf"\mathrm{{{word}}}", word) for op, word in _WORDS.items()},
 }

@@ -70,7 +70,11 @@ TEX = Format(
     gradient=_gradient,
     squared="{}^2".format,
     tanh_squared=r"\tanh^2",
-    root=lambda text: rf"\sqrt{{{text}}}",
+    enclosed={
+        "sqrt": lambda text: rf"\sqrt{{{text}}}",
+        "floor": r"\left\lfloor {} \right\rfloor".format,
+        "abs": r"\left\lvert {} \right\rvert".format,
+    },
     blank=lambda width: rf"\boxed{{\rule{{0em}}{{1em}}\hspace{{{0.6 * width:g}em}}}}",
     matrix=lambda rows: rf"\begin{{bmatrix}} {_NEXT.join(map(' & '.join, rows))} \end{{bmatrix}}",
 )

@@ -11,7 +11,7 @@ from .symbols import FUNCTIONS, SLOPES, sign
 from .tree import Node
 from .user_tex import NAMED, WORDS
 
-_KNOWN = frozenset({"tanh", "exp", "ln", "max", "σ"})  # function names that need no quotes
+_KNOWN = frozenset({"tanh", "exp", "ln", "sin", "cos", "max", "min", "σ"})  # function names that need no quotes
 _ACCENTS = {"tilde": "tilde", "hat": "hat", "bar": "macron", "dot": "dot", "vec": "arrow", "overleftarrow": "arrow.l"}
 _WAYS = {"script": "cal({})", "bold italic": "bold(italic({}))"}
 
@@ -72,7 +72,7 @@ TYPST = Format(
     gradient=_gradient,
     squared="{}^2".format,
     tanh_squared="tanh^2 ",
-    root="sqrt({})".format,
+    enclosed={op: f"{op}({{}})".format for op in ("sqrt", "floor", "abs")},
     blank=lambda width: f"#box(width: {0.6 * width:g}em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
     matrix=lambda rows: f'display(mat(delim: "[", {"; ".join(map(", ".join, rows))}))',
 )

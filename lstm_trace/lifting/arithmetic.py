@@ -149,7 +149,7 @@ def _lower(math: RecordedMath, a: Ids, b: Ids) -> Ids:
 
 #: Operations on each number, by their names in numpy.
 ELEMENTWISE: Mapping[str, Callable[..., Ids]] = {
-    **{op: _op(op) for op in ("tanh", "exp", "log", "sqrt", "sigmoid")},
+    **{op: _op(op) for op in ("tanh", "exp", "log", "sqrt", "sin", "cos", "floor", "sigmoid")},
     "expit": _op("sigmoid"),
     "add": RecordedMath.add,
     "subtract": RecordedMath.subtract,

@@ -241,8 +241,8 @@ ATEN: Mapping[str, Callable[..., Any]] = {
     "zero": lambda a: 0.0,
     # of each number
     **{name: getattr(np, name) for name in (
-        "abs", "exp", "expm1", "log", "log1p", "logical_and", "logical_not", "logical_or", "maximum", "minimum",
-        "reciprocal", "sqrt", "square", "tanh", "where"
+        "abs", "cos", "exp", "expm1", "floor", "log", "log1p", "logical_and", "logical_not", "logical_or", "maximum",
+        "minimum", "reciprocal", "sin", "sqrt", "square", "tanh", "where"
     )},
     **{name: getattr(operator, name) for name in ("eq", "ge", "gt", "le", "lt", "mul", "ne", "neg", "pow")},
     "add": lambda a, b, alpha=1: a + _times(b, alpha),

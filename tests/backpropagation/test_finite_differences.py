@@ -33,6 +33,7 @@ TEXTS = {
     "elu": "elu(a, 0.7) + b",
     "log": "log(exp(a) + 1)",
     "sqrt": "sqrt(exp(b))",
+    "floor": "floor(a) * b",
 }
 CASES = {op: TEXTS.get(op) or f"{found.function}(a) + b" for op, found in OPS.items()}
 CASES |= {

@@ -15,6 +15,7 @@ from lstm_trace.backpropagation.attribution import split
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE, SECANT
 
+from ..support import waves
 from ..support.slopes import At, derivative, secant
 
 
@@ -33,6 +34,8 @@ SMOOTH: dict[str, tuple[tuple[float, ...], Callable[[Decimal], Decimal], Callabl
     "exp": ((), lambda z: z.exp(), lambda z: z.exp()),
     "softplus": ((), lambda z: (1 + z.exp()).ln(), sigmoid),
     "elu": ((0.5,), lambda z: z if z > 0 else (z.exp() - 1) / 2, lambda z: Decimal(1) if z > 0 else z.exp() / 2),
+    "sin": ((), waves.sin, waves.cos),
+    "cos": ((), waves.cos, lambda z: -waves.sin(z)),
     "neg": ((), lambda z: -z, lambda z: Decimal(-1)),
     "copy": ((), lambda z: z, lambda z: Decimal(1)),
 }
@@ -60,6 +63,7 @@ def test_tables_cover_every_operation() -> None:
         "vecmat",
         "slice",
         "greater",
+        "floor",
         "add",
         "mul",
         "div",
@@ -100,14 +104,14 @@ def test_secant_is_the_divided_difference(op: str, gap: float) -> None:
 
 @pytest.mark.few(3)
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE, *PIECES])
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE, *PIECES, "floor"])
 @given(a=numbers, b=numbers)
 @example(a=0.0, b=0.0)
 @example(a=700.0, b=-700.0)
 @example(a=1.0, b=np.nextafter(1.0, 0))
 @settings(max_examples=60, deadline=None)
 def test_secant_times_gap_is_the_difference(op: str, a: float, b: float) -> None:
-    constants = (SMOOTH | POSITIVE)[op][0] if op not in PIECES else PIECES[op]
+    constants = (SMOOTH | POSITIVE)[op][0] if op in SMOOTH | POSITIVE else PIECES.get(op, ())
     if op in POSITIVE:
         a, b = abs(a) + 1e-9, abs(b) + 1e-9
     one, two = At(op, [a], constants=constants), At(op, [b], constants=constants)
@@ -162,6 +166,24 @@ def test_nothing_flows_through_a_comparison_but_its_steps_add_up() -> None:
     first, second = secant(At("greater", [3.0, 3.0], [1.0, 1.0]), At("greater", [0.0, 2.0], [2.0, 0.0]))
     assert first.tolist() == [0.25, 0.0]  # from -2 to 2 it rises by 1; from 2 to 2 it does not
     assert (second == -first).all()
+
+
+def test_nothing_flows_through_a_floor_but_its_jumps_add_up() -> None:
+    assert derivative(At("floor", [0.5, 1.0])) == (None,)
+    (slope,) = secant(At("floor", [3.5, 0.5, 2.0, np.inf]), At("floor", [-0.5, 0.25, 2.0, 1.0]))
+    assert slope[:3].tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("gap", [1e-9, 0.5, 2.0, 1e5])
+def test_a_wave_far_out_adds_up_too(gap: float) -> None:
+    """A middle of two numbers would be rounded there, by more than the slope may be."""
+    a = 1e6 + np.linspace(0, 7, 20)
+    for op in ("sin", "cos"):
+        one, two = At(op, a + gap), At(op, a)
+        (slope,) = secant(one, two)
+        for k, (p, q) in enumerate(zip(one.operands[0].tolist(), two.operands[0].tolist(), strict=True)):
+            exact = (SMOOTH[op][1](Decimal(p)) - SMOOTH[op][1](Decimal(q))) / (Decimal(p) - Decimal(q))
+            assert slope[k] == pytest.approx(float(exact), rel=0, abs=4e-16)
 
 
 @pytest.mark.parametrize("text", ["y_t = x_t @ W", "y_t = W @ x_t"])

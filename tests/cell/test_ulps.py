@@ -4,7 +4,7 @@ operations and in machine code, and what `verify` makes of the table."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 from functools import cache
 
 import numpy as np
@@ -14,9 +14,12 @@ import lstm_trace as lt
 from lstm_trace.cell.ops import FUNCTIONS, OPS
 from lstm_trace.engine.jit import installed
 
+from ..support import waves
+
 #: In units in the last place (eps of the value), what two right computations of a function may be apart.
 ULP = {
-    "sigmoid": 6, "tanh": 4, "exp": 4, "log": 4, "sqrt": 0, "relu": 0, "affine": 2, "leaky_relu": 1,
+    "sigmoid": 6, "tanh": 4, "exp": 4, "log": 4, "sqrt": 0, "sin": 4, "cos": 4, "floor": 0, "relu": 0, "affine": 2,
+    "leaky_relu": 1,
     "thresholded_relu": 0, "scaled_tanh": 6, "hard_sigmoid": 2, "elu": 6, "softsign": 2, "softplus": 6, "clip": 0,
 }  # fmt: skip
 CONSTANTS = {
@@ -50,6 +53,9 @@ TRUTH: dict[str, Callable[..., Decimal]] = {
     "exp": _exp,
     "log": lambda z: z.ln(),
     "sqrt": lambda z: z.sqrt(),
+    "sin": waves.sin,
+    "cos": waves.cos,
+    "floor": lambda z: z.to_integral_value(ROUND_FLOOR),
     "relu": lambda z: max(z, Decimal(0)),
     "affine": lambda z, a, b: a * z + b,
     "leaky_relu": lambda z, a: a * z if z < 0 else z,
@@ -119,7 +125,7 @@ def test_a_function_is_right_to_half_of_what_the_table_allows(name: str, dtype: 
     assert len(z) > 100
     worst = int(off.argmax())
     assert off[worst] <= max(ULP[name] / 2, 0.5), f"{name}({z[worst]!r}) is {off[worst]} ulp off"
-    if name in ("relu", "clip", "thresholded_relu"):
+    if name in ("relu", "clip", "thresholded_relu", "floor"):
         assert off[worst] == 0
 
 

@@ -52,7 +52,7 @@ def counting(x: Any, h: Any, W: Any) -> Any:
 
 
 def unknown(x: Any, h: Any, W: Any) -> Any:
-    return np.sin(W @ x) + h
+    return np.arctan(W @ x) + h
 
 
 def changing(x: Any, h: Any, W: Any) -> Any:
@@ -81,7 +81,7 @@ CASES: list[tuple[Callable[..., Any], str, str]] = [
     (rounded, "np.round(", "is rounded"),
     (table, "astype(int)", "is rounded to int64"),
     (counting, 'KEPT["n"])', "kept outside"),
-    (unknown, "np.sin(", "np.sin is no operation"),
+    (unknown, "np.arctan(", "np.arctan is no operation"),
     (changing, "W *= 0.9", "a weight is changed in place"),
     (squares, "np.outer(h, np.tanh", "two computed matrices"),
     (chosen, "np.argmax(h)", "np.argmax is no operation"),

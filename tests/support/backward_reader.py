@@ -14,7 +14,7 @@ Value = Fraction | float
 
 FUNCTIONS: dict[str, Any] = {
     "sigma": lambda z: 1 / (1 + math.exp(-z)), "tanh": math.tanh, "tanhsquared": lambda z: math.tanh(z) ** 2,
-    "exp": math.exp, "sqrt": math.sqrt,
+    "exp": math.exp, "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
 }  # fmt: skip
 _WAYS: dict[type, Any] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,

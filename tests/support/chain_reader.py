@@ -20,6 +20,8 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
     "σ": lambda z: 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z)),
     "tanh": math.tanh,
     "exp": math.exp,
+    "sin": math.sin,
+    "cos": math.cos,
     "softplus": lambda z: math.log1p(math.exp(-abs(z))) + max(z, 0),
     "ReLU": lambda z: max(z, 0),
     "SiLU": lambda z: z / (1 + math.exp(-z)),

@@ -116,14 +116,16 @@ tanh = _either(math.tanh, lambda z: 1 - 2 / (exp(2 * z) + 1))
 
 
 #: Ulps that libraries may be off, by function: none where a value is only chosen, 6 where two functions are composed.
-ULPS = {"relu": 0, "clip": 0, "thresholded_relu": 0, "linear": 0, "hard_tanh": 0, "relu6": 0, "sqrt": 1,
-        "exp": 4, "log": 4, "tanh": 4}  # fmt: skip
+ULPS = {"relu": 0, "clip": 0, "floor": 0, "thresholded_relu": 0, "linear": 0, "hard_tanh": 0, "relu6": 0, "sqrt": 1,
+        "exp": 4, "log": 4, "tanh": 4, "sin": 4, "cos": 4}  # fmt: skip
 #: Functions whose ulps are those of their terms, which may cancel.
 SHIFTED = ("affine", "hard_sigmoid", "hard_sigmoid_keras")
 
 
 def through(name: str, function: Callable[..., Any], z: Any, *constants: float) -> Any:
-    """The named function of a number of any kind; between the ends of what is near it is taken to be monotone."""
+    """The named function of a number of any kind; between the ends of what is near it is taken to be monotone, or to
+    turn once.
+    """
     if not isinstance(z, Near):
         return function(z, *constants)
     if math.isnan(z.value):  # no comparison is true of it
@@ -131,8 +133,10 @@ def through(name: str, function: Callable[..., Any], z: Any, *constants: float) 
     value, low, high = (function(v, *constants) for v in (z.value, z.value - z.off, z.value + z.off))
     origin = function(0.0, *constants) if name in SHIFTED else 0.0
     ulps = ULPS.get(name, 6)
+    turned = z.off**2 / 2 if name in ("sin", "cos") else 0.0
     return Near(
-        value, max(abs(low - value), abs(high - value)) + ulps * (EPS * (abs(value - origin) + abs(origin)) + TINY)
+        value,
+        max(abs(low - value), abs(high - value)) + turned + ulps * (EPS * (abs(value - origin) + abs(origin)) + TINY),
     )
 
 

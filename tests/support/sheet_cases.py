@@ -30,6 +30,7 @@ EVERYTHING = """
     n_t = (x_t @ W_p)[1:4] * (v_t > 0.1) + tanh(sum(v_t)) @ W_n - (0.2 > g_t)
     k_t = concat(q_t + 0.25 * n_t, mean(v_t), 0.5)
     h_t = W_k @ k_t
+    u_t = sin(v_t) - cos(3 * v_t) * floor(2 * v_t)
     o_t = h_t
     r_t = W_o @ b
     carry: h_prev <- h_t
@@ -203,6 +204,9 @@ _FUNCTIONS: dict[str, Any] = {
     "EXP": lambda z: math.exp(z) if z < 709.78 else math.nan,  # #NUM! in a spreadsheet
     "LN": math.log,
     "SQRT": math.sqrt,
+    "SIN": math.sin,
+    "COS": math.cos,
+    "INT": math.floor,
     "TANH": math.tanh,
     "ABS": abs,
     "SUM": lambda *a: float(np.sum(a[0])),

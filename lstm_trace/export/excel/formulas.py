@@ -117,7 +117,7 @@ def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
 
 
 #: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
-#: 1e-304, and 0 is what any other cell sees of it.
+#: 1e-304, and 0 is what any other cell sees of it. SIN and COS of more than 2^27 are #NUM! in Excel.
 FORMULAS: dict[str, Formula] = {
     "matvec": _matvec,
     "vecmat": _vecmat,
@@ -131,6 +131,9 @@ FORMULAS: dict[str, Formula] = {
     "exp": _each("EXP({0})"),
     "log": _each("LN({0})"),
     "sqrt": _each("SQRT({0})"),
+    "sin": _each("SIN({0})"),
+    "cos": _each("COS({0})"),
+    "floor": _each("INT({0})"),
     "relu": _each("MAX({0},0)"),
     "elu": _each("IF({0}<0,{p}*(EXP({0})-1),{0})"),
     "softplus": _each("MAX({0},0)+LN(1+EXP(-ABS({0})))"),

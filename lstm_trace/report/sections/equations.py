@@ -33,7 +33,8 @@ DEFINED: dict[str, Node | None] = {
     "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), plus((_exp(_Z), _exp(tree.Neg(_Z))))),
     "relu": Call("maximum", (number(0), _Z)),
     "softplus": Call("log", (plus((number(1), _exp(_Z))),)),
-    **dict.fromkeys(("exp", "log", "sqrt", "elu", "clip", "where", "maximum", "max", "sum", "mean", "concat")),
+    **dict.fromkeys(("exp", "log", "sqrt", "sin", "cos", "elu", "clip", "floor", "where")),
+    **dict.fromkeys(("maximum", "max", "sum", "mean", "concat")),
 }
 
 
@@ -59,6 +60,7 @@ def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
 def _told(lines: list[Line], words: Words) -> Iterator[Text]:
     a, b = Sym("a"), Sym("b")
     signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": tree.Index(_Z, "2:5"), "greater": Holds(a, b)}
+    signs["floor"] = Call("floor", (_Z,))
     for line in lines:
         if line.call[:1] == (HELD,):
             yield words.text("is.held", symbol=Fn(HELD))
