@@ -1,12 +1,13 @@
 """A line's value from its operands, with the possible deviation of another correct program, including its operands'.
 
 The slopes by which an error in an operand affects the line are the rows of `cell.rules`, evaluated at given operands.
+A wave turns between them and a step jumps, so these have bounds that hold for all operands within the error (`_FAR`).
 If two values differ by more than that, rounding does not explain it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, reduce
 from typing import Any, NamedTuple
 
@@ -55,6 +56,23 @@ def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
 _ROUNDED = frozenset({"mul", "div", "sqrt"})
 # Bounded and monotonic: a deviation of the operand, however large, stays within these bounds.
 _SQUASHING = frozenset({"sigmoid", "tanh", "clip"})
+
+
+def _wave(value: Array, slope: Array, reach: Array) -> Array:
+    """The mean value theorem to second order: the slope of a wave nowhere changes faster than the operand. Both stay
+    between -1 and 1.
+    """
+    curved = reach * np.abs(slope) + 0.5 * reach * reach
+    return reduce(np.fmin, (curved, reach, 1 + np.abs(value)))
+
+
+#: Operation to its largest deviation, from its operand and the largest deviation of that.
+_FAR: dict[str, Callable[[Array, Array], Array]] = {
+    "sin": lambda a, reach: _wave(np.sin(a), np.cos(a), reach),
+    "cos": lambda a, reach: _wave(np.cos(a), np.sin(a), reach),
+    # sums are rounded to numbers on the same side of a whole number, or to it
+    "floor": lambda a, reach: np.maximum(np.floor(a + reach) - np.floor(a), np.floor(a) - np.floor(a - reach)),
+}
 
 
 class Known:
@@ -187,6 +205,8 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
         one, two = (known.size for known in operands)
         found = op.array([one, reach[1]], ()) if off[1] else 0.0
         return found + op.array([reach[0], two + reach[1]], ()) if off[0] else found
+    if line.op in _FAR:
+        return np.where(reach[0] == 0, 0.0, _FAR[line.op](read[0], reach[0]))
     if op.width in ("concat", "slice"):
         return op.array(reach, line.constants)
     if line.op == "greater":  # its truth is unknown if the two may be equal

@@ -14,7 +14,7 @@ from lstm_trace.verification.rederive import differing
 
 CONSTANTS: dict[str, tuple[float, ...]] = {"clip": (-0.5, 0.75), "slice": (1.0, 3.0)}
 #: Operations that only choose, copy or turn numbers: nothing is rounded.
-EXACT = {"neg", "copy", "relu", "clip", "where", "maximum", "max", "concat", "slice", "greater"}
+EXACT = {"neg", "copy", "relu", "clip", "floor", "where", "maximum", "max", "concat", "slice", "greater"}
 
 
 def operands(name: str, rng: np.random.Generator) -> list[Any]:
@@ -48,6 +48,8 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
     line = Line("y", name, tuple(f"v{k}" for k in range(len(given))), constants)
     if name == "greater":  # half of the pairs so close that it may hold or not
         given[1][:3] = given[0][:3] + reach * rng.uniform(-1, 1, size=(3, 2, 3))
+    if name == "floor":  # half of the numbers so close to a whole one that it may jump
+        given[0][:3] = np.round(given[0][:3]) + reach * rng.uniform(-1, 1, size=(3, 2, 3))
     exact = {"matvec": {0}, "where": {0}, "vecmat": {1}}.get(name, set())
     off = [0.0 if k in exact else reach * rng.uniform(size=v.shape) for k, v in enumerate(given)]
     known = Derived(line, [Known(v, o) for v, o in zip(given, off, strict=True)], "float64", np.float64)
@@ -57,7 +59,7 @@ def test_no_nearby_operands_leave_the_bound(name: str, reach: float) -> None:
         gap = np.abs(op.array(moved, constants) - known.value)
         assert (gap <= limit + 1e-15).all()
         largest = gap.max()
-    if name == "greater":
+    if name in ("greater", "floor"):
         assert set(np.unique(limit)) == {0.0, 1.0}
     else:
         assert limit.max() < 1e3 * reach + 1e-13
@@ -86,6 +88,26 @@ def test_where_counts_both_values_where_its_condition_may_be_zero() -> None:
     line = Line("y", "where", ("c", "a", "b"))
     known = Derived(line, [Known(condition, off), Known(a), Known(b)], "float64", np.float64)
     assert np.ravel(known.limit).tolist() == [0, 3, 3]
+
+
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_a_wave_that_turns_within_reach_is_bounded_and_not_by_much(name: str) -> None:
+    """Where the slope is 0 it bounds nothing, and far away the wave comes back."""
+    turns = np.pi / 2 * np.arange(-4, 5)
+    a = np.concatenate([turns, turns + 1e-4, np.random.default_rng(5).uniform(-20, 20, 200)])[None, None]
+    for reach in (1e-12, 1e-6, 1e-3, 0.1, 0.5, 1.0, 2.0, 10.0):
+        known = Derived(Line("y", name, ("a",)), [Known(a, np.full(a.shape, reach))], "float64", np.float64)
+        near = np.linspace(-reach, reach, 201)[:, None, None]
+        far = np.abs(getattr(np, name)(a + near) - known.value).max(axis=0)
+        assert (far <= np.asarray(known.limit) + 1e-15).all()
+        assert (np.asarray(known.limit) <= 2 * far + 4e-15).all()
+
+
+def test_a_step_is_as_high_as_the_whole_numbers_within_reach() -> None:
+    a, off = np.array([[[0.5, 0.5, 0.9, 1.0, -0.1, 3.0, np.inf]]]), np.array([[[0.4, 0.5, 2.5, 1e-9, 0.2, 0.0, 0.0]]])
+    known = Derived(Line("y", "floor", ("a",)), [Known(a, off)], "float64", np.float64)
+    with np.errstate(all="ignore"):
+        assert np.ravel(known.limit).tolist() == [0, 1, 3, 1, 1, 0, 0]
 
 
 def test_every_operation_has_its_rounding() -> None:
