@@ -78,6 +78,7 @@ FUNCTIONS: dict[str, tuple[str, str]] = {
     "sin": (r"\sin", "sin"),
     "cos": (r"\cos", "cos"),
     **dict.fromkeys(("maximum", "max"), (r"\max", "max")),
+    "min": (r"\min", "min"),
     **{op: (rf"\mathrm{{{word}}}", word) for op, word in _WORDS.items()},
 }
 

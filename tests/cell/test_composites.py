@@ -62,6 +62,8 @@ SCALAR: dict[str, Callable[..., float]] = {
     "hard_shrink": lambda z, threshold=0.5: z if abs(z) > threshold else 0.0,
     "soft_shrink": lambda z, threshold=0.5: math.copysign(max(abs(z) - threshold, 0.0), z),
     "threshold": lambda z, threshold=1.0, value=0.0: z if z > threshold else value,
+    "abs": abs,
+    "square": lambda z: z * z,
     "squareplus": lambda z, b=4.0: (z + math.sqrt(z * z + b)) / 2,
     "sparse_plus": lambda z: 0.0 if z <= -1 else z if z >= 1 else (z + 1) ** 2 / 4,
     "sparse_sigmoid": lambda z: 0.0 if z <= -1 else 1.0 if z >= 1 else (z + 1) / 2,
@@ -81,7 +83,7 @@ OTHER = {
 #: Of two values; tests/model/test_losses.py has their oracles.
 LOSSES = ("squared_error", "cross_entropy")
 #: What the equations of adjoints call, and custom cells may.
-HELPERS = ("count", "expand", "quotient")
+HELPERS = ("count", "expand", "quotient", "min")
 #: What is a small difference of two values by its definition, in a framework too.
 CANCELS = ("gelu_tanh", "tanh_shrink", "squareplus")
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
+
 from ..support.slopes import At, derivative, secant
 
 #: Constants of the functions with corners, and their slope left of, at and right of each corner (relu 0, clip 1 at its
@@ -39,6 +41,16 @@ def test_the_slope_across_a_corner_is_that_of_the_chord(
         one, two = At(op, [a], constants=constants), At(op, [b], constants=constants)
         slope = float(np.ravel(secant(one, two)[0])[0])
         assert slope == pytest.approx((one.y.item() - two.y.item()) / (a - b), rel=1e-14, abs=1e-15), (a, b)
+
+
+def test_the_absolute_value_is_flat_at_zero() -> None:
+    """As PyTorch has it; and two that are equal share the smaller of them."""
+    x = [[-2.0, -0.0, 0.0, 3.0]]
+    trace = lt.run({}, x, cell={"equations": "y_t = abs(x_t)"})
+    assert lt.gradients(trace, output=[[1.0] * 4])["x"].tolist() == [[-1, 0, 0, 1]]
+    trace = lt.run({}, x, cell={"equations": "y_t = min(x_t, 0.5 * x_t)"})
+    assert trace["y_t"].tolist() == [[[-2, 0, 0, 1.5]]]
+    assert lt.gradients(trace, output=[[1.0] * 4])["x"].tolist() == [[1, 0.75, 0.75, 0.5]]
 
 
 #: (p, q) in the two traces, and the shares of p and q in the difference of max(p, q).
