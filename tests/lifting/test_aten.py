@@ -43,6 +43,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("abs", "neg", "sin", "cos", "floor", "exp", "expm1", "square", "tanh", "sigmoid", "relu", "reciprocal", "silu",
                      "softplus", "log_sigmoid", "log_sigmoid_forward", "elu", "leaky_relu", "hardtanh", "hardsigmoid",
                      "sum", "mean", "amax", "amin", "max", "min"), (3 * _M,)),
+    **dict.fromkeys(("sin", "cos", "floor"), (3 * _M,)),
     **dict.fromkeys(("log", "log1p", "sqrt", "rsqrt"), (_P,)),
     **dict.fromkeys(("add", "sub", "rsub", "mul", "div", "maximum", "minimum", "max.other", "min.other", "ge", "gt",
                      "le", "lt"), (_M, _P)),

@@ -74,11 +74,13 @@ def test_a_wrong_value_is_found_and_so_is_a_wrong_equation(form: str, initial: b
     values = b.lines[scope]["d_t"] = b.lines[scope]["d_t"].copy()
     values[3, 1, 2] += 1e-9
     first = compare(a, b).first
-    assert first is not None and first.first is not None
+    assert first is not None
+    assert first.first is not None
     assert (first.line, first.first.t, first.first.b, first.first.unit) == ("d_t", a.span[3], 1, (2,))
     assert first.local == pytest.approx(1e-9, rel=1e-6)
     first = compare(a, c).first
-    assert first is not None and first.equations is not None
+    assert first is not None
+    assert first.equations is not None
     assert first.line == "d_t"
 
 
@@ -86,7 +88,8 @@ def test_an_input_that_differs_shows_where_it_is_read_first() -> None:
     x = drawn(STEPS, ROWS, UNITS)
     x[4, 0, 1] += 1e-3
     first = compare(run(), run(x=x)).first
-    assert first is not None and first.first is not None
+    assert first is not None
+    assert first.first is not None
     assert (first.line, first.first.t, first.first.unit, first.first_moved) == ("d_t", 4, (1,), True)
 
 
@@ -98,6 +101,7 @@ def test_a_program_without_that_state_is_compared_by_its_inputs() -> None:
     assert compare(a, b).same
     b.lines["0/forward"]["h_t"][5, 0, 0] += 1e-3
     first = compare(a, b).first
-    assert first is not None and first.first is not None
+    assert first is not None
+    assert first.first is not None
     assert (first.first.t, first.lacking) == (5, ())
     assert first.local == pytest.approx(1e-3, rel=1e-3)

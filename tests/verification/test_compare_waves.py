@@ -40,5 +40,6 @@ def test_two_dtypes_are_the_same_and_a_wrong_value_is_not(record: Any, seed: int
         at = tuple(rng.integers(n) for n in (15, 2, 4))
         b.lines["0/forward"]["h_t"][at] += 1e-3
         first = compare(a, b).first
-        assert first is not None and first.first is not None
+        assert first is not None
+        assert first.first is not None
         assert (first.first.t, first.first.b, first.first.unit) == (at[0], at[1], (at[2],))
