@@ -140,3 +140,25 @@ def test_training_steps_update_matrices(optimizer: str) -> None:
         f"0/forward/{name}": value.shape for name, value in weights.items()
     }
     assert all(lt.verify(trace).verdict == "verified" for trace in done.traces)
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("name", ["mlstm", "s6"])
+def test_two_layers_in_both_directions(name: str) -> None:
+    one, rng = MATRIX_CELLS[name], np.random.default_rng(5)
+    weights = {
+        f"{layer}/{direction}/{key}": value
+        for layer, inputs in enumerate((3, 8))
+        for direction in ("forward", "reverse")
+        for key, value in one.weights(rng, inputs, 4, 5).items()
+    }
+    x, start = rng.normal(size=(5, 2, 3)) / 2, rng.normal(size=(4, 2, 4, 5)) / 2
+    found = []
+    for plan in PLANS:
+        trace = lt.run(weights, x, cell=one.cell, lengths=[5, 3], initial={one.state: start}, plan=plan)
+        back = lt.backward(trace, output=np.ones(trace.output.shape))
+        assert lt.verify(back).verdict == "verified"
+        found.append(back.gradients)
+    for key, value in found[0].items():
+        assert all(np.allclose(other[key], value, rtol=1e-9, atol=1e-9) for other in found)
+    assert found[0][f"1/reverse/{one.state}"].shape == (2, 4, 5)
