@@ -33,6 +33,7 @@ def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...
 
 def as_read(stage: Stage, weights: Mapping[str, Array]) -> Mapping[str, Array]:
     """Weights of a stage, by name, as its lines read them: a matrix that no `@` multiplies is one row of numbers."""
-    if stage.cell.matrices.isdisjoint(weights):
+    matrices = stage.cell.matrices
+    if not matrices or matrices.isdisjoint(weights):
         return weights
-    return {n: array.reshape(-1) if n in stage.cell.matrices else array for n, array in weights.items()}
+    return {name: array.reshape(-1) if name in matrices else array for name, array in weights.items()}

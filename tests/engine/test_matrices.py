@@ -36,14 +36,15 @@ def small(name: str = "mlstm") -> tuple[Weights, np.ndarray]:
 
 @CELLS
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 def test_every_plan_computes_the_loop(name: str, seed: int) -> None:
     one = MATRIX_CELLS[name]
     weights, x, grid = drawn(name, seed)
     start = np.random.default_rng(seed).normal(size=(x.shape[1], *grid))
     for plan in PLANS:
         trace = lt.run(weights, x, cell=one.cell, initial={one.state: start} if one.state else None, plan=plan)
-        assert trace.header.plan == plan and lt.verify(trace).verdict == "verified"
+        assert trace.header.plan == plan
+        assert lt.verify(trace).verdict == "verified"
         for b in range(x.shape[1]):
             out, last = one.loop(weights, x[:, b], start[b])
             assert np.abs(trace.output[:, b] - out).max() <= 1e-12 * np.abs(out).max()
@@ -62,10 +63,12 @@ def test_single_precision_differs_by_its_rounding(name: str) -> None:
     a = lt.run(double, x.astype(np.float64), cell=MATRIX_CELLS[name].cell)
     for plan in PLANS:
         b = lt.run(single, x, cell=MATRIX_CELLS[name].cell, plan=plan)
-        assert b.header.dtype == "float32" and lt.verify(b).verdict == "verified" and lt.diff(a, b).verdict == "same"
+        assert b.header.dtype == "float32"
+        assert lt.verify(b).verdict == "verified"
+        assert lt.diff(a, b).verdict == "same"
 
 
-@pytest.mark.few(10)
+@pytest.mark.few(5)
 @given(matrix_cells())
 def test_random_cells_agree(case: tuple[str, Weights, np.ndarray]) -> None:
     text, weights, x = case
@@ -88,13 +91,17 @@ def test_windows_lengths_streams_and_reused_memory(plan: Any, tmp_path: Path) ->
     model = lt.prepare(weights, cell=MATRIX_CELLS["mlstm"].cell)
     whole = model.run(x, plan=plan)
     part = model.run(x, plan=plan, record={"steps": slice(2, 5), "lines": ["C_t", "C_t @ q_t", "q_t"]})
-    assert part["C_t"].shape == (3, 2, 20) and (part["C_t"] == whole["C_t"][2:5]).all()
-    assert part.initial["0/forward"]["C_prev"].shape == (2, 20) and part.grid("0/forward", "C_t") == (4, 5)
+    assert part["C_t"].shape == (3, 2, 20)
+    assert (part["C_t"] == whole["C_t"][2:5]).all()
+    assert part.initial["0/forward"]["C_prev"].shape == (2, 20)
+    assert part.grid("0/forward", "C_t") == (4, 5)
     short = model.run(x, plan=plan, lengths=[6, 3])
     kept = short.operand("0/forward", "C_prev")
-    assert lt.verify(short).verdict == "verified" and (kept[3:, 1] == short["C_t"][2, 1]).all()
+    assert lt.verify(short).verdict == "verified"
+    assert (kept[3:, 1] == short["C_t"][2, 1]).all()
     again = model.run(2 * x, plan=plan, out=model.run(x, plan=plan))
-    assert lt.verify(again).verdict == "verified" and (again["C_t"] == model.run(2 * x, plan=plan)["C_t"]).all()
+    assert lt.verify(again).verdict == "verified"
+    assert (again["C_t"] == model.run(2 * x, plan=plan)["C_t"]).all()
     continued = model.run(x[4:], plan=plan, state_from=model.run(x[:4], plan=plan))
     assert np.allclose(continued["C_t"], whole["C_t"][4:], rtol=1e-13)
     if plan != "lines":
@@ -115,8 +122,11 @@ def test_rows_of_a_batch_are_computed_alone() -> None:
 def test_a_matrix_is_held(plan: Any) -> None:
     weights, x = small()
     values = np.arange(20.0)
-    held = lt.run(weights, x, cell=MATRIX_CELLS["mlstm"].cell, plan=plan, hold={"3/C_t": values, "outer(v_t, k_t)": "*0.5"})
-    assert (held["C_t"][3] == values).all() and lt.verify(held).verdict == "verified"
+    held = lt.run(
+        weights, x, cell=MATRIX_CELLS["mlstm"].cell, plan=plan, hold={"3/C_t": values, "outer(v_t, k_t)": "*0.5"}
+    )
+    assert (held["C_t"][3] == values).all()
+    assert lt.verify(held).verdict == "verified"
     assert np.allclose(held["f_t * C_prev"][4], held["f_t"][4] * values)
 
 
@@ -124,7 +134,9 @@ def test_a_matrix_is_held(plan: Any) -> None:
 def test_other_arithmetics(arithmetic: str) -> None:
     for name in MATRIX_CELLS:
         weights, x = small(name)
-        assert lt.verify(lt.run(weights, x[:2], cell=MATRIX_CELLS[name].cell, arithmetic=arithmetic)).verdict == "verified"
+        assert (
+            lt.verify(lt.run(weights, x[:2], cell=MATRIX_CELLS[name].cell, arithmetic=arithmetic)).verdict == "verified"
+        )
 
 
 def test_initial_matrices_are_rows_and_columns() -> None:
@@ -155,6 +167,22 @@ def test_products_alone_have_no_columns() -> None:
     cell = {"equations": "a_t = V @ x_t\ny_t = W @ a_t\noutput: y_t"}
     trace = lt.run({"V": np.ones((4, 4)), "W": np.ones((4, 4))}, np.ones((2000, 4)), cell=cell)
     assert (trace.output == 16).all()
+
+
+@pytest.mark.skipif(not jit.installed(), reason="the extra jit is not installed")
+@pytest.mark.few(0)
+@pytest.mark.parametrize("target", ["256 bits", "128 bits", "generic"])
+def test_narrower_vectors(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lstm_trace.engine.jit import machine
+
+    from .jit.test_compiled import TARGETS
+
+    cpu = TARGETS[target]()
+    monkeypatch.setattr(machine, "host", lambda: cpu)
+    for name, one in MATRIX_CELLS.items():
+        for seed in (0, 1):
+            weights, x, _ = drawn(name, seed)
+            agree(one.text, weights, x.astype("float32" if seed else "float64"), ("lines", "compiled"))
 
 
 @pytest.mark.skipif(not jit.installed(), reason="the extra jit is not installed")
