@@ -247,6 +247,13 @@ def as_row(vector: Node) -> Node:
     return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
 
 
+def as_column(line: Line, parts: Parts) -> Node:
+    """A vector times a matrix that is a value, as a column: gradients are columns as their values are."""
+    vector, matrix = parts
+    turned = Mat(tuple(zip(*matrix.rows, strict=True))) if isinstance(matrix, Mat) else Transposed(matrix)
+    return MatVec(turned, vector)
+
+
 def plus(terms: Parts) -> Sum:
     """A sum without minus."""
     return Sum((1.0,) * len(terms), terms)
@@ -283,6 +290,8 @@ def formula(line: Line, cell: Cell, inner: Container[str] = ()) -> Node:
 
     args = line.call[1:] if line.call else line.operands
     parts = tuple(value(arg, cell, inner) if isinstance(arg, str) else number(arg) for arg in args)
+    if line.op == "vecmem" and cell.gradient:
+        return as_column(line, parts)
     return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 

@@ -245,8 +245,10 @@ def where(writing: Writing, place: Location) -> str:
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
     """The unit that a weight goes to, and the unit that it comes from if it is in a matrix."""
     shape = place.array(writing.trace).shape
-    if writing.trace.grid(stage.scope, place.name):
-        yield writing.label(stage, place.name, place.unit[0] * shape[1] + place.unit[1], math.prod(shape))
+    of = dict(stage.cell.gradient).get(place.name, place.name)  # of a sum, the weight whose gradient it is
+    if writing.trace.grid(stage.owner, of):
+        unit = place.unit[0] * shape[1] + place.unit[1]
+        yield writing.label(writing.trace.stage(stage.owner), of, unit, math.prod(shape))
         return
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:
