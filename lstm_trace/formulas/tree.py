@@ -442,9 +442,9 @@ def _products(line: Line, terms: Terms) -> Node:
     size = terms.width(vector)
 
     def term(k: int) -> Node:
-        place = (terms.unit, k) if matrix == 0 else (k, terms.unit)
-        if line.memory:  # its rows lie one after the other
-            place = (place[0] * (size if matrix == 0 else terms.width(matrix) // size) + place[1],)
+        row, column = (terms.unit, k) if matrix == 0 else (k, terms.unit)
+        columns = size if matrix == 0 else terms.width(matrix) // size
+        place = (row * columns + column,) if line.memory else (row, column)  # its rows lie one after the other
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
     return plus(terms.over(size, term))
