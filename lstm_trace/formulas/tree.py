@@ -247,6 +247,13 @@ def as_row(vector: Node) -> Node:
     return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
 
 
+def as_column(line: Line, parts: Parts) -> Node:
+    """A vector times a matrix that is a value, as a column: gradients are columns as their values are."""
+    vector, matrix = parts
+    turned = Mat(tuple(zip(*matrix.rows, strict=True))) if isinstance(matrix, Mat) else Transposed(matrix)
+    return MatVec(turned, vector)
+
+
 def plus(terms: Parts) -> Sum:
     """A sum without minus."""
     return Sum((1.0,) * len(terms), terms)
@@ -283,6 +290,8 @@ def formula(line: Line, cell: Cell, inner: Container[str] = ()) -> Node:
 
     args = line.call[1:] if line.call else line.operands
     parts = tuple(value(arg, cell, inner) if isinstance(arg, str) else number(arg) for arg in args)
+    if line.op == "vecmem" and cell.gradient:
+        return as_column(line, parts)
     return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 
@@ -433,9 +442,9 @@ def _products(line: Line, terms: Terms) -> Node:
     size = terms.width(vector)
 
     def term(k: int) -> Node:
-        place = (terms.unit, k) if matrix == 0 else (k, terms.unit)
-        if line.memory:  # its rows lie one after the other
-            place = (place[0] * (size if matrix == 0 else terms.width(matrix) // size) + place[1],)
+        row, column = (terms.unit, k) if matrix == 0 else (k, terms.unit)
+        columns = size if matrix == 0 else terms.width(matrix) // size
+        place = (row * columns + column,) if line.memory else (row, column)  # its rows lie one after the other
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
     return plus(terms.over(size, term))

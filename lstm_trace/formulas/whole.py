@@ -19,8 +19,8 @@ from .symbols import SLOPES
 
 #: The key of a condition whose numbers are known: 1 or 0, a factor that is kept.
 HELD = ()
-#: Gradients are columns as their values are, and so is one times a matrix.
-_SYMBOLIC = {**tree.SYMBOLIC, "vecmem": lambda line, parts: tree.MatVec(tree.Transposed(parts[1]), parts[0])}
+#: In an adjoint.
+_SYMBOLIC = {**tree.SYMBOLIC, "vecmem": tree.as_column}
 #: A name to the width of its value.
 Width = Callable[[str], int]
 

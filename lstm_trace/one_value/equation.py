@@ -123,8 +123,9 @@ class Writing(Naming):
             node = self.at(stage, t, node)
         if single:
             return node
-        one = stage is not None and len(index) == 1
-        return Index(node, self.entry(stage, name, *index) if one else ",".join(str(self.words.nth(k)) for k in index))
+        if stage is not None and len(index) == 1:
+            return Index(node, self.entry(stage, name, *index))
+        return Index(node, ",".join(str(self.words.nth(k)) for k in index))
 
     def symbol_of(self, place: Location) -> Node:
         """The symbol of the number at a place."""
@@ -245,8 +246,10 @@ def where(writing: Writing, place: Location) -> str:
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
     """The unit that a weight goes to, and the unit that it comes from if it is in a matrix."""
     shape = place.array(writing.trace).shape
-    if writing.trace.grid(stage.scope, place.name):
-        yield writing.label(stage, place.name, place.unit[0] * shape[1] + place.unit[1], math.prod(shape))
+    weight = dict(stage.cell.gradient).get(place.name, place.name)  # of a sum, that whose gradient it is
+    if writing.trace.grid(stage.owner, weight):
+        unit = place.unit[0] * shape[1] + place.unit[1]
+        yield writing.label(writing.trace.stage(stage.owner), weight, unit, math.prod(shape))
         return
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:

@@ -296,10 +296,8 @@ class Backward(View):
         """The recorded lines with a name; the lines without one are written out in them."""
         chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
         wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
-        values, made = self.trace.stage(stage.owner).cell.by_name, made_for(stage)
-        there = [
-            x for x in wide if x.assigned and x.name in recorded and not _constant(values.get(made.get(x.name, "")))
-        ]
+        of, made = self.trace.stage(stage.owner).cell.by_name, made_for(stage)
+        there = [x for x in wide if x.assigned and x.name in recorded and not _constant(of.get(made.get(x.name, "")))]
         return [x for x in there if any(map(chosen.has, (x.name, *_names(stage, x.name))))]
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:

@@ -266,15 +266,15 @@ class _Summed:
 
     def _vector(self, formula: tuple[str, Node]) -> tuple[Row, ...]:
         """A row for each unit, or for each entry of a weight that is used as a matrix is."""
-        back, shape = self.back, self.sum.shape
+        back, flat = self.back, self.sum.ndim == 1
+        rows, *columns = (kept(n, back.units) for n in self.sum.shape)
         if back.detail != "scalar" or not self.recorded:
-            kept_of = [kept(n, back.units) for n in shape]
-            value = matrix(*kept_of, self._num) if len(shape) > 1 else column(*kept_of, self._num)
+            value = column(rows, self._num) if flat else matrix(rows, columns[0], self._num)
             return (Row((Sym(self.name),), (formula, ("≈" if self.sum.any() else "=", value))),)
-        units = back.entries(self.stage, self.terms[0][0]) if len(shape) > 1 else kept(*shape, back.units)
+        units = rows if flat else back.entries(self.stage, self.terms[0][0])
 
         def numbers(j: int) -> Parts:
-            added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(*np.unravel_index(j, shape))
+            added, result = self._put_in(self.shown, partial(self._entry, j)), back.num(self.sum.flat[j], self.name)
             if isinstance(added, Num):
                 return ((back.values.relation(added, None), result),)
             return ((":", added), (back.values.between(added, result), result))

@@ -90,9 +90,8 @@ class ProfileCells:
         there, step = trace.extents(line), None if t is None else trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
-        return str(
-            Address(line, unit=None if j is None else (j,), columns=columns_of(trace, part.stage.scope, line), **known)
-        )
+        unit, columns = None if j is None else (j,), columns_of(trace, part.stage.scope, line)
+        return str(Address(line, unit=unit, columns=columns, **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""
