@@ -89,7 +89,7 @@ def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
                 todo += [theirs] if found.get(theirs) == ours else []
             elif theirs in two.parameters and ours in one.parameters:
                 pair(theirs, ours)
-    for name in loose - found.keys():
+    for name in sorted(loose - found.keys()):
         taken = {*found.values(), *one.equations, *two.equations} if name in found.values() else set[str]()
         found[name] = name + ending([name], taken)
     return found

@@ -71,7 +71,7 @@ def built(
         naming,
         reader.called,
         lambda weight: part_name(tape, weight.leaf),
-        {name: ids.size for name, ids in reader.named.items() if ids.ndim == 1},
+        {ids.size: name for name, ids in reversed(reader.named.items()) if ids.ndim == 1},
         ("x_t", *(f"{name}_prev" for name in states)),
     )
     names = text.write(roots)
@@ -80,7 +80,8 @@ def built(
     out = lines[next((name for name, expr in {**states, **others}.items() if expr is output), first)]
     carry = ", ".join(f"{name}_prev <- {lines[name]}" for name in states)
     grids = [name for name, expr in text.weights.items() if expr.grid]
-    grids += [f"{name}_prev" for name, one in states.items() if one.grid and not _shown(one)]
+    if not any("outer(" in row for row in text.rows):  # which shows what is a matrix
+        grids += [f"{name}_prev" for name, one in states.items() if one.grid]
     declared = [f"matrix: {', '.join(grids)}"] * bool(grids)
     rows = [*text.rows, *declared, f"carry: {carry}", f"output: {out}"]
     known = {name: expr.leaf for name, expr in text.weights.items()}
@@ -100,11 +101,6 @@ def built(
     aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, out, known)
-
-
-def _shown(expr: Expr) -> bool:
-    """Whether equations show that a value is a matrix, as an outer product or a declared weight within it does."""
-    return expr.op in ("outer", "parameter") or any(_shown(one) for one in expr.args if one.grid)
 
 
 def state_names(values: Mapping[str, Expr], out: Expr | None, known: Mapping[str, str]) -> dict[str, str]:

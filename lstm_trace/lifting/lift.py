@@ -110,12 +110,20 @@ def _of_step(
         given = {name: one + 0 * x[0][:, :1] if one.ndim == 1 else one for name, one in given.items()}
     axes = _axes(x, [*given.values()])
     function = StepFunction(call, weights, x, given, returns=returns)
-    run = function.recorded()
-    if function.ordered(run) is False:
-        swapped = {name: given[{"h": "c", "c": "h"}.get(name, name)] for name in given} if tuples else given
-        function = replace(function, call=call.reordered(), states=swapped)
+    try:
         run = function.recorded()
-    return _first([partial(replace(function, batch=axis).lifted, run) for axis in axes])
+        if function.ordered(run) is False:
+            swapped = {name: given[{"h": "c", "c": "h"}.get(name, name)] for name in given} if tuples else given
+            function = replace(function, call=call.reordered(), states=swapped)
+            run = function.recorded()
+        return _first([partial(replace(function, batch=axis).lifted, run) for axis in axes])
+    except LiftError:
+        if x.ndim == 2 and len(x) > 1 and all(one.ndim == 2 and len(one) == len(x) for one in given.values()):
+            raise ShapeError(
+                f"x[0] has shape {tuple(x[0].shape)} and a state {tuple(next(iter(given.values())).shape)}: the first "
+                "axis of x has the steps, so that x is expected as (T, B, I)"
+            ) from None
+        raise
 
 
 def _weights(weights: Any) -> Any:
@@ -178,11 +186,6 @@ def _array(value: Any) -> Any:
 def _axes(xs: Any, states: Sequence[Any]) -> list[int | None]:
     """The axis of the batch, as far as the shapes tell; None for no batch."""
     x, state = xs[0], states[0]
-    if x.ndim == 1 and len(xs) > 1 and all(one.ndim == 2 and len(one) == len(xs) for one in states):
-        raise ShapeError(
-            f"x[0] has shape {tuple(x.shape)} and a state {tuple(state.shape)}: the first axis of x has the steps, so "
-            "that x is expected as (T, B, I)"
-        )
     ranks = [one.ndim for one in states]
     if x.ndim < 2 or max(ranks) < 2:
         return [None]

@@ -11,7 +11,6 @@ axis a product with ones, and so on down to the states. Of these an array may ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -36,7 +35,7 @@ class Reader:
     """
 
     tape: Tape
-    named: Mapping[str, Ids]
+    named: dict[str, Ids]
     exprs: Expressions = field(default_factory=Expressions)
     variables: dict[Expr, tuple[int, str]] = field(default_factory=dict)
 
@@ -205,14 +204,15 @@ class Reader:
         self._code = node.code or self._code
         outer = node.op == "dot" and node.operands[0].shape[1] == 1
         computed = outer or (node.op in OPS and OPS[node.op].keeps)
-        if self.tape.fixed(ids) and not computed:
+        operands = self._gathered(ids, owners) if computed else None
+        if self.tape.fixed(ids) and operands is None:
             return self._weights(ids, owners)
         if abs(ids[1, 0] - ids[0, 0]) < abs(ids[0, 1] - ids[0, 0]):
             return self.exprs.turned(self.matrix(ids.T))
         name = self._names[self._name[ids[0, 0]]] if self._name[ids[0, 0]] >= 0 else ""
         if name and np.array_equal(ids, self.named[name]):
             return self.exprs.leaf("name", name, ids.size, ids.shape)
-        if name or not computed or (operands := self._gathered(ids, owners)) is None:
+        if name or operands is None:
             if node.op == "dot":
                 raise self.tape.refusal(_PRODUCTS, node)
             reason = "a matrix is put together from parts, or is a part of another one, and no equation has parts"
@@ -226,6 +226,8 @@ class Reader:
 
     def _read_out(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:
         """The product of a computed matrix and a vector."""
+        if len(vector) == 1:
+            return self.exprs.make("mul", (self.vector(matrix[:, 0]), self.vector(vector)), (), node)
         left, right = self.matrix(matrix), self.vector(vector)
         if not left.grid:
             raise self.tape.refusal("a number that is repeated is multiplied as a matrix", node)
@@ -263,8 +265,6 @@ class Reader:
         for matrix, vector in pairs:
             if self.tape.fixed(matrix):
                 return self._terms(matrix, vector, node)
-        if len(a) > 1 and a.shape[1] == 1:
-            return self.exprs.make("mul", (self.vector(a[:, 0]), self.vector(b[:, 0])), (), node)
         return self._read_out(*pairs[0], node) if pairs and len(a) > 1 else None
 
     def _terms(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:

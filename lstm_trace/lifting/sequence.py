@@ -105,7 +105,8 @@ class SequenceFunction(AuthorFunction):
         """The axis of the sequences in a state, (B, H), (H, B), (1, B, H) or (B, rows, columns)."""
         if self.batch is None or state.ndim < 2:
             return None
-        return 0 if state.ndim > 2 and len(state) > 1 else state.ndim - 2 + self.batch
+        many = np.delete(self.x.shape, self.time)[self.batch]
+        return 0 if state.ndim > 2 and len(state) == many else state.ndim - 2 + self.batch
 
     def state_rows(self, value: Any) -> Any:
         return rows(value, self._state_axis(value))

@@ -24,14 +24,14 @@ class EquationWriter:
     """Equations that are being written. A value that has a name, or that two others read, has a row of its own.
 
     naming: names that recognition gave. called: what the code calls a value; label: what it calls a weight. given: the
-    widths of the input and of states that are vectors. reserved: names that nothing else gets. aliases: a line's name
-    to what the code calls it.
+    input and states that are vectors, by their width. reserved: names that nothing else gets. aliases: a line's name to
+    what the code calls it.
     """
 
     naming: CellNaming
     called: Callable[[Expr], str]
     label: Callable[[Expr], str]
-    given: Mapping[str, int] = field(default_factory=dict)
+    given: Mapping[int, str] = field(default_factory=dict)
     reserved: Iterable[str] = ()
     rows: list[str] = field(default_factory=list)
     weights: dict[str, Expr] = field(default_factory=dict)
@@ -149,15 +149,13 @@ class EquationWriter:
 
     def _of_width(self, width: int) -> str:
         """A vector of some width: the input or a state, or one that is written already, or the first that is read."""
-        vectors = [one for one in (*self._names, *self._readers) if one.width == width and not one.grid]
-        given = [name for name, many in self.given.items() if many == width]
-        for one in vectors if not given else ():
-            matrix = one.op == "parameter" and one.leaf.ndim > 1
-            if one.op != "number" and not matrix and all(inner.op != "ones" for inner in one.inside()):
+        if width in self.given:
+            return self.given[width]
+        for one in (*self._names, *self._readers):
+            vector = not one.grid and (one.op != "parameter" or one.leaf.ndim == 1)
+            if vector and one.width == width and all(inner.op != "ones" for inner in one.inside()):
                 return self._text(one)
-        if not given:
-            raise LiftError(f"a matrix has a side of {width} units, and no vector of its equations has as many")
-        return given[0]
+        raise LiftError(f"a matrix has a side of {width} units, and no vector of its equations has as many")
 
     def _named(self, expr: Expr) -> bool:
         """Whether the code has a variable for it, other than one that becomes a line's value step by step."""

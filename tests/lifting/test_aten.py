@@ -52,7 +52,7 @@ CASES: dict[str, tuple[Any, ...]] = {
     "where": (_M > 0, _M, _P), "masked_fill": (_M, _M > 0, 0.5), "lerp": (_M, _P, _a(4, 6)),
     "addcmul": (_M, _M, _P), "addcdiv": (_M, _M, _P),
     "mm": (_M, _M.T), "mv": (_M, _a(6)), "bmm": (_a(2, 3, 4), _a(2, 4, 3)), "matmul": (_a(2, 3, 4), _a(4, 2)),
-    "dot": (_a(3), _a(3)), "addmm": (_a(4), _M, _M.T), "addmv": (_a(4), _M, _a(6)),
+    "dot": (_a(3), _a(3)), "addmm": (_a(4), _M, _M.T), "addmv": (_a(4), _M, _a(6)), "addr": (_M, _a(4), _a(6)),
     "baddbmm": (_a(2, 3, 3), _a(2, 3, 4), _a(2, 4, 3)), "linear": (_X, _a(4, INPUTS), _a(4)),
     "einsum": ("bi,kih->kbh", [_X, _a(3, INPUTS, H)]), "sum.dim_IntList": (_a(2, 3, 4), [0, -1], True),
     "mean.dim": (_M, [1]), "var": (_M,), "var.correction": (_M, [1]), "std.correction": (_M, [-1]), "std": (_M,),
