@@ -16,7 +16,7 @@ from functools import cached_property
 
 from ..base.arrays import by_key
 from ..errors import ShapeError, counted, raise_all
-from .lines import Cell, Line, pointed
+from .lines import Cell, Line, Operand, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
@@ -205,11 +205,9 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
         if len(shape) == 2 and found and found.memory:
-            at = f"outer({name} @ a, b)" if found.op == "vecmem" else f"outer(a, b @ {name})"
-            fault = (
-                f"{name} has shape {shape}, and @ does not multiply it by the matrix {found.memory[0]}; multiply the "
-            )
-            yield pointed(f"{fault}vectors that {found.memory[0]} is made of: {at}", cell.places, line, name)
+            other, made = found.memory[0], "outer({} @ a, b)" if found.op == "vecmem" else "outer(a, b @ {})"
+            told = f"{name} has shape {shape}, and @ does not multiply it by the matrix {other}; multiply the vectors "
+            yield pointed(f"{told}that {other} is made of: {made.format(name)}", cell.places, line, name)
             continue
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
@@ -232,19 +230,24 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
 
     They are found with the sizes that the arrays imply one by one: by votes, one array would be blamed for the line.
     """
+    if not cell.matrices:
+        return
     shapes: dict[str, tuple[int, ...]] = {**parameters, **{name: (width,) for name, width in widths.items()}}
-    for last in (False, True) if cell.matrices else ():  # states follow from lines
+    for last in (False, True):  # states follow from lines
         for line in cell.lines:
             reads = [shapes.get(o, ()) if isinstance(o, str) else (1,) for o in line.operands]
             if pair := line.product or line.memory:
-                shape, own = shapes.get(pair[0], ()), int(line.op in ("vecmat", "vecmem"))
+                (shape, vector), own = (shapes.get(name, ()) for name in pair), int(line.op in ("vecmat", "vecmem"))
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
-                there = shapes.get(pair[1], ())
-                if last and line.memory and len(shape) == 2 and there and there[0] != shape[1 - own]:
-                    fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {there[0]}"
-                    turned = f"{pair[1]} @ {pair[0]}" if line.op == "memvec" else f"{pair[0]} @ {pair[1]}"
-                    fault += f"; {turned} would fit" if there[0] == shape[own] else ""
-                    yield pointed(fault, cell.places, line.name, pair[1])
+                wrong = line.memory and len(shape) == 2 and vector not in ((), shape[1 - own : 2 - own])
+                if last and wrong and line.name in computed:
+                    fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {vector[0]}"
+                    turned = (
+                        f"; {' @ '.join(map(str, reversed(line.operands)))} would fit"
+                        if vector[0] == shape[own]
+                        else ""
+                    )
+                    yield pointed(fault + turned, cell.places, line.name, pair[1])
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
@@ -321,16 +324,9 @@ class _Sizes:
             for line in cell.lines:
                 if line.op == "slice":
                     self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
-                if line.op == "concat":
-                    parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
-                    if all(parts):
-                        self.sizes[self.key(line.name)] = sum(parts)
-                if self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes:
-                    reads = [
-                        self.sizes.get(self.key(*self._width_of(str(o)))) if isinstance(o, str) else 1
-                        for o in line.operands
-                    ]
-                    width, fits = fitted(line, reads, shapes)
+                unknown = self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes
+                if line.op == "concat" or unknown:
+                    width, fits = fitted(line, [self._known(operand) for operand in line.operands], shapes)
                     if width and fits:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
@@ -347,6 +343,9 @@ class _Sizes:
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
 
+    def _known(self, operand: Operand) -> Width:
+        return self.sizes.get(self.key(*self._width_of(operand))) if isinstance(operand, str) else 1
+
     def _width_of(self, name: str) -> Key:
         return name, self.flat.get(name, 0)
 
@@ -360,8 +359,7 @@ class _Sizes:
 
     def width(self, name: str) -> int:
         """The width of a value: for a matrix that of the row of numbers in which it is stored."""
-        known = self.sizes.get(self.key(*self._width_of(name)))
-        return known or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
+        return self._known(name) or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
 
     def symbols(self) -> dict[Key, str]:
         """The usual symbols for the classes that have one: I inputs, H units, P projected units."""

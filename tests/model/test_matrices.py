@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,10 @@ def test_a_matrix_that_is_supplied_need_not_be_declared() -> None:
     trace = run(initial={"C_prev": FIRST}, given={"C_t": given})
     assert trace.stages[0].cell.declared == ("C_t",)
     np.testing.assert_array_equal(trace["y_t"], run(initial={"C_prev": FIRST})["y_t"])
+
+
+def test_a_trace_without_a_premise_may_have_a_weight_beside_a_matrix(tmp_path: Path) -> None:
+    trace = run(initial={"C_prev": FIRST})
+    part = replace(trace, x=None)
+    part.save(tmp_path / "part.json")
+    assert lt.load(tmp_path / "part.json").parameters["0/forward"]["decay"].shape == (3, 2)

@@ -185,10 +185,10 @@ class RandomCell:
         """A product with a matrix."""
         matrix = self.some(2)
         rows, columns = self.kinds[matrix]
-        if self.random.random() < 0.5:
-            self.assign(name, f"{matrix} @ tanh({self.projected(columns)})", (rows,))
-        else:
-            self.assign(name, f"tanh({self.projected(rows)}) @ {matrix}", (columns,))
+        right = self.random.random() < 0.5
+        axis, left = (columns, rows) if right else (rows, columns)
+        vector = self.weight(axis) if self.random.random() < 0.25 else f"tanh({self.projected(axis)})"
+        self.assign(name, f"{matrix} @ {vector}" if right else f"{vector} @ {matrix}", (left,))
 
     def matrix(self, name: str) -> None:
         pick, old = self.random, self.some(2)
