@@ -6,8 +6,8 @@ a matrix with vectors, `grids` those of a matrix that is a value, `schedule` det
 weights. `engine.plan_choice` decides when it is used.
 
 The rules know no cell, as in the numpy plan: products of an input leave the time loop, products of one vector are
-combined into one product, elementwise lines of one width form one loop in which values stay in registers, as do outer products. Every line is
-stored; nothing is re-associated; a carried state is the line that it carries, one row earlier.
+combined into one product, elementwise lines of one width form one loop in which values stay in registers, as do outer
+products. Every line is stored; nothing is re-associated; a carried state is the line that it carries, one row earlier.
 """
 
 from __future__ import annotations

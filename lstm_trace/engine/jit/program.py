@@ -327,7 +327,10 @@ class ProgramWriter:
 
                 code.loop(-(-columns // lanes) * lanes, lanes, at)
 
-            code.loop(width // columns, 1, row)
+            if columns == width:  # the text of a cell of vectors stays as it was, and so does its entry in the cache
+                row("0")
+            else:
+                code.loop(width // columns, 1, row)
 
         code.loop(self.part, 1, sequence)
 
