@@ -37,7 +37,7 @@ class RandomCell:
         self.assign("u_t", self.projected(rows), (rows,))
         self.assign("v_t", self.projected(columns), (columns,))
         others = [name for name, kind in self.kinds.items() if kind == (rows, columns)]
-        self.assign("C_t", f"0.5 * tanh({pick.choice(others)}) + outer(u_t, v_t)", (rows, columns))
+        self.assign("C_t", f"0.5 * tanh({pick.choice(others)}) + outer(tanh(u_t), tanh(v_t))", (rows, columns))
         self.assign("h_t", f"tanh({self.projected(1)})", (1,))
         vectors = [name for name, kind in self.kinds.items() if len(kind) < 2 and name != "x_t"]
         last = " + ".join(f"sum({name})" for name in vectors)
@@ -94,7 +94,7 @@ class RandomCell:
         forms: list[Callable[[], tuple[str, tuple[int, ...]]]] = [
             lambda: (f"outer({a}, {b})", self.kinds[a] + self.kinds[b]),
             lambda: (f"tanh({old}) - {alike}", kind),
-            lambda: (f"{old} * {alike}", kind),
+            lambda: (f"{old} * tanh({alike})", kind),
             lambda: (f"sigmoid({self.projected(None)}) * {old}", kind),
             lambda: (f"{old} * {self.weight(*kind)}", kind),
             lambda: (f"{self.weight(None)} * {old} - 0.5", kind),
