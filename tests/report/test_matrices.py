@@ -1,0 +1,245 @@
+"""Reports of cells whose memory is a matrix: what a reader sees of it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.base.display import cells
+from lstm_trace.languages import languages
+from lstm_trace.report.diagram.diagram import diagram
+from lstm_trace.trace.trace import Trace
+
+from .. import ROOT
+from ..support.matrix_cells import problem
+
+CELLS = ("gated-deltanet", "ltc", "mamba", "mlstm", "rwkv7")
+READ = """
+    k_t = W_k @ x_t
+    v_t = W_v @ x_t
+    C_t = 0.5 * C_prev + outer(v_t, k_t)
+    y_t = v_t @ C_t
+    carry: C_prev <- C_t
+    output: y_t
+"""
+
+
+@cache
+def run(name: str) -> Trace:
+    return lt.run(problem(name))
+
+
+@cache
+def text(name: str, **options: Any) -> str:
+    return str(run(name).report("text", **options))
+
+
+@cache
+def backward(name: str, **options: Any) -> str:
+    trace = run(name)
+    found = lt.backward(trace, of=f"2/{trace.stages[0].cell.output}[0]")
+    return re.sub(r".*\n(?=Backward pass\n)", "", str(found.report("text", **options)), flags=re.S)
+
+
+def read(rows: int, columns: int, seed: int = 0) -> Trace:
+    """A small cell that reads its memory by a vector on the left."""
+    rng = np.random.default_rng(seed)
+    weights = {"W_k": rng.normal(size=(columns, 2)).round(1), "W_v": rng.normal(size=(rows, 2)).round(1)}
+    return lt.run(weights, [[0.5, -1.0], [1.0, 2.0]], cell={"equations": READ})
+
+
+def test_the_report_of_the_mlstm_reads_as_it_should() -> None:
+    kept = ROOT / "tests" / "golden" / "report_mlstm.text"
+    assert text("mlstm") == kept.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "equation"),
+    [
+        ("mlstm", "C_t = f_t ⊙ C_{t-1} + i_t ⊙ (v_t k_tᵀ)"),
+        ("mlstm", "h̃_t = C_t q_t / u_t"),
+        ("gated-deltanet", "e_t = b_t ⊙ (v_t - D_t k_t)"),
+        ("gated-deltanet", "S_t = D_t + e_t k_tᵀ"),
+        ("mamba", "A_t = exp((d_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))"),
+        ("mamba", "H_t = A_t ⊙ H_{t-1} + (d_t ⊙ x_t) B_tᵀ"),
+        ("rwkv7", "E_t = S_{t-1} κ̂ (a_t ⊙ κ̂)ᵀ"),
+        ("ltc", "den = c_m + g_leak + ones(x_t)ᵀ g_x + ones(v_{t-1})ᵀ g_v"),
+    ],
+)
+def test_equations_are_those_of_papers(name: str, equation: str) -> None:
+    assert f"  {equation}\n" in text(name)
+
+
+def test_a_vector_that_reads_a_matrix_from_the_left_is_a_row() -> None:
+    assert "  y_t = v_tᵀ C_t\n" in str(read(3, 2).report("text"))
+    assert r"&y_t = v_t^{\top}\,C_t" in str(read(3, 2).report("md"))
+
+
+def test_matrices_are_drawn_by_rows() -> None:
+    start = "  C_{t-1} = [   -2   0.7 ]\n            [ -0.7  -1.2 ]\n            [  0.2   0.5 ]\n"
+    assert text("mlstm").count(start) == 2  # before the first step, and in it
+    weight = "  A_log = [    0  0.7 ]\n          [  0.1  0.6 ]\n          [ -0.2  0.8 ]\n"
+    assert weight in text("mamba")
+    answer = "  C_t (step t = 1) ≈ [ -1.2329   0.2918 ]\n                     [ -0.0336  -0.9987 ]\n"
+    assert answer in text("mlstm")
+    assert r"C_{t-1} = \begin{bmatrix} -2 & 0.7 \\ -0.7 & -1.2 \\ 0.2 & 0.5 \end{bmatrix}" in str(run("mlstm").report())
+
+
+def test_matrices_of_a_calculation_are_drawn_side_by_side() -> None:
+    found = text("rwkv7")
+    assert (
+        "  S_{t-1} ⊙ (ones(v_t) w_tᵀ) = [  0.5   1.1  0.3 ] ⊙ [ 0.7500  0.6947  0.6498 ]\n"
+        "                               [ -0.5   0.2  0.1 ]   [ 0.7500  0.6947  0.6498 ]\n"
+        "                               [ -0.1  -0.5  0.3 ]   [ 0.7500  0.6947  0.6498 ]\n"
+        "      ≈ [  0.3750   0.7641  0.1950 ]\n"
+    ) in found
+    assert "  v_t k_tᵀ = [-0.1290, 0.2980, -0.6250] [ 0.2245  -0.1645  -0.1128 ]\n" in found
+
+
+@pytest.mark.few(0)
+@pytest.mark.parametrize("name", CELLS)
+def test_no_line_is_wider_than_a_terminal(name: str) -> None:
+    for detail in ("scalar", "vector", "compact", "summary"):
+        assert max(map(cells, text(name, detail=detail).splitlines())) <= 80
+
+
+def test_every_entry_has_its_numbers() -> None:
+    found = text("mlstm")
+    assert "    entry [2,1]: (-0.2100)(2.1193) ≈ -0.4451\n" in found
+    assert "  C_t q_t\n    unit 0: (-1.8432)(-2.9600) + (0.6882)(-0.7900) ≈ 4.9122\n" in found
+    assert "    entry [3,2]: 0.4613 + (-0.4451) = 0.0162\n" in text("mlstm", count_from=1)
+    assert len(set(re.findall(r"entry (\[\d,\d\])", text("rwkv7", detail="scalar")))) == 9  # all of them
+
+
+@pytest.mark.few(0)
+@pytest.mark.parametrize("name", CELLS)
+def test_no_entry_is_called_a_unit(name: str) -> None:
+    trace = run(name)
+    most = max(v.shape[-1] for v in trace.lines["0/forward"].values() if v.shape[-1] not in (4, 6, 9))
+    for found in (text(name), text(name, detail="compact"), backward(name)):
+        assert all(int(unit) < most for unit in re.findall(r"unit (\d+)", found))
+
+
+@pytest.mark.few(0)
+def test_the_size_of_a_memory_stands_in_place_of_its_units() -> None:
+    assert "with a memory of 3\u00a0×\u00a02 reads 3 steps" in text("mlstm")
+    assert "with 2 units reads" in text("ltc")
+    for language in languages():
+        found = text("mlstm", language=language)
+        assert "3\u00a0×\u00a02" in " ".join(found.split("\n\n")[1].split("\n"))
+
+
+def test_a_product_of_all_entries_is_defined() -> None:
+    said = "a bᵀ has the product of a[i] and b[k] in row i and column k"
+    assert said in " ".join(text("mlstm").split())
+    assert said.replace("column", "") not in str(lt.run(problem("gru")).report("text"))
+
+
+def test_what_became_of_entries_in_words() -> None:
+    found = " ".join(text("mlstm").split())
+    assert "the 3 of 6 entries of C_t that are furthest from zero" in found
+    assert "Entry [0,0] held -2 before step 0; -0.5788 of it remains at step 2 (92 %, then" in found
+    assert "Of C_{t-1}, the gate f_t keeps 92 %, then 54 %, then 58 %." in found
+    assert "keeps 52 %, then 47 %, then 42 % in entry [0,0];" in " ".join(text("mamba").split())
+
+
+def test_queries_are_no_outputs() -> None:
+    assert "Readout" not in text("gated-deltanet") + text("mamba")
+    assert "output 0" not in text("gated-deltanet") + text("mamba")
+
+
+def test_compact_chains_keep_products_apart() -> None:
+    found = text("mamba", detail="compact")
+    assert "          + ([0.65395; 1.17801; 0.47031] ⊙ [0; 0.9; -0.6]) [0.15000 -0.69000]\n" in found
+    assert "      ≈ exp(([0.65395; 1.17801; 0.47031] [1.00000 1.00000])\n" in found
+    assert "  A_t = exp((d_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))\n" in found
+
+
+def test_products_with_single_numbers() -> None:
+    found = str(read(3, 1).report("text", detail="compact", steps=slice(1, 2)))
+    assert re.search(r"v_tᵀ C_t\n", found)
+    assert re.search(r"= 0\.5 \[[-\d.; ]+\] \+ -?[\d.]+ \[[-\d.; ]+\]\n|\+ \(?-?[\d.]+\)? \[", found)
+
+
+def test_a_large_matrix_is_shortened_as_a_long_vector_is() -> None:
+    found = str(read(9, 9).report("text", detail="scalar"))
+    assert "    entry [0,5]:" in found
+    assert "    ⋮\n    entry [8,8]:" in found
+    assert "entry [0,7]" not in found
+    assert "some units" in found
+    whole = read(5, 5).report("text", detail="summary")
+    assert "some units" not in str(whole)  # its matrices are complete
+
+
+@pytest.mark.few(0)
+def test_by_hand() -> None:
+    found = str(lt.run(problem("mlstm"), arithmetic="by-hand-4").report("text"))
+    assert "    entry [2,1]: (-0.2100)(2.1193) ≈ -0.4451\n" in found
+    assert "    in full precision: [ -1.84319429   0.68821124 ]\n" in found
+
+
+@pytest.mark.few(0)
+def test_holds_are_named_by_row_and_column() -> None:
+    hold = {"0/C_t[2,1]": 0.0, "1/C_t[0..2,1]": 1.5}
+    found = " ".join(str(lt.run(problem("mlstm"), hold=hold).report("text")).split())
+    assert "Held instead of computed: C_t[2,1] = 0 (t = 0); C_t[0..2,1] = 1.5 (t = 1)." in found
+
+
+# -- the backward pass -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.few(0)
+def test_gradients_of_matrices() -> None:
+    found = backward("mlstm")
+    assert "  ∂L/∂C_t = ∂L/∂(C_t q_t) q_tᵀ\n    entry [0,0]: (0.2656)(1.6000) ≈ 0.4249\n" in found
+    assert "  ∂L/∂k_t = (∂L/∂(v_t k_tᵀ))ᵀ v_t + ∂L/∂n_t ⊙ i_t\n" in found
+    assert "  v = C z\n    ∂L/∂C = ∂L/∂v zᵀ\n    ∂L/∂z = Cᵀ ∂L/∂v\n" in found
+    assert "  v = a bᵀ\n    ∂L/∂a = ∂L/∂v b\n    ∂L/∂b = (∂L/∂v)ᵀ a\n" in found
+    drawn = "  ∂L/∂C_t = ∂L/∂(C_t q_t) q_tᵀ\n          = [0.2656, 0.0000, 0.0000] [ 1.6000  0.2100 ]\n"
+    assert f"{drawn}          ≈ [ 0.4249  0.0558 ]\n            [ 0.0000  0.0000 ]\n" in backward(
+        "mlstm", detail="vector"
+    )
+
+
+def test_gradients_are_columns() -> None:
+    found = str(lt.backward(read(3, 2), of="1/y_t[0]").report("text"))
+    assert "  ∂L/∂C_t = v_t (∂L/∂y_t)ᵀ\n    entry [0,0]:" in found
+    assert "  ∂L/∂k_t = (∂L/∂C_t)ᵀ v_t\n" in found
+    assert "  ∂L/∂v_t = ∂L/∂C_t k_t + C_t ∂L/∂y_t\n" in found
+
+
+@pytest.mark.few(0)
+def test_gradients_of_weights_beside_matrices() -> None:
+    found = backward("mamba")
+    assert "  ∂L/∂A_log = Σ_t (∂L/∂exp(A_log) ⊙ exp(A_log))\n    entry [0,0]: (-0.1123)(1.0000) +" in found
+    assert "≈ [ -0.2887  -0.0044 ]\n" in backward("mamba", detail="vector")
+    assert "  ∂L/∂H_{t-1} ≈ [ -0.1144  -0.0036 ]\n" in found  # of the initial state
+
+
+@pytest.mark.few(0)
+def test_numbers_of_the_text_get_no_gradient() -> None:
+    assert "∂L/∂1 " not in backward("mlstm")
+    assert "∂L/∂ones" not in backward("mamba")
+    assert " = 0 + " not in backward("mlstm") + backward("mamba")
+
+
+@pytest.mark.few(0)
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("format", ["md", "html", "tex", "typ"])
+def test_every_format_and_detail(name: str, format: str) -> None:
+    trace = run(name)
+    back = lt.backward(trace, of=f"2/{trace.stages[0].cell.output}[0]")
+    for detail in ("scalar", "compact", "vector", "summary"):
+        for one in (trace, back):
+            assert len(str(one.report(format, detail=detail))) > 400
+
+
+@pytest.mark.few(0)
+def test_the_picture_of_a_cell_with_a_matrix() -> None:
+    for name in CELLS:
+        assert "<svg" in diagram(run(name))
