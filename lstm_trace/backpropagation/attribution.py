@@ -17,10 +17,10 @@ from ..base.arrays import Array
 from ..cell import adjoint
 from ..cell.adjoint import KnownWidths, Seeds, Side
 from ..cell.lines import Line
-from ..cell.network import GIVEN, SEED, VALID, Stage, X
+from ..cell.network import GIVEN, SEED, VALID, Stage, X, scope_and_name
 from ..cell.ops import OPS
 from ..errors import OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL
+from ..trace.address import INITIAL, STATE, Grid
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes, total
 from ..trace.trace import Trace
@@ -107,6 +107,8 @@ class Split:
     rounding: float = 0.0
     first: int = 0
     sides: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    #: The rows and columns of states, lines and supplied values that are matrices, by address.
+    grids: dict[str, Grid] = field(default_factory=dict)
 
     @property
     def difference(self) -> float:
@@ -159,8 +161,11 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(trace), value.read(base)
     named = target(forward(b), of)  # in its own sequence
+    places = [place for place, kind in kinds.items() if kind in ("state", "given")]
+    split = ((place, *scope_and_name(place)) for place in (*places, *told.local))
+    grids = {place: grid for place, scope, name in split if (grid := trace.grid(scope, STATE.get(name, name)))}
     return Split(named, named.b if row is None else row, *numbers, parts, kinds, told.by_step, told.local, rounding,
-                 b.first, sides)  # fmt: skip
+                 b.first, sides, grids)  # fmt: skip
 
 
 @checked

@@ -107,8 +107,7 @@ def columns(line: str, units: Sequence[int | str], safe: dict[str, str] | None) 
     entries = [f"{unit},{k}" if k else str(unit) for unit in units]
     if safe is None:
         return [f"{name}[{entry}]" for entry in entries]
-    # the number has no _, so these are distinct as well
-    both = (entry.partition(",")[::2] for entry in entries)
+    both = (entry.partition(",")[::2] for entry in entries)  # a number has no _, so the names are distinct as well
     return [f"{safe[name]}_r{row}c{column}" if column else f"{safe[name]}_{row}" for row, column in both]
 
 
@@ -118,13 +117,12 @@ BEHIND = {
     "worked": ("line", "unit", "symbol", "formula", "substituted", "value"),
 }
 #: Optional columns: the token is present if steps have labels; the step and the name of the unit, as a report has them,
-#: are present if they can differ from t and unit.
+#: are present if they can differ from t and unit; row and column, if a value of the trace is a matrix.
 TITLE, STEP, TOKEN, VALID, UNIT_NAME = "title", "step", "token", "valid", "unit_name"
-#: Optional columns: those of an entry of a matrix, present if a value of the trace is one.
 ENTRY = "row", "column"
 #: The integer type; a larger one if a trace needs it.
-WHOLE = {"layer": np.int16, "t": np.int32, STEP: np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
-WHOLE |= dict.fromkeys(ENTRY, np.int16)
+WHOLE = {VALID: np.int8, **dict.fromkeys(("t", STEP, "batch"), np.int32)}
+WHOLE |= dict.fromkeys(("layer", "unit", *ENTRY), np.int16)
 #: Columns of few texts whose order has no meaning; in the others it is the order of computation.
 UNORDERED = (TITLE, TOKEN, UNIT_NAME)
 #: Maximum number of columns with inputs: that of a spreadsheet.

@@ -18,8 +18,9 @@ from ..errors import MissingError, OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
-from ..trace.address import Address
+from ..trace.address import Address, index_text
 from ..trace.argument_types import misfit
+from ..trace.grids import columns_of
 from ..trace.held import FEW, entries, plain
 from ..trace.labels import step_labels
 from ..trace.rows import Selection
@@ -101,7 +102,8 @@ class Subject:
 
     def column(self, stage: Stage, name: str, j: int) -> str:
         """Column name of a unit of a line in a frame, as in a wide table."""
-        return f"{stage.scope}/{name}[{j}]" if len(self.shown.stages) > 1 else f"{name}[{j}]"
+        one = name + index_text((j,), columns_of(self.trace, stage.scope, name))
+        return f"{stage.scope}/{one}" if len(self.shown.stages) > 1 else one
 
     def symbol(self, stage: Stage, line: Line) -> str:
         """The symbol of a line, marked (see `marked_text`)."""

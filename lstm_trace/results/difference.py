@@ -281,14 +281,23 @@ def _grids(
         nothing = np.broadcast_to(0.0, part.shape)
         measured = {column: parts.get(place, nothing) for column, parts in others.items()}
         some = {column: parts[place] for column, parts in partial.items() if place in parts}
-        axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
-        values = {"contribution": part, **measured, **some}
-        yield EntryGrid(*_places(split, kind, scope, name, axes, part.shape), values, frozenset(some), labels)
+        axes, shape = _matrix(split, place, _AXES.get(kind, ("unit", "input"))[: part.ndim], part.shape)
+        values = {n: np.reshape(array, shape) for n, array in {"contribution": part, **measured, **some}.items()}
+        yield EntryGrid(*_places(split, kind, scope, name, axes, shape), values, frozenset(some), labels)
     for place, part in split.local.items():
-        there = _places(split, "local", *scope_and_name(place), _STEPS, part.shape)
-        yield EntryGrid(*there, {"contribution": part}, labels=labels)
+        axes, shape = _matrix(split, place, _STEPS, part.shape)
+        there = _places(split, "local", *scope_and_name(place), axes, shape)
+        yield EntryGrid(*there, {"contribution": part.reshape(shape)}, labels=labels)
     if split.rounding:
         yield EntryGrid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
+
+
+def _matrix(
+    split: Split, place: str, axes: tuple[str, ...], shape: tuple[int, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The axes and the shape of a part, with rows and columns if it is of a matrix."""
+    grid = split.grids.get(place)
+    return (axes, shape) if grid is None else ((*axes, "input"), (*shape[:-1], *grid))
 
 
 def _places(

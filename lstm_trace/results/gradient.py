@@ -127,9 +127,12 @@ def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterat
             steps = trace.span[some] if stage.backwards else trace.span[some][::-1]
             lines = []
             for name in names:
-                axes = (("t", steps), ("batch", range(trace.batch)), ("unit", range(here[name].shape[2])))
-                address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
-                cells = {"gradient": here[name][some][:: steps.step]}
+                sizes = trace.grid(stage.scope, name) or here[name].shape[2:]
+                within = zip(("unit", "input"), map(range, sizes), strict=False)
+                axes = (("t", steps), ("batch", range(trace.batch)), *within)
+                address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[{','.join(['%d'] * len(sizes))}]"
+                values = here[name][some][:: steps.step]
+                cells = {"gradient": values.reshape(*values.shape[:2], *sizes)}
                 lines.append(EntryGrid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels))
             count = sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines)
             # step by step, and line by line at each of them

@@ -37,6 +37,19 @@ EVERYTHING = """
     output: o_t
 """
 
+MATRICES = """
+    matrix: A
+    k_t = W @ x_t
+    C_t = A * C_prev + outer(x_t, k_t)
+    n_t = sin(C_t) - floor(C_t) * max(C_t)
+    q_t = q * k_t
+    y_t = C_t @ q_t + n_t @ k_t
+    p_t = p * y_t
+    z_t = y_t @ C_t + p_t @ n_t + sum(n_t)
+    carry: C_prev <- C_t
+    output: z_t
+"""
+
 
 def _random(seed: int, cell: Any = "lstm", steps: int = 3, batch: int | None = None, **more: Any) -> dict[str, Any]:
     """A problem with one layer of random weights: I = 2, H = 3."""
@@ -92,6 +105,19 @@ def _everything() -> dict[str, Any]:
     return {"cell": {"equations": EVERYTHING}, "weights": weights, "x": x, "h0": draw.normal(size=(2, 2)).tolist()}
 
 
+def _matrices() -> dict[str, Any]:
+    draw = np.random.default_rng(6)
+    shapes = {"W": (3, 2), "A": (2, 3), "q": (3,), "p": (2,)}
+    weights = {name: draw.uniform(-0.5, 0.5, shape).tolist() for name, shape in shapes.items()}
+    start = {"C_prev": draw.normal(size=(2, 3)).tolist()}
+    return {
+        "cell": {"equations": MATRICES},
+        "weights": weights,
+        "x": draw.normal(size=(3, 2)).tolist(),
+        "initial": start,
+    }
+
+
 def _saturated() -> dict[str, Any]:
     problem = _random(9)
     return problem | {"x": [[1000.0, 0.0], [-1000.0, 1000.0], [0.0, -1000.0]]}
@@ -131,6 +157,11 @@ PROBLEMS: dict[str, tuple[dict[str, Any], tuple[str, int, int | None]]] = {
     "one unit": (
         {"weights": {f"W_{s}{g}": [[0.5 if s == "x" else -0.25]] for s in "xh" for g in "ifco"},
          "x": [[1.0], [2.0]], "h0": [0.5], "c0": [-0.5]}, ("W_xi", 0, 0)),
+    **{name: (_example(name), place) for name, place in {
+        "mlstm": ("W_k", 1, 0), "gated-deltanet": ("W_v", 2, 1), "mamba": ("A_log", 2, 1), "rwkv7": ("W_v", 0, 2),
+        "ltc": ("mu_x", 2, 0),
+    }.items()},
+    "every product of matrices": (_matrices(), ("A", 1, 2)),
     "given": (_random(8, given={"f_t": [[0.5, 0.25, 1.0]] * 3}), ("b_i", 2, None)),
 }  # fmt: skip
 for _gate in ("W_xf", "W_hf", "b_f"):

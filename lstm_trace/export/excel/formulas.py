@@ -122,10 +122,12 @@ def _outer(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
 
 
 def _memvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
-    """The product of row j of a matrix, whose cells lie as those of the vector do, with the vector."""
+    """The product of row j of a matrix, whose cells lie in a row, with a vector; weights are in a column."""
     matrix, vector = operands
     row = matrix.cells[j * len(vector.cells) :][: len(vector.cells)]
-    return f"SUMPRODUCT({row[0]}:{row[-1]},{vector.whole})"
+    if len(row) == 1:
+        return f"{row[0]}*{vector.whole}"
+    return f"{'SUMPRODUCT' if vector.across else 'MMULT'}({row[0]}:{row[-1]},{vector.whole})"
 
 
 def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:

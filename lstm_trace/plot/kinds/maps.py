@@ -100,12 +100,13 @@ def _maps(
     found: Subject, stage: Stage, lines: Sequence[Line], wanted: Sequence[int], order: str | None
 ) -> Iterator[Map]:
     """The lines of a stage; units of the same width have the same order."""
-    orders: dict[int, tuple[Array, str]] = {}
+    orders: dict[tuple[int, bool], tuple[Array, str]] = {}
     for line in lines:
         values = found.values(stage, line).T
-        if len(values) not in orders:
-            orders[len(values)] = _order(found, stage, len(values), order)
-        units, by = orders[len(values)]
+        matrix = found.trace.grid(stage.scope, line.name) is not None  # its entries stay row by row
+        if (key := (len(values), matrix)) not in orders:
+            orders[key] = _order(found, stage, len(values), order or ("index" if matrix else None))
+        units, by = orders[key]
         units = units[np.isin(units, wanted)]
         scale = gate() if stage.cell.is_gate(line) else symmetric(values[units][:, found.valid])
         if len(units):

@@ -28,7 +28,10 @@ openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
 
 #: The problems whose page would have to be read with a magnifying glass.
-LARGE = {"both directions, two layers", "lengths", "mask", "projection", "layer norm", "every operation"}
+LARGE = {
+    "both directions, two layers", "lengths", "mask", "projection", "layer norm", "every operation", "mlstm", "mamba",
+    "gated-deltanet", "rwkv7", "ltc", "every product of matrices",
+}  # fmt: skip
 #: 400 lines that follow each other.
 LONG = "\n".join(["a_0 = 2 * x_t", *(f"a_{k} = tanh(a_{k - 1})" for k in range(1, 402)), "h_t = a_401", "output: h_t"])
 SMALL = sorted(set(PROBLEMS) - LARGE)
@@ -136,6 +139,44 @@ def test_what_is_given_and_what_is_asked_for(tmp_path: Path) -> None:
 def test_every_operation_has_a_place() -> None:
     unnamed = {name for name, op in OPS.items() if not op.function}
     assert unnamed == {*BETWEEN, "add", "neg", "copy", "slice"}
+
+
+MATRIX = """
+    matrix: A
+    k_t = W @ x_t
+    o_t = outer(x_t, k_t)
+    F_t = A * C_prev
+    C_t = F_t + o_t
+    y_t = C_t @ k_t
+    z_t = y_t @ C_t
+    carry: C_prev <- C_t
+    output: z_t
+"""
+
+
+@pytest.mark.few(0)
+@pytest.mark.parametrize("arithmetic", [None, "by-hand-3"])
+def test_a_matrix_has_rows_and_columns(tmp_path: Path, arithmetic: str | None) -> None:
+    """Its numbers are those of the trace, as its formulas compute them here, from numbers that are changed here."""
+    weights = {"W": [[1.5, -0.75], [0.25, 2], [1, 1]], "A": [[0.5, 0.25, -1], [1.5, -0.5, 2]]}
+    start, cell = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]], {"equations": MATRIX}
+    trace = lt.run(weights, [[1.5, -2.25]], cell=cell, initial={"C_prev": start}, arithmetic=arithmetic)
+    path = written(tmp_path, trace)
+    book, compute = openpyxl.load_workbook(path), Sheets(path)
+    found: dict[str, list[list[float]]] = {}
+    for box in boxes(book):
+        found[box.symbol] = [[compute(SHEET, cell.coordinate) for cell in row] for row in box.cells]
+    assert found["Ct-1"] == start
+    assert found["A"] == weights["A"]
+    assert np.array_equal(found["Ct"], trace["C_t"].reshape(2, 3))
+    assert np.array_equal(found["ot"], trace["o_t"].reshape(2, 3))
+    assert np.allclose(found["yt"], trace["y_t"].reshape(2, 1), rtol=1e-15)
+    assert np.allclose(found["zt"], trace["z_t"].reshape(3, 1), rtol=1e-15)
+    assert {box.symbol for box in boxes(book) if box.blue} == {"xt", "Ct-1", "W", "A"}
+    assert compute("Layer 0 forward", "I6") == start[1][1]  # through the sheet of initial states
+    book[SHEET][next(box for box in boxes(book) if box.symbol == "Ct-1").cells[1][1].coordinate].value = 7.0
+    book.save(path)
+    assert Sheets(path)("Layer 0 forward", "I6") == 7.0
 
 
 @pytest.mark.few(0)

@@ -106,7 +106,8 @@ LONGEST = 12
 class Piece(NamedTuple):
     """A part of a chain: a `matrix`, a `vector`, or a text: a `sign`, or a `symbol` for a matrix.
 
-    `grid`: a value that is a matrix. name: of the value, or the text. fresh: whether it is computed here. flipped: whether a matrix is transposed.
+    `grid`: a value that is a matrix. name: of the value, or the text. fresh: whether it is computed here. flipped:
+    whether a matrix is transposed.
     """
 
     kind: str
