@@ -22,6 +22,7 @@ from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import Address, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
+from ..trace.grids import columns_of
 from ..trace.trace import Trace
 
 #: Maximum number of terms.
@@ -104,8 +105,8 @@ def one_value(trace: Trace, text: str) -> Address:
     if t is None or b is None or not width:
         raise MissingError(f"{text!r} is a premise, not computed: name a line, for example {_example(trace)}")
     if unit is None and width > 1:
-        place = address._replace(line=name)
-        raise MissingError(f"{text!r} is {width} values: name one unit, from {place}[0] to {place}[{width - 1}]")
+        first, last = (address._replace(line=name, unit=(j,)) for j in (0, width - 1))
+        raise MissingError(f"{text!r} is {width} values: name one unit, from {first} to {last}")
     if unit is not None and (len(unit) > 1 or unit[0] >= width):
         raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
     return address._replace(line=name, unit=unit or (0,))
@@ -113,7 +114,9 @@ def one_value(trace: Trace, text: str) -> Address:
 
 def names_several(trace: Trace, text: str) -> bool:
     """Whether an address names several values of a line; W_xi[1,2] is one entry of a matrix."""
-    return is_several(text) and any(line_name(text) in stage.cell.by_name for stage in trace.stages)
+    name = line_name(text)
+    stages = [stage for stage in trace.stages if name in stage.cell.by_name]
+    return is_several(text, any(name in stage.cell.matrices for stage in stages)) and bool(stages)
 
 
 #: Names of the parts of an address.
@@ -215,13 +218,14 @@ def _of_term(trace: Trace, term: Term) -> Target:
             raise MissingError(f"{said}: name one {word}; there are {', '.join(map(str, found))}")
     scope, b = f"{meant.layer[0]}/{meant.direction[0]}", meant.b[0]
     width = width_of(trace, scope, name)
-    units = meant.of_width(width)
+    units = meant.of_width(width, trace.grid(scope, name))
     steps = np.array([trace.index(t) for t in meant.t])
     steps = steps[trace.valid[steps, b, 0] != 0] if len(steps) > 1 else steps
     if not steps.size:
         raise MissingError(f"{said}: all these steps of batch element {b} are padding")
     over = range(trace.span[steps[0]], trace.span[steps[-1]] + 1)
-    called = ranged(scope, name, over, range(b, b + 1), units if len(units) < width else None)
+    some = units if len(units) < width else None
+    called = ranged(scope, name, over, range(b, b + 1), some, columns_of(trace, scope, name))
     return Target(f"sum({called})", b, (Summand(term.sign, scope, name, steps, np.array(units)),))
 
 

@@ -151,8 +151,10 @@ class AdjointWriter:
         shown += [(new, state) for state, new in self.next.items()]
         shown += [(new, name) for (_, name), new in self.pairs.items()]
         shown += [(n, n) for n in (*cell.inputs, *cell.states, *cell.by_name, *cell.parameters) if n in self.read]
-        known = cell.certain | {name for name in cell.matrices if widths.get(name, 1) > 1}
-        return [new for new, name in dict(shown).items() if name in known]
+        # an input or weight that is as wide as a matrix beside it
+        beside = (x for x in cell.lines if x.name in cell.certain and OPS[x.op].keeps)
+        wide = {n for x in beside for n in x.reads if widths.get(n) == widths.get(x.name, 0)}
+        return [new for new, name in dict(shown).items() if name in cell.certain or name in wide & cell.matrices]
 
     def _functions(self) -> Iterable[str]:
         """The definitions of the functions that the rows call."""

@@ -299,13 +299,13 @@ class Cell:
 
     @cached_property
     def matrices(self) -> frozenset[str]:
-        """The values that are matrices; an input or weight that is read only beside one may be a single number too."""
-        if not self.certain:
-            return self.certain
-        beside = {n for line in self.lines if OPS[line.op].keeps and line.name in self.certain for n in line.reads}
-        others = (line for line in self.lines if not OPS[line.op].keeps and not OPS[line.op].reduces)
-        vectors = {name for line in others for name in line.reads}
-        return self.certain | (beside - vectors - self.by_name.keys() - self.states.keys())
+        """The values that are matrices; an input or weight that is only read beside matrices may be a number too."""
+        beside: set[str] = set()
+        elsewhere = {*self.by_name, *self.states}
+        for line in self.lines if self.certain else ():
+            if not OPS[line.op].reduces:
+                (beside if OPS[line.op].keeps and line.name in self.certain else elsewhere).update(line.reads)
+        return self.certain | (beside - elsewhere)
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:

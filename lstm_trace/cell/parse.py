@@ -33,7 +33,7 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -42,7 +42,7 @@ from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
 from .expressions import DEEP, Builder, SyntaxFault
-from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, with_holds
+from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, number, with_holds
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
 
@@ -314,42 +314,54 @@ def _matrices(lines: Iterable[Line]) -> _Problems:
 
 
 def decided(cell: Cell) -> Cell:
-    """The cell with each product of two computed values as that of a matrix and a vector, or of a vector and a matrix.
+    """The cell with each product with a computed matrix as that of a matrix and a vector, or of a vector and a matrix.
 
-    While lines are read, each is the former: a state is a matrix because of the line that it carries.
+    While lines are read, a weight is the matrix, and otherwise the left side: a state is a matrix because of the line
+    that it carries.
     """
-    wrong = {line.name for line in cell.lines if line.op == "memvec" and line.operands[1] in cell.certain}
-    lines = (line._replace(op="vecmem") if line.name in wrong else line for line in cell.lines)
-    return replace(cell, lines=tuple(lines)) if wrong else cell
+    ops = {
+        line.name: "vecmem" if line.operands[1] in cell.certain else "memvec"
+        for line in cell.lines
+        if line.memory or (line.product and line.product[1] in cell.certain)
+    }
+    lines = (line._replace(op=ops.get(line.name, line.op)) for line in cell.lines)
+    return replace(cell, lines=tuple(lines)) if ops else cell
 
 
 def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
     """Matrices that the cell computes where a vector is needed, and products of two vectors."""
     for line in cell.lines:
         found = [name for name in line.reads if name in cell.certain]
-        fault = ""
-        if line.memory and len(found) != 1:
-            left, right = line.operands
-            fault = "one side of @ must be a weight matrix, and both are computed or fed; "
-            fault += f"if {left} is a matrix, declare `matrix: {left}`, or let outer(a, b) compute it"
-            if found:
-                fault = f"{left} and {right} are both matrices, and one side of @ must be a vector; "
-                fault += f"unit by unit their product is written {left} * {right}"
-        elif line.product and found:
-            weight = line.product[0]
-            left, right = (f"{weight} @ a", "b") if line.op == "matvec" else ("a", f"b @ {weight}")
-            fault = f"@ does not multiply the weight {weight} by the matrix {found[0]}; multiply the vectors that "
-            fault += f"{found[0]} is made of: outer({left}, {right})"
-        elif line.op == "outer" and (found or len(line.reads) < 2):
-            odd = f"{found[0]} is a matrix" if found else "a number has no units"
-            fault = f"outer takes two vectors, and {odd}"
-        elif found and line.op in ("slice", "concat"):
-            what = "a part of a matrix is not in the grammar" if line.op == "slice" else "concat joins vectors"
-            fault = f"{what}, and {found[0]} is a matrix; v @ {found[0]} is a vector, a sum of its rows"
-        if fault:
+        if fault := _of_rank(line, found, cell):
             place = cell.places.get(line.name)
             odd = [*found, *line.reads][0]
             yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
+    for state, target in cell.carry:
+        if state in cell.certain and target not in cell.matrices and state in cell.places:
+            fault = f"{state} is declared to be a matrix, and {target}, which it takes over, is a vector"
+            yield cell.places[state].number, cell.places[state].pointed(fault)
+
+
+def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
+    """What is wrong with the operands of a line; empty if nothing is. found: those that are matrices."""
+    if line.memory and not found:
+        one = line.reads[0]
+        advice = "let outer(a, b) compute it" if one not in cell.inputs else f"declare `matrix: {one}`"
+        both = "one side of @ must be a weight matrix, and both are computed or fed"
+        return f"{both}; if {one} is a matrix, {advice}"
+    if line.memory and len(found) > 1:
+        both = f"{' and '.join(found)} are both matrices, and one side of @ must be a vector"
+        return f"{both}; unit by unit their product is written {' * '.join(found)}"
+    if line.op == "outer" and found:
+        return f"outer takes two vectors, and {found[0]} is a matrix"
+    if line.op == "outer" and len(line.reads) < 2:
+        parts = [o if isinstance(o, str) else number(o) for o in line.operands]
+        return f"outer takes two vectors, and a number has no units; write {' * '.join(sorted(parts))}"
+    if found and line.op in ("slice", "concat"):
+        fault = "a part of a matrix is not in the grammar" if line.op == "slice" else "concat joins vectors"
+        advice = f"e @ {found[0]} is a row of it, where e is 1 at that row and 0 elsewhere"
+        return f"{fault}, and {found[0]} is a matrix; {advice}"
+    return ""
 
 
 def _undeclared(cell: Cell, declared: _Declared) -> Iterator[tuple[int, str]]:

@@ -109,8 +109,8 @@ SECANT: dict[str, Rule] = {
     # a product with the reciprocal, whose secant is -1 / (b b0)
     "div": ("d * middle(quotient(1, b), quotient(1, b0))", "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))"),
     "greater": ("d * greater_slope(gap(a, b), gap(a0, b0))", "-(d * greater_slope(gap(a, b), gap(a0, b0)))"),
-    **{op: (f"d * {op}_slope(a, a0)",) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "sin", "cos", "floor", "relu",
-                                                    "softplus", "max")},
+    **{op: (f"d * {op}_slope(a, a0)",) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "relu", "softplus", "max")},
+    **{op: (f"d * {op}_slope(a, a0)",) for op in ("sin", "cos", "floor")},
     "elu": ("d * elu_slope(a, a0, alpha)",),
     "clip": ("d * clip_slope(a, a0, low, high)",),
     # c + n (b - c) with n = 1 where the condition is true: a product, and a jump over the condition's own value

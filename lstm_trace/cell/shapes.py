@@ -16,7 +16,7 @@ from functools import cached_property
 
 from ..base.arrays import by_key
 from ..errors import ShapeError, counted, raise_all
-from .lines import Cell, Line, pointed
+from .lines import Cell, Line, Operand, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
@@ -106,19 +106,23 @@ def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], co
     carry: list[tuple[str | Key, str | Key]] = [*cell.carry]
     for axis in (0, 1):
         carry += [((state, axis), (line, axis)) for state, line in cell.carry if state in cell.matrices]
-        narrow |= {(state, axis) for state in narrow & cell.matrices}
+        narrow |= {(state, axis) for state in cell.matrices if state in narrow}
     while True:
         states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s, _ in carry}
         found = _pass(cell, parameters, widths, states)
         more = {state for state, line in carry if found.get(line) is False} - wide
-        if not more:
+        # rows of a matrix that is an input, for one, are unknown here
+        open_states = {state for state, line in carry if cell.matrices and found.get(line) is None} & narrow
+        if not more and not open_states:
             return found
         wide |= more
+        narrow -= open_states
 
 
 def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
     kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
-    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
+    kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs}
+    kinds |= states
     kinds |= dict.fromkeys(cell.declared, False)
     for name in cell.matrices & parameters.keys():
         kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
@@ -191,18 +195,24 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """Messages about matrices that are used as vectors, and vectors that are used as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product} | {*cell.declared}
-    alone = {n for line in cell.lines if OPS[line.op].keeps and line.name not in cell.certain for n in line.reads}
-    either = cell.matrices - alone - matrices
+    either = cell.matrices - matrices
+    declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        if len(shape) == (2 if name in matrices else 1) or (len(shape) in (1, 2) and name in either):
+        one = shape == (1,) and name in cell.declared  # one row and one column
+        if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
+        if len(shape) == 2 and found and found.memory:
+            other, made = found.memory[0], "outer({} @ a, b)" if found.op == "vecmem" else "outer(a, b @ {})"
+            told = f"{name} has shape {shape}, and @ does not multiply it by the matrix {other}; multiply the vectors "
+            yield pointed(f"{told}that {other} is made of: {made.format(name)}", cell.places, line, name)
+            continue
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
-        kind = "a matrix (rows, columns)" if name in matrices else "a vector"
+        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{declare.format(name)}"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
         others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
@@ -210,6 +220,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         written = [f"`{name} @ {factor}`" for (name, _), factor in zip(group, factors, strict=True)]
         named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
         told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
+        told += declare.format(group[0][0])
         yield pointed(told, cell.places, group[0][1], group[0][0])
 
 
@@ -219,19 +230,31 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
 
     They are found with the sizes that the arrays imply one by one: by votes, one array would be blamed for the line.
     """
+    if not cell.matrices:
+        return
     shapes: dict[str, tuple[int, ...]] = {**parameters, **{name: (width,) for name, width in widths.items()}}
-    for last in (False, True) if cell.matrices else ():  # states follow from lines
+    for last in (False, True):  # states follow from lines
         for line in cell.lines:
             reads = [shapes.get(o, ()) if isinstance(o, str) else (1,) for o in line.operands]
             if pair := line.product or line.memory:
-                shape, own = shapes.get(pair[0], ()), int(line.op in ("vecmat", "vecmem"))
+                (shape, vector), own = (shapes.get(name, ()) for name in pair), int(line.op in ("vecmat", "vecmem"))
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
+                wrong = line.memory and len(shape) == 2 and vector not in ((), shape[1 - own : 2 - own])
+                if last and wrong and line.name in computed:
+                    fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {vector[0]}"
+                    turned = (
+                        f"; {' @ '.join(map(str, reversed(line.operands)))} would fit"
+                        if vector[0] == shape[own]
+                        else ""
+                    )
+                    yield pointed(fault + turned, cell.places, line.name, pair[1])
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
                 shapes[line.name] = next((shape for shape in reads if len(shape) == 2), ())
-                if last and line.name in computed:
-                    yield from _unlike(cell, line, shapes)
+                if last and line.name in computed and (faults := [*_unlike(cell, line, shapes)]):
+                    yield from faults
+                    shapes[line.name] = ()
             else:
                 width, _ = fitted(line, [math.prod(shape) if shape else None for shape in reads], {})
                 shapes[line.name] = (width,) if width else ()
@@ -244,14 +267,12 @@ def _unlike(cell: Cell, line: Line, shapes: WeightShapes) -> Iterator[str]:
     grid = shapes.get(first, ())
     for name in line.reads:
         shape, fault = shapes.get(name, ()), ""
+        flat = name in cell.matrices and name in cell.inputs and (not grid or shape == (math.prod(grid),))
         if len(shape) == 2 and shape != grid:
             fault = f"line `{line.name}`: {first} has {_grid(grid)}, {name} has {_grid(shape)}"
-        # an input may be a matrix
-        elif name not in cell.certain and shape not in ((), (1,), grid, (name in cell.matrices and math.prod(grid),)):
-            fault = (
-                f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a unit "
-            )
-            fault += f"for each column, or outer(ones(u), {name}), where it has one for each row"
+        elif name not in cell.certain and not flat and shape not in ((), (1,), grid):
+            fault = f"line `{line.name}` has a vector beside a matrix: write outer({name}, ones(u)), where u has a "
+            fault += f"unit for each column, or outer(ones(u), {name}), where it has one for each row"
         if fault:
             yield pointed(fault, cell.places, line.name, name)
 
@@ -303,10 +324,11 @@ class _Sizes:
             for line in cell.lines:
                 if line.op == "slice":
                     self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
-                if line.op == "concat":
-                    parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
-                    if all(parts):
-                        self.sizes[self.key(line.name)] = sum(parts)
+                unknown = self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes
+                if line.op == "concat" or unknown:
+                    width, fits = fitted(line, [self._known(operand) for operand in line.operands], shapes)
+                    if width and fits:
+                        self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)
 
@@ -316,8 +338,13 @@ class _Sizes:
         rows, columns, width = map(self.sizes.get, keys)
         if rows and columns:
             self.sizes[keys[2]] = rows * columns
+        elif width and keys[0] == keys[1]:
+            self.sizes[keys[0]] = math.isqrt(width)
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
+
+    def _known(self, operand: Operand) -> Width:
+        return self.sizes.get(self.key(*self._width_of(operand))) if isinstance(operand, str) else 1
 
     def _width_of(self, name: str) -> Key:
         return name, self.flat.get(name, 0)
@@ -332,8 +359,7 @@ class _Sizes:
 
     def width(self, name: str) -> int:
         """The width of a value: for a matrix that of the row of numbers in which it is stored."""
-        known = self.sizes.get(self.key(*self._width_of(name)))
-        return known or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
+        return self._known(name) or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
 
     def symbols(self) -> dict[Key, str]:
         """The usual symbols for the classes that have one: I inputs, H units, P projected units."""

@@ -167,9 +167,11 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
     ends = [line.name for line in cell.lines if line.name not in cell.readers]
     ends += [cell.output, *cell.states.values()]
     lines = tuple(line for line in cell.lines if line.name not in given)
-    declared = dict.fromkeys((*cell.declared, *(name for name in given if name in cell.certain)))
-    fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))), declared=tuple(declared))
-    return replace(fed, lines=tuple(fed.written(fed.closure(end for end in ends if end not in given))))
+    fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))))
+    fed = replace(fed, lines=tuple(fed.written(fed.closure(end for end in ends if end not in given))))
+    matrices = dict.fromkeys((*cell.declared, *(name for name in given if name in cell.certain)))
+    known = {*fed.inputs, *fed.states, *fed.parameters}
+    return replace(fed, declared=tuple(name for name in matrices if name in known))
 
 
 def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:

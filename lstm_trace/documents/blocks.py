@@ -173,7 +173,8 @@ class Body:
 
     compact: whether vectors are columns within a line of text. tight: whether to save paper. small: whether it is set
     in small type, so that it fits on a page. legible: whether its Markdown is also read unrendered, in a terminal:
-    table columns are padded, and only characters that would act as markup in their place are escaped.
+    table columns are padded, and only characters that would act as markup in their place are escaped. tall: whether
+    text draws the matrices of a calculation over several lines.
     """
 
     blocks: tuple[Block, ...]
@@ -182,6 +183,7 @@ class Body:
     tight: bool = False
     small: bool = False
     legible: bool = False
+    tall: bool = False
 
 
 class BlockPrinter(ABC):

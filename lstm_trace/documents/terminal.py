@@ -25,6 +25,7 @@ class TerminalPrinter(blocks.BlockPrinter):
 
     plain: Plain
     width: int
+    tall: bool = False
 
     def inline(self, part: blocks.Inline) -> str:
         """Words or a formula on one line."""
@@ -54,7 +55,18 @@ class TerminalPrinter(blocks.BlockPrinter):
 
     def derivation(self, block: blocks.Derivation) -> str:
         """Rows below each other."""
-        return "\n".join(line for rows in block.lines for row in rows for line in self._row(row))
+        drawn: list[list[str]] = []
+
+        def matrix(rows: list[list[str]]) -> str:
+            """Room for a matrix on its first line."""
+            if min(len(rows), len(rows[0])) == 1:
+                return str(PLAIN.matrix(rows))
+            drawn.append(_drawn(rows))
+            return chr(_FIRST + len(drawn) - 1) + _FILL * (cells(drawn[-1][0]) - 1)
+
+        tall = replace(self, plain=Plain(self.plain.own, replace(PLAIN, matrix=matrix))) if self.tall else self
+        lines = (line for rows in block.lines for row in rows for line in tall._row(row))
+        return "\n".join(_with_matrices(lines, drawn))
 
     def _row(self, row: blocks.Row) -> Iterable[str]:
         """One row of a derivation; if it is too long, broken before its signs and then within its sums."""
@@ -97,8 +109,7 @@ class TerminalPrinter(blocks.BlockPrinter):
             return [label + self.plain(node)]
         if len(node.rows[0]) == 1:
             return [label + self.plain(Vec(tuple(row[0] for row in node.rows)))]
-        columns = [padded(_aligned(list(map(self.inline, column)))) for column in zip(*node.rows, strict=True)]
-        lines = [f"[ {'  '.join(row)} ]" for row in zip(*columns, strict=True)]
+        lines = _drawn([list(map(self.inline, row)) for row in node.rows])
         return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
 
     def table(self, block: blocks.Table) -> str:
@@ -159,9 +170,32 @@ def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
     """Reports as plain text, `width` columns wide, one after the other."""
     texts = []
     for body in bodies:
-        printer = TerminalPrinter(Plain(body.own, COLUMNS if body.compact else PLAIN), max(width, 40))
+        plain = Plain(body.own, COLUMNS if body.compact else PLAIN)
+        printer = TerminalPrinter(plain, max(width, 40), body.tall and not body.compact)
         texts.append("\n\n".join(filter(None, map(printer, body.blocks))))
     return "\n\n\n".join(texts) + "\n"
+
+
+#: Stands for the first of some matrices, and fills the room of one: characters that no text has.
+_FIRST, _FILL = 0xF0000, "\U000ffffd"
+
+
+def _drawn(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A matrix, on as many lines as it has rows."""
+    columns = [padded(_aligned(list(column))) for column in zip(*rows, strict=True)]
+    return [f"[ {'  '.join(row)} ]" for row in zip(*columns, strict=True)]
+
+
+def _with_matrices(lines: Iterable[str], drawn: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines with matrices in their room, which reach below them."""
+    for line in lines:
+        there = [(at.start(), drawn[ord(at[0]) - _FIRST]) for at in re.finditer(f"[^{_FILL}](?={_FILL})", line)]
+        for k in range(max((len(matrix) for _, matrix in there), default=1)):
+            text = line if k == 0 else " " * len(line)
+            for at, matrix in there:
+                row = matrix[k] if k < len(matrix) else " " * len(matrix[0])
+                text = text[:at] + row + text[at + len(row) :]
+            yield text.rstrip()
 
 
 def _fitted(lines: Sequence[str], width: int, indent: int) -> Iterator[str]:

@@ -19,7 +19,9 @@ from ..base.arrays import Array
 from ..base.resources import affordable, threads
 from ..cell.network import Stage, X, scope_and_name
 from ..errors import ShapeError, raise_all
-from ..trace.trace import Trace, as_read
+from ..trace.address import Grid
+from ..trace.grids import as_read
+from ..trace.trace import Trace
 from ..trace.window import cut
 from .jit import installed
 from .plan.numpy_machine import Machine, Packs, Slab
@@ -39,7 +41,7 @@ class Work:
 
     steps: number of computed steps; length: that of the input. widths: by scope, of every computed line and of every
     state that is used. inputs: by scope, of every input. recorded: by scope the lines that are stored. window: the
-    steps at which they are stored; None means all.
+    steps at which they are stored; None means all. grids: by scope, the rows and columns of every matrix.
     """
 
     stages: tuple[Stage, ...]
@@ -50,9 +52,14 @@ class Work:
     inputs: Mapping[str, Mapping[str, int]]
     recorded: Mapping[str, tuple[str, ...]]
     window: range | None = None
+    grids: Mapping[str, Mapping[str, Grid]] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     tasks: dict[tuple[str, int], Task | None] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
+
+    def grid(self, scope: str, name: str) -> Grid | None:
+        """The rows and columns of a value that is a matrix; None for a vector."""
+        return self.grids.get(scope, {}).get(name)
 
     @cached_property
     def span(self) -> range:

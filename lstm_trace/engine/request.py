@@ -11,9 +11,9 @@ from ..base.option import name_list
 from ..cell.lines import pointed
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
-from ..cell.shapes import infer
+from ..cell.shapes import grids, infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
-from ..trace.address import INITIAL, Address, extents_of, is_whole, line_name, positions, read, window
+from ..trace.address import INITIAL, Address, Grid, extents_of, is_whole, line_name, no_entry, positions, read, window
 from ..trace.holding import Lines, applied, widths_of
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
@@ -189,6 +189,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
         require(stages, ground.weights, request.width is not None, fed, ground.own)
     widths: dict[str, dict[str, int]] = {}
     inputs: dict[str, dict[str, int]] = {}
+    shaped: dict[str, dict[str, Grid]] = {}
     with faults.gather():
         for stage in stages:
             here = ground.weights.get(stage.scope, {})
@@ -198,14 +199,15 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
                 widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}")
             inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
+            shaped[stage.scope] = grids(stage.cell, shapes, inputs[stage.scope] | widths[stage.scope])
         every = [w for here in widths.values() for w in here.values()]
         readouts = {stage.scope: readout(stage.cell) for stage in stages}
         ends = {w for scope, here in widths.items() for name, w in here.items() if name in readouts[scope]}
         raise_all(ShapeError, misfits(ground.names, request.width, every, ends if any(readouts.values()) else None))
     faults.tell()
-    raise_all(MissingError, beyond(asked, widths))
+    raise_all(MissingError, beyond(asked, widths, shaped))
     stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
-    return Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window)
+    return Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window, shaped)
 
 
 def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, str]]:
@@ -260,11 +262,19 @@ def wanted(
     faults.tell()
 
 
-def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """A message for each requested unit that its line does not have. widths: of every line, by scope."""
+def beyond(
+    found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[str, int]],
+    shaped: Mapping[str, Mapping[str, Grid]],
+) -> Iterator[str]:  # fmt: skip
+    """A message for each requested unit that its line does not have. widths: of every line, by scope; shaped: rows and
+    columns of every matrix.
+    """
     for scope, address in found:
-        width = widths[scope].get(address.line, 0)
-        if address.unit is not None and width and (len(address.unit) > 1 or address.unit[0] >= width):
+        width, grid = widths[scope].get(address.line, 0), shaped[scope].get(address.line)
+        if address.unit is not None and grid is not None:
+            if fault := no_entry(address.line, address.unit, grid):
+                yield f"ask: {fault}"
+        elif address.unit is not None and width and (len(address.unit) > 1 or address.unit[0] >= width):
             at = ",".join(map(str, address.unit))
             there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
             yield f"ask: there is no {address.line}[{at}]; {address.line} has {there}"

@@ -19,9 +19,10 @@ from ..cell.network import Stage, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.derived import sizes, with_sums
+from ..trace.grids import as_read
 from ..trace.held import as_hold, plain
 from ..trace.holding import HeldLines, Hold, applied, layers, resolved
-from ..trace.trace import Header, Trace, as_read
+from ..trace.trace import Header, Trace
 from ..trace.window import arrays
 from .inputs import RunInputs
 from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines
@@ -346,7 +347,8 @@ def with_holds(trace: Trace, hold: Hold) -> Trace:
     and for an address or value that does not fit.
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
-    holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    lines = base.stages, base.span, base.batch, sizes(base), base.grid
+    holds = resolved(layers(as_hold(trace), hold), *lines, trace.header.dtype)
     return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backpropagation.gradients import forward, walked
 from ..backpropagation.target import Summand, Target, Weightings, target
-from ..base.arrays import Array, describe
+from ..base.arrays import Array, by_key, describe
 from ..cell.network import Stage
 from ..engine import plan_choice
 from ..engine.run import by_its_plan
@@ -73,7 +73,8 @@ def ablation(
 
     of: the address of one value of a line, or a sum of such values (see `target`). lines: addresses of what is held, as
     for `hold` but without sequences (if they name steps or units, only those are held). None: the cell state of every
-    layer and direction, that is, the last carried line that the value depends on; if there is none, the output, or the
+    layer and direction, that is, the last carried line that the value depends on (if one is a matrix, every one, a row
+    of the matrix at a time); if there is none, the output, or the
     line itself (over lines: every named line). to: what it is held at: a number, `'*0.5'`, or a trace of the same size.
     Existing holds of the trace stay in force, except for values that a variant holds itself.
     Raises OptionError, MissingError, ShapeError; TooLargeError if it would take too long.
@@ -113,6 +114,9 @@ def ablation(
         t, unit = place.steps[0] if over == "steps" else None, place.units[0] if over == "units" else None
         units = labels(trace, axes[place.scope, place.line], widths[place.scope][place.line])
         label = steps[one.index(t)] if t is not None and steps else units[unit] if unit is not None and units else ""
+        if place.columns is not None and unit is not None:
+            row, column = divmod(unit, place.columns)
+            label = f"[{row},{column if len(place.units) == 1 else ':'}]"
         address = _entry(place, one, found.b).address
         effects.append(Effect(place.scope, place.line, t, unit, y, y - base, address, label))
     effects.sort(key=lambda e: -abs(e.effect) if np.isfinite(e.effect) else -np.inf)
@@ -127,7 +131,8 @@ def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
     """What is held in sequence b, as reported: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
-    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
+    units = None if whole else place.units
+    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), units, None, place.columns)
 
 
 def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
@@ -136,7 +141,13 @@ def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
     needed = reached(stages, parts)
-    found = [f"{stage.scope}/{read[-1]}" for stage in needed if (read := _remembered(stage))]
+    # of states that are vectors, the last one; of several with a matrix among them, each
+    states = [
+        (stage, read if stage.cell.matrices.intersection(read) else read[-1:])
+        for stage in needed
+        if (read := _remembered(stage))
+    ]
+    found = [f"{stage.scope}/{line}" for stage, read in states for line in read]
     last = needed[-1]
     lines = [x.name for x in last.lines]
     return found or [f"{last.scope}/{last.cell.output if last.cell.output in lines else lines[-1]}"]
@@ -157,14 +168,16 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     faults, base = Faults(), plain(one)
     for text in texts:
         with faults.gather():
-            found += places(text, base.stages, base.span, 1, sizes(base))
+            found += places(text, base.stages, base.span, 1, sizes(base), base.grid)
     faults.tell()
     return list(dict.fromkeys(found))
 
 
 def _variants(place: Region, over: Over, one: Trace) -> list[Region]:
     if over == "units":
-        return [place._replace(units=(j,)) for j in place.units]
+        rows = by_key((j // place.columns, j) for j in place.units) if place.columns else {}
+        parts = rows.values() if len(rows) > 1 else ([j] for j in place.units)  # of a matrix, a row at a time
+        return [place._replace(units=tuple(part)) for part in parts]
     if over == "steps":
         return [place._replace(steps=range(t, t + 1)) for t in place.steps if one.valid[one.index(t), 0, 0]]
     return [place]

@@ -21,7 +21,7 @@ from ..base.arrays import Array
 from ..base.display import guarded
 from ..base.writing import Target, written
 from ..formulas.numbers import EXACT, Style
-from ..frames.table import Coded, Column, pieces, places
+from ..frames.table import ENTRY, Coded, Column, pieces, places
 from ..printable import printable
 from ..trace.rows import TracePart
 from .writers import DIALECTS, ExportJob, TextDialect
@@ -111,7 +111,9 @@ def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
         entries = [(entry, how.text(entry.line), how.text(entry.op)) for entry in part.lines]
         names = [(how.text(name),) for name in chain(*job.unit_names(part))] or repeat(())
         units = ((line, op, unit) for entry, line, op in entries for unit in entry.units)
-        middles = [middle % (*cells, *name) for cells, name in zip(units, names, strict=False)]
+        both = zip(*(entry.entries for entry in part.lines), strict=True) if ENTRY[0] in job.behind else ()
+        more = [how.cells(np.concatenate(each)) for each in both]
+        middles = [middle % (*cells, *at, *name) for cells, name, *at in zip(units, names, *more, strict=False)]
         lines = [entry.line for entry in part.lines for _ in entry.units]
         for piece in part.pieces(PIECE):
             heads = _heads(job, how, piece)

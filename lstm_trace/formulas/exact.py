@@ -95,7 +95,8 @@ EXACT: dict[str, Rule] = {
     "clip": lambda a, c, about: _between(a[0], about[0], c[0], c[1]),
     "where": lambda a, c, about: None if a[0] is None else a[1] if a[0] != 0 else a[2],
     **dict.fromkeys(("maximum", "max"), _largest),
-    **dict.fromkeys(("softplus", "sum", "mean", "concat"), lambda a, c, about: None),  # only the first is a call
+    # only the first is a call
+    **dict.fromkeys(("softplus", "sum", "mean", "concat", "outer"), lambda a, c, about: None),
 }
 
 #: Functions whose values are not rational: lines that depend on one of them are rounded.
@@ -212,7 +213,7 @@ class ExactWalk:
         return name in self._rounded[scope]
 
     def _terms(self, stage: Stage, line: Line) -> int:
-        if line.product or OPS[line.op].reduces:
+        if line.product or line.memory or OPS[line.op].reduces:
             values = self.array(stage.scope, line.operands[line.summed])
             return 1 if values is None else int(values.shape[-1])
         return len(line.operands)

@@ -202,7 +202,10 @@ def _product(p: Printer, f: Format, node: tree.Prod | tree.MatVec) -> str:
     if isinstance(left, tree.Num) and isinstance(right, tree.Num):
         return _factors(p, f, (left, right))
     sign = f.times if isinstance(node, tree.Prod) and not isinstance(left, tree.Num) else f.space
-    return f.row([p.inside(left, 3), sign, p.inside(right, RIGHT)])
+    # (a ⊙ b) cᵀ and (a bᵀ) ⊙ C: a product of vectors that is a matrix is kept apart from one of their units
+    row = left.vector if isinstance(left, tree.MatVec) else node.vector if isinstance(node, tree.MatVec) else None
+    apart = isinstance(row, tree.Transposed | tree.Mat) and type(left) is not type(node)
+    return f.row([p.inside(left, RIGHT if apart else 3), sign, p.inside(right, RIGHT)])
 
 
 def _factors(p: Printer, f: Format, parts: Sequence[tree.Node]) -> str:
@@ -225,6 +228,8 @@ def _raised(p: Printer, f: Format, node: tree.Transposed | tree.Baseline, power:
     of = node.of
     while isinstance(of, tree.Sym) and (inner := p.found(of).node) is not None:
         of = inner
+    if isinstance(of, tree.Gradient):  # not of what it is a gradient of
+        return f.symbol(f.scripts(f.around(p(of)), "", upper(f, power)))
     found = p.found(of) if isinstance(of, tree.Sym) else None
     if found and not found.tex and not found.name and found.power in ("", power):
         return p.symbol(found._replace(power="" if found.power else power))

@@ -108,14 +108,14 @@ class Square(TreeNode):
 
 
 class MatVec(TreeNode):
-    """Matrix times vector."""
+    """Matrix times vector, or a column times a row."""
 
     matrix: Node
     vector: Node
 
 
 class Transposed(TreeNode):
-    """A transposed matrix."""
+    """A transposed matrix, or a vector as a row."""
 
     of: Node
 
@@ -240,6 +240,20 @@ def _slice(line: Line, parts: Parts) -> Node:
     return Index(parts[0], f"{begin}:{end}" if end > begin + 1 else f"{begin}")
 
 
+def as_row(vector: Node) -> Node:
+    """A vector as a row."""
+    if isinstance(vector, Vec) and len(vector.entries) > 1:
+        return Mat((tuple(Dots() if isinstance(entry, Dots) else entry for entry in vector.entries),))
+    return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
+
+
+def as_column(line: Line, parts: Parts) -> Node:
+    """A vector times a matrix that is a value, as a column: gradients are columns as their values are."""
+    vector, matrix = parts
+    turned = Mat(tuple(zip(*matrix.rows, strict=True))) if isinstance(matrix, Mat) else Transposed(matrix)
+    return MatVec(turned, vector)
+
+
 def plus(terms: Parts) -> Sum:
     """A sum without minus."""
     return Sum((1.0,) * len(terms), terms)
@@ -255,6 +269,9 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
     "matvec": lambda line, parts: MatVec(*parts),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
+    "outer": lambda line, parts: MatVec(parts[0], as_row(parts[1])),
+    "memvec": lambda line, parts: MatVec(*parts),
+    "vecmem": lambda line, parts: MatVec(as_row(parts[0]), parts[1]),
     "add": lambda line, parts: Sum(line.constants, parts),
     "mul": lambda line, parts: Prod(*parts),
     "div": lambda line, parts: Quot(*parts),
@@ -273,6 +290,8 @@ def formula(line: Line, cell: Cell, inner: Container[str] = ()) -> Node:
 
     args = line.call[1:] if line.call else line.operands
     parts = tuple(value(arg, cell, inner) if isinstance(arg, str) else number(arg) for arg in args)
+    if line.op == "vecmem" and cell.gradient:
+        return as_column(line, parts)
     return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 
@@ -326,6 +345,17 @@ def kept(size: int, most: int | None) -> list[int | None]:
     ([0, 1, 2, 3], [0, 1, 2, None, 8])
     """
     return list(range(size)) if most is None or size <= most else [*range(max(most - 2, 1)), None, size - 1]
+
+
+def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Callable[[int, int], Node]) -> Mat:
+    """Some rows and columns of a matrix, with dots for those that are left out."""
+
+    def part(i: int | None, k: int | None) -> Node:
+        if i is None or k is None:
+            return Dots("diagonal" if i is None and k is None else "down" if i is None else "across")
+        return entry(i, k)
+
+    return Mat(tuple(tuple(part(i, k) for k in columns) for i in rows))
 
 
 def parts_of(node: Node) -> Iterator[Node]:
@@ -408,13 +438,21 @@ class Terms:
 
 
 def _products(line: Line, terms: Terms) -> Node:
-    matrix, vector = (0, 1) if line.op == "matvec" else (1, 0)
+    matrix, vector = (0, 1) if line.op in ("matvec", "memvec") else (1, 0)
+    size = terms.width(vector)
 
     def term(k: int) -> Node:
-        place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
+        row, column = (terms.unit, k) if matrix == 0 else (k, terms.unit)
+        columns = size if matrix == 0 else terms.width(matrix) // size
+        place = (row * columns + column,) if line.memory else (row, column)  # its rows lie one after the other
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
-    return plus(terms.over(terms.width(vector), term))
+    return plus(terms.over(size, term))
+
+
+def _outer(line: Line, terms: Terms) -> Node:
+    row, column = divmod(terms.unit, terms.width(1))
+    return Prod(terms.leaf(0, (row,)), terms.leaf(1, (column,)))
 
 
 def _part(line: Line, terms: Terms) -> Node:
@@ -431,8 +469,8 @@ SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
         for name, op in OPS.items()
         if op.width == "same"
     },
-    "matvec": _products,
-    "vecmat": _products,
+    **dict.fromkeys(("matvec", "vecmat", "memvec", "vecmem"), _products),
+    "outer": _outer,
     "sum": lambda line, terms: plus(terms.all(0)),
     "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.width(0))),
     "max": lambda line, terms: Call("max", terms.all(0)),

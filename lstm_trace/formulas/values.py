@@ -25,7 +25,25 @@ from ..trace.trace import Trace
 from .exact import ExactWalk, evaluate, made
 from .numbers import DIGITS, Style, fraction
 from .symbols import SLOPES
-from .tree import HELD, Call, Dots, Key, Node, Num, Prod, Quot, Sum, Vec, kept, number, numbers, plus, substituted
+from .tree import (
+    HELD,
+    Call,
+    Dots,
+    Key,
+    Mat,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Sum,
+    Vec,
+    kept,
+    matrix,
+    number,
+    numbers,
+    plus,
+    substituted,
+)  # fmt: skip
 from .whole import on_paper
 
 #: Operations that compute nothing.
@@ -85,6 +103,8 @@ class Values:
         if found is None:
             values = self.array(scope, name)
             assert values is not None
+            if len(index) > values.ndim and (grid := self.trace.grid(scope, name)):  # a matrix that lies in one row
+                key = (scope, name, t, b, index := (index[0] * grid[1] + index[1],))
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
             given = self._premise(key) if self.style.written else None
@@ -96,10 +116,13 @@ class Values:
                 self._nums[key] = found
         return found
 
-    def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec:
-        """A whole vector, with dots if it has more than `most` entries."""
+    def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec | Mat:
+        """A whole vector or matrix, with dots if it has more than `most` entries, or rows or columns."""
         values = self.array(scope, name)
         assert values is not None
+        if grid := self.trace.grid(scope, name):
+            rows, columns = (kept(size, most) for size in grid)
+            return matrix(rows, columns, lambda i, k: self.num(scope, name, t, b, (i * grid[1] + k,)))
         places = kept(values.shape[-1], most)
         return Vec(tuple(Dots("down") if k is None else self.num(scope, name, t, b, (k,)) for k in places))
 
@@ -219,7 +242,7 @@ class Values:
 #: Maximum number of values followed back to a residue, and of values checked together against their consumers.
 DEEP, MANY = 30, 1000
 #: Operations whose terms may cancel.
-SUMS = frozenset({"matvec", "vecmat", "add", "sum", "mean"})
+SUMS = frozenset({"matvec", "vecmat", "memvec", "vecmem", "add", "sum", "mean"})
 
 
 @dataclass

@@ -19,6 +19,8 @@ from .symbols import SLOPES
 
 #: The key of a condition whose numbers are known: 1 or 0, a factor that is kept.
 HELD = ()
+#: In an adjoint.
+_SYMBOLIC = {**tree.SYMBOLIC, "vecmem": tree.as_column}
 #: A name to the width of its value.
 Width = Callable[[str], int]
 
@@ -39,9 +41,9 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
             return tree.Call(str(name), tuple(map(part, args)))
         if name in between and name == "gap":  # for finite numbers, the plain difference
             return tree.minus(*map(part, args))
-        return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
+        return _SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
-    return on_paper(tree.SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
+    return on_paper(_SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
 
 
 def on_paper(node: tree.Node) -> tree.Node:
@@ -87,7 +89,7 @@ def _factors(node: tree.Node) -> Iterator[tree.Node]:
 
 def _of_numbers(node: tree.Node) -> bool:
     """Whether a formula contains only single numbers, and neither symbols nor vectors."""
-    return not isinstance(node, tree.Sym | tree.Vec) and all(map(_of_numbers, node.pieces))
+    return not isinstance(node, tree.Sym | tree.Vec | tree.Mat) and all(map(_of_numbers, node.pieces))
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------
@@ -155,7 +157,7 @@ def _known(condition: tree.Holds) -> bool | None:
 
 
 _PAPER: dict[type, Callable[[Any], tree.Node]] = {
-    tree.Vec: lambda node: node,
+    **dict.fromkeys((tree.Vec, tree.Mat), lambda node: node),
     **dict.fromkeys((tree.Prod, tree.Factors), lambda node: times(*map(on_paper, node.pieces))),
     tree.Sum: lambda node: total(list(zip(node.signs, map(on_paper, node.terms), strict=True))),
     tree.Neg: lambda node: of.of if isinstance(of := on_paper(node.of), tree.Neg) else tree.Neg(of),

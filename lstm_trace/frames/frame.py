@@ -12,10 +12,11 @@ from ..base.arrays import Array
 from ..base.extras import missing
 from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
+from ..trace.address import Grid
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .table import STEP, UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
+from .table import ENTRY, STEP, UNORDERED, VALID, Coded, Column, TraceTable, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,8 +138,9 @@ def _column(pa: Any, column: Column | None, kind: Any, rows: int, blank: bool) -
 
 #: Layer and direction.
 Place = tuple[int, str]
-#: A line where it was recorded: its units, and its values by (t, batch, unit).
-Recorded = dict[Place, tuple[range, Array]]
+#: A line where it was recorded: its units (or the rows and columns of a whole matrix), and its values by (t, batch,
+#: unit).
+Recorded = dict[Place, tuple[range | Grid, Array]]
 
 
 def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
@@ -159,7 +161,9 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
-            lines.setdefault(entry.line, {})[place] = entry.units, here[::order]
+            whole = entry.columns is not None and len(entry.units) == entry.width
+            units = (entry.width // entry.columns, entry.columns) if entry.columns and whole else entry.units
+            lines.setdefault(entry.line, {})[place] = units, here[::order]
             ops[entry.line] = entry.op
     if not all_lines:  # padded directions that are merged have a y_t each as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
@@ -177,13 +181,18 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
     layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
     directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
-    usual = Counter(units for there in lines.values() for units, _ in there.values()).most_common(1)[0][0]
+    every = Counter(units for there in lines.values() for units, _ in there.values() if isinstance(units, range))
+    usual = max(every, key=every.__getitem__, default=range(0))
     variables = {}
     for line, there in lines.items():
         for name, (dims, units, values, about) in _variables(line, there, layers, directions).items():
-            unit = "unit" if units == usual else f"unit_{len(units)}"
-            coordinates[unit] = np.array(units, np.int32)
-            variables[name] = ((*dims, "t", "batch", unit), values, {"op": ops[line], **about})
+            if isinstance(units, range):
+                axes = {"unit" if units == usual else f"unit_{len(units)}": units}
+            else:
+                axes = {f"{name}_{part}": range(size) for part, size in zip(ENTRY, units, strict=True)}
+                values = values.reshape(*values.shape[:-1], *units)
+            coordinates |= {axis: np.array(numbers, np.int32) for axis, numbers in axes.items()}
+            variables[name] = ((*dims, "t", "batch", *axes), values, {"op": ops[line], **about})
     used = {dim for dims, _, _ in variables.values() for dim in dims}
     coordinates |= {name: found for name, found in (("layer", layers), ("direction", directions)) if name in used}
     about = {"title": trace.header.title, "lstm_trace": manifest(trace).model_dump_json()}
@@ -198,7 +207,7 @@ def _common(lists: Iterable[list[Any]]) -> list[Any]:
 
 def _variables(
     line: str, there: Recorded, layers: list[int], directions: list[str]
-) -> Mapping[str, tuple[tuple[str, ...], range, Array, dict[str, Any]]]:
+) -> Mapping[str, tuple[tuple[str, ...], range | Grid, Array, dict[str, Any]]]:
     """(first dimensions, units, values, attributes) by the name of the variable.
 
     A single one if every layer and direction of the coordinates has the line with the same width; otherwise one per

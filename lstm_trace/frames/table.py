@@ -23,8 +23,9 @@ from ..formulas.numbers import Style
 from ..printable import printable
 from ..trace.address import STATE, line_name
 from ..trace.argument_types import misfit
+from ..trace.grids import columns_of
 from ..trace.labels import column_name, step_labels, unit_names
-from ..trace.rows import Selection, TracePart, parts, read_at_each_step, renamed
+from ..trace.rows import LineUnits, Selection, TracePart, parts, read_at_each_step, renamed
 from ..trace.trace import Trace
 from ..view.hand_size import WorkedRow, worked_rows
 
@@ -103,10 +104,12 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
 def columns(line: str, units: Sequence[int | str], safe: dict[str, str] | None) -> list[str]:
     """The columns of a line, or of a column of a matrix, one per unit. safe: the safe names, if these are requested."""
     name, _, k = line.rstrip("]").partition("[:,") if "[:," in line else (line, "", "")
+    entries = [f"{unit},{k}" if k else str(unit) for unit in units]
     if safe is None:
-        return [f"{name}[{unit},{k}]" if k else f"{name}[{unit}]" for unit in units]
+        return [f"{name}[{entry}]" for entry in entries]
     # the number has no _, so these are distinct as well
-    return [f"{safe[name]}_r{unit}c{k}" if k else f"{safe[name]}_{unit}" for unit in units]
+    both = (entry.partition(",")[::2] for entry in entries)
+    return [f"{safe[name]}_r{row}c{column}" if column else f"{safe[name]}_{row}" for row, column in both]
 
 
 #: The columns after the place of a row; in the shape wide one column per line and unit.
@@ -117,8 +120,11 @@ BEHIND = {
 #: Optional columns: the token is present if steps have labels; the step and the name of the unit, as a report has them,
 #: are present if they can differ from t and unit.
 TITLE, STEP, TOKEN, VALID, UNIT_NAME = "title", "step", "token", "valid", "unit_name"
+#: Optional columns: those of an entry of a matrix, present if a value of the trace is one.
+ENTRY = "row", "column"
 #: The integer type; a larger one if a trace needs it.
 WHOLE = {"layer": np.int16, "t": np.int32, STEP: np.int32, "batch": np.int32, "unit": np.int16, VALID: np.int8}
+WHOLE |= dict.fromkeys(ENTRY, np.int16)
 #: Columns of few texts whose order has no meaning; in the others it is the order of computation.
 UNORDERED = (TITLE, TOKEN, UNIT_NAME)
 #: Maximum number of columns with inputs: that of a spreadsheet.
@@ -230,10 +236,9 @@ class TraceTable:
     @property
     def behind(self) -> tuple[str, ...]:
         """The columns after the place of a row; none in the shape wide."""
-        found = BEHIND.get(self.shape, ())
-        if not self.are_named:
-            return found
-        return tuple(chain.from_iterable((name, UNIT_NAME) if name == "unit" else (name,) for name in found))
+        entry = ENTRY if any(stage.cell.matrices for stage in self.trace.stages) else ()
+        units = "unit", *entry, *((UNIT_NAME,) if self.are_named else ())
+        return tuple(chain.from_iterable(units if name == "unit" else (name,) for name in BEHIND.get(self.shape, ())))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -243,7 +248,7 @@ class TraceTable:
     def of(self, part: TracePart) -> list[str]:
         """The columns for the values of a part in the shape wide. Raises OptionError if labels are not unique."""
         if self.names != "labels":
-            return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
+            return [name for entry in part.lines for name in columns(entry.line, entry.indices, self._safe)]
         return [name for entry in part.lines for name in self._labelled[part.layer, part.direction, entry.line]]
 
     @cached_property
@@ -272,7 +277,7 @@ class TraceTable:
         stage = None if part.layer is None else self.trace.stage(f"{part.layer}/{part.direction}")
         first = self.trace.header.count_from if first is None else first
         found = []
-        for line, _, units, width in part.lines:
+        for line, _, units, width, _ in part.lines:
             name = line.partition("[:,")[0]
             names = unit_names(self.trace, stage, STATE.get(name, name), width, first)[units.start : units.stop]
             found.append([text.encode("utf-8", "replace").decode() for text in names])
@@ -323,6 +328,7 @@ class TraceTable:
         for part in self.parts():
             largest["layer"] = max(largest["layer"], part.layer or 0)
             largest["unit"] = max(largest["unit"], *(entry.units[-1] for entry in part.lines))
+        largest |= dict.fromkeys(ENTRY, largest["unit"])
         return {name: np.result_type(kind, np.min_scalar_type(-largest[name] - 1)) for name, kind in WHOLE.items()}
 
 
@@ -443,9 +449,18 @@ def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
         "line": _each(_coded(table, "line", line), np.tile, part.count),
         "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
+        **_entry(table, (entry.entries for entry in part.lines), part.count),
         **_unit_name(table, chain(*table.unit_names(part)), part.count),
         **table.numbers(np.array(part.values).reshape(-1)),
     }
+
+
+def _entry(table: TraceTable, entries: Iterable[tuple[Array, Array]], times: int = 1) -> dict[str, Column]:
+    """Rows and columns of the units of lines, repeated as a whole, if the table has them."""
+    if ENTRY[0] not in table.behind:
+        return {}
+    both = zip(ENTRY, zip(*entries, strict=True), strict=True)
+    return {name: np.tile(np.concatenate(each).astype(table.whole[name]), times) for name, each in both}
 
 
 def _unit_name(table: TraceTable, names: Iterable[str], times: int = 1) -> dict[str, Column]:
@@ -474,10 +489,13 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
                 for *each, name in zip(entry.units, some, strict=True)
             }
     named = (names[*row[:2], row.line, row.unit] for row in rows)
+    across = (columns_of(table.trace, f"{row.layer}/{row.direction}", row.line) for row in rows)
+    units = (LineUnits("", "", range(row.unit, row.unit + 1), 0, c) for row, c in zip(rows, across, strict=True))
     return {
         **_places(table, layer, direction, t, batch, valid),
         "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
+        **_entry(table, (unit.entries for unit in units)),
         **_unit_name(table, named),
         **{name: of[name] for name in ("symbol", "formula", "substituted")},
         "value": np.array(of["value"], table.trace.header.dtype),

@@ -44,12 +44,17 @@ PLACES = ("layer", "direction", "t", "b")
 
 
 class TerminalRow(NamedTuple):
-    """One line at one place; without values if it represents rows left out."""
+    """One line at one place; without values if it represents rows left out.
+
+    row: that of a matrix, whose columns the units are. first: the place of unit 0 among the numbers of the line.
+    """
 
     place: Place | None
     line: str = "…"
     units: range = range(0)
     values: Array = np.zeros(0)
+    row: int | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,13 @@ class ValueTable(Result):
             for entry, called in zip(part.lines, of_part(part), strict=False):  # no names if they are numbers from 0
                 names[part.layer or 0, part.direction or "", entry.line] = called
         labels = [step_labels(trace, b) for b in range(trace.batch)] if trace.header.step_labels else []
-        for place, line, units, values in _rows(there, None):
+        for place, line, units, values, _, first in _rows(there, None):
             layer, direction, t, b = place or (0, "", None, None)
             token = labels[b or 0][trace.index(t)] if labels and t is not None else None
             step = None if t is None else t + trace.header.count_from
             here = {"layer": layer, "direction": direction, "t": t, STEP: step, "batch": b, "token": token}
-            named = {"line": line, "unit": units.start, "unit_names": names.get((layer, direction, line))}
+            some = names.get((layer, direction, line))
+            named = {"line": line, "unit": first + units.start, "unit_names": some and some[first:][: len(values)]}
             rows.append({**here, **named, "values": to_list(values)})
         return {"title": _title(trace, strings()), "rows": rows}
 
@@ -141,7 +147,8 @@ def table(
         places.insert(places.index(steps) + 1, (STEP, 2, first))
     labels = ["token"] if trace.header.step_labels else []
     names = (*(name for name, *_ in places), *labels, "line")
-    left = [(*_left(trace, rows, at, places), _cut(row.line, _NAME)) for at, row in enumerate(rows)]
+    called = [row.line if row.row is None else f"{row.line}[{row.row},:]" for row in rows]
+    left = [(*_left(trace, rows, at, places), _cut(line, _NAME)) for at, line in enumerate(called)]
     head, cells = _by_unit(trace, rows, digits)
     if not head or _over(width, names, left, head, cells) > 0:
         head, cells = _by_statistics(rows, digits)
@@ -203,11 +210,21 @@ def _lines_that_fit(
 
 
 def _by_line(part: TracePart) -> TracePart:
-    """The part with one array per line, also if it has the columns of a matrix in one."""
-    if len(part.arrays) == len(part.lines):
-        return part
-    ends = [*accumulate(len(entry.units) for entry in part.lines)]
-    return replace(part, arrays=tuple(np.split(part.arrays[0], ends[:-1], axis=-1)))
+    """The part with one array per line, also if it has the columns of a matrix in one, and per row of a matrix that
+    has few numbers.
+    """
+    arrays, lines = part.arrays, part.lines
+    if len(arrays) != len(lines):
+        ends = [*accumulate(len(entry.units) for entry in lines)]
+        arrays = tuple(np.split(part.arrays[0], ends[:-1], axis=-1))
+    found = []
+    for entry, array in zip(lines, arrays, strict=True):
+        units, step = entry.units, entry.columns if entry.columns and entry.width <= MANY else entry.width
+        for at in range(units.start // step * step, units.stop, step):
+            some = range(max(at, units.start), min(at + step, units.stop))
+            found.append((entry._replace(units=some), array[..., some.start - units.start : some.stop - units.start]))
+    lines, arrays = zip(*found, strict=True)
+    return replace(part, lines=lines, arrays=arrays)
 
 
 def _only(part: TracePart, choice: Callable[[str], bool]) -> TracePart:
@@ -241,7 +258,11 @@ def _group(part: TracePart, at: int) -> Iterator[TerminalRow]:
     step, row = part.steps[t] if part.steps else None, part.batch[b] if part.batch else None
     place = (part.layer or 0, part.direction or "", step, row)
     for entry, array in zip(part.lines, part.arrays, strict=True):
-        yield TerminalRow(place, entry.line, entry.units, array[t, b])
+        rows, whole = {unit // (entry.columns or entry.width) for unit in entry.units}, entry.columns is None
+        at_row = None if whole or len(rows) > 1 else rows.pop()
+        shift = (at_row or 0) * (entry.columns or 0)
+        units = range(entry.units.start - shift, entry.units.stop - shift)
+        yield TerminalRow(place, entry.line, units, array[t, b], at_row, shift)
 
 
 def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
@@ -299,7 +320,8 @@ def _by_unit(trace: Trace, rows: Sequence[TerminalRow], digits: int) -> tuple[tu
     stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
     lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
     sorts = {axis(trace, stages[place], line) for place, line in lines if place in stages}
-    labels = trace.header.names.get(sorts.pop(), ()) if len(sorts) == 1 else ()  # if all are units of the same kind
+    alike = len(sorts) == 1 and all(row.row is None for row in rows)
+    labels = trace.header.names.get(sorts.pop(), ()) if alike else ()  # if all are units of the same kind
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
     head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
     columns = [

@@ -221,7 +221,7 @@ class Model:
         if not (held := layers(*self.defaults.hold, hold)):
             return fed
         work = self._work(fed, asked)  # without holds: determines the available lines, and their widths
-        sizes = range(fed.steps), fed.batch, work.widths, self.header.dtype
+        sizes = range(fed.steps), fed.batch, work.widths, work.grid, self.header.dtype
         return replace(fed, holds=resolved(held, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(

@@ -6,6 +6,7 @@ has an address carries it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -111,7 +112,7 @@ class Writing(Naming):
             stage: that stage; None if there is none: the name is then printed as it is.
             name: the name by which the stage reads it.
             t: the step, a position in the input; None for a parameter.
-            index: the unit, or the row and column.
+            index: the unit, also of a matrix that lies in one row; or the row and column.
             single: whether its array has no other number: it is printed without an index.
 
         Returns:
@@ -120,7 +121,11 @@ class Writing(Naming):
         node = value(name, (stage or self.trace.stages[0]).cell)
         if stage is not None and t is not None:
             node = self.at(stage, t, node)
-        return node if single else Index(node, ",".join(str(self.words.nth(k)) for k in index))
+        if single:
+            return node
+        if stage is not None and len(index) == 1:
+            return Index(node, self.entry(stage, name, *index))
+        return Index(node, ",".join(str(self.words.nth(k)) for k in index))
 
     def symbol_of(self, place: Location) -> Node:
         """The symbol of the number at a place."""
@@ -189,13 +194,14 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
 
 def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
     """How many numbers a unit of a line reads, and whether that is a long sum."""
-    if line.product is None and not OPS[line.op].reduces:
+    product = line.product or line.memory
+    if product is None and not OPS[line.op].reduces:
         return len(line.operands), False
     values = trace.operand(stage.scope, line.operands[line.summed], slice(0, 1))
     if values is None:
         return 0, False
     terms = int(values.shape[-2 if line.op == "vecmat" and values.ndim == 2 else -1])
-    return terms * (2 if line.product else 1), terms > TERMS
+    return terms * (2 if product else 1), terms > TERMS
 
 
 def _dotted(node: Node | None) -> bool:
@@ -240,6 +246,11 @@ def where(writing: Writing, place: Location) -> str:
 def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
     """The unit that a weight goes to, and the unit that it comes from if it is in a matrix."""
     shape = place.array(writing.trace).shape
+    weight = dict(stage.cell.gradient).get(place.name, place.name)  # of a sum, that whose gradient it is
+    if writing.trace.grid(stage.owner, weight):
+        unit = place.unit[0] * shape[1] + place.unit[1]
+        yield writing.label(writing.trace.stage(stage.owner), weight, unit, math.prod(shape))
+        return
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:
         name = reader.name if reader is not None else place.name
@@ -282,6 +293,8 @@ def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, st
     if words.has(own := f"about.{kind}.{line.name}"):
         mixed = f"{own}.{gate.signal}" if gate is not None else ""
         return (mixed if words.has(mixed) else own), {}
+    if line.memory is not None:
+        return "about.read", dict(zip(("matrix", "vector"), map(symbol, line.memory), strict=True))
     if line.product is not None:
         return "about.product", {"vector": symbol(line.product[1]), "line": _target(writing, stage, line)}
     if gate is not None:

@@ -11,7 +11,8 @@ from ..cell.lines import Line
 from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
-from ..trace.address import STATE, Key, address as full, line_name, origin
+from ..trace.address import STATE, Key, address as full, index_text, line_name, origin
+from ..trace.grids import columns_of, entry_of
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
@@ -83,7 +84,8 @@ def location_of(trace: Trace, key: Key) -> Location:
     """
     scope, name, t, _, index = key
     if scope and t is None:
-        return Location(trace.stage(scope).owner, name, None, None, tuple(index))
+        entry = entry_of(trace, scope, name, *index) if len(index) == 1 else tuple(index)
+        return Location(trace.stage(scope).owner, name, None, None, entry)
     return Location(*origin(trace, key))
 
 
@@ -106,8 +108,10 @@ def located(trace: Trace, text: str) -> Location:
     values = place.array(trace)
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
-        first, last = (",".join(map(str, ends)) for ends in ([0] * values.ndim, [n - 1 for n in values.shape]))
-        raise MissingError(f"{text!r} is {values.size} values: name one, from {name}[{first}] to {name}[{last}]")
+        ends = [0] * values.ndim, [n - 1 for n in values.shape]
+        columns = columns_of(trace, place.scope, place.name) if place.scope and values.ndim == 1 else None
+        first, last = (f"{name}{index_text(unit, columns)}" for unit in ends)
+        raise MissingError(f"{text!r} is {values.size} values: name one, from {first} to {last}")
     if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):
         units = " and ".join(f"0 to {n - 1}" for n in values.shape)
         raise MissingError(f"{text!r}: {name} has {'units' if values.ndim == 1 else 'rows and columns'} {units}")
@@ -181,7 +185,13 @@ def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, 
         row = index[-1] if line.op == "vecmat" else index[0]
         return range(row, row + 1) if name == line.product[0] else range(width)
     op = OPS[line.op]
-    (unit,) = index
+    grid = trace.grid(stage.scope, name) or (1, 1)
+    unit = index[0] if len(index) == 1 else index[0] * grid[1] + index[1]
+    if line.memory is not None:
+        return range(k := divmod(unit, grid[1])[line.op == "vecmem"], k + 1) if name == line.memory[0] else range(width)
+    if line.op == "outer":
+        columns = (trace.grid(stage.scope, line.name) or (1, 1))[1]
+        return [k for k in range(width) if (name, unit) in zip(line.operands, divmod(k, columns), strict=True)]
     if op.reduces:
         return range(1)
     if op.width == "slice":

@@ -21,7 +21,7 @@ from ..languages.strings import Words
 from ..trace.address import Address
 from ..trace.argument_types import misfit
 from ..trace.held import FEW, entries, plain
-from ..trace.labels import axis, step_labels
+from ..trace.labels import step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.line_groups import held_in
@@ -113,7 +113,7 @@ class Subject:
 
     def unit(self, stage: Stage, line: Line, j: int) -> str:
         """A unit in words."""
-        return self.shown.unit(j, self.width(stage, line), axis(self.trace, stage, line.name))
+        return self.shown.label(stage, line.name, j, self.width(stage, line))
 
     def value(self, at: Address) -> str:
         """A value in words: its symbol, its unit, and its location."""

@@ -326,6 +326,7 @@ def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
         Body(
             tuple(blocks(one)), one.trace.header.symbols, one.detail == "compact", one.tight,
             one.profile is not None or (one.small and not chosen.fragment),
+            tall=any(stage.cell.matrices for stage in one.trace.stages),
         )
         for one in views
     ]  # fmt: skip

@@ -86,7 +86,8 @@ class AblationExplanation(Explanation):
         each = zip(held, asides, strict=True)
         names = some_of([f"{entry._replace(steps=None).address}{aside}" for entry, aside in each], words)
         if over == "units" or len(held) > 1:
-            names = words.word("ablation.unit" if over == "units" else "ablation.one", names=names)
+            unit = "ablation.unit" if all(entry.columns is None for entry in held) else "ablation.unit.row"
+            names = words.word(unit if over == "units" else "ablation.one", names=names)
         what = words.word("ablation.at", what=names, value=in_words(said_of(self.to), words))
         if over != "steps" and len(when) > 1:
             return what

@@ -124,7 +124,9 @@ def through(a: Trace, b: Trace) -> Trace:
     for stage in a.stages:
         known = {name: line.value for name, line in again.lines(stage, slice(0, a.steps)).items()}
         known |= {name: values_of(b, stage.scope, name) for name in common.get(stage.scope, ())}
-        lines[stage.scope] = {name: known[name] for name in stage.cell.by_name if name in known}
+        here = {name: known[name] for name in stage.cell.by_name if name in known}
+        # a line of weights alone was derived once
+        lines[stage.scope] = {n: np.broadcast_to(v, (a.steps, b.batch, v.shape[-1])) for n, v in here.items()}
 
     premises: dict[str, Any] = {"parameters": {}, "initial": {}, "given": {}}
     for part, fitted in premises.items():  # b's where a has some of the same shape, otherwise a's

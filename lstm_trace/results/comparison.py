@@ -335,7 +335,9 @@ def _units(result: Comparison, words: Words) -> Table:
                 others = cells[1:3] if unit.most else ["", ""]
                 cells[:3] = [words.word("diff.unit.nonfinite", t=words.nth(unit.nonfinite)), *others]
             name = f"{words.nth(unit.unit)} ({visible(unit.name)})" if unit.name else words.nth(unit.unit)
-            rows.append((words.word("diff.unit.name", unit=name, scope=unit.scope), unit.line, *cells))
+            entry = unit.name.startswith(f"{unit.line}[")  # of a matrix
+            of = f"{unit.scope}/{unit.name}" if entry else words.word("diff.unit.name", unit=name, scope=unit.scope)
+            rows.append((of, unit.line, *cells))
     return _table([words.word(f"column.{name}", share=_share(FROM, words, 0)) for name in head], rows, {0, 1, 4, 5})
 
 

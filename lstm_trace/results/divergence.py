@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, by_key
 from ..base.remark import Remark
 from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
 from ..errors import ShapeError
-from ..trace.address import Address
+from ..trace.address import Address, index_text
+from ..trace.grids import columns_of
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
@@ -48,7 +49,11 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool
         return found
     a, b = side_by_side(a, b)
     apart = tuple(units(a, b))
-    every = sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
+    every = sum(
+        max(widths)
+        for stage, names in _compared(a, b)
+        for widths in by_key((_matrix(a, stage, n), a.lines[stage.scope][n].shape[2]) for n in names).values()
+    )
     end = output(a, b)
 
     lines = dict.fromkeys(unit.line for unit in apart)
@@ -81,19 +86,25 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
     found: list[UnitDifference] = []
     masks = [held_through(trace) for trace in (a, b)]
     for stage, names in _compared(a, b):
-        held: set[int] = set()
-        best: dict[int, UnitDifference] = {}
+        held: set[tuple[str, int]] = set()
+        best: dict[tuple[str, int], UnitDifference] = {}
         for name in names:
-            shape, key = a.lines[stage.scope][name].shape, (stage.scope, name)
+            shape, key, matrix = a.lines[stage.scope][name].shape, (stage.scope, name), _matrix(a, stage, name)
             there = (np.broadcast_to(mask[key], shape).any(axis=(0, 1)) for mask in masks if key in mask)
-            held.update(int(j) for mask in there for j in np.flatnonzero(mask))
+            held.update((matrix, int(j)) for mask in there for j in np.flatnonzero(mask))
             for one in _line(a, b, stage, name):
-                if one.unit not in best or _weight(one) > _weight(best[one.unit]):
-                    best[one.unit] = one
+                at = matrix, one.unit
+                if at not in best or _weight(one) > _weight(best[at]):
+                    best[at] = one
         turn = -1 if stage.backwards else 1  # those that are not finite in the order in which they become so
-        order = sorted(best.values(), key=lambda one: (turn * (one.nonfinite or 0), -one.of_range))
-        found += (one._replace(held=one.unit in held) for one in order)
+        order = sorted(best.items(), key=lambda one: (turn * (one[1].nonfinite or 0), -one[1].of_range))
+        found += (one._replace(held=at in held) for at, one in order)
     return sorted(found, key=lambda one: (one.nonfinite is None, -one.of_range if one.nonfinite is None else 0.0))
+
+
+def _matrix(trace: Trace, stage: Stage, name: str) -> str:
+    """The name of a line that is a matrix, whose units are no others; empty for a vector."""
+    return name if trace.grid(stage.scope, name) else ""
 
 
 def _weight(one: UnitDifference) -> tuple[bool, float]:
@@ -132,11 +143,13 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     first = _first(one, two, valid, FROM * scale, stage.backwards)
     largest = np.full(width, np.finfo(np.float64).max)
     broken = _first(one, two, valid, largest, stage.backwards) if odd.any() else np.full((width, 2), -1)
-    called = labels(a, axis(a, stage, name), width)
+    columns = columns_of(a, stage.scope, name)
+    called = labels(a, axis(a, stage, name), width) if columns is None else ()
     for j in map(int, np.flatnonzero((most > 0) | odd)):
         (step, b_row), (began, since_b) = (at if most[j] else broken)[j].tolist(), first[j].tolist()
         since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
-        furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
+        furthest, share = float(most[j]), float(most[j] / scale[j])
+        label = called[j] if called else f"{name}{index_text((j,), columns)}" if columns else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
         nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
         place = a.span[step], b_row
@@ -184,7 +197,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     size[odd] = 0.0
     (t, row, j), end = (tuple(map(int, np.unravel_index(sizes.argmax(), sizes.shape))) for sizes in (size, ends))
     address, last_address = (
-        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,))
+        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,), columns_of(a, scope, name))
         for step, b_row, unit in ((t, row, j), end)
     )
     broken = first_index(stage, odd)

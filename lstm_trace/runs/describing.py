@@ -20,7 +20,7 @@ from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
-from ..trace.address import INITIAL
+from ..trace.address import INITIAL, address as full
 from ..trace.held import HeldBlock, entries, plain_stage, status
 from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
@@ -322,7 +322,7 @@ def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
     found, t = next(numbers, None), trace.span[-1]
     if found is None:
         if last.cell.output in trace.lines.get(last.scope, {}):
-            return f"{last.scope}/{end}/0/{last.cell.output}[0]"
+            return full(trace, (last.scope, last.cell.output, end, 0, (0,)))
         if not asked:  # for example in a part of a trace
             return None
         found, t = asked[-1]._replace(unit=(0,)), end

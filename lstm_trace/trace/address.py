@@ -1,7 +1,8 @@
 """Addresses: `layer/direction/t/b/line[j]`; a part may be left out if the trace has only one value for it.
 
 An address of several values may have ranges of steps and sequences, `5..9` (both ends included), and several units,
-`[1,4..6]`. Also here: windows of steps, and where a number of a trace was computed.
+`[1,4..6]`. Of a matrix, `C_t[2,1]` is row 2, column 1, and `C_t[0..3,1]` several rows of column 1. Also here: windows
+of steps, and where a number of a trace was computed.
 """
 
 from __future__ import annotations
@@ -33,8 +34,16 @@ _BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
 _RANGE = re.compile(rf"({_WHOLE})(?:\s*\.\.\s*({_WHOLE}))?")
 
 
+#: (rows, columns) of a value that is a matrix, and lies in a trace row by row.
+Grid = tuple[int, int]
+
+
 class Address(NamedTuple):
-    """One value; if a part is None, all values along that part."""
+    """One value; if a part is None, all values along that part.
+
+    unit: its place among the numbers of the value; in a weight or sum that is a matrix, row and column. columns: those
+    of a value that is a matrix, whose entries are written with row and column.
+    """
 
     line: str
     layer: int | None = None
@@ -42,16 +51,38 @@ class Address(NamedTuple):
     t: int | None = None
     b: int | None = None
     unit: tuple[int, ...] | None = None
+    columns: int | None = None
 
     def __str__(self) -> str:
         parts = [str(p) for p in (self.layer, self.direction, self.t, self.b) if p is not None]
-        unit = "" if self.unit is None else f"[{','.join(map(str, self.unit))}]"
+        unit = "" if self.unit is None else index_text(self.unit, self.columns)
         return "/".join([*parts, self.line]) + unit
 
     @property
     def scope(self) -> str:
         """`layer/direction`."""
         return f"{self.layer}/{self.direction}"
+
+
+def index_text(unit: Sequence[int], columns: int | None) -> str:
+    """The end of an address; of a matrix with so many columns the unit becomes row and column.
+
+    >>> index_text((5,), None), index_text((5,), 2), index_text((0, 3), None)
+    ('[5]', '[2,1]', '[0,3]')
+    """
+    return f"[{','.join(map(str, unit if columns is None else divmod(unit[0], columns)))}]"
+
+
+def no_entry(name: str, unit: Sequence[int], grid: Grid) -> str:
+    """Why an index is not an entry of a matrix, as a message; empty if it is one.
+
+    >>> no_entry("C_t", (2, 1), (3, 2)), no_entry("C_t", (5,), (3, 2))
+    ('', 'there is no C_t[5]; C_t is a matrix, C_t[row,column], with rows 0 to 2 and columns 0 to 1')
+    """
+    if len(unit) == 2 and unit[0] < grid[0] and unit[1] < grid[1]:
+        return ""
+    there = f"{name} is a matrix, {name}[row,column], with rows 0 to {grid[0] - 1} and columns 0 to {grid[1] - 1}"
+    return f"there is no {name}{index_text(unit, None)}; {there}"
 
 
 def line_name(text: str) -> str:
@@ -128,10 +159,17 @@ class Several(NamedTuple):
     b: range
     units: tuple[range, ...] | None
 
-    def of_width(self, width: int) -> tuple[int, ...]:
-        """The selected units of a line of this width. Raises MissingError for a unit that does not exist."""
+    def of_width(self, width: int, grid: Grid | None = None) -> tuple[int, ...]:
+        """The selected units of a line of this width. Raises MissingError for a unit that does not exist.
+
+        grid: rows and columns of a matrix, of which the units are one range of rows and one of columns.
+        """
         if self.units is None:
             return tuple(range(width))
+        if grid is not None:
+            if fault := no_entry(self.line, [run[-1] for run in self.units], grid):
+                raise MissingError(f"{self.said}: {fault}")
+            return tuple(row * grid[1] + column for row in self.units[0] for column in self.units[1])
         last = max(run[-1] for run in self.units)
         if last >= width:
             there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
@@ -211,25 +249,33 @@ def _numbers(said: str, part: str) -> range | None:
     return range(first, last + 1)
 
 
-def is_several(text: str) -> bool:
-    """Whether an address contains a range, a `*`, or several units.
+def is_several(text: str, matrix: bool = False) -> bool:
+    """Whether an address contains a range, a `*`, or several units. matrix: whether a comma separates row and column.
 
     >>> [is_several(text) for text in ("5..9/f_t[3]", "h_t[1,4]", "3/f_t * c_prev[0]", "*/f_t", "z_t[0:3]")]
     [True, True, False, True, False]
     """
     behind = _BEHIND.search(text)
-    some = behind is not None and any(sign in behind[0] for sign in ("..", ",", "*"))
+    some = behind is not None and any(sign in behind[0] for sign in ("..", "*", *"," * (not matrix)))
     return some or any(part.strip() == "*" or ".." in part for part in text.split("/")[:-1])
 
 
-def ranged(scope: str, line: str, steps: range | None, rows: range | None, units: Any = None) -> str:
+def ranged(
+    scope: str, line: str, steps: range | None, rows: range | None, units: Any = None, columns: int | None = None
+) -> str:
     """The address of several values, in the form that `read_several` reads. None: all of them.
+
+    columns: those of a matrix, of which the units are adjacent rows and columns.
 
     >>> ranged("0/forward", "h_t", range(5, 10), range(1), [1, 4, 5, 6]), ranged("1/reverse", "c_t", None, None)
     ('0/forward/5..9/0/h_t[1,4..6]', '1/reverse/c_t')
+    >>> ranged("0/forward", "C_t", None, None, [1, 3, 5], 2)
+    '0/forward/C_t[0..2,1]'
     """
     parts = [] if steps is None or rows is None else [_range(steps), _range(rows)]
-    return "/".join([scope, *parts, line]) + ("" if units is None else f"[{','.join(map(_range, runs(units)))}]")
+    both = () if units is None or columns is None else zip(*(divmod(unit, columns) for unit in units), strict=True)
+    found = runs(units) if units is not None and columns is None else [runs(sorted({*part}))[0] for part in both]
+    return "/".join([scope, *parts, line]) + ("" if units is None else f"[{','.join(map(_range, found))}]")
 
 
 def is_whole(value: Any) -> bool:
@@ -318,4 +364,5 @@ def address(trace: Trace, key: Key) -> str:
     if scope and name in trace.stage(scope).cell.states:
         name, t = INITIAL.get(name, name), None
     parts = [part for part in (scope, t, b) if part not in (None, "")]
-    return "/".join([*map(str, parts), f"{name}[{','.join(map(str, index))}]"])
+    grid = trace.grid(scope, key[1]) if len(index) == 1 else None
+    return "/".join([*map(str, parts), name]) + index_text(index, grid and grid[1])

@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import OptionError, raise_all
-from .address import Address
+from .address import Address, index_text
 from .argument_types import checked
 from .labels import step_labels
 from .trace import Trace
@@ -139,9 +139,12 @@ def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
         end, start = last_value(earlier, stage, state), later.initial[stage.scope][state]
         for row, j in _differ(end, start)[:1].tolist():
             t = earlier.span[0 if stage.backwards else -1]
-            last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, (j,))
+            grid = a.grid(stage.scope, state)
+            at = (j,), grid and grid[1]
+            last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, *at)
             yield (
-                f"chunks {n} and {n + 1} do not join: {state}[{j}] of {stage.scope}, sequence {row}, starts at "
-                f"{start[row, j]!s}, and {last} is {end[row, j]!s}; run chunk {n + 1} with state_from=chunk {n}"
+                f"chunks {n} and {n + 1} do not join: {state}{index_text(*at)} of {stage.scope}, sequence {row}, "
+                f"starts at {start[row, j]!s}, and {last} is {end[row, j]!s}; run chunk {n + 1} with "
+                f"state_from=chunk {n}"
             )
             return

@@ -64,6 +64,8 @@ def put(trace: Trace, part: str, text: str, there: Array, address: Address, arra
     if len(unit) > len(sizes) or any(n >= size for n, size in zip(unit, sizes, strict=False)):
         raise MissingError(f"{text}: {address.line} has shape {sizes}; there is no [{','.join(map(str, unit))}]")
     at: Any = (*axes, *unit)
+    if address.columns is not None and array.shape[-2:] == (found.shape[-1] // address.columns, address.columns):
+        array = array.reshape(*array.shape[:-2], -1)
     if array.squeeze().shape == found[at].squeeze().shape:  # of a single step or sequence the axis may be left out
         array = array.reshape(found[at].shape)
     if found[at].shape != array.shape:

@@ -16,6 +16,7 @@ from ..cell.lines import expression, names_of
 from ..cell.network import GIVEN, Stage, scope_and_name
 from ..cell.ops import OPS
 from .address import ranged
+from .grids import columns_of
 from .holding import Multiple, said_of
 from .trace import Trace
 
@@ -28,7 +29,8 @@ TOLD = 5
 class HeldBlock(NamedTuple):
     """Values of one line that are held alike: steps, sequences and units (None: all), and the value.
 
-    value: a number, a `Scale`, or an array (steps, sequences, units) if the values differ.
+    value: a number, a `Scale`, or an array (steps, sequences, units) if the values differ. columns: those of a matrix,
+    of which the units are adjacent rows and columns.
     """
 
     scope: str
@@ -37,11 +39,12 @@ class HeldBlock(NamedTuple):
     rows: range | None
     units: tuple[int, ...] | None
     value: Any
+    columns: int | None = None
 
     @property
     def address(self) -> str:
         """The address of the held values, as `lt.run(hold=)` reads it."""
-        return ranged(self.scope, self.line, self.steps, self.rows, self.units)
+        return ranged(self.scope, self.line, self.steps, self.rows, self.units, self.columns)
 
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
@@ -119,26 +122,36 @@ def remark_on_holds(
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:
     """The entries of one line: one per value if there are few, otherwise blocks of steps, sequences and units."""
     found = np.unique(values[where])
-    few = scale or len(found) <= FEW
+    few, columns = scale or len(found) <= FEW, columns_of(trace, scope, line)
     for value in found if few else (None,):
         there = where & (values == value) if few else where
-        for steps, rows, units in blocks(there):
+        for steps, rows, units in blocks(there, columns):
             array = values[np.ix_(steps, rows, units)]
             one = array.flat[0].item()
             whole = len(steps) == trace.steps and len(rows) == trace.batch
             span = None if whole else trace.span[steps.start : steps.stop]
             those = None if len(units) == where.shape[-1] else tuple(map(int, units))
             value = Multiple(one) if scale else one if few else array
-            yield HeldBlock(scope, line, span, None if whole else rows, those, value)
+            yield HeldBlock(scope, line, span, None if whole else rows, those, value, columns)
 
 
-def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
-    """Blocks of adjacent steps and sequences, with units, that together cover a mask (T, B, width)."""
-    for units in _alike(where, np.flatnonzero(where.any(axis=(0, 1)))):
-        plane = where[:, :, units[0]]
-        for rows in _alike(plane, np.flatnonzero(plane.any(axis=0))):
-            for steps in runs(np.flatnonzero(plane[:, rows[0]])):
-                yield from ((steps, run, np.array(units)) for run in runs(rows))
+def blocks(where: Array, columns: int | None = None) -> Iterator[tuple[range, range, Array]]:
+    """Blocks of adjacent steps and sequences, with units, that together cover a mask (T, B, width).
+
+    columns: those of a matrix, of which a block has adjacent rows and columns.
+    """
+    for alike in _alike(where, np.flatnonzero(where.any(axis=(0, 1)))):
+        plane = where[:, :, alike[0]]
+        for units in [alike] if columns is None else _rectangles(alike, columns):
+            for rows in _alike(plane, np.flatnonzero(plane.any(axis=0))):
+                for steps in runs(np.flatnonzero(plane[:, rows[0]])):
+                    yield from ((steps, run, np.array(units)) for run in runs(rows))
+
+
+def _rectangles(units: list[int], columns: int) -> Iterator[list[int]]:
+    """Units of a matrix in parts of adjacent rows and columns."""
+    for there, rows in by_key((tuple(c), r) for r, c in by_key(divmod(u, columns) for u in units).items()).items():
+        yield from ([r * columns + c for r in some for c in run] for some in runs(rows) for run in runs(there))
 
 
 def _alike(masks: Array, places: Array) -> Iterable[list[int]]:

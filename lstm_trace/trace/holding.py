@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from ..cell.lines import names_of, with_holds
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, reading
-from .address import INITIAL, STATE, extents_of, line_name, read_several
+from .address import INITIAL, STATE, Grid, extents_of, index_text, line_name, read_several
 from .trace import Trace
 
 #: The accepted values, for messages.
@@ -125,6 +125,8 @@ class HeldLines:
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
+#: The rows and columns of a line of a scope; None for a vector.
+Grids = Callable[[str, str], Grid | None]
 #: The arrays of held lines, and of scaled ones: where, and at what value.
 _KINDS = ("hold", "to"), ("scale", "by")
 #: No holds.
@@ -150,13 +152,13 @@ def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
 
 def resolved(
     asked: Sequence[Mapping[str, Any]], stages: Sequence[Stage], span: range, batch: int,
-    widths: Mapping[str, Mapping[str, int]], dtype: Any,
+    widths: Mapping[str, Mapping[str, int]], grid: Grids, dtype: Any,
 ) -> HeldLines:  # fmt: skip
     """The requested holds as arrays (T, B, width).
 
-    asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:
-    of its lines, by scope. Raises one error with every fault: in an address, in a value, or if one mapping holds the
-    same value twice.
+    asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths,
+    grid: of its lines. Raises one error with every fault: in an address, in a value, or if one mapping holds the same
+    value twice.
     """
     faults = Faults()
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
@@ -168,7 +170,7 @@ def resolved(
                 continue
             said = f"hold {text!r}"
             with faults.gather():
-                found = places(text, stages, span, batch, widths)
+                found = places(text, stages, span, batch, widths, grid)
                 what = None if value is None else read_value(said, value)
                 for place in found:
                     key, shape = (place.scope, place.line), (len(span), batch, widths[place.scope][place.line])
@@ -213,7 +215,7 @@ def numbers(said: str, place: Region, value: Value, span: range, batch: int, wid
     if isinstance(value, float | Multiple):
         given: Array = np.float64(value.factor if isinstance(value, Multiple) else value)
     else:
-        given = _fitted(said, value, (len(place.steps), len(place.rows), len(place.units)))
+        given = _fitted(said, place.flat(value), (len(place.steps), len(place.rows), len(place.units)))
     with np.errstate(over="ignore"):
         found = given.astype(dtype)
     if not np.isfinite(found).all():
@@ -259,19 +261,28 @@ class Region(NamedTuple):
     steps: range
     rows: range
     units: tuple[int, ...]
+    columns: int | None = None
+
+    def flat(self, array: Array) -> Array:
+        """An array that may have rows and columns, if the region is of a matrix, with the units in one row."""
+        rows = len({unit // self.columns for unit in self.units}) if self.columns else 0
+        whole = rows and array.shape[-2:] == (rows, len(self.units) // rows)
+        return array.reshape(*array.shape[:-2], -1) if whole else array
 
     def address(self, index: Iterable[int]) -> str:
         """The address of the value at (step, sequence, unit) of the region, each counted from 0."""
         t, b, j = index
-        return f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}[{self.units[j]}]"
+        place = f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}"
+        return place + index_text(self.units[j : j + 1], self.columns)
 
 
 def places(
-    text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]]
+    text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]], grid: Grids
 ) -> list[Region]:
     """The values that an address names (see `read_several`), in every layer and direction that it can mean.
 
-    widths: of the computed lines, by scope. Raises MissingError that says what is wrong with the address.
+    widths: of the computed lines, by scope; grid: of a line. Raises MissingError that says what is wrong with the
+    address.
     """
     if not isinstance(text, str):
         raise MissingError(f"hold {text!r}: expected an address, for example 'c_t' or '5..9/f_t[3]'")
@@ -288,7 +299,8 @@ def places(
         width = widths.get(scope, {}).get(name)
         if width is None:
             raise MissingError(f"{said}: none of the requested lines depends on {scope}/{name}; leave it out")
-        found.append(Region(scope, name, meant.t, meant.b, meant.of_width(width)))
+        shape = grid(scope, name)
+        found.append(Region(scope, name, meant.t, meant.b, meant.of_width(width, shape), shape and shape[1]))
     return found
 
 

@@ -12,6 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
+from .grids import entry_of
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -117,7 +118,8 @@ def vectors(trace: Trace, stage: Stage, name: str, width: int) -> list[tuple[Axi
 def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: int) -> list[str]:
     """How a report calls each unit of a value: by its label, or by its number.
 
-    In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
+    In concatenated vectors it is the unit of its own vector, unless two units would then have the same name. In a
+    matrix it is the numbers of row and column, `2,1`.
 
     Args:
         trace: the trace that contains the stage.
@@ -132,6 +134,9 @@ def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: 
 
     if stage is None:
         return named("x" if name == "x_t" else None, width)
+    if trace.grid(stage.scope, name):
+        entries = (entry_of(trace, stage.scope, name, unit) for unit in range(width))
+        return [f"{row + first},{column + first}" for row, column in entries]
     owner = trace.stage(stage.owner)
     of = dict(reversed(stage.cell.gradient)).get(name, name)
     if of in owner.cell.parameters:
@@ -159,15 +164,16 @@ def units(trace: Trace, stage: Stage) -> int:
     """The number of units of a stage's cell: the width of its output; 0 if that cannot be determined.
 
     If the output is a projection, belongs to a readout, or is one number such as a loss, the width of the widest state.
-    A state that no line uses is as wide as the line that it carries.
+    A state that no line uses is as wide as the line that it carries; one that is a matrix does not count.
     """
     cell = stage.cell.plain or stage.cell
     output = stage.unpadded(cell.output)
     line = cell.by_name.get(output)  # None: it is supplied
-    other = output in narrow(cell) or (line is not None and line.product) or axis(trace, stage, output) == "y"
+    number = output in narrow(cell) | cell.matrices  # or a matrix
+    other = number or (line is not None and line.product) or axis(trace, stage, output) == "y"
     found = [] if other else [trace.operand(stage.scope, output)]
     for state, carried in cell.carry:
-        if other or stage.unpadded(carried) == output:
+        if state not in cell.matrices and (other or stage.unpadded(carried) == output):
             first = trace.initial.get(stage.scope, {}).get(state)
             found.append(trace.operand(stage.scope, carried) if first is None else first)
     return max((values.shape[-1] for values in found if values is not None), default=0)
@@ -201,7 +207,8 @@ def readout(cell: Cell) -> frozenset[str]:
             for name in reads:
                 beside[root(name)] = root(line.name)
     roots = {root(line.name) for line in cell.lines if line.product is not None and line.name not in inner}
-    roots -= {root(name) for name in (*inner, *states, "x_t") if name in beside}
+    read = [line.memory[1] for line in cell.lines if line.memory]  # what reads a matrix, a query, is no output
+    roots -= {root(name) for name in (*inner, *states, *read, "x_t") if name in beside}
     return frozenset(name for name in beside if root(name) in roots)
 
 

@@ -16,8 +16,9 @@ from ..cell.arithmetic import FORMATS
 from ..cell.lines import GatheredSum, Line, Operand, number
 from ..cell.network import GIVEN, Stage, X, counted_at_padding, forward_stages
 from ..cell.ops import OPS
-from .address import INITIAL, Address
+from .address import INITIAL, Address, index_text
 from .derived import GATHERED, derived_sums, held_throughout, recomputed, term
+from .grids import columns_of
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -184,11 +185,11 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
     def label(name: Operand) -> str:
         called = INITIAL.get(str(name), name) if first and name in stage.cell.states else name
         entry = places[name]
-        entry = entry if len(entry) > 1 else trace.entry(stage.scope, str(name), *entry)
-        return f"{called}[{','.join(map(str, entry))}]" if isinstance(called, str) else number(called)
+        columns = columns_of(trace, stage.scope, str(name)) if len(entry) == 1 else None
+        return f"{called}{index_text(entry, columns)}" if isinstance(called, str) else number(called)
 
-    unit = trace.entry(stage.scope, line.name, j)
-    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, unit)
+    columns = columns_of(trace, stage.scope, line.name)
+    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,), columns)
     named = tuple((label(name), one) for name, one in operands.items())
     form = arithmetic if arithmetic in FORMATS else trace.header.dtype
     found = NotFinite(address, float(values[b, j]), line.op, cause, named, missing, None, form, *counts)

@@ -16,6 +16,7 @@ from ..errors import MissingError, OptionError
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed, misfit
 from .derived import GATHERED
+from .grids import columns_of
 from .trace import Trace
 from .window import names
 
@@ -110,12 +111,28 @@ class Selection:
 
 
 class LineUnits(NamedTuple):
-    """One line of a part: its name, operation (or kind of premise), unit numbers, and the number of units it has."""
+    """One line of a part: its name, operation (or kind of premise), unit numbers, and the number of units it has.
+
+    columns: those of a value that is a matrix.
+    """
 
     line: str
     op: str
     units: range
     width: int
+    columns: int | None = None
+
+    @property
+    def entries(self) -> tuple[Array, Array]:
+        """The row and the column of each unit; -1 if it is not of a matrix."""
+        units = np.array(self.units)
+        return (units * 0 - 1, units * 0 - 1) if self.columns is None else np.divmod(units, self.columns)
+
+    @property
+    def indices(self) -> Sequence[int | str]:
+        """What follows the name of the line in the address of each unit; `2,1` in a matrix."""
+        both = zip(*self.entries, strict=True)
+        return self.units if self.columns is None else [f"{row},{column}" for row, column in both]
 
 
 @dataclass(frozen=True)
@@ -291,7 +308,8 @@ def _part(
         units = _units(values.shape[-1], chosen)
         stem = name.partition("[:,")[0]
         if units and (chosen.has(stem) or chosen.has(STATE.get(name, name)) or (name == "x_t" and chosen.has("x"))):
-            entries.append(LineUnits(name, op, units, values.shape[-1]))
+            columns = None if stage is None else columns_of(trace, stage.scope, STATE.get(name, name))
+            entries.append(LineUnits(name, op, units, values.shape[-1], columns))
             kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
         steps, batch = steps and steps[::order], range(trace.batch)[rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
@@ -18,13 +17,12 @@ from ..cell.lines import Line, Operand
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, MEET, VALID, Direction, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
-from ..cell.shapes import grids
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, OptionError, counted
-from .address import STATE, Address, extents_of, line_name, positions, read
+from .address import STATE, Address, extents_of, line_name, positions
 from .argument_types import KINDS, checked, misfit
 from .edited import changed
-from .grids import grids_of
+from .grids import as_read, grids_of, located
 from .outputs import TraceOutputs
 from .window import between, every_array, last_value, stages_at, step_before
 
@@ -176,8 +174,8 @@ class Trace(TraceOutputs):
             steps: indices into the arrays (see `index`).
 
         Returns:
-            (steps, B, width) for lines, inputs and states; parameters in their own shape, or as `as_read` gives them;
-            (1,) for a number, which is a vector of one unit.
+            (steps, B, width) for lines, inputs and states; parameters in their own shape, or as one row
+            (`grids.as_read`); (1,) for a number, which is a vector of one unit.
         """
         if not isinstance(steps, slice):
             raise misfit("steps", "a slice", steps)
@@ -221,38 +219,6 @@ class Trace(TraceOutputs):
     @cached_property
     def _grids(self) -> dict[Scope, dict[str, tuple[int, int]]]:
         return grids_of(self)
-
-    def grid(self, scope: Scope, name: str) -> tuple[int, int] | None:
-        """Rows and columns of a value that is a matrix, whose numbers lie row by row; None for any other value.
-
-        Args:
-            scope: `layer/direction`.
-            name: name of a line, input, state or parameter; one that `@` multiplies has a shape of its own.
-        """
-        return self._grids[scope].get(name)
-
-    @cached_property
-    def _grids(self) -> dict[str, dict[str, tuple[int, int]]]:
-        found = {}
-        for stage in self.stages:
-            edge, here = slice(-1, None) if stage.backwards else slice(0, 1), self.parameters.get(stage.owner, {})
-            names = (*stage.inputs, *stage.states, *stage.cell.by_name) if stage.cell.matrices else ()
-            values = {name: self.operand(stage.scope, name, edge) for name in names}
-            widths = {name: array.shape[-1] for name, array in values.items() if array is not None}
-            shapes = {name: here[name].shape for name in stage.parameters if name in here}
-            found[stage.scope] = grids(stage.cell, shapes, widths)
-        return found
-
-    def entry(self, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
-        """The index of a unit of a value as an address has it: (unit,), or (row, column) in a matrix.
-
-        Args:
-            scope: `layer/direction`.
-            name: name of a line, input, state or parameter.
-            unit: its place among the numbers of the value.
-        """
-        grid = self.grid(scope, name)
-        return (unit,) if grid is None else divmod(unit, grid[1])
 
     @property
     def padded(self) -> str:
@@ -471,16 +437,7 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: if the trace does not contain it.
         """
-        text = self._translated(text)
-        found = self.extents(line_name(text))
-        try:
-            return read(text, found, every)
-        except MissingError:
-            # padded directions that are merged have a y_t each as well; without a direction, the merged one is meant
-            if MEET in found.get("direction", ()):
-                with suppress(MissingError):
-                    return read(text, {**found, "direction": [MEET]})
-            raise
+        return located(self, self._translated(text), every)
 
     def _translated(self, text: str) -> str:
         """An address with our name of a line or weight that only the author's own code calls so."""
@@ -513,13 +470,6 @@ class Trace(TraceOutputs):
             for line in stage.cell.lines:
                 if line.name in values:
                     yield stage, line, values[line.name]
-
-
-def as_read(stage: Stage, weights: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Weights of a stage, by name, as its lines read them: a matrix that no `@` multiplies is one row of numbers."""
-    if stage.cell.matrices.isdisjoint(weights):
-        return weights
-    return {n: array.reshape(-1) if n in stage.cell.matrices else array for n, array in weights.items()}
 
 
 def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:

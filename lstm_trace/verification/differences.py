@@ -163,7 +163,7 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
         if name in both:
             return True
         if name in cell.states:
-            return fixed(cell.states[name]) and equal("initial", name)
+            return cell.states[name] in both and equal("initial", name)
         source = stage.sources.get(name)
         if source == X:
             return a.x is not None and b.x is not None and np.array_equal(a.x, b.x)

@@ -12,6 +12,7 @@ from ..base.remark import Remark
 from ..cell.network import Stage
 from ..trace.address import Address
 from ..trace.derived import GATHERED
+from ..trace.grids import columns_of
 from ..trace.trace import Trace
 from .differences import Gap
 from .propagation import Known, apart, spacing
@@ -28,9 +29,9 @@ class UnitDifference(NamedTuple):
     most: the largest |b - a| at a valid step, `t` in sequence `b`, where it changes from `value` to `other`; of_range:
     that divided by the range of the unit in both traces, so at most 1. since: the first step, as the direction visits
     them, at which the unit differs by more than a hundredth of its range, in sequence `since_b`; None if there is none.
-    name: label of the unit, if the traces have one. held: whether one of the two holds it at any step, in a line by
-    which units are compared. nonfinite: the first step, likewise, at which |b - a| is not finite, since one of the two
-    is NaN or infinite; such values count in no other measure.
+    name: label of the unit, if the traces have one; of a matrix the entry, `C_t[2,1]`. held: whether one of the two
+    holds it at any step, in a line by which units are compared. nonfinite: the first step, likewise, at which |b - a|
+    is not finite, since one of the two is NaN or infinite; such values count in no other measure.
     """
 
     scope: str
@@ -184,6 +185,7 @@ class Measure:
         self.stage, self._gap, self._dtype, self._begin, self._steps = stage, gap, coarse(a, b), b.first, a.steps
         #: For a sum, whose entries form one row of the gap.
         self._shape = a.sums[stage.scope][gap.line.name].shape if gap.line.op == GATHERED else None
+        self._columns = columns_of(a, stage.scope, gap.line.name)
         self._values = self._differing = self._nonfinite = self._alike = 0
         self._first_alike: Address | None = None
         self._xx = self._yy = self._xy = self._squares = 0.0
@@ -223,7 +225,7 @@ class Measure:
     def _address(self, t: int, b: int, j: int) -> Address:
         name, layer, direction = self._gap.line.name, self.stage.layer, self.stage.direction
         if self._shape is None:
-            return Address(name, layer, direction, self._begin + t, b, (j,))
+            return Address(name, layer, direction, self._begin + t, b, (j,), self._columns)
         return Address(name, layer, direction, unit=tuple(int(n) for n in np.unravel_index(j, self._shape)))
 
     def _sum(self, gap: Gap, steps: slice) -> Array:

@@ -81,8 +81,10 @@ def beyond(recorded: Array, derived: Array, limit: Array) -> tuple[Array, Array]
     Zero passes for a number below the normal range: processors have a mode that rounds it so, used by backward passes.
     """
     with np.errstate(all="ignore"):
-        same = (recorded == derived) | (np.isnan(recorded) & np.isnan(derived))
-        same |= (recorded == 0) & (np.abs(derived) < np.finfo(recorded.dtype).tiny)
-        off = ~same & ~(np.abs(recorded - derived) <= limit)
+        same = np.asarray(recorded == derived)
+        if not same.all():
+            same |= np.isnan(recorded) & np.isnan(derived)
+            same |= (recorded == 0) & (np.abs(derived) < np.finfo(recorded.dtype).tiny)
+            same = same | (np.abs(recorded - derived) <= limit)
     unsure = ~np.isfinite(limit)
-    return off & ~unsure, unsure
+    return ~same & ~unsure, unsure

@@ -182,6 +182,9 @@ def _told(shown: View, entry: HeldBlock) -> Text:
     line: Node = value(entry.line, stage.cell.plain or stage.cell)
     if entry.units is not None:
         at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
+        if entry.columns is not None:  # adjacent rows and columns of a matrix
+            ends = zip(*(divmod(entry.units[k], entry.columns) for k in (0, -1)), strict=True)
+            at = ",".join("..".join(dict.fromkeys(str(shown.words.nth(k)) for k in pair)) for pair in ends)
         line = Index(line, at)
     places = [shown.place(stage)]
     if entry.steps is not None and shown.trace.steps > 1:

@@ -10,6 +10,7 @@ from ..cell.network import ADJOINT, Stage, forward_stages
 from ..documents.blocks import Text
 from ..formulas.tree import Node, Sym, at_step
 from ..languages.strings import Words
+from ..trace.grids import entry_of
 from ..trace.labels import Axis, axis, labels, step_label, vectors
 from ..trace.trace import Trace
 
@@ -32,12 +33,18 @@ class Naming:
 
         In concatenated vectors it is the unit of its own vector, unless two units would then have the same name.
         """
+        if self.trace.grid(stage.scope, name):
+            return self.words.word("unit.matrix", at=self.entry(stage, name, j))
         parts, at = vectors(self.trace, stage, name, width), j
         for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
             if at < size:
                 return self.unit(at, size, of)
             at -= size
         return self.unit(j, width, axis(self.trace, stage, name))  # also if an operand was not recorded
+
+    def entry(self, stage: Stage, name: str, j: int) -> str:
+        """The index of a unit of a value, as numbers are counted here: in a matrix `2,1` for row 2 and column 1."""
+        return ",".join(str(self.words.nth(k)) for k in entry_of(self.trace, stage.scope, name, j))
 
     def step(self, t: int, short: bool = False, b: int | None = None) -> str:
         """A step in words, with its label if there is one. b: the sequence of the label; None for all sequences."""

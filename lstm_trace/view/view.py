@@ -23,7 +23,7 @@ from ..trace.held import plain_stage
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
 from ..trace.window import names
-from .hand_size import ROWS, SCALARS, TERMS, VECTORS, hand_size, matrices_fit
+from .hand_size import MATRIX, ROWS, SCALARS, TERMS, VECTORS, hand_size, matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
 from .naming import Naming
 
@@ -240,7 +240,7 @@ class View(Naming):
             return 4 + len(self.groups(stage))
         if self.detail == "vector":
             return 4 + len(self.lines(stage))
-        heights = {line.name: len(self.indices(self.width(stage, line.name))) for line in self.lines(stage)}
+        heights = {line.name: len(self.entries(stage, line.name)) for line in self.lines(stage)}
         if self.detail == "compact":  # each group takes two rows of vectors, and two groups are side by side
             return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
         return 4 + len(heights) + sum(heights.values())
@@ -287,6 +287,19 @@ class View(Naming):
         if self.chosen.unit is not None:
             return [self.chosen.unit] if self.chosen.unit < width else []
         return kept(width, self.units)
+
+    def entries(self, stage: Stage, name: str) -> list[int | None]:
+        """The units shown of a line, all of those of a matrix of hand size; None for dots."""
+        width, grid = self.width(stage, name), self.trace.grid(stage.scope, name)
+        if grid and self.chosen.unit is None and grid[0] <= MATRIX[0] and grid[1] <= MATRIX[1]:
+            return list(range(width))
+        return self.indices(width)
+
+    def extent(self, stage: Stage, name: str) -> int:
+        """How many units of a line are shown if none is left out; of a matrix that is drawn, rows or columns."""
+        grid = self.trace.grid(stage.scope, name)
+        drawn = grid and (self.detail != "scalar" or None not in self.entries(stage, name))
+        return max(grid) if grid and drawn else self.width(stage, name)
 
     def idle(self, place: Place) -> bool:
         """Whether only the lines that keep the states are shown at a place, because it is padding."""
@@ -417,8 +430,8 @@ def _detail(shown: View) -> Detail:
 def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     """Whether units, terms of sums, or rows and columns of matrices are left out."""
     lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
-    widest = max((shown.width(stage, line.name) for stage, line in lines), default=0)
-    sums = [(stage, line) for stage, line in lines if line.product or OPS[line.op].reduces]
+    widest = max((shown.extent(stage, line.name) for stage, line in lines), default=0)
+    sums = [(stage, line) for stage, line in lines if line.product or line.memory or OPS[line.op].reduces]
     terms = [shown.width(stage, str(line.operands[line.summed])) for stage, line in sums]
     matrices = [array for stage in stages for array in shown.trace.parameters.get(stage.scope, {}).values()]
     every = shown.chosen.unit is None

@@ -242,6 +242,8 @@ def test_an_operation_is_near_its_definition(line: Line, name: str) -> None:
     operands = [rng.normal(size=(4, 2, 3)) for _ in line.operands]
     if line.op in ("log", "sqrt"):
         operands[0] = np.abs(operands[0]) + 0.1
+    if line.memory:
+        operands[line.operands.index(line.memory[0])] = rng.normal(size=(4, 2, 15))
     if line.product:
         operands[line.operands.index(line.product[0])] = rng.normal(size=(5, 3) if line.op == "matvec" else (3, 5))
     arithmetic = find(name)

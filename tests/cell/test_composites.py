@@ -82,6 +82,8 @@ OTHER = {
 }
 #: Of two values; tests/model/test_losses.py has their oracles.
 LOSSES = ("squared_error", "cross_entropy")
+#: Of vectors beside matrices.
+ALGEBRA = ("dot", "ones")
 #: What the equations of adjoints call, and custom cells may.
 HELPERS = ("count", "expand", "quotient", "min")
 #: What is a small difference of two values by its definition, in a framework too.
@@ -94,7 +96,7 @@ def value(equations: str, x: list[float], dtype: type = np.float64) -> np.ndarra
 
 
 def test_every_function_of_the_table_has_an_oracle_here() -> None:
-    assert {*SCALAR, "softmax", "log_softmax", *HELPERS, *LOSSES} == set(BUILT_IN)
+    assert {*SCALAR, "softmax", "log_softmax", *HELPERS, *ALGEBRA, *LOSSES} == set(BUILT_IN)
     assert not FUNCTIONS & set(BUILT_IN)
 
 
@@ -123,7 +125,7 @@ def test_softmax_over_the_units_does_not_overflow() -> None:
 
 
 @pytest.mark.few(8)
-@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in (*HELPERS, *LOSSES)])
+@pytest.mark.parametrize("name", [name for name in BUILT_IN if name not in (*HELPERS, *ALGEBRA, *LOSSES)])
 @pytest.mark.parametrize("role", ["gate", "candidate", "output"])
 def test_each_function_is_an_activation(name: str, role: str) -> None:
     cell, _ = named("lstm", {f"{role}_activation": name, "bias": "one"})
@@ -155,6 +157,14 @@ def test_helpers_of_adjoints() -> None:
     trace = lt.run({}, [5.0, np.nan, -2.0], cell={"equations": "n_t = count(x_t)\ne_t = expand(n_t, x_t)"})
     assert trace["n_t"].ravel().tolist() == [3.0]
     assert trace["e_t"].ravel().tolist() == [3.0, 3.0, 3.0]
+
+
+def test_vectors_beside_matrices() -> None:
+    trace = lt.run(
+        {}, [2.0, -1.0, np.nan], cell={"equations": "v_t = x_t[0:2]\nd_t = dot(v_t, 3 * v_t)\ny_t = ones(x_t)"}
+    )
+    assert trace["d_t"].ravel().tolist() == [15.0]
+    assert trace["y_t"].ravel().tolist() == [1.0, 1.0, 1.0]
 
 
 # -- functions of a cell ----------------------------------------------------------------------------------------------

@@ -81,6 +81,19 @@ def test_a_matrix_multiplies_from_the_right() -> None:
     within(OPS["vecmat"].array([x[0, 0], w], ()), oracle.vecmat(numbers(x[0, 0]), w.tolist()))  # of a parameter too
 
 
+def test_a_matrix_that_is_a_value_lies_row_by_row() -> None:
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(5, 2, 3)), rng.normal(size=(5, 2, 4)), rng.normal(size=(5, 2, 12))
+    outer, right, left = (OPS[n].array(o, ()) for n, o in (("outer", [a, b]), ("memvec", [c, b]), ("vecmem", [a, c])))
+    for t in range(5):
+        for row in range(2):
+            one, two, grid = a[t, row].tolist(), b[t, row].tolist(), c[t, row].reshape(3, 4).tolist()
+            assert outer[t, row].tolist() == [p * q for p in one for q in two]
+            within(right[t, row], oracle.matvec(grid, numbers(b[t, row])))
+            within(left[t, row], oracle.vecmat(numbers(a[t, row]), grid))
+    np.testing.assert_array_equal(OPS["outer"].array([a[0, 0], b], ())[1, 1], np.outer(a[0, 0], b[1, 1]).ravel())
+
+
 def test_a_reduction_makes_one_number_of_its_units() -> None:
     assert [name for name, op in OPS.items() if op.reduces] == ["max", "sum", "mean"]
     for name, right in {"max": 4.0, "sum": 6.0, "mean": 1.5}.items():
@@ -139,11 +152,11 @@ def test_values_of_width_one_and_numbers_broadcast() -> None:
 
 
 def test_the_table_is_closed_and_says_all_that_is_needed() -> None:
-    assert set(ONE) | set(OTHERS) | {"add", "matvec", "vecmat"} == {
+    assert set(ONE) | set(OTHERS) | {"add", "matvec", "vecmat", "outer", "memvec", "vecmem"} == {
         op.function if op.function in ONE else op.name for op in OPS.values()
     }
     for name, op in OPS.items():
         assert name == op.name
-        assert op.width in ("same", "one", "concat", "slice", "matvec", "vecmat")
-        assert (op.ulp is None) == (op.width in ("matvec", "vecmat") or name in ("sum", "mean"))
+        assert op.width in ("same", "one", "concat", "slice", "matvec", "vecmat", "outer", "memvec", "vecmem")
+        assert (op.ulp is None) == (op.width in ("matvec", "vecmat", "memvec", "vecmem") or name in ("sum", "mean"))
         assert all(isinstance(key, str) for key, _ in op.constants)

@@ -18,7 +18,8 @@ from ..support import waves
 
 #: In units in the last place (eps of the value), what two right computations of a function may be apart.
 ULP = {
-    "sigmoid": 6, "tanh": 4, "exp": 4, "log": 4, "sqrt": 0, "sin": 4, "cos": 4, "floor": 0, "relu": 0, "affine": 2, "leaky_relu": 1,
+    "sigmoid": 6, "tanh": 4, "exp": 4, "log": 4, "sqrt": 0, "sin": 4, "cos": 4, "floor": 0, "relu": 0, "affine": 2,
+    "leaky_relu": 1,
     "thresholded_relu": 0, "scaled_tanh": 6, "hard_sigmoid": 2, "elu": 6, "softsign": 2, "softplus": 6, "clip": 0,
 }  # fmt: skip
 CONSTANTS = {

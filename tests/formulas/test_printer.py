@@ -83,6 +83,10 @@ EACH: dict[Node, tuple[str, str, str]] = {
     Neg(number(-2)): ("-(-2)", "-(-2)", "-(-2)"),
     Call("exp", (Quot(A, B),)): ("exp(a / b)", r"\exp\left(\frac{a}{b}\right)", "exp(display(frac(a, b)))"),
     Call("sqrt", (A,)): ("√(a)", r"\sqrt{a}", "sqrt(a)"),
+    Call("sin", (A,)): ("sin(a)", r"\sin(a)", "sin(a)"),
+    Call("floor", (Sum((1.0, 1.0), (A, B)),)): ("⌊a + b⌋", r"\left\lfloor a + b \right\rfloor", "floor(a + b)"),
+    Prod(Call("abs", (number(-2),)), B): ("|-2| ⊙ b", r"\left\lvert -2 \right\rvert \odot b", "abs(-2) ⊙ b"),
+    Call("min", (A, B)): ("min(a, b)", r"\min(a, b)", "min(a, b)"),
     Call("concat", (A, B)): (
         "[a; b]",
         r"\begin{bmatrix} a \\ b \end{bmatrix}",

@@ -1,11 +1,12 @@
-"""Cells whose memory is a matrix, in float64 against public implementations of them; a package that is absent is skipped.
+"""Cells whose memory is a matrix, in float64 against public implementations; a package that is absent is skipped.
 
-The modules are read from their files, since some packages import triton, which needs a GPU, as soon as they are imported.
+The modules are read from their files, since some packages import triton, which needs a GPU, as soon as they are read.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -15,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.trace.trace import Trace
 
+from .. import ROOT
 from ..support import matrix_cells
 
 torch = pytest.importorskip("torch")
@@ -56,7 +59,9 @@ def module(package: str, path: str) -> Any:
 class Case:
     """A cell at random sizes, traced, and its lines as tensors (1, T, …) with matrices as (rows, columns)."""
 
-    def __init__(self, name: str, inputs: int = INPUTS, rows: int = ROWS, columns: int = COLUMNS, text: str = "") -> None:
+    def __init__(
+        self, name: str, inputs: int = INPUTS, rows: int = ROWS, columns: int = COLUMNS, text: str = ""
+    ) -> None:
         rng = np.random.default_rng(30)
         self.weights, self.states = matrix_cells.drawn(name, rng, inputs, rows, columns)
         self.x = rng.normal(size=(T, inputs))
@@ -78,20 +83,57 @@ class Case:
         assert (ours - theirs).abs().max() <= 1e-12 * max(1, theirs.abs().max())
 
 
-def test_the_step_of_xlstm() -> None:
+@pytest.mark.parametrize("eps", [0, 1e-6])
+def test_the_step_of_xlstm(eps: float) -> None:
     backends = module("xlstm", "blocks/mlstm/backends.py")
-    case = Case("mlstm")
+    text = matrix_cells.equations("mlstm").replace("exp(-m_t)) ", f"exp(-m_t)) + {eps} ")
+    assert str(eps) in text
+    case = Case("mlstm", text=text)
     C, n, m = case.state("C_prev").T[None, None], case.state("n_prev")[None, None, :, None], case.state("m_prev")
     m = m[None, None, :, None]
     out, memory = [], []
     for t in range(T):
         q, k, v = (case[f"{one}_t"][t].reshape(1, 1, 1, -1).clone() for one in "qkv")
         gates = (case[f"{one}_tilde"][t].reshape(1, 1, 1, 1) for one in "if")
-        h, (C, n, m) = backends.recurrent_step_stabilized_simple(C, n, m, q, k * COLUMNS**0.5, v, *gates, eps=0)
+        h, (C, n, m) = backends.recurrent_step_stabilized_simple(C, n, m, q, k * COLUMNS**0.5, v, *gates, eps=eps)
         out.append(h.reshape(-1))
         memory.append(C[0, 0].T)
     case.gives("h_tilde", torch.stack(out))
     case.gives("C_t", torch.stack(memory))
+
+
+def test_eight_heads_are_sequences_of_a_batch() -> None:
+    """The step with its eps, and without it the parallel form too, over 30 steps."""
+    backends = module("xlstm", "blocks/mlstm/backends.py")
+    rng = np.random.default_rng(31)
+    given = {f"{name}_t": rng.normal(size=(30, 8, 8)) for name in "qkv"}
+    given |= {f"{name}_tilde": rng.normal(size=(30, 8, 1)) for name in "if"}
+    q, k, v, *gates = (torch.tensor(array).permute(1, 0, 2)[None] for array in given.values())
+    k = k * 8**0.5
+    _, log_f, rest = matrix_cells.equations("mlstm").partition("log_f = ")
+    text = "\n".join([f"input: {', '.join(given)}", log_f + rest.replace("h_t = o_t * h_tilde", "h_t = h_tilde")])
+    for eps in (0, 1e-6):
+        cell = {"equations": text.replace("exp(-m_t)) ", f"exp(-m_t)) + {eps} ")}
+        ours = lt.run({}, cell=cell, given=given)["h_t"].swapaxes(0, 1)
+        state = [torch.zeros(1, 8, *shape) for shape in ((8, 8), (8, 1), (1, 1))]
+        for t in range(30):
+            at = (each[:, :, t : t + 1].clone() for each in (q, k, v, *gates))
+            h, state = backends.recurrent_step_stabilized_simple(*state, *at, eps=eps)
+            assert abs(ours[:, t] - h[0, :, 0].numpy()).max() <= 1e-12
+        whole = backends.parallel_stabilized_simple(q, k, v, *gates, eps=eps)[0].numpy()
+        assert (abs(ours - whole).max() <= 1e-12) == (eps == 0)
+
+
+def test_the_two_forms_of_xlstm_differ_as_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    module("xlstm", "blocks/mlstm/backends.py")
+    page = (ROOT / "docs" / "modern-cells.md").read_text("utf-8")
+    (program,) = re.findall(r"```python\n(import importlib.*?)```", page, re.S)
+    exec(program, {})  # noqa: S102
+    found, said = (re.findall(r"(eps=.*): (.*)", text) for text in (capsys.readouterr().out, page.replace("{", "(")))
+    said = said[-3:]
+    assert [case for case, _ in found] == [case for case, _ in said]
+    for (case, one), (_, other) in zip(found, said, strict=True):  # rounding depends on the machine
+        assert abs(np.log10(float(one) / float(other))) < (0.1 if case == "eps=1e-06, m=0" else 1), case
 
 
 def test_the_native_step_of_mlstm_kernels() -> None:
@@ -149,8 +191,7 @@ def test_the_reference_of_mamba(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, name, unused)
     scan = module("mamba_ssm", "ops/selective_scan_interface.py")
     case = Case("mamba")
-    case_states = matrix_cells.traced("mamba", case.weights, case.x, {"H_prev": np.zeros_like(case.states["H_prev"])})
-    case.trace = case_states  # the reference begins at zero
+    case.trace = matrix_cells.traced("mamba", case.weights, case.x, {})  # the reference begins at zero
     w = case.weight
     out, state = scan.selective_scan_ref(
         torch.tensor(case.x.T[None]),
@@ -178,8 +219,10 @@ def test_the_step_of_rwkv(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case("rwkv7", text=text)
     w = case.weight
     S, x_prev = case.state("S_prev")[None], case.state("x_prev")
-    names = "mu_r mu_w mu_k mu_v mu_a mu_g b_w W_w1ᵀ W_w2ᵀ b_a W_a1ᵀ W_a2ᵀ - - - W_g1ᵀ W_g2ᵀ xi alpha rho W_rᵀ W_kᵀ W_vᵀ W_oᵀ g_n b_n"
-    given = [None if n == "-" else w(n[:-1]).T if n.endswith("ᵀ") else w(n) for n in names.split()]
+    names = (
+        "mu_r mu_w mu_k mu_v mu_a mu_g b_w W_w1 W_w2 b_a W_a1 W_a2 - - - W_g1 W_g2 xi alpha rho W_r W_k W_v W_o g_n b_n"
+    )
+    given = [None if name == "-" else w(name).T if name[0] == "W" else w(name) for name in names.split()]
     out = []
     for t in range(T):
         h, x_prev, S, _ = model.RWKV_x070_TMix_one(0, 1, INPUTS, torch.tensor(case.x[t]), x_prev, None, S, *given)
@@ -193,7 +236,8 @@ def test_the_recurrence_of_fla_is_that_of_rwkv() -> None:
     case = Case("rwkv7")
     kappa, a = case["kappa_hat"], case["a_t"]
     q, k, v, alpha, beta, gk = (
-        one[None, None] for one in (case["r_t"] * INPUTS**0.5, case["k_t"], case["v_t"], -kappa, a * kappa, case["w_t"].log())
+        one[None, None]
+        for one in (case["r_t"] * INPUTS**0.5, case["k_t"], case["v_t"], -kappa, a * kappa, case["w_t"].log())
     )
     _, state = naive.dplr_recurrence(q, k, v, alpha, beta, gk, initial_state=case.state("S_prev").T[None, None])
     assert (state[0, 0].T.reshape(-1) - case["S_t"][-1]).abs().max() <= 1e-12

@@ -102,6 +102,14 @@ def leaky(to: Nodes, x: str, h: str) -> States:
     return [to("Add", to("Mul", h, to.number(0.9)), to("Mul", n, to.number(0.1)))]
 
 
+def wave(to: Nodes, x: str, h: str) -> States:
+    """A phase that turns and begins again at whole numbers."""
+    n = to("Add", to("Add", to("MatMul", x, "Wn"), to("MatMul", h, "Un")), "bn")
+    z = to("Mul", to("Sub", n, to("Floor", n)), to.number(2.0))
+    far = to("Mul", to("Ceil", n), to.number(0.125))
+    return [to("Add", to("Mul", to("Sin", z), to.number(0.25)), to("Mul", to("Cos", z), far))]
+
+
 class Case(NamedTuple):
     write: Callable[..., States]
     states: int
@@ -116,6 +124,7 @@ CELLS = {
     "rnn": Case(rnn, 1, "rnn", {}),
     "peephole": Case(peephole, 2, "lstm", {"peephole": True}),
     "leaky": Case(leaky, 1, "equations", {}),
+    "wave": Case(wave, 1, "equations", {}),
 }
 SHAPES: dict[str, tuple[int, ...]] = {
     "W": (4 * H, I), "U": (4 * H, H), "b": (4 * H,), "b2": (4 * H,), "Wt": (I, 4 * H), "Ut": (H, 4 * H),

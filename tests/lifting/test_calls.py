@@ -232,6 +232,17 @@ def test_numbers_and_conditions_are_read() -> None:
         np.testing.assert_allclose(found.trace.output[t, 0], h, rtol=1e-14)
 
 
+def test_waves_and_steps_are_read() -> None:
+    def step(x: Any, h: Any, w: Any) -> Any:
+        z = w * x + h
+        phase = z - np.floor(z)
+        return np.sin(2 * phase) * np.cos(h)
+
+    found = lt.lift(step, {"w": 0.75}, [1, -2.5, 0.5], h=0)
+    assert "= sin(2 * phase) * cos(h_prev)" in found.cell.text
+    assert "= z - floor(z)" in found.cell.text
+
+
 def test_one_row_of_states_is_that_of_every_sequence() -> None:
     def step(x: Any, h: Any, U: Any) -> Any:
         return np.tanh(x @ (np.triu(WEIGHTS["W"]) / np.linalg.norm(WEIGHTS["W"])).T + h @ np.triu(U))

@@ -42,7 +42,7 @@ SYMBOLS = {
 #: Equations that have every operation, each with numbers at which it is smooth.
 EVERY = """
 a_t = W @ x_t + V @ h_prev - b
-s_t = sigmoid(a_t) + -tanh(a_t) * exp(a_t)
+s_t = sigmoid(a_t) + -tanh(a_t) * exp(a_t) + sin(a_t) * cos(3 * a_t) - floor(a_t)
 p_t = softplus(a_t) + 1.5
 q_t = log(p_t) + sqrt(p_t)
 e_t = s_t / p_t

@@ -478,6 +478,16 @@ def test_an_equation_does_not_follow_from_another_type_of_numbers() -> None:
     assert made.differences == len(made.most)
 
 
+def test_a_line_of_weights_alone_that_only_one_has() -> None:
+    rng = np.random.default_rng(5)
+    texts = ("h_t = exp(g) * (W @ x_t)", "h_t = W @ x_t")
+    weights = ({"W": rng.normal(size=(2, 2)), "g": [0.5]}, {"W": rng.normal(size=(2, 2))})
+    a, b = (lt.run(w, [[0.5, 1.0]], cell={"equations": text}) for w, text in zip(weights, texts, strict=True))
+    for found in (lt.diff(a, b), lt.diff(b, a)):
+        assert found.verdict == "different"
+        adds_up(found)
+
+
 def test_values_of_another_program_explain_themselves() -> None:
     """Only h of each step is in the file; the other lines follow from it."""
     values = drawn(1)

@@ -1,7 +1,8 @@
 """Five cells whose memory is a matrix: their equations, and each as a plain numpy loop that shares no code with ours.
 
 The equations are those of the examples. A loop takes weights and states by name, and x (T, I); it returns the values of
-the lines that it names, each (T, …), with matrices as (T, rows, columns).
+the lines that it names, each (T, …), with matrices as (T, rows, columns). The loops assign to no entry of an array, so
+that JAX can differentiate them (with `jax.numpy` for this module's `np`).
 """
 
 from __future__ import annotations
@@ -84,16 +85,14 @@ def gated_deltanet(w: Values, x: Any, states: Values) -> Lines:
 
 def mamba(w: Values, x: Any, states: Values) -> Lines:
     """The selective state space, one channel after the other."""
-    H = np.array(states["H_prev"])
+    H = states["H_prev"]
     steps = []
     for x_t in x:
         delta = _softplus(w["W_d"] @ (w["W_s"] @ x_t) + w["b_d"])
         B, C = w["W_B"] @ x_t, w["W_C"] @ x_t
-        y = np.empty(len(x_t))
-        for d in range(len(x_t)):
-            H[d] = np.exp(delta[d] * -np.exp(w["A_log"][d])) * H[d] + delta[d] * B * x_t[d]
-            y[d] = H[d] @ C + w["D"][d] * x_t[d]
-        steps.append({"H_t": H.copy(), "y_t": y})
+        channels = range(len(x_t))
+        H = np.stack([np.exp(delta[d] * -np.exp(w["A_log"][d])) * H[d] + delta[d] * B * x_t[d] for d in channels])
+        steps.append({"H_t": H, "y_t": np.stack([H[d] @ C + w["D"][d] * x_t[d] for d in channels])})
     return _stacked(steps)
 
 
@@ -122,15 +121,15 @@ def ltc(w: Values, x: Any, states: Values) -> Lines:
     v = states["v_prev"]
     steps = []
     for x_t in x:
-        new = np.empty(len(v))
+        new = []
         for j in range(len(v)):
             top, bottom = w["c_m"][j] * v[j] + w["g_leak"][j] * w["v_leak"][j], w["c_m"][j] + w["g_leak"][j]
             for source, side in ((x_t, "x"), (v, "v")):
                 for i in range(len(source)):
                     g = w[f"w_{side}"][i, j] * _sigmoid(w[f"sigma_{side}"][i, j] * (source[i] - w[f"mu_{side}"][i, j]))
                     top, bottom = top + g * w[f"E_{side}"][i, j], bottom + g
-            new[j] = top / bottom
-        v = new
+            new.append(top / bottom)
+        v = np.stack(new)
         steps.append({"v_t": v})
     return _stacked(steps)
 

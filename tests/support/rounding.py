@@ -116,8 +116,8 @@ tanh = _either(math.tanh, lambda z: 1 - 2 / (exp(2 * z) + 1))
 
 
 #: Ulps that libraries may be off, by function: none where a value is only chosen, 6 where two functions are composed.
-ULPS = {"relu": 0, "clip": 0, "floor": 0, "sin": 4, "cos": 4, "thresholded_relu": 0, "linear": 0, "hard_tanh": 0, "relu6": 0, "sqrt": 1,
-        "exp": 4, "log": 4, "tanh": 4}  # fmt: skip
+ULPS = {"relu": 0, "clip": 0, "floor": 0, "thresholded_relu": 0, "linear": 0, "hard_tanh": 0, "relu6": 0, "sqrt": 1,
+        "exp": 4, "log": 4, "tanh": 4, "sin": 4, "cos": 4}  # fmt: skip
 #: Functions whose ulps are those of their terms, which may cancel.
 SHIFTED = ("affine", "hard_sigmoid", "hard_sigmoid_keras")
 
@@ -135,7 +135,8 @@ def through(name: str, function: Callable[..., Any], z: Any, *constants: float) 
     ulps = ULPS.get(name, 6)
     turned = z.off**2 / 2 if name in ("sin", "cos") else 0.0
     return Near(
-        value, max(abs(low - value), abs(high - value)) + turned + ulps * (EPS * (abs(value - origin) + abs(origin)) + TINY)
+        value,
+        max(abs(low - value), abs(high - value)) + turned + ulps * (EPS * (abs(value - origin) + abs(origin)) + TINY),
     )
 
 

@@ -36,7 +36,8 @@ def secant(one: At, two: At) -> tuple[Any, ...]:
     names = one.line.operands
     shapes = {**dict(zip(names, one.operands, strict=True)), "y": one.y}
     widths = {n: v.shape[-1] for n, v in shapes.items()} if one.line.op == "slice" else None
-    found = secants(Cell((one.line,), (), "y", names), {"y": ("d",)}, widths)
+    cell = Cell((one.line,), (), "y", names, declared=(one.line.memory or ())[:1])
+    found = secants(cell, {"y": ("d",)}, widths)
     sides = {"own": one, "base": two}
     known = {new: sides[side].operands[names.index(name)] for new, (side, name) in found.reads.items()}
     with np.errstate(all="ignore"):

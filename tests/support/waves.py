@@ -26,6 +26,7 @@ def sin(z: Decimal) -> Decimal:
     """The whole series, after whole turns."""
     with localcontext(WIDE):
         z = z % (2 * pi())
+    with localcontext(Context(prec=120, Emax=999_999, Emin=-999_999)):
         total, term, k = z, z, 1
         while abs(term) > abs(total) * Decimal("1e-70"):
             term *= -z * z / ((k + 1) * (k + 2))

@@ -16,7 +16,7 @@ FOUR = stack(CELL, 2, ("forward", "reverse"))
 
 def meant(text: str, stages: object = ONE, steps: int = 10, batch: int = 1) -> list[tuple[object, ...]]:
     widths = {stage.scope: dict.fromkeys(stage.cell.by_name, 6) for stage in stages}  # type: ignore[attr-defined]
-    found = places(text, stages, range(steps), batch, widths)  # type: ignore[arg-type]
+    found = places(text, stages, range(steps), batch, widths, lambda *_: None)  # type: ignore[arg-type]
     return [(p.scope, p.line, [*p.steps], [*p.rows], [*p.units]) for p in found]
 
 
@@ -102,4 +102,4 @@ def test_a_wrong_address_is_told_what_is_wrong(text: str, told: str) -> None:
 
 def test_a_line_that_is_not_computed_is_refused() -> None:
     with pytest.raises(MissingError, match="none of the requested lines depends on 0/forward/c_t; leave it out"):
-        places("c_t", ONE, range(3), 1, {"0/forward": {"i_t": 2}})
+        places("c_t", ONE, range(3), 1, {"0/forward": {"i_t": 2}}, lambda *_: None)

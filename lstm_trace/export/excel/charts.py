@@ -103,7 +103,7 @@ SIZE = {"width": 900, "height": 380}
 
 def unit_lines(grid: StepGrid) -> list[ValueBlock]:
     """The lines that the sheet shows: gates, then states, those with the most common number of units."""
-    found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
+    found = [block for name in of_units(grid.stage) if (block := grid.blocks.get(name)) and block.across is None]
     widest = max((block.width for block in found), default=0)
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
 

@@ -7,6 +7,8 @@ a sheet has a template for each unit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -67,10 +69,14 @@ def area(top: int, left: int, bottom: int, right: int) -> str:
     return f"{address(top, left)}:{address(bottom, right)}"
 
 
-def weights(name: str, shape: tuple[int, ...]) -> Ref:
-    """A matrix, a row for each unit of the result, or a vector, which is in a column: a named range."""
+def weights(name: str, shape: tuple[int, ...], entries: bool) -> Ref:
+    """A matrix, a row for each unit of the result, or a vector, which is in a column: a named range.
+
+    entries: whether the entries of the matrix are operands.
+    """
     if len(shape) == 2:
-        return Ref((), name)
+        places = product(*(range(1, size + 1) for size in shape)) if entries else ()
+        return Ref(tuple(f"INDEX({name},{row},{column})" for row, column in places), name)
     (width,) = shape
     return Ref((name,) if width == 1 else tuple(f"INDEX({name},{j + 1})" for j in range(width)), name, across=False)
 
@@ -110,6 +116,18 @@ def _vecmat(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
     return f"MMULT({vector.whole},INDEX({matrix.whole},0,{j + 1}))"
 
 
+def _outer(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    row, column = divmod(j, len(operands[1].cells))
+    return f"{operands[0].unit(row)}*{operands[1].unit(column)}"
+
+
+def _memvec(operands: Sequence[Ref], _: Sequence[float], j: int) -> str:
+    """The product of row j of a matrix, whose cells lie as those of the vector do, with the vector."""
+    matrix, vector = operands
+    row = matrix.cells[j * len(vector.cells) :][: len(vector.cells)]
+    return f"SUMPRODUCT({row[0]}:{row[-1]},{vector.whole})"
+
+
 def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
     """From left to right, as spreadsheets add."""
     text = "".join(("-" if sign < 0 else "+") + term.unit(j) for term, sign in zip(terms, signs, strict=True))
@@ -117,10 +135,13 @@ def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
 
 
 #: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
-#: 1e-304, and 0 is what any other cell sees of it.
+#: 1e-304, and 0 is what any other cell sees of it. SIN and COS of more than 2^27 are #NUM! in Excel.
 FORMULAS: dict[str, Formula] = {
     "matvec": _matvec,
     "vecmat": _vecmat,
+    "outer": _outer,
+    "memvec": _memvec,
+    "vecmem": lambda operands, constants, j: "+".join(_entries_read("vecmem", operands, j)),
     "add": _add,
     "mul": _each("{0}*{1}"),
     "div": _each("{0}/{1}"),
@@ -171,8 +192,19 @@ def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
     ]
     places = rounding(book.trace.header.arithmetic)
     by_terms = _terms(line, operands, j, places) if line.product else ""
+    if line.memory and (places is not None or not operands[0].across):
+        terms = _entries_read(line.op, operands, j)
+        by_terms = "+".join(terms if places is None else (f"ROUND({term},{places})" for term in terms))
     text = by_terms or FORMULAS[line.op](operands, line.constants, j)
     return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
+
+
+def _entries_read(op: str, operands: Sequence[Ref], j: int) -> list[str]:
+    """The terms of a product with a matrix that lies in one row of cells."""
+    matrix, vector = operands if op == "memvec" else operands[::-1]
+    width, columns = len(vector.cells), len(matrix.cells) // len(vector.cells)
+    at = (j * width + k if op == "memvec" else k * columns + j for k in range(width))
+    return [f"{matrix.cells[entry]}*{cell}" for entry, cell in zip(at, vector.cells, strict=True)]
 
 
 def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
@@ -250,11 +282,13 @@ def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
 def _line(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
     tables = book.weights(grid)
 
+    @cache
     def ref(operand: str) -> Ref:
         if operand in grid.blocks:
             cells = tuple(f"{column(c)}{{r}}" for c in grid.blocks[operand].columns)
             return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}")
-        return weights(tables[operand].range, tables[operand].values.shape)
+        matrix = operand in grid.stage.cell.matrices
+        return weights(tables[operand].range, tables[operand].values.shape, matrix)
 
     return [formula(book, grid.stage.cell.by_name[block.name], ref, j) for j in range(block.width)]
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ...base.arrays import Array, runs
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
+from ...trace.grids import columns_of
 from ...trace.labels import axis, labels, sides
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
@@ -52,7 +53,7 @@ def headings(
     for at, text in enumerate(places):
         page.write(4, at, text, "unit")
     for block, named in blocks:
-        page.block(4, block.first, units(block.width, named), "unit")
+        page.block(4, block.first, units(block.width, named, block.across), "unit")
     page.printed(TOP, len(places), blocks[-1][0].columns[-1] + 1 - len(places), height - 1)
 
 
@@ -145,7 +146,8 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     blocks = []
     for start in book.starts:
         what = f"{start.state}, {start.scope}" if start.scope else "steps of the row"
-        block = ValueBlock(start.range, "given", start.first, start.values.shape[-1], False, what)
+        across = columns_of(book.trace, start.scope, start.state)
+        block = ValueBlock(start.range, "given", start.first, start.values.shape[-1], False, what, across)
         blocks.append((block, labels(book.trace, "h", block.width) if start.scope else ()))
 
     def formulas(scope: str, state: str, i: int, width: int) -> Sequence[str] | None:
@@ -227,7 +229,7 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
         page.block(table.top + 1, widest + 2, ["recorded"] + [""] * (values.shape[1] - 1), "unit")
         for j, numbers in enumerate(values.tolist()):
             page.write(table.top + 2 + j, 0, f"[{j}]", "place")
-            formulas = [_formula(book, grid, sums[table.name], j, k) for k in range(len(numbers))]
+            formulas = [_formula(book, grid, sums[table.name], j, k, len(numbers)) for k in range(len(numbers))]
             page.block(table.top + 2 + j, 1, numbers, "result", formulas)
             page.block(table.top + 2 + j, widest + 2, numbers, "recorded")
         page.named(table.range, table.top + 2, 1, *values.shape)
@@ -237,8 +239,8 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     page.printed(2, 1)
 
 
-def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
-    """The sum over all rows of the product of two columns, or of one column."""
+def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int, columns: int) -> str:
+    """The sum over all rows of the product of two columns, or of one column. columns: those of the gradient."""
 
     def rows(name: str, unit: int) -> str:
         block = grid.blocks[name]
@@ -246,8 +248,8 @@ def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) 
         return f"'{grid.sheet}'!{letters}${TOP + 1}:{letters}${book.height}"
 
     def term(names: tuple[str, ...]) -> str:
-        columns = ",".join(map(rows, names, (j, k)))
-        return f"SUMPRODUCT({columns})" if len(names) > 1 else f"SUM({columns})"
+        factors = ",".join(map(rows, names, (j, k) if len(names) > 1 else (j * columns + k,)))
+        return f"SUMPRODUCT({factors})" if len(names) > 1 else f"SUM({factors})"
 
     return "+".join(map(term, gathered.terms))
 

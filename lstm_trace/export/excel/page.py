@@ -22,6 +22,7 @@ from ...base.writing import Target, destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
+from ...trace.address import index_text
 from .formulas import address, area, literal, rounding
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOTALS, Book
 
@@ -181,8 +182,10 @@ def safe(text: str) -> str:
     return f" {text}" if text.startswith("<r>") else text
 
 
-def units(width: int, labels: Sequence[str]) -> list[str]:
-    """The headings of units: the number of each, and its label if it has one."""
+def units(width: int, labels: Sequence[str], across: int | None = None) -> list[str]:
+    """The headings of units: the number of each, and its label if it has one; of a matrix row and column."""
+    if across is not None:
+        return [index_text((j,), across) for j in range(width)]
     return [f"[{j}] {labels[j]}" if labels else f"[{j}]" for j in range(width)]
 
 

@@ -18,6 +18,7 @@ from ...base.arrays import Array
 from ...cell.lines import expression
 from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
 from ...trace.address import INITIAL
+from ...trace.grids import columns_of
 from ...trace.labels import step_labels
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace
@@ -35,7 +36,8 @@ class ValueBlock(NamedTuple):
     """The units of one value in neighbouring columns.
 
     kind: `line`, `state`, `input` (read from another sheet) or `given` (to be edited here). live: whether its cells are
-    formulas; if an operand is not in the workbook they are the recorded numbers.
+    formulas; if an operand is not in the workbook they are the recorded numbers. across: columns of a value that is a
+    matrix, whose entries lie row by row.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ValueBlock(NamedTuple):
     width: int
     live: bool
     heading: str = ""
+    across: int | None = None
 
     @property
     def columns(self) -> range:
@@ -276,14 +279,16 @@ def _blocks(
             alive = there or (window.start, window.stop) == (edge, edge + 1)  # at that step it is its initial value
         elif source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None):
             kind, alive = "given", False
-        blocks[name] = ValueBlock(name, kind if live else "input", at, values.shape[-1], live and alive, said)
+        across = columns_of(trace, stage.scope, name)
+        blocks[name] = ValueBlock(name, kind if live else "input", at, values.shape[-1], live and alive, said, across)
         at += values.shape[-1]
     of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(cell.gradient)}
     known = {*blocks, *shown, *trace.parameters.get(stage.owner, {})}
     for line in lines:
         width = recorded[line.name].shape[-1]
         heading = f"{of[line.name]}{expression(line)}" if line.assigned else ""
-        blocks[line.name] = ValueBlock(line.name, "line", at, width, live and set(line.reads) <= known, heading)
+        alive, across = live and set(line.reads) <= known, columns_of(trace, stage.scope, line.name)
+        blocks[line.name] = ValueBlock(line.name, "line", at, width, alive, heading, across)
         at += width
     return blocks
 

@@ -361,11 +361,9 @@ def _reduced(
 _BODIES = ("If", "Loop", "Scan")
 _RUN: Mapping[str, Callable[..., Any]] = {
     "Cast": GraphRun.cast,
-    "Ceil": lambda run, a: np.ceil(run.whole(a)),
     "ConcatFromSequence": GraphRun.joined,
     "Constant": GraphRun.constant,
     "ConstantOfShape": GraphRun.filled,
-    "Floor": lambda run, a: np.floor(run.whole(a)),
     "If": GraphRun.branch,
     "Loop": GraphRun.loop,
     "Range": GraphRun.range,
@@ -377,8 +375,8 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     **{op: FOLDS[op] for op in (*MOVES - {"Cast"}, "Concat", "Shape")},
     **_RUN,
     "Tanh": np.tanh, "Sigmoid": sigmoid, "Exp": np.exp, "Log": np.log, "Relu": relu, "Reciprocal": np.reciprocal,
-    "Sin": np.sin, "Cos": np.cos, "Floor": np.floor,
-    "Sqrt": np.sqrt, "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
+    "Sqrt": np.sqrt, "Sin": np.sin, "Cos": np.cos, "Floor": np.floor, "Ceil": lambda a: -np.floor(-a),
+    "Softplus": softplus, "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": _divided,
     "Neg": np.negative, "Abs": np.abs, "Greater": np.greater, "Less": np.less, "GreaterOrEqual": np.greater_equal,
     "LessOrEqual": np.less_equal, "Equal": np.equal, "Where": np.where, "Pow": np.power, "And": np.logical_and,
     "Or": np.logical_or, "Not": np.logical_not,

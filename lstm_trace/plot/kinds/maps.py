@@ -391,7 +391,7 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     of, place, told = axis(found.trace, stage, line.name), found.shown.place(stage), found.told(stage, line)
     named = labels(found.trace, of, found.width(stage, line))
     shown = one.units[:: size[0]].tolist()
-    ticks = tuple(Tick(k, named[j] if named else str(words.nth(j))) for k, j in enumerate(shown))
+    ticks = tuple(Tick(k, named[j] if named else found.shown.entry(stage, line.name, j)) for k, j in enumerate(shown))
     y = Axis(len(shown) - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=partial(nth, words, one.units))
     live = {"line": told, "place": place, "stage": stage.scope, "units": [found.unit(stage, line, j) for j in shown]}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))

@@ -151,7 +151,7 @@ class Stages:
             found = [("=", self._printed(cut, 0))]
             cut = _cut(line._replace(call=()), {line.name}, set(cut.inner), self.place.stage.cell)
         trees = [self._printed(cut, k) for k in range(cut.stages)]
-        units = [j for j in self.shown.indices(values.shape[-1]) if j is not None]
+        units = [j for j in self.shown.entries(self.place.stage, line.name) if j is not None]
         result = self._result(line)
         if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
             source = self._taken(line)
@@ -184,7 +184,8 @@ class Stages:
         line = self.place.stage.cell.by_name[name]
         if self._writes_all or line.call or not self._is_zero(name):
             return False
-        if line.op in ("matvec", "vecmat", "mul"):  # weights first, which are said to be zero once for all steps
+        if line.product or line.memory or line.op in ("outer", "mul"):
+            # weights first, which are said to be zero once for all steps
             factors = line.operands[::-1] if line.op == "vecmat" else line.operands
             return any(self._is_given_as_zero(operand, inner) for operand in factors)
         if line.op == "add":
@@ -350,12 +351,13 @@ def tidy(node: Node) -> Node:
 
 
 def _times_vector(node: tree.MatVec) -> Node:
-    """Matrix times vector; if both are single numbers, only the product of the numbers."""
+    """Matrix times vector; if one of them is a single number, or both, only the product of the numbers."""
     matrix = node.matrix
-    if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
+    if isinstance(matrix, Mat) and len(matrix.rows[0]) == 1:
+        matrix = tidy(Vec(tuple(row[0] for row in matrix.rows)))
+    elif not isinstance(matrix, Num) and not (isinstance(matrix, Vec) and isinstance(node.vector, Num)):
         return node
-    column = tidy(Vec(tuple(row[0] for row in matrix.rows)))
-    return _product(tree.Prod(column, node.vector))
+    return _product(tree.Prod(matrix, node.vector))
 
 
 def _product(node: tree.Prod) -> Node:

@@ -20,6 +20,7 @@ from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, number, v
 from ...formulas.whole import on_paper, whole
 from ...trace.address import ranged
 from ...trace.derived import total
+from ...trace.grids import columns_of
 from ...trace.held import blocks
 from ...trace.trace import Trace
 from ...view.line_groups import LineGroup
@@ -72,13 +73,15 @@ def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
         return ""
     terms: list[str] = []
     for stage, line, weights in parts:
+        columns = columns_of(trace, stage.scope, line)
         for sign in (1, -1):
-            for steps, rows, units in blocks(weights == sign):
+            for steps, rows, units in blocks(weights == sign, columns):
                 if len(terms) == FEW:
                     return ""
                 whole = len(units) == weights.shape[-1]
                 shown = range(trace.first + steps.start, trace.first + steps.stop)
-                address = ranged(stage.scope, line, shown, rows, None if whole and len(units) > 1 else units)
+                some = None if whole and len(units) > 1 else units
+                address = ranged(stage.scope, line, shown, rows, some, columns)
                 many = len(steps) * len(rows) * len(units) > 1
                 terms.append(f"{' + ' if sign > 0 else ' - '}{f'sum({address})' if many else address}")
     terms.sort(key=lambda term: term.startswith(" -"))  # positive terms come first
@@ -154,9 +157,21 @@ class LiveGradients:
                 scope, name = scope_and_name(source)
                 if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
                     operands = (operands[1 if valid else 2],)  # the one for a valid step, or for padding
+            if _decided(line):
+                operands = (operands[1 if operands[0] else 2],)
             if not live.isdisjoint(operands):
                 live.add(line.name)
         return frozenset(live)
+
+
+def _decided(line: Line) -> bool:
+    """Whether it chooses by a number of the text, as `ones` and `count` do."""
+    return line.op == "where" and not isinstance(line.operands[0], str)
+
+
+def _constant(line: Line | None) -> bool:
+    """Whether it is a number of the text for each unit, so that a gradient of it leads nowhere."""
+    return line is not None and _decided(line) and not isinstance(line.operands[1 if line.operands[0] else 2], str)
 
 
 def _pruned(line: Line, dead: Names) -> Line:
@@ -281,7 +296,8 @@ class Backward(View):
         """The recorded lines with a name; the lines without one are written out in them."""
         chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
         wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
-        there = [x for x in wide if x.assigned and x.name in recorded]
+        of, made = self.trace.stage(stage.owner).cell.by_name, made_for(stage)
+        there = [x for x in wide if x.assigned and x.name in recorded and not _constant(of.get(made.get(x.name, "")))]
         return [x for x in there if any(map(chosen.has, (x.name, *_names(stage, x.name))))]
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:

@@ -10,6 +10,7 @@ from ...cell.network import Stage, X
 from ...documents.blocks import Code, Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
+from ...formulas.printer import alone
 from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
@@ -119,14 +120,14 @@ def over_steps(shown: View, stage: Stage, names: Sequence[str], places: Sequence
     for name in names:
         width, of = shown.width(stage, name), axis(shown.trace, stage, name)
         named = labels(shown.trace, of, width) if of != "h" else ()
-        for k in shown.indices(width) if name in stage.cell.by_name else kept(width, shown.units):
+        for k in shown.entries(stage, name) if name in stage.cell.by_name else kept(width, shown.units):
             columns.append((name, k))
             if k is None:
                 head.append(("…",))
             elif name in stage.cell.inputs and named:
                 head.append((named[k],))
             elif name in stage.cell.inputs or (width > 1 and len(names) > 1):
-                head.append((value(name, stage.cell), f"[{shown.words.nth(k)}]"))
+                head.append((value(name, stage.cell), f"[{shown.entry(stage, name, k)}]"))
             else:
                 head.append((shown.label(stage, name, k, width) if width > 1 else value(name, stage.cell),))
 
@@ -177,7 +178,7 @@ def chain(shown: View, place: Place, line: Line) -> Row:
     vector, sign = result(shown, place, line.name)
     if put_in is not None and put_in != vector:
         parts.append(("=", put_in))
-        units = [unit for unit in shown.indices(shown.width(place.stage, line.name)) if unit is not None]
+        units = [unit for unit in shown.entries(place.stage, line.name) if unit is not None]
         found = (shown.values.scalar(place.stage, line, *place[1:], unit, shown.terms, shown.whole) for unit in units)
         sign = "=" if all(scalar.relation == "=" for scalar in found) else "≈"
     parts.append((sign, vector))
@@ -211,8 +212,7 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
         if values is None or values.ndim == 2:
             return Sym(operand)
         step, row = (t, b) if values.ndim == 3 else (None, None)
-        vector = shown.values.vector(stage.scope, operand, step, row, shown.units)
-        return vector if len(vector.entries) > 1 else vector.entries[0]
+        return alone(shown.values.vector(stage.scope, operand, step, row, shown.units))
 
     tree = shown.written(stage, line, part)
     return None if missing or (shown.whole and isinstance(tree, Vec | Num)) else tree
@@ -221,17 +221,6 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
 def exact(shown: View, value: Vec | Mat) -> str:
     """The sign before a value: = if every shown entry is exact."""
     return "=" if all(map(shown.values.is_exact, numbers(value))) else "≈"
-
-
-def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Callable[[int, int], Node]) -> Mat:
-    """Some rows and columns of a matrix, with dots for those that are left out."""
-
-    def part(i: int | None, k: int | None) -> Node:
-        if i is None or k is None:
-            return Dots("diagonal" if i is None and k is None else "down" if i is None else "across")
-        return entry(i, k)
-
-    return Mat(tuple(tuple(part(i, k) for k in columns) for i in rows))
 
 
 def column(units: Sequence[int | None], entry: Callable[[int], Node]) -> Vec:
@@ -262,10 +251,13 @@ def excerpted(
     return shown_rows, [Para(note)]
 
 
-def result(shown: View, place: Place, name: str, units: Sequence[int | None] | None = None) -> tuple[Vec, str]:
+def result(shown: View, place: Place, name: str, units: Sequence[int | None] | None = None) -> tuple[Vec | Mat, str]:
     """The value of a line at a place, and the sign before it. units: some of them; those that are shown if None."""
     stage, t, b = place
-    if units is None:
-        units = shown.indices(shown.width(stage, name))
-    vector = column(units, lambda j: shown.values.num(stage.scope, name, t, b, (j,)))
-    return vector, exact(shown, vector)
+    found: Vec | Mat
+    if units is None and shown.chosen.unit is None:
+        found = shown.values.vector(stage.scope, name, t, b, shown.units)
+    else:
+        units = shown.entries(stage, name) if units is None else units
+        found = column(units, lambda j: shown.values.num(stage.scope, name, t, b, (j,)))
+    return found, exact(shown, found)

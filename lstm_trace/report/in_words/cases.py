@@ -46,13 +46,14 @@ class CaseCourse(NamedTuple):
 class Described:
     """What is described of one stage, and how.
 
-    few: widths of lines, each with the line by which their few units were chosen, if not all of them are described.
+    few: widths of lines, or rows and columns, each with the line by which their few units were chosen, if not all of
+    them are described.
     named: the steps that its sentences name.
     """
 
     shown: View
     stage: Stage
-    few: dict[int, str] = field(default_factory=dict)
+    few: dict[tuple[int, ...], str] = field(default_factory=dict)
     named: set[int] = field(default_factory=set)
 
     @property
@@ -91,9 +92,9 @@ class Described:
         width, chosen = self.width(name), self.shown.chosen.unit
         units = [u for u in ([chosen] if chosen is not None else range(width)) if u < width]
         if len(units) * len(self.rows) > self.most:
-            if width not in self.few:
-                self.few[width] = next((line for line in self._carried if self.width(line) == width), name)
-            values = self.values(self.few[width])
+            if (size := self.size(name)) not in self.few:
+                self.few[size] = next((line for line in self._carried if self.size(line) == size), name)
+            values = self.values(self.few[size])
             assert values is not None
             last = np.array([[self.shown.trace.index(self.steps[b][-1]), b] for b in self.rows])
             sizes = np.abs(values[last[:, 0], last[:, 1]].astype(np.float64)).max(axis=0)
@@ -121,6 +122,10 @@ class Described:
         """How many units a line has; 0 if it was not recorded."""
         values = self.values(name)
         return 0 if values is None else values.shape[-1]
+
+    def size(self, name: str) -> tuple[int, ...]:
+        """The rows and columns of a line that is a matrix, the width of any other."""
+        return self.shown.trace.grid(self.stage.scope, name) or (self.width(name),)
 
     def course(self, name: Operand, case: Case, steps: Sequence[int]) -> CaseCourse:
         """The values of a case at some steps; for a line of width 1, its only values."""
@@ -173,7 +178,8 @@ class Described:
     def unit(self, name: str, j: int) -> str:
         """A unit of a line in words."""
         of = self.axis(name)
-        return self.words.word("the.output" if of == "y" else "the.unit", unit=self.shown.unit(j, self.width(name), of))
+        unit = self.shown.label(self.stage, name, j, self.width(name))
+        return self.words.word("the.output" if of == "y" else "the.unit", unit=unit)
 
     def who(self, case: Case, name: str, whole: bool = False) -> str:
         """A case in words, as far as there are several; whole: name the unit in any case."""
@@ -184,7 +190,7 @@ class Described:
         if not row:
             return self.unit(name, case.unit)
         the = "the.output.row" if of == "y" else "the.unit.row"
-        return words.word(the, unit=self.shown.unit(case.unit, width, of), row=row)
+        return words.word(the, unit=self.shown.label(self.stage, name, case.unit, width), row=row)
 
     def when(self, t: int) -> str:
         """A step in words, with its label if all rows have the same label."""

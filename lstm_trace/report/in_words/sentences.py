@@ -59,9 +59,9 @@ def _few(told: Described) -> Iterator[Text]:
     if len(told.rows) < len(told.steps):
         key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
         yield told.words.text(key, rows=str(len(told.steps)), n=str(len(told.rows)))
-    for width, line in told.few.items():
-        if width > FEW:  # otherwise all units are described, of fewer sequences
-            key = "few.outputs" if told.axis(line) == "y" else "few.units"
+    for size, line in told.few.items():
+        if (width := math.prod(size)) > FEW:  # otherwise all units are described, of fewer sequences
+            key = "few.entries" if len(size) > 1 else "few.outputs" if told.axis(line) == "y" else "few.units"
             yield told.words.text(key, few=str(FEW), n=str(width), line=told.symbol(line))
 
 

@@ -12,6 +12,7 @@ from ...formulas.numbers import DIGITS, Style
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.address import Address
+from ...view.hand_size import TABLE
 from ...view.view import Place, View
 from ..content.value_blocks import beside, by_step, name_of, result, state_columns, wanted
 
@@ -50,13 +51,14 @@ def _values(
         places = _places(shown, address)
         if not any(shown.counts(t, b) for t, b in places):
             continue
-        if len(places) == 1:
-            place = Place(stage, *places[0])
-            vector, sign = result(shown, place, address.line, address.unit)
-            if vector.entries:
-                each = ((key, result(other, place, address.line, address.unit)[0]) for key, other in others)
-                under = [Row(shown.said(key), ((":", values),), True) for key, values in each]
-                rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
+        if len(places) == 1 or (len(places) <= TABLE and shown.trace.grid(stage.scope, address.line)):
+            for place in (Place(stage, t, b) for t, b in places if shown.counts(t, b)):
+                one = address if len(places) == 1 else address._replace(t=place.t, b=place.b)
+                vector, sign = result(shown, place, address.line, address.unit)
+                if [*vector.pieces]:
+                    each = ((key, result(other, place, address.line, address.unit)[0]) for key, other in others)
+                    under = [Row(shown.said(key), ((":", values),), True) for key, values in each]
+                    rows.append((Row(name_of(shown, stage, one), ((sign, vector),)), *under))
             continue
         yield from _rows(shown, rows)
         rows = []

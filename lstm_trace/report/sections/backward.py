@@ -16,13 +16,13 @@ from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Parts, Premises, Row, Table, Text
 from ...formulas import tree
-from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, minus, value
+from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sym, kept, matrix, minus, value
 from ...formulas.whole import times, total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back, made_for
-from ..content.value_blocks import column, exact, excerpted, matrix, shortened
+from ..content.value_blocks import column, exact, excerpted, shortened
 from .equations import passed_back
 from .solution import by_unit, rounding, steps
 
@@ -84,13 +84,13 @@ def _named(back: Backward) -> Node:
     stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
-        terms = tuple(tree.Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
+        terms = tuple(tree.Index(symbol, back.entry(stage, name, unit)) for _, unit in found.few)
         return tree.Sum(tuple(sign for sign, _ in found.few), terms)
     if found.weighted:
         return Sym("L")
     if found.unit is None or back.width(stage, name) == 1:
         return symbol
-    return tree.Index(symbol, str(back.words.nth(found.unit)))
+    return tree.Index(symbol, back.entry(stage, name, found.unit))
 
 
 def opening(back: Backward) -> Iterator[Block]:
@@ -219,7 +219,7 @@ class _Summed:
         steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
         over = "t, b" if steps and rows else "t" if steps else "b" * rows  # where there are several
         formula = ("=", summed(self.back, self.stage, self.terms, over))
-        return self._matrix(formula, apart) if self.sum.ndim == 2 else self._vector(formula)
+        return self._matrix(formula, apart) if self.terms[0][1:] else self._vector(formula)
 
     def _put_in(self, places: Sequence[Place | None], part: Callable[[Place, Term], Node]) -> Node:
         """The terms at some places with numbers. part: of the formula, for a term that is not zero there."""
@@ -265,20 +265,22 @@ class _Summed:
         return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
 
     def _vector(self, formula: tuple[str, Node]) -> tuple[Row, ...]:
-        """A row for each unit."""
-        back, units = self.back, kept(len(self.sum), self.back.units)
+        """A row for each unit, or for each entry of a weight that is used as a matrix is."""
+        back, flat = self.back, self.sum.ndim == 1
+        rows, *columns = (kept(n, back.units) for n in self.sum.shape)
         if back.detail != "scalar" or not self.recorded:
-            value = "≈" if self.sum.any() else "=", column(units, self._num)
-            return (Row((Sym(self.name),), (formula, value)),)
+            value = column(rows, self._num) if flat else matrix(rows, columns[0], self._num)
+            return (Row((Sym(self.name),), (formula, ("≈" if self.sum.any() else "=", value))),)
+        units = rows if flat else back.entries(self.stage, self.terms[0][0])
 
         def numbers(j: int) -> Parts:
-            added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
+            added, result = self._put_in(self.shown, partial(self._entry, j)), back.num(self.sum.flat[j], self.name)
             if isinstance(added, Num):
                 return ((back.values.relation(added, None), result),)
             return ((":", added), (back.values.between(added, result), result))
 
         row = Row((Sym(self.name),), (formula,))
-        return by_unit(back, self.stage, self.terms[0][0], len(self.sum), row, units, numbers)
+        return by_unit(back, self.stage, self.terms[0][0], self.sum.size, row, units, numbers)
 
     def _entry(self, unit: int, place: Place, term: Term) -> Node:
         """The term of one unit at a place, with numbers."""
@@ -308,8 +310,8 @@ def _inputs(back: Backward) -> Iterator[Block]:
     several = sum(X in s.sources.values() for s in back.trace.stages if not s.cell.gradient) > 1
     yield Para(back.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns, first = kept(x.shape[-1], None if back.everything else UNITS), back.place_columns()
-    symbol = Sym(next(of_x[0] for _, of_x in lines if of_x))
-    head = (*first, *(("…",) if k is None else (symbol, f"[{back.words.nth(k)}]") for k in columns))
+    of, symbol = next((stage, of_x[0]) for stage, of_x in lines if of_x)
+    head = (*first, *(("…",) if k is None else (Sym(symbol), f"[{back.entry(of, symbol, k)}]") for k in columns))
 
     def row(entry: int) -> tuple[Text, ...]:
         t, b = reached[entry]

@@ -33,7 +33,8 @@ DEFINED: dict[str, Node | None] = {
     "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), plus((_exp(_Z), _exp(tree.Neg(_Z))))),
     "relu": Call("maximum", (number(0), _Z)),
     "softplus": Call("log", (plus((number(1), _exp(_Z))),)),
-    **dict.fromkeys(("exp", "log", "sqrt", "sin", "cos", "floor", "elu", "clip", "where", "maximum", "max", "sum", "mean", "concat")),
+    **dict.fromkeys(("exp", "log", "sqrt", "sin", "cos", "floor", "elu", "clip", "where", "maximum", "max")),
+    **dict.fromkeys(("sum", "mean", "concat", "outer")),
 }
 
 
@@ -58,7 +59,8 @@ def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
 
 def _told(lines: list[Line], words: Words) -> Iterator[Text]:
     a, b = Sym("a"), Sym("b")
-    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": tree.Index(_Z, "2:5"), "greater": Holds(a, b), "floor": Call("floor", (_Z,))}
+    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": tree.Index(_Z, "2:5"), "greater": Holds(a, b)}
+    signs |= {"outer": tree.MatVec(a, tree.Transposed(b)), "floor": Call("floor", (_Z,))}
     for line in lines:
         if line.call[:1] == (HELD,):
             yield words.text("is.held", symbol=Fn(HELD))
@@ -183,6 +185,10 @@ def _definition(call: Call) -> Row | None:
     return Row((Call(call.op, (a, b, *constants)),), (("=", tree.Quot(minus(*rise), minus(a, b))),))
 
 
+#: The names of the operands of products with a matrix; a W is a weight.
+MATRIX_RULES = {"matvec": ("W", "z"), "vecmat": ("z", "W"), "memvec": ("C", "z"), "vecmem": ("z", "C")}
+
+
 @cache
 def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "") -> tuple[Row, ...]:
     """An operation with v for its value, and the gradients of its operands, which are `width` wide.
@@ -190,9 +196,9 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
     between: for the slopes between two traces, the name of the mean of two matrices.
     """
     arity = OPS[op].arity or 2
-    names = {"matvec": ("W", "z"), "vecmat": ("z", "W")}.get(op, ("z",) if arity == 1 else tuple("abc"[:arity]))
+    names = MATRIX_RULES.get(op, ("z",) if arity == 1 else tuple("abc"[:arity]))
     fed = tuple(name for name in names if name != "W")
-    cell = Cell((Line("v", op, names, constants),), output="v", inputs=fed)
+    cell = Cell((Line("v", op, names, constants),), output="v", inputs=fed, declared=("C",) if "C" in names else ())
     back = secants(cell).cell if between else adjoint(cell)
 
     def leaf(operand: Operand) -> Node:

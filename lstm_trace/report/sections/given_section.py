@@ -12,14 +12,14 @@ from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...documents.blocks import Block, Heading, Para, Premises, Text
 from ...documents.layout import widths
 from ...formulas.plain import Plain
-from ...formulas.tree import Index, Node, Num, Sym, kept
+from ...formulas.tree import Index, Node, Num, Sym, kept, matrix
 from ...languages.strings import capital
 from ...trace.labels import axis, labels, units
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
 from ...view.view import UNITS, View
 from ..compact.plan import written
-from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, state_columns, vectors, wanted
+from ..content.value_blocks import beside, by_step, exact, name_of, read, state_columns, vectors, wanted
 
 #: How many characters fit side by side.
 ROOM = 95
@@ -56,6 +56,10 @@ def _intro(shown: View) -> Text:
     wide = next(filter(None, (units(trace, stage) for stage in forward_stages(trace.stages))), 0)
     several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
     fields = {"cell": words.word(f"cell.{kind}"), "units": words.count("units", wide) if wide else ""}
+    states = ((stage.scope, state) for stage in forward_stages(trace.stages) for state in stage.cell.states)
+    if grids := dict.fromkeys(grid for state in states if (grid := trace.grid(*state))):
+        sizes = ("\u00a0×\u00a0".join(map(str, grid)) for grid in grids)
+        fields["units"] = words.word("units.matrix", sizes=words.comma_list(*sizes))
     fields |= {"steps": words.count("steps", trace.steps), "layers": words.word(several, n=layers) if several else ""}
     fields["rows"] = words.word("rows", n=trace.batch) if trace.batch > 1 else ""
     fields["inputs"] = "" if trace.x is None else words.count("inputs", trace.x.shape[-1])

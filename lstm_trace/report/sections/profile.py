@@ -19,6 +19,7 @@ from ...explanation.profile import DEAD, SPARE, Profile, StageProfile
 from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address
+from ...trace.grids import columns_of
 from ...trace.labels import axis, labels, step_labels
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions
@@ -85,11 +86,12 @@ class ProfileCells:
             b: the row of the batch.
             j: the unit; all if None.
         """
-        there = self.found.trace.extents(line)
-        step = None if t is None else self.found.trace.span[t]
+        trace = self.found.trace
+        there, step = trace.extents(line), None if t is None else trace.span[t]
         values = {"layer": part.stage.layer, "direction": part.stage.direction, "t": step, "b": b}
         known: dict[str, Any] = {key: value if len(there[key]) > 1 else None for key, value in values.items()}
-        return str(Address(line, unit=None if j is None else (j,), **known))
+        unit, columns = None if j is None else (j,), columns_of(trace, part.stage.scope, line)
+        return str(Address(line, unit=unit, columns=columns, **known))
 
     def unit(self, line: str, part: StageProfile, j: int, t: int | None = None, b: int | None = None) -> Text:
         """A unit by its address, which other commands take, and its label if it has one."""

@@ -89,7 +89,7 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
         for line in group.lines:
             width = shown.width(place.stage, line.name)
             first = Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))
-            if units := shown.indices(width):
+            if units := shown.entries(place.stage, line.name):
                 numbers = partial(_numbers, shown, place, line)
                 lines.append(by_unit(shown, place.stage, line.name, width, first, units, numbers))
         if lines:
@@ -116,9 +116,9 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     if shown.chosen.names is None:
         groups = shown.groups(place.stage, shown.idle(place))
         lines = [line for group in groups for line in shown.leading(place.stage, group)]
-    if shown.paper and lines:
-        yield units_beside(shown, place, lines)
-    elif lines:
+    if beside := [x for x in lines if shown.paper and not shown.trace.grid(place.stage.scope, x.name)]:
+        yield units_beside(shown, place, beside)
+    if lines := [line for line in lines if line not in beside]:
         values = [(line, *result(shown, place, line.name)) for line in lines]
         yield Derivation(tuple((Row((symbol(shown, place, x),), ((sign, vector),)),) for x, vector, sign in values))
 

@@ -14,13 +14,13 @@ from ...cell.lines import Cell, Line
 from ...cell.network import scope_and_name
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
-from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept, parts_of
+from ...formulas.tree import Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept, matrix, parts_of
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import column, matrix
+from ..content.value_blocks import column
 from .backward import backward_pass, gradients
 from .solution import solution
 

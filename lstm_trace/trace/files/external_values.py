@@ -1,7 +1,8 @@
 """Values printed by another program (a C, Rust or FPGA port), read alongside a trace of ours.
 
 CSV with the columns of our long CSV, or JSON lines `{"t": 0, "line": "i_t", "value": [0.1, 0.2]}`. A field that a row
-leaves out (layer, direction, t, batch) must have only one possible value.
+leaves out (layer, direction, t, batch) must have only one possible value. Of a matrix, row and column may stand for the
+unit, and in JSON a value has rows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ...base.display import unguarded
 from ...base.files import plain, read_bytes
 from ...base.remark import Remark
 from ...errors import FileError, nearest, within
+from ..address import index_text, no_entry
+from ..grids import columns_of
 from ..trace import Trace
 from ..window import names
 
@@ -63,7 +66,7 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[Remark]]:
             if before := int(np.max(rows[key][target])):
                 told = f"{scope}/{name}[{','.join('…' if n is None else str(n) for n in (unit, *index))}]"
                 if name not in like.sums.get(scope, {}):
-                    at = "" if unit is None else f"[{unit}]"
+                    at = "" if unit is None else index_text((unit,), columns_of(like, scope, name))
                     told = f"{scope}/{like.span[index[0]]}/{index[1]}/{name}{at}"
                 raise FileError(f"row {before} already has a value for the same {told}")
             values[key][target] = value
@@ -119,7 +122,16 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
-    held = entry["value"]
+    grid, held = like.grid(scope, name), entry["value"]
+    if grid and not {entry.get("row"), entry.get("column")} & {None, ""}:
+        both = [_whole(part, entry[part]) for part in ("row", "column")]
+        if fault := no_entry(name, both, grid):
+            raise FileError(fault)
+        if at not in (None, both[0] * grid[1] + both[1]):
+            raise FileError(f"unit {at} is not row {both[0]}, column {both[1]} of {name}, which has {grid[1]} columns")
+        at = both[0] * grid[1] + both[1]
+    if grid and isinstance(held, list) and all(isinstance(row, list) for row in held):
+        held = [one for row in held for one in row]
     value = np.array([_number("value", one) for one in held] if isinstance(held, list) else _number("value", held))
     if gathered is None:
         return scope, name, (like.index(place["t"]), place["batch"]), at, value

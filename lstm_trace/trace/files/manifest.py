@@ -5,6 +5,7 @@ The equations are checked against the cell that the trace names, its arrays agai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
@@ -358,11 +359,11 @@ def _partly(
     """Contradictory widths in a stage with a missing premise, line by line."""
     matrices = {line.product[0] for line in stage.cell.lines if line.product}
     for name, shape in shapes.items():
-        if len(shape) != (2 if name in matrices else 1):
+        if len(shape) != (2 if name in matrices else 1) and (len(shape) != 2 or name not in stage.cell.matrices):
             yield f"{name} has shape {shape}; expected {'a matrix' if name in matrices else 'a vector'}"
             return
     recorded = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
-    wide = {name: shape[0] for name, shape in shapes.items() if name not in matrices}
+    wide = {name: math.prod(shape) for name, shape in shapes.items() if name not in matrices}
     wide |= {name: width for name, (width, _) in known.items()}
     for line in stage.lines:
         reads = [wide.get(operand) if isinstance(operand, str) else 1 for operand in line.operands]

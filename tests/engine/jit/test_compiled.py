@@ -303,6 +303,8 @@ EXACT = {
     "tanh": lambda z, c: np.tanh(z),
     "exp": lambda z, c: np.exp(z),
     "log": lambda z, c: np.log(z),
+    "sin": lambda z, c: np.sin(z),
+    "cos": lambda z, c: np.cos(z),
     "elu": lambda z, c: np.where(z < 0, c[0] * np.expm1(np.minimum(z, 0)), z),
     "softplus": lambda z, c: np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))),
 }

@@ -19,7 +19,7 @@ from lstm_trace.trace.trace import Trace
 from ..test_paper import compiled, pdflatex
 
 #: Pages that an example may take; what is not named here may take 4.
-PAGES = {"q19": 1, "q20": 1, "q21": 1, "q22": 1, "three-steps": 2, "gru": 2, "custom-cell": 2}
+PAGES = {"q19": 1, "q20": 1, "q21": 1, "q22": 1, "three-steps": 2, "gru": 2, "custom-cell": 2, "mlstm": 6, "ltc": 6}
 
 
 def example(name: str, folder: Path) -> Trace:

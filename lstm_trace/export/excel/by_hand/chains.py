@@ -96,9 +96,9 @@ def plain(text: Runs) -> str:
 
 
 #: Operations that are written between their two operands.
-BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
+BETWEEN = {"matvec": "×", "vecmat": "×", "memvec": "×", "vecmem": "×", "mul": "⊙", "div": "÷", "greater": ">"}
 #: Operations that may be terms of a sum, each followed by its own result.
-_TERMS = ("matvec", "vecmat", "mul", "div")
+_TERMS = ("matvec", "vecmat", "memvec", "vecmem", "mul", "div")
 #: A chain continues with its last result as long as that has no more values than this.
 LONGEST = 12
 
@@ -106,7 +106,7 @@ LONGEST = 12
 class Piece(NamedTuple):
     """A part of a chain: a `matrix`, a `vector`, or a text: a `sign`, or a `symbol` for a matrix.
 
-    name: of the value, or the text. fresh: whether it is computed here. flipped: whether a matrix is transposed.
+    `grid`: a value that is a matrix. name: of the value, or the text. fresh: whether it is computed here. flipped: whether a matrix is transposed.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class Piece(NamedTuple):
     @property
     def is_value(self) -> bool:
         """Whether it has numbers."""
-        return self.kind in ("matrix", "vector")
+        return self.kind in ("matrix", "vector", "grid")
 
 
 Chain = tuple[Piece, ...]
@@ -153,7 +153,13 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
             found[-1] = (*last, *chain[1:])
         else:
             found.append(chain)
-    return found
+    return [gridded(stage, chain) for chain in found]
+
+
+def gridded(stage: Stage, chain: Chain) -> Chain:
+    """The chain with rows and columns for the values that are matrices."""
+    found = (piece.kind == "vector" and piece.name in stage.cell.matrices for piece in chain)
+    return tuple(piece._replace(kind="grid") if is_grid else piece for piece, is_grid in zip(chain, found, strict=True))
 
 
 def _joined(chain: Chain) -> Chain:
@@ -235,7 +241,7 @@ Widths = dict[str, int]
 
 def slot(piece: Piece, widths: Widths) -> Slot:
     """The slot of a piece alone. widths: the columns of each matrix as it stands, by name."""
-    return Slot(piece.kind, widths[piece.name] if piece.kind == "matrix" else 1)
+    return Slot(piece.kind, widths[piece.name] if piece.kind in ("matrix", "grid") else 1)
 
 
 def shared(chains: Iterable[Chain], widths: Widths) -> list[Slot]:
@@ -345,6 +351,10 @@ def plan(book: Book) -> BandPlan:
                 name, *_ = line.product  # layers have matrices of the same name and several sizes
                 columns = book.weights(grid)[name].values.shape[1 if line.op == "matvec" else 0]
                 widths[name] = max(columns, widths.get(name, 0))
+        weights = ((table.name, table.matrix.shape[1]) for table in book.weights(grid).values())
+        for name, across in (*weights, *((block.name, block.across or 1) for block in grid.blocks.values())):
+            if name in grid.stage.cell.matrices:
+                widths[name] = max(across, widths.get(name, 0))
         loose.append((grid, list(_of(book, grid))))
     first = shared((chain for _, bands in loose for band in bands for (chain,) in band.rows), widths)
     stages = tuple(
@@ -379,21 +389,21 @@ def _entries(book: Book) -> Iterator[Band]:
     for source, title in ((X, "input"), (VALID, "valid")):
         if source in found and (source == X or book.padded):
             grid, name = found[source]
-            yield Band(grid, title, _vectors([name]))
+            yield Band(grid, title, _vectors(grid.stage, [name]))
 
 
-def _vectors(names: Iterable[str]) -> tuple[tuple[Chain, ...], ...]:
+def _vectors(stage: Stage, names: Iterable[str]) -> tuple[tuple[Chain, ...], ...]:
     """Values that are not computed here, each in a row of its own."""
-    return tuple(((Piece("vector", name, fresh=True),),) for name in names)
+    return tuple((gridded(stage, (Piece("vector", name, fresh=True),)),) for name in names)
 
 
 def _of(book: Book, grid: StepGrid) -> Iterator[Band]:
     """The bands of one stage, each chain in a row of its own."""
     stage, known = grid.stage, names(book.trace)
     if starts := [start.state for start in book.starts if start.scope == stage.scope]:
-        yield Band(grid, "initial", _vectors(starts), edge=True)
+        yield Band(grid, "initial", _vectors(stage, starts), edge=True)
     if given := [name for name in grid.blocks if stage.sources.get(name) == GIVEN]:
-        yield Band(grid, "given", _vectors(given))
+        yield Band(grid, "given", _vectors(stage, given))
     there = {block.name for block in grid.blocks.values() if block.kind == "line"}
     alone = frozenset(there - {block.name for block in grid.lines})
     asked = {address.line for address in book.trace.asked()}

@@ -219,7 +219,8 @@ def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]
     if piece.name in grid.stage.cell.parameters:
         rows, columns = layout.book.weights(grid)[piece.name].matrix.shape
         return (columns, rows) if piece.flipped else (rows, columns)
-    return grid.blocks[piece.name].width, 1
+    block = grid.blocks[piece.name]
+    return block.width // (block.across or 1), block.across or 1
 
 
 class SheetCell(NamedTuple):
@@ -257,7 +258,7 @@ def _values(layout: HandLayout, placed: Placed) -> Array:
         return values.T if placed.piece.flipped else values
     window = book.trace.operand(placed.grid.stage.scope, name, book.window)
     assert window is not None
-    return window[placed.t - book.steps.start, book.batch][placed.b][:, None]
+    return window[placed.t - book.steps.start, book.batch][placed.b].reshape(-1, placed.width)
 
 
 def _formula(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int, k: int) -> tuple[str, str]:
@@ -274,10 +275,11 @@ def _formula(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int
     block = placed.grid.blocks[placed.piece.name]
     if block.kind == "line" and block.live and placed.piece.fresh:
         nearest = lambda o: _ref(near[key(placed.grid, o, placed.t, placed.b)])  # noqa: E731
-        return formula(layout.book, placed.grid.stage.cell.by_name[placed.piece.name], nearest, j), "live"
+        line = placed.grid.stage.cell.by_name[placed.piece.name]
+        return formula(layout.book, line, nearest, j * placed.width + k), "live"
     if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
         row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
-        return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", (
+        return f"'{placed.grid.sheet}'!{address(row, block.first + j * placed.width + k)}", (
             "given" if _is_given(layout, placed, placed) else "copy"
         )
     return "", "recorded"
@@ -308,6 +310,8 @@ def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
     home = layout.homes.get(found)
     if home is None or not is_edited(layout, home):
         return ""
+    if len(found) > 2:  # a value, whose number of a unit is j
+        j, k = divmod(j, home.width)
     return f"'{BY_HAND}'!{address(home.row + j, home.column + k)}"
 
 
@@ -337,7 +341,7 @@ def _ref(placed: Placed) -> Ref:
     rows = tuple(tuple(address(row, column) for column in columns) for row in at)
     if placed.piece.kind == "matrix":
         return Ref((), "", entries=rows)
-    cells = tuple(cell for (cell,) in rows)
+    cells = tuple(cell for row in rows for cell in row)
     return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}", across=False)
 
 
@@ -350,13 +354,17 @@ def compared(layout: HandLayout) -> Iterator[Compared]:
     places = [*product(range(len(layout.book.rows)), enumerate(layout.book.steps))]
     for grid in layout.book.grids.values():
         for block in () if grid.stage.is_adjoint else grid.lines:
-            distances = []  # the vector is in a column here, and in a row of the record
+            distances = []  # a vector is in a column here, and in a row of the record
             for b, (k, t) in places:
                 home = layout.homes[grid.stage.scope, block.name, t, b]
-                live = area(home.row, home.column, home.row + home.height - 1, home.column)
-                row = TOP + b * len(layout.book.steps) + k
-                record = area(row, block.first, row, block.columns[-1])
-                distances.append(distance(f"'{BY_HAND}'!{live}", f"TRANSPOSE('{grid.recorded}'!{record})"))
+                row, wide = TOP + b * len(layout.book.steps) + k, block.across or block.width
+                for n, first in enumerate(range(block.first, block.first + block.width, wide)):
+                    last = (n, wide - 1) if block.across else (wide - 1, 0)
+                    live = area(home.row + n, home.column, home.row + last[0], home.column + last[1])
+                    record = f"'{grid.recorded}'!{area(row, first, row, first + wide - 1)}"
+                    record = record if block.across else f"TRANSPOSE({record})"
+                    distances.append(distance(f"'{BY_HAND}'!{live}", record))
             for at in range(0, len(distances), MOST):
                 some = distances[at : at + MOST]
-                yield Compared(BY_HAND, block.name, block.heading, block.width * len(some), f"MAX({','.join(some)})")
+                count = (block.across or block.width) * len(some)
+                yield Compared(BY_HAND, block.name, block.heading, count, f"MAX({','.join(some)})")
