@@ -259,15 +259,16 @@ class StepFunction(AuthorFunction):
         return f"{taken(run.output, ())[1:-1]} = {self.call.named}({', '.join(given)})"
 
     def read(self, run: RecordedRun, matrices: bool) -> BuiltCell:
+        remembers = any(first_of(ids, self.batch).ndim > 1 for ids in run.states.values())
+
         def value(ids: Ids) -> Any:
-            return first_of(ids, self.batch) if matrices else rows(ids, self.batch)[0]
+            return first_of(ids, self.batch) if matrices and remembers else rows(ids, self.batch)[0]
 
         given = {"x_t": run.x[0]} | {f"{self.state_name(name)}_prev": ids for name, ids in run.states.items()}
         reader = Reader(run.tape, {name: value(ids) for name, ids in given.items()})
         shapes = [ids.shape for ids in run.states.values()]
         returned = dict(leaves(run.output, joined=() not in shapes))
         outputs: dict[OutputPath, Expr] = {}
-        remembers = any(first_of(ids, self.batch).ndim > 1 for ids in run.states.values())
         for path, ids in returned.items():
             try:
                 outputs[path] = reader.value(value(ids))

@@ -45,6 +45,8 @@ class Reader:
         self._code: CodeLine | None = None  # where what is being read is used
         self._matrices: dict[tuple[tuple[int, ...], bytes], Expr] = {}
         self._names = [*self.named]
+        if odd := [f"{name} has {ids.ndim} axes" for name, ids in self.named.items() if ids.ndim > 2]:
+            raise LiftError(f"{odd[0]}, and equations have vectors and matrices: lift one head, or one channel")
         # of every number the name that it belongs to, or -1, and its place there
         self._name, self._place = np.full(self.tape.size, -1, np.int32), np.zeros(self.tape.size, np.int32)
         for k, ids in enumerate(self.named.values()):
@@ -56,9 +58,6 @@ class Reader:
 
     def value(self, ids: Ids) -> Expr:
         """The value of numbers in a row, or in rows and columns."""
-        if ids.ndim > 2:
-            reason = f"a value has {ids.ndim} axes, and those of equations are vectors and matrices: lift one head"
-            raise self.tape.refusal(reason, self.tape.owner(ids))
         found = self.matrix(ids) if ids.ndim == 2 else self.vector(ids)
         found = self.exprs.exchanged(found.args[0]) if found.op == "transpose" else found
         if found.op == "transpose":
@@ -104,16 +103,13 @@ class Reader:
         if OPS[node.op].reduces:
             (operand,) = node.read(local)
             if len(ids) == 1:
-                try:
-                    whole = self.vector(operand[0])
-                except LiftError:
-                    whole = self.value(self.tape.grid(operand[0]))
-                return self.exprs.make(node.op, (whole,), node.constants, node)
+                with suppress(LiftError):  # of a matrix
+                    return self.exprs.make(node.op, (self.vector(operand[0]),), node.constants, node)
+                return self.exprs.make(node.op, (self.value(self.tape.grid(operand[0])),), node.constants, node)
             with suppress(LiftError):  # of parts of a vector
                 if node.op != "max":
-                    found = self._read_out(operand, np.broadcast_to(self.tape.number(1.0), operand.shape[1:]), node)
-                    share = self.exprs.number(1.0 if node.op == "sum" else 1 / operand.shape[1])
-                    return self.exprs.make("mul", (share, found), (), node)
+                    share = self.tape.number(1.0 if node.op == "sum" else 1 / operand.shape[1])
+                    return self._read_out(operand, np.broadcast_to(share, operand.shape[1:]), node)
             return self.exprs.make("concat", (self.vector(one) for one in ids[:, None]), (), node)
         operands = [self.vector(one.reshape(-1)[local]) for one in node.operands]
         made = self.exprs.make(node.op, operands, node.constants, node)
