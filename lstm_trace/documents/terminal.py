@@ -65,7 +65,9 @@ class TerminalPrinter(blocks.BlockPrinter):
             return chr(_FIRST + len(drawn) - 1) + _FILL * (cells(drawn[-1][0]) - 1)
 
         tall = replace(self, plain=Plain(self.plain.own, replace(PLAIN, matrix=matrix))) if self.tall else self
-        lines = (line for rows in block.lines for row in rows for line in tall._row(row))
+        rows = ((row, [*tall._row(row)]) for rows in block.lines for row in rows)
+        fits = ((row, lines, max(map(cells, lines)) <= self.width) for row, lines in rows)
+        lines = (line for row, lines, fit in fits for line in (lines if fit else self._row(row)))
         return "\n".join(_with_matrices(lines, drawn))
 
     def _row(self, row: blocks.Row) -> Iterable[str]:

@@ -397,7 +397,8 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     live = {"line": told, "place": place, "stage": stage.scope, "units": [found.unit(stage, line, j) for j in shown]}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
     cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)
-    counted = words.count("map.outputs" if of == "y" else "map.units", len(one.units))
+    key = "entries" if found.trace.grid(stage.scope, line.name) else "outputs" if of == "y" else "units"
+    counted = words.count(f"map.{key}", len(one.units))
     ends = reach(one.values[:, found.valid])
     said = words.word("map.title", name=told, where=words.aside(place), steps=len(found.steps), units=counted, **ends)
     return _over_steps(
