@@ -91,6 +91,7 @@ BUGS = {
     "the error, written under the value": (
         "gated-deltanet", "e[:, None] * k[None, :]", "e[None, :] * k[:, None]", "S_t", "outer(k, e)"
     ),
+    "no decay": ("gated-deltanet", "D = alpha * S", "D = 1 * S", "e", "S_prev @ k"),
     "readout by k": ("gated-deltanet", "S @ q", "S @ k", "o", "S_t @ k"),
     "decay of what is written": (
         "mamba", "* H + delta[:, None] * B * x[:, None]", "* (H + delta[:, None] * B * x[:, None])", "H_t", "(H_prev +"
