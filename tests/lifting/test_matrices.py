@@ -130,7 +130,7 @@ def lifted(name: str, text: str, sizes: tuple[int, int, int] = (INPUTS, R, C)) -
     return found, matrix_cells.CELLS[name](weights, x, states)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize("sizes", [(INPUTS, R, C), (2, 2, 2), (1, 3, 1), (3, 1, 4)], ids=str)
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_function_is_its_cell(name: str, sizes: tuple[int, int, int]) -> None:
