@@ -131,7 +131,7 @@ class Reader:
 
     def _gathered(self, ids: Ids, owners: Ids) -> list[Ids] | None:
         """What numbers are computed from that one operation has made, at once or part by part."""
-        nodes = {k: self.tape.nodes[k] for k in {*owners.flat}}
+        nodes = {k: self.tape.nodes[k] for k in np.unique(owners)}
         if len({(node.op, node.constants) for node in nodes.values()}) > 1:
             return None
         each = [node.read(ids[owners == k] - node.start) for k, node in nodes.items()]
@@ -209,9 +209,9 @@ class Reader:
         if name and np.array_equal(ids, self.named[name]):
             return self.exprs.leaf("name", name, ids.size, ids.shape)
         if name or operands is None:
-            if node.op == "dot":
+            if node.op == "dot" and 1 not in node.shape:
                 raise self.tape.refusal(_PRODUCTS, node)
-            reason = "a matrix is put together from parts, or is a part of another one, and no equation has parts"
+            reason = "a matrix is a vector in another shape, or a part of another matrix, or several: no equation is so"
             raise self.tape.refusal(reason, node._replace(code=self._code))
         each = [self.matrix(one[..., 0] if outer else one) for one in operands]
         return self.exprs.make("mul" if outer else node.op, each, node.constants, node)
