@@ -1,4 +1,4 @@
-import { line_of } from "../../shared/addresses.js";
+import { line_address, line_of } from "../../shared/addresses.js";
 import { ends } from "../../shared/ranges.js";
 
 // What is asked of the server for a picture of a kind: its options follow from what is looked at.
@@ -11,8 +11,6 @@ function carried(run, line) {
   const names = Object.values(stage?.states ?? {}).filter((name) => SUMS.includes(stage.lines.find((one) => one.name === name)?.op));
   return names.length && !names.includes(line.name) ? { ...line, name: names[0] } : line;
 }
-
-const written = ({ scope, t, b, name, unit }) => `${scope}/${t}/${b}/${name}[${unit}]`;
 
 /** What is chosen for a picture, as the server takes it. */
 function chosen({ unit, line, steps, ...rest }) {
@@ -32,11 +30,11 @@ function chosen({ unit, line, steps, ...rest }) {
  */
 export function asked(kind, { run, address, scope, b, unit, options }, { language, notation, count_from }) {
   const [layer, direction] = scope.split("/");
-  const line = line_of(address) ?? line_of(run.target);
+  const line = line_of(run, address) ?? line_of(run, run.target);
   const value = line && (kind.kind === "memory" ? carried(run, line) : line);
   if (kind.required.includes("of") && !value) return null;
   const all = {
-    of: kind.kind === "weights" || !value ? undefined : written(value),
+    of: kind.kind === "weights" || !value ? undefined : line_address(run, value.scope, value.t, value.b, value.name, value.unit),
     unit: kind.kind === "states" ? undefined : unit,
     line: kind.kind === "text" && line?.scope === scope ? line.name : undefined,
     layer,

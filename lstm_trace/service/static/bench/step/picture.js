@@ -1,7 +1,7 @@
 import { html, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
-import { line_of } from "../../shared/addresses.js";
+import { counted_index, line_of } from "../../shared/addresses.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
 import { ROOM } from "../state/fitting.js";
@@ -15,7 +15,7 @@ const LEAST = 0.59; // of its size: smaller, a picture could not be read (its le
 
 /** Puts the texts and marks of a step into the picture that is there. */
 function written(svg, { spots, texts, held, values, before, pinned, state, at, stage, count, said }) {
-  const chosen = line_of(state.address);
+  const chosen = line_of(at.run, state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
   for (const edge of svg.querySelectorAll(".edge")) {
@@ -48,7 +48,7 @@ function written(svg, { spots, texts, held, values, before, pinned, state, at, s
     text.classList.toggle("held", fixed);
     const notes = [...(fixed ? [said("bench.held")] : []), ...[...now].slice(0, 8).flatMap(([unit, value]) => {
       const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), said });
-      return found.length ? [`[${unit}] ${found.join("; ")}`] : [];
+      return found.length ? [`[${counted_index(at.run, stage.scope, spot.line, unit, count)}] ${found.join("; ")}`] : [];
     })];
     const title = node.querySelector("title");
     node.dataset.said ??= title?.textContent ?? spot.line;
