@@ -1,7 +1,7 @@
 import { html, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
-import { counted_index, line_of } from "../../shared/addresses.js";
+import { columns_of, counted_index, line_of } from "../../shared/addresses.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
 import { ROOM } from "../state/fitting.js";
@@ -27,7 +27,8 @@ function written(svg, { spots, texts, held, values, before, pinned, state, at, s
   for (const node of svg.querySelectorAll("[data-spot]")) {
     const spot = here.get(node.dataset.spot);
     if (!spot) continue;
-    const address = spot_address(at.run, stage, spot.line, at.t, at.b, state.unit);
+    const last = [...(values.get(spot.line)?.keys() ?? [0])].at(-1); // of fewer units than the line of which one was chosen
+    const address = spot_address(at.run, stage, spot.line, at.t, at.b, Math.min(state.unit, last));
     const looked = spot.kind !== "sink" && address !== null && same_line(address, state.address);
     if (!node.classList.contains("tip")) {
       node.classList.toggle("hit", looked);
@@ -73,8 +74,6 @@ function too_wide(frame, width) {
   return tracks.length > 1 && LEAST * width > tracks[tracks.length - 2] - beside;
 }
 
-const widest = (stage) => Math.max(...stage.lines.filter((line) => axis_of(stage, line.name) === "h").map((line) => line.width));
-
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
 export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count, set_wide }) {
@@ -102,9 +101,13 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
     pick(spot.dataset.address);
   };
   if (error) return html`<${Fault} error=${error} retry=${retry} said=${said} />`;
+  const long = (stage?.lines ?? []).filter((line) => line.width > ROOM && axis_of(stage, line.name) === "h");
+  const matrices = long.filter((line) => columns_of(at.run, stage.scope, line.name));
+  const wide = Math.max(0, ...long.filter((line) => !matrices.includes(line)).map((line) => line.width));
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
     ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>
   ${wider && html`<p class="quiet-text hint" id="picture-scrolls">↔ ${said("bench.picture_scrolls")}</p>`}
-  ${stage?.lines.some((line) => line.width > ROOM && axis_of(stage, line.name) === "h") && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", widest(stage), state.unit, count, said) })}</p>`}`;
+  ${wide > 0 && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", wide, Math.min(state.unit, wide - 1), count, said) })}</p>`}
+  ${matrices.length > 0 && html`<p class="quiet-text hint" id="picture-entry">${said("bench.picture_entry")}</p>`}`;
 }

@@ -79,7 +79,7 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
   const groups = grouped(run, named, values, joined).map(({ axis, matrix, names, width }) => {
     const there = columns.filter((unit) => !run.live || unit < width);
     const heads = matrix ? [...new Set(there.map((unit) => unit % matrix))] : there;
-    const label = (k) => (matrix ? said("bench.column_n", { n: k + count }) : unit_name(run, axis, run.live ? width : run.names?.[axis]?.length, k, count, said));
+    const label = (k) => (matrix ? `[·,${k + count}]` : unit_name(run, axis, run.live ? width : run.names?.[axis]?.length, k, count, said));
     const rows = names.flatMap((name) => {
       const line = values.get(name);
       if (line.size === 1 && width > 1) return { key: name, name, cells: [0], alone: true }; // a number by itself stands below no unit
