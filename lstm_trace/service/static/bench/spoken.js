@@ -30,7 +30,8 @@ function place(run, { t, b, scope }, count, said) {
 function words_of_line(run, line, count, said) {
   const stage = run.stages.find((one) => one.scope === line.scope);
   const found = stage?.lines.find((one) => one.name === line.name);
-  const width = found?.width ?? 1;
+  const given = run.premises.find((one) => one.kind === "given" && one.address === `${line.scope}/${line.name}`);
+  const width = found?.width ?? given?.shape.at(-1) ?? 1;
   const unit = stage && width > 1 ? [number_name(run, line, axis_of(stage, line.name), width, line.unit, count, said)] : [];
   return [product(line.name), ...unit, ...place(run, line, count, said)];
 }

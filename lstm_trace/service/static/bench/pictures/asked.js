@@ -12,6 +12,13 @@ function carried(run, line) {
   return names.length && !names.includes(line.name) ? { ...line, name: names[0] } : line;
 }
 
+/** The unit of what the cell carries that is the nearest one: a line that is not drawn may have more. */
+function nearest(run, scope, unit) {
+  const { lines, states } = run.stages.find((one) => one.scope === scope);
+  const widths = lines.filter((line) => Object.values(states).includes(line.name)).map((line) => line.width);
+  return Math.min(unit, ...(widths.length ? [Math.max(...widths) - 1] : []));
+}
+
 /** What is chosen for a picture, as the server takes it. */
 function chosen({ unit, line, steps, ...rest }) {
   const found = Object.entries({
@@ -35,7 +42,7 @@ export function asked(kind, { run, address, scope, b, unit, options }, { languag
   if (kind.required.includes("of") && !value) return null;
   const all = {
     of: kind.kind === "weights" || !value ? undefined : line_address(run, value.scope, value.t, value.b, value.name, value.unit),
-    unit: kind.kind === "states" ? undefined : unit,
+    unit: { states: undefined, text: unit }[kind.kind] ?? nearest(run, scope, unit),
     line: kind.kind === "text" && line?.scope === scope ? line.name : undefined,
     layer,
     direction,

@@ -31,9 +31,9 @@ export function history_of({ now, was, kept, said }) {
 export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
 
 /** Rows of units of one kind that follow one another: inputs, hidden units, outputs of a readout; matrices with so many columns. */
-function grouped(run, stage, values, joined) {
+function grouped(run, stage, sizes, joined) {
   const groups = [];
-  for (const [name, { size }] of values) {
+  for (const [name, size] of sizes) {
     if (joined.has(name)) continue;
     const axis = axis_of(stage, name), matrix = columns_of(run, stage.scope, name);
     const last = groups.at(-1);
@@ -76,13 +76,14 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
   const columns = units.slice(0, Math.max(LIVE_UNITS, ...stage.lines.map((line) => line.width))); // an input may have more
   // vectors that a notation alone sets one after the other stand above by themselves
   const joined = new Set(named.lines.filter((line) => line.op === "concat" && !stage.lines.some((one) => one.name === line.name)).map((line) => line.name));
-  const groups = grouped(run, named, values, joined).map(({ axis, matrix, names, width }) => {
+  const sizes = new Map([...values].map(([name, line]) => [name, symbols.get(name)?.width ?? line.size])); // of a large cell values are few
+  const groups = grouped(run, named, sizes, joined).map(({ axis, matrix, names, width }) => {
     const there = columns.filter((unit) => !run.live || unit < width);
     const heads = matrix ? [...new Set(there.map((unit) => unit % matrix))] : there;
     const label = (k) => (matrix ? `[·,${k + count}]` : unit_name(run, axis, run.live ? width : run.names?.[axis]?.length, k, count, said));
     const rows = names.flatMap((name) => {
       const line = values.get(name);
-      if (line.size === 1 && width > 1) return { key: name, name, cells: [0], alone: true }; // a number by itself stands below no unit
+      if (sizes.get(name) === 1 && width > 1) return { key: name, name, cells: [0], alone: true }; // a number by itself stands below no unit
       if (!matrix) return { key: name, name, cells: heads };
       const numbers = new Set(there.filter((unit) => line.has(unit)).map((unit) => Math.floor(unit / matrix)));
       return [...numbers].map((row) => ({ key: `${name} ${row}`, name, place: `[${row + count},·]`, cells: heads.map((k) => row * matrix + k) }));
