@@ -79,7 +79,7 @@ def no_entry(name: str, unit: Sequence[int], grid: Grid) -> str:
     >>> no_entry("C_t", (2, 1), (3, 2)), no_entry("C_t", (5,), (3, 2))
     ('', 'there is no C_t[5]; C_t is a matrix, C_t[row,column], with rows 0 to 2 and columns 0 to 1')
     """
-    if len(unit) == 2 and unit[0] < grid[0] and unit[1] < grid[1]:
+    if len(unit) == 2 and all(0 <= k < size for k, size in zip(unit, grid, strict=True)):
         return ""
     there = f"{name} is a matrix, {name}[row,column], with rows 0 to {grid[0] - 1} and columns 0 to {grid[1] - 1}"
     return f"there is no {name}{index_text(unit, None)}; {there}"

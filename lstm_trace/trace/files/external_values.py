@@ -123,7 +123,7 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} does not exist; {name} has {width}")
     grid, held = like.grid(scope, name), entry["value"]
-    if grid and not {entry.get("row"), entry.get("column")} & {None, ""}:
+    if grid and all(entry.get(part) not in (None, "") for part in ("row", "column")):
         both = [_whole(part, entry[part]) for part in ("row", "column")]
         if fault := no_entry(name, both, grid):
             raise FileError(fault)

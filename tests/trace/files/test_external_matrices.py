@@ -48,6 +48,7 @@ def test_our_own_table_is_read(tmp_path: Path) -> None:
             "0,C_t,3,0,1.0",
             "there is no C_t[3,0]; C_t is a matrix, C_t[row,column], with rows 0 to 2 and",
         ),
+        ("0,C_t,-1,0,1.0", "there is no C_t[-1,0]"),
         ("0,C_t,1,0,1.0", "row 4 already has a value for the same 0/forward/0/0/C_t[1,0]"),
     ],
 )
@@ -55,6 +56,13 @@ def test_what_is_wrong_is_said(tmp_path: Path, row: str, said: str) -> None:
     with pytest.raises(lt.errors.FileError) as error:
         lt.diff(TRACE, csv(tmp_path / "x.csv", more=row))
     assert said in str(error.value)
+
+
+def test_a_row_that_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"t": 0, "line": "C_t", "row": [1], "column": 0, "value": 1.0}))
+    with pytest.raises(lt.errors.FileError, match=r"row is \[1\]; expected a whole number"):
+        lt.diff(TRACE, path)
 
 
 def test_a_unit_that_is_not_its_row_and_column(tmp_path: Path) -> None:
