@@ -190,7 +190,7 @@ def _extent(
         if len(shape) == 2:
             return shape[0], 1
     for state, value in states.items():
-        shape = _shape(value)[:-1] if INITIAL.get(state, state) in matrices else _shape(value)
+        shape = _shape(value)[:-1] if state in matrices else _shape(value)
         if len(shape) == 3 or (len(shape) == 2 and scopes == 1):
             return 1, shape[-2]
     return 1, 1
@@ -236,7 +236,7 @@ def initial_states(
             array = numbers(value, name, dtype)
             shape = array.shape
             leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
-            if name in matrices and array.size and any(shape[:-2] == lead or shape[:-1] == lead for lead in leads):
+            if state in matrices and array.size and any(shape[:-2] == lead or shape[:-1] == lead for lead in leads):
                 array = array.reshape(count, batch, -1)
             if array.ndim <= 1 and count == 1 and batch == 1:
                 array = array.reshape(1, 1, -1)

@@ -43,11 +43,10 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
             continue
         wide = array.shape[-1]
         places = range(wide if wide <= UNITS else UNITS - 1)
-        single = unit is not None and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide
-        if single:
-            places = range(min(unit or 0, wide - 1), wide)[:1]
+        if unit is not None and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
+            places = range(min(unit, wide - 1), wide)[:1]
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
-        if single and (columns := columns_of(values.trace, scope, spot.line)):
+        if len(places) == 1 < wide and (columns := columns_of(values.trace, scope, spot.line)):
             entry = [k + values.trace.header.count_from for k in divmod(places[0], columns)]
             texts = [f"[{entry[0]},{entry[1]}] {texts[0]}"]
         texts += ["…"] if 1 < len(places) < wide else []
