@@ -224,31 +224,26 @@ def initial_states(
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
+            ends = (1, 2) if state in matrices else (1,)
             if len({_shape(part)[-1:] for part in parts}) > 1:  # layers with different widths
-                found[state] = []
-                for k, part in enumerate(parts):
-                    array = np.atleast_2d(numbers(part, f"{name}[{k}]", dtype))
-                    if array.ndim != 2 or not array.size or len(array) != batch:
-                        wants = f"(B, width) with B = {batch}"
-                        raise ShapeError(f"{name}[{k}] has shape {_shape(part)}; expected {wants}")
-                    found[state].append(array)
-                continue
-            array = numbers(value, name, dtype)
-            shape = array.shape
-            leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
-            if state in matrices and array.size and any(shape[:-2] == lead or shape[:-1] == lead for lead in leads):
-                array = array.reshape(count, batch, -1)
-            if array.ndim <= 1 and count == 1 and batch == 1:
-                array = array.reshape(1, 1, -1)
-            elif array.ndim == 2 and count == 1 and shape[0] == batch:
-                array = array[None]
-            elif array.ndim == 2 and batch == 1 and shape[0] == count:
-                array = array[:, None]
-            if array.ndim != 3 or array.shape[:2] != (count, batch) or not array.size:
-                raise ShapeError(f"{name} has shape {shape}; expected {expected}")
-            found[state] = list(array)
+                here, wants = (1, batch), f"(B, width) with B = {batch}"
+                arrays = [numbers(part, f"{name}[{k}]", dtype) for k, part in enumerate(parts)]
+                found[state] = [_rows(f"{name}[{k}]", one, here, ends, wants)[0] for k, one in enumerate(arrays)]
+            else:
+                found[state] = [*_rows(name, numbers(value, name, dtype), (count, batch), ends, expected)]
     faults.tell()
     return found
+
+
+def _rows(name: str, array: Array, sizes: tuple[int, int], ends: Sequence[int], expected: str) -> Array:
+    """A state of some scopes and sequences as (scopes, B, width); an axis of size 1 may be left out.
+
+    ends: how many axes may follow these: (width,), or rows and columns.
+    """
+    leads = [lead for lead in (sizes, sizes[:1], sizes[1:], ()) if math.prod(lead) == math.prod(sizes)]
+    if not array.size or not any(array.shape[:-end] in leads for end in ends):
+        raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
+    return array.reshape(*sizes, -1)
 
 
 def given_lines(

@@ -63,22 +63,16 @@ SYMBOLS: dict[str, Symbol] = {
 }
 
 #: Functions that are typeset as a word; \operatorname is not allowed in math on GitHub.
-_WORDS = {
-    "relu": "ReLU", "elu": "ELU",
-    **{op: op for op in ("softplus", "clip", "floor", "where", "sum", "mean", "concat", "outer")},
-}  # fmt: skip
+_WORDS = {op: op for op in ("softplus", "clip", "floor", "where", "sum", "mean", "concat", "outer")}
+_WORDS |= {"relu": "ReLU", "elu": "ELU"}
 #: Each function in equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),
     "hard_sigmoid": (r"\sigma_{\mathrm{hard}}", "σ_hard"),
-    "tanh": (r"\tanh", "tanh"),
-    "exp": (r"\exp", "exp"),
+    **{op: (rf"\{op}", op) for op in ("tanh", "exp", "sin", "cos", "min")},
     "log": (r"\ln", "ln"),
     "sqrt": (r"\sqrt", "√"),
-    "sin": (r"\sin", "sin"),
-    "cos": (r"\cos", "cos"),
     **dict.fromkeys(("maximum", "max"), (r"\max", "max")),
-    "min": (r"\min", "min"),
     **{op: (rf"\mathrm{{{word}}}", word) for op, word in _WORDS.items()},
 }
 

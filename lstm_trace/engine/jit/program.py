@@ -359,7 +359,8 @@ class ProgramWriter:
 
     def _elementwise(self, segment: Segment) -> None:
         """One loop over the units: values that were read or computed stay in registers; every line is stored."""
-        width, columns = self.widths[segment.lines[0].name], segment.columns(self.widths)
+        width = self.widths[segment.lines[0].name]
+        columns = segment.columns or width
 
         def body(v: Vector, b: str, j: str, row: str, column: str) -> None:
             values: dict[Operand, str] = {}
