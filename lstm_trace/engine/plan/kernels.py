@@ -164,8 +164,7 @@ def _by_definition(op: str) -> Kernel:
 
 #: How each operation is computed. The operands of products differ in shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
-    **{op: _by_definition(op) for op in ("matvec", "vecmat", "outer", "memvec", "vecmem")},
-    **{op: _by_definition(op) for op in ("max", "sum", "mean", "concat")},
+    **{name: _by_definition(name) for name, op in OPS.items() if op.width not in ("same", "slice")},
     "add": _add,
     "mul": _one_call(np.multiply),
     "div": _one_call(np.divide),
