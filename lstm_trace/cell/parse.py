@@ -334,7 +334,7 @@ def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
         found = [name for name in line.reads if name in cell.certain]
         if fault := _of_rank(line, found, cell):
             place = cell.places.get(line.name)
-            odd = [*found, *line.reads][0]
+            odd = next(iter(found or line.reads * bool(line.memory)), "")  # else the operation
             yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
     for state, target in cell.carry:
         if state in cell.certain and target not in cell.matrices and state in cell.places:

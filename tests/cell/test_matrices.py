@@ -122,7 +122,11 @@ equation 2: outer takes two vectors, and C_t is a matrix
     "y_t = outer(x_t, 2)": """\
 equation 1: outer takes two vectors, and a number has no units; write 2 * x_t
     y_t = outer(x_t, 2)
-                ^""",
+          ^""",
+    "y_t = outer(2, 3)": """\
+equation 1: outer takes two vectors, and a number has no units; write 2 * 3
+    y_t = outer(2, 3)
+          ^""",
     "C_t = outer(x_t, x_t)\ny_t = C_t[0:2]": """\
 equation 2: a part of a matrix is not in the grammar, and C_t is a matrix; e @ C_t is a row of it, where e is 1 at \
 that row and 0 elsewhere
