@@ -332,7 +332,9 @@ class Model:
             shape = np.shape(starts[state]) if len(scopes) == 1 or hasattr(starts[state], "shape") else ()
             for scope, values in zip(scopes, fed.initial[state], strict=True):
                 weights = {name: array.shape for name, array in self.weights.get(scope, {}).items()}
-                grid = grids(self.cell, weights, {state: values.shape[-1]})[state]
+                read = {"x_t": fed.x if scope.startswith("0/") else None, **fed.given.get(scope, {}), state: values}
+                widths = {name: array.shape[-1] for name, array in read.items() if array is not None}
+                grid = grids(self.cell, weights, widths)[state]
                 flat = math.prod(shape[:-1]) == len(scopes) * fed.batch
                 if not flat and shape[-2:] != grid and math.prod(grid) == values.shape[-1]:
                     turned = " It looks transposed." if shape[-2:] == grid[::-1] else ""
