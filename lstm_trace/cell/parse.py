@@ -33,7 +33,7 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -137,14 +137,14 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
     output = _output(declared, builder, problems)
     if problems:
-        _refuse(problems + _matrices(builder.lines.values()))
+        _refuse([*problems, *_matrices(builder.lines.values(), builder.places)])
     matrices = tuple(_canonical(part, states, functions) or part for part, _ in _listed("matrix", declared))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
                 tuple(gradient), builder.places, declared=matrices)  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
     cell = decided(replace(cell, lines=tuple(cell.written(live))))
-    _refuse([*_matrices(cell.lines), *_ranks(cell), *_undeclared(cell, declared)])
+    _refuse([*_matrices(cell.lines, cell.places, cell.certain), *_ranks(cell), *_undeclared(cell, declared)])
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
     said = "is read but the carry is open: declare"
     raise_all(CellError, (f"{name} {said} `carry: {name} <- …`" for name in open_states))
@@ -304,13 +304,19 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
             yield GatheredSum(name, builder.gathered(text, start, (count, row)))
 
 
-def _matrices(lines: Iterable[Line]) -> _Problems:
-    """Names that are used both as a matrix and as a vector."""
+def _matrices(
+    lines: Iterable[Line], places: Mapping[str, SourcePlace], certain: Container[str] = ()
+) -> Iterator[tuple[int, str]]:
+    """Names that are used both as a matrix and as a vector, or beside a matrix. certain: the lines that are matrices."""
     lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
-    said = "{0} is a matrix in `{1}`, but `{2}` reads it as a vector; write {0} @ … or … @ {0}"
-    return [(sys.maxsize, said.format(name, products[name], reader)) for name, reader in wrong]
+    for name, reader in wrong:
+        said = f"unit by unit; give the weight a second name there, and the same values: {name}_2"
+        said = said if reader in certain else f"as a vector; write {name} @ … or … @ {name}"
+        fault = f"{name} is a matrix in `{products[name]}`, but `{reader}` reads it {said}"
+        place = places.get(reader)
+        yield (place.number, place.pointed(fault, name)) if place else (sys.maxsize, fault)
 
 
 def decided(cell: Cell) -> Cell:

@@ -152,6 +152,11 @@ equation 2: no equation reads 'A_log'; did you mean 'A_lg'?
 equation 3: C_prev is declared to be a matrix, and v_t, which it takes over, is a vector
     carry: C_prev <- v_t
                      ^""",
+    "F_t = outer(x_t, x_t)\ny_t = (V + F_t) @ x_t + V @ x_t": """\
+equation 2: V is a matrix in `V @ x_t`, but `V + F_t` reads it unit by unit; give the weight a second name there, and \
+the same values: V_2
+    y_t = (V + F_t) @ x_t + V @ x_t
+           ^""",
     "W = outer(x_t, x_t)\nmatrix: W\nmatrix: V": """\
 equation 3: matrix is declared twice; write all of it in one row
     matrix: V
