@@ -188,7 +188,7 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
             name, mark, right = row.partition("=")
             name = _left(name)
             if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-                _note(problems, count, row, column, "expected `name = expression`, or input:, carry: or output:")
+                _note(problems, count, row, column, "expected `name = expression`, or input:, matrix:, carry: or output:")
             else:
                 start = row.index("=") + 1 + len(right) - len(right.lstrip())
                 equations.append((count, row, name, right.strip(), start))
@@ -248,7 +248,7 @@ def _listed(what: str, declared: _Declared) -> Iterator[tuple[str, int]]:
     """The names in a declaration, with their columns."""
     if what in declared:
         _, _, rest, offset = declared[what]
-        yield from ((part, offset + column) for part, column in _split(rest))
+        yield from ((part, offset + column) for part, column in _split(rest) if part)
 
 
 #: Characters used for the arrow of a pair elsewhere.
@@ -352,7 +352,7 @@ def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
     """What is wrong with the operands of a line; empty if nothing is. found: those that are matrices."""
     if line.memory and not found:
         one = line.reads[0]
-        advice = "let outer(a, b) compute it" if one not in cell.inputs else f"declare `matrix: {one}`"
+        advice = "let outer(a, b) compute it" if one in cell.by_name else f"declare `matrix: {one}`"
         both = "one side of @ must be a weight matrix, and both are computed or fed"
         return f"{both}; if {one} is a matrix, {advice}"
     if line.memory and len(found) > 1:

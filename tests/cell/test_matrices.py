@@ -157,6 +157,11 @@ equation 2: V is a matrix in `V @ x_t`, but `V + F_t` reads it unit by unit; giv
 the same values: V_2
     y_t = (V + F_t) @ x_t + V @ x_t
            ^""",
+    "S_t = S_prev @ x_t\ncarry: S_prev <- S_t": """\
+equation 1: one side of @ must be a weight matrix, and both are computed or fed; if S_prev is a matrix, declare \
+`matrix: S_prev`
+    S_t = S_prev @ x_t
+          ^""",
     "W = outer(x_t, x_t)\nmatrix: W\nmatrix: V": """\
 equation 3: matrix is declared twice; write all of it in one row
     matrix: V
@@ -263,8 +268,23 @@ equation 4: line `y_t`: C_t has 3 rows and 4 columns, and v_t has width 3; v_t @
 equation 5: line `y_t`: C_t has 3 rows and 4 columns, and r_t has width 5
     y_t = r_t @ C_t
           ^""",
+    ), (
+        f"{OUTER}\nD_t = M * C_t\nmatrix: M", two(M=(1,)), """\
+equation 4: line `D_t`: M has 1 row and 1 column, C_t has 3 rows and 4 columns
+    D_t = M * C_t
+              ^""",
+    ), (
+        f"{OUTER}\nD_t = outer(M, v_t)", two(M=(3, 2)), """\
+equation 4: M has shape (3, 2); line `D_t` needs a vector
+    D_t = outer(M, v_t)
+                ^""",
     ),
 ]  # fmt: skip
+
+
+def test_a_comma_at_the_end_of_a_declaration_says_nothing() -> None:
+    assert parse(f"{OUTER}\ny_t = sum(M * C_t)\nmatrix: M,").declared == ("M",)
+    assert parse(f"{OUTER}\nmatrix:").declared == ()
 
 
 @pytest.mark.parametrize(("text", "shapes", "message"), MISFITS)
