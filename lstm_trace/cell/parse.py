@@ -360,6 +360,9 @@ def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
         return f"{both}; unit by unit their product is written {' * '.join(found)}"
     if line.op == "outer" and found:
         return f"outer takes two vectors, and {found[0]} is a matrix"
+    if line.op == "where" and line.call[:1] == ("ones",) and not line.reads:
+        one = number(float(line.call[1]))
+        return f"ones({one}) is a single 1: ones(u) has a 1 for each unit of u; write a vector in place of {one}"
     if line.op == "outer" and len(line.reads) < 2:
         parts = [o if isinstance(o, str) else number(o) for o in line.operands]
         return f"outer takes two vectors, and a number has no units; write {' * '.join(sorted(parts))}"

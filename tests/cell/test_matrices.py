@@ -162,6 +162,10 @@ equation 1: one side of @ must be a weight matrix, and both are computed or fed;
 `matrix: S_prev`
     S_t = S_prev @ x_t
           ^""",
+    "y_t = outer(x_t, ones(3))": """\
+equation 1: ones(3) is a single 1: ones(u) has a 1 for each unit of u; write a vector in place of 3
+    y_t = outer(x_t, ones(3))
+                     ^""",
     "W = outer(x_t, x_t)\nmatrix: W\nmatrix: V": """\
 equation 3: matrix is declared twice; write all of it in one row
     matrix: V
