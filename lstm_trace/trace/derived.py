@@ -171,7 +171,7 @@ def shaped(trace: Trace, scope: str, sums: Mapping[str, Array]) -> dict[str, Arr
     """Sums of a stage, each in the shape of the parameter that it is the gradient of."""
     stage = trace.stage(scope)
     weights, names = trace.parameters.get(stage.owner, {}), dict(stage.cell.gradient)
-    return {name: values.reshape(np.shape(weights.get(names.get(name, ""), values))) for name, values in sums.items()}
+    return {name: values.reshape(weights.get(names.get(name, ""), values).shape) for name, values in sums.items()}
 
 
 def with_sums(trace: Trace) -> Trace:
