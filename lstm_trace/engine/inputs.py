@@ -190,7 +190,7 @@ def _extent(
         if len(shape) == 2:
             return shape[0], 1
     for state, value in states.items():
-        shape = _shape(value)[:-1] if INITIAL.get(state, state) in matrices else _shape(value)
+        shape = _shape(value)[:-1] if state in matrices else _shape(value)
         if len(shape) == 3 or (len(shape) == 2 and scopes == 1):
             return 1, shape[-2]
     return 1, 1
@@ -224,7 +224,7 @@ def initial_states(
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
-            ends = (1, 2) if name in matrices else (1,)
+            ends = (1, 2) if state in matrices else (1,)
             if len({_shape(part)[-1:] for part in parts}) > 1:  # layers with different widths
                 here, wants = (1, batch), f"(B, width) with B = {batch}"
                 arrays = [numbers(part, f"{name}[{k}]", dtype) for k, part in enumerate(parts)]

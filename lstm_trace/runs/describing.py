@@ -21,6 +21,7 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL, address as full
+from ..trace.grids import columns_of
 from ..trace.held import HeldBlock, entries, plain_stage, status
 from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
@@ -161,6 +162,7 @@ class RunReply(DescribedSchema, BaseModel):
         numbers: number of values in the run.
         target: a value to take gradients of.
         live: whether no line is too wide to be shown completely.
+        columns: of lines, states and inputs that are matrices, by stage and name; left out if there are none.
         changed: in the reply to an edit, the lines that changed.
     """
 
@@ -191,6 +193,7 @@ class RunReply(DescribedSchema, BaseModel):
     held: list[HeldLine]
     target: str | None
     live: bool
+    columns: dict[str, dict[str, int]] = {}
     changed: list[RunChange] | None
 
 
@@ -230,6 +233,8 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
     said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
     same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
+    if matrices := {stage.scope: found for stage in stages if (found := _columns(trace, stage))}:
+        same["columns"] = matrices
     return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
@@ -265,6 +270,13 @@ def _stage(trace: Trace, stage: Stage) -> RunStage:
         lines=_lines(trace, stage),
         axes={name: axis(trace, stage, line) for name, line in carried},
     )
+
+
+def _columns(trace: Trace, stage: Stage) -> dict[str, int]:
+    """The columns of each matrix among the lines, states and inputs; of a state under both of its names."""
+    values = (*plain_stage(stage).inputs, *stage.states, *trace.lines.get(stage.scope, {}))
+    found = ((name, columns_of(trace, stage.scope, name)) for name in values)
+    return {key: columns for name, columns in found if columns for key in (name, INITIAL.get(name, name))}
 
 
 def _lines(trace: Trace, stage: Stage) -> list[RunLine]:

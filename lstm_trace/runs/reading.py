@@ -389,7 +389,9 @@ def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
         wide = array.shape[-1] if array is not None else 1
         count = diagram.count(values.trace, stage, name, wide, alone=True)
         usual = count * (_ROOM + digits) + 2 * (count - 1)
-        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual)
+        grid = values.trace.grid(stage.scope, name) if count == 1 < wide else None
+        entry = len(f"[{grid[0]},{grid[1]}] ") if grid else 0  # is named if it stands alone
+        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual) + entry
     return found
 
 

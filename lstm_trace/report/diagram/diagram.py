@@ -19,6 +19,7 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.furniture import MarkedPlain, cut_to_room, spans, text_width
+from ...trace.grids import columns_of
 from ...trace.held import plain
 from ...trace.labels import axis, step_label
 from ...trace.trace import Trace
@@ -32,7 +33,7 @@ DIGITS, UNITS = 3, 3
 def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
     """The values of one step and row by spot, rounded: the first few if there are more than `UNITS`.
 
-    unit: for a line of more than `UNITS` hidden units, the only one that is shown.
+    unit: for a line of more than `UNITS` hidden units, the only one that is shown; in a matrix with its row and column.
     """
     found: dict[str, str] = {}
     scope = picture.stage.scope
@@ -42,9 +43,12 @@ def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = N
             continue
         wide = array.shape[-1]
         places = range(wide if wide <= UNITS else UNITS - 1)
-        if unit is not None and unit < wide and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
-            places = range(unit, unit + 1)
+        if unit is not None and count(values.trace, picture.stage, spot.line, wide, True) == 1 < wide:
+            places = range(min(unit, wide - 1), wide)[:1]
         texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
+        if len(places) == 1 < wide and (columns := columns_of(values.trace, scope, spot.line)):
+            entry = [k + values.trace.header.count_from for k in divmod(places[0], columns)]
+            texts = [f"[{entry[0]},{entry[1]}] {texts[0]}"]
         texts += ["…"] if 1 < len(places) < wide else []
         found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
     return found

@@ -1,4 +1,5 @@
 import { html, useEffect, useMemo, useState } from "../vendor/standalone.module.js";
+import { columns_of } from "../shared/addresses.js";
 import { benchRuns } from "../shared/bench_runs.js";
 import { Fault, memo } from "../parts.js";
 import { arithmeticName, cellName } from "../words.js";
@@ -94,7 +95,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   if (!run) return html`${toolbar}${fault ? null : html`<p class="waiting">${said("shell.loading")}</p>`}`;
   const count = settings.count_from === "" ? run.count_from : Number(settings.count_from);
   const shared = { session, state, said };
-  const widest = Math.max(...[...values.values()].map((line) => line.size), 1);
+  const widest = Math.max(...[...values].map(([name, line]) => columns_of(at.run, seen.scope, name) ?? line.size), 1);
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}

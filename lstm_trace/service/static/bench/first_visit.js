@@ -24,7 +24,7 @@ export function FirstVisit({ run, pick, said }) {
       <li>${said(touch ? "bench.first.click.touch" : "bench.first.click")}</li>
       <li>${said(touch ? "bench.first.change.touch" : "bench.first.change")}</li>
       <li>${said(asked.length ? "bench.first.answer" : "bench.first.table")}${asked.map((one) => {
-        const address = line_address(one.scope, one.t, one.b, one.name, one.unit ?? 0);
+        const address = line_address(run, one.scope, one.t, one.b, one.name, one.unit ?? 0);
         return html` <a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${SymbolText} text=${symbol(one)} /></a>`;
       })}</li>
     </ul>

@@ -1,4 +1,4 @@
-import { line_of } from "../shared/addresses.js";
+import { columns_of, counted_index, line_of } from "../shared/addresses.js";
 import { axes_of, axis_of, labels_of, step_name } from "./state/labels.js";
 import { cell_of } from "./state/places.js";
 
@@ -9,6 +9,12 @@ const WORDS = { x: "bench.entry_n", h: "bench.unit_n", y: "bench.output_n" };
 
 /** What one of `width` inputs, units or outputs is called: by the problem's label, or by its number. */
 export const unit_name = (run, axis, width, unit, count, said) => labels_of(run, axis, width)?.[unit] ?? said(WORDS[axis], { n: unit + count });
+
+/** What a number of a value is called: an entry of a matrix by its row and column, any other as a unit. */
+function number_name(run, { scope, name }, axis, width, unit, count, said) {
+  if (!columns_of(run, scope, name)) return unit_name(run, axis, width, unit, count, said);
+  return said("bench.matrix_entry", { at: counted_index(run, scope, name, unit, count) });
+}
 
 const product = (name) => name.replaceAll(" @ ", " ");
 
@@ -24,22 +30,23 @@ function place(run, { t, b, scope }, count, said) {
 function words_of_line(run, line, count, said) {
   const stage = run.stages.find((one) => one.scope === line.scope);
   const found = stage?.lines.find((one) => one.name === line.name);
-  const width = found?.width ?? 1;
-  const unit = stage && width > 1 ? [unit_name(run, axis_of(stage, line.name), width, line.unit, count, said)] : [];
+  const given = run.premises.find((one) => one.kind === "given" && one.address === `${line.scope}/${line.name}`);
+  const width = found?.width ?? given?.shape.at(-1) ?? 1;
+  const unit = stage && width > 1 ? [number_name(run, line, axis_of(stage, line.name), width, line.unit, count, said)] : [];
   return [product(line.name), ...unit, ...place(run, line, count, said)];
 }
 
 /** A number of a run in words. @param {{count: number, said: Function}} how */
 export function spoken(run, address, { count, said }) {
-  const line = line_of(address);
-  const cell = cell_of(address);
+  const line = line_of(run, address);
+  const cell = cell_of(run, address);
   const premise = run.premises.find((one) => one.address === cell?.array);
   if (!premise) return line ? words_of_line(run, line, count, said).join(", ") : address;
   const { indices } = cell;
   const stage = run.stages.find((one) => one.scope === premise.scope) ?? run.stages[0];
   if (premise.kind === "input") {
     const [t, b, unit] = indices;
-    return [premise.name, unit_name(run, "x", premise.shape.at(-1), unit, count, said), ...place(run, { t, b }, count, said)].join(", ");
+    return [premise.name, number_name(run, { scope: "", name: "x_t" }, "x", premise.shape.at(-1), unit, count, said), ...place(run, { t, b }, count, said)].join(", ");
   }
   if (premise.kind === "parameter") {
     const axes = axes_of(stage, premise);
@@ -49,5 +56,5 @@ export function spoken(run, address, { count, said }) {
   }
   if (line) return words_of_line(run, line, count, said).join(", ");
   const axis = axis_of(stage, premise.name);
-  return [premise.name, unit_name(run, axis, premise.shape.at(-1), indices.at(-1), count, said), ...place(run, { scope: premise.scope }, count, said)].join(", ");
+  return [premise.name, number_name(run, premise, axis, premise.shape.at(-1), indices.at(-1), count, said), ...place(run, { scope: premise.scope }, count, said)].join(", ");
 }

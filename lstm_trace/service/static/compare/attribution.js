@@ -11,19 +11,19 @@ import { Split } from "./split.js";
 
 /** The value of a run at an address. */
 async function valueAt(run, at, signal) {
-  const { layer, direction, t, b, name: line, unit } = line_of(at);
-  const reply = await get(`/runs/${run}/values`, { line, layer, direction, t, unit, batch: b }, { signal });
+  const { layer, direction, t, b, name: line, unit } = line_of(run, at);
+  const reply = await get(`/runs/${run.id}/values`, { line, layer, direction, t, unit, batch: b }, { signal });
   return reply.values[0].values.flat(2)[0];
 }
 
 /**
- * @param {{a: string, b: string, at: string, link: any}} props
- *   a, b: run ids; at: the address of the chosen value; link: opens the bench there
+ * @param {{a: object, b: object, at: string, link: any}} props
+ *   a, b: runs; at: the address of the chosen value; link: opens the bench there
  */
 export function Chosen({ a, b, at, link, said }) {
-  const values = useLoaded(`${a} ${b} ${at}`, (signal) => Promise.all([a, b].map((run) => valueAt(run, at, signal))));
+  const values = useLoaded(`${a.id} ${b.id} ${at}`, (signal) => Promise.all([a, b].map((run) => valueAt(run, at, signal))));
   const { language } = said;
-  const split = useLoaded(`${a} ${b} ${at} ${language}`, (signal) => post("/explanations", { run: b, how: "attribution", of: at, against: a, language }, { signal }));
+  const split = useLoaded(`${a.id} ${b.id} ${at} ${language}`, (signal) => post("/explanations", { run: b.id, how: "attribution", of: at, against: a.id, language }, { signal }));
   const { lead, sections } = useMemo(() => sectioned(split.value?.document ?? []), [split.value]);
   const [of_a, of_b] = values.value ?? ["", ""];
   const difference = value_of(of_b) - value_of(of_a);

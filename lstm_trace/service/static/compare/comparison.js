@@ -23,31 +23,31 @@ function hint({ status, type = "" }) {
 }
 
 /** The value that is looked at: of the address of the page, else the first that differs, else the furthest. */
-function chosenOf(params, found) {
+function chosenOf(params, found, run) {
   for (const address of [params.at, found.first?.address]) {
-    const at = line_of(address);
-    if (at && found.lines.some((line) => place(line) === place(at))) return line_address(at.scope, at.t, at.b, at.name, at.unit);
+    const at = line_of(run, address);
+    if (at && found.lines.some((line) => place(line) === place(at))) return line_address(run, at.scope, at.t, at.b, at.name, at.unit);
   }
   const furthest = found.lines.reduce((best, line) => (!best || value_of(line.largest) > value_of(best.largest) || best.t === null ? line : best), null);
-  return furthest && furthest.t !== null ? address_of(furthest) : "";
+  return furthest && furthest.t !== null ? address_of(run, furthest) : "";
 }
 
 /** The line of the map: of the address of the page, else that of the chosen value, else the output of the last layer. */
 function lineOf(params, found, at, run) {
   const listed = (text) => found.lines.find((line) => place(line) === text);
-  const of_value = line_of(at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
+  const of_value = line_of(run, at), last = run.stages.at(-1), output = `${last.scope}/${last.output}`;
   return listed(params.line) ?? (of_value && listed(place(of_value))) ?? listed(output) ?? found.lines.at(-1);
 }
 
 function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
   const row = Math.min(Number(params.batch) || 0, batch - 1);
-  const chosen = line_of(at);
+  const chosen = line_of(a, at);
   const query = { a: a.id, b: b.id, line: shown.line, layer: shown.scope.split("/")[0], direction: shown.scope.split("/")[1], batch: row };
   const { value: map, error, loading } = useLoaded(JSON.stringify(query), (signal) => get("/diffs/map", query, { signal }));
   const here = map && chosen && place(chosen) === `${map.scope}/${map.line}` && chosen.b === row;
   const cell = here ? { step: map.steps.indexOf(chosen.t), unit: chosen.unit } : null;
   const scale = params.scale === "linear" ? "linear" : "log";
-  const choose = ({ step, unit }) => set({ at: address_of({ ...map, t: map.steps[step], b: row, unit }), line: `${map.scope}/${map.line}`, batch: row || "" });
+  const choose = ({ step, unit }) => set({ at: address_of(a, { ...map, t: map.steps[step], b: row, unit }), line: `${map.scope}/${map.line}`, batch: row || "" });
   return html`<section class="panel map-panel" aria-labelledby="map" aria-busy=${loading}>
     <div class="head">
       <h2 id="map">${said("compare.map.title")}</h2>
@@ -60,7 +60,7 @@ function MapPanel({ a, b, lines, shown, params, at, batch, set, first, said }) {
       </div>
     </div>
     <${Fault} error=${error} said=${said} />
-    ${map && !error && html`<${DifferenceMap} map=${map} scale=${scale} chosen=${cell?.step >= 0 ? cell : null} choose=${choose} first=${first} said=${said} />`}
+    ${map && !error && html`<${DifferenceMap} map=${map} scale=${scale} chosen=${cell?.step >= 0 ? cell : null} choose=${choose} run=${a} first=${first} said=${said} />`}
     ${!map && loading && html`<p class="waiting map-waiting">${said("shell.loading")}</p>`}
   </section>`;
 }
@@ -81,10 +81,10 @@ export function Comparison({ a, b, params, set, link, lost, first, settings, cho
       <p>${said(`compare.hint.${hint(error)}`)}</p>`;
   }
   if (!found) return html`${form}${loading && html`<${Progress} label=${said("compare.comparing")} progress=${null} said=${said} />`}`;
-  const at = chosenOf(params, found);
+  const at = chosenOf(params, found, a);
   const shown = lineOf(params, found, at, a);
-  const begins = line_of(found.first?.address);
-  const choose = (to) => set({ at: to, line: place(line_of(to)), batch: line_of(to).b || "" });
+  const begins = line_of(a, found.first?.address);
+  const choose = (to) => set({ at: to, line: place(line_of(a, to)), batch: line_of(a, to).b || "" });
   const show = () => { choose(found.first.address); document.getElementById("map")?.scrollIntoView({ block: "nearest" }); };
   return html`<div class="comparison" aria-busy=${loading}>
     ${form}
@@ -92,10 +92,10 @@ export function Comparison({ a, b, params, set, link, lost, first, settings, cho
     ${shown && html`<div class="compare-parts">
       <div class="compare-main">
         <${MapPanel} a=${a} b=${b} lines=${found.lines} shown=${shown} params=${params} at=${at} batch=${Math.min(a.batch, b.batch)} set=${set} first=${first} said=${said} />
-        ${at ? html`<${Chosen} a=${a.id} b=${b.id} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
-        <${Pictures} a=${a} b=${b} params=${params} set=${set} at=${line_of(at)} row=${Math.min(Number(params.batch) || 0, Math.min(a.batch, b.batch) - 1)} choose=${choose} settings=${settings} choices=${choices} first=${first} said=${said} />
+        ${at ? html`<${Chosen} a=${a} b=${b} at=${at} link=${link(at, "open-chosen")} said=${said} />` : html`<p class="panel quiet-text">${said("compare.choose_value")}</p>`}
+        <${Pictures} a=${a} b=${b} params=${params} set=${set} at=${line_of(a, at)} row=${Math.min(Number(params.batch) || 0, Math.min(a.batch, b.batch) - 1)} choose=${choose} settings=${settings} choices=${choices} first=${first} said=${said} />
       </div>
-      <${Lines} lines=${found.lines} shown=${shown} begins=${begins ? place(begins) : ""} choose=${choose} show=${(line) => set({ line: place(line) })} first=${first} said=${said} />
+      <${Lines} run=${a} lines=${found.lines} shown=${shown} begins=${begins ? place(begins) : ""} choose=${choose} show=${(line) => set({ line: place(line) })} first=${first} said=${said} />
     </div>`}
   </div>`;
 }

@@ -1,5 +1,5 @@
 import { html, useState } from "../vendor/standalone.module.js";
-import { address_of } from "../shared/addresses.js";
+import { address_of, counted_index } from "../shared/addresses.js";
 import { short, value_of } from "../shared/numbers.js";
 import { SIGNS } from "./verdict.js";
 
@@ -24,11 +24,11 @@ function Bar({ value, most, decades }) {
 const placed = (line) => line.t !== null;
 
 /**
- * @param {{lines: object[], shown: {scope: string, line: string}, begins: string, choose: (address: string) => void,
+ * @param {{run: object, lines: object[], shown: {scope: string, line: string}, begins: string, choose: (address: string) => void,
  *   show: (line: object) => void}} props
  *   shown: the line of the map; begins: the line of the first difference; choose: a value was chosen; show: a line was
  */
-export function Lines({ lines, shown, begins, choose, show, first, said }) {
+export function Lines({ run, lines, shown, begins, choose, show, first, said }) {
   const [all, setAll] = useState(false);
   const differing = lines.filter((line) => value_of(line.largest) !== 0);
   const listed = all || differing.length === 0 ? lines : differing;
@@ -56,8 +56,8 @@ export function Lines({ lines, shown, begins, choose, show, first, said }) {
             ${scopes > 1 && html`<span class="quiet-text">${line.scope}/</span>`}<code>${line.line}</code>${begins === `${line.scope}/${line.line}` && html` <span class="tag begins" title=${said("compare.is_first_about")}>${said("compare.is_first")}</span>`}</th>
           <td class="number" title=${said("compare.bound_is", { bound: short(line.bound) })}>${short(line.largest)}</td>
           <td class="bars"><${Bar} value=${line.largest} most=${most} decades=${decades} /></td>
-          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address_of(line)) : show(line))}
-            >${placed(line) ? said("compare.step_unit", { t: line.t + first, unit: line.unit + first }) : said("compare.show_line")}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
+          <td class="left"><button type="button" class="quiet where" aria-current=${here ? "true" : undefined} onClick=${() => (placed(line) ? choose(address_of(run, line)) : show(line))}
+            >${placed(line) ? said("compare.step_unit", { t: line.t + first, unit: counted_index(run, line.scope, line.line, line.unit, first) }) : said("compare.show_line")}<span class="unseen"> ${said("compare.of_line", { line: line.line })}</span></button></td>
         </tr>`;
       })}</tbody>
     </table></div>

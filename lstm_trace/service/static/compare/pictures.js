@@ -1,7 +1,7 @@
 import { html } from "../vendor/standalone.module.js";
 import { get, href } from "../api.js";
 import { Fault } from "../parts.js";
-import { line_address } from "../shared/addresses.js";
+import { counted_index, line_address } from "../shared/addresses.js";
 import { Drawn, Kinds } from "../shared/drawn.js";
 import { useLoaded } from "../shared/loaded.js";
 import { useSaving } from "../shared/saving.js";
@@ -28,9 +28,9 @@ export function Pictures({ a, b, params, set, at, row, choose, settings, choices
   const tell = ({ whole, weight, indices, scope, name: line, unit, t }) => {
     if (whole) return name(chosen);
     if (weight) return `${weight}[${indices.map((k) => k + first)}]`;
-    return `${a.stages.length > 1 ? `${scope}/` : ""}${line}: ${said("compare.step_unit", { t: t + first, unit: unit + first })}`;
+    return `${a.stages.length > 1 ? `${scope}/` : ""}${line}: ${said("compare.step_unit", { t: t + first, unit: counted_index(a, scope, line, unit, first) })}`;
   };
-  const pick = ({ scope, name: line, unit, t }) => line && choose(line_address(scope, t, row, line, unit));
+  const pick = ({ scope, name: line, unit, t }) => line && choose(line_address(a, scope, t, row, line, unit));
   return html`<section class="panel pictures" id="compare-pictures" aria-labelledby="compare-pictures-title">
     <h2 id="compare-pictures-title">${said("bench.pictures")}</h2>
     <${Kinds} kinds=${pairs.map((one) => one.kind)} chosen=${chosen} choose=${(plot) => set({ plot: plot || "none" })} name=${name} said=${said} />

@@ -1,6 +1,6 @@
 import { html } from "../../vendor/standalone.module.js";
 import { shown } from "../number/hold.js";
-import { line_address } from "../../shared/addresses.js";
+import { line_address, unit_of } from "../../shared/addresses.js";
 import { counted } from "../../shared/ranges.js";
 import { hold_at, parts_of } from "../state/holding.js";
 
@@ -23,7 +23,10 @@ function within(range, now) {
 
 export function Held({ session, state, count, said }) {
   const { run, t, b, fault, rejected } = state;
-  const pick = ({ scope, steps, rows, name, units = "0" }) => session.select(line_address(scope, within(steps, t), within(rows, b), name, parseInt(units, 10)));
+  const pick = ({ scope, steps, rows, name, units = "0" }) => {
+    const first = units.split(",").map((part) => parseInt(part, 10)); // of several units, or of the rows and the columns
+    session.select(line_address(run, scope, within(steps, t), within(rows, b), name, unit_of(run, scope, name, first) || first[0]));
+  };
   return html`<section class="given links" aria-labelledby="given-held"><h3 id="given-held">${said("bench.held_list")}</h3>
     <${AboutHolds} error=${fault?.error ?? rejected} said=${said} />
     <ul>${run.held.map(({ address, value }) => {

@@ -1,13 +1,13 @@
 import { html, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { TextFile } from "../../parts.js";
 import { rowsOf } from "../../reading.js";
-import { cell_of, input_of } from "../state/places.js";
+import { array_of, input_of } from "../state/places.js";
 import { of_rows, with_block, with_steps } from "../state/inputs.js";
 import { Premise } from "./premise.js";
 
 // The input x: it can be made longer and shorter, and comes from a spreadsheet or a file.
 
-const of_x = ({ address }) => address === "x" || cell_of(address)?.array === "x";
+const of_x = ({ address }) => address === "x" || array_of(address) === "x";
 
 export function Input({ premise, ...rest }) {
   const { session, state: { run, b, entries, index, source }, said } = rest;
@@ -18,7 +18,7 @@ export function Input({ premise, ...rest }) {
   };
   const refuse = (wrong) => setNote({ wrong, entry: entries[index] });
   const longer = (numbers, address) => {
-    const { value, added, outside } = with_block(run, premise, numbers, input_of(address));
+    const { value, added, outside } = with_block(run, premise, numbers, input_of(run, address));
     edit(value, added ? said("bench.steps_added", { n: added }) : "", outside ? said("bench.paste_outside", { n: outside }) : "");
   };
   const latest = useRef(null);

@@ -5,7 +5,7 @@ import { useView } from "../hooks.js";
 import { Hold } from "./hold.js";
 import { spoken } from "../spoken.js";
 import { full, minus, rounded, signed, value_of } from "../../shared/numbers.js";
-import { line_address, line_of } from "../../shared/addresses.js";
+import { counted_index, line_address, line_of } from "../../shared/addresses.js";
 import { broken } from "../../shared/breaking.js";
 import { answers } from "../state/fitting.js";
 import { step_name } from "../state/labels.js";
@@ -20,17 +20,17 @@ const UNITS = 8; // of a line that is asked for, of which gradients are offered
 function targets(run, of) {
   const asked = answers(run).flatMap(({ scope, t, b, name, unit, width }) => {
     const units = unit === null ? Array.from({ length: Math.min(width, UNITS) }, (_, j) => j) : [unit];
-    return units.map((j) => line_address(scope, t, b, name, j));
+    return units.map((j) => line_address(run, scope, t, b, name, j));
   });
   return [...new Set([run.target, ...asked.slice(0, 40), of])].filter(Boolean);
 }
 
 /** An address of a line in few characters: the name and unit, and the step; the place where there are several. */
 function short_address(run, address, count) {
-  const line = line_of(address);
+  const line = line_of(run, address);
   if (!line) return address;
   const width = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name)?.width;
-  const parts = [width === 1 ? line.name : `${line.name}[${line.unit + count}]`];
+  const parts = [width === 1 ? line.name : `${line.name}[${counted_index(run, line.scope, line.name, line.unit, count)}]`];
   if (run.steps > 1) parts.push(step_name(run, line.t, count, line.b));
   if (run.batch > 1) parts.push(`b = ${line.b + count}`);
   if (run.stages.length > 1) parts.push(line.scope);

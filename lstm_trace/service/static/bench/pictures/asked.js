@@ -1,4 +1,4 @@
-import { line_of } from "../../shared/addresses.js";
+import { line_address, line_of } from "../../shared/addresses.js";
 import { ends } from "../../shared/ranges.js";
 
 // What is asked of the server for a picture of a kind: its options follow from what is looked at.
@@ -12,7 +12,12 @@ function carried(run, line) {
   return names.length && !names.includes(line.name) ? { ...line, name: names[0] } : line;
 }
 
-const written = ({ scope, t, b, name, unit }) => `${scope}/${t}/${b}/${name}[${unit}]`;
+/** The unit of what the cell carries that is the nearest one: a line that is not drawn may have more. */
+function nearest(run, scope, unit) {
+  const { lines, states } = run.stages.find((one) => one.scope === scope);
+  const widths = lines.filter((line) => Object.values(states).includes(line.name)).map((line) => line.width);
+  return Math.min(unit, ...(widths.length ? [Math.max(...widths) - 1] : []));
+}
 
 /** What is chosen for a picture, as the server takes it. */
 function chosen({ unit, line, steps, ...rest }) {
@@ -32,12 +37,12 @@ function chosen({ unit, line, steps, ...rest }) {
  */
 export function asked(kind, { run, address, scope, b, unit, options }, { language, notation, count_from }) {
   const [layer, direction] = scope.split("/");
-  const line = line_of(address) ?? line_of(run.target);
+  const line = line_of(run, address) ?? line_of(run, run.target);
   const value = line && (kind.kind === "memory" ? carried(run, line) : line);
   if (kind.required.includes("of") && !value) return null;
   const all = {
-    of: kind.kind === "weights" || !value ? undefined : written(value),
-    unit: kind.kind === "states" ? undefined : unit,
+    of: kind.kind === "weights" || !value ? undefined : line_address(run, value.scope, value.t, value.b, value.name, value.unit),
+    unit: { text: unit, unit: nearest(run, scope, unit) }[kind.kind], // all of them where a picture has room
     line: kind.kind === "text" && line?.scope === scope ? line.name : undefined,
     layer,
     direction,

@@ -15,9 +15,9 @@ import { Options } from "./options.js";
 // Pictures of the whole run, each of what is looked at: its unit, its value, its layer. Their places lead on.
 
 /** The address at a place of a picture: of a line at a step, or of a weight; null where it is a step alone. */
-function address_at({ t, scope, name, unit, weight, indices }, { t: now, b }) {
+function address_at({ t, scope, name, unit, weight, indices }, { run, t: now, b }) {
   if (weight) return `${weight}[${indices}]`;
-  return name === undefined ? null : line_address(scope, t ?? now, b, name, unit);
+  return name === undefined ? null : line_address(run, scope, t ?? now, b, name, unit);
 }
 
 export function Pictures({ session, state, settings, choices, count, said }) {
@@ -44,7 +44,7 @@ export function Pictures({ session, state, settings, choices, count, said }) {
     else session.look({ t: place.t });
   };
   const url = (format) => href(`/runs/${part(run.id)}/plot/${kind.kind}`, { ...query, format });
-  const here = { t, scope: line_of(address)?.scope ?? scope, unit };
+  const here = { t, scope: line_of(run, address)?.scope ?? scope, unit };
   return html`<section class="panel pictures" id="pictures" aria-labelledby="pictures-title">
     <h2 id="pictures-title">${said("bench.pictures")}</h2>
     <p class="quiet-text hint">${said("bench.pictures_about")}</p>

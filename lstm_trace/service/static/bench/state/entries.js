@@ -1,13 +1,10 @@
 import { edits_text, joined } from "./link.js";
-import { cell_of } from "./places.js";
+import { array_of } from "./places.js";
 
 // An entry of the history: what was changed of the source. Premises by `edits`, lines by `holds`, each a list of an
 // address and a value; `equations`: others than the source's, or null.
 
 export const UNCHANGED = { edits: [], holds: [], equations: null };
-
-/** The address of the array that holds a number. */
-export const array_of = (address) => cell_of(address)?.array ?? "";
 
 /** Whether two entries are of one run. */
 export const same = (a, b) => edits_text(a.edits) === edits_text(b.edits) && alike(a, b);

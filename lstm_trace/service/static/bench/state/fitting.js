@@ -1,6 +1,6 @@
-import { line_address, line_of } from "../../shared/addresses.js";
+import { line_address, line_of, numbers_of, unit_of } from "../../shared/addresses.js";
 import { alike } from "./entries.js";
-import { cell_of, entry, has, input_of, stored, with_entry } from "./places.js";
+import { array_of, cell_of, entry, has, input_address, input_of, stored, with_entry } from "./places.js";
 
 // What of a state fits a run: where to look first, which picture still serves, premises after an edit.
 
@@ -16,28 +16,28 @@ export const wide = (run) => run.stages.some((stage) => stage.lines.some((line) 
 /** What is looked at first: the first unit of the output that was asked for, at the first step; where the directions
  *  of a layer merely meet there is nothing to see, so that the first cell is shown then. */
 export function first_address(run, at = {}) {
-  const target = line_of(run.target);
+  const target = line_of(run, run.target);
   const wanted = at.scope ?? (target?.direction === "joined" ? "" : target?.scope);
   const stage = run.stages.find((one) => one.scope === wanted) ?? run.stages[0];
   const name = target && stage.scope === target.scope ? target.name : stage.lines.find((line) => line.name === stage.output)?.name;
-  return line_address(stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
+  return line_address(run, stage.scope, at.t ?? run.first, at.b ?? 0, name ?? stage.lines.at(-1)?.name, 0);
 }
 
 /** The address, or where the run begins if it has no such number. */
 export function still(run, address) {
   if (has(run, address)) return address;
-  const line = line_of(address);
+  const line = line_of(run, address);
   if (!line) return first_address(run);
   const t = Math.min(Math.max(line.t, run.first), run.first + run.steps - 1);
-  const near = line_address(line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
+  const near = line_address(run, line.scope, t, Math.min(line.b, run.batch - 1), line.name, 0);
   return has(run, near) ? near : first_address(run);
 }
 
 /** Where the bench stands when it looks at a number: at the step of a line; a given leaves it where it is. */
 export function place_of(run, address, { t, b, scope, unit }) {
-  const line = line_of(address);
+  const line = line_of(run, address);
   const stages = run.stages.map((stage) => stage.scope);
-  const own = line?.scope ?? (cell_of(address)?.array ?? "").replace(/\/[^/]*$/, "");
+  const own = line?.scope ?? array_of(address).replace(/\/[^/]*$/, "");
   return {
     scope: [own, scope].find((one) => stages.includes(one)) ?? stages[0],
     t: Math.min(Math.max(line?.t ?? (t || 0), run.first), run.first + run.steps - 1),
@@ -47,15 +47,15 @@ export function place_of(run, address, { t, b, scope, unit }) {
 }
 
 /** The step and the row of an input, for whoever goes there with it; null for any other number. */
-export function step_of(address) {
-  const input = input_of(address);
+export function step_of(run, address) {
+  const input = input_of(run, address);
   return input && { t: input.t, b: input.b };
 }
 
 /** The address of the same entry of an input at another step or in another row; any other address as it is. */
-export function input_at(address, { t, b }) {
-  const input = input_of(address);
-  return input ? `${t}/${b}/${input.name}[${input.unit}]` : address;
+export function input_at(run, address, { t, b }) {
+  const input = input_of(run, address);
+  return input ? input_address(run, t, b, input.unit) : address;
 }
 
 /**
@@ -64,12 +64,12 @@ export function input_at(address, { t, b }) {
  */
 export function answers(run) {
   return run.asked.flatMap((asked) => {
-    const [, scope, numbers, name, unit] = /^(\d+\/[\w-]+)\/((?:\d+\/)*)(.+?)(?:\[(\d+)\])?$/.exec(asked) ?? [];
+    const [, scope, numbers, name, index] = /^(\d+\/[\w-]+)\/((?:\d+\/)*)(.+?)(?:\[([\d,]+)\])?$/.exec(asked) ?? [];
     const line = run.stages.find((stage) => stage.scope === scope)?.lines.find((one) => one.name === name);
     if (!line) return [];
     const at = numbers.split("/").filter(Boolean).map(Number); // step and row, or the row alone
     const [t, b] = at.length > 1 ? at : [run.first + run.steps - 1, at[0] ?? 0];
-    return [{ scope, t, b, name, unit: unit === undefined ? null : Number(unit), width: line.width }];
+    return [{ scope, t, b, name, unit: index ? unit_of(run, scope, name, numbers_of(index)) : null, width: line.width }];
   });
 }
 
@@ -82,7 +82,7 @@ export const same_grids = (a, b) =>
 
 /** Premises of a run after one edit of a number. */
 export function overlaid(run, premises, { address, value }) {
-  const cell = cell_of(address);
+  const cell = cell_of(run, address);
   return premises.map((one) => {
     if (one.address !== cell?.array) return one;
     const at = stored(run, one, cell.indices);
@@ -99,7 +99,7 @@ export function edited({ entries, index }) {
 /** The edits that lead from one entry of the history to another; null where edits alone do not. */
 export function added(from, to) {
   const more = to.edits.filter((edit) => !from.edits.includes(edit));
-  const covered = ({ address }) => more.some((one) => one.address === address || one.address === cell_of(address)?.array);
+  const covered = ({ address }) => more.some((one) => one.address === address || one.address === array_of(address));
   const kept = from.edits.every((edit) => to.edits.includes(edit) || covered(edit));
   return kept && alike(from, to) ? more : null;
 }

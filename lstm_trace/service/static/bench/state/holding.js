@@ -1,13 +1,14 @@
-import { line_address, line_of } from "../../shared/addresses.js";
+import { index_of, line_address, line_of } from "../../shared/addresses.js";
 
 // Numbers of lines that are held at other values than their equations give: at one step, or at every step of a row. What
 // is held later takes the place of what was held before, by the source too; null releases.
 
 /** The address of the unit of a number at its step, or at every step of its row. */
 function place(run, address, every) {
-  const { scope, t, b, name, unit } = line_of(address);
-  if (!every) return line_address(scope, t, b, name, unit);
-  return run.batch > 1 ? `${scope}/${run.first}..${run.first + run.steps - 1}/${b}/${name}[${unit}]` : `${scope}/${name}[${unit}]`;
+  const { scope, t, b, name, unit } = line_of(run, address);
+  if (!every) return line_address(run, scope, t, b, name, unit);
+  const number = `${name}[${index_of(run, scope, name, unit)}]`;
+  return run.batch > 1 ? `${scope}/${run.first}..${run.first + run.steps - 1}/${b}/${number}` : `${scope}/${number}`;
 }
 
 /** The parts of an address of what is held: steps, rows and units are ranges, or undefined for all of them. */
@@ -36,6 +37,6 @@ export function hold_at(session, at, value, covered = []) {
 export function hold(session, address, value, every) {
   const { run } = session.state;
   const steps = every ? Array.from({ length: run.steps }, (_, k) => run.first + k) : [];
-  const { scope, b, name, unit } = line_of(address);
-  return hold_at(session, place(run, address, every), value, steps.map((t) => line_address(scope, t, b, name, unit)));
+  const { scope, b, name, unit } = line_of(run, address);
+  return hold_at(session, place(run, address, every), value, steps.map((t) => line_address(run, scope, t, b, name, unit)));
 }

@@ -67,7 +67,7 @@ export function params_of({ source, entries, index, run, t, b, scope, address, o
   const { edits, holds, equations } = entries[index];
   const params = { source, edits: edits_text(edits), hold: edits_text(holds), equations };
   if (run) {
-    const line = line_of(address), input = input_of(address);
+    const line = line_of(run, address), input = input_of(run, address);
     if (address !== first_address(run)) params.at = address;
     if (!line && t !== (input?.t ?? run.first)) params.t = t;
     if (!line && scope !== run.stages[0].scope) params.scope = scope;

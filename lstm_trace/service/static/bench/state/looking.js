@@ -17,7 +17,7 @@ export function opened_at(state, run, params) {
   // an empty page shows its example where the gates have something to keep and to forget, which is at its end
   const end = params.source || params.t ? undefined : run.first + run.steps - 1;
   const address = params.at ? still(run, params.at) : first_address(run, { t: end });
-  const given = step_of(address);
+  const given = step_of(run, address);
   const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
   const of = params.of && has(run, params.of) ? params.of : run.target;
   return { address, of, plot: params.plot ?? "", options: options_of(params), ...place_of(run, address, { ...state, ...at }) };
@@ -25,7 +25,7 @@ export function opened_at(state, run, params) {
 
 /** At a number; `quiet`: by keys, which leave the bench at its step. */
 export function at_number(state, address, quiet) {
-  const where = quiet ? null : step_of(address);
+  const where = quiet ? null : step_of(state.run, address);
   return { address, ...place_of(state.run, address, { ...state, ...where }), ...trail(state, address, quiet) };
 }
 
@@ -33,7 +33,7 @@ export function at_number(state, address, quiet) {
 export function visited(state, way) {
   const visit = state.visit + way;
   const address = state.visited[visit];
-  return address ? { address, visit, ...place_of(state.run, address, { ...state, ...step_of(address) }) } : null;
+  return address ? { address, visit, ...place_of(state.run, address, { ...state, ...step_of(state.run, address) }) } : null;
 }
 
 /** At another step, layer, row or unit, with the number that is looked at where it has one there. */
@@ -41,11 +41,11 @@ export function elsewhere(state, change) {
   const { run, address } = state;
   const next = { ...state, ...change };
   next.t = Math.min(Math.max(next.t, run.first), run.first + run.steps - 1);
-  const line = line_of(address);
-  let moved = input_at(address, next);
+  const line = line_of(run, address);
+  let moved = input_at(run, address, next);
   if (line) {
     const found = run.stages.find((one) => one.scope === next.scope)?.lines.find((one) => one.name === line.name);
-    if (found) moved = line_address(next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));
+    if (found) moved = line_address(run, next.scope, next.t, next.b, line.name, Math.min(next.unit, found.width - 1));
     else moved = first_address(run, next);
   }
   return { t: next.t, b: next.b, scope: next.scope, unit: next.unit, address: moved, ...trail(state, moved, true) };

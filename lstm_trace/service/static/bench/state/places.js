@@ -1,21 +1,31 @@
-import { line_address, line_of } from "../../shared/addresses.js";
+import { columns_of, index_of, line_address, line_of, numbers_of, unit_of } from "../../shared/addresses.js";
 
 // Addresses of what is given, `layer/direction/W_xi[j,k]`, `t/b/x_t[k]`, `layer/direction/b/h0[j]`, and where numbers stand.
 
+const INPUT = /^(\d+)\/(\d+)\/([^/]+)\[([\d,]+)\]$/;
+const PREMISE = /^(\d+\/[\w-]+)\/((?:\d+\/)*)([^/]+?)(?:\[([\d,]+)\])?$/;
+
 /** The step and row of an address of an input, `t/b/x_t[k]`. */
-export function input_of(address) {
-  const found = /^(\d+)\/(\d+)\/([^/]+)\[(\d+)\]$/.exec(address ?? "");
-  return found && { t: Number(found[1]), b: Number(found[2]), name: found[3], unit: Number(found[4]) };
+export function input_of(run, address) {
+  const found = INPUT.exec(address ?? "");
+  return found && { t: Number(found[1]), b: Number(found[2]), name: found[3], unit: unit_of(run, "", found[3], numbers_of(found[4])) };
+}
+
+/** The address of the array that holds a number. */
+export function array_of(address) {
+  const [, scope, , name] = PREMISE.exec(address) ?? [];
+  return INPUT.test(address) ? "x" : name ? `${scope}/${name}` : "";
 }
 
 /** The array's address and the indices within it, as the grids hold it, of an address of one premise's number. */
-export function cell_of(address) {
-  const input = input_of(address);
+export function cell_of(run, address) {
+  const input = input_of(run, address);
   if (input) return { array: "x", indices: [input.t, input.b, input.unit] };
-  const found = /^(\d+\/[\w-]+)\/((?:\d+\/)*)([^/]+?)(?:\[([\d,]+)\])?$/.exec(address ?? "");
+  const found = PREMISE.exec(address ?? "");
   if (!found) return null;
-  const [, scope, before, name, indices = ""] = found;
-  return { array: `${scope}/${name}`, indices: [...before.split("/"), ...indices.split(",")].filter(Boolean).map(Number) };
+  const [, scope, before, name, last] = found;
+  const index = numbers_of(last), own = columns_of(run, scope, name) ? [unit_of(run, scope, name, index)] : index;
+  return { array: `${scope}/${name}`, indices: [...before.split("/").filter(Boolean).map(Number), ...own] };
 }
 
 /**
@@ -23,11 +33,10 @@ export function cell_of(address) {
  * @param {{address: string, kind: string, scope: string, name: string}} premise
  * @param {number[]} indices [t, b, k] of an input or a given line, [b, j] of an initial state, [j, k] of a matrix
  */
-export function premise_address(premise, indices) {
-  if (premise.kind === "input") return `${indices[0]}/${indices[1]}/x_t[${indices.slice(2)}]`;
-  if (premise.kind === "parameter") return indices.length ? `${premise.address}[${indices}]` : premise.address;
-  const unit = indices.at(-1);
-  return `${premise.scope}/${indices.slice(0, -1).join("/")}/${premise.name}[${unit}]`;
+export function premise_address(run, { kind, address, scope, name }, indices) {
+  if (kind === "input") return input_address(run, ...indices);
+  if (kind === "parameter") return indices.length ? `${address}[${indices}]` : address;
+  return `${scope}/${indices.slice(0, -1).join("/")}/${name}[${index_of(run, scope, name, indices.at(-1))}]`;
 }
 
 /**
@@ -48,26 +57,29 @@ export function state_address(run, stage, state, t, b, unit) {
   const back = stage.direction === "reverse" ? 1 : -1;
   const before = t + back;
   const line = stage.states[state];
-  if (line && before >= run.first && before < run.first + run.steps) return line_address(stage.scope, before, b, line, unit);
+  if (line && before >= run.first && before < run.first + run.steps) return line_address(run, stage.scope, before, b, line, unit);
   const names = [state.replace(/_prev$/, "0"), state];
   const premise = run.premises.find((p) => p.kind === "initial" && p.scope === stage.scope && names.includes(p.name));
-  return premise ? premise_address(premise, [b, unit]) : null;
+  return premise ? premise_address(run, premise, [b, unit]) : null;
 }
 
+/** The address of an entry of the problem's x. */
+export const input_address = (run, t, b, unit) => `${t}/${b}/x_t[${index_of(run, "", "x_t", unit)}]`;
+
 /** The address of what a cell reads as an input: of the problem's x, or of another stage's line. */
-export function source_address(stage, input, t, b, unit) {
+export function source_address(run, stage, input, t, b, unit) {
   const from = stage.inputs[input];
-  if (!from || from === "x") return `${t}/${b}/x_t[${unit}]`;
+  if (!from || from === "x") return input_address(run, t, b, unit);
   const cut = from.lastIndexOf("/");
-  return cut < 0 ? null : line_address(from.slice(0, cut), t, b, from.slice(cut + 1), unit);
+  return cut < 0 ? null : line_address(run, from.slice(0, cut), t, b, from.slice(cut + 1), unit);
 }
 
 /** The address of the value at a name of the picture or table: a line, a state or an input of the stage. */
 export function spot_address(run, stage, name, t, b, unit) {
   if (name in stage.states) return state_address(run, stage, name, t, b, unit);
-  if (name in stage.inputs) return source_address(stage, name, t, b, unit);
+  if (name in stage.inputs) return source_address(run, stage, name, t, b, unit);
   const line = stage.lines.find((one) => one.name === name);
-  return line ? line_address(stage.scope, t, b, name, Math.min(unit, line.width - 1)) : null;
+  return line ? line_address(run, stage.scope, t, b, name, Math.min(unit, line.width - 1)) : null;
 }
 
 /** The entry of nested lists. */
@@ -83,12 +95,12 @@ export function with_entry(values, [first, ...rest], value) {
 
 /** Whether a run has the number of an address. */
 export function has(run, address) {
-  const line = line_of(address);
+  const line = line_of(run, address);
   if (line) {
     const found = run.stages.find((stage) => stage.scope === line.scope)?.lines.find((one) => one.name === line.name);
     return Boolean(found) && line.unit < found.width && has_step(run, line);
   }
-  const cell = cell_of(address);
+  const cell = cell_of(run, address);
   const premise = run.premises.find((one) => one.address === cell?.array);
   if (!premise) return false;
   return premise.kind === "input" ? has_step(run, { t: cell.indices[0], b: cell.indices[1] }) && cell.indices[2] < premise.shape.at(-1) : true;

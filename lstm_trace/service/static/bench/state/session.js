@@ -1,8 +1,8 @@
-import { array_of, continued, same, UNCHANGED } from "./entries.js";
+import { continued, same, UNCHANGED } from "./entries.js";
 import { added, overlaid, place_of, same_cell, still, wide } from "./fitting.js";
 import { edits_of, params_of, run_of, run_text } from "./link.js";
 import { at_number, elsewhere, opened_at, trail, visited } from "./looking.js";
-import { has } from "./places.js";
+import { array_of, has } from "./places.js";
 import { Runs } from "./runs.js";
 
 // What the bench is doing: the source, the edits and their history, the run that they give, what it is compared with,

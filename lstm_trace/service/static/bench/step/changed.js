@@ -13,7 +13,7 @@ export function Changed({ run, before, pick, said }) {
   const shown = (named.length ? named : list).slice(0, LISTED);
   return html`<details class="menu changes"><summary class="button">${said("bench.changed_lines", { n: list.length })}</summary>
     <div class="sheet"><p class="row-of">${shown.map((one) => {
-      const address = line_address(one.scope, one.t, one.b, one.line, one.unit);
+      const address = line_address(run, one.scope, one.t, one.b, one.line, one.unit);
       return html`<a key=${address} href="#" data-address=${address} onClick=${(event) => { event.preventDefault(); pick(address); }}><${SymbolText} text=${about(one)?.symbol ?? one.line} /></a>`;
     })}</p></div></details>`;
 }

@@ -1,7 +1,7 @@
 import { html, useLayoutEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Markup } from "../../markup.js";
 import { Fault } from "../../parts.js";
-import { line_of } from "../../shared/addresses.js";
+import { columns_of, counted_index, line_of } from "../../shared/addresses.js";
 import { useView } from "../hooks.js";
 import { spoken, unit_name } from "../spoken.js";
 import { ROOM } from "../state/fitting.js";
@@ -15,7 +15,7 @@ const LEAST = 0.59; // of its size: smaller, a picture could not be read (its le
 
 /** Puts the texts and marks of a step into the picture that is there. */
 function written(svg, { spots, texts, held, values, before, pinned, state, at, stage, count, said }) {
-  const chosen = line_of(state.address);
+  const chosen = line_of(at.run, state.address);
   const here = new Map(spots.map((spot) => [spot.key, spot]));
   const from = new Set();
   for (const edge of svg.querySelectorAll(".edge")) {
@@ -27,7 +27,8 @@ function written(svg, { spots, texts, held, values, before, pinned, state, at, s
   for (const node of svg.querySelectorAll("[data-spot]")) {
     const spot = here.get(node.dataset.spot);
     if (!spot) continue;
-    const address = spot_address(at.run, stage, spot.line, at.t, at.b, state.unit);
+    const last = [...(values.get(spot.line)?.keys() ?? [0])].at(-1); // of fewer units than the line of which one was chosen
+    const address = spot_address(at.run, stage, spot.line, at.t, at.b, Math.min(state.unit, last));
     const looked = spot.kind !== "sink" && address !== null && same_line(address, state.address);
     if (!node.classList.contains("tip")) {
       node.classList.toggle("hit", looked);
@@ -48,7 +49,7 @@ function written(svg, { spots, texts, held, values, before, pinned, state, at, s
     text.classList.toggle("held", fixed);
     const notes = [...(fixed ? [said("bench.held")] : []), ...[...now].slice(0, 8).flatMap(([unit, value]) => {
       const found = history_of({ now: value, was: was.get(unit), kept: kept.get(unit), said });
-      return found.length ? [`[${unit}] ${found.join("; ")}`] : [];
+      return found.length ? [`[${counted_index(at.run, stage.scope, spot.line, unit, count)}] ${found.join("; ")}`] : [];
     })];
     const title = node.querySelector("title");
     node.dataset.said ??= title?.textContent ?? spot.line;
@@ -72,8 +73,6 @@ function too_wide(frame, width) {
   const beside = frame.closest(".panel").offsetWidth - frame.clientWidth;
   return tracks.length > 1 && LEAST * width > tracks[tracks.length - 2] - beside;
 }
-
-const widest = (stage) => Math.max(...stage.lines.filter((line) => axis_of(stage, line.name) === "h").map((line) => line.width));
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
@@ -102,9 +101,13 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
     pick(spot.dataset.address);
   };
   if (error) return html`<${Fault} error=${error} retry=${retry} said=${said} />`;
+  const long = (stage?.lines ?? []).filter((line) => line.width > ROOM && axis_of(stage, line.name) === "h");
+  const matrices = long.filter((line) => columns_of(at.run, stage.scope, line.name));
+  const wide = Math.max(0, ...long.filter((line) => !matrices.includes(line)).map((line) => line.width));
   return html`<div class=${`scroll picture${large ? " large" : ""}`} ref=${place} onClick=${chosen} onKeyDown=${chosen}>
     ${data ? html`<${Markup} text=${data.svg} otherwise=${data.description} ready=${(svg) => sized(svg, data.width)} />` : html`<p class="waiting">${said("shell.loading")}</p>`}
   </div>
   ${wider && html`<p class="quiet-text hint" id="picture-scrolls">↔ ${said("bench.picture_scrolls")}</p>`}
-  ${stage?.lines.some((line) => line.width > ROOM && axis_of(stage, line.name) === "h") && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", widest(stage), state.unit, count, said) })}</p>`}`;
+  ${wide > 0 && html`<p class="quiet-text hint" id="picture-unit">${said("bench.picture_unit", { unit: unit_name(at.run, "h", wide, Math.min(state.unit, wide - 1), count, said) })}</p>`}
+  ${matrices.length > 0 && html`<p class="quiet-text hint" id="picture-entry">${said("bench.picture_entry")}</p>`}`;
 }

@@ -1,5 +1,6 @@
 import { html, useEffect, useRef, useState } from "../../vendor/standalone.module.js";
 import { Choice } from "../../parts.js";
+import { columns_of, counted_index, line_of } from "../../shared/addresses.js";
 import { step_name } from "../state/labels.js";
 
 const BEAT = 900; // milliseconds for each step that is played: long enough to see which numbers moved
@@ -8,7 +9,7 @@ const typing = (element) => element?.closest?.("input, textarea, select, [role=g
 
 /** Which step, layer and direction, row and unit are looked at. padding: whether this step is none of its sequence. */
 export function Steps({ session, state, stage, count, active, padding, said }) {
-  const { run, t, b, scope, unit } = state;
+  const { run, t, b, scope, unit, address } = state;
   const [playing, setPlaying] = useState(false);
   const last = run.first + run.steps - 1;
   const backwards = stage.direction === "reverse";
@@ -38,8 +39,9 @@ export function Steps({ session, state, stage, count, active, padding, said }) {
     if (!playing && at === (backwards ? first : end)) session.look({ t: backwards ? end : first });
     setPlaying(!playing);
   };
-  const widest = Math.max(...stage.lines.map((line) => line.width));
-  const units = Array.from({ length: Math.min(widest, 2048) }, (_, k) => [String(k), run.names?.h?.[k] ?? String(k + count)]);
+  const matrix = columns_of(run, scope, line_of(run, address)?.name) && line_of(run, address).name; // then its entries are chosen from
+  const widest = Math.max(1, ...stage.lines.filter(({ name }) => (matrix ? name === matrix : !columns_of(run, scope, name))).map((line) => line.width));
+  const units = Array.from({ length: Math.min(widest, 2048) }, (_, k) => [String(k), (!matrix && run.names?.h?.[k]) || counted_index(run, scope, matrix, k, count)]);
   const place = (one) => said("bench.layer_direction", { layer: said("bench.layer_n", { n: one.layer + count }), direction: said(`bench.${one.direction}`) });
   return html`<div class="steps row-of" role="group" aria-label=${said("bench.steps")}>
     ${run.steps > 1 && html`
@@ -52,6 +54,6 @@ export function Steps({ session, state, stage, count, active, padding, said }) {
     ${padding && html`<span class="quiet-text" id="padding">${said("bench.padding")}</span>`}
     ${run.stages.length > 1 && html`<${Choice} id="scope" label=${said("bench.place")} value=${scope} options=${run.stages.map((one) => [one.scope, place(one)])} onChange=${(value) => session.look({ scope: value })} />`}
     ${run.batch > 1 && html`<${Choice} id="row" label=${said("bench.row")} value=${String(b)} options=${Array.from({ length: run.batch }, (_, k) => [String(k), String(k + count)])} onChange=${(value) => session.look({ b: Number(value) })} />`}
-    ${widest > 1 && html`<${Choice} id="unit" label=${said("bench.unit")} value=${String(unit)} options=${units} onChange=${(value) => session.look({ unit: Number(value) })} />`}
+    ${widest > 1 && html`<${Choice} id="unit" label=${said("bench.unit")} value=${String(Math.min(unit, widest - 1))} options=${units} onChange=${(value) => session.look({ unit: Number(value) })} />`}
   </div>`;
 }

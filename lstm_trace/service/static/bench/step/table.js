@@ -1,4 +1,5 @@
 import { html, useRef, useState } from "../../vendor/standalone.module.js";
+import { columns_of } from "../../shared/addresses.js";
 import { spoken, unit_name } from "../spoken.js";
 import { full, minus, rounded, signed, value_of } from "../../shared/numbers.js";
 import { LIVE_UNITS } from "../state/fitting.js";
@@ -29,15 +30,15 @@ export function history_of({ now, was, kept, said }) {
 
 export const differs = (now, was) => was !== undefined && now !== undefined && !Object.is(value_of(was), value_of(now));
 
-/** Rows of units of one kind that follow one another: inputs, hidden units, outputs of a readout. */
-function grouped(stage, values, joined) {
+/** Rows of units of one kind that follow one another: inputs, hidden units, outputs of a readout; matrices with so many columns. */
+function grouped(run, stage, sizes, joined) {
   const groups = [];
-  for (const [name, { size }] of values) {
+  for (const [name, size] of sizes) {
     if (joined.has(name)) continue;
-    const axis = axis_of(stage, name);
+    const axis = axis_of(stage, name), matrix = columns_of(run, stage.scope, name);
     const last = groups.at(-1);
     const single = size === 1 && last?.width > 1 && last.axis !== "x"; // a sum or a mean of the units above it
-    if (last?.axis !== axis && !single) groups.push({ axis, names: [], width: 0 });
+    if ((last?.axis !== axis || last.matrix !== matrix) && !single) groups.push({ axis, matrix, names: [], width: 0 });
     groups.at(-1).names.push(name);
     groups.at(-1).width = Math.max(groups.at(-1).width, size);
   }
@@ -75,39 +76,50 @@ export function StepTable({ state, at, stage, named, step, values, before, pinne
   const columns = units.slice(0, Math.max(LIVE_UNITS, ...stage.lines.map((line) => line.width))); // an input may have more
   // vectors that a notation alone sets one after the other stand above by themselves
   const joined = new Set(named.lines.filter((line) => line.op === "concat" && !stage.lines.some((one) => one.name === line.name)).map((line) => line.name));
-  const groups = grouped(named, values, joined).map((group) => ({
-    ...group, labels: columns.map((unit) => unit_name(run, group.axis, run.live ? group.width : run.names?.[group.axis]?.length, unit, count, said)),
-  }));
+  const sizes = new Map([...values].map(([name, line]) => [name, symbols.get(name)?.width ?? line.size])); // of a large cell values are few
+  const groups = grouped(run, named, sizes, joined).map(({ axis, matrix, names, width }) => {
+    const there = columns.filter((unit) => !run.live || unit < width);
+    const heads = matrix ? [...new Set(there.map((unit) => unit % matrix))] : there;
+    const label = (k) => (matrix ? `[·,${k + count}]` : unit_name(run, axis, run.live ? width : run.names?.[axis]?.length, k, count, said));
+    const rows = names.flatMap((name) => {
+      const line = values.get(name);
+      if (sizes.get(name) === 1 && width > 1) return { key: name, name, cells: [0], alone: true }; // a number by itself stands below no unit
+      if (!matrix) return { key: name, name, cells: heads };
+      const numbers = new Set(there.filter((unit) => line.has(unit)).map((unit) => Math.floor(unit / matrix)));
+      return [...numbers].map((row) => ({ key: `${name} ${row}`, name, place: `[${row + count},·]`, cells: heads.map((k) => row * matrix + k) }));
+    });
+    return { labels: heads.map(label), rows };
+  });
+  const wide = [...Array(Math.max(...groups.map(({ labels }) => labels.length))).keys()];
   // Tab stops at one row; up and down go through the rows, left and right through the steps as everywhere
   const table = useRef(null);
   const [row, setRow] = useState("");
-  const names = groups.flatMap((group) => group.names);
-  const current = values.has(row) ? row : names[0];
+  const keys = groups.flatMap((group) => group.rows.map(({ key }) => key));
+  const current = keys.includes(row) ? row : keys[0];
   const keyed = (event) => {
     const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     const here = event.target.closest("tr"); // not the row of the last drawing: keys may be faster
     const column = [...(here?.querySelectorAll("td") ?? [])].indexOf(event.target.closest("td"));
-    const next = names[names.indexOf(here?.dataset.line) + way];
+    const rows = [...table.current.querySelectorAll("tr[data-line]")];
     if (!way || column < 0) return;
     event.preventDefault();
-    if (next === undefined) return;
-    const cells = [...table.current.querySelectorAll("tr[data-line]")][names.indexOf(next)].querySelectorAll("td");
+    const cells = rows[rows.indexOf(here) + way]?.querySelectorAll("td") ?? [];
     (cells[column]?.querySelector("button") ?? cells[0]?.querySelector("button"))?.focus();
   };
   return html`<div class=${`scroll step-table${pinned ? " deltas" : ""}`} role="region" aria-label=${said("bench.table")}>
-    <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.line ?? "")}>
+    <table id="step-table" ref=${table} onKeyDown=${keyed} onFocusIn=${(event) => setRow(event.target.closest("tr")?.dataset.row ?? "")}>
       <caption class="unseen">${said("bench.table")}</caption>
-      ${groups.map(({ axis, names: lines, labels, width }, k) => html`<tbody key=${`${axis} ${k}`}>
-        <tr class="heads"><th scope="col" class="left">${k === 0 ? said("bench.line") : ""}</th>${columns.map((unit, column) => html`<th key=${unit} scope="col">${!run.live || unit < width ? labels[column] : ""}</th>`)}</tr>
-        ${lines.map((name) => {
+      ${groups.map(({ labels, rows }, k) => html`<tbody key=${rows[0].key}>
+        <tr class="heads"><th scope="col" class="left">${k === 0 ? said("bench.line") : ""}</th>${wide.map((column) => html`<th key=${column} scope="col">${labels[column] ?? ""}</th>`)}</tr>
+        ${rows.map(({ key, name, place, cells, alone }) => {
           const [line, about] = [values.get(name), symbols.get(name)];
-          return html`<tr key=${name} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name}>
-            <th scope="row"><${SymbolText} text=${about?.symbol ?? given_symbol(name)} /></th>
-            ${(line.size === 1 && width > 1 ? [0] : columns).map((unit) => {
+          return html`<tr key=${key} class=${about ? (about.assigned ? "assigned" : "part") : "given"} data-line=${name} data-row=${key}>
+            <th scope="row"><${SymbolText} text=${about?.symbol ?? given_symbol(name)} />${place && html` <span class="quiet-text">${place}</span>`}</th>
+            ${(alone ? [0] : wide).map((column) => {
+              const unit = cells[column];
               const address = line.has(unit) ? spot_address(run, stage, name, t, b, unit) : null;
-              // a number by itself stands below no unit
-              return html`<${Cell} key=${unit} address=${address} words=${address && spoken(run, address, { count, said })} span=${line.size === 1 && width > 1 ? columns.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
-                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} held=${step?.held?.[name]?.includes(unit)} state=${state} pick=${pick} stop=${name === current} said=${said} />`;
+              return html`<${Cell} key=${column} address=${address} words=${address && spoken(run, address, { count, said })} span=${alone ? wide.length : 1} now=${line.get(unit)} text=${line.has(unit) && text(name, unit)}
+                was=${before?.get(name)?.get(unit)} kept=${pinned?.get(name)?.get(unit)} held=${step?.held?.[name]?.includes(unit)} state=${state} pick=${pick} stop=${key === current} said=${said} />`;
             })}
           </tr>`;
         })}</tbody>`)}

@@ -1,5 +1,6 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { colourOf, colours, scaleOf } from "./colours.js";
+import { counted_index } from "../../shared/addresses.js";
 import { short } from "../../shared/numbers.js";
 import { draw, gridOf, largest, stepAt, ticks, valuesOf } from "./grid.js";
 import { Legend } from "./legend.js";
@@ -58,11 +59,11 @@ function Frame({ grid, cell, kind }) {
 }
 
 /**
- * @param {{map: object, scale: "log" | "linear", chosen: {step: number, unit: number} | null, first: number,
+ * @param {{map: object, run: object, scale: "log" | "linear", chosen: {step: number, unit: number} | null, first: number,
  *   choose: (cell: {step: number, unit: number}) => void}} props
  *   first: the number of the first step and unit, 0 or 1
  */
-export function DifferenceMap({ map, scale: kind, chosen, choose, first, said }) {
+export function DifferenceMap({ map, run, scale: kind, chosen, choose, first, said }) {
   const { units, steps: numbers } = map;
   const steps = numbers.length;
   const values = useMemo(() => valuesOf(map), [map]);
@@ -84,8 +85,9 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
     draw(canvas.current, grid, values, units, (value) => colourOf(palette, scale, value));
   }, [grid, values, scale, scheme, width]);
 
+  const named = (unit) => counted_index(run, map.scope, map.line, unit, first);
   const words = ({ step, unit }) => said("compare.map.cell", {
-    t: numbers[step] + first, unit: unit + first, value: short(values[step * units + unit], 6),
+    t: numbers[step] + first, unit: named(unit), value: short(values[step * units + unit], 6),
   });
   const under = (event) => {
     const box = canvas.current.getBoundingClientRect();
@@ -111,7 +113,7 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
     else if (y + 24 > shown.scrollTop + shown.clientHeight) shown.scrollTop = y + 24 - shown.clientHeight;
   };
   const summary = said("compare.map.summary", {
-    line: map.line, steps, units, value: short(values[top.step * units + top.unit]), t: numbers[top.step] + first, unit: top.unit + first,
+    line: map.line, steps, units, value: short(values[top.step * units + top.unit]), t: numbers[top.step] + first, unit: named(top.unit),
   });
   const size = { width: `${grid.width / ratio}px`, height: `${grid.height / ratio}px` };
   const rowsShown = ticks(units, Math.max(2, Math.floor(grid.height / ratio / 18)));
@@ -122,7 +124,7 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
       <div class="map-field" ref=${field} tabindex="0" role="application" aria-label=${summary}
         aria-roledescription=${said("compare.map.kind")} aria-describedby="map-keys" onKeyDown=${pressed}>
         <div class="map-units" aria-hidden="true">
-          ${rowsShown.map((unit) => html`<span key=${unit} style=${{ top: `${((unit + 0.5) * grid.cellHeight) / ratio}px` }}>${unit + first}</span>`)}
+          ${rowsShown.map((unit) => html`<span key=${unit} style=${{ top: `${((unit + 0.5) * grid.cellHeight) / ratio}px` }}>${named(unit)}</span>`)}
         </div>
         <div class="map-place" ref=${place}>
           <div class="map-canvas" style=${size} onPointerMove=${(event) => setHovered(under(event))} onPointerLeave=${() => setHovered(null)}
@@ -145,6 +147,6 @@ export function DifferenceMap({ map, scale: kind, chosen, choose, first, said })
     ${map.left_out > 0 && html`<p class="quiet-text">${said("compare.map.left_out", { n: map.left_out })}</p>`}
     ${grid.together > 1 && html`<p class="quiet-text">${said("compare.map.together", { n: grid.together })}</p>`}
     <p id="map-keys" class="quiet-text keys">${said("compare.map.keys")}</p>
-    <${MapTable} values=${values} numbers=${numbers} units=${units} first=${first} choose=${choose} said=${said} />
+    <${MapTable} values=${values} numbers=${numbers} units=${units} named=${named} first=${first} choose=${choose} said=${said} />
   </figure>`;
 }

@@ -5,16 +5,16 @@ import { short } from "../../shared/numbers.js";
 
 const FEW = { steps: 16, numbers: 256 }, LARGEST = 12;
 
-function Whole({ values, numbers, units, first, said }) {
+function Whole({ values, numbers, units, named, first, said }) {
   return html`<table>
     <thead><tr><th scope="col">${said("compare.map.unit")}</th>${numbers.map((t) => html`<th key=${t} scope="col">${said("compare.at_step", { t: t + first })}</th>`)}</tr></thead>
     <tbody>${Array.from({ length: units }, (_, unit) => html`<tr key=${unit}>
-      <th scope="row">${unit + first}</th>${numbers.map((t, k) => html`<td key=${t} class="number">${short(values[k * units + unit])}</td>`)}
+      <th scope="row">${named(unit)}</th>${numbers.map((t, k) => html`<td key=${t} class="number">${short(values[k * units + unit])}</td>`)}
     </tr>`)}</tbody>
   </table>`;
 }
 
-function Top({ values, numbers, units, first, choose, said }) {
+function Top({ values, numbers, units, named, first, choose, said }) {
   const size = (k) => (Number.isFinite(values[k]) ? values[k] : Infinity);
   const order = Array.from(values.keys()).filter((k) => values[k] !== 0).sort((p, q) => size(q) - size(p) || p - q);
   return html`<p class="quiet-text">${said("compare.map.top", { shown: Math.min(LARGEST, order.length), of: order.length })}</p>
@@ -22,7 +22,7 @@ function Top({ values, numbers, units, first, choose, said }) {
     <thead><tr><th scope="col">${said("compare.map.step")}</th><th scope="col">${said("compare.map.unit")}</th><th scope="col">|b − a|</th><th></th></tr></thead>
     <tbody>${order.slice(0, LARGEST).map((k) => {
       const cell = { step: Math.floor(k / units), unit: k % units };
-      return html`<tr key=${k}><td>${numbers[cell.step] + first}</td><td>${cell.unit + first}</td><td class="number">${short(values[k], 6)}</td>
+      return html`<tr key=${k}><td>${numbers[cell.step] + first}</td><td>${named(cell.unit)}</td><td class="number">${short(values[k], 6)}</td>
         <td><button type="button" class="quiet where" onClick=${() => choose(cell)}>${said("compare.map.choose")}</button></td></tr>`;
     })}</tbody>
   </table>`;
