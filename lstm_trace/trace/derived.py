@@ -171,7 +171,8 @@ def shaped(trace: Trace, scope: str, sums: Mapping[str, Array]) -> dict[str, Arr
     """Sums of a stage, each in the shape of the parameter that it is the gradient of."""
     stage = trace.stage(scope)
     weights, names = trace.parameters.get(stage.owner, {}), dict(stage.cell.gradient)
-    return {name: values.reshape(np.shape(weights.get(names.get(name, ""), values))) for name, values in sums.items()}
+    like = {name: weights[names[name]] for name in sums if names.get(name) in weights}
+    return {name: values.reshape(like[name].shape) if name in like else values for name, values in sums.items()}
 
 
 def with_sums(trace: Trace) -> Trace:
