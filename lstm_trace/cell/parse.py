@@ -188,7 +188,8 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
             name, mark, right = row.partition("=")
             name = _left(name)
             if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-                _note(problems, count, row, column, "expected `name = expression`, or input:, matrix:, carry: or output:")
+                said = "expected `name = expression`, or input:, matrix:, carry: or output:"
+                _note(problems, count, row, column, said)
             else:
                 start = row.index("=") + 1 + len(right) - len(right.lstrip())
                 equations.append((count, row, name, right.strip(), start))
@@ -307,7 +308,7 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
 def _matrices(
     lines: Iterable[Line], places: Mapping[str, SourcePlace], certain: Container[str] = ()
 ) -> Iterator[tuple[int, str]]:
-    """Names that are used both as a matrix and as a vector, or beside a matrix. certain: the lines that are matrices."""
+    """Names that are used both as a matrix and as a vector, or beside a matrix. certain: lines that are matrices."""
     lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
