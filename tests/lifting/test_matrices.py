@@ -426,3 +426,45 @@ def test_a_loop_over_a_sequence_in_numpy() -> None:
     found = lt.lift(step, {name: WEIGHTS[name] for name in "VK"}, x, states={"C": begin})
     assert found.cell.equations["C_t"] == "0.5 * C_prev + outer(v, k)"
     np.testing.assert_allclose(found.trace.output[:, 0], step(x, WEIGHTS["V"], WEIGHTS["K"], begin), rtol=1e-12)
+
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+MEMORY = "def step(x, {M}, V):\n    k = V @ x\n    {M} = {f} * {M} + np.outer(k, k)\n    {y} = {M} @ k\n{end}"
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("names", [("M", "y"), ("mem", "y"), ("mem", "read"), ("M", "read")])
+def test_outputs_and_states_are_compared_whatever_they_are_called(names: tuple[str, str]) -> None:
+    def memory(state: str, y: str, f: str = "0.9", out: str = "") -> Any:
+        end = f"    z = {out}({y})\n    return z, {state}" if out else f"    return {y}, {state}"
+        step = compiled(MEMORY.format(M=state, f=f, y=y, end=end))
+        return lt.lift(step, {"V": V}, x, states={state: np.eye(R)})
+
+    V, x = RANDOM.normal(size=(R, INPUTS)), RANDOM.normal(size=(T, INPUTS))
+    right = memory("M", "y")
+    assert lt.diff(right, memory(*names)).verdict == "same"
+    assert not lt.diff(right, memory(*names)).notes
+    for wrong, line in ((memory(*names, f="0.8"), "M_t"), (memory(*names, out="np.tanh"), "y")):
+        found = lt.diff(right, wrong)
+        assert found.first is not None
+        assert found.first.line == line
+        assert not found.premises
+
+
+def test_states_go_by_their_shapes_and_places() -> None:
+    def one(x: Any, n: Any, C: Any, K: Any) -> Any:
+        k = K @ x
+        C, n = 0.9 * C + np.outer(k, k), 0.9 * n + k
+        return C @ k / (1 + n @ n), n, C
+
+    def two(x: Any, mem: Any, z: Any, K: Any) -> Any:
+        k = K @ x
+        mem, z = 0.9 * mem + np.outer(k, k), 0.9 * z + k
+        return mem @ k / (1 + z @ z), mem, z
+
+    K, x, C, n = (RANDOM.normal(size=size) for size in ((R, INPUTS), (T, INPUTS), (R, R), R))
+    a, b = lt.lift(one, {"K": K}, x, states={"n": n, "C": C}), lt.lift(two, {"K": K}, x, states={"mem": C, "z": n})
+    found = lt.diff(a, b)
+    assert found.verdict == "same"
+    assert not found.notes
