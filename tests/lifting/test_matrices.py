@@ -428,6 +428,34 @@ def test_a_loop_over_a_sequence_in_numpy() -> None:
     np.testing.assert_allclose(found.trace.output[:, 0], step(x, WEIGHTS["V"], WEIGHTS["K"], begin), rtol=1e-12)
 
 
+def test_weights_that_are_read_transposed_say_so() -> None:
+    def lifted(line: str, A: Any) -> Any:
+        step = compiled(f"def step(x, S, A, V, W):\n    S = {line} + np.outer(V @ x, W @ x)\n    return S @ (W @ x), S")
+        weights = {"A": A, "V": RANDOM.normal(size=(R, INPUTS)), "W": RANDOM.normal(size=(A.shape[0], INPUTS))}
+        begin = RANDOM.normal(size=(R, len(A)))
+        found = lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), states={"S": begin})
+        assert found.aliases["A_T"] == "A.T"
+        np.testing.assert_array_equal(found.weights["A_T"], A.T)
+        return found
+
+    found = lifted("np.exp(A.T) * S", RANDOM.normal(size=(C, R)))
+    assert found.cell.equations["S_t"].startswith("exp(A_T) * S_prev + ")
+    A = RANDOM.normal(size=(R, R))
+    found = lifted("A * S + A.T * S", A)
+    assert found.cell.equations["S_t"].startswith("A * S_prev + A_T * S_prev + ")
+    np.testing.assert_array_equal(found.weights["A"], A)
+    assert "A = A" not in str(found)
+
+
+def test_a_weight_that_is_read_both_ways_says_which_is_which() -> None:
+    step = compiled("def step(x, h, A, V):\n    v = V @ x\n    return A @ v - v @ A + 0.5 * h")
+    weights = {"A": RANDOM.normal(size=(R, R)), "V": RANDOM.normal(size=(R, INPUTS))}
+    found = lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), h=np.zeros(R))
+    assert found.cell.equations["h_t"] == "A @ v - A_2 @ v + 0.5 * h_prev"
+    assert found.aliases["A_2"] == "A.T"
+    np.testing.assert_array_equal(found.weights["A_2"], weights["A"].T)
+
+
 # -- comparisons -------------------------------------------------------------------------------------------------------
 
 MEMORY = "def step(x, {M}, V):\n    k = V @ x\n    {M} = {f} * {M} + np.outer(k, k)\n    {y} = {M} @ k\n{end}"
