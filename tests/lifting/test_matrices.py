@@ -276,6 +276,18 @@ def test_what_no_equation_has_is_refused(write: str, read: str, line: int, reaso
         lt.lift(step, WEIGHTS, RANDOM.normal(size=(T, INPUTS)), states={"C": RANDOM.normal(size=(R, C))})
 
 
+def test_a_memory_of_which_a_loop_reads_entries_is_no_long_vector() -> None:
+    step = compiled(
+        "def step(x, C, V, w):\n    v = V @ x\n    C = C.copy()\n"
+        "    for i in range(4):\n        C[i] = C[i] * w + v[i] * v\n"
+        "    y = np.zeros(4)\n    for i in range(4):\n        for j in range(4):\n            y[i] += C[i, j] * v[j]\n"
+        "    return y, C\n"
+    )
+    weights = {"V": WEIGHTS["V"], "w": RANDOM.normal(size=R)}
+    with pytest.raises(LiftError, match="a part of a matrix is read, and an equation has the whole one"):
+        lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), states={"C": np.eye(R)})
+
+
 def test_a_memory_that_is_returned_transposed_is_refused() -> None:
     step = compiled("def step(x, C, V, K):\n    return (0.5 * C + np.outer(V @ x, K @ x)).T\n")
     weights, begin = {"V": WEIGHTS["V"], "K": WEIGHTS["V"] + 1}, RANDOM.normal(size=(R, R))
