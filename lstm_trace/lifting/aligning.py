@@ -70,7 +70,9 @@ def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
         for each in (source, reference)
     ]
     states = [*zip(*old, strict=False), *((name, name) for name in common)]
-    ends = [(two.output, one.output), *((two.states[theirs], one.states[ours]) for theirs, ours in states), *states]
+    alike = reference.trace.output.shape[-1] == source.trace.output.shape[-1]
+    ends = [(two.output, one.output)] * alike
+    ends += [*((two.states[theirs], one.states[ours]) for theirs, ours in states), *states]
     # whatever else has the name of an output or of a new state gets another
     loose |= {name for pair in ends if pair[0] != pair[1] for name in pair} & lines[0].keys() & lines[1].keys()
     found: dict[str, str] = {}

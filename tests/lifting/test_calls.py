@@ -361,3 +361,5 @@ def test_what_is_returned_before_the_states_is_the_output() -> None:
         lt.lift(named, weights, X, h=START), lt.lift(unnamed, {**weights, "V": 2 * weights["V"]}, X, h=START)
     )
     assert both.verdict == "different"
+    plain = lt.diff(lt.lift(rnn, WEIGHTS, X, h=START), lt.lift(named, weights, X, h=START))
+    assert {line.line for line in plain.lines} >= {"h_t", "z_h"}  # y has another width
