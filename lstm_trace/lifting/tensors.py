@@ -100,7 +100,7 @@ class _Recorder(TorchDispatchMode):
                 return self._tensors(known, dtype)
         arguments = [tree_map(self._array, one) for one in (args, kwargs)]
         if torch.Tag.inplace_view in func.tags:  # such as squeeze_, by which a tensor gets another shape
-            target.array = called(name.removesuffix("_"), "", *arguments, self.math.tape.refusal)
+            args[0].array = called(name.removesuffix("_"), "", arguments[0], arguments[1], self.math.tape.refusal)
             with torch._C._DisableTorchDispatch():
                 return func(*args, **kwargs)
         found = called(name, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
