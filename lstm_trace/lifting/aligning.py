@@ -23,9 +23,9 @@ _NAME = re.compile(r"\b[A-Za-z_]\w*\b(?!\()")
 
 
 def aligned(source: Any, reference: Any) -> Any:
-    """The trace of a lifted cell, with the names of another: of weights and lines with equal values at the first step,
-    of lines that become the same state, and of what stands in the same places of their equations. What is no lifted
-    cell, or is compared with none, is returned as it is.
+    """The trace of a lifted cell, with the names of another: of the output and the states, which go by their places
+    where names differ; of weights and lines with equal values at the first step, and of what stands in the same places
+    of their equations. What is no lifted cell, or is compared with none, is returned as it is.
     """
     if not isinstance(source, Lifted) or not isinstance(reference, Lifted):
         return source
@@ -41,7 +41,7 @@ def aligned(source: Any, reference: Any) -> Any:
     made = prepare(weights, {"equations": "\n".join(rows), "direction": source.direction}, name=trace.header.title)
     called = {name: name for name in names} | dict(trace.header.aliases)
     aliases = {names.get(name, name): text for name, text in called.items()}
-    begin = dict(trace.initial.get(f"0/{source.direction}", {}))
+    begin = {names.get(name, name): one for name, one in trace.initial.get(f"0/{source.direction}", {}).items()}
     made = replace(made, header=replace(made.header, aliases=aliases))
     return made.run(trace.x, begin.pop("h_prev", None), begin.pop("c_prev", None), initial=begin or None)
 
@@ -64,6 +64,17 @@ def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
     both = {name for name in lines[0].keys() & lines[1] if not _equal(lines[0][name], lines[1][name])}
     # such as k and k_2, whose numbers do not say which is which
     loose = {name for name in both if max(each[_NUMBER.sub("", name)] for each in stems) > 1}
+    common = one.states.keys() & two.states.keys()
+    old = [
+        sorted((name for name in each.cell.states if name not in common), key=lambda name: each.trace[name].shape[-1])
+        for each in (source, reference)
+    ]
+    states = [*zip(*old, strict=False), *((name, name) for name in common)]
+    alike = reference.trace.output.shape[-1] == source.trace.output.shape[-1]
+    ends = [(two.output, one.output)] * alike
+    ends += [*((two.states[theirs], one.states[ours]) for theirs, ours in states), *states]
+    # whatever else has the name of an output or of a new state gets another
+    loose |= {name for pair in ends if pair[0] != pair[1] for name in pair} & lines[0].keys() & lines[1].keys()
     found: dict[str, str] = {}
     ours_taken = {*two.equations, *two.parameters} - loose
     theirs_known = {*one.equations, *one.parameters} - loose
@@ -77,10 +88,10 @@ def _names(reference: Lifted, source: Lifted) -> dict[str, str]:
             for other in (other for other, array in ours.items() if _equal(array, values)):
                 pair(name, other)
 
+    for theirs, ours in ends:
+        pair(theirs, ours)
     pair_equal(reference.weights, source.weights)
     pair_equal(*lines)
-    for state in one.states.keys() & two.states.keys():
-        pair(two.states[state], one.states[state])
     todo = [name for name in two.equations if found.get(name, "" if name in loose else name) in one.equations]
     for name in todo:
         for theirs, ours in _in_places(two.equations[name], one.equations[found.get(name, name)]):

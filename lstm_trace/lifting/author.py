@@ -56,7 +56,8 @@ class AuthorFunction(ABC):
         except LstmTraceError:
             with suppress(LstmTraceError):
                 cell = self.read(run, False)
-                if all(len(np.unique(ids)) == ids.size for ids in cell.parts.values()):
+                parts = np.concatenate([[], *map(np.ravel, cell.parts.values())])
+                if len(np.unique(parts)) == parts.size:
                     return cell
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -70,7 +71,7 @@ def built(
     text = EquationWriter(
         naming,
         reader.called,
-        lambda weight: part_name(tape, weight.leaf),
+        lambda weight: part_name(tape, weight.leaf) + ".T" * bool(weight.grid and is_turned(weight.leaf)),
         {ids.size: name for name, ids in reversed(reader.named.items()) if ids.ndim == 1},
         ("x_t", *(f"{name}_prev" for name in states)),
     )
@@ -96,8 +97,12 @@ def built(
     cell = {"kind": naming.kind, **naming.options} if exact else {"equations": "\n".join(rows)}
     cell |= {"direction": "reverse"} if back else {}
     model = prepare(weights, cell, name=title)
-    turned = transposed(known) if naming.kind else ()
-    parts = {name: part_name(tape, ids) + ".T" * (name in turned) for name, ids in known.items()}
+    parts = {name: part_name(tape, ids) for name, ids in known.items()}
+    several = Counter(parts.values())  # read one way and the other
+    own = () if naming.kind else text.weights.items()
+    turned = {name for name, one in own if is_turned(one.leaf) and (one.grid or several[parts[name]] > 1)}
+    turned |= transposed(known) if naming.kind else set()
+    parts = {name: part + ".T" * (name in turned) for name, part in parts.items()}
     aliases = text.aliases | {name: part for name, part in parts.items() if part not in ("", name)}
     model = replace(model, header=replace(model.header, aliases=aliases))
     return BuiltCell(model, cell, naming, weights, aliases, left, fitting, lines, out, known)
@@ -150,10 +155,14 @@ def part_name(tape: Tape, ids: Ids) -> str:
     return f"{name}[{', '.join(texts)}]" if texts and whole else name
 
 
+def is_turned(ids: Ids) -> bool:
+    """Whether a matrix has the rows of the code's array as its columns."""
+    return ids.ndim == 2 and min(ids.shape) > 1 and bool(abs(ids[0, 1] - ids[0, 0]) > abs(ids[1, 0] - ids[0, 0]))
+
+
 def transposed(known: Mapping[str, Ids]) -> set[str]:
     """The weights that are read the other way round than those of most gates."""
-    matrices = {name: ids for name, ids in known.items() if ids.ndim == 2 and min(ids.shape) > 1}
-    ways = {name: abs(ids[0, 1] - ids[0, 0]) > abs(ids[1, 0] - ids[0, 0]) for name, ids in matrices.items()}
+    ways = {name: is_turned(ids) for name, ids in known.items() if ids.ndim == 2 and min(ids.shape) > 1}
     found = set[str]()
     for stem in ("W_x", "W_h"):
         same = [way for name, way in ways.items() if name[:-1] == stem]

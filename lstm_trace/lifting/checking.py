@@ -20,6 +20,7 @@ class UnlikeError(LiftError):
     """The function computes something else than its equations."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # values may overflow
 def checked_trace(
     cell: BuiltCell, tape: Tape, x: Array, states: Mapping[str, Array],
     values: Callable[[Trace], Mapping[str, Array]], title: str,
@@ -46,9 +47,9 @@ def checked_trace(
     again = prepare(cell.weights, cell.definition, dtype=coarse).run(x, **initial)
     for line, theirs in values(trace).items():
         ours, other = (one[line][::way][-len(theirs) :] for one in (trace, again))
-        wrong = ~(np.abs(ours - theirs) <= _rounding(ours, other) + _clipped(tape)) & ~(
-            np.isnan(ours) & np.isnan(theirs)
-        )
+        bound = _rounding(ours, other) + _clipped(tape)
+        alike = (np.abs(ours - theirs) <= bound) | (np.isnan(ours) & np.isnan(theirs))
+        wrong = ~alike & np.isfinite(bound)
         if wrong.any():
             step = int(np.argmax(wrong.reshape(len(wrong), -1).any(axis=1)))
             raise UnlikeError(
@@ -72,7 +73,7 @@ def _rounding(ours: Array, other: Array) -> Array:
     most = np.maximum(1.0, np.abs(ours).max((1, 2)))
     off = np.abs(ours.astype(np.float64) - other).max((1, 2))
     bound = np.nan_to_num(64 * off * ulp / single + 8 * ulp * most, nan=0.0, posinf=0.0)
-    bound[1:][off[1:] > 0.001 * most[1:]] = np.inf
+    bound[1:][~(off[1:] < 0.001 * most[1:])] = np.inf
     return np.maximum.accumulate(bound)[:, None, None]
 
 

@@ -279,14 +279,14 @@ class StepFunction(AuthorFunction):
         named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
         states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
-        self.output = {}  # of a memory it is what is read from it
+        self.output = {}  # of a memory it is what is read from it; of vectors, what stands before them
         for path, expr in outputs.items():
-            name = run.tape.variable(returned[path])
-            if remembers and name in ("", *states):
+            name, read = run.tape.variable(returned[path]), remembers or path == (0,)
+            if read and name in ("", *states):
                 name = "out"
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
-                self.output = self.output or ({name: path} if remembers else {})
+                self.output = self.output or ({name: path} if read else {})
         output = next((others[name] for name in self.output), None)
         return built(reader, states, others, run.dtype, self.call.named, returned.values(), output)
 

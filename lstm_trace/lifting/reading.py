@@ -24,7 +24,6 @@ from .tape import FIXED, CodeLine, Ids, Tape, TapeNode
 
 #: Most parts that a vector is put together from.
 _PARTS = 64
-_PRODUCTS = "two computed matrices are multiplied, and an equation multiplies weights and a vector"
 
 
 @dataclass
@@ -46,6 +45,8 @@ class Reader:
         self._code: CodeLine | None = None  # where what is being read is used
         self._matrices: dict[tuple[int, ...], dict[bytes, Expr]] = {}
         self._names = [*self.named]
+        x = self.named["x_t"]
+        self._axes = 1 + (np.prod(self.tape.owner(x).shape) > x.size)  # of a vector of every sequence
         if odd := [f"{name} has {ids.ndim} axes" for name, ids in self.named.items() if ids.ndim > 2]:
             raise LiftError(f"{odd[0]}, and equations have vectors and matrices: lift one head, or one channel")
         # of every number the name that it belongs to, or -1, and its place there
@@ -87,7 +88,10 @@ class Reader:
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
-        self._code = node.code or self._code
+        if (
+            self._code is None or sum(size > 1 for size in node.shape) <= self._axes
+        ):  # a part of a matrix is used by what reads it
+            self._code = node.code or self._code
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
             return self._weights(ids, owners)
         if len(runs := self._runs(ids)) > 1:
@@ -205,7 +209,7 @@ class Reader:
             return self.exprs.leaf("name", name, ids.size, ids.shape)
         if name or operands is None:
             if node.op == "dot" and 1 not in node.shape:
-                raise self.tape.refusal(_PRODUCTS, node)
+                raise self._product_refusal(node)
             reason = "a matrix is a vector in another shape, or a part of another matrix, or several: no equation is so"
             raise self.tape.refusal(reason, node._replace(code=self._code))
         each = [self.matrix(one[..., 0] if outer else one) for one in operands]
@@ -238,7 +242,11 @@ class Reader:
         for matrix, at in ((b, rows), (a, columns)):
             if self.tape.fixed(matrix) and len(parts := np.split(local, np.flatnonzero(np.diff(at)) + 1)) > 1:
                 return self.exprs.make("concat", (self.vector(one + node.start) for one in parts), (), node)
-        raise self.tape.refusal(_PRODUCTS, node)
+        raise self._product_refusal(node)
+
+    def _product_refusal(self, node: TapeNode) -> LiftError:
+        both = "a weight and a computed matrix" if any(map(self.tape.fixed, node.operands)) else "two computed matrices"
+        return self.tape.refusal(f"{both} are multiplied, and an equation multiplies weights and a vector", node)
 
     def _multiplied(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
         """A product of weights, or of a computed matrix, with one vector, if that is what is multiplied and summed."""

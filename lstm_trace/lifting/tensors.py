@@ -99,6 +99,10 @@ class _Recorder(TorchDispatchMode):
             if (known := self._of_weights(func, args, kwargs)) is not None:
                 return self._tensors(known, dtype)
         arguments = [tree_map(self._array, one) for one in (args, kwargs)]
+        if torch.Tag.inplace_view in func.tags:  # such as squeeze_, by which a tensor gets another shape
+            args[0].array = called(name.removesuffix("_"), "", arguments[0], arguments[1], self.math.tape.refusal)
+            with torch._C._DisableTorchDispatch():
+                return func(*args, **kwargs)
         found = called(name, func._overloadname, arguments[0], arguments[1], self.math.tape.refusal)
         if target is None:
             return self._tensors(found, torch.bool if name in CONDITIONS else dtype)

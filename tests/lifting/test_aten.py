@@ -249,3 +249,23 @@ def test_what_pytorch_computes_of_weights_alone_is_a_weight() -> None:
         for t in range(T):
             h = cell(x[t], h)
             np.testing.assert_allclose(found.trace["h_t"][t], h.numpy(), rtol=1e-12)
+
+
+def test_tensors_that_change_their_own_shape() -> None:
+    """PyTorch squeezes the product of one vector and `weight.T` in place, if nothing is added to it."""
+
+    class Cell(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.W, self.U = torch.nn.Linear(3, 4, bias=False), torch.nn.Linear(4, 4, bias=False)
+
+        def forward(self, x: Any, h: Any) -> Any:
+            return torch.tanh(self.W(x) + self.U(h))
+
+    def column(x: Any, h: Any, W: Any) -> Any:
+        return (W @ x.clone().unsqueeze_(1)).t_()[0] + 0.5 * h
+
+    x, h = torch.randn(4, 3).double(), torch.randn(4).double()
+    assert lt.lift(Cell().double(), None, x, h=h).sentence == "a simple RNN"
+    found = lt.lift(column, {"W": torch.randn(4, 3).double()}, x, h=h)
+    assert found.cell.equations["h_t"] == "W @ x_t + h_prev * 0.5"

@@ -333,3 +333,33 @@ def test_a_clip_far_out_is_left_out_with_what_it_loses(end: float, equation: str
 
     found = lt.lift(step, WEIGHTS, 50 * X, h=START)
     assert equation in found.cell.text
+
+
+def test_what_is_returned_before_the_states_is_the_output() -> None:
+    def named(x: Any, h: Any, V: Any, **weights: Any) -> Any:
+        h = rnn(x, h, **weights)
+        y = np.exp(V @ h)
+        return y, h
+
+    def unnamed(x: Any, h: Any, V: Any, **weights: Any) -> Any:
+        h = rnn(x, h, **weights)
+        return np.exp(V @ h), h
+
+    def after(x: Any, h: Any, V: Any, **weights: Any) -> Any:
+        y, h = named(x, h, V, **weights)
+        return h, y
+
+    h, weights = START, {**WEIGHTS, "V": RANDOM.normal(size=(INPUTS, H))}
+    hs = [h := rnn(x, h, **WEIGHTS) for x in X]
+    for step, output in ((named, "y"), (unnamed, "out"), (after, "h_t")):
+        found = lt.lift(step, weights, X, h=START)
+        assert found.sentence == "a simple RNN"
+        assert found.cell.output == output
+        wanted = hs if step is after else np.exp(hs @ weights["V"].T)
+        np.testing.assert_allclose(found.trace.output[:, 0], wanted, rtol=1e-13)
+    both = lt.diff(
+        lt.lift(named, weights, X, h=START), lt.lift(unnamed, {**weights, "V": 2 * weights["V"]}, X, h=START)
+    )
+    assert both.verdict == "different"
+    plain = lt.diff(lt.lift(rnn, WEIGHTS, X, h=START), lt.lift(named, weights, X, h=START))
+    assert {line.line for line in plain.lines} >= {"h_t", "z_h"}  # y has another width

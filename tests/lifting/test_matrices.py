@@ -258,11 +258,14 @@ def test_ways_to_write_and_to_read(write: str, read: str, written: str, output: 
     [
         ("np.outer(v, k)", "C @ C.T @ v", 4, "two computed matrices are multiplied"),
         ("np.outer(v, k) @ C.T @ C", "C @ k", 3, "two computed matrices are multiplied"),
-        ("np.outer(v, k)", "np.diag(a) @ C @ k", 4, "two computed matrices are multiplied"),
+        ("np.outer(v, k)", "np.diag(a) @ C @ k", 4, "a weight and a computed matrix are multiplied"),
         ("np.outer(v, k)", "np.linalg.inv(C.T @ C) @ k", 4, "no operation of a cell"),
         ("np.outer(v, k)", "np.cumsum(C, 0) @ k", 4, "np.cumsum is no operation of a cell"),
         ("np.outer(v, k)", "np.linalg.solve(C[:3], k)", 4, "np.solve is no operation of a cell"),
         ("np.outer(v, k)", "C[:, 0]", 3, "a part of a matrix is read, and an equation has the whole one"),
+        ("np.outer(v, k)", "C @ k + C[:, 0]", 4, "a part of a matrix is read"),
+        ("np.outer(v, k)", "C.max(axis=1)", 4, "a part of a matrix is read"),
+        ("np.outer(v, k)", "C[0, 1] * v", 4, "a part of a matrix is read"),
         ("np.tile(V @ x, 3).reshape(4, 3) * C", "C @ k", 3, "a matrix is a vector in another shape"),
         ("np.pad(np.outer(v[1:], k), 0)", "C @ k", 3, "np.pad is no operation of a cell"),
     ],
@@ -271,6 +274,18 @@ def test_what_no_equation_has_is_refused(write: str, read: str, line: int, reaso
     step = compiled(remembering(write, read))
     with pytest.raises(LiftError, match=rf"^step\.py, line {line}: `.*`: .*{re.escape(reason)}"):
         lt.lift(step, WEIGHTS, RANDOM.normal(size=(T, INPUTS)), states={"C": RANDOM.normal(size=(R, C))})
+
+
+def test_a_memory_of_which_a_loop_reads_entries_is_no_long_vector() -> None:
+    step = compiled(
+        "def step(x, C, V, w):\n    v = V @ x\n    C = C.copy()\n"
+        "    for i in range(4):\n        C[i] = C[i] * w + v[i] * v\n"
+        "    y = np.zeros(4)\n    for i in range(4):\n        for j in range(4):\n            y[i] += C[i, j] * v[j]\n"
+        "    return y, C\n"
+    )
+    weights = {"V": WEIGHTS["V"], "w": RANDOM.normal(size=R)}
+    with pytest.raises(LiftError, match="a part of a matrix is read, and an equation has the whole one"):
+        lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), states={"C": np.eye(R)})
 
 
 def test_a_memory_that_is_returned_transposed_is_refused() -> None:
@@ -426,3 +441,73 @@ def test_a_loop_over_a_sequence_in_numpy() -> None:
     found = lt.lift(step, {name: WEIGHTS[name] for name in "VK"}, x, states={"C": begin})
     assert found.cell.equations["C_t"] == "0.5 * C_prev + outer(v, k)"
     np.testing.assert_allclose(found.trace.output[:, 0], step(x, WEIGHTS["V"], WEIGHTS["K"], begin), rtol=1e-12)
+
+
+def test_weights_that_are_read_transposed_say_so() -> None:
+    def lifted(line: str, A: Any) -> Any:
+        step = compiled(f"def step(x, S, A, V, W):\n    S = {line} + np.outer(V @ x, W @ x)\n    return S @ (W @ x), S")
+        weights = {"A": A, "V": RANDOM.normal(size=(R, INPUTS)), "W": RANDOM.normal(size=(A.shape[0], INPUTS))}
+        begin = RANDOM.normal(size=(R, len(A)))
+        found = lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), states={"S": begin})
+        assert found.aliases["A_T"] == "A.T"
+        np.testing.assert_array_equal(found.weights["A_T"], A.T)
+        return found
+
+    found = lifted("np.exp(A.T) * S", RANDOM.normal(size=(C, R)))
+    assert found.cell.equations["S_t"].startswith("exp(A_T) * S_prev + ")
+    A = RANDOM.normal(size=(R, R))
+    found = lifted("A * S + A.T * S", A)
+    assert found.cell.equations["S_t"].startswith("A * S_prev + A_T * S_prev + ")
+    np.testing.assert_array_equal(found.weights["A"], A)
+    assert "A = A" not in str(found)
+
+
+def test_a_weight_that_is_read_both_ways_says_which_is_which() -> None:
+    step = compiled("def step(x, h, A, V):\n    v = V @ x\n    return A @ v - v @ A + 0.5 * h")
+    weights = {"A": RANDOM.normal(size=(R, R)), "V": RANDOM.normal(size=(R, INPUTS))}
+    found = lt.lift(step, weights, RANDOM.normal(size=(T, INPUTS)), h=np.zeros(R))
+    assert found.cell.equations["h_t"] == "A @ v - A_2 @ v + 0.5 * h_prev"
+    assert found.aliases["A_2"] == "A.T"
+    np.testing.assert_array_equal(found.weights["A_2"], weights["A"].T)
+
+
+# -- comparisons -------------------------------------------------------------------------------------------------------
+
+MEMORY = "def step(x, {M}, V):\n    k = V @ x\n    {M} = {f} * {M} + np.outer(k, k)\n    {y} = {M} @ k\n{end}"
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("names", [("M", "y"), ("mem", "y"), ("mem", "read"), ("M", "read")])
+def test_outputs_and_states_are_compared_whatever_they_are_called(names: tuple[str, str]) -> None:
+    def memory(state: str, y: str, f: str = "0.9", out: str = "") -> Any:
+        end = f"    z = {out}({y})\n    return z, {state}" if out else f"    return {y}, {state}"
+        step = compiled(MEMORY.format(M=state, f=f, y=y, end=end))
+        return lt.lift(step, {"V": V}, x, states={state: np.eye(R)})
+
+    V, x = RANDOM.normal(size=(R, INPUTS)), RANDOM.normal(size=(T, INPUTS))
+    right = memory("M", "y")
+    assert lt.diff(right, memory(*names)).verdict == "same"
+    assert not lt.diff(right, memory(*names)).notes
+    for wrong, line in ((memory(*names, f="0.8"), "M_t"), (memory(*names, out="np.tanh"), "y")):
+        found = lt.diff(right, wrong)
+        assert found.first is not None
+        assert found.first.line == line
+        assert not found.premises
+
+
+def test_states_go_by_their_shapes_and_places() -> None:
+    def one(x: Any, n: Any, C: Any, K: Any) -> Any:
+        k = K @ x
+        C, n = 0.9 * C + np.outer(k, k), 0.9 * n + k
+        return C @ k / (1 + n @ n), n, C
+
+    def two(x: Any, mem: Any, z: Any, K: Any) -> Any:
+        k = K @ x
+        mem, z = 0.9 * mem + np.outer(k, k), 0.9 * z + k
+        return mem @ k / (1 + z @ z), mem, z
+
+    K, x, C, n = (RANDOM.normal(size=size) for size in ((R, INPUTS), (T, INPUTS), (R, R), R))
+    a, b = lt.lift(one, {"K": K}, x, states={"n": n, "C": C}), lt.lift(two, {"K": K}, x, states={"mem": C, "z": n})
+    found = lt.diff(a, b)
+    assert found.verdict == "same"
+    assert not found.notes

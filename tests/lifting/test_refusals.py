@@ -218,6 +218,17 @@ def test_what_equations_do_not_say_is_refused_with_its_line(step: Any, code: str
     assert reason in str(caught.value)
 
 
+def test_a_function_that_overflows_is_not_said_to_keep_a_state() -> None:
+    def step(x: Any, h: Any, W: Any, U: Any) -> Any:
+        return U @ h**3 + W @ x
+
+    random = np.random.default_rng(1)
+    weights = {"W": random.normal(size=(4, INPUTS)), "U": random.normal(size=(4, 4))}
+    for T in (2, 9):
+        found = lt.lift(step, weights, random.normal(size=(T, INPUTS)), h=random.normal(size=4))
+        assert found.cell.equations["h_t"] == "U @ (h_prev * h_prev * h_prev) + W @ x_t"
+
+
 @pytest.mark.parametrize("sequence", [None, True])
 def test_an_input_of_indices_is_refused_with_its_line(sequence: bool | None) -> None:
     def loss(inputs: Any, hprev: Any, W: Any) -> Any:
