@@ -138,10 +138,9 @@ class AdjointWriter:
         seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
-        fed = [*self._fed()]
         if matrices := self._matrices():
             rows.append(f"matrix: {', '.join(matrices)}")
-        text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *fed))}", *rows])
+        text = "\n".join([*self._functions(), f"input: {', '.join((*seeds, *self._fed()))}", *rows])
         return replace(parse(text), places={})  # these rows have no author
 
     def _matrices(self) -> Iterable[str]:

@@ -21,7 +21,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..errors import OptionError
 from .lines import Line
-from .ops import OPS
+from .ops import OPS, as_grid
 
 Number = Decimal | float
 Rule = Callable[["Arithmetic", Sequence[Array], Sequence[float]], Array]
@@ -172,16 +172,11 @@ def _total(a: Arithmetic, terms: Sequence[Array]) -> Array:
 
 
 def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:
-    """The terms of W @ x in order of addition, W: (M, N), x: (…, N): N arrays (…, M), each product rounded or exact."""
-    terms = [matrix[:, k] * vector[..., k, None] for k in range(matrix.shape[1])]
-    return [a.rounded(term) for term in terms] if a.products else terms
+    """The terms of W @ x in order of addition, each product rounded or exact.
 
-
-def _terms(a: Arithmetic, matrix: Array, vector: Array, axis: int) -> list[Array]:
-    """The terms of a product with a matrix that is a value; axis: that of the matrix along which they are added."""
-    units = vector.shape[-1]
-    grid = np.moveaxis(matrix.reshape(*matrix.shape[:-1], *((-1, units) if axis == -1 else (units, -1))), axis, 0)
-    terms = [grid[k] * vector[..., k, None] for k in range(units)]
+    W: (M, N), or (…, M, N) of a value, x: (…, N): N arrays (…, M).
+    """
+    terms = [matrix[..., k] * vector[..., k, None] for k in range(matrix.shape[-1])]
     return [a.rounded(term) for term in terms] if a.products else terms
 
 
@@ -234,17 +229,15 @@ def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
 
 @lru_cache(1)
 def _right_angle() -> Decimal:
-    """pi / 2, to so many digits that CONTEXT's are right after the reduction of any float64: by Machin's formula."""
+    """pi / 2, to so many digits that CONTEXT's are right after the reduction of any float64.
 
-    def arctan(n: int) -> int:
-        power, total, k = one // n, 0, 1
-        while power:
-            total += power // k if k % 4 == 1 else -(power // k)
-            power, k = power // (n * n), k + 2
-        return total
-
-    one = 10**480
-    return Decimal(8 * arctan(5) - 2 * arctan(239)) / one
+    By the arithmetic-geometric mean, which doubles their number each time (Brent 1976, Salamin 1976).
+    """
+    a, b, rest = Decimal(1), Decimal("0.5").sqrt(), Decimal("0.25")
+    for k in range(9):
+        mean, b = (a + b) / 2, (a * b).sqrt()
+        a, rest = mean, rest - 2**k * (a - mean) ** 2
+    return a * a / rest / 2
 
 
 def _sine(x: Decimal, ahead: int) -> Decimal:
@@ -283,8 +276,8 @@ RULES: dict[str, Rule] = {
     "matvec": lambda a, o, _: _total(a, products(a, o[0], o[1])),
     "vecmat": lambda a, o, _: _total(a, products(a, o[1].T, o[0])),
     "outer": lambda a, o, _: a.rounded(OPS["outer"].array(o, ())),
-    "memvec": lambda a, o, _: _total(a, _terms(a, o[0], o[1], -1)),
-    "vecmem": lambda a, o, _: _total(a, _terms(a, o[1], o[0], -2)),
+    "memvec": lambda a, o, _: _total(a, products(a, as_grid(o[0], o[1], -1), o[1])),
+    "vecmem": lambda a, o, _: _total(a, products(a, as_grid(o[1], o[0], 0).swapaxes(-1, -2), o[0])),
     "add": lambda a, o, c: _total(a, [term if sign > 0 else -term for term, sign in zip(o, c, strict=True)]),
     "mul": lambda a, o, _: a.rounded(o[0] * o[1]),
     "div": lambda a, o, _: a.rounded(o[0] / o[1]),

@@ -85,19 +85,20 @@ class Line(NamedTuple):
 
     @property
     def product(self) -> tuple[str, str] | None:
-        """(matrix, vector) if it is a product of the two."""
-        if self.op not in ("matvec", "vecmat"):
-            return None
-        left, right = map(str, self.operands)
-        return (left, right) if self.op == "matvec" else (right, left)
+        """(matrix, vector) if it is a product of the two, and the matrix a weight."""
+        return self._factors("matvec", "vecmat")
 
     @property
     def memory(self) -> tuple[str, str] | None:
         """(matrix, vector) if it is a product of a computed matrix and a vector."""
-        if self.op not in ("memvec", "vecmem"):
+        return self._factors("memvec", "vecmem")
+
+    def _factors(self, first: str, last: str) -> tuple[str, str] | None:
+        """(matrix, vector) if it is one of two operations, by whether the matrix is first or last."""
+        if self.op not in (first, last):
             return None
         left, right = map(str, self.operands)
-        return (left, right) if self.op == "memvec" else (right, left)
+        return (left, right) if self.op == first else (right, left)
 
     @property
     def summed(self) -> int:

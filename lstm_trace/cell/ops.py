@@ -78,16 +78,20 @@ def _outer(a: Sequence[Array], _: Sequence[float]) -> Array:
     return grid.reshape(*grid.shape[:-2], -1)
 
 
+def as_grid(matrix: Array, vector: Array, axis: int) -> Array:
+    """(…, r * c) as (…, r, c), of which an axis, the first (0) or the last (-1), has a number for each of a vector."""
+    sides = (vector.shape[-1], -1) if axis == 0 else (-1, vector.shape[-1])
+    return matrix.reshape(*matrix.shape[:-1], *sides)
+
+
 def _memvec(a: Sequence[Array], _: Sequence[float]) -> Array:
     """C: (…, r * c), v: (…, c) -> (…, r)."""
-    grid = a[0].reshape(*a[0].shape[:-1], -1, a[1].shape[-1])
-    return np.matmul(grid, a[1][..., None])[..., 0]
+    return np.matmul(as_grid(a[0], a[1], -1), a[1][..., None])[..., 0]
 
 
 def _vecmem(a: Sequence[Array], _: Sequence[float]) -> Array:
     """v: (…, r), C: (…, r * c) -> (…, c)."""
-    grid = a[1].reshape(*a[1].shape[:-1], a[0].shape[-1], -1)
-    return np.matmul(a[0][..., None, :], grid)[..., 0, :]
+    return np.matmul(a[0][..., None, :], as_grid(a[1], a[0], 0))[..., 0, :]
 
 
 def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:

@@ -242,12 +242,9 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
                 wrong = line.memory and len(shape) == 2 and vector not in ((), shape[1 - own : 2 - own])
                 if last and wrong and line.name in computed:
                     fault = f"line `{line.name}`: {pair[0]} has {_grid(shape)}, and {pair[1]} has width {vector[0]}"
-                    turned = (
-                        f"; {' @ '.join(map(str, reversed(line.operands)))} would fit"
-                        if vector[0] == shape[own]
-                        else ""
-                    )
-                    yield pointed(fault + turned, cell.places, line.name, pair[1])
+                    if vector[0] == shape[own]:
+                        fault += f"; {' @ '.join(map(str, reversed(line.operands)))} would fit"
+                    yield pointed(fault, cell.places, line.name, pair[1])
             elif line.op == "outer":
                 shapes[line.name] = reads[0] + reads[1] if all(reads) else ()
             elif line.name in cell.certain:
@@ -303,12 +300,11 @@ class _Sizes:
         self.flat = {name: FLAT for name in cell.matrices if kinds.get(name) is not True}
         # the input's first, the states' last, if votes are equal
         early = {name: said for name, said in widths.items() if said[1] == "from x" or "/" in said[1]}
-        found = [(self._width_of(name), *said) for name, said in early.items()]
-        found += [((n, axis), size, f"from {n}") for n, shape in shapes.items() for axis, size in enumerate(shape)]
-        found += [(self._width_of(name), *said) for name, said in widths.items() if name not in early]
+        found = [(self.key(name), said) for name, said in early.items()]
+        found += [(self.key(n, k), (size, f"from {n}")) for n, shape in shapes.items() for k, size in enumerate(shape)]
+        found += [(self.key(name), said) for name, said in widths.items() if name not in early]
         one = [name for name, kind in kinds.items() if kind is True and isinstance(name, str)]
-        found += [((name, 0), 1, f"`{name}` is one number") for name in one]
-        self.evidence = by_key((self.key(*at), (size, source)) for at, size, source in found)
+        self.evidence = by_key([*found, *((self.key(name), (1, f"`{name}` is one number")) for name in one)])
         least: dict[Key, int] = {}  # so that all its slices are parts of a vector
         for line in (line for line in cell.lines if line.op == "slice"):
             key = self.key(str(line.operands[0]))
@@ -331,6 +327,8 @@ class _Sizes:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
                 self._grid(name)
+        for name in self.flat:  # where no array implies rows or columns, there is one
+            self.sizes.setdefault(self.key(name), self.size(name, 0) * self.size(name, 1))
 
     def _grid(self, name: str) -> None:
         """Rows, columns and width of a matrix, as far as two of them imply the third."""
@@ -344,22 +342,15 @@ class _Sizes:
             self.sizes[keys[1 if rows else 0]] = width // one
 
     def _known(self, operand: Operand) -> Width:
-        return self.sizes.get(self.key(*self._width_of(operand))) if isinstance(operand, str) else 1
+        return self.sizes.get(self.key(operand)) if isinstance(operand, str) else 1
 
-    def _width_of(self, name: str) -> Key:
-        return name, self.flat.get(name, 0)
+    def key(self, name: str, axis: int | None = None) -> Key:
+        """The class of a size; without an axis, that of the width."""
+        return self.classes.find((name, self.flat.get(name, 0) if axis is None else axis))
 
-    def key(self, name: str, axis: int = 0) -> Key:
-        """The class of a size."""
-        return self.classes.find((name, axis))
-
-    def size(self, name: str, axis: int = 0) -> int:
+    def size(self, name: str, axis: int | None = None) -> int:
         """The size; 1 if no array implies it."""
         return self.sizes.get(self.key(name, axis), 1)
-
-    def width(self, name: str) -> int:
-        """The width of a value: for a matrix that of the row of numbers in which it is stored."""
-        return self._known(name) or math.prod(self.size(name, axis) for axis in ((0, 1) if name in self.flat else (0,)))
 
     def symbols(self) -> dict[Key, str]:
         """The usual symbols for the classes that have one: I inputs, H units, P projected units."""
@@ -380,7 +371,7 @@ class _Sizes:
     def misfits(self, bound: str, advice: str) -> Iterator[str]:
         """Messages about arrays, inputs and states that do not have the size that their line needs."""
         wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
-        odd = {name: said for name, said in self.widths.items() if said[0] != self.width(name)}
+        odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
         if not wrong and not odd:
             return
         lines = {name: reader(self.cell, name, self.names) for name in (*wrong, *odd)}
@@ -395,8 +386,8 @@ class _Sizes:
         for name, (width, source) in odd.items():
             what = source.removeprefix("from ") if source.startswith("from ") else name
             symbol = symbols.get(self.key(name))
-            symbol = f"({self.size(name)}, {self.size(name, 1)})" if name in self.flat else symbol
-            wants = f"{symbol} = {self.width(name)}" if symbol else str(self.width(name))
+            symbol = f"({self.size(name, 0)}, {self.size(name, 1)})" if name in self.flat else symbol
+            wants = f"{symbol} = {self.size(name)}" if symbol else str(self.size(name))
             faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
         known = {"": bound} if bound else {}
         for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
@@ -412,24 +403,24 @@ class _Sizes:
         cell, names = self.cell, self.names
         wide = {n: math.prod(shape) if n in self.flat else shape[0] for n, shape in self.shapes.items()}
         wide |= {name: width for name, (width, _) in self.widths.items()}
-        wide |= {state: self.width(state) for state in cell.states}
+        wide |= {state: self.size(state) for state in cell.states}
         for line in (line for line in cell.lines if line.name in names):
             reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
-            wide[line.name] = self.width(line.name)
+            wide[line.name] = self.size(line.name)
             if len(reads) == len(line.operands):  # otherwise an operand is missing, which is reported elsewhere
                 width, fits = fitted(line, reads, self.shapes)
                 if line.op == "slice" and width:
                     wide[line.name] = width
                     if fault := beyond_the_end(line, reads[0]):
                         yield pointed(fault, cell.places, line.name)
-                elif not fits or width != self.width(line.name):
+                elif not fits or width != self.size(line.name):
                     parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
                     fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
                     several = [name for name in line.reads if wide[name] != 1 and not line.product]
                     odd = next((name for name in several if wide[name] != wide[several[0]]), "")
                     yield pointed(fault, cell.places, line.name, odd)
         for state, target in cell.carry:
-            here, there = self.width(target), self.width(state)
+            here, there = self.size(target), self.size(state)
             if (target in names or target in self.widths) and here != there:  # computed, or supplied
                 fault = f"line `{target}` has width {here}, and is carried as {state}, which has width {there}"
                 yield pointed(fault, cell.places, state)
@@ -463,7 +454,7 @@ def infer(
     sizes = _Sizes(cell, parameters, widths, names)
     raise_all(ShapeError, sizes.misfits(bound, advice))
     raise_all(ShapeError, sizes.contradictions())
-    return {name: sizes.width(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
+    return {name: sizes.size(name) for name in (*cell.by_name, *cell.states) if name in names.union(cell.states)}
 
 
 def grids(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
@@ -481,4 +472,4 @@ def grids(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int]) -> di
         return {}
     sizes = _Sizes(cell, parameters, {name: (width, "") for name, width in widths.items()}, {*cell.by_name})
     found = {name: (sizes.size(name, 0), sizes.size(name, 1)) for name in sizes.flat}
-    return {n: grid if math.prod(grid) == sizes.width(n) else (sizes.width(n), 1) for n, grid in found.items()}
+    return {n: grid if math.prod(grid) == sizes.size(n) else (sizes.size(n), 1) for n, grid in found.items()}

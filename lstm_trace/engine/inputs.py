@@ -234,19 +234,12 @@ def initial_states(
                     found[state].append(array)
                 continue
             array = numbers(value, name, dtype)
-            shape = array.shape
+            # of one layer, or one sequence, the axis may be left out
             leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
-            if state in matrices and array.size and any(shape[:-2] == lead or shape[:-1] == lead for lead in leads):
-                array = array.reshape(count, batch, -1)
-            if array.ndim <= 1 and count == 1 and batch == 1:
-                array = array.reshape(1, 1, -1)
-            elif array.ndim == 2 and count == 1 and shape[0] == batch:
-                array = array[None]
-            elif array.ndim == 2 and batch == 1 and shape[0] == count:
-                array = array[:, None]
-            if array.ndim != 3 or array.shape[:2] != (count, batch) or not array.size:
-                raise ShapeError(f"{name} has shape {shape}; expected {expected}")
-            found[state] = list(array)
+            ends = (1, 2) if state in matrices else (1,)
+            if not array.size or not any(array.shape[:-end] in leads for end in ends):
+                raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
+            found[state] = list(array.reshape(count, batch, -1))
     faults.tell()
     return found
 

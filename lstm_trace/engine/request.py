@@ -205,9 +205,10 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
         ends = {w for scope, here in widths.items() for name, w in here.items() if name in readouts[scope]}
         raise_all(ShapeError, misfits(ground.names, request.width, every, ends if any(readouts.values()) else None))
     faults.tell()
-    raise_all(MissingError, beyond(asked, widths, shaped))
     stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
-    return Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window, shaped)
+    work = Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window, shaped)
+    raise_all(MissingError, beyond(asked, work))
+    return work
 
 
 def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, str]]:
@@ -262,15 +263,10 @@ def wanted(
     faults.tell()
 
 
-def beyond(
-    found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[str, int]],
-    shaped: Mapping[str, Mapping[str, Grid]],
-) -> Iterator[str]:  # fmt: skip
-    """A message for each requested unit that its line does not have. widths: of every line, by scope; shaped: rows and
-    columns of every matrix.
-    """
+def beyond(found: Iterable[tuple[str, Address]], work: Work) -> Iterator[str]:
+    """A message for each requested unit that its line does not have."""
     for scope, address in found:
-        width, grid = widths[scope].get(address.line, 0), shaped[scope].get(address.line)
+        width, grid = work.widths[scope].get(address.line, 0), work.grid(scope, address.line)
         if address.unit is not None and grid is not None:
             if fault := no_entry(address.line, address.unit, grid):
                 yield f"ask: {fault}"

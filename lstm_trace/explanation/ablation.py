@@ -141,26 +141,23 @@ def _lines(one: Trace, over: Over, parts: Sequence[Summand]) -> list[str]:
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
     needed = reached(stages, parts)
-    # of states that are vectors, the last one; of several with a matrix among them, each
-    states = [
-        (stage, read if stage.cell.matrices.intersection(read) else read[-1:])
-        for stage in needed
-        if (read := _remembered(stage))
-    ]
-    found = [f"{stage.scope}/{line}" for stage, read in states for line in read]
+    found = [f"{stage.scope}/{line}" for stage in needed for line in _remembered(stage)]
     last = needed[-1]
     lines = [x.name for x in last.lines]
     return found or [f"{last.scope}/{last.cell.output if last.cell.output in lines else lines[-1]}"]
 
 
 def _remembered(stage: Stage) -> list[str]:
-    """The carried lines of a stage that a computed line uses; keeping a state at padding does not count."""
-    return [
+    """The last carried line of a stage that a computed line uses, or all if one is a matrix; keeping a state at padding
+    does not count.
+    """
+    found = [
         stage.unpadded(line)
         for state, line in stage.cell.carry
         if line in stage.cell.by_name
         and any(state in x.reads and (x.name != line or stage.unpadded(line) == line) for x in stage.lines)
     ]
+    return found[-1:] if stage.cell.matrices.isdisjoint(found) else found
 
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Region]:

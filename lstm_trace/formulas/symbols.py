@@ -63,10 +63,8 @@ SYMBOLS: dict[str, Symbol] = {
 }
 
 #: Functions that are typeset as a word; \operatorname is not allowed in math on GitHub.
-_WORDS = {
-    "relu": "ReLU", "elu": "ELU",
-    **{op: op for op in ("softplus", "clip", "floor", "where", "sum", "mean", "concat", "outer")},
-}  # fmt: skip
+_WORDS = {op: op for op in ("softplus", "clip", "floor", "where", "sum", "mean", "concat", "outer")}
+_WORDS |= {"relu": "ReLU", "elu": "ELU"}
 #: Each function in equations as (TeX, plain text).
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),

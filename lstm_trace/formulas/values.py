@@ -22,28 +22,11 @@ from ..cell.lines import Line, Operand
 from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..trace.trace import Trace
+from . import tree
 from .exact import ExactWalk, evaluate, made
 from .numbers import DIGITS, Style, fraction
 from .symbols import SLOPES
-from .tree import (
-    HELD,
-    Call,
-    Dots,
-    Key,
-    Mat,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Sum,
-    Vec,
-    kept,
-    matrix,
-    number,
-    numbers,
-    plus,
-    substituted,
-)  # fmt: skip
+from .tree import HELD, Call, Dots, Key, Node, Num, Prod, Quot, Sum, Vec, kept, number, numbers, plus, substituted
 from .whole import on_paper
 
 #: Operations that compute nothing.
@@ -116,13 +99,13 @@ class Values:
                 self._nums[key] = found
         return found
 
-    def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec | Mat:
+    def vector(self, scope: str, name: str, t: int | None, b: int | None, most: int | None = None) -> Vec | tree.Mat:
         """A whole vector or matrix, with dots if it has more than `most` entries, or rows or columns."""
         values = self.array(scope, name)
         assert values is not None
         if grid := self.trace.grid(scope, name):
             rows, columns = (kept(size, most) for size in grid)
-            return matrix(rows, columns, lambda i, k: self.num(scope, name, t, b, (i * grid[1] + k,)))
+            return tree.matrix(rows, columns, lambda i, k: self.num(scope, name, t, b, (i * grid[1] + k,)))
         places = kept(values.shape[-1], most)
         return Vec(tuple(Dots("down") if k is None else self.num(scope, name, t, b, (k,)) for k in places))
 

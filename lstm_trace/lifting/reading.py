@@ -11,6 +11,7 @@ axis a product with ones, and so on down to the states. Of these an array may ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ class Reader:
         #: What has been read, by its numbers.
         self.known: dict[bytes, Expr] = {}
         self._code: CodeLine | None = None  # where what is being read is used
-        self._matrices: dict[tuple[tuple[int, ...], bytes], Expr] = {}
+        self._matrices: dict[tuple[int, ...], dict[bytes, Expr]] = {}
         self._names = [*self.named]
         if odd := [f"{name} has {ids.ndim} axes" for name, ids in self.named.items() if ids.ndim > 2]:
             raise LiftError(f"{odd[0]}, and equations have vectors and matrices: lift one head, or one channel")
@@ -70,18 +71,18 @@ class Reader:
         ids = np.ascontiguousarray(ids).reshape(-1)
         if len(ids) > 1 and (ids == ids[0]).all():
             ids = ids[:1]
-        key = ids.tobytes()
-        if key not in self.known:
-            code = self._code
-            self.known[key] = made = self._vector(ids)
-            self._code = code
-            self._call(made, key)
-        return self.known[key]
+        return self._once(self.known, ids, self._vector)
 
-    def _call(self, made: Expr, key: bytes) -> None:
-        """Note what the code calls a value."""
-        if made.args and key in self.tape.variables:
-            self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
+    def _once(self, known: dict[bytes, Expr], ids: Ids, read: Callable[[Ids], Expr]) -> Expr:
+        """What is known of some numbers, or is read now, with a note of what the code calls it."""
+        key = ids.tobytes()
+        if key not in known:
+            code = self._code
+            known[key] = made = read(ids)
+            self._code = code
+            if made.args and key in self.tape.variables:
+                self.variables[made] = min(self.variables.get(made, (99, "")), self.tape.variables[key])
+        return known[key]
 
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
@@ -182,13 +183,7 @@ class Reader:
 
     def matrix(self, ids: Ids) -> Expr:
         """The value of numbers in rows and columns; of the transpose of a state, an operation `transpose`."""
-        key = ids.shape, ids.tobytes()
-        if key not in self._matrices:
-            code = self._code
-            self._matrices[key] = made = self._matrix(ids)
-            self._code = code
-            self._call(made, key[1])
-        return self._matrices[key]
+        return self._once(self._matrices.setdefault(ids.shape, {}), ids, self._matrix)
 
     def _matrix(self, ids: Ids) -> Expr:
         for rows, side in ((ids, 1), (ids.T, -1)):  # all rows, or all columns, are the same
@@ -237,7 +232,7 @@ class Reader:
 
     def _product(self, node: TapeNode, local: Ids) -> Expr:
         """Some numbers of a matrix product, as products of weight matrices and vectors."""
-        a, b = self._factors(node, local)
+        a, b = node.read(local)
         if (found := self._multiplied(a, b, node)) is not None:
             return found
         if len(local) == 1:
@@ -248,12 +243,6 @@ class Reader:
             if self.tape.fixed(matrix) and len(parts := np.split(local, np.flatnonzero(np.diff(at)) + 1)) > 1:
                 return self.exprs.make("concat", (self.vector(one + node.start) for one in parts), (), node)
         raise self.tape.refusal(_PRODUCTS, node)
-
-    def _factors(self, node: TapeNode, local: Ids) -> tuple[Ids, Ids]:
-        """What is multiplied and summed for each of some numbers of a product, (n, k) twice."""
-        left, right = node.operands
-        rows, columns = np.divmod(local, right.shape[1])
-        return _rows(left, rows), _rows(right.T, columns)
 
     def _multiplied(self, a: Ids, b: Ids, node: TapeNode) -> Expr | None:
         """A product of weights, or of a computed matrix, with one vector, if that is what is multiplied and summed."""
@@ -279,12 +268,3 @@ class Reader:
             else:
                 raise self.tape.refusal("weights are multiplied by weights and by a vector in one product", node)
         return self.exprs.make("add", terms, (1.0,) * len(terms), node)
-
-
-def _rows(array: Ids, places: Ids) -> Ids:
-    """Some rows of an array, which may be large: without a copy if they follow one another, or are one."""
-    if (np.diff(places) == 1).all():
-        return array[places[0] : places[-1] + 1]
-    if (places == places[0]).all():
-        return np.broadcast_to(array[places[0]], (len(places), array.shape[1]))
-    return array[places]

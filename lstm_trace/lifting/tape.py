@@ -37,6 +37,15 @@ class CodeLine(NamedTuple):
         return f"{Path(self.file).name}, line {self.number}{f': `{text}`' if text else ''}"
 
 
+def _rows(array: Ids, places: Ids) -> Ids:
+    """Some rows of an array, which may be large: without a copy if they follow one another, or are one."""
+    if (np.diff(places) == 1).all():
+        return array[places[0] : places[-1] + 1]
+    if (places == places[0]).all():
+        return np.broadcast_to(array[places[0]], (len(places), array.shape[1]))
+    return array[places]
+
+
 class TapeNode(NamedTuple):
     """One operation on arrays.
 
@@ -62,7 +71,7 @@ class TapeNode(NamedTuple):
         if self.op == "dot":
             left, right = self.operands
             rows, columns = np.divmod(local, right.shape[1])
-            return [left[rows], right.T[columns]]
+            return [_rows(left, rows), _rows(right.T, columns)]
         return [one.reshape(-1, *one.shape[len(self.shape) :])[local] for one in self.operands]
 
 

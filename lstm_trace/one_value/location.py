@@ -109,8 +109,7 @@ def located(trace: Trace, text: str) -> Location:
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
         ends = [0] * values.ndim, [n - 1 for n in values.shape]
-        columns = columns_of(trace, place.scope, place.name) if place.scope and values.ndim == 1 else None
-        first, last = (f"{name}{index_text(unit, columns)}" for unit in ends)
+        first, last = (f"{name}{index_text(unit, columns_of(trace, place.scope, place.name))}" for unit in ends)
         raise MissingError(f"{text!r} is {values.size} values: name one, from {first} to {last}")
     if len(index) != values.ndim or any(n >= size for n, size in zip(index, values.shape, strict=True)):
         units = " and ".join(f"0 to {n - 1}" for n in values.shape)

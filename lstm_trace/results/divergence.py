@@ -49,11 +49,9 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING, *, among: bool
         return found
     a, b = side_by_side(a, b)
     apart = tuple(units(a, b))
-    every = sum(
-        max(widths)
-        for stage, names in _compared(a, b)
-        for widths in by_key((_matrix(a, stage, n), a.lines[stage.scope][n].shape[2]) for n in names).values()
-    )
+    both = ((stage, name, a.lines[stage.scope][name].shape[2]) for stage, names in _compared(a, b) for name in names)
+    widths = by_key(((stage.scope, _matrix(a, stage, name)), width) for stage, name, width in both)
+    every = sum(map(max, widths.values()))
     end = output(a, b)
 
     lines = dict.fromkeys(unit.line for unit in apart)

@@ -65,12 +65,12 @@ class Address(NamedTuple):
 
 
 def index_text(unit: Sequence[int], columns: int | None) -> str:
-    """The end of an address; of a matrix with so many columns the unit becomes row and column.
+    """The end of an address; of a matrix with so many columns a unit becomes row and column.
 
     >>> index_text((5,), None), index_text((5,), 2), index_text((0, 3), None)
     ('[5]', '[2,1]', '[0,3]')
     """
-    return f"[{','.join(map(str, unit if columns is None else divmod(unit[0], columns)))}]"
+    return f"[{','.join(map(str, unit if columns is None or len(unit) > 1 else divmod(unit[0], columns)))}]"
 
 
 def no_entry(name: str, unit: Sequence[int], grid: Grid) -> str:
@@ -364,5 +364,5 @@ def address(trace: Trace, key: Key) -> str:
     if scope and name in trace.stage(scope).cell.states:
         name, t = INITIAL.get(name, name), None
     parts = [part for part in (scope, t, b) if part not in (None, "")]
-    grid = trace.grid(scope, key[1]) if len(index) == 1 else None
+    grid = trace.grid(scope, key[1])
     return "/".join([*map(str, parts), name]) + index_text(index, grid and grid[1])

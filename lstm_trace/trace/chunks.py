@@ -13,6 +13,7 @@ from ..cell.network import Stage
 from ..errors import OptionError, raise_all
 from .address import Address, index_text
 from .argument_types import checked
+from .grids import columns_of
 from .labels import step_labels
 from .trace import Trace
 from .window import arrays, joined, last_value
@@ -139,8 +140,7 @@ def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
         end, start = last_value(earlier, stage, state), later.initial[stage.scope][state]
         for row, j in _differ(end, start)[:1].tolist():
             t = earlier.span[0 if stage.backwards else -1]
-            grid = a.grid(stage.scope, state)
-            at = (j,), grid and grid[1]
+            at = (j,), columns_of(a, stage.scope, state)
             last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, *at)
             yield (
                 f"chunks {n} and {n + 1} do not join: {state}{index_text(*at)} of {stage.scope}, sequence {row}, "

@@ -184,9 +184,8 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
 
     def label(name: Operand) -> str:
         called = INITIAL.get(str(name), name) if first and name in stage.cell.states else name
-        entry = places[name]
-        columns = columns_of(trace, stage.scope, str(name)) if len(entry) == 1 else None
-        return f"{called}{index_text(entry, columns)}" if isinstance(called, str) else number(called)
+        index = index_text(places[name], columns_of(trace, stage.scope, str(name)))
+        return f"{called}{index}" if isinstance(called, str) else number(called)
 
     columns = columns_of(trace, stage.scope, line.name)
     address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,), columns)

@@ -2,13 +2,12 @@
 
 exp, tanh and sigmoid are based on one reduction: x = n ln 2 + r, |r| <= ln 2 / 2, expm1(r) = r + r^2 q(r) with q from
 Chebyshev interpolation. No float is converted to an integer, so NaN stays NaN, and no exponential of a large number is
-taken, so nothing overflows on the way. log is that of fdlibm (Sun Microsystems 1993). sin and cos have the same
-reduction with pi / 2, which float32 leaves to float64; the C library has arguments beyond it.
+taken, so nothing overflows on the way. log is that of fdlibm (Sun Microsystems 1993). sin and cos, which gates are not
+made of, are calls of the C library.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from .llvm import Vector
@@ -23,16 +22,7 @@ _Q64 = (0.5000000000000001, 0.16666666666666669, 0.04166666666662399, 0.00833333
 _LOG32 = (0.66666662693, 0.40000972152, 0.28498786688, 0.24279078841)
 _LOG64 = (6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
           1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860510658591e-01)
-_SIN32 = (-0.16666666663832777, 0.008333331865963797, -0.00019840082015127998, 2.72493143604168e-06)
-_COS32 = (0.04166666664746341, -0.0013888300698073966, 2.454743746250183e-05)
-_SIN64 = (-0.16666666666666666, 0.008333333333330925, -0.00019841269836722437, 2.755731608382574e-06,
-          -2.505112794596564e-08, 1.591784866512194e-10)
-_COS64 = (0.041666666666666664, -0.0013888888888887382, 2.480158729874308e-05, -2.755731726001471e-07,
-          2.0876143829213935e-09, -1.1382456865840483e-11)
 # fmt: on
-#: pi / 2 in four parts, the first three so short that n times each is exact up to _FAR (n < 2^20).
-_RIGHT_ANGLE = (1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32)
-_FAR = 1.6e6
 #: ln 2 in two parts, the first short enough that n times it is exact.
 _LN2_EXP = {
     True: (0.693359375, -0.000212194440054691),
@@ -161,29 +151,6 @@ def _elu(v: Vector, z: str, alpha: float) -> str:
     return v.pick("olt", z, v.number(0.0), low, z)
 
 
-def _wave(v: Vector, x: str, name: str) -> str:
-    """sin or cos: x = n pi / 2 + r, |r| <= pi / 4, where n chooses one of both and its sign."""
-    wide = Vector(v.code, v.lanes, 8)
-    x = v.code.value(f"fpext {v.type} {x} to {wide.type}") if v.single else x
-    magic = wide.number(_magic(wide))
-    t = wide.fma(x, wide.number(2 / math.pi), magic)
-    n, r = wide.sub(t, magic), x
-    for part in _RIGHT_ANGLE:
-        r = wide.fma(n, wide.number(-part), r)
-    r2 = wide.mul(r, r)
-    r4 = wide.mul(r2, r2)
-    sine, cosine = (_polynomial(wide, r2, r4, c) for c in ((_SIN32, _COS32) if v.single else (_SIN64, _COS64)))
-    sine = wide.fma(wide.mul(r2, r), sine, r)
-    cosine = wide.fma(r4, cosine, wide.fma(r2, wide.number(-0.5), wide.number(1.0)))
-    quarter = wide.whole_op("add", wide.bits(t), wide.whole(int(name == "cos")))
-    odd = v.code.value(f"trunc {wide.bits_type} {quarter} to <{v.lanes} x i1>")
-    found = v.code.value(f"select <{v.lanes} x i1> {odd}, {wide.type} {cosine}, {wide.type} {sine}")
-    sign = wide.whole_op("shl", wide.whole_op("lshr", quarter, wide.whole(1)), wide.whole(63))
-    found = wide.float(wide.whole_op("xor", wide.bits(found), sign))
-    found = wide.unless(wide.call("fabs", x), _FAR, found, lambda: wide.call(name, x))
-    return v.code.value(f"fptrunc {wide.type} {found} to {v.type}") if v.single else found
-
-
 def _add(v: Vector, terms: Sequence[str], signs: Sequence[float]) -> str:
     total = terms[0] if signs[0] > 0 else v.neg(terms[0])
     for term, sign in zip(terms[1:], signs[1:], strict=True):
@@ -209,8 +176,8 @@ ELEMENTWISE: dict[str, Function] = {
     "exp": _unary(_exp),
     "log": _unary(_log),
     "sqrt": lambda v, a, c: v.call("sqrt", a[0]),
-    "sin": lambda v, a, c: _wave(v, a[0], "sin"),
-    "cos": lambda v, a, c: _wave(v, a[0], "cos"),
+    "sin": lambda v, a, c: v.call("sin", a[0]),
+    "cos": lambda v, a, c: v.call("cos", a[0]),
     "floor": lambda v, a, c: v.call("floor", a[0]),
     "relu": lambda v, a, c: v.above(a[0], 0.0),
     "elu": _unary(_elu),

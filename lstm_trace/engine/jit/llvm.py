@@ -81,8 +81,8 @@ class LlvmModule:
 class Vector:
     """Instructions on vectors of `lanes` numbers."""
 
-    def __init__(self, code: LlvmModule, lanes: int, size: int = 0) -> None:
-        self.code, self.lanes, self.single = code, lanes, (size or code.size) == 4
+    def __init__(self, code: LlvmModule, lanes: int) -> None:
+        self.code, self.lanes, self.single = code, lanes, code.size == 4
         self.scalar, self.integer = ("float", "i32") if self.single else ("double", "i64")
         self.type, self.bits_type = f"<{lanes} x {self.scalar}>", f"<{lanes} x {self.integer}>"
         self.mantissa, self.bias = (23, 127) if self.single else (52, 1023)
@@ -178,16 +178,6 @@ class Vector:
     def larger(self, a: str, b: str) -> str:
         """The larger of a and b; NaN if one of them is NaN."""
         return self.pick("uno", a, a, a, self.pick("ogt", a, b, a, b))
-
-    def unless(self, a: str, most: float, near: str, far: Callable[[], str]) -> str:
-        """`near`; what `far` writes, which is jumped over otherwise, if any lane of `a` is larger than `most`."""
-        k, mask = self.code.fresh(), self.code.value(f"fcmp ogt {self.type} {a}, {self.number(most)}")
-        lanes = self.code.value(f"bitcast <{self.lanes} x i1> {mask} to i{self.lanes}")
-        some = self.code.value(f"icmp ne i{self.lanes} {lanes}, 0")
-        self.code.emit(f"  br label %near{k}\nnear{k}:\n  br i1 {some}, label %far{k}, label %both{k}\nfar{k}:")
-        other = far()
-        self.code.emit(f"  br label %both{k}\nboth{k}:")
-        return self.code.value(f"phi {self.type} [{near}, %near{k}], [{other}, %far{k}]")
 
     # -- bits ----------------------------------------------------------------------------------------------------
 

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backpropagation.gradients import Norm, Norms, norms
-from ...base.arrays import Array, by_key
-from ...cell.lines import Line
+from ...base.arrays import by_key
 from ...cell.network import Stage
 from ...errors import MissingError
 from ...formulas.numbers import show
@@ -88,22 +87,18 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Drawn]:
     lines = [(line, found.values(stage, line)) for line in found.lines(stage)]
     alike = by_key((found.trace.grid(stage.scope, line.name) and line, (line, values)) for line, values in lines)
     for matrix, some in alike.items():
-        yield from _drawn(found, stage, matrix, some)
-
-
-def _drawn(found: Subject, stage: Stage, matrix: Line | None, lines: list[tuple[Line, Array]]) -> Iterator[_Drawn]:
-    widest = max(values.shape[-1] for _, values in lines)
-    for j in range(widest):
-        kinds: dict[str, dict[str, Curve]] = {"gates": {}, "values": {}}
-        for line, values in lines:
-            if j < values.shape[-1]:
-                drawn = np.where(found.valid, values[:, j], np.nan)
-                kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
-                kind[line.name] = Curve("", found.symbol(stage, line), found.told(stage, line), drawn)
-        name = found.unit(stage, matrix, j) if matrix else found.shown.unit(j, widest)
-        unit = _Drawn(stage, j, found.words.comma_list(found.shown.place(stage), name), kinds)
-        if any(np.isfinite(line.values).any() for line in unit.lines.values()):
-            yield unit
+        widest = max(values.shape[-1] for _, values in some)
+        for j in range(widest):
+            kinds: dict[str, dict[str, Curve]] = {"gates": {}, "values": {}}
+            for line, values in some:
+                if j < values.shape[-1]:
+                    drawn = np.where(found.valid, values[:, j], np.nan)
+                    kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
+                    kind[line.name] = Curve("", found.symbol(stage, line), found.told(stage, line), drawn)
+            name = found.unit(stage, matrix, j) if matrix else found.shown.unit(j, widest)
+            unit = _Drawn(stage, j, found.words.comma_list(found.shown.place(stage), name), kinds)
+            if any(np.isfinite(line.values).any() for line in unit.lines.values()):
+                yield unit
 
 
 def _values(found: Subject, units: Sequence[_Drawn]) -> str:

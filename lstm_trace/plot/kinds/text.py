@@ -15,7 +15,6 @@ from ...cell.network import Stage
 from ...errors import OptionError
 from ...languages.strings import Words
 from ...printable import printable
-from ...trace.grids import entry_of
 from ...trace.trace import Trace
 from ..coloured_text import Scale, Tokens, gate, legend, lines as shown_lines, strength, symmetric, tokens
 from ..figure import Figure
@@ -65,9 +64,8 @@ def text(
             "choose some of them by steps and unit"
         )
     words = found.words
-    entries = (entry_of(found.trace, one.stage.scope, one.line.name, one.unit) for one in units)
-    indices = (",".join(str(words.nth(k)) for k in entry) for entry in entries)
-    names = ((one.scale, f"{found.told(one.stage, one.line)}[{at}]") for one, at in zip(units, indices, strict=True))
+    each = ((one.scale, one.stage, one.line, one.unit) for one in units)
+    names = ((scale, f"{found.told(of, x)}[{found.shown.entry(of, x.name, unit)}]") for scale, of, x, unit in each)
     notes += [scale.clipped(words, name) for scale, name in names if scale.beyond]
     broken = any(not np.isfinite(one.values[found.valid]).all() for one in units)
     notes = [*found.notes, *notes]

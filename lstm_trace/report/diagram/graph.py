@@ -57,11 +57,9 @@ class CellGraph(NamedTuple):
 #: The sign in the circle of an operation; functions have their own sign.
 SIGNS: dict[str, Callable[[Line], str]] = {
     **{name: lambda line: FUNCTIONS[line.op][1] for name, op in OPS.items() if op.function},
-    "matvec": lambda line: "W",
-    "vecmat": lambda line: "W",
+    **dict.fromkeys(("matvec", "vecmat"), lambda line: "W"),
     "outer": lambda line: "⊗",
-    "memvec": lambda line: "·",
-    "vecmem": lambda line: "·",
+    **dict.fromkeys(("memvec", "vecmem"), lambda line: "·"),
     "add": lambda line: "−" if len(line.constants) == 2 and line.constants[1] < 0 else "+",
     "mul": lambda line: "⊙",
     "div": lambda line: "÷",
