@@ -143,9 +143,28 @@ def test_a_product_of_all_entries_is_defined() -> None:
 def test_what_became_of_entries_in_words() -> None:
     found = " ".join(text("mlstm").split())
     assert "the 3 of 6 entries of C_t that are furthest from zero" in found
-    assert "Entry [0,0] held -2 before step 0; -0.5788 of it remains at step 2 (92 %, then" in found
+    assert "Entry [0,0] of C_t held -2 before step 0; -0.5788 of it remains at step 2 (92 %, then" in found
     assert "Of C_{t-1}, the gate f_t keeps 92 %, then 54 %, then 58 %." in found
     assert "keeps 52 %, then 47 %, then 42 % in entry [0,0];" in " ".join(text("mamba").split())
+
+
+STATES_OF = {
+    "en": "into unit 1 of n_t;",
+    "de": "in Einheit 1 von n_t schrieb",
+    "es": "escribió en la unidad 1 de n_t",
+    "fr": "dans l’unité 1 de n_t",
+    "zh": "写入状态 n_t 的单元 1 的",
+}
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("language", languages())
+def test_an_entry_is_that_of_a_state_if_the_cell_has_several(language: str) -> None:
+    assert STATES_OF[language] in " ".join(text("mlstm", language=language).split())
+
+
+def test_the_memory_of_a_cell_with_one_state_is_not_named() -> None:
+    assert re.search(r"into entry \[\d,\d\];", text("gated-deltanet"))
 
 
 def test_queries_are_no_outputs() -> None:
