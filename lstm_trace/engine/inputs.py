@@ -214,9 +214,6 @@ def initial_states(
     faults = Faults()
     known = [INITIAL.get(state, state) for state in carried]
     count = len(scopes)
-    forms = ["(width,)"] if count == batch == 1 else []
-    forms += [f"({batch if count == 1 else count}, width)"] if 1 in (count, batch) else []
-    expected = f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join([*forms, f'({count}, {batch}, width)'])}"
     for state, value in states.items():
         name = INITIAL.get(state, state)
         with faults.gather():
@@ -224,24 +221,28 @@ def initial_states(
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
-            if len({_shape(part)[-1:] for part in parts}) > 1:  # layers with different widths
-                found[state] = []
-                for k, part in enumerate(parts):
-                    array = np.atleast_2d(numbers(part, f"{name}[{k}]", dtype))
-                    if array.ndim != 2 or not array.size or len(array) != batch:
-                        wants = f"(B, width) with B = {batch}"
-                        raise ShapeError(f"{name}[{k}] has shape {_shape(part)}; expected {wants}")
-                    found[state].append(array)
-                continue
-            array = numbers(value, name, dtype)
-            # of one layer, or one sequence, the axis may be left out
-            leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
             ends = (1, 2) if state in matrices else (1,)
-            if not array.size or not any(array.shape[:-end] in leads for end in ends):
-                raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
-            found[state] = list(array.reshape(count, batch, -1))
+            if len({_shape(part)[-ends[-1] :] for part in parts}) > 1:  # layers of different sizes
+                found[state] = [_starts(part, f"{name}[{k}]", 1, batch, dtype, ends)[0] for k, part in enumerate(parts)]
+            else:
+                found[state] = list(_starts(value, name, count, batch, dtype, ends))
     faults.tell()
     return found
+
+
+def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, ends: tuple[int, ...]) -> Array:
+    """Initial values as (count, batch, width); ends: how many axes may stand for the width."""
+    array = numbers(value, name, dtype)
+    # of one layer, or one sequence, the axis may be left out
+    leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
+    if array.size and any(array.shape[:-end] in leads for end in ends):
+        return array.reshape(count, batch, -1)
+    width = "rows, columns" if ends[-1] > 1 else "width"
+    forms = [f"({width}{',' * (ends[-1] == 1)})"] if count == batch == 1 else []
+    forms += [f"({batch if count == 1 else count}, {width})"] if 1 in (count, batch) else []
+    expected = f"(L·D, B, {width}) with L·D = {count}, B = {batch}"
+    forms += [f"({count}, {batch}, {width})"]
+    raise ShapeError(f"{name} has shape {array.shape}; expected {expected}: {' or '.join(forms)}")
 
 
 def given_lines(
@@ -262,7 +263,8 @@ def given_lines(
             elif batch_first:
                 array = np.swapaxes(array, 0, 1)
             if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
-                wants = f"(width,), (T, width) or (T, B, width) with T = {steps}, B = {batch}"
+                width = "rows·columns" if any(name in stage.cell.matrices for stage in stages) else "width"
+                wants = f"({width},), (T, {width}) or (T, B, {width}) with T = {steps}, B = {batch}"
                 raise ShapeError(f"given {key} has shape {shape}; expected {wants}")
             found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` has copied it
     faults.tell()
