@@ -23,6 +23,7 @@ from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes
+from ..trace.grids import as_grid
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .run import Visit, adjoint_stages, extended, seed_names
@@ -150,20 +151,17 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     def unbatched(values: Array, axis: int) -> Array:
         return values if trace.header.batched else values.take(0, axis)
 
-    def start(one: Premise) -> Array:
-        """The gradient of an initial state, (B, width) or (B, r, c)."""
-        values = whole(one.gradient, 0)
-        return values.reshape(len(values), *(trace.grid(one.scope, one.name) or (-1,)))
-
     found = list(premises(trace))
     gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
     gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
-    states = [one for one in found if one.kind == "state"]
+    states = [
+        (one, as_grid(trace, one.scope, one.name, whole(one.gradient, 0))) for one in found if one.kind == "state"
+    ]
     for short, state in STATE.items():
-        rows = [start(one) for one in states if one.name == state]
+        rows = [values for one, values in states if one.name == state]
         if rows:
             gradients[short] = unbatched(np.stack(rows), 1)
-    gradients |= {one.place: unbatched(start(one), 0) for one in states if one.name not in INITIAL}
+    gradients |= {one.place: unbatched(values, 0) for one, values in states if one.name not in INITIAL}
     return gradients | {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "given"}
 
 

@@ -369,16 +369,16 @@ def _undeclared(cell: Cell, declared: _Declared) -> Iterator[tuple[int, str]]:
     products = {line.product[0]: line.name for line in cell.lines if line.product}
     known = (*cell.inputs, *cell.states, *cell.parameters)
     for name, (_, column) in zip(cell.declared, _listed("matrix", declared), strict=True):
-        fault = ""
         if name in cell.by_name:
             fault = f"{name} has an equation, which decides whether it is a matrix; inputs and weights are declared"
         elif name in products:
             fault = f"`{products[name]}` shows that {name} is a matrix; leave it out here"
         elif name not in known:
             fault = f"no equation reads {name!r}{nearest(name, known)}"
-        if fault:
-            count, row, *_ = declared["matrix"]
-            yield count, SourcePlace(count, row, column).pointed(fault)
+        else:
+            continue
+        count, row, *_ = declared["matrix"]
+        yield count, SourcePlace(count, row, column).pointed(fault)
 
 
 def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:

@@ -231,7 +231,7 @@ def initial_states(
 
 
 def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, ends: tuple[int, ...]) -> Array:
-    """Initial values as (count, batch, width); ends: how many axes may stand for the width."""
+    """A state of some scopes as (scopes, B, width). ends: how many axes may be the width: one, or rows and columns."""
     array = numbers(value, name, dtype)
     # of one layer, or one sequence, the axis may be left out
     leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]

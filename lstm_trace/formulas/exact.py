@@ -83,12 +83,10 @@ def _largest(a: Sequence[Exact], c: Sequence[Fraction], about: Sequence[float]) 
 #: Function to its exact value; None if it has none.
 EXACT: dict[str, Rule] = {
     "sigmoid": _at(0, _HALF),
-    "tanh": _at(0, _ZERO),
-    "exp": _at(0, _ONE),
+    **dict.fromkeys(("tanh", "sin"), _at(0, _ZERO)),
+    **dict.fromkeys(("exp", "cos"), _at(0, _ONE)),
     "log": _at(1, _ZERO),
     "sqrt": _root,
-    "sin": _at(0, _ZERO),
-    "cos": _at(0, _ONE),
     "floor": _whole,
     "relu": lambda a, c, about: _between(a[0], about[0], _ZERO, None),
     "elu": lambda a, c, about: a[0] if a[0] is not None and a[0] >= 0 else None,

@@ -69,14 +69,10 @@ _WORDS |= {"relu": "ReLU", "elu": "ELU"}
 FUNCTIONS: dict[str, tuple[str, str]] = {
     "sigmoid": (r"\sigma", "σ"),
     "hard_sigmoid": (r"\sigma_{\mathrm{hard}}", "σ_hard"),
-    "tanh": (r"\tanh", "tanh"),
-    "exp": (r"\exp", "exp"),
+    **{op: (rf"\{op}", op) for op in ("tanh", "exp", "sin", "cos", "min")},
     "log": (r"\ln", "ln"),
     "sqrt": (r"\sqrt", "√"),
-    "sin": (r"\sin", "sin"),
-    "cos": (r"\cos", "cos"),
     **dict.fromkeys(("maximum", "max"), (r"\max", "max")),
-    "min": (r"\min", "min"),
     **{op: (rf"\mathrm{{{word}}}", word) for op, word in _WORDS.items()},
 }
 

@@ -267,10 +267,9 @@ def minus(left: Node, right: Node) -> Sum:
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
-    "matvec": lambda line, parts: MatVec(*parts),
+    **dict.fromkeys(("matvec", "memvec"), lambda line, parts: MatVec(*parts)),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
     "outer": lambda line, parts: MatVec(parts[0], as_row(parts[1])),
-    "memvec": lambda line, parts: MatVec(*parts),
     "vecmem": _as_column,
     "add": lambda line, parts: Sum(line.constants, parts),
     "mul": lambda line, parts: Prod(*parts),

@@ -209,13 +209,13 @@ def _place(path: OutputPath) -> str:
 
 @dataclass
 class StepFunction(AuthorFunction):
-    """A function of one step. paths: where each new state is in what it returns. output: the same of the output, and
-    its name, if it is no state.
+    """A function of one step. paths: where each new state is in what it returns. output: the same of the output, if
+    that is no state.
     """
 
     returns: str | None = None
     paths: Mapping[str, OutputPath] = field(default_factory=dict, init=False)
-    output: tuple[Any, ...] = field(default=(), init=False)
+    output: Mapping[str, OutputPath] = field(default_factory=dict, init=False)
 
     def recorded(self) -> RecordedRun:
         return recorded(self.call, self.weights, [self.x[0]], self.states, lambda steps: steps[0])
@@ -279,15 +279,15 @@ class StepFunction(AuthorFunction):
         named = {self.state_name(name): outputs[self.paths[name]] for name in self.states}
         states = {name: named[name] for name in sorted(named, key=lambda name: ("h", "c", name).index(name))}
         others: dict[str, Expr] = {}
-        self.output = ()  # of a memory it is what is read from it
+        self.output = {}  # of a memory it is what is read from it
         for path, expr in outputs.items():
             name = run.tape.variable(returned[path])
             if remembers and name in ("", *states):
                 name = "out"
             if len(path) < 2 and name and expr.args and expr not in states.values():
                 others.setdefault(name, expr)
-                self.output = self.output or ((path, name) if remembers else ())
-        output = others[self.output[1]] if self.output else None
+                self.output = self.output or ({name: path} if remembers else {})
+        output = next((others[name] for name in self.output), None)
         return built(reader, states, others, run.dtype, self.call.named, returned.values(), output)
 
     def _paths(
@@ -338,15 +338,14 @@ class StepFunction(AuthorFunction):
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:
         """Every step from the states that the cell has before it, so that no error grows from step to step."""
-        found: dict[str, list[Array]] = {name: [] for name in states}
+        found: dict[str, list[Array]] = {name: [] for name in (*states, *self.output)}
         before = dict(states)
         with plain_run(self.call, self.weights, tape) as run:
             for t, one in enumerate(x):
                 output = run(one, before)
-                for name, path in self.paths.items():
+                for name, path in {**self.paths, **self.output}.items():
                     value = at(output, path)
                     found[name].append(rows(as_numbers(value), self.batch))
-                    before[name] = in_shape(trace[cell.lines[self.state_name(name)]][t], value, self.batch)
-                for path, name in [self.output] if self.output else ():
-                    found.setdefault(name, []).append(rows(as_numbers(at(output, path)), self.batch))
+                    if name in states:
+                        before[name] = in_shape(trace[cell.lines[self.state_name(name)]][t], value, self.batch)
         return {cell.lines[self.state_name(name)]: np.stack(each) for name, each in found.items()}

@@ -188,7 +188,7 @@ class Reader:
     def _matrix(self, ids: Ids) -> Expr:
         for rows, side in ((ids, 1), (ids.T, -1)):  # all rows, or all columns, are the same
             if (rows == rows[:1]).all():
-                pair = self.ones(len(rows)), self.vector(rows[0])
+                pair = self.exprs.leaf("ones", len(rows), len(rows)), self.vector(rows[0])
                 return self.exprs.make("outer", pair[::side]) if pair[1].width > 1 else pair[1]
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0, 0]]
@@ -211,10 +211,6 @@ class Reader:
         each = [self.matrix(one[..., 0] if outer else one) for one in operands]
         return self.exprs.make("mul" if outer else node.op, each, node.constants, node)
 
-    def ones(self, width: int) -> Expr:
-        """A vector of ones."""
-        return self.exprs.leaf("ones", width, width)
-
     def _read_out(self, matrix: Ids, vector: Ids, node: TapeNode) -> Expr:
         """The product of a computed matrix and a vector."""
         if len(vector) == 1:
@@ -223,7 +219,7 @@ class Reader:
         if not left.grid:
             raise self.tape.refusal("a number that is repeated is multiplied as a matrix", node)
         if right.width < len(vector):
-            right = self.exprs.make("mul", (right, self.ones(len(vector))), (), node)
+            right = self.exprs.make("mul", (right, self.exprs.leaf("ones", len(vector), len(vector))), (), node)
         elif right.op == "parameter":  # beside @ it would be the matrix
             right = self.exprs.make("copy", (right,), (), node)
         return self.exprs.make("memvec", (left, right), (), node)

@@ -26,6 +26,7 @@ from ..trace.argument_types import checked
 from ..trace.files import TRACED
 from ..trace.files.problem_file import Problem, faultless
 from ..trace.files.safetensors import holds_trace, is_tensors
+from ..trace.grids import as_grid
 from ..trace.held import as_hold, plain, plain_stage
 from ..trace.holding import layers
 from ..trace.labels import readout, step_labels
@@ -359,9 +360,7 @@ def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict
     named: dict[str, Any] = {}
     for state in carried:
         if any(state in trace.initial.get(scope, {}) for scope in scopes):
-            here = [_initial(trace, scope, state) for scope in scopes]
-            shapes = [trace.grid(scope, state) or (-1,) for scope in scopes]
-            here = [values.reshape(len(values), *shape) for values, shape in zip(here, shapes, strict=True)]
+            here = [as_grid(trace, scope, state, _initial(trace, scope, state)) for scope in scopes]
             rows = [to_list(values if trace.header.batched else values[0]) for values in here]
             named[INITIAL.get(state, state)] = rows[0] if len(rows) == 1 else rows
     return {name: named.pop(name) for name in INITIAL.values() if name in named} | {"initial": named}

@@ -14,8 +14,8 @@ from ..base.remark import Remark
 from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
 from ..errors import ShapeError
-from ..trace.address import Address, index_text
-from ..trace.grids import columns_of
+from ..trace.address import index_text
+from ..trace.grids import address_of, columns_of
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
@@ -194,10 +194,7 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
         ends[last, k] = size[last, k]
     size[odd] = 0.0
     (t, row, j), end = (tuple(map(int, np.unravel_index(sizes.argmax(), sizes.shape))) for sizes in (size, ends))
-    address, last_address = (
-        Address(name, stage.layer, stage.direction, a.span[step], b_row, (unit,), columns_of(a, scope, name))
-        for step, b_row, unit in ((t, row, j), end)
-    )
+    address, last_address = (address_of(a, stage, name, *at) for at in ((t, row, j), end))
     broken = first_index(stage, odd)
     nonfinite = broken and address._replace(t=a.span[broken[0]], b=broken[1], unit=broken[2:])
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))

@@ -233,8 +233,9 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
     said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
     same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
-    matrices = {stage.scope: found for stage in stages if (found := _columns(trace, stage))}
-    return same | ({"columns": matrices} if matrices else {}) | {
+    if matrices := {stage.scope: found for stage in stages if (found := _columns(trace, stage))}:
+        same["columns"] = matrices
+    return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
         "symbols": dict(header.symbols),
@@ -272,7 +273,7 @@ def _stage(trace: Trace, stage: Stage) -> RunStage:
 
 
 def _columns(trace: Trace, stage: Stage) -> dict[str, int]:
-    """The columns of each matrix among the lines, states and inputs; of a state also by the name of its initial value."""
+    """The columns of each matrix among the lines, states and inputs; of a state under both of its names."""
     values = (*plain_stage(stage).inputs, *stage.states, *trace.lines.get(stage.scope, {}))
     found = ((name, columns_of(trace, stage.scope, name)) for name in values)
     return {key: columns for name, columns in found if columns for key in (name, INITIAL.get(name, name))}

@@ -11,9 +11,9 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import OptionError, raise_all
-from .address import Address, index_text
+from .address import index_text
 from .argument_types import checked
-from .grids import columns_of
+from .grids import address_of, columns_of
 from .labels import step_labels
 from .trace import Trace
 from .window import arrays, joined, last_value
@@ -139,11 +139,10 @@ def _apart(a: Trace, b: Trace, n: int) -> Iterator[str]:
         earlier, later = (b, a) if stage.backwards else (a, b)
         end, start = last_value(earlier, stage, state), later.initial[stage.scope][state]
         for row, j in _differ(end, start)[:1].tolist():
-            t = earlier.span[0 if stage.backwards else -1]
-            at = (j,), columns_of(a, stage.scope, state)
-            last = Address(stage.cell.states[state], stage.layer, stage.direction, t, row, *at)
+            index = index_text((j,), columns_of(a, stage.scope, state))
+            last = address_of(earlier, stage, stage.cell.states[state], 0 if stage.backwards else -1, row, j)
             yield (
-                f"chunks {n} and {n + 1} do not join: {state}{index_text(*at)} of {stage.scope}, sequence {row}, "
+                f"chunks {n} and {n + 1} do not join: {state}{index} of {stage.scope}, sequence {row}, "
                 f"starts at {start[row, j]!s}, and {last} is {end[row, j]!s}; run chunk {n + 1} with "
                 f"state_from=chunk {n}"
             )

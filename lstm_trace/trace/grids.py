@@ -40,6 +40,17 @@ def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...
     return (unit,) if columns is None else divmod(unit, columns)
 
 
+def address_of(trace: Trace, stage: Stage, name: str, t: int, b: int, unit: int) -> Address:
+    """The address of one number of a line. t: index into the arrays."""
+    columns = columns_of(trace, stage.scope, name)
+    return Address(name, stage.layer, stage.direction, trace.span[t], b, (unit,), columns)
+
+
+def as_grid(trace: Trace, scope: Scope, name: str, values: Array) -> Array:
+    """Values (…, width), with rows and columns in place of the width if they are matrices."""
+    return values.reshape(*values.shape[:-1], *(trace.grid(scope, name) or values.shape[-1:]))
+
+
 def located(trace: Trace, text: str, every: bool) -> Address:
     """An address that is read, with the unit of an entry of a matrix in place of row and column. Raises MissingError.
 

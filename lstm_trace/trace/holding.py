@@ -272,8 +272,8 @@ class Region(NamedTuple):
     def address(self, index: Iterable[int]) -> str:
         """The address of the value at (step, sequence, unit) of the region, each counted from 0."""
         t, b, j = index
-        place = f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}"
-        return place + index_text(self.units[j : j + 1], self.columns)
+        entry = index_text((self.units[j],), self.columns)
+        return f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}{entry}"
 
 
 def places(

@@ -18,7 +18,7 @@ from ..cell.network import GIVEN, Stage, X, counted_at_padding, forward_stages
 from ..cell.ops import OPS
 from .address import INITIAL, Address, index_text
 from .derived import GATHERED, derived_sums, held_throughout, recomputed, term
-from .grids import columns_of
+from .grids import address_of, columns_of
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
         index = index_text(places[name], columns_of(trace, stage.scope, str(name)))
         return f"{called}{index}" if isinstance(called, str) else number(called)
 
-    columns = columns_of(trace, stage.scope, line.name)
-    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,), columns)
+    address = address_of(trace, stage, line.name, t, b, j)
     named = tuple((label(name), one) for name, one in operands.items())
     form = arithmetic if arithmetic in FORMATS else trace.header.dtype
     found = NotFinite(address, float(values[b, j]), line.op, cause, named, missing, None, form, *counts)

@@ -216,9 +216,7 @@ class Trace(TraceOutputs):
         """
         return self._grids.get(scope, {}).get(name)
 
-    @cached_property
-    def _grids(self) -> dict[Scope, dict[str, tuple[int, int]]]:
-        return grids_of(self)
+    _grids = cached_property(grids_of)
 
     @property
     def padded(self) -> str:

@@ -26,7 +26,7 @@ from ..languages.strings import Words, words
 from ..trace.address import INITIAL, Address, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import GATHERED, held_throughout, on_one_thread, sizes
-from ..trace.grids import columns_of
+from ..trace.grids import address_of
 from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
 from ..trace.window import arrays, between, names, rows
@@ -314,8 +314,7 @@ def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Fa
     if explained is None:  # later lines were computed from the wrong value: it was wrong from the start
         work.lines[stage.scope][line.name] = before
     b, j = (int(n) for n in np.argwhere(mask)[0])
-    columns = columns_of(work, stage.scope, line.name)
-    address = Address(line.name, stage.layer, stage.direction, work.span[t], b, (j,), columns)
+    address = address_of(work, stage, line.name, t, b, j)
     numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
     return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained or ()))
 

@@ -34,8 +34,9 @@ def test_entries_are_held_asked_for_and_edited(kept: Kept) -> None:
 
 def test_the_columns_of_matrices_are_described(kept: Kept) -> None:
     assert kept.make(problem=PROBLEM)["columns"] == {"0/forward": {"C_prev": 2, "o_t": 2, "C_t": 2}}
-    named = PROBLEM | {"cell": {"equations": EQUATIONS.replace("C_", "c_")}, "initial": {"c_prev": [[1.0, 2.0], [3.0, 4.0]]}}
-    assert kept.make(problem=named | {"ask": ["y_t"]})["columns"]["0/forward"]["c0"] == 2
+    other = {"cell": {"equations": EQUATIONS.replace("C_", "c_")}, "ask": ["y_t"]}
+    found = kept.make(problem=PROBLEM | other | {"initial": {"c_prev": [[1.0, 2.0], [3.0, 4.0]]}})
+    assert found["columns"]["0/forward"]["c0"] == 2
     assert "columns" not in kept.make(example="q22")  # of vectors alone
 
 

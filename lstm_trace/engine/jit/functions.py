@@ -162,6 +162,10 @@ def _unary(function: Callable[..., str]) -> Function:
     return lambda v, a, c: function(v, a[0], *c)
 
 
+def _intrinsic(name: str) -> Function:
+    return lambda v, a, c: v.call(name, a[0])
+
+
 #: Operations on operands of one width (width 1 broadcasts), and of a row and a column. The others have special shapes:
 #: see `program`.
 ELEMENTWISE: dict[str, Function] = {
@@ -175,10 +179,7 @@ ELEMENTWISE: dict[str, Function] = {
     "tanh": _unary(_tanh),
     "exp": _unary(_exp),
     "log": _unary(_log),
-    "sqrt": lambda v, a, c: v.call("sqrt", a[0]),
-    "sin": lambda v, a, c: v.call("sin", a[0]),
-    "cos": lambda v, a, c: v.call("cos", a[0]),
-    "floor": lambda v, a, c: v.call("floor", a[0]),
+    **{op: _intrinsic(op) for op in ("sqrt", "sin", "cos", "floor")},
     "relu": lambda v, a, c: v.above(a[0], 0.0),
     "elu": _unary(_elu),
     "softplus": _unary(_softplus),

@@ -1,10 +1,12 @@
 """A matrix that is a value times a vector, from either side; the matrix is read once, from front to back.
 
-There is one function (matrix, vector, result) for each shape. Its sums are variables on the stack, which LLVM moves to
+There is one function for each shape. Its sums are variables on the stack, which LLVM moves to
 registers: a loop of `llvm` has no others.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from .llvm import LlvmModule, Vector
 from .matmul import pieces, shares
@@ -18,26 +20,16 @@ class Grids:
 
     def __init__(self, code: LlvmModule, lanes: int) -> None:
         self.code, self.lanes = code, lanes
-        self._names: dict[tuple[str, int, int], str] = {}
-        self._variables: list[str] = []
 
     def function(self, op: str, rows: int, columns: int) -> str:
         """The name of the function for a matrix of this shape. op: `memvec` or `vecmem`."""
-        key, code = (op, rows, columns), self.code
-        if key not in self._names:
-            self._names[key] = f"@{op}{len(self._names)}"
-            with code.function():
-                self._variables = []
-                head = f"define internal void {self._names[key]}(ptr noalias %m, ptr noalias %x, ptr noalias %o) #0 {{"
-                (self._by_rows if op == "memvec" else self._by_columns)(rows, columns)
-                code.lines[:0] = [f"{head}\nentry:", *self._variables]
-                code.emit("  ret void\n}")
-        return self._names[key]
+        write = self._by_rows if op == "memvec" else self._by_columns
+        return self.code.function(op, (rows, columns), partial(write, rows, columns))
 
     def _zero(self, v: Vector) -> str:
         """A variable that begins with 0; returns its address."""
         name = f"%sum{self.code.fresh()}"
-        self._variables.append(f"  {name} = alloca {v.type}")
+        self.code.variables.append(f"  {name} = alloca {v.type}")
         v.store("zeroinitializer", name, self.code.size)
         return name
 
@@ -51,7 +43,7 @@ class Grids:
             if count and times:
 
                 def some(i: str, count: int = count, first: int = first) -> None:
-                    matrix = code.address("%m", first * columns, (i, count * columns))
+                    matrix = code.address("%w", first * columns, (i, count * columns))
                     self._dots(count, matrix, columns, code.address("%o", first, (i, count)))
 
                 code.loop(times, 1, some)
@@ -87,7 +79,7 @@ class Grids:
             def terms(i: str, sums: list[tuple[Vector, int, str]] = sums) -> None:
                 for v, first, total in sums:
                     factor = v.spread(code.address("%x", 0, (i, 1)))
-                    self._add(v, total, factor, v.load(code.address("%m", first, (i, columns)), code.size))
+                    self._add(v, total, factor, v.load(code.address("%w", first, (i, columns)), code.size))
 
             code.loop(rows, 1, terms)
             for v, first, total in sums:

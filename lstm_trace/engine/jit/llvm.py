@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partialmethod
 from typing import Any
 
@@ -24,6 +23,8 @@ class LlvmModule:
         self.size = dtype.itemsize
         self.lines: list[str] = []
         self.functions: list[str] = []
+        self.variables: list[str] = []  # of the function that is being written
+        self._functions: dict[tuple[str, tuple[object, ...]], str] = {}
         self.declared: set[str] = set()
         self._names = 0
 
@@ -42,13 +43,16 @@ class LlvmModule:
         self.lines.append(f"  {name} = {text}")
         return name
 
-    @contextmanager
-    def function(self) -> Iterator[None]:
-        """Within the context, a function of its own is written."""
-        outer, self.lines = self.lines, []
-        yield
-        self.functions.append("\n".join(self.lines))
-        self.lines = outer
+    def function(self, kind: str, key: tuple[object, ...], write: Callable[[], None]) -> str:
+        """The name of a function of a kind, (weights %w, vector %x, result %o), that is written once for each key."""
+        if (kind, key) not in self._functions:
+            self._functions[kind, key] = name = f"@{kind}{len(self._functions)}"
+            outer, self.lines, self.variables = self.lines, [], []
+            write()
+            head = f"define internal void {name}(ptr noalias %w, ptr noalias %x, ptr noalias %o) #0 {{\nentry:"
+            self.functions.append("\n".join([head, *self.variables, *self.lines, "  ret void\n}"]))
+            self.lines = outer
+        return self._functions[kind, key]
 
     def address(self, pointer: str, offset: int, *terms: tuple[str, int]) -> str:
         """pointer + offset + the sum of index times stride, all in units of the dtype."""

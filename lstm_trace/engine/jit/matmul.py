@@ -71,24 +71,10 @@ class Strides(NamedTuple):
     row: int
 
 
-class Tiles:
-    """Writes the functions that compute tiles, each shape once."""
-
-    def __init__(self, code: LlvmModule, lanes: int) -> None:
-        self.code, self.lanes = code, lanes
-        self._names: dict[tuple[object, ...], str] = {}
-
-    def function(self, widths: tuple[int, ...], rows: int, strides: Strides) -> str:
-        """The name of a function (weights, x, out).
-
-        widths: lanes of each vector of weights; rows: of the batch.
-        """
-        key = widths, rows, strides
-        if key not in self._names:
-            self._names[key] = f"@tile{len(self._names)}"
-            with self.code.function():
-                _Tile(self.code, self.lanes, *key).write(self._names[key])
-        return self._names[key]
+def tile(code: LlvmModule, lanes: int, widths: tuple[int, ...], rows: int, strides: Strides) -> str:
+    """The name of the function of a tile. widths: lanes of each vector of weights; rows: of the batch."""
+    key = widths, rows, strides
+    return code.function("tile", key, lambda: _Tile(code, lanes, *key).write())
 
 
 class _Tile:
@@ -102,9 +88,8 @@ class _Tile:
         # vector
         self.out_align = self.align if strides.row % lanes == 0 else code.size
 
-    def write(self, name: str) -> None:
+    def write(self) -> None:
         code, many = self.code, len(self.widths) * self.rows
-        code.emit(f"define internal void {name}(ptr noalias %w, ptr noalias %x, ptr noalias %o) #0 {{\nentry:")
         if self.terms * many <= SMALL:
             sums: list[list[str]] = [["" for _ in self.widths] for _ in range(self.rows)]
             for k in range(self.terms):
@@ -114,7 +99,6 @@ class _Tile:
         for b in range(self.rows):
             for (width, at), total in zip(self.columns, sums[b], strict=True):
                 self.vectors[width].store(total, code.address("%o", b * self.strides.out + at), self.out_align)
-        code.emit("  ret void\n}")
 
     def _loop(self, unrolled: int) -> list[list[str]]:
         """The terms by a loop over `unrolled` at a time, followed by the rest."""

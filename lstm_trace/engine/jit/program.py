@@ -19,7 +19,7 @@ from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
 from .grids import Grids
 from .llvm import AGAIN, LlvmModule, Vector, module_text
-from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
+from .matmul import Call, Pack, Strides, Tiling, shares, tile, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
 
 #: Every block of a row begins at a multiple of this many bytes.
@@ -89,7 +89,7 @@ class ProgramWriter:
         self.widths.update(task.widths)
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
-        self.tiles, self.grids = Tiles(self.code, tiling.lanes), Grids(self.code, tiling.lanes)
+        self.grids = Grids(self.code, tiling.lanes)
         self.walk = ""  # suffix of names in the pass that is being written: see `llvm.AGAIN`
 
     def _block(self, numbers: int) -> int:
@@ -253,7 +253,7 @@ class ProgramWriter:
         rest = code.value(f"sub i64 {count}, {tiled}")
         for rows, number, first in ((most, tiles, "0"), (1, rest, tiled)):
             at = code.address(x, 0, (first, strides.x)), code.address(out, 0, (first, strides.out))
-            self._calls(self.tiles.function(widths, rows, strides), weights, *at, rows, number, strides)
+            self._calls(widths, weights, *at, rows, number, strides)
 
     def _rows(self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: Strides) -> None:
         """The products of one tile of weights with all rows that this call computes, at most a tile's height at a
@@ -263,11 +263,13 @@ class ProgramWriter:
             firsts = [share[0] for share in alike]
             xs = self.code.address(x, firsts[0] * strides.x)
             outs = self.code.address(out, firsts[0] * strides.out)
-            self._calls(self.tiles.function(widths, rows, strides), weights, xs, outs, rows, len(firsts), strides)
+            self._calls(widths, weights, xs, outs, rows, len(firsts), strides)
 
-    def _calls(self, name: str, weights: str, x: str, out: str, rows: int, count: int | str, by: Strides) -> None:
+    def _calls(
+        self, widths: tuple[int, ...], weights: str, x: str, out: str, rows: int, count: int | str, by: Strides
+    ) -> None:
         """`count` calls of a tile's function for `rows` rows each."""
-        code = self.code
+        code, name = self.code, tile(self.code, self.tiling.lanes, widths, rows, by)
 
         def call(j: str) -> None:
             at = code.address(x, 0, (j, rows * by.x)), code.address(out, 0, (j, rows * by.out))
@@ -359,7 +361,8 @@ class ProgramWriter:
 
     def _elementwise(self, segment: Segment) -> None:
         """One loop over the units: values that were read or computed stay in registers; every line is stored."""
-        width, columns = self.widths[segment.lines[0].name], segment.columns(self.widths)
+        width = self.widths[segment.lines[0].name]
+        columns = segment.columns or width
 
         def body(v: Vector, b: str, j: str, row: str, column: str) -> None:
             values: dict[Operand, str] = {}

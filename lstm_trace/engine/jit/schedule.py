@@ -7,7 +7,7 @@ same width as possible, so that a simple recurrent cell has two segments: its pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,25 +73,17 @@ class Task:
         return tuple(state for state, _ in self.carry if state in read)
 
 
-def _columns(line: Line, widths: Mapping[str, int]) -> int:
-    """The columns of an outer product."""
-    return widths[line.reads[1]]
-
-
 @dataclass(frozen=True)
 class Segment:
     """Lines of one step that are computed together.
 
-    kind: `products` (of one vector), `elementwise` (of one width), `across` (one line).
+    kind: `products` (of one vector), `elementwise` (of one width), `across` (one line). columns: those of the outer
+    products; 0 if there is none.
     """
 
     kind: str
     lines: tuple[Line, ...]
-
-    def columns(self, widths: Mapping[str, int]) -> int:
-        """The columns of the matrices whose units a loop goes through; the width of vectors."""
-        outer = (line for line in self.lines if line.op == "outer")
-        return next((_columns(line, widths) for line in outer), widths[self.lines[0].name])
+    columns: int = 0
 
     @property
     def vector(self) -> str:
@@ -199,16 +191,15 @@ def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iter
         first = next((x for x in rest if x.op in ELEMENTWISE and is_ready(x)), None)
         if first is not None:
             group: list[Line] = []
-            columns: set[int] = set()  # of the outer products: one loop goes through matrices of one shape
+            columns = 0
             for line in rest:
                 if line.op in ELEMENTWISE and widths[line.name] == widths[first.name] and is_ready(line):
-                    wide = {_columns(line, widths)} if line.op == "outer" else columns
-                    if columns and columns != wide:
-                        continue
-                    columns = wide
-                    group.append(line)
-                    ready.add(line.name)
-            yield Segment("elementwise", tuple(group))
+                    wide = widths[line.reads[1]] if line.op == "outer" else columns
+                    if columns in (0, wide):  # one loop goes through matrices of one shape
+                        columns = wide
+                        group.append(line)
+                        ready.add(line.name)
+            yield Segment("elementwise", tuple(group), columns)
             rest = [line for line in rest if line not in group]
         elif not products and not across:
             raise AssertionError(f"the operands of {rest[0]} are nowhere")  # a cell is checked before it runs

@@ -164,8 +164,7 @@ def _by_definition(op: str) -> Kernel:
 
 #: How each operation is computed. The operands of products differ in shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
-    **{op: _by_definition(op) for op in ("matvec", "vecmat", "outer", "memvec", "vecmem")},
-    **{op: _by_definition(op) for op in ("max", "sum", "mean", "concat")},
+    **{name: _by_definition(name) for name, op in OPS.items() if op.width not in ("same", "slice")},
     "add": _add,
     "mul": _one_call(np.multiply),
     "div": _one_call(np.divide),
@@ -174,13 +173,7 @@ KERNELS: dict[str, Kernel] = {
     "greater": _one_call(np.greater),
     "slice": _slice,
     "sigmoid": _sigmoid,
-    "tanh": _one_call(np.tanh),
-    "exp": _one_call(np.exp),
-    "log": _one_call(np.log),
-    "sqrt": _one_call(np.sqrt),
-    "sin": _one_call(np.sin),
-    "cos": _one_call(np.cos),
-    "floor": _one_call(np.floor),
+    **{op: _one_call(getattr(np, op)) for op in ("tanh", "exp", "log", "sqrt", "sin", "cos", "floor")},
     "relu": lambda bench, out, a, _: [(_larger, (a[0], bench.number(0.0), out))],
     "elu": _elu,
     "softplus": _softplus,

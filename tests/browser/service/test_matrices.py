@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import lstm_trace as lt
 
 from .bench_page import number, on_page, problem, settled, typed
@@ -48,7 +50,8 @@ def test_an_entry_is_looked_at_and_is_what_gradients_are_of(opened: Opening) -> 
     assert "of=0/forward/0/0/C_t[2,1]" in page.url
     trace = lt.run(problem("mlstm"))
     slope = lt.derivation(trace, "0/v_t[2]", of="0/C_t[2,1]").gradient
-    assert slope is not None and number(page.locator("#gradient").inner_text()) == slope.value != 0
+    assert slope is not None
+    assert number(page.locator("#gradient").inner_text()) == slope.value != 0
     page.reload()
     page.locator('#target option:checked:text-is("C_t[2,1], t = 0")').wait_for(state="attached")
 
@@ -90,3 +93,21 @@ def test_a_weight_that_is_a_matrix_beside_matrices_is_edited(opened: Opening) ->
     page.wait_for_url(lambda url: "edits=" not in url)
     settled(page)
     agrees(page, problem("mamba"), "H_t", 0)
+
+
+def test_of_a_large_cell_the_chosen_entry_is_shown(opened: Opening, server: str) -> None:
+    text = "C_t = C_prev + outer(x_t, x_t)\nh_t = C_t @ x_t\ncarry: C_prev <- C_t\noutput: h_t"
+    data = {
+        "cell": {"equations": text},
+        "weights": {},
+        "x": np.arange(1.0, 21.0).reshape(2, 10).tolist(),
+        "ask": ["C_t"],
+    }
+    page = opened(f"#bench?source=run:{lt.client(server).run(data).id}&at=0/forward/1/0/C_t[9,9]")
+    page.locator('#step-table [data-address="0/forward/1/0/C_t[9,9]"]').wait_for()
+    found = on_page(page)
+    assert found["0/forward/1/0/C_t[9,9]"] == 100.0 + 400.0
+    assert found["0/forward/0/0/C_t[9,9]"] == 100.0  # as C_prev
+    assert page.locator("#unit option:checked").inner_text() == "9,9"
+    spot = page.locator('g.tip[data-address="0/forward/1/0/C_t[9,9]"] text')
+    assert spot.inner_html().startswith("[9,9] 500")

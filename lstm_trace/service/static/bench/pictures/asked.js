@@ -42,7 +42,7 @@ export function asked(kind, { run, address, scope, b, unit, options }, { languag
   if (kind.required.includes("of") && !value) return null;
   const all = {
     of: kind.kind === "weights" || !value ? undefined : line_address(run, value.scope, value.t, value.b, value.name, value.unit),
-    unit: { states: undefined, text: unit }[kind.kind] ?? nearest(run, scope, unit),
+    unit: { text: unit, unit: nearest(run, scope, unit) }[kind.kind], // all of them where a picture has room
     line: kind.kind === "text" && line?.scope === scope ? line.name : undefined,
     layer,
     direction,
