@@ -138,6 +138,8 @@ def test_the_size_of_a_memory_stands_in_place_of_its_units() -> None:
     for language in languages():
         found = text("mlstm", language=language)
         assert "3\u00a0×\u00a02" in " ".join(found.split("\n\n")[1].split("\n"))
+    german = "Eine durch ihre Gleichungen gegebene Zelle mit einem Speicher von 3\u00a0×\u00a02 liest 3 Schritte"
+    assert german in text("mlstm", language="de").replace("\n", " ")
 
 
 def test_a_product_of_all_entries_is_defined() -> None:
