@@ -173,3 +173,11 @@ def test_values_of_another_program_may_have_rows_and_columns() -> None:
     lt.testing.assert_matches({"C_t": expected()}, model, X, initial={"C_prev": FIRST})
     with pytest.raises(AssertionError, match=r"C_t: expected the shape \(2, 6\), .* found \(2, 2, 3\)"):
         lt.testing.assert_matches({"C_t": expected().swapaxes(1, 2)}, model, X, initial={"C_prev": FIRST})
+
+
+def test_the_problem_of_a_trace_in_which_one_layer_needs_no_initial_matrix() -> None:
+    both = np.stack([X, 2 * X], 1)
+    trace = lt.run(LAYERS, both, cell={"equations": CELL.replace("decay", "0.5")}, ask="1/forward/0/W @ x_t")
+    first = problem(trace)["initial"]["C_prev"]
+    assert [np.shape(matrices) for matrices in first] == [(2, 3, 2), (2, 4, 3)]
+    assert lt.run(problem(trace)).equals(trace)
