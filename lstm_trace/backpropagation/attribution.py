@@ -52,7 +52,7 @@ def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")
             mine, yours = one.cell.equations, two.cell.equations
             names = [n for n in dict.fromkeys((*mine, *yours)) if mine.get(n) != yours.get(n)]
             problems.append(f"{one.scope}: the cells differ in {', '.join(names) or 'what they carry or are fed'}")
-    own, other = _shapes(a), _shapes(b)
+    own, other = shapes(a), shapes(b)
     for place in dict.fromkeys((*own, *other)):
         if place not in own or place not in other:
             problems.append(f"{place} is only in {first if place in own else second}")
@@ -74,11 +74,11 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
         yield f"{one.scope}: {listed}: {apart}; {advice}"
 
 
-def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
+def shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
     """The shapes of the premises by place, without the axes of steps and batch."""
     found, lead = {} if trace.x is None else {"x": trace.x.shape[2:]}, {"parameters": 0, "initial": 1, "given": 2}
-    premises = arrays(trace, *lead)
-    return found | {f"{scope}/{INITIAL.get(n, n)}": array.shape[lead[part] :] for part, scope, n, array in premises}
+    there = ((f"{s}/{INITIAL.get(n, n)}", trace.grid(s, n), v.shape[lead[p] :]) for p, s, n, v in arrays(trace, *lead))
+    return found | {place: grid or shape for place, grid, shape in there}
 
 
 @dataclass(frozen=True)

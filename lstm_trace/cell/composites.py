@@ -44,7 +44,7 @@ TABLE: dict[str, str] = {
     "hard_shrink(z, threshold=0.5) = thresholded_relu(z, threshold) - thresholded_relu(-z, threshold)": "",
     "soft_shrink(z, threshold=0.5) = relu(z - threshold) - relu(-z - threshold)": "",
     "threshold(z, threshold=1, value=0) = where(relu(z - threshold), z, value)": "",
-    "abs(z) = max(z, -z)": "",
+    "abs(z) = max(z, 0 - z)": "",  # 0 of 0, and not -0
     "square(z) = z * z": "",
     "squareplus(z, b=4) = 0.5 * (z + sqrt(z * z + b))": "",  # Barron 2021
     "sparse_plus(z) = max(z, 0.25 * (clip(z, -1, 1) + 1) * (clip(z, -1, 1) + 1))": "",
@@ -60,7 +60,7 @@ TABLE: dict[str, str] = {
     # losses: half the sum of squares, as in Bishop 2006, (5.11); the cross entropy takes the scores before softmax
     "squared_error(y, target) = 0.5 * sum((y - target) * (y - target))": "SquaredError",
     "cross_entropy(z, target) = -sum(target * log_softmax(z))": "CrossEntropy",
-    "min(a, b) = -max(-a, -b)": "",
+    "min(a, b) = 0 - max(-a, -b)": "",
     "quotient(a, b) = a / b": "",  # for use in expressions, where `/` is not allowed
 }
 

@@ -33,7 +33,7 @@ import keyword
 import re
 import sys
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -137,14 +137,14 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
     output = _output(declared, builder, problems)
     if problems:
-        _refuse(problems + _matrices(builder.lines.values()))
+        _refuse([*problems, *_matrices(builder.lines.values(), builder.places)])
     matrices = tuple(_canonical(part, states, functions) or part for part, _ in _listed("matrix", declared))
     cell = Cell(tuple(builder.lines.values()), tuple(targets), output, inputs, tuple(functions.values()), tuple(sums),
                 tuple(gradient), builder.places, declared=matrices)  # fmt: skip
     # an input that is an expression has no need of the lines in it
     live = cell.closure((*(x.name for x in cell.lines if x.assigned), *cell.ends, output))
     cell = decided(replace(cell, lines=tuple(cell.written(live))))
-    _refuse([*_matrices(cell.lines), *_ranks(cell), *_undeclared(cell, declared)])
+    _refuse([*_matrices(cell.lines, cell.places, cell.certain), *_ranks(cell), *_undeclared(cell, declared)])
     open_states = (name for name in cell.parameters if name.endswith("_prev"))
     said = "is read but the carry is open: declare"
     raise_all(CellError, (f"{name} {said} `carry: {name} <- …`" for name in open_states))
@@ -188,7 +188,8 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
             name, mark, right = row.partition("=")
             name = _left(name)
             if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-                _note(problems, count, row, column, "expected `name = expression`, or input:, carry: or output:")
+                said = "expected `name = expression`, or input:, matrix:, carry: or output:"
+                _note(problems, count, row, column, said)
             else:
                 start = row.index("=") + 1 + len(right) - len(right.lstrip())
                 equations.append((count, row, name, right.strip(), start))
@@ -248,7 +249,7 @@ def _listed(what: str, declared: _Declared) -> Iterator[tuple[str, int]]:
     """The names in a declaration, with their columns."""
     if what in declared:
         _, _, rest, offset = declared[what]
-        yield from ((part, offset + column) for part, column in _split(rest))
+        yield from ((part, offset + column) for part, column in _split(rest) if part)
 
 
 #: Characters used for the arrow of a pair elsewhere.
@@ -304,13 +305,19 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
             yield GatheredSum(name, builder.gathered(text, start, (count, row)))
 
 
-def _matrices(lines: Iterable[Line]) -> _Problems:
-    """Names that are used both as a matrix and as a vector."""
+def _matrices(
+    lines: Iterable[Line], places: Mapping[str, SourcePlace], certain: Container[str] = ()
+) -> Iterator[tuple[int, str]]:
+    """Names that are used both as a matrix and as a vector, or beside a matrix. certain: lines that are matrices."""
     lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
     wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
-    said = "{0} is a matrix in `{1}`, but `{2}` reads it as a vector; write {0} @ … or … @ {0}"
-    return [(sys.maxsize, said.format(name, products[name], reader)) for name, reader in wrong]
+    for name, reader in wrong:
+        said = f"unit by unit; give the weight a second name there, and the same values: {name}_2"
+        said = said if reader in certain else f"as a vector; write {name} @ … or … @ {name}"
+        fault = f"{name} is a matrix in `{products[name]}`, but `{reader}` reads it {said}"
+        place = places.get(reader)
+        yield (place.number, place.pointed(fault, name)) if place else (sys.maxsize, fault)
 
 
 def decided(cell: Cell) -> Cell:
@@ -334,7 +341,7 @@ def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
         found = [name for name in line.reads if name in cell.certain]
         if fault := _of_rank(line, found, cell):
             place = cell.places.get(line.name)
-            odd = [*found, *line.reads][0]
+            odd = next(iter(found or line.reads * bool(line.memory)), "")  # else the operation
             yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
     for state, target in cell.carry:
         if state in cell.certain and target not in cell.matrices and state in cell.places:
@@ -346,7 +353,7 @@ def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
     """What is wrong with the operands of a line; empty if nothing is. found: those that are matrices."""
     if line.memory and not found:
         one = line.reads[0]
-        advice = "let outer(a, b) compute it" if one not in cell.inputs else f"declare `matrix: {one}`"
+        advice = "let outer(a, b) compute it" if one in cell.by_name else f"declare `matrix: {one}`"
         both = "one side of @ must be a weight matrix, and both are computed or fed"
         return f"{both}; if {one} is a matrix, {advice}"
     if line.memory and len(found) > 1:
@@ -354,6 +361,9 @@ def _of_rank(line: Line, found: Sequence[str], cell: Cell) -> str:
         return f"{both}; unit by unit their product is written {' * '.join(found)}"
     if line.op == "outer" and found:
         return f"outer takes two vectors, and {found[0]} is a matrix"
+    if line.op == "where" and line.call[:1] == ("ones",) and not line.reads:
+        one = number(float(line.call[1]))
+        return f"ones({one}) is a single 1: ones(u) has a 1 for each unit of u; write a vector in place of {one}"
     if line.op == "outer" and len(line.reads) < 2:
         parts = [o if isinstance(o, str) else number(o) for o in line.operands]
         return f"outer takes two vectors, and a number has no units; write {' * '.join(sorted(parts))}"

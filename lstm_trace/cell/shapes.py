@@ -199,8 +199,7 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
     declare = "; if it is a matrix, declare `matrix: {}`" if cell.matrices else ""
     products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        one = shape == (1,) and name in cell.declared  # one row and one column
-        if len(shape) == (2 if name in matrices else 1) or one or (len(shape) == 2 and name in either):
+        if len(shape) == (2 if name in matrices else 1) or (len(shape) == 2 and name in either):
             continue
         line = reader(cell, name, computed)
         found = cell.by_name.get(line)
@@ -212,7 +211,8 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
             products.setdefault(cell.places[line].number, []).append((name, line))
             continue
-        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{declare.format(name)}"
+        advice = declare.format(name) if found and found.op not in ("outer", "slice", "concat") else ""
+        kind = "a matrix (rows, columns)" if name in matrices else f"a vector{advice}"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
         others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
@@ -448,7 +448,8 @@ def infer(
     Raises:
         ShapeError: with one message per array or line that does not fit.
     """
-    names = set(computed)
+    names, one = set(computed), {name: (1, 1) for name in cell.declared if parameters.get(name) == (1,)}
+    parameters = {**parameters, **one}  # one row and one column
     raise_all(ShapeError, ranks(cell, parameters, names))
     raise_all(ShapeError, beside(cell, parameters, {name: width for name, (width, _) in widths.items()}, names))
     sizes = _Sizes(cell, parameters, widths, names)

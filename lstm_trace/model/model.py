@@ -330,8 +330,9 @@ class Model:
         for state in sorted(self.cell.matrices & fed.initial.keys()):
             for k, (scope, values) in enumerate(zip(scopes, fed.initial[state], strict=True)):
                 weights = {name: array.shape for name, array in self.weights.get(scope, {}).items()}
-                grid = grids(self.cell, weights, {state: values.shape[-1]})[state]
-                alone = len(scopes) == 1
+                read = {"x_t": fed.x if scope.startswith("0/") else None, **fed.given.get(scope, {}), state: values}
+                widths = {name: array.shape[-1] for name, array in read.items() if array is not None}
+                grid, alone = grids(self.cell, weights, widths)[state], len(scopes) == 1
                 shape = np.shape(starts[state] if alone else starts[state][k])  # layers may differ in size
                 flat = math.prod(shape[:-1]) == fed.batch
                 if not flat and shape[-2:] != grid and math.prod(grid) == values.shape[-1]:

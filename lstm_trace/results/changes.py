@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, split
+from ..backpropagation.attribution import Split, shapes, split
 from ..base.arrays import Array, as_plain
 from ..base.remark import Remark, in_words
 from ..cell.lines import names_of
@@ -114,11 +114,13 @@ def _split(a: Trace, b: Trace, output: OutputDifference | None) -> Split | Remar
 
 
 def through(a: Trace, b: Trace) -> Trace:
-    """b's values as the lines of a's equations; b itself if it has these, or other layers."""
+    """b's values as the lines of a's equations; b itself if it has these, or other layers, or shapes."""
     if a.scopes != b.scopes:
         return b
     common = in_both(a, b)
-    if a.stages == b.stages and all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages):
+    whole = all(len(common[stage.scope]) == len(stage.cell.lines) for stage in a.stages)
+    mine, yours = shapes(a), shapes(b)
+    if a.stages == b.stages and (whole or any(yours.get(place, size) != size for place, size in mine.items())):
         return b
     again, lines = Rederivation(a, b, common), {}
     for stage in a.stages:

@@ -34,6 +34,15 @@ def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
     return grid and grid[1]
 
 
+def size_of(width: int, columns: int | None) -> int | str:
+    """The size of a value in a message: its width, or the rows and columns of a matrix.
+
+    >>> size_of(12, None), size_of(12, 3)
+    (12, '4 × 3')
+    """
+    return f"{width // columns} × {columns}" if columns else width
+
+
 def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
     """The index of a unit of a value as an address has it: (unit,), or (row, column) in a matrix."""
     columns = columns_of(trace, scope, name)

@@ -16,6 +16,7 @@ from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, ShapeError
 from ..languages.strings import words
 from ..trace.address import INITIAL
+from ..trace.grids import columns_of, size_of
 from ..trace.held import plain_stage, remark_on_holds
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
@@ -33,13 +34,18 @@ def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
 
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
-    """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
+    """The lines of a that both have, of equal sizes, in computing order, by layer and direction."""
     found: dict[str, list[str]] = {}
     for stage in (stage for stage in a.stages if stage.scope in b.scopes):
-        values = ({name: values_of(trace, stage.scope, name) for name in stage.cell.by_name} for trace in (a, b))
-        one, two = ({name: v.shape[2] for name, v in here.items() if v is not None} for here in values)
-        found[stage.scope] = [name for name, width in one.items() if two.get(name) == width]
+        one, two = ({name: _size(trace, stage.scope, name) for name in stage.cell.by_name} for trace in (a, b))
+        found[stage.scope] = [name for name, size in one.items() if size is not None and two[name] == size]
     return found
+
+
+def _size(trace: Trace, scope: str, name: str) -> int | str | None:
+    """The size of a line; None if it was neither recorded nor supplied."""
+    values = values_of(trace, scope, name)
+    return None if values is None else size_of(values.shape[2], columns_of(trace, scope, name))
 
 
 def padding(a: Trace, b: Trace) -> Array | None:
@@ -80,9 +86,10 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[Remark, ...]:
     for name in cell.by_name[line].reads if line in cell.by_name else gathered:
         with suppress(LstmTraceError):  # b has no such stage's line
             values = [trace.operand(scope, name, slice(0, 1)) for trace in (a, b)]
-            shapes = [v.shape[0 if name in cell.parameters else 2 :] for v in values if v is not None]
+            both = [(t.grid(scope, name), v) for t, v in zip((a, b), values, strict=True) if v is not None]
+            shapes = [str(grid or v.shape[0 if name in cell.parameters else 2 :]) for grid, v in both]
             if len({*shapes}) == 2:
-                found.append(Remark("diff.shapes.two", {"name": name, "a": str(shapes[0]), "b": str(shapes[1])}))
+                found.append(Remark("diff.shapes.two", {"name": name, "a": shapes[0], "b": shapes[1]}))
     return tuple(found)
 
 
@@ -148,11 +155,11 @@ def lacking(a: Trace, b: Trace, scope: str, name: str, common: Collection[str]) 
                 if operand not in other.cell.states and cell.states[operand] not in {*common, *other.sources}:
                     yield operand
             elif operand in cell.by_name and operand not in common:
-                one, two = (values_of(trace, scope, operand) for trace in (a, b))
+                one, two = (_size(trace, scope, operand) for trace in (a, b))
                 if not cell.by_name[operand].assigned:
                     yield from read(operand)
                 elif one is not None and two is not None:  # both have it, and one is wider
-                    yield Remark("diff.wide", {"name": operand, "width": one.shape[2]})
+                    yield Remark("diff.wide", {"name": operand, "width": one})
                 elif operand not in other.cell.by_name and not there(operand):
                     yield operand
 
@@ -200,10 +207,10 @@ def notes(a: Trace, b: Trace) -> Iterator[Remark]:
             if missing := tuple(name for name in here if name not in there and name not in added):
                 yield Remark("diff.only.several", {"place": scope, "side": side, "names": missing})
         for name in filter(yours.__contains__, mine):
-            sizes = [held[name].shape[2:] or held[name].shape for held in (mine, yours)]
+            of_line = mine[name].ndim == 3
+            sizes = [_size(t, scope, name) if of_line else str(t.sums[scope][name].shape) for t in (a, b)]
             if sizes[0] != sizes[1]:
-                of_line = mine[name].ndim == 3
-                said = {side: size[0] if of_line else str(size) for side, size in zip("ab", sizes, strict=True)}
+                said = dict(zip("ab", sizes, strict=True))
                 yield Remark("diff.width" if of_line else "diff.shape", {"place": f"{scope}/{name}", **said})
 
 
@@ -279,4 +286,8 @@ def pairs(a: Trace, b: Trace) -> Iterator[tuple[Any, str, Array | None, Array | 
         mine, yours = ({(s, n): array for _, s, n, array in arrays(trace, part)} for trace in (a, b))
         for scope, name in mine | yours:
             label = INITIAL.get(name, name) if part == "initial" else name
-            yield kind, f"{scope}/{label}", mine.get((scope, name)), yours.get((scope, name))
+            one, two = mine.get((scope, name)), yours.get((scope, name))
+            grids = [trace.grid(scope, name) for trace in (a, b)]
+            if one is not None and two is not None and part != "parameters" and grids[0] != grids[1]:
+                one, two = (v.reshape(*v.shape[:-1], *(g or (-1,))) for v, g in zip((one, two), grids, strict=True))
+            yield kind, f"{scope}/{label}", one, two

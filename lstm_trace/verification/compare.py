@@ -28,6 +28,7 @@ from ..languages.strings import words
 from ..trace.address import Address
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
+from ..trace.grids import columns_of
 from ..trace.held import said_at
 from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace
@@ -338,11 +339,10 @@ def changes(a: Trace, b: Trace) -> list[LineChange]:
     [('0/forward', 'i_t', 0.056719..., 0, 0, 0)]
     """
     found = []
-    for stage, line, after in b.recorded():
-        before = a.lines.get(stage.scope, {}).get(line.name)
-        if before is None:
+    for stage, line, _ in b.recorded():
+        if line.name not in a.lines.get(stage.scope, {}):
             continue
-        one, two, first = _common(a, b, before, after)
+        one, two, first = _common(a, b, stage.scope, line.name)
         each = apart(Known(one), Known(two))
         if each.most:
             t, row, unit = map(int, np.unravel_index(np.argmax(each.each), each.each.shape))
@@ -382,16 +382,21 @@ def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0)
         raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
     if len(scopes) > 1:
         raise MissingError(f"{line} is in {', '.join(scopes)}: choose one, scope={scopes[0]!r}")
-    one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
+    one, two, _ = _common(a, b, scopes[0], line)
     if not 0 <= row < one.shape[1] or not one.size:
-        raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")
+        units = counted(one.shape[2], "unit")
+        raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common, with {units}")
     return np.array(sizes_apart(one[:, row], two[:, row]))
 
 
-def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, int]:
-    """Both lines at the steps, rows and units that both traces have, and the position of the first of those steps."""
+def _common(a: Trace, b: Trace, scope: Scope, line: str) -> tuple[Array, Array, int]:
+    """A line at the steps, rows and units that both traces have, and the position of the first of those steps.
+
+    Matrices with other columns have no unit in common.
+    """
     first, end = max(a.first, b.first), max(min(a.span.stop, b.span.stop), max(a.first, b.first))
-    rows, units = (min(one.shape[axis], two.shape[axis]) for axis in (1, 2))
-    sides = ((a, one), (b, two))
+    sides = [(trace, trace.lines[scope][line]) for trace in (a, b)]
+    rows, units = (min(values.shape[axis] for _, values in sides) for axis in (1, 2))
+    units *= columns_of(a, scope, line) == columns_of(b, scope, line)
     mine, theirs = (values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in sides)
     return mine, theirs, first

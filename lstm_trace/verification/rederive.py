@@ -136,6 +136,8 @@ class Rederivation:
         if key not in self._fixed:
             mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
             yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
+            if mine is not None and self.equations.grid(scope, name) != self.values.grid(scope, name):
+                yours = None
             ulps = 1
             if part == "initial" and self.values.first and mine is not None:
                 # values carried into the first of some steps were computed, from sums over the inputs and the units

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,6 +114,14 @@ def test_each_function_is_its_definition_wherever_it_is_called(name: str, dtype:
         if right == there or (dtype == np.float32 and right > 3.4e38 and there == math.inf):
             continue
         assert abs(there - right) <= 8 * np.finfo(dtype).eps * size + np.finfo(dtype).tiny, (name, z, there, right)
+
+
+@pytest.mark.parametrize("call", ["abs(x_t)", "abs(min(abs(x_t), 0))", "min(abs(x_t) + 1, 0)"])
+@pytest.mark.parametrize("plan", ["lines", "planned"])
+def test_zeros_have_no_sign(call: str, plan: Any) -> None:
+    found = lt.run({}, [[0.0], [-0.0]], cell={"equations": f"y_t = {call}\noutput: y_t"}, plan=plan)["y_t"]
+    assert not found.any()
+    assert not np.signbit(found).any()
 
 
 def test_softmax_over_the_units_does_not_overflow() -> None:
@@ -326,6 +335,8 @@ CORNERS = [
     ("hard_sigmoid(x_t, 0.25, 0.5)", 2.0, (0.25, 0.25, 0)),
     ("softsign(x_t)", 0.0, (1, 1, 1)),
     ("affine(x_t, 2, 1)", 0.0, (2, 2, 2)),
+    ("abs(x_t)", 0.0, (-1, 0, 1)),
+    ("min(x_t, 0)", 0.0, (1, 0.5, 0)),
 ]
 
 

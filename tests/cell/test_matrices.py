@@ -122,7 +122,11 @@ equation 2: outer takes two vectors, and C_t is a matrix
     "y_t = outer(x_t, 2)": """\
 equation 1: outer takes two vectors, and a number has no units; write 2 * x_t
     y_t = outer(x_t, 2)
-                ^""",
+          ^""",
+    "y_t = outer(2, 3)": """\
+equation 1: outer takes two vectors, and a number has no units; write 2 * 3
+    y_t = outer(2, 3)
+          ^""",
     "C_t = outer(x_t, x_t)\ny_t = C_t[0:2]": """\
 equation 2: a part of a matrix is not in the grammar, and C_t is a matrix; e @ C_t is a row of it, where e is 1 at \
 that row and 0 elsewhere
@@ -147,6 +151,20 @@ equation 2: no equation reads 'A_log'; did you mean 'A_lg'?
     "y_t = sum(C_prev)\nv_t = 2 * x_t\ncarry: C_prev <- v_t\nmatrix: C_prev": """\
 equation 3: C_prev is declared to be a matrix, and v_t, which it takes over, is a vector
     carry: C_prev <- v_t
+                     ^""",
+    "F_t = outer(x_t, x_t)\ny_t = (V + F_t) @ x_t + V @ x_t": """\
+equation 2: V is a matrix in `V @ x_t`, but `V + F_t` reads it unit by unit; give the weight a second name there, and \
+the same values: V_2
+    y_t = (V + F_t) @ x_t + V @ x_t
+           ^""",
+    "S_t = S_prev @ x_t\ncarry: S_prev <- S_t": """\
+equation 1: one side of @ must be a weight matrix, and both are computed or fed; if S_prev is a matrix, declare \
+`matrix: S_prev`
+    S_t = S_prev @ x_t
+          ^""",
+    "y_t = outer(x_t, ones(3))": """\
+equation 1: ones(3) is a single 1: ones(u) has a 1 for each unit of u; write a vector in place of 3
+    y_t = outer(x_t, ones(3))
                      ^""",
     "W = outer(x_t, x_t)\nmatrix: W\nmatrix: V": """\
 equation 3: matrix is declared twice; write all of it in one row
@@ -254,8 +272,23 @@ equation 4: line `y_t`: C_t has 3 rows and 4 columns, and v_t has width 3; v_t @
 equation 5: line `y_t`: C_t has 3 rows and 4 columns, and r_t has width 5
     y_t = r_t @ C_t
           ^""",
+    ), (
+        f"{OUTER}\nD_t = M * C_t\nmatrix: M", two(M=(1,)), """\
+equation 4: line `D_t`: M has 1 row and 1 column, C_t has 3 rows and 4 columns
+    D_t = M * C_t
+              ^""",
+    ), (
+        f"{OUTER}\nD_t = outer(M, v_t)", two(M=(3, 2)), """\
+equation 4: M has shape (3, 2); line `D_t` needs a vector
+    D_t = outer(M, v_t)
+                ^""",
     ),
 ]  # fmt: skip
+
+
+def test_a_comma_at_the_end_of_a_declaration_says_nothing() -> None:
+    assert parse(f"{OUTER}\ny_t = sum(M * C_t)\nmatrix: M,").declared == ("M",)
+    assert parse(f"{OUTER}\nmatrix:").declared == ()
 
 
 @pytest.mark.parametrize(("text", "shapes", "message"), MISFITS)

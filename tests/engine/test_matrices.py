@@ -206,3 +206,12 @@ def test_matrices_of_several_shapes_with_as_many_numbers(rows: int, columns: int
     rng = np.random.default_rng(rows)
     weights = {"W": rng.normal(size=(rows, 2)), "V": rng.normal(size=(columns, 2))}
     agree(text, weights, rng.normal(size=(3, 2, 2)), PLANS)
+
+
+def test_an_initial_matrix_without_weights_has_the_sizes_of_inputs() -> None:
+    text = "l = 2 * {}\nS_t = 0.5 * S_prev + outer({}, l)\ncarry: S_prev <- S_t\noutput: S_t\ninput: {}"
+    start = {"S_prev": [[1.0, 2.0], [3.0, 4.0]]}
+    for name, fed in (("x_t", {"x": [[1.0, 2.0]]}), ("v_t", {"given": {"v_t": [1.0, 2.0]}})):
+        trace = lt.run({}, cell={"equations": text.format(name, name, name)}, initial=start, **fed)
+        assert trace["S_t"].ravel().tolist() == [2.5, 5.0, 5.5, 10.0]
+        assert lt.run(lt.problem(trace))["S_t"].tolist() == trace["S_t"].tolist()

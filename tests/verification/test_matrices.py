@@ -121,3 +121,29 @@ def test_a_product_with_a_matrix_that_is_not_finite_names_the_entry() -> None:
     assert found is not None
     assert found.operands[0] == ("A[0,1]", np.inf)
     assert found.cause == "given"
+
+
+def of_shape(rows: int, columns: int) -> lt.Trace:
+    """A memory of so many rows and columns, from a given one, and its sum."""
+    text = "C_t = 0.5 * C_prev + outer(W_v @ x_t, W_k @ x_t)\ny_t = sum(C_t)\ncarry: C_prev <- C_t\noutput: y_t"
+    sides = {"W_v": np.arange(1.0, rows + 1)[:, None], "W_k": np.arange(1.0, columns + 1)[:, None] ** 2}
+    start = {"C_prev": np.ones((rows, columns))}
+    return lt.run(sides, [[1.0], [2.0]], cell={"equations": text}, initial=start)
+
+
+def test_matrices_with_equally_many_numbers_in_other_columns_are_not_compared() -> None:
+    a, b = of_shape(4, 3), of_shape(3, 4)
+    found = lt.diff(a, b)
+    assert [line.line for line in found.lines] == ["y_t"]
+    assert "0/forward/C_t: a has width 4 × 3, b has width 3 × 4" in found.notes
+    assert "0/forward/C_prev: a has shape (1, 4, 3), b has shape (1, 3, 4)" in found.premises
+    assert "its operands have other shapes in b (C_t (4, 3) and (3, 4))" in found.report("text").replace("\n  ", " ")
+    assert [change.line for change in lt.changes(a, b)] == ["y_t"]
+    with pytest.raises(lt.ShapeError, match="in common, with 0 units"):
+        lt.gap(a, b, "C_t")
+    for of in ("1/C_t[1,0]", "1/y_t[0]"):
+        with pytest.raises(lt.ShapeError, match=r"C_prev has the shape \(4, 3\) in a and \(3, 4\) in b"):
+            lt.attribute(a, b, of=of)
+    with pytest.raises(lt.ShapeError, match=r"width 3 × 4 there and .*, width 4 × 3 here"):
+        lt.run(lt.problem(a), hold={"0/C_t[1,0]": b})
+    assert lt.diff(a, of_shape(4, 3)).same
