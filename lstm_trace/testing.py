@@ -76,8 +76,9 @@ def assert_matches(
 
     Args:
         values: the output of the other program, or its values by line, `{"c_t": …, "1/reverse/h_t": …}`; all in the
-            layout of x: (T, width) for x (T, I), (B, T, width) with `batch_first`. If one is in float32, all are
-            compared with the precision of float32, whatever that of the model.
+            layout of x: (T, width) for x (T, I), (B, T, width) with `batch_first`; of a matrix, rows and
+            columns may stand for the width. If one is in float32, all are compared with the precision of float32,
+            whatever that of the model.
         model: a prepared model, or anything that `lt.run` takes.
         x: the input.
         rtol: relative tolerance.
@@ -106,6 +107,8 @@ def assert_matches(
         place = trace.locate(name, every=True)
         computed = trace.at(place.layer, place.direction)[place.line]  # type: ignore[arg-type]
         theirs, shape = np.asarray(array, dtype), trace.outward(computed).shape
+        if (grid := trace.grid(place.scope, place.line)) and theirs.shape == (*shape[:-1], *grid):
+            theirs = theirs.reshape(shape)
         if theirs.shape != shape:
             raise AssertionError(f"{name}: expected the shape {shape}, as the layout of x; found {theirs.shape}")
         lines.setdefault(place.scope, {})[place.line] = _inward(theirs, trace)

@@ -66,7 +66,7 @@ def read_only(array: Array) -> Array:
 
 
 def to_arrays(value: Any) -> Any:
-    """As `to_array`; parts that differ only in width, such as the states of layers, become a list of arrays.
+    """As `to_array`; parts that differ in size, such as the states of layers, become a list of arrays.
 
     >>> to_arrays([[1.0, 2.0], [3.0]])
     [array([1., 2.]), array([3.])]
@@ -80,7 +80,7 @@ def to_arrays(value: Any) -> Any:
             parts = [to_array(part) for part in value]
         except ValueError:
             parts = []
-        if not parts or not parts[0].ndim or len({part.shape[:-1] for part in parts}) > 1:
+        if not parts or not parts[0].ndim or len({part.ndim for part in parts}) > 1:
             raise
         return parts
 

@@ -56,7 +56,8 @@ BETWEEN: tuple[str, ...] = (
     "gap(a, b) = where(max(a > b, b > a), a - b, clip(a, -1, 1) - clip(b, -1, 1))",
     "distance(a, b) = max(gap(a, b), -gap(a, b))",
     "smaller(a, b) = -max(-a, -b)",
-    "over(rise, run, level) = where(run, quotient(rise, where(run, run, 1)), level)",
+    "nonzero(u) = where(u, u, 1)",  # where the other value is not used, it is finite at least
+    "over(rise, run, level) = where(run, quotient(rise, nonzero(run)), level)",
     "decline(u) = over(elu(-u), -u, 1)",  # (1 - exp(-u)) / u
     "holds(c) = where(c, 1, 0)",
     # the units with the largest value, and the mean of their values in another vector
@@ -70,7 +71,7 @@ BETWEEN: tuple[str, ...] = (
     "tanh_slope(a, b) = over(tanh(gap(a, b)), gap(a, b), 1) * (1 - tanh(a) * tanh(b))",
     "exp_slope(a, b) = decline(distance(a, b)) * max(exp(a), exp(b))",
     # log(1 + gap / smaller) / gap: the difference of two logs cannot overflow, but the quotient can
-    "log_slope(a, b) = over(softplus(log(distance(a, b)) - log(smaller(a, b))), distance(a, b),"
+    "log_slope(a, b) = over(softplus(log(nonzero(distance(a, b))) - log(smaller(a, b))), distance(a, b),"
     " quotient(1, smaller(a, b)))",
     # near each other sin(a) - sin(b) is tan(gap / 2) (cos(a) + cos(b)), which needs no middle that is rounded
     "turned(u) = over(sin(u), u * cos(u), 1)",
@@ -84,10 +85,11 @@ BETWEEN: tuple[str, ...] = (
     "elu_slope(a, b, alpha=1) = where(smaller(a, b) > 0, 1, where(max(a, b) > 0,"
     " over(elu(a, alpha) - elu(b, alpha), gap(a, b), 1),"
     " alpha * (decline(distance(a, b)) * exp(-relu(-max(a, b))))))",
-    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap; over long distances, where that would cancel, a ratio is exact
-    # enough
+    # log(1 + sigmoid(smaller) (exp(gap) - 1)) / gap, with the logarithm of the sigmoid, which does not underflow; over
+    # long distances, where that would cancel, a ratio is exact enough
     "softplus_slope(a, b) = over(where(distance(a, b) > 1, distance(softplus(a), softplus(b)),"
-    " softplus(log(sigmoid(smaller(a, b)) * -elu(-distance(a, b))) + distance(a, b))), distance(a, b), sigmoid(b))",
+    " softplus(log(-elu(-nonzero(distance(a, b)))) - softplus(-smaller(a, b)) + distance(a, b))),"
+    " distance(a, b), sigmoid(b))",
     "clip_slope(a, b, low=-1, high=1) = over(gap(clip(a, low, high), clip(b, low, high)), gap(a, b),"
     " where(b > high, 0, where(low > b, 0, 1)))",
     "where_slope(a, b) = over(holds(a) - holds(b), gap(a, b), 0)",

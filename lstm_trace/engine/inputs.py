@@ -214,9 +214,6 @@ def initial_states(
     faults = Faults()
     known = [INITIAL.get(state, state) for state in carried]
     count = len(scopes)
-    forms = ["(width,)"] if count == batch == 1 else []
-    forms += [f"({batch if count == 1 else count}, width)"] if 1 in (count, batch) else []
-    expected = f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join([*forms, f'({count}, {batch}, width)'])}"
     for state, value in states.items():
         name = INITIAL.get(state, state)
         with faults.gather():
@@ -225,25 +222,27 @@ def initial_states(
                 raise MissingError(f"the cell carries no state {name}{hint}")
             parts = value if isinstance(value, list | tuple) and len(value) == count else ()
             ends = (1, 2) if state in matrices else (1,)
-            if len({_shape(part)[-1:] for part in parts}) > 1:  # layers with different widths
-                here, wants = (1, batch), f"(B, width) with B = {batch}"
-                arrays = [numbers(part, f"{name}[{k}]", dtype) for k, part in enumerate(parts)]
-                found[state] = [_rows(f"{name}[{k}]", one, here, ends, wants)[0] for k, one in enumerate(arrays)]
+            if len({_shape(part)[-ends[-1] :] for part in parts}) > 1:  # layers of different sizes
+                found[state] = [_starts(part, f"{name}[{k}]", 1, batch, dtype, ends)[0] for k, part in enumerate(parts)]
             else:
-                found[state] = [*_rows(name, numbers(value, name, dtype), (count, batch), ends, expected)]
+                found[state] = list(_starts(value, name, count, batch, dtype, ends))
     faults.tell()
     return found
 
 
-def _rows(name: str, array: Array, sizes: tuple[int, int], ends: Sequence[int], expected: str) -> Array:
-    """A state of some scopes and sequences as (scopes, B, width); an axis of size 1 may be left out.
-
-    ends: how many axes may follow these: (width,), or rows and columns.
-    """
-    leads = [lead for lead in (sizes, sizes[:1], sizes[1:], ()) if math.prod(lead) == math.prod(sizes)]
-    if not array.size or not any(array.shape[:-end] in leads for end in ends):
-        raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
-    return array.reshape(*sizes, -1)
+def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, ends: tuple[int, ...]) -> Array:
+    """A state of some scopes as (scopes, B, width). ends: how many axes may be the width: one, or rows and columns."""
+    array = numbers(value, name, dtype)
+    # of one layer, or one sequence, the axis may be left out
+    leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
+    if array.size and any(array.shape[:-end] in leads for end in ends):
+        return array.reshape(count, batch, -1)
+    width = "rows, columns" if ends[-1] > 1 else "width"
+    forms = [f"({width}{',' * (ends[-1] == 1)})"] if count == batch == 1 else []
+    forms += [f"({batch if count == 1 else count}, {width})"] if 1 in (count, batch) else []
+    expected = f"(L·D, B, {width}) with L·D = {count}, B = {batch}"
+    forms += [f"({count}, {batch}, {width})"]
+    raise ShapeError(f"{name} has shape {array.shape}; expected {expected}: {' or '.join(forms)}")
 
 
 def given_lines(
@@ -264,7 +263,8 @@ def given_lines(
             elif batch_first:
                 array = np.swapaxes(array, 0, 1)
             if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
-                wants = f"(width,), (T, width) or (T, B, width) with T = {steps}, B = {batch}"
+                width = "rows·columns" if any(name in stage.cell.matrices for stage in stages) else "width"
+                wants = f"({width},), (T, {width}) or (T, B, {width}) with T = {steps}, B = {batch}"
                 raise ShapeError(f"given {key} has shape {shape}; expected {wants}")
             found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` has copied it
     faults.tell()

@@ -247,8 +247,8 @@ def as_row(vector: Node) -> Node:
     return vector.entries[0] if isinstance(vector, Vec) else vector if isinstance(vector, Num) else Transposed(vector)
 
 
-def as_column(line: Line, parts: Parts) -> Node:
-    """A vector times a matrix that is a value, as a column: gradients are columns as their values are."""
+def _as_column(line: Line, parts: Parts) -> Node:
+    """A vector times a matrix that is a value, as a column, as all vectors are on paper."""
     vector, matrix = parts
     turned = Mat(tuple(zip(*matrix.rows, strict=True))) if isinstance(matrix, Mat) else Transposed(matrix)
     return MatVec(turned, vector)
@@ -270,7 +270,7 @@ SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **dict.fromkeys(("matvec", "memvec"), lambda line, parts: MatVec(*parts)),
     "vecmat": lambda line, parts: MatVec(Transposed(parts[1]), parts[0]),  # vectors are columns on paper
     "outer": lambda line, parts: MatVec(parts[0], as_row(parts[1])),
-    "vecmem": lambda line, parts: MatVec(as_row(parts[0]), parts[1]),
+    "vecmem": _as_column,
     "add": lambda line, parts: Sum(line.constants, parts),
     "mul": lambda line, parts: Prod(*parts),
     "div": lambda line, parts: Quot(*parts),
@@ -289,8 +289,6 @@ def formula(line: Line, cell: Cell, inner: Container[str] = ()) -> Node:
 
     args = line.call[1:] if line.call else line.operands
     parts = tuple(value(arg, cell, inner) if isinstance(arg, str) else number(arg) for arg in args)
-    if line.op == "vecmem" and cell.gradient:
-        return as_column(line, parts)
     return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 

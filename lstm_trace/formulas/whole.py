@@ -19,8 +19,6 @@ from .symbols import SLOPES
 
 #: The key of a condition whose numbers are known: 1 or 0, a factor that is kept.
 HELD = ()
-#: In an adjoint.
-_SYMBOLIC = {**tree.SYMBOLIC, "vecmem": tree.as_column}
 #: A name to the width of its value.
 Width = Callable[[str], int]
 
@@ -41,9 +39,9 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.N
             return tree.Call(str(name), tuple(map(part, args)))
         if name in between and name == "gap":  # for finite numbers, the plain difference
             return tree.minus(*map(part, args))
-        return _SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
+        return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
-    return on_paper(_SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
+    return on_paper(tree.SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
 
 
 def on_paper(node: tree.Node) -> tree.Node:

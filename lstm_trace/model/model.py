@@ -328,17 +328,17 @@ class Model:
         """Initial matrices with other rows and columns than their equations say, as sentences."""
         scopes = self._scopes()
         for state in sorted(self.cell.matrices & fed.initial.keys()):
-            # lists for several layers may be ragged
-            shape = np.shape(starts[state]) if len(scopes) == 1 or hasattr(starts[state], "shape") else ()
-            for scope, values in zip(scopes, fed.initial[state], strict=True):
+            for k, (scope, values) in enumerate(zip(scopes, fed.initial[state], strict=True)):
                 weights = {name: array.shape for name, array in self.weights.get(scope, {}).items()}
                 read = {"x_t": fed.x if scope.startswith("0/") else None, **fed.given.get(scope, {}), state: values}
                 widths = {name: array.shape[-1] for name, array in read.items() if array is not None}
-                grid = grids(self.cell, weights, widths)[state]
-                flat = math.prod(shape[:-1]) == len(scopes) * fed.batch
+                grid, alone = grids(self.cell, weights, widths)[state], len(scopes) == 1
+                shape = np.shape(starts[state] if alone else starts[state][k])  # layers may differ in size
+                flat = math.prod(shape[:-1]) == fed.batch
                 if not flat and shape[-2:] != grid and math.prod(grid) == values.shape[-1]:
                     turned = " It looks transposed." if shape[-2:] == grid[::-1] else ""
-                    yield f"{INITIAL.get(state, state)} has shape {shape}; expected (rows, columns) = {grid}.{turned}"
+                    name = f"{INITIAL.get(state, state)}{'' if alone else f'[{k}]'}"
+                    yield f"{name} has shape {shape}; expected (rows, columns) = {grid}.{turned}"
 
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice | None = None) -> Work:
         """The work to do, from the cache if the same was requested before."""

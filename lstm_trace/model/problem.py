@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -371,6 +372,8 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
     found = trace.initial.get(scope, {}).get(state)
     if found is not None:
         return found
+    if grid := trace.grid(scope, state):  # layers may differ in size
+        return np.zeros((trace.batch, math.prod(grid)))
     line = trace.stage(scope).cell.states.get(state, "")
     like = trace.lines.get(scope, {}).get(line)
     others = (here[state] for here in trace.initial.values() if state in here)

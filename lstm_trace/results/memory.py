@@ -62,9 +62,9 @@ class MemoryExplanation(Explanation):
         book, rule = self.ledger, self.ledger.recurrence
         yield words.word("memory.value", of=book.address, value=f"{book.value:.6g}", residual=f"{book.residual:.2g}")
         gates = " + ".join(f"{'-' * (sign < 0)}{1 if gate is None else gate}" for sign, gate in rule.keeps)
-        writes = words.word("list").join(str(name) for _, name in rule.writes) or words.word("memory.nothing")
+        writes = words.word("list").join(f"{'-' * (sign < 0)}{name}" for sign, name in rule.writes)
         key, held = "memory.keeps.held" if book.held else "memory.keeps", words.word("or").join(book.held)
-        yield words.word(key, gates=gates, state=rule.state, writes=writes, held=held)
+        yield words.word(key, gates=gates, state=rule.state, writes=writes or words.word("memory.nothing"), held=held)
         yield self._largest(words)
         yield self._halved(words)
         if not np.isnan(self.half_life):

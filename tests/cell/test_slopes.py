@@ -256,3 +256,13 @@ def test_a_wrong_sign_would_fail() -> None:
     one, two = At("tanh", [1.0]), At("tanh", [0.5])
     (slope,) = derivative(two)
     assert abs(float(slope[0]) * 0.5 - float(one.y[0] - two.y[0])) > 0.05
+
+
+@pytest.mark.parametrize("op", [*SMOOTH, *POSITIVE])
+def test_secants_between_equal_operands_have_finite_values_alone(op: str) -> None:
+    """A step that is the same in both traces is verified as well."""
+    call = {"neg": "-z_t", "copy": "z_t", "elu": "elu(z_t, 0.5)"}.get(op, f"{op}(z_t)")
+    cell = {"equations": f"input: z_t\nh_t = h_prev + {call}\ncarry: h_prev <- h_t\noutput: h_t"}
+    least = 1e-9 if op in POSITIVE else -800.0
+    first, second = (lt.run({}, given={"z_t": [[least, 0.5], [z, 0.5]]}, cell=cell) for z in (0.25, 1.5))
+    assert lt.verify(lt.secants(first, second, of="1/h_t[0]")).verdict == "verified"

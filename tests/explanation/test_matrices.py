@@ -55,3 +55,9 @@ def test_columns_of_pictures() -> None:
     assert np.array_equal(states["C_t[2,1]"], MLSTM["C_t"][:, 0, 5])
     unit = MLSTM.plot.unit().data
     assert {"C_t[2,1]", "n_t[0]", "h_tilde[0]"} <= {*unit.columns}
+
+
+def test_what_is_subtracted_has_its_sign() -> None:
+    cell = {"equations": "C_t = 0.5 * C_prev - outer(x_t, x_t) + x_t\ncarry: C_prev <- C_t\noutput: C_t"}
+    trace = lt.run({}, [[1.0], [2.0]], cell=cell)
+    assert "each step keeps 0.5 of C_prev and adds -outer(x_t, x_t), x_t" in str(lt.explain.memory(trace, "1/C_t[0,0]"))

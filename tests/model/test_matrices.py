@@ -126,3 +126,58 @@ def test_a_trace_without_a_premise_may_have_a_weight_beside_a_matrix(tmp_path: P
     part = replace(trace, x=None)
     part.save(tmp_path / "part.json")
     assert lt.load(tmp_path / "part.json").parameters["0/forward"]["decay"].shape == (3, 2)
+
+
+#: Two layers whose matrices differ in size: 3 x 2 and 4 x 3, each for both of two sequences.
+LAYERS = {"0/forward/W": WEIGHTS["W"], "1/forward/W": np.arange(12.0).reshape(4, 3) / 8}
+STARTS = [np.arange(12.0).reshape(2, 3, 2), np.arange(24.0).reshape(2, 4, 3)]
+
+
+def layers(x: Any = None, **initial: Any) -> lt.Trace:
+    text = CELL.replace("decay", "0.5")
+    return lt.run(LAYERS, np.stack([X, 2 * X], 1) if x is None else x, cell={"equations": text}, **initial)
+
+
+@pytest.mark.parametrize("starts", [STARTS, [S.tolist() for S in STARTS], [S.reshape(2, -1) for S in STARTS], None])
+def test_layers_whose_matrices_differ_in_size(starts: Any) -> None:
+    trace = layers(**({} if starts is None else {"initial": {"C_prev": starts}}))
+    for layer, first in enumerate(STARTS):
+        flat = first.reshape(2, -1) * (starts is not None)
+        np.testing.assert_array_equal(trace.initial[f"{layer}/forward"]["C_prev"], flat)
+    assert lt.run(problem(trace)).equals(trace)
+    longer = lt.edit(trace, {"x": np.ones((5, 2, 2))})
+    np.testing.assert_array_equal(longer.initial["1/forward"]["C_prev"], trace.initial["1/forward"]["C_prev"])
+
+
+def test_layers_whose_matrices_differ_in_size_and_one_sequence() -> None:
+    first = [S[0] for S in STARTS]
+    trace = layers(X, initial={"C_prev": first})
+    assert [trace.initial[f"{n}/forward"]["C_prev"][0].tolist() for n in (0, 1)] == [S.ravel().tolist() for S in first]
+    with pytest.raises(ShapeError, match=r"^C_prev\[1\] has shape \(3, 4\); expected .* = \(4, 3\). It looks transp"):
+        layers(X, initial={"C_prev": [first[0], first[1].T]})
+
+
+def test_forms_of_initial_matrices_are_told_by_rows_and_columns() -> None:
+    with pytest.raises(ShapeError) as error:
+        run(x=np.stack([X, X], axis=1), initial={"C_prev": FIRST})
+    forms = "L·D = 1, B = 2: (2, rows, columns) or (1, 2, rows, columns)"
+    assert str(error.value) == f"C_prev has shape (3, 2); expected (L·D, B, rows, columns) with {forms}"
+    with pytest.raises(ShapeError, match=r"expected \(L·D, B, rows, columns\) .* B = 1: \(rows, columns\) or \(1, row"):
+        run(initial={"C_prev": np.ones((1, 1, 1, 3, 2))})
+    with pytest.raises(ShapeError, match=r"\(T, rows·columns\) or \(T, B, rows·columns\) with T = 2, B = 1"):
+        run(initial={"C_prev": FIRST}, given={"C_t": expected()})
+
+
+def test_values_of_another_program_may_have_rows_and_columns() -> None:
+    model = lt.prepare(WEIGHTS, cell={"equations": CELL})
+    lt.testing.assert_matches({"C_t": expected()}, model, X, initial={"C_prev": FIRST})
+    with pytest.raises(AssertionError, match=r"C_t: expected the shape \(2, 6\), .* found \(2, 2, 3\)"):
+        lt.testing.assert_matches({"C_t": expected().swapaxes(1, 2)}, model, X, initial={"C_prev": FIRST})
+
+
+def test_the_problem_of_a_trace_in_which_one_layer_needs_no_initial_matrix() -> None:
+    both = np.stack([X, 2 * X], 1)
+    trace = lt.run(LAYERS, both, cell={"equations": CELL.replace("decay", "0.5")}, ask="1/forward/0/W @ x_t")
+    first = problem(trace)["initial"]["C_prev"]
+    assert [np.shape(matrices) for matrices in first] == [(2, 3, 2), (2, 4, 3)]
+    assert lt.run(problem(trace)).equals(trace)

@@ -28,11 +28,11 @@ def test_an_entry_of_a_memory() -> None:
     found = lt.derivation(run("mlstm"), "1/C_t[2,1]", of="2/h_t[2]")
     assert (found.address, found.where) == ("0/forward/1/0/C_t[2,1]", "step t = 1, entry [2,1]")
     assert found.equation is not None
-    assert found.equation.text == "C_t = f_t ⊙ C_{t-1} + i_t ⊙ (v_t k_tᵀ)"
+    assert found.equation.text == "C_t = f_t′ ⊙ C_{t-1} + i_t′ ⊙ (v_t k_tᵀ)"
     assert found.written_out is not None
-    assert found.written_out.text == "(0.5388)(0.0162) + (1.0000)(0.2700)(-0.1717)"
-    assert symbols(found, "operands") == ["(f_t ⊙ C_{t-1})[2,1]", "(i_t ⊙ (v_t k_tᵀ))[2,1]"]
-    assert symbols(found, "readers") == ["(C_t q_t)[2]", "(f_t ⊙ C_{t-1})[2,1]"]
+    assert found.written_out.text == "(1.00000)(0.28325) + (0.90393)(0.27000)(-0.17172)"
+    assert symbols(found, "operands") == ["(f_t′ ⊙ C_{t-1})[2,1]", "(i_t′ ⊙ (v_t k_tᵀ))[2,1]"]
+    assert symbols(found, "readers") == ["(C_t q_t)[2]", "(f_t′ ⊙ C_{t-1})[2,1]"]
     assert found.value == run("mlstm")["C_t"][1, 0, 5]
     assert found.verified.verdict == "verified"
     assert found.gradient is not None
@@ -45,11 +45,11 @@ def test_an_outer_product() -> None:
     assert found.equation is not None
     assert found.equation.text == "v_t k_tᵀ"
     assert found.substituted is not None
-    assert found.substituted.text == "(0.2700)(-0.1717)"
+    assert found.substituted.text == "(0.27000)(-0.17172)"
     assert [one.address for one in found.operands] == ["0/forward/1/0/v_t[2]", "0/forward/1/0/k_t[1]"]
     assert symbols(lt.derivation(run("mlstm"), "1/v_t[2]"), "readers") == ["(v_t k_tᵀ)[2,0]", "(v_t k_tᵀ)[2,1]"]
     readers = symbols(lt.derivation(run("mlstm"), "1/k_t[1]"), "readers")
-    assert readers == ["(v_t k_tᵀ)[0,1]", "(v_t k_tᵀ)[1,1]", "(v_t k_tᵀ)[2,1]", "(i_t ⊙ k_t)[1]"]
+    assert readers == ["(v_t k_tᵀ)[0,1]", "(v_t k_tᵀ)[1,1]", "(v_t k_tᵀ)[2,1]", "(i_t′ ⊙ k_t)[1]"]
 
 
 def test_what_a_vector_reads_from_a_matrix() -> None:

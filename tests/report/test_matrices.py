@@ -61,23 +61,29 @@ def test_the_report_of_the_mlstm_reads_as_it_should() -> None:
 @pytest.mark.parametrize(
     ("name", "equation"),
     [
-        ("mlstm", "C_t = f_t ⊙ C_{t-1} + i_t ⊙ (v_t k_tᵀ)"),
+        ("mlstm", "C_t = f_t′ ⊙ C_{t-1} + i_t′ ⊙ (v_t k_tᵀ)"),
         ("mlstm", "h̃_t = C_t q_t / u_t"),
-        ("gated-deltanet", "e_t = b_t ⊙ (v_t - D_t k_t)"),
+        ("gated-deltanet", "e_t = β_t ⊙ (v_t - D_t k_t)"),
         ("gated-deltanet", "S_t = D_t + e_t k_tᵀ"),
-        ("mamba", "A_t = exp((d_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))"),
-        ("mamba", "H_t = A_t ⊙ H_{t-1} + (d_t ⊙ x_t) B_tᵀ"),
+        ("mamba", "Ā_t = exp((Δ_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))"),
+        ("mamba", "H_t = Ā_t ⊙ H_{t-1} + (Δ_t ⊙ x_t) B_tᵀ"),
         ("rwkv7", "E_t = S_{t-1} κ̂ (a_t ⊙ κ̂)ᵀ"),
-        ("ltc", "den = c_m + g_leak + ones(x_t)ᵀ g_x + ones(v_{t-1})ᵀ g_v"),
+        ("ltc", "den = c_m + g_leak + g_xᵀ ones(x_t) + g_vᵀ ones(v_{t-1})"),
     ],
 )
 def test_equations_are_those_of_papers(name: str, equation: str) -> None:
     assert f"  {equation}\n" in text(name)
 
 
-def test_a_vector_that_reads_a_matrix_from_the_left_is_a_row() -> None:
-    assert "  y_t = v_tᵀ C_t\n" in str(read(3, 2).report("text"))
-    assert r"&y_t = v_t^{\top}\,C_t" in str(read(3, 2).report("md"))
+def test_a_vector_that_reads_a_matrix_from_the_left_is_a_column() -> None:
+    assert "  y_t = C_tᵀ v_t\n" in str(read(3, 2).report("text"))
+    assert r"&y_t = C_t^{\top}\,v_t" in str(read(3, 2).report("md"))
+
+
+def test_products_with_the_same_matrix_on_both_sides() -> None:
+    text = READ.replace("y_t = v_t @ C_t", "y_t = outer(C_t @ k_t, v_t @ C_t) @ k_t")
+    trace = lt.run({"W_k": np.eye(2), "W_v": np.ones((3, 2))}, [[0.5, -1.0]], cell={"equations": text})
+    assert "y_t = C_t k_t (C_tᵀ v_t)ᵀ k_t\n" in str(trace.report("text"))
 
 
 def test_matrices_are_drawn_by_rows() -> None:
@@ -85,7 +91,7 @@ def test_matrices_are_drawn_by_rows() -> None:
     assert text("mlstm").count(start) == 2  # before the first step, and in it
     weight = "  A_log = [    0  0.7 ]\n          [  0.1  0.6 ]\n          [ -0.2  0.8 ]\n"
     assert weight in text("mamba")
-    answer = "  C_t (step t = 1) ≈ [ -1.2329   0.2918 ]\n                     [ -0.0336  -0.9987 ]\n"
+    answer = "  C_t (step t = 1) ≈ [ -2.21576   0.64924 ]\n                     [ -0.41587  -1.56357 ]\n"
     assert answer in text("mlstm")
     assert r"C_{t-1} = \begin{bmatrix} -2 & 0.7 \\ -0.7 & -1.2 \\ 0.2 & 0.5 \end{bmatrix}" in str(run("mlstm").report())
 
@@ -110,9 +116,9 @@ def test_no_line_is_wider_than_a_terminal(name: str) -> None:
 
 def test_every_entry_has_its_numbers() -> None:
     found = text("mlstm")
-    assert "    entry [2,1]: (-0.2100)(2.1193) ≈ -0.4451\n" in found
-    assert "  C_t q_t\n    unit 0: (-1.8432)(-2.9600) + (0.6882)(-0.7900) ≈ 4.9122\n" in found
-    assert "    entry [3,2]: 0.4613 + (-0.4451) = 0.0162\n" in text("mlstm", count_from=1)
+    assert "    entry [2,1]: (-0.21000)(2.11931) ≈ -0.44506\n" in found
+    assert "  C_t q_t\n    unit 0: (-1.99902)(-2.96000) + (0.72064)(-0.79000) ≈ 5.34778\n" in found
+    assert "    entry [3,2]: 0.50000 + (-0.21675) = 0.28325\n" in text("mlstm", count_from=1)
     assert len(set(re.findall(r"entry (\[\d,\d\])", text("rwkv7", detail="scalar")))) == 9  # all of them
 
 
@@ -132,6 +138,8 @@ def test_the_size_of_a_memory_stands_in_place_of_its_units() -> None:
     for language in languages():
         found = text("mlstm", language=language)
         assert "3\u00a0×\u00a02" in " ".join(found.split("\n\n")[1].split("\n"))
+    german = "Eine durch ihre Gleichungen gegebene Zelle mit einem Speicher von 3\u00a0×\u00a02 liest 3 Schritte"
+    assert german in text("mlstm", language="de").replace("\n", " ")
 
 
 def test_a_product_of_all_entries_is_defined() -> None:
@@ -143,9 +151,28 @@ def test_a_product_of_all_entries_is_defined() -> None:
 def test_what_became_of_entries_in_words() -> None:
     found = " ".join(text("mlstm").split())
     assert "the 3 of 6 entries of C_t that are furthest from zero" in found
-    assert "Entry [0,0] held -2 before step 0; -0.5788 of it remains at step 2 (92 %, then" in found
-    assert "Of C_{t-1}, the gate f_t keeps 92 %, then 54 %, then 58 %." in found
-    assert "keeps 52 %, then 47 %, then 42 % in entry [0,0];" in " ".join(text("mamba").split())
+    assert "Entry [0,0] of C_t held -2 before step 0; -1.28810 of it remains at step 2 (100 %, then" in found
+    assert "Of C_{t-1}, the gate f_t′ keeps 100 %, then 100 %, then 64 %." in found
+    assert "keeps 53 %, then 47 %, then 42 % in entry [0,0];" in " ".join(text("mamba").split())
+
+
+STATES_OF = {
+    "en": "into unit 1 of n_t;",
+    "de": "in Einheit 1 von n_t schrieb",
+    "es": "escribió en la unidad 1 de n_t",
+    "fr": "dans l’unité 1 de n_t",
+    "zh": "写入状态 n_t 的单元 1 的",
+}
+
+
+@pytest.mark.few(1)
+@pytest.mark.parametrize("language", languages())
+def test_an_entry_is_that_of_a_state_if_the_cell_has_several(language: str) -> None:
+    assert STATES_OF[language] in " ".join(text("mlstm", language=language).split())
+
+
+def test_the_memory_of_a_cell_with_one_state_is_not_named() -> None:
+    assert re.search(r"into entry \[\d,\d\];", text("gated-deltanet"))
 
 
 def test_queries_are_no_outputs() -> None:
@@ -155,14 +182,14 @@ def test_queries_are_no_outputs() -> None:
 
 def test_compact_chains_keep_products_apart() -> None:
     found = text("mamba", detail="compact")
-    assert "          + ([0.65395; 1.17801; 0.47031] ⊙ [0; 0.9; -0.6]) [0.15000 -0.69000]\n" in found
-    assert "      ≈ exp(([0.65395; 1.17801; 0.47031] [1.00000 1.00000])\n" in found
-    assert "  A_t = exp((d_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))\n" in found
+    assert "          + ([0.6425; 1.1697; 0.4599] ⊙ [0.4; 0.9; -0.6]) [-0.0100 -0.6500]\n" in found
+    assert "      ≈ exp(([0.6425; 1.1697; 0.4599] [1.0000 1.0000])\n" in found
+    assert "  Ā_t = exp((Δ_t ones(B_t)ᵀ) ⊙ (-exp(A_log)))\n" in found
 
 
 def test_products_with_single_numbers() -> None:
     found = str(read(3, 1).report("text", detail="compact", steps=slice(1, 2)))
-    assert re.search(r"v_tᵀ C_t\n", found)
+    assert re.search(r"C_tᵀ v_t\n", found)
     assert re.search(r"= 0\.5 \[[-\d.; ]+\] \+ -?[\d.]+ \[[-\d.; ]+\]\n|\+ \(?-?[\d.]+\)? \[", found)
 
 
@@ -179,7 +206,7 @@ def test_a_large_matrix_is_shortened_as_a_long_vector_is() -> None:
 @pytest.mark.few(0)
 def test_by_hand() -> None:
     found = str(lt.run(problem("mlstm"), arithmetic="by-hand-4").report("text"))
-    assert "    entry [2,1]: (-0.2100)(2.1193) ≈ -0.4451\n" in found
+    assert "    entry [2,1]: (-0.21000)(2.11931) ≈ -0.44506\n" in found
     assert "    in full precision: [ -1.84319429   0.68821124 ]\n" in found
 
 

@@ -104,7 +104,7 @@ def _states(told: Described, gated: frozenset[str]) -> Sequence[str]:
 
 def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
     """What became of each state of `lines`, as far as it was recorded and chosen."""
-    cell, states = told.stage.cell, list[str]()
+    cell, states, rules = told.stage.cell, list[str](), dict(recurrences(told.stage, lines))
     for name in lines:
         cases = [case for case in told.cases(name) if math.isfinite(told.value(name, case, told.steps[case.row][-1]))]
         if not cases or not told.shown.chosen.has(name):
@@ -113,7 +113,7 @@ def _state_sentences(told: Described, lines: Sequence[str]) -> Iterator[Said]:
         if (update := _update(cell, name)) is not None:
             states.append(name)
             several = [case for case in cases if len(told.steps[case.row]) > 1]
-            pairs = ((case, _left(told, rule, case)) for _, rule in recurrences(told.stage, [name]) for case in several)
+            pairs = ((case, _left(told, rules[name], case, len(rules) > 1)) for case in several if name in rules)
             left = {case: text for case, text in pairs if text is not None}
             found = [("left", text) for text in left.values()]
             found += _went(told, name, *update, [case for case in cases if case not in left])
@@ -181,8 +181,11 @@ def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
 # -- the ledger --------------------------------------------------------------------------------------------------------
 
 
-def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
-    """The largest part of the last value of a case that an earlier step wrote, or that was there before."""
+def _left(told: Described, rule: Recurrence, case: Case, named: bool) -> Text | None:
+    """The largest part of the last value of a case that an earlier step wrote, or that was there before.
+
+    named: whether to name the line, as other states have the same units.
+    """
     trace, end, line = told.shown.trace, told.steps[case.row][-1], rule.carried
     try:
         found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
@@ -206,7 +209,9 @@ def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
     factors = [float(found.keep[at]) for at in (steps if first else steps[steps.index(s) + 1 :])]
     begin = told.when(t) if first else told.step(t, case.row)
     fields: dict[str, Any] = {"written": written, "left": told.shown.num(part, line), "begin": begin}
-    fields |= {"who": told.who(case, line, whole=True), "end": told.when(end)}
+    who = told.who(case, line, whole=True)
+    fields["who"] = told.words.text("the.of", who=who, line=told.symbol(line)) if named else who
+    fields["end"] = told.when(end)
     key = "held" if first else "left"
     if not all(0 <= factor <= 1 for factor in factors):
         key = f"{key}.times"

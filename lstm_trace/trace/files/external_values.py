@@ -131,6 +131,9 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
             raise FileError(f"unit {at} is not row {both[0]}, column {both[1]} of {name}, which has {grid[1]} columns")
         at = both[0] * grid[1] + both[1]
     if grid and isinstance(held, list) and all(isinstance(row, list) for row in held):
+        if (shape := (len(held), *{len(row) for row in held})) != grid:
+            turned = " It looks transposed." if shape == grid[::-1] else ""
+            raise FileError(f"value has (rows, columns) = {shape}; {name} has {grid}.{turned}")
         held = [one for row in held for one in row]
     value = np.array([_number("value", one) for one in held] if isinstance(held, list) else _number("value", held))
     if gathered is None:

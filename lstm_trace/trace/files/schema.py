@@ -51,8 +51,8 @@ _WRITTEN = PlainSerializer(
     lambda states: [*map(to_list, states)] if isinstance(states, list) else to_list(states), return_type=Any
 )
 Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
-#: Initial states: one array per layer if the layers differ in width.
-States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(3))]
+#: Initial states: one array per layer if the layers differ in size.
+States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(4))]
 Weight = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(2))]
 _TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
 Mask = Annotated[

@@ -70,3 +70,13 @@ def test_a_unit_that_is_not_its_row_and_column(tmp_path: Path) -> None:
     path.write_text("t,line,unit,row,column,value\n0,C_t,4,2,1,1.0\n")
     with pytest.raises(lt.errors.FileError, match="unit 4 is not row 2, column 1 of C_t, which has 2 columns"):
         lt.diff(TRACE, path)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 6), (6, 1)])
+def test_a_matrix_of_json_has_the_rows_and_columns_of_its_line(tmp_path: Path, shape: tuple[int, int]) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"t": 0, "line": "C_t", "value": TRACE["C_t"][0, 0].reshape(shape).tolist()}))
+    with pytest.raises(lt.errors.FileError) as error:
+        lt.diff(TRACE, path)
+    turned = " It looks transposed." if shape == (2, 3) else ""
+    assert str(error.value) == f"{path}: row 1: value has (rows, columns) = {shape}; C_t has (3, 2).{turned}"
