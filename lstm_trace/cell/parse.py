@@ -188,8 +188,8 @@ def _sorted(text: str, first: int, functions: Functions, problems: _Problems) ->
             name, mark, right = row.partition("=")
             name = _left(name)
             if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-                said = "expected `name = expression`, or input:, matrix:, carry: or output:"
-                _note(problems, count, row, column, said)
+                expected = "expected `name = expression`, or input:, matrix:, carry: or output:"
+                _note(problems, count, row, column, expected)
             else:
                 start = row.index("=") + 1 + len(right) - len(right.lstrip())
                 equations.append((count, row, name, right.strip(), start))
