@@ -252,13 +252,9 @@ def sweep_folder(folder: Path) -> None:
 
 def _sweep(folder: Path, prefix: str) -> None:
     """Remove the leftovers in a folder whose names are `prefix` and a random part; of all writers if it is empty."""
-
-    def ours(name: str) -> bool:
-        found = _LEFTOVER.fullmatch(name)
-        return found is not None and prefix in ("", found[1])
-
     with suppress(OSError), os.scandir(folder) as entries:
-        for name in [entry.path for entry in entries if ours(entry.name)]:
+        found = [(entry.path, match[1]) for entry in entries if (match := _LEFTOVER.fullmatch(entry.name))]
+        for name in [path for path, begin in found if prefix in ("", begin)]:
             with suppress(OSError):
                 _remove(name)
 

@@ -182,7 +182,7 @@ def test_an_edit_is_seen_at_once(opened: Opening, example: str, capsys: pytest.C
         print(f"\nan edit is seen after {times[0]:.0f} ms at best, {times[len(times) // 2]:.0f} ms as a rule")
         print(f"on a machine that takes {slower:.2f} times as long as it may")
     assert times[0] < 100 * slower  # the best of 24: other programs slow down the rest
-    assert times[len(times) // 2] < 1000 * slower
+    assert times[len(times) // 2] < 1000
 
 
 #: Milliseconds of `_piece_of_work` on the machine for which the 100 ms were measured, with nothing beside it.
