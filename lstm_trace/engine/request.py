@@ -266,14 +266,9 @@ def wanted(
 def beyond(found: Iterable[tuple[str, Address]], work: Work) -> Iterator[str]:
     """A message for each requested unit that its line does not have."""
     for scope, address in found:
-        width, grid = work.widths[scope].get(address.line, 0), work.grid(scope, address.line)
-        if address.unit is not None and grid is not None:
-            if fault := no_entry(address.line, address.unit, grid):
-                yield f"ask: {fault}"
-        elif address.unit is not None and width and (len(address.unit) > 1 or address.unit[0] >= width):
-            at = ",".join(map(str, address.unit))
-            there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
-            yield f"ask: there is no {address.line}[{at}]; {address.line} has {there}"
+        size = work.grid(scope, address.line) or (work.widths[scope].get(address.line, 0),)
+        if address.unit is not None and size != (0,) and (fault := no_entry(address.line, address.unit, size)):
+            yield f"ask: {fault}"
 
 
 def require(

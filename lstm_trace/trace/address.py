@@ -73,15 +73,21 @@ def index_text(unit: Sequence[int], columns: int | None) -> str:
     return f"[{','.join(map(str, unit if columns is None or len(unit) > 1 else divmod(unit[0], columns)))}]"
 
 
-def no_entry(name: str, unit: Sequence[int], grid: Grid) -> str:
-    """Why an index is not an entry of a matrix, as a message; empty if it is one.
+def no_entry(name: str, unit: Sequence[int], size: tuple[int, ...]) -> str:
+    """Why an index is not one of a value, as a message; empty if it is one. size: the width, or rows and columns.
 
     >>> no_entry("C_t", (2, 1), (3, 2)), no_entry("C_t", (5,), (3, 2))
     ('', 'there is no C_t[5]; C_t is a matrix, C_t[row,column], with rows 0 to 2 and columns 0 to 1')
+    >>> no_entry("h_t", (5,), (2,))
+    'there is no h_t[5]; h_t has [0] to [1]'
     """
-    if len(unit) == 2 and all(0 <= k < size for k, size in zip(unit, grid, strict=True)):
+    if len(unit) == len(size) and all(0 <= k < n for k, n in zip(unit, size, strict=True)):
         return ""
-    there = f"{name} is a matrix, {name}[row,column], with rows 0 to {grid[0] - 1} and columns 0 to {grid[1] - 1}"
+    last = [n - 1 for n in size]
+    if len(size) == 1:
+        there = f"{name} has [0]" + (f" to {last}" if last[0] else " only")
+    else:
+        there = f"{name} is a matrix, {name}[row,column], with rows 0 to {last[0]} and columns 0 to {last[1]}"
     return f"there is no {name}{index_text(unit, None)}; {there}"
 
 
@@ -166,14 +172,11 @@ class Several(NamedTuple):
         """
         if self.units is None:
             return tuple(range(width))
+        last = [run[-1] for run in self.units]
+        if fault := no_entry(self.line, last if grid else [max(last)], grid or (width,)):
+            raise MissingError(f"{self.said}: {fault}")
         if grid is not None:
-            if fault := no_entry(self.line, [run[-1] for run in self.units], grid):
-                raise MissingError(f"{self.said}: {fault}")
             return tuple(row * grid[1] + column for row in self.units[0] for column in self.units[1])
-        last = max(run[-1] for run in self.units)
-        if last >= width:
-            there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
-            raise MissingError(f"{self.said}: there is no {self.line}[{last}]; {self.line} has {there}")
         return tuple(sorted({unit for run in self.units for unit in run}))
 
 
