@@ -237,12 +237,10 @@ def _starts(value: Any, name: str, count: int, batch: int, dtype: Any, ends: tup
     leads = [lead for lead in ((count, batch), (batch,), (count,), ()) if math.prod(lead) == count * batch]
     if array.size and any(array.shape[:-end] in leads for end in ends):
         return array.reshape(count, batch, -1)
-    width = "rows, columns" if ends[-1] > 1 else "width"
-    forms = [f"({width}{',' * (ends[-1] == 1)})"] if count == batch == 1 else []
-    forms += [f"({batch if count == 1 else count}, {width})"] if 1 in (count, batch) else []
-    expected = f"(L·D, B, {width}) with L·D = {count}, B = {batch}"
-    forms += [f"({count}, {batch}, {width})"]
-    raise ShapeError(f"{name} has shape {array.shape}; expected {expected}: {' or '.join(forms)}")
+    axes = ("rows", "columns") if ends[-1] > 1 else ("width",)
+    forms = [str((*lead, *axes)).replace("'", "") for lead in dict.fromkeys(reversed(leads))]
+    expected = f"(L·D, B, {', '.join(axes)}) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
+    raise ShapeError(f"{name} has shape {array.shape}; expected {expected}")
 
 
 def given_lines(
