@@ -189,10 +189,7 @@ def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
         for operand in line.operands
     ]
     places = rounding(book.trace.header.arithmetic)
-    by_terms = _terms(line, operands, j, places) if line.product else ""
-    if line.memory and (places is not None or not operands[0].across):
-        terms = _entries_read(line.op, operands, j)
-        by_terms = "+".join(terms if places is None else (f"ROUND({term},{places})" for term in terms))
+    by_terms = _terms(line, operands, j, places) if line.product or line.memory else ""
     text = by_terms or FORMULAS[line.op](operands, line.constants, j)
     return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
 
@@ -207,9 +204,11 @@ def _entries_read(op: str, operands: Sequence[Ref], j: int) -> list[str]:
 
 def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
     """A product term by term, as it is calculated by hand; empty if one function of whole ranges does it."""
-    table, values = operands if line.op == "matvec" else operands[::-1]
+    table, values = operands if line.op in ("matvec", "memvec") else operands[::-1]
     if table.entries:
         terms = [f"{weight}*{values.unit(k)}" for k, weight in enumerate(table.entries[j])]
+    elif line.memory and (places is not None or not operands[0].across):
+        terms = _entries_read(line.op, operands, j)
     elif places is None:
         return ""
     elif line.op == "matvec" and values.across and len(values.cells) > 1:
