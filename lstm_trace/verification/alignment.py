@@ -16,7 +16,7 @@ from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, ShapeError
 from ..languages.strings import words
 from ..trace.address import INITIAL
-from ..trace.grids import columns_of, size_of
+from ..trace.grids import as_grid, columns_of, size_of
 from ..trace.held import plain_stage, remark_on_holds
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
@@ -287,7 +287,7 @@ def pairs(a: Trace, b: Trace) -> Iterator[tuple[Any, str, Array | None, Array | 
         for scope, name in mine | yours:
             label = INITIAL.get(name, name) if part == "initial" else name
             one, two = mine.get((scope, name)), yours.get((scope, name))
-            grids = [trace.grid(scope, name) for trace in (a, b)]
-            if one is not None and two is not None and part != "parameters" and grids[0] != grids[1]:
-                one, two = (v.reshape(*v.shape[:-1], *(g or (-1,))) for v, g in zip((one, two), grids, strict=True))
+            turned = part != "parameters" and a.grid(scope, name) != b.grid(scope, name)
+            if one is not None and two is not None and turned:
+                one, two = as_grid(a, scope, name, one), as_grid(b, scope, name, two)
             yield kind, f"{scope}/{label}", one, two
