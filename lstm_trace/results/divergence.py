@@ -142,12 +142,12 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     largest = np.full(width, np.finfo(np.float64).max)
     broken = _first(one, two, valid, largest, stage.backwards) if odd.any() else np.full((width, 2), -1)
     columns = columns_of(a, stage.scope, name)
-    called = labels(a, axis(a, stage, name), width) if columns is None else ()
+    entries = [] if columns is None else [f"{name}{index_text((j,), columns)}" for j in range(width)]
+    called = entries or labels(a, axis(a, stage, name), width)
     for j in map(int, np.flatnonzero((most > 0) | odd)):
         (step, b_row), (began, since_b) = (at if most[j] else broken)[j].tolist(), first[j].tolist()
         since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
-        furthest, share = float(most[j]), float(most[j] / scale[j])
-        label = called[j] if called else f"{name}{index_text((j,), columns)}" if columns else ""
+        furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
         nonfinite = a.span[int(broken[j, 0])] if odd[j] else None
         place = a.span[step], b_row
