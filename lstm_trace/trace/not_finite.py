@@ -89,10 +89,7 @@ class NotFinite(NamedTuple):
 
     def facts(self) -> dict[str, Any]:
         """The record as JSON holds it."""
-        found: dict[str, Any] = as_plain(
-            {**self._asdict(), "address": str(self.address), "operands": dict(self.operands)}
-        )
-        return found
+        return dict(as_plain({**self._asdict(), "address": str(self.address), "operands": dict(self.operands)}))
 
 
 @np.errstate(all="ignore")
@@ -190,8 +187,8 @@ def _of_line(trace: Trace, stage: Stage, line: Line, t: int, inside: Array | Non
     address = address_of(trace, stage, line.name, t, b, j)
     named = tuple((label(name), one) for name, one in operands.items())
     form = arithmetic if arithmetic in FORMATS else trace.header.dtype
-    found = NotFinite(address, float(values[b, j]), line.op, cause, named, missing, None, form, *counts)
-    return found._replace(expected=expected) if cause == "foreign" else found
+    given = expected if cause == "foreign" else None
+    return NotFinite(address, float(values[b, j]), line.op, cause, named, missing, given, form, *counts)
 
 
 def _overflows(line: Line, rows: dict[Operand, Array], j: int, dtype: str) -> bool:
