@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import starmap
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -241,8 +240,8 @@ def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, w
     if place.scope not in other.scopes or place.line not in other.lines.get(place.scope, {}):
         raise MissingError(f"{said}: the trace that it takes its values from has no {place.scope}/{place.line}")
     values = other.lines[place.scope][place.line]
-    columns = (values.shape[-1], columns_of(other, place.scope, place.line)), (width, place.columns)
-    sizes = [(other.span, span), (other.batch, batch), tuple(starmap(size_of, columns))]
+    size = size_of(values.shape[-1], columns_of(other, place.scope, place.line))
+    sizes = [(other.span, span), (other.batch, batch), (size, size_of(width, place.columns))]
     if any(a != b for a, b in sizes):
         there, here = (f"steps {s.start} to {s.stop - 1}, B = {b}, width {w}" for s, b, w in zip(*sizes, strict=True))
         raise ShapeError(
