@@ -20,9 +20,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
-from ..trace.address import Address, is_several, line_name, ranged, read_several
+from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
-from ..trace.grids import columns_of
 from ..trace.trace import Trace
 
 #: Maximum number of terms.

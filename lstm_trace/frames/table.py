@@ -21,9 +21,8 @@ from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..printable import printable
-from ..trace.address import STATE, line_name
+from ..trace.address import STATE, columns_of, line_name
 from ..trace.argument_types import misfit
-from ..trace.grids import columns_of
 from ..trace.labels import column_name, step_labels, unit_names
 from ..trace.rows import LineUnits, Selection, TracePart, parts, read_at_each_step, renamed
 from ..trace.trace import Trace

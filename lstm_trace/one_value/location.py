@@ -11,8 +11,7 @@ from ..cell.lines import Line
 from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
-from ..trace.address import STATE, Key, address as full, index_text, line_name, origin
-from ..trace.grids import columns_of, entry_of
+from ..trace.address import STATE, Key, address as full, columns_of, entry_of, index_text, line_name, origin
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]

@@ -18,9 +18,8 @@ from ..errors import MissingError, OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
-from ..trace.address import Address, index_text
+from ..trace.address import Address, columns_of, index_text
 from ..trace.argument_types import misfit
-from ..trace.grids import columns_of
 from ..trace.held import FEW, entries, plain
 from ..trace.labels import step_labels
 from ..trace.rows import Selection

@@ -14,8 +14,7 @@ from ..base.remark import Remark
 from ..cell.network import Stage, forward_stages
 from ..engine.plan_choice import pieces
 from ..errors import ShapeError
-from ..trace.address import index_text
-from ..trace.grids import address_of, columns_of
+from ..trace.address import address_of, columns_of, index_text
 from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace

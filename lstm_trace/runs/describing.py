@@ -20,8 +20,7 @@ from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
-from ..trace.address import INITIAL, address as full
-from ..trace.grids import columns_of
+from ..trace.address import INITIAL, address as full, columns_of
 from ..trace.held import HeldBlock, entries, plain_stage, status
 from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units

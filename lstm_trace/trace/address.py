@@ -14,7 +14,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..base.arrays import runs
-from ..cell.network import MEET, X, layer_and_direction, scope_and_name
+from ..cell.network import MEET, Scope, Stage, X, layer_and_direction, scope_and_name
 from ..errors import MissingError, OptionError
 
 if TYPE_CHECKING:
@@ -89,6 +89,33 @@ def no_entry(name: str, unit: Sequence[int], size: tuple[int, ...]) -> str:
     else:
         there = f"{name} is a matrix, {name}[row,column], with rows 0 to {last[0]} and columns 0 to {last[1]}"
     return f"there is no {name}{index_text(unit, None)}; {there}"
+
+
+def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
+    """The columns of a value that is a matrix; None for any other."""
+    grid = trace.grid(scope, name)
+    return grid and grid[1]
+
+
+def size_of(width: int, columns: int | None) -> int | str:
+    """The size of a value in a message: its width, or the rows and columns of a matrix.
+
+    >>> size_of(12, None), size_of(12, 3)
+    (12, '4 × 3')
+    """
+    return f"{width // columns} × {columns}" if columns else width
+
+
+def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
+    """The index of a unit of a value as an address has it: (unit,), or (row, column) in a matrix."""
+    columns = columns_of(trace, scope, name)
+    return (unit,) if columns is None else divmod(unit, columns)
+
+
+def address_of(trace: Trace, stage: Stage, name: str, t: int, b: int, unit: int) -> Address:
+    """The address of one number of a line. t: index into the arrays."""
+    columns = columns_of(trace, stage.scope, name)
+    return Address(name, stage.layer, stage.direction, trace.span[t], b, (unit,), columns)
 
 
 def line_name(text: str) -> str:
@@ -367,5 +394,4 @@ def address(trace: Trace, key: Key) -> str:
     if scope and name in trace.stage(scope).cell.states:
         name, t = INITIAL.get(name, name), None
     parts = [part for part in (scope, t, b) if part not in (None, "")]
-    grid = trace.grid(scope, key[1])
-    return "/".join([*map(str, parts), name]) + index_text(index, grid and grid[1])
+    return "/".join([*map(str, parts), name]) + index_text(index, columns_of(trace, scope, key[1]))

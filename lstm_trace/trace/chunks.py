@@ -11,9 +11,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import OptionError, raise_all
-from .address import index_text
+from .address import address_of, columns_of, index_text
 from .argument_types import checked
-from .grids import address_of, columns_of
 from .labels import step_labels
 from .trace import Trace
 from .window import arrays, joined, last_value

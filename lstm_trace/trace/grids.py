@@ -28,33 +28,6 @@ def grids_of(trace: Trace) -> dict[Scope, dict[str, tuple[int, int]]]:
     return found
 
 
-def columns_of(trace: Trace, scope: Scope, name: str) -> int | None:
-    """The columns of a value that is a matrix; None for any other."""
-    grid = trace.grid(scope, name)
-    return grid and grid[1]
-
-
-def size_of(width: int, columns: int | None) -> int | str:
-    """The size of a value in a message: its width, or the rows and columns of a matrix.
-
-    >>> size_of(12, None), size_of(12, 3)
-    (12, '4 × 3')
-    """
-    return f"{width // columns} × {columns}" if columns else width
-
-
-def entry_of(trace: Trace, scope: Scope, name: str, unit: int) -> tuple[int, ...]:
-    """The index of a unit of a value as an address has it: (unit,), or (row, column) in a matrix."""
-    columns = columns_of(trace, scope, name)
-    return (unit,) if columns is None else divmod(unit, columns)
-
-
-def address_of(trace: Trace, stage: Stage, name: str, t: int, b: int, unit: int) -> Address:
-    """The address of one number of a line. t: index into the arrays."""
-    columns = columns_of(trace, stage.scope, name)
-    return Address(name, stage.layer, stage.direction, trace.span[t], b, (unit,), columns)
-
-
 def as_grid(trace: Trace, scope: Scope, name: str, values: Array) -> Array:
     """Values (…, width), with rows and columns in place of the width if they are matrices."""
     return values.reshape(*values.shape[:-1], *(trace.grid(scope, name) or values.shape[-1:]))

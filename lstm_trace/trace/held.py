@@ -15,8 +15,7 @@ from ..base.remark import Remark
 from ..cell.lines import expression, names_of
 from ..cell.network import GIVEN, Stage, scope_and_name
 from ..cell.ops import OPS
-from .address import ranged
-from .grids import columns_of
+from .address import columns_of, ranged
 from .holding import Multiple, said_of
 from .trace import Trace
 

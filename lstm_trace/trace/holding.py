@@ -16,8 +16,7 @@ from ..cell.lines import names_of, with_holds
 from ..cell.named_cells import nearest_line
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, reading
-from .address import INITIAL, STATE, Grid, extents_of, index_text, line_name, read_several
-from .grids import columns_of, size_of
+from .address import INITIAL, STATE, Grid, columns_of, extents_of, index_text, line_name, read_several, size_of
 from .trace import Trace
 
 #: The accepted values, for messages.

@@ -12,7 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
-from .grids import entry_of
+from .address import entry_of
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]

@@ -16,9 +16,8 @@ from ..cell.arithmetic import FORMATS
 from ..cell.lines import GatheredSum, Line, Operand, number
 from ..cell.network import GIVEN, Stage, X, counted_at_padding, forward_stages
 from ..cell.ops import OPS
-from .address import INITIAL, Address, index_text
+from .address import INITIAL, Address, address_of, columns_of, index_text
 from .derived import GATHERED, derived_sums, held_throughout, recomputed, term
-from .grids import address_of, columns_of
 from .trace import Trace
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from ..base.arrays import Array
 from ..cell.named_cells import nearest_line
 from ..cell.network import DIRECTIONS, GIVEN, VALID, Direction, Stage
 from ..errors import MissingError, OptionError
-from .address import INITIAL, STATE, positions
+from .address import INITIAL, STATE, columns_of, positions
 from .argument_types import checked, listed, misfit
 from .derived import GATHERED
-from .grids import columns_of
 from .trace import Trace
 from .window import names
 

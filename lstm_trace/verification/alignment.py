@@ -15,8 +15,8 @@ from ..cell.lines import Cell
 from ..cell.network import Stage, scope_and_name
 from ..errors import LstmTraceError, ShapeError
 from ..languages.strings import words
-from ..trace.address import INITIAL
-from ..trace.grids import as_grid, columns_of, size_of
+from ..trace.address import INITIAL, columns_of, size_of
+from ..trace.grids import as_grid
 from ..trace.held import plain_stage, remark_on_holds
 from ..trace.labels import step_labels
 from ..trace.trace import Trace

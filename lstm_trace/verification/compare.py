@@ -25,10 +25,9 @@ from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all, some
 from ..languages.strings import words
-from ..trace.address import Address
+from ..trace.address import Address, columns_of
 from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
-from ..trace.grids import columns_of
 from ..trace.held import said_at
 from ..trace.not_finite import NotFinite
 from ..trace.trace import Trace

@@ -10,9 +10,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.remark import Remark
 from ..cell.network import Stage
-from ..trace.address import Address
+from ..trace.address import Address, columns_of
 from ..trace.derived import GATHERED
-from ..trace.grids import columns_of
 from ..trace.trace import Trace
 from .differences import Gap
 from .propagation import Known, apart, spacing

@@ -23,10 +23,9 @@ from ..documents.result import Result
 from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError, counted
 from ..languages.strings import Words, words
-from ..trace.address import INITIAL, Address, line_name
+from ..trace.address import INITIAL, Address, address_of, line_name
 from ..trace.argument_types import checked
 from ..trace.derived import GATHERED, held_throughout, on_one_thread, sizes
-from ..trace.grids import address_of
 from ..trace.not_finite import NotFinite, first_not_finite
 from ..trace.trace import Trace
 from ..trace.window import arrays, between, names, rows

@@ -10,7 +10,7 @@ from ..cell.network import ADJOINT, Stage, forward_stages
 from ..documents.blocks import Text
 from ..formulas.tree import Node, Sym, at_step
 from ..languages.strings import Words
-from ..trace.grids import entry_of
+from ..trace.address import entry_of
 from ..trace.labels import Axis, axis, labels, step_label, vectors
 from ..trace.trace import Trace
 

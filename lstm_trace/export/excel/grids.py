@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...base.arrays import Array, runs
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
-from ...trace.grids import columns_of
+from ...trace.address import columns_of
 from ...trace.labels import axis, labels, sides
 from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units

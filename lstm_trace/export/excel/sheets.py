@@ -17,8 +17,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import expression
 from ...cell.network import ADJOINT, GIVEN, VALID, Stage, X, layer_and_direction, scope_and_name
-from ...trace.address import INITIAL
-from ...trace.grids import columns_of
+from ...trace.address import INITIAL, columns_of
 from ...trace.labels import step_labels
 from ...trace.rows import Selection, parts
 from ...trace.trace import Trace

@@ -18,9 +18,8 @@ from ...formulas.plain import Plain
 from ...formulas.symbols import Symbol, symbol
 from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, number, value
 from ...formulas.whole import on_paper, whole
-from ...trace.address import ranged
+from ...trace.address import columns_of, ranged
 from ...trace.derived import total
-from ...trace.grids import columns_of
 from ...trace.held import blocks
 from ...trace.trace import Trace
 from ...view.line_groups import LineGroup

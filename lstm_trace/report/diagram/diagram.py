@@ -19,7 +19,7 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.furniture import MarkedPlain, cut_to_room, spans, text_width
-from ...trace.grids import columns_of
+from ...trace.address import columns_of
 from ...trace.held import plain
 from ...trace.labels import axis, step_label
 from ...trace.trace import Trace

@@ -18,8 +18,7 @@ from ...explanation.activity import HIGH, LOW, LineStatistics
 from ...explanation.profile import DEAD, SPARE, Profile, StageProfile
 from ...formulas.numbers import percent
 from ...formulas.tree import Num
-from ...trace.address import Address
-from ...trace.grids import columns_of
+from ...trace.address import Address, columns_of
 from ...trace.labels import axis, labels, step_labels
 from ...view.hand_size import TABLE
 from ...view.line_groups import interventions

@@ -23,8 +23,7 @@ from ...base.display import unguarded
 from ...base.files import plain, read_bytes
 from ...base.remark import Remark
 from ...errors import FileError, nearest, within
-from ..address import index_text, no_entry
-from ..grids import columns_of
+from ..address import columns_of, index_text, no_entry
 from ..trace import Trace
 from ..window import names
 
