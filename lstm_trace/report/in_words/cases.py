@@ -175,22 +175,18 @@ class Described:
         found = self.subject(name, steps)
         return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
 
-    def unit(self, name: str, j: int) -> str:
-        """A unit of a line in words."""
-        of = self.axis(name)
+    def unit(self, name: str, j: int, row: str = "") -> str:
+        """A unit of a line in words, and its row if that is given."""
+        key = "the.output" if self.axis(name) == "y" else "the.unit"
         unit = self.shown.label(self.stage, name, j, self.width(name))
-        return self.words.word("the.output" if of == "y" else "the.unit", unit=unit)
+        return self.words.word(f"{key}.row" if row else key, unit=unit, row=row)
 
     def who(self, case: Case, name: str, whole: bool = False) -> str:
         """A case in words, as far as there are several; whole: name the unit in any case."""
-        words, width, of = self.words, self.width(name), self.axis(name)
-        row = self.shown.row(case.row) if len(self.rows) > 1 else ""
-        if not (whole or width > 1 or labels(self.shown.trace, of, width)):
-            return words.word("the.row", row=row) if row else ""
-        if not row:
-            return self.unit(name, case.unit)
-        the = "the.output.row" if of == "y" else "the.unit.row"
-        return words.word(the, unit=self.shown.label(self.stage, name, case.unit, width), row=row)
+        width, row = self.width(name), self.shown.row(case.row) if len(self.rows) > 1 else ""
+        if whole or width > 1 or labels(self.shown.trace, self.axis(name), width):
+            return self.unit(name, case.unit, row)
+        return self.words.word("the.row", row=row) if row else ""
 
     def when(self, t: int) -> str:
         """A step in words, with its label if all rows have the same label."""
