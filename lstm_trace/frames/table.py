@@ -437,9 +437,8 @@ def _each(column: Column, function: Callable[[Array, int], Array], times: int) -
 def _long(table: TraceTable, part: TracePart) -> dict[str, Column]:
     """One row per value."""
     counts = [len(entry.units) for entry in part.lines]
-    lines, ops = (_at(table, name) for name in ("line", "op"))
-    line = np.repeat([lines[entry.line] for entry in part.lines], counts)
-    op = np.repeat([ops[entry.op] for entry in part.lines], counts)
+    line = np.repeat(_codes(table, "line", (entry.line for entry in part.lines)), counts)
+    op = np.repeat(_codes(table, "op", (entry.op for entry in part.lines)), counts)
     unit = np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines])
     return {
         **{name: _each(column, np.repeat, part.width) for name, column in places(table, part).items()},
@@ -464,19 +463,19 @@ def _unit_name(table: TraceTable, names: Iterable[str], times: int = 1) -> dict[
     """The names of units as a column, repeated as a whole, if the table has it."""
     if UNIT_NAME not in table.behind:
         return {}
-    codes = _at(table, UNIT_NAME)
-    return {UNIT_NAME: _each(_coded(table, UNIT_NAME, np.array([codes[name] for name in names])), np.tile, times)}
+    return {UNIT_NAME: _each(_coded(table, UNIT_NAME, _codes(table, UNIT_NAME, names)), np.tile, times)}
 
 
-def _at(table: TraceTable, name: str) -> dict[str, int]:
-    return {text: code for code, text in enumerate(table.texts[name])}
+def _codes(table: TraceTable, name: str, texts: Iterable[str]) -> Array:
+    """The codes of texts of a column."""
+    code = {text: at for at, text in enumerate(table.texts[name])}
+    return np.array([code[text] for text in texts])
 
 
 def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     """One row per value, with its formula."""
     of = dict(zip(WorkedRow._fields, zip(*rows, strict=True), strict=True))
-    directions, lines = (_at(table, name) for name in ("direction", "line"))
-    direction = np.array([directions[name] for name in of["direction"]])
+    direction = _codes(table, "direction", of["direction"])
     layer, t, batch, valid = (np.array(of[name]) for name in ("layer", "t", "batch", "valid"))
     names: dict[tuple[Any, ...], str] = {}
     for part in table.parts():
@@ -490,7 +489,7 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     units = (LineUnits("", "", range(row.unit, row.unit + 1), 0, c) for row, c in zip(rows, across, strict=True))
     return {
         **_places(table, layer, direction, t, batch, valid),
-        "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
+        "line": _coded(table, "line", _codes(table, "line", of["line"])),
         "unit": np.array(of["unit"]).astype(table.whole["unit"]),
         **_entry(table, (unit.entries for unit in units)),
         **_unit_name(table, named),
