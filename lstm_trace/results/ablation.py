@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any
 
 from ..base.option import Option
@@ -97,14 +98,11 @@ class AblationExplanation(Explanation):
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row per variant, the largest change first."""
         effects, over = self.ablation.effects, self.ablation.over
-        names = [effect.label for effect in effects]
         which = {"units": ["unit"], "steps": ["t"], "lines": []}[over]
-        named = [STEP_LABEL if over == "steps" else UNIT_LABEL] if any(names) else []
-        columns = ("layer", "direction", "line", *which, *named, "value", "effect")
-        rows = []
-        for effect, name in zip(effects, names, strict=True):
-            place = (*layer_and_direction(effect.scope), effect.line, *(getattr(effect, key) for key in which))
-            rows.append((*place, *([name] if named else []), effect.value, effect.effect))
+        label = {STEP_LABEL if over == "steps" else UNIT_LABEL: "label"} if any(e.label for e in effects) else {}
+        columns = ("layer", "direction", "line", *which, *label, "value", "effect")
+        cells = attrgetter("line", *which, *label.values(), "value", "effect")
+        rows = [(*layer_and_direction(effect.scope), *cells(effect)) for effect in effects]
         several = len({(effect.scope, effect.line) for effect in effects}) > 1
         notes, shown = (words.word("ablation.note", of=self.ablation.of),), columns if several else columns[3:]
         return (LongTable(columns, rows, notes=notes, shown=shown, ranked=("effect",), adds=False),)
