@@ -179,16 +179,14 @@ def _passed(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[_Known]:
 
 def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, ...], width: int) -> Sequence[int]:
     """The units of a line that read an entry of the operand `name`."""
-    if line.product is not None:
-        row = index[-1] if line.op == "vecmat" else index[0]
-        return range(row, row + 1) if name == line.product[0] else range(width)
-    op = OPS[line.op]
-    grid = trace.grid(stage.scope, name) or (1, 1)
-    unit = index[0] if len(index) == 1 else index[0] * grid[1] + index[1]
-    if line.memory is not None:
-        return range(k := divmod(unit, grid[1])[line.op == "vecmem"], k + 1) if name == line.memory[0] else range(width)
+    entry = entry_of(trace, stage.scope, name, *index) if len(index) == 1 else index
+    if operands := line.product or line.memory:
+        unit = entry[-1] if line.op in ("vecmat", "vecmem") else entry[0]
+        return range(unit, unit + 1) if name == operands[0] else range(width)
+    op, columns = OPS[line.op], columns_of(trace, stage.scope, name) or 1
+    unit = index[0] if len(index) == 1 else index[0] * columns + index[1]
     if line.op == "outer":
-        columns = (trace.grid(stage.scope, line.name) or (1, 1))[1]
+        columns = columns_of(trace, stage.scope, line.name) or 1
         return [k for k in range(width) if (name, unit) in zip(line.operands, divmod(k, columns), strict=True)]
     if op.reduces:
         return range(1)
