@@ -18,7 +18,7 @@ from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
-from ...plot.furniture import MarkedPlain, cut_to_room, spans, text_width
+from ...plot.furniture import MarkedPlain, cut_to_room, spans, text as svg_text, text_width
 from ...trace.address import columns_of
 from ...trace.held import plain
 from ...trace.labels import axis, step_label
@@ -240,17 +240,17 @@ class Diagram:
         area = f'x="{x - half:.1f}" y="{y - tall / 2:.1f}" width="{2 * half:.1f}" height="{tall}" rx="{round_}"'
         label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
         if spot.kind == "circle":
-            inner = _text("label", x, y - 22, label) if label else ""
-            inner += _text("sign", x, y + 5, spans(self._sign(spot)))
+            inner = svg_text("label", x, y - 22, label) if label else ""
+            inner += svg_text("sign", x, y + 5, spans(self._sign(spot)))
         elif spot.kind == "box":
             sign, named, free = self._head(spot)
-            inner = _text("sign", x - (named + free) / 2, y - 12, escape(spot.sign)) if spot.sign else ""
-            inner += _text("label", x + (sign + free) / 2, y - 12, label) if label else ""
-            inner += _text("formula", x, y + 7, spans(cut_to_room(self._inner(spot))))
+            inner = svg_text("sign", x - (named + free) / 2, y - 12, escape(spot.sign)) if spot.sign else ""
+            inner += svg_text("label", x + (sign + free) / 2, y - 12, label) if label else ""
+            inner += svg_text("formula", x, y + 7, spans(cut_to_room(self._inner(spot))))
         else:
-            inner = _text("label", x, y - 2, label)
+            inner = svg_text("label", x, y - 2, label)
             if spot.kind == "sink":
-                inner += _text("caption", x, y + 14, escape(self.said.word(f"diagram.{spot.sign}")))
+                inner += svg_text("caption", x, y + 14, escape(self.said.word(f"diagram.{spot.sign}")))
         colour = "state" if spot.line in self.stage.cell.states else "plain"
         if spot.kind == "box" and spot.lines:
             colour = "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
@@ -296,10 +296,6 @@ class Diagram:
                 text = f'<g class="tip" data-spot="{escape(spot.key)}"><title>{said}</title>{area}{text}</g>'
             rows.append(text)
         return "\n".join(rows)
-
-
-def _text(kind: str, x: float, y: float, body: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{body}</text>'
 
 
 def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
