@@ -154,9 +154,7 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     found = list(premises(trace))
     gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
     gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
-    states = [
-        (one, as_grid(trace, one.scope, one.name, whole(one.gradient, 0))) for one in found if one.kind == "state"
-    ]
+    states = [(s, as_grid(trace, s.scope, s.name, whole(s.gradient, 0))) for s in found if s.kind == "state"]
     for short, state in STATE.items():
         rows = [values for one, values in states if one.name == state]
         if rows:

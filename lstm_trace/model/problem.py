@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -373,7 +372,7 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
     if found is not None:
         return found
     if grid := trace.grid(scope, state):  # layers may differ in size
-        return np.zeros((trace.batch, math.prod(grid)))
+        return np.zeros((trace.batch, grid[0] * grid[1]))
     line = trace.stage(scope).cell.states.get(state, "")
     like = trace.lines.get(scope, {}).get(line)
     others = (here[state] for here in trace.initial.values() if state in here)

@@ -6,7 +6,6 @@ has an address carries it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -249,7 +248,7 @@ def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
     weight = dict(stage.cell.gradient).get(place.name, place.name)  # of a sum, that whose gradient it is
     if writing.trace.grid(stage.owner, weight):
         unit = place.unit[0] * shape[1] + place.unit[1]
-        yield writing.label(writing.trace.stage(stage.owner), weight, unit, math.prod(shape))
+        yield writing.label(writing.trace.stage(stage.owner), weight, unit, shape[0] * shape[1])
         return
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
     if reader is None or reader.product is None or len(shape) == 1:

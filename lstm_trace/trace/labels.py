@@ -12,7 +12,7 @@ from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
 from ..errors import counted
-from .address import entry_of
+from .address import columns_of
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -134,9 +134,8 @@ def unit_names(trace: Trace, stage: Stage | None, name: str, width: int, first: 
 
     if stage is None:
         return named("x" if name == "x_t" else None, width)
-    if trace.grid(stage.scope, name):
-        entries = (entry_of(trace, stage.scope, name, unit) for unit in range(width))
-        return [f"{row + first},{column + first}" for row, column in entries]
+    if columns := columns_of(trace, stage.scope, name):
+        return [f"{unit // columns + first},{unit % columns + first}" for unit in range(width)]
     owner = trace.stage(stage.owner)
     of = dict(reversed(stage.cell.gradient)).get(name, name)
     if of in owner.cell.parameters:

@@ -180,9 +180,8 @@ def _values(width: int, dtype: str) -> dict[str, Array]:
     for k, name in enumerate(WIDE):
         found[name][rng.permutation(STEPS)[: len(_SPECIAL)], k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
-    for name, units in ((SHORT, MATRIX_ROWS), (GRID, MATRIX_ROWS * width)):
-        found[name] = rng.normal(size=(STEPS, units)).astype(dtype)
-    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
+    shapes = {SHORT: (STEPS, MATRIX_ROWS), GRID: (STEPS, MATRIX_ROWS * width), **_fixed(width)}
+    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
 
 
 def _fixed(width: int) -> dict[str, tuple[int, ...]]:

@@ -159,8 +159,7 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
 
 def gridded(stage: Stage, chain: Chain) -> Chain:
     """The chain with rows and columns for the values that are matrices."""
-    found = (piece.kind == "vector" and piece.name in stage.cell.matrices for piece in chain)
-    return tuple(piece._replace(kind="grid") if is_grid else piece for piece, is_grid in zip(chain, found, strict=True))
+    return tuple(p._replace(kind="grid") if p.kind == "vector" and p.name in stage.cell.matrices else p for p in chain)
 
 
 def _joined(chain: Chain) -> Chain:
