@@ -76,12 +76,8 @@ def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
             keys = [p if p[0] else (stage.scope, name) for p, name in zip(places, line.reads, strict=True)]
             masks = [found[key] for key in keys if key in found]
             if line.op in ("concat", "outer") and masks:
-                values = [trace.operand(stage.scope, name) for name in line.reads]
-                parts = [
-                    ~np.broadcast_to(found.get(key, np.zeros(1, bool)), array.shape)
-                    for key, array in zip(keys, values, strict=True)
-                    if array is not None
-                ]
+                pairs = zip(keys, (trace.operand(stage.scope, name) for name in line.reads), strict=True)
+                parts = [~np.broadcast_to(found.get(key, False), v.shape) for key, v in pairs if v is not None]
                 masks = [~OPS[line.op].array(parts, ())] if len(parts) == len(line.operands) else []
             elif line.op in ("add", "slice") or line.product or line.memory or OPS[line.op].reduces:
                 masks = []
