@@ -85,9 +85,8 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[Remark, ...]:
     gathered = [name for one in cell.sums if one.name == line for name in one.reads]
     for name in cell.by_name[line].reads if line in cell.by_name else gathered:
         with suppress(LstmTraceError):  # b has no such stage's line
-            values = [trace.operand(scope, name, slice(0, 1)) for trace in (a, b)]
-            both = [(t.grid(scope, name), v) for t, v in zip((a, b), values, strict=True) if v is not None]
-            shapes = [str(grid or v.shape[0 if name in cell.parameters else 2 :]) for grid, v in both]
+            both = [(trace.grid(scope, name), trace.operand(scope, name, slice(0, 1))) for trace in (a, b)]
+            shapes = [str(grid or v.shape[0 if name in cell.parameters else 2 :]) for grid, v in both if v is not None]
             if len({*shapes}) == 2:
                 found.append(Remark("diff.shapes.two", {"name": name, "a": shapes[0], "b": shapes[1]}))
     return tuple(found)
