@@ -223,9 +223,8 @@ def _rewritten(stage: Stage, merges: list[_Merge]) -> Stage:
 
 def _matrices(there: Mapping[str, Array], merges: list[_Merge]) -> dict[str, Array]:
     """The parameters with each pair side by side, in the position of the first of the pair."""
-    here = [
-        merge for merge in merges if there.keys() >= {*merge.parts}
-    ]  # a run that needs no gate has no weights of it
+    # a run that needs no gate has no weights of it
+    here = [merge for merge in merges if there.keys() >= {*merge.parts}]
     whole = {merge.matrix: np.hstack([there[part] for part in merge.parts]) for merge in here}
     joined = {part: (merge.matrix, whole[merge.matrix]) for merge in here for part in merge.parts}
     return dict(joined.get(name, (name, values)) for name, values in there.items())

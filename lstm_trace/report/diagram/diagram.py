@@ -126,9 +126,8 @@ class Diagram:
         rows = placement.order(list(spots), column, ways, fixed)
         sizes = {key: _HEIGHTS[spot.kind] for key, spot in spots.items()}
         on = {key for key, spot in spots.items() if spot.kind != "box" and spot.line not in self.stage.cell.inputs}
-        pull: dict[placement.Pair, float] = {
-            edge: 4.0 for edge in edges if on.issuperset(edge)
-        }  # what is carried runs on a straight belt
+        # what is carried runs on a straight belt
+        pull: dict[placement.Pair, float] = {edge: 4.0 for edge in edges if on.issuperset(edge)}
         y = placement.heights(rows, sizes, ways, pull)
         widest = [max((self._wide(spots[x]) for x in row if isinstance(x, str)), default=20.0) for row in rows]
         lefts = accumulate((wide + _BETWEEN for wide in widest), initial=_EDGE)
