@@ -153,10 +153,7 @@ def facts(result: Comparison) -> dict[str, Any]:
 
 def _lines(result: Comparison) -> LongTable:
     measures = attrgetter(*COLUMNS[2:-1])
-    rows = [
-        (*layer_and_direction(d.scope), *measures(d), "" if d.first is None else str(d.first)) for d in result.lines
-    ]
-    return LongTable(COLUMNS, rows)
+    return LongTable(COLUMNS, [(*layer_and_direction(d.scope), *measures(d), str(d.first or "")) for d in result.lines])
 
 
 def _unit_table(result: Comparison) -> LongTable:

@@ -84,9 +84,8 @@ class Comparisons(Finding, Sequence[Comparison]):
         said: dict[str, Callable[[Any, Words], Any]] = dict.fromkeys(("largest_change", "at_end", *self.names), _finite)
         said["verdict"] = lambda verdict, words: words.word(f"diff.verdict.{verdict}")
         sizes = [{f"{line.scope}/{line.line}": line.atol for line in one.lines} for one in self.found]
-        rows = [
-            (place, *(size.get(place) for size in sizes)) for place in dict.fromkeys(p for size in sizes for p in size)
-        ]
+        places = dict.fromkeys(place for size in sizes for place in size)
+        rows = [(place, *(size.get(place) for size in sizes)) for place in places]
         each, where = words.word("diff.several.each"), words.word("diff.several.where")
         sets = LongTable(columns, [*self._sets(words)], each, columns[:-1], notes, said=said)
         return sets, LongTable(("line", *self.names), rows, where, ranked=self.names, adds=False, said=said)
