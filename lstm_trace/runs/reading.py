@@ -318,10 +318,9 @@ def step(
 def said(trace: Trace, stage: Stage, t: int, batch: int, style: Style, language: str) -> list[str]:
     """What the gates and states did at one step, and what is left of earlier ones, in sentences."""
     here, so_far = slice(t, t + 1), slice(t, None) if stage.backwards else slice(trace.first, t + 1)
-    chosen = Selection(layer=stage.layer, direction=stage.direction, steps=here, batch=batch)
-    step, past = (
-        view(trace, "scalar", style, replace(chosen, steps=steps), False, language) for steps in (here, so_far)
-    )
+    where = stage.layer, stage.direction
+    chosen = (Selection(None, *where, steps, batch) for steps in (here, so_far))
+    step, past = (view(trace, "scalar", style, part, False, language) for part in chosen)
     rows = [row for block in in_words(step) if isinstance(block, Items) for row in block.rows]
     printer = TerminalPrinter(Plain(trace.header.symbols), 80)
     left = remembered(past) if len(trace.span[past.chosen.window(trace)]) <= _REMEMBERED else ()
