@@ -300,9 +300,8 @@ class Trace(TraceOutputs):
         about = [(one.header, one.stages, one.span, one.batch) for one in (self, other)]
         a, b = every_array(self), every_array(other)
         alike = about[0] == about[1] and a.keys() == b.keys()
-        return alike and all(
-            values.dtype == b[key].dtype and np.array_equal(values, b[key], equal_nan=True) for key, values in a.items()
-        )
+        pairs = ((values, b[key]) for key, values in a.items())
+        return alike and all(x.dtype == y.dtype and np.array_equal(x, y, equal_nan=True) for x, y in pairs)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
