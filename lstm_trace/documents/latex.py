@@ -143,9 +143,8 @@ class LatexPrinter(PaperPrinter):
         gap, found = layout.CLOSE if self.tight else layout.GAP, self.packed(block)
         rows = tex_equations(found, self.tex)
         most = max(map(len, rows))
-        widest = [
-            max(2 + self.size(row[k][0]) + self.size(row[k][2]) for row in found if k < len(row)) for k in range(most)
-        ]
+        stacks = ([row[k] for row in found if k < len(row)] for k in range(most))
+        widest = [max(2 + self.size(left) + self.size(right) for left, _, right in stack) for stack in stacks]
         aligned = sum(widest) + gap * (most - 1) <= self.given
         if self.tight:
             between = "$ & $" if aligned and most > 1 else r"\quad "

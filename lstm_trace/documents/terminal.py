@@ -263,9 +263,8 @@ def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[in
 
 def _lines(row: Sequence[str], widths: Sequence[int], words: Sequence[bool]) -> Iterator[str]:
     """The cells of a row next to each other, each wrapped below itself if it is too long. words: which are words."""
-    cut = [
-        wrapped(text.strip(), wide) if cells(text) > wide else [text] for text, wide in zip(row, widths, strict=True)
-    ]
+    pairs = zip(row, widths, strict=True)
+    cut = [wrapped(text.strip(), wide) if cells(text) > wide else [text] for text, wide in pairs]
     for parts in zip_longest(*cut, fillvalue=""):
         texts = (padded([part], left, wide)[0] for part, left, wide in zip(parts, words, widths, strict=True))
         yield (_INDENT + "  ".join(texts)).rstrip()
