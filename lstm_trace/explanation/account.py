@@ -165,10 +165,8 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
 
 def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:
     """The padded steps, except those with a contribution."""
-    b = found.of.b or 0
-    return frozenset(
-        step.t for k, step in enumerate(over) if not (trace.valid[k, b, 0] or step.parameters or step.inputs)
-    )
+    valid = trace.valid[:, found.of.b or 0, 0]
+    return frozenset(step.t for k, step in enumerate(over) if not (valid[k] or step.parameters or step.inputs))
 
 
 def share_of(row: Step | State) -> float:
