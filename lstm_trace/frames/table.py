@@ -480,10 +480,8 @@ def _worked(table: TraceTable, rows: Sequence[WorkedRow]) -> dict[str, Column]:
     names: dict[tuple[Any, ...], str] = {}
     for part in table.parts():
         for entry, some in zip(part.lines, table.unit_names(part), strict=False):  # there are none, or all
-            names |= {
-                (part.layer, part.direction, entry.line, *each): name
-                for *each, name in zip(entry.units, some, strict=True)
-            }
+            line = part.layer, part.direction, entry.line
+            names |= {(*line, unit): name for unit, name in zip(entry.units, some, strict=True)}
     named = (names[*row[:2], row.line, row.unit] for row in rows)
     across = (columns_of(table.trace, f"{row.layer}/{row.direction}", row.line) for row in rows)
     units = (LineUnits("", "", range(row.unit, row.unit + 1), 0, c) for row, c in zip(rows, across, strict=True))
