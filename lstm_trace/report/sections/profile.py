@@ -335,9 +335,8 @@ def events(found: Profile, most: int) -> list[Event]:
         return []
     times = np.stack([part.moves.times for part in parts if part.moves is not None])
     sizes = np.where(np.isfinite(times), times, -1.0).ravel()
-    places = (
-        np.unravel_index(at, times.shape) for at in largest(sizes, min(most, sizes.size)).tolist() if sizes[at] > 0
-    )
+    first = largest(sizes, min(most, sizes.size)).tolist()
+    places = (np.unravel_index(at, times.shape) for at in first if sizes[at] > 0)
     return [(parts[int(k)], int(t), int(b) + found.rows.start) for k, t, b in places]
 
 
