@@ -213,10 +213,8 @@ def _at_stride(tried: Sequence[_LineCase], values: dict[str, Array], columns: in
             whole = {"strided": result, "whole": np.empty((STEPS, width), dtype), "shared": shared}[written]
             found = whole[:, whole.shape[1] - width :]
             found.fill(_UNTOUCHED)
-            operands = [
-                known.get(o, values[o]) if isinstance(o, str) else given
-                for o, given in zip(line.operands, case.operands, strict=True)
-            ]
+            pairs = zip(line.operands, case.operands, strict=True)
+            operands = [known.get(o, values[o]) if isinstance(o, str) else given for o, given in pairs]
             bench = Outside(dtype)  # like a call before or after the loop: many steps at once
             bench.started(found.shape)
             for function, arguments in KERNELS[line.op](bench, found, operands, line.constants):

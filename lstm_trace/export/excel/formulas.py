@@ -184,10 +184,7 @@ def rounding(arithmetic: str | None) -> int | None:
 
 def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
     """Unit `j` of a line; every product and result is rounded if the trace was. ref: the place of an operand."""
-    operands = [
-        ref(operand) if isinstance(operand, str) else Ref((literal(operand),), literal(operand))
-        for operand in line.operands
-    ]
+    operands = [ref(o) if isinstance(o, str) else Ref((literal(o),), literal(o)) for o in line.operands]
     places = rounding(book.trace.header.arithmetic)
     by_terms = _terms(line, operands, j, places) if line.product or line.memory else ""
     text = by_terms or FORMULAS[line.op](operands, line.constants, j)
