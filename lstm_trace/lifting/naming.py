@@ -17,6 +17,7 @@ from typing import Any
 from ..cell.lines import Cell
 from ..cell.variants import named
 from .expressions import Expr, scaled, summed
+from .tape import Ids
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, str]] = {
@@ -78,10 +79,10 @@ class CellNaming:
 
 
 def recognised(
-    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: Sequence[int] = ()
+    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Ids], str], lost: Sequence[int] = ()
 ) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
-    calls a weight. lost: how long the vectors are that the code does not read.
+    calls the array of a weight's numbers. lost: how long the vectors are that the code does not read.
     """
     best = CellNaming()
     gates = [*_gates([*states.values()], called)]
@@ -89,7 +90,7 @@ def recognised(
     for kind, lines in LINES.items():
         if [*states] != (["h", "c"] if kind == "lstm" else ["h"]) or not 0 < len(gates) <= len(lines):
             continue
-        letters = {one: gate_letter(kind, label(one)) for one in weights}
+        letters = {one: gate_letter(kind, label(one.leaf)) for one in weights}
         owners = letters if len({*letters.values()} - {""}) > 1 else {}
         orders = _orders(kind, gates, [*states.values()][-1], called, label)
         for options in _choices(kind, gates, states, lost):
@@ -210,14 +211,14 @@ def _unsquashed(expr: Expr) -> set[Expr]:
 
 
 def _orders(
-    kind: str, gates: Sequence[Expr], state: Expr, called: Callable[[Expr], str], label: Callable[[Expr], str]
+    kind: str, gates: Sequence[Expr], state: Expr, called: Callable[[Expr], str], label: Callable[[Ids], str]
 ) -> list[tuple[str, ...]]:
     """Which gates they may be: what the code calls their weights or them, if it names two or all of them. First those
     in which the forget gate is multiplied with the old state.
     """
     inside = [{one for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
     nested = [{one for other in gates if other in _before(gate).inside() for one in other.inside()} for gate in gates]
-    labels = [{label(one) for one in own - other} for own, other in zip(inside, nested, strict=True)]
+    labels = [{label(one.leaf) for one in own - other} for own, other in zip(inside, nested, strict=True)]
     times = Counter(name for names in labels for name in names)
     said = []
     for gate, names in zip(gates, labels, strict=True):
@@ -267,12 +268,9 @@ def gate_letter(kind: str, text: str) -> str:
 
 
 def _tried(
-    kind: str,
-    options: dict[str, Any],
-    gates: Mapping[str, Expr],
-    states: Mapping[str, Expr],
+    kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states: Mapping[str, Expr],
     owners: Mapping[Expr, str],
-) -> CellNaming:
+) -> CellNaming:  # fmt: skip
     """The names if `gates` are the gates of that cell. owners: the gates that weights are called by."""
     values = {f"{state}_t": expr for state, expr in states.items()}
     if kind == "lstm" and states["c"] is states["h"]:  # then the memory is what h is computed from
