@@ -129,9 +129,7 @@ def _of_step(
 def _weights(weights: Any) -> Any:
     """Weights, with whole numbers and lists of numbers as arrays."""
     if isinstance(weights, Mapping):
-        weights = {
-            name: one if has_arrays(one) or isinstance(one, int) else _array(one) for name, one in weights.items()
-        }
+        weights = {n: one if has_arrays(one) or isinstance(one, int) else _array(one) for n, one in weights.items()}
     if weights is not None and not has_arrays(weights):
         raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)} without any")
     return weights
@@ -296,9 +294,7 @@ class StepFunction(AuthorFunction):
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(run.output, self.returns)
-            said = {
-                one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states
-            }
+            said = {one: [path for name, path in named.items() if means(name, one)] for one in self.states}
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}

@@ -88,9 +88,8 @@ class Reader:
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
-        if (
-            self._code is None or sum(size > 1 for size in node.shape) <= self._axes
-        ):  # a part of a matrix is used by what reads it
+        # a part of a matrix is used by what reads it
+        if self._code is None or sum(size > 1 for size in node.shape) <= self._axes:
             self._code = node.code or self._code
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
             return self._weights(ids, owners)
