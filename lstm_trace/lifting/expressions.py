@@ -43,14 +43,17 @@ class Expr:
     node: TapeNode | None = None
     choices: frozenset[Expr] = frozenset()
 
-    def inside(self) -> Iterator[Expr]:
-        """Every value that it is computed from, itself included, each once, operands first."""
+    def inside(self, until: Callable[[Expr], bool] = lambda _: False) -> Iterator[Expr]:
+        """Every value that it is computed from, itself included, each once, operands first.
+
+        until: of which values no operands are wanted.
+        """
         seen: set[Expr] = set()
 
         def walk(expr: Expr) -> Iterator[Expr]:
             if expr not in seen:
                 seen.add(expr)
-                for one in expr.args:
+                for one in () if until(expr) else expr.args:
                     yield from walk(one)
                 yield expr
 

@@ -188,26 +188,13 @@ def _before(gate: Expr) -> Expr:
     for one in means:  # it is normalised
         if _linear(one):
             return one
-    todo, seen, sums = [gate], set[Expr](), set[Expr]()
-    while todo:
-        one = todo.pop()
-        if _linear(one):
-            sums.add(scaled(one)[1])
-        elif one not in seen:
-            todo += one.args
-        seen.add(one)
+    sums = {scaled(one)[1] for one in gate.inside(_linear) if _linear(one)}
     return sums.pop() if len(sums) == 1 else gate.args[0]
 
 
 def _unsquashed(expr: Expr) -> set[Expr]:
     """What a value is computed from without a function in between."""
-    todo, seen = [expr], set[Expr]()
-    while todo:
-        one = todo.pop()
-        if one not in seen and one.op not in ACTIVATIONS:
-            seen.add(one)
-            todo += one.args
-    return seen
+    return {one for one in expr.inside(lambda one: one.op in ACTIVATIONS) if one.op not in ACTIVATIONS}
 
 
 def _orders(

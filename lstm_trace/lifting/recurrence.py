@@ -370,18 +370,13 @@ def _leaves(value: Expr) -> set[str]:
 def _input(values: Sequence[Expr], states: set[str]) -> Expr | None:
     """The one value without states that weights multiply, if the layer reads nothing else; None for x_t itself."""
     free = {one: not _leaves(one) & states for value in values for one in value.inside()}
-    fed: set[Expr] = set()
-    todo, seen = [*values], set[Expr]()
-    while todo:
-        one = todo.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        if one.op == "matvec" and free[one.args[1]]:
-            fed.add(one.args[1])
-        elif one.op == "name" and free[one]:
-            return None
-        else:
-            todo += one.args
-    only = fed.pop() if len(fed) == 1 else None
-    return None if only is None or only.leaf == "x_t" else only
+
+    def is_fed(one: Expr) -> bool:
+        return one.op == "matvec" and free[one.args[1]]
+
+    parts = {one for value in values for one in value.inside(is_fed)}
+    fed = {one.args[1] for one in parts if is_fed(one)}
+    if len(fed) != 1 or any(one.op == "name" and free[one] for one in parts):
+        return None
+    only = fed.pop()
+    return None if only.leaf == "x_t" else only

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..cell.lines import number
+from ..cell.lines import ending, number
 from ..cell.ops import FUNCTIONS, OPS
 from ..errors import LiftError
 from .expressions import Expr
@@ -61,9 +61,7 @@ class EquationWriter:
         stem = re.sub(r"\W+", "_", wanted).strip("_") or "v"
         stem = f"{stem.removesuffix('_prev')}_old" if stem.endswith("_prev") else stem
         stem = f"v_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem
-        name, k = stem, 2
-        while name in self._taken:
-            name, k = f"{stem}_{k}", k + 1
+        name = stem + ending([stem], self._taken)
         self._taken.add(name)
         return name
 
