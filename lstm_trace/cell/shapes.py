@@ -16,7 +16,7 @@ from functools import cached_property
 
 from ..base.arrays import by_key
 from ..errors import ShapeError, counted, raise_all
-from .lines import Cell, Line, Operand, pointed
+from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
@@ -320,7 +320,8 @@ class _Sizes:
                     self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
                 unknown = self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes
                 if line.op == "concat" or unknown:
-                    width, fits = fitted(line, [self._known(operand) for operand in line.operands], shapes)
+                    reads = [self.sizes.get(self.key(o)) if isinstance(o, str) else 1 for o in line.operands]
+                    width, fits = fitted(line, reads, shapes)
                     if width and fits:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
@@ -338,9 +339,6 @@ class _Sizes:
             self.sizes[keys[0]] = math.isqrt(width)
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
-
-    def _known(self, operand: Operand) -> Width:
-        return self.sizes.get(self.key(operand)) if isinstance(operand, str) else 1
 
     def key(self, name: str, axis: int | None = None) -> Key:
         """The class of a size; without an axis, that of the width."""

@@ -53,12 +53,10 @@ class StepCall:
         known: dict[Any, Any] = {**states, None: x, "weights": weights}
         if isinstance(weights, Mapping):
             known |= {("weight", name): one for name, one in weights.items()}
-        found = {
-            name: known[role]
-            if role in known
-            else namedtuple("States", role, rename=True)(*(states[one] for one in role))
-            for name, role in self.places.items()
-        }
+        for role in self.places.values():
+            if role not in known:
+                known[role] = namedtuple("States", role, rename=True)(*(states[one] for one in role))
+        found = {name: known[role] for name, role in self.places.items()}
         return [found.pop(name) for name in self.positional if name in found], found
 
     @property

@@ -220,10 +220,6 @@ class Tape:
         """Whether no input and no state goes into any of the numbers."""
         return is_of_weight(ids) or bool((self.times[ids] == FIXED).all())
 
-    def is_weight(self, ids: Ids) -> bool:
-        """Whether numbers begin with one of a weight."""
-        return self.owner(ids).op == "weight"
-
     def variable(self, ids: Ids) -> str:
         """The variable of the user's code that held the numbers; empty if none did."""
         return self.variables.get(np.ascontiguousarray(ids).tobytes(), (0, ""))[1]
