@@ -355,11 +355,9 @@ class SecantWriter(AdjointWriter):
         return f"{name}("  # no function of the cell is there
 
     def _word(self, word: str, line: Line, d: str) -> str:
-        if word[0] not in "abc" or word.rstrip("0") not in "abc":
-            return super()._word(word, line, d)
-        operand = line.operands["abc".index(word[0])]
+        operand = dict(zip("abc", line.operands, strict=False)).get(word.rstrip("0"))
         if not isinstance(operand, str):
-            return f"({number(operand)})"
+            return super()._word(word.rstrip("0"), line, d)
         if line.product and operand == line.product[0]:
             return self._pair("mean", operand)
         return self._pair("base" if word.endswith("0") else "own", operand)

@@ -271,10 +271,9 @@ class RecordedRecurrence:
 
     def rows(self, ids: Ids | None, width: int) -> Array:
         """The initial state of every sequence, (B, width), by the numbers of the first one; zeros if they are None."""
-        values = np.zeros(width) if ids is None else self.tape.values[ids]
-        node = None if ids is None else self.tape.owner(ids)
-        whole = node is not None and node.shape[-2:] == (self.batch, width)
-        every = self.tape.values[node.numbers].reshape(-1, width)[: self.batch] if node and whole else values
+        every = np.zeros(width) if ids is None else self.tape.values[ids]
+        if ids is not None and (node := self.tape.owner(ids)).shape[-2:] == (self.batch, width):
+            every = self.tape.values[node.numbers].reshape(-1, width)[: self.batch]
         return np.broadcast_to(every, (self.batch, width)).astype(np.float32)
 
     def merges(self, ahead: RecordedLayer, back: RecordedLayer) -> bool:
