@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -174,10 +175,8 @@ def _steps(x: Any) -> Any:
 def _array(value: Any) -> Any:
     """Lists of numbers, and numbers, as an array; anything else as it is."""
     if isinstance(value, (list, tuple, float, int)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub"):
-        try:
+        with suppress(TypeError, ValueError):
             return np.asarray(value, np.float64)
-        except (TypeError, ValueError):
-            return value
     return value
 
 
@@ -197,12 +196,6 @@ def _axes(xs: Any, states: Sequence[Any]) -> list[int | None]:
             "common; expected (B, I) and (B, H), (I, B) and (H, B), or (I,) and (H,)"
         )
     return found
-
-
-def _place(path: OutputPath) -> str:
-    """What a returned value without a name is called: its key, or its number."""
-    first = path[0] if path else 0
-    return first if isinstance(first, str) else f"value {first + 1}"
 
 
 @dataclass
@@ -311,7 +304,8 @@ class StepFunction(AuthorFunction):
                     "returns its new states"
                 )
             for path in fit:  # a key that is called like a state tells more than a variable
-                names = [_place(path), run.tape.variable(arrays[path])]
+                key = path[0] if path else 0
+                names = [key if isinstance(key, str) else f"value {key + 1}", run.tape.variable(arrays[path])]
                 called = [one for one in names if any(means(one, other) for other in self.states)]
                 fitting[path] = [*called, *filter(None, names[::-1])][0]
             alike = [path for path in fit if means(fitting[path], state)]

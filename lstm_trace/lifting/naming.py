@@ -216,8 +216,7 @@ def _orders(
     if len(known) < min(2, len(gates)):
         known = set()
     products = [one.args for one in state.inside() if one.op == "mul"]
-    memory = {inner for inner in state.inside() if str(inner.leaf).startswith("c_prev")}
-    kept = {one for args in products for one, other in (args, args[::-1]) if _unsquashed(other) & memory}
+    kept = {one for args in products for one, other in (args, args[::-1]) if _reads_memory(other)}
     kept |= {inner for one in kept for inner in one.args}  # of 1 - f
     fits = (
         order
