@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..cell.lines import Line
 from ..cell.ops import OPS
+from ..cell.shapes import RULES
 from ..errors import LiftError
 from .tape import Ids, TapeNode
 
@@ -75,9 +76,9 @@ class Expressions:
         """A number of the text."""
         return self.leaf("number", float(value))
 
-    def parameter(self, ids: Ids) -> Expr:
-        """Weights, in the order in which an equation needs them."""
-        return self.leaf("parameter", np.ascontiguousarray(ids), len(ids))
+    def parameter(self, ids: Ids, grid: tuple[int, ...] = ()) -> Expr:
+        """Weights, in the order in which an equation needs them. grid: as of `leaf`."""
+        return self.leaf("parameter", np.ascontiguousarray(ids), ids.size if grid else len(ids), grid)
 
     def make(
         self, op: str, args: Iterable[Expr], constants: tuple[float, ...] = (), node: TapeNode | None = None
@@ -138,7 +139,7 @@ class Expressions:
     def exchanged(self, expr: Expr) -> Expr:
         """The same, exchanged within: of all but states, whose transpose remains."""
         if expr.op == "parameter" and expr.grid:
-            return self.leaf("parameter", np.ascontiguousarray(expr.leaf.T), expr.width, expr.grid[::-1])
+            return self.parameter(expr.leaf.T, expr.grid[::-1])
         if expr.op == "outer":
             return self.make("outer", expr.args[::-1], (), expr.node)
         if expr.op in ("name", "transpose") or not expr.grid:
@@ -148,12 +149,9 @@ class Expressions:
     def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
         widths, grids = [one.width for one in args], [one.grid for one in args if one.grid]
         grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
-        width = {"concat": sum, "matvec": lambda each: each[0]}.get(op, max)(widths)
-        if op in ("memvec", "vecmem"):
-            width = grids[0][op == "vecmem"]
-        width = 1 if OPS[op].reduces else math.prod(grid) if grid else width
+        width, _ = RULES[OPS[op].width](Line("", op, (), constants), widths, (widths[0], None))
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
-        return Expr(op, args, constants, width=width, grid=grid, node=node, choices=choices)
+        return Expr(op, args, constants, width=width or 1, grid=grid, node=node, choices=choices)
 
     def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
         """Signed terms: zeros are left out, and `a + -b` is `a - b`."""

@@ -178,9 +178,7 @@ class Reader:
         values = self.tape.values[ids]
         if (values == values.flat[0]).all() and {self.tape.nodes[k].op for k in {*owners.flat}} == {"constant"}:
             return self.exprs.number(values.flat[0])
-        if ids.ndim == 2:
-            return self.exprs.leaf("parameter", np.ascontiguousarray(ids), ids.size, ids.shape)
-        return self.exprs.parameter(ids)
+        return self.exprs.parameter(ids, ids.shape if ids.ndim == 2 else ())
 
     # -- matrices --
 

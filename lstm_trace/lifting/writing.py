@@ -175,10 +175,8 @@ class EquationWriter:
                 return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
             case "copy":
                 return self._text(a[0]), 0
-            case "memvec" | "vecmem":
-                return f"{self._text(a[0], 2)} @ {self._text(a[1], 2)}", 1
-            case "mul" | "div" | "matvec":
-                sign = {"mul": "*", "div": "/", "matvec": "@"}[expr.op]
+            case "mul" | "div" | "matvec" | "memvec" | "vecmem":
+                sign = {"mul": "*", "div": "/"}.get(expr.op, "@")
                 return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
             case "neg":
                 return f"-{self._text(a[0], 2)}", 1
