@@ -316,10 +316,8 @@ class _Sizes:
         while len(self.sizes) > before:
             before = len(self.sizes)
             for line in cell.lines:
-                if line.op == "slice":
-                    self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
                 unknown = self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes
-                if line.op == "concat" or unknown:
+                if line.op in ("slice", "concat") or unknown:
                     reads = [self.sizes.get(self.key(o)) if isinstance(o, str) else 1 for o in line.operands]
                     width, fits = fitted(line, reads, shapes)
                     if width and fits:
