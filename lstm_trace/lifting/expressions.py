@@ -14,6 +14,7 @@ from ..cell.shapes import RULES
 from ..errors import LiftError
 from .tape import Ids, TapeNode
 
+Constants = tuple[float, ...]
 #: So far out a sigmoid or tanh is 0 or 1 to 8 digits: arguments are clipped there so that exp does not overflow.
 FAR = 18.0
 #: So many levels of an expression are searched for choices between two values.
@@ -37,7 +38,7 @@ class Expr:
 
     op: str
     args: tuple[Expr, ...] = ()
-    constants: tuple[float, ...] = ()
+    constants: Constants = ()
     leaf: Any = None
     width: int = 1
     grid: tuple[int, ...] = ()
@@ -80,9 +81,7 @@ class Expressions:
         """Weights, in the order in which an equation needs them. grid: as of `leaf`."""
         return self.leaf("parameter", np.ascontiguousarray(ids), ids.size if grid else len(ids), grid)
 
-    def make(
-        self, op: str, args: Iterable[Expr], constants: tuple[float, ...] = (), node: TapeNode | None = None
-    ) -> Expr:
+    def make(self, op: str, args: Iterable[Expr], constants: Constants = (), node: TapeNode | None = None) -> Expr:
         """An operation, simplified where that is exact, with its own name where a function is written out."""
         args = tuple(args)
         if any(one.op == "transpose" for one in args) and OPS[op].keeps:
@@ -146,14 +145,14 @@ class Expressions:
             return self.turned(expr) if expr.grid else expr
         return self.make(expr.op, map(self.exchanged, expr.args), expr.constants, expr.node)
 
-    def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
+    def _new(self, op: str, args: tuple[Expr, ...], constants: Constants, node: TapeNode | None) -> Expr:
         widths, grids = [one.width for one in args], [one.grid for one in args if one.grid]
         grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
         width, _ = RULES[OPS[op].width](Line("", op, (), constants), widths, (widths[0], None))
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
         return Expr(op, args, constants, width=width or 1, grid=grid, node=node, choices=choices)
 
-    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
+    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], Constants]:
         """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
         terms: list[tuple[Expr, float]] = []
         for one, sign in zip(args, signs, strict=True):
@@ -165,9 +164,7 @@ class Expressions:
                 terms.append((one, sign))
         return tuple(one for one, _ in terms), tuple(sign for _, sign in terms)
 
-    def _simple(
-        self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None
-    ) -> Expr | None:
+    def _simple(self, op: str, args: tuple[Expr, ...], constants: Constants, node: TapeNode | None) -> Expr | None:
         """A simpler form with the same value, if there is one."""
         a, *rest = args
         if op == "memvec" and a.op == "transpose":
