@@ -132,9 +132,8 @@ def part_name(tape: Tape, ids: Ids) -> str:
     if not name and node.operands:
         each = [one.reshape(-1)[local] if one.shape == node.shape else one for one in node.operands]
         parts, sign = [part_name(tape, one) for one in each], {"mul": " * ", "div": " / "}.get(node.op)
-        return tape.variable(ids) or (
-            sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
-        )
+        written = sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
+        return tape.variable(ids) or written
     if not name:
         same = tape.values[ids] == (first := tape.values[ids.flat[0]])
         return f"{first:g}" if same.all() else ""

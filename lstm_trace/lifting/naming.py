@@ -420,10 +420,7 @@ def line_value(cell: Cell, name: str, known: Collection[str], top: bool = True) 
     line = cell.by_name.get(name)
     if line is None or (not top and name in known):
         return _atom(name)
-    parts = [
-        line_value(cell, one, known, False) if isinstance(one, str) else frozenset({((), float(one))})
-        for one in line.operands
-    ]
+    parts = [line_value(cell, o, known, False) if isinstance(o, str) else frozenset({((), o)}) for o in line.operands]
     return _combined(line.op, parts, line.constants)
 
 
