@@ -191,10 +191,6 @@ class AdjointWriter:
 
     def _pass(self, at: int, line: Line, d: str) -> None:
         """Add the contributions of a line to the gradients of its operands."""
-        if line.product:
-            vector = self._vector(line.product[1])
-            sides = (d, vector) if line.op == "matvec" else (vector, d)
-            self.terms.setdefault(line.product[0], []).append((at, f"outer({', '.join(sides)})"))
         for operand, rule in zip(line.operands, self._rules(line), strict=True):
             if isinstance(operand, str) and rule:
                 text = _CALLED.sub(lambda found: self._helper(found[1]), rule)
@@ -220,10 +216,6 @@ class AdjointWriter:
             parts = [f"where(0, a[0:{begin}], 0)"] * (begin > 0) + ["d"]
             return [f"concat({', '.join(parts + [f'where(0, a[{end}:{width}], 0)'] * (end < width))})"]
         return self.table[line.op]
-
-    def _vector(self, name: str) -> str:
-        """The vector whose outer product gives the gradient of a matrix."""
-        return self._read(name)
 
     def _word(self, word: str, line: Line, d: str) -> str:
         """The expression that replaces a word of a rule for a line."""
@@ -256,9 +248,8 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
         found |= {line for state, line in cell.carry if state in found}
         for line in reversed(cell.lines):
             if line.name in found:
-                # a matrix has no rule, but has a gradient
                 pairs = zip(line.operands, table.get(line.op, ("d",) * len(line.operands)), strict=True)
-                found |= {o for o, rule in pairs if isinstance(o, str) and (rule or line.product)}
+                found |= {o for o, rule in pairs if isinstance(o, str) and rule}
         if len(found) == before:
             return found
 
@@ -360,15 +351,13 @@ class SecantWriter(AdjointWriter):
             return DERIVATIVE[line.op]
         return tuple(super()._rules(line))
 
-    def _vector(self, name: str) -> str:
-        return f"middle({self._pair('own', name)}, {self._pair('base', name)})"
+    def _helper(self, name: str) -> str:
+        return f"{name}("  # no function of the cell is there
 
     def _word(self, word: str, line: Line, d: str) -> str:
-        if word[0] not in "abc" or word.rstrip("0") not in "abc":
-            return super()._word(word, line, d)
-        operand = line.operands["abc".index(word[0])]
+        operand = dict(zip("abc", line.operands, strict=False)).get(word.rstrip("0"))
         if not isinstance(operand, str):
-            return f"({number(operand)})"
+            return super()._word(word.rstrip("0"), line, d)
         if line.product and operand == line.product[0]:
             return self._pair("mean", operand)
         return self._pair("base" if word.endswith("0") else "own", operand)

@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import keyword
 import re
-import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -316,8 +315,7 @@ def _matrices(
         said = f"unit by unit; give the weight a second name there, and the same values: {name}_2"
         said = said if reader in certain else f"as a vector; write {name} @ … or … @ {name}"
         fault = f"{name} is a matrix in `{products[name]}`, but `{reader}` reads it {said}"
-        place = places.get(reader)
-        yield (place.number, place.pointed(fault, name)) if place else (sys.maxsize, fault)
+        yield places[reader].number, places[reader].pointed(fault, name)
 
 
 def decided(cell: Cell) -> Cell:
@@ -340,11 +338,10 @@ def _ranks(cell: Cell) -> Iterator[tuple[int, str]]:
     for line in cell.lines:
         found = [name for name in line.reads if name in cell.certain]
         if fault := _of_rank(line, found, cell):
-            place = cell.places.get(line.name)
             odd = next(iter(found or line.reads * bool(line.memory)), "")  # else the operation
-            yield (place.number, place.pointed(fault, odd)) if place else (sys.maxsize, fault)
+            yield cell.places[line.name].number, cell.places[line.name].pointed(fault, odd)
     for state, target in cell.carry:
-        if state in cell.certain and target not in cell.matrices and state in cell.places:
+        if state in cell.certain and target not in cell.matrices:
             fault = f"{state} is declared to be a matrix, and {target}, which it takes over, is a vector"
             yield cell.places[state].number, cell.places[state].pointed(fault)
 

@@ -1,9 +1,8 @@
 """What each operation passes back to its operands, as text in the grammar of cells: one row per operation.
 
 In a row `d` is the gradient of the line, `y` its value, `a`, `b`, `c` are its operands, and constants have the names
-of the operation table. A row has one expression per operand, empty if nothing flows back; a matrix has none, since its
-gradient is an outer product (see `adjoint`). At a kink the value is PyTorch's: relu 0, clip 1 at its bounds, a maximum
-of two shares a tie, that of all units shares it evenly.
+of the operation table. A row has one expression per operand, empty if nothing flows back. At a kink the value is
+PyTorch's: relu 0, clip 1 at its bounds, a maximum of two shares a tie, that of all units shares it evenly.
 
 A secant is the slope between two traces: `a` is an operand in the trace, `a0` in the baseline, and a matrix is the mean
 of the two. The secants of a line add up exactly: y - y0 is the sum over its operands of slope * (a - a0). They are
@@ -18,8 +17,8 @@ Rule = tuple[str, ...]
 
 #: `add`, `concat` and `slice` vary in their operands or constants, so their rows are written by `adjoint`.
 DERIVATIVE: dict[str, Rule] = {
-    "matvec": ("", "d @ a"),
-    "vecmat": ("b @ d", ""),
+    "matvec": ("outer(d, b)", "d @ a"),
+    "vecmat": ("b @ d", "outer(a, d)"),
     "outer": ("d @ b", "a @ d"),
     "memvec": ("outer(d, b)", "d @ a"),
     "vecmem": ("b @ d", "outer(a, d)"),
@@ -103,7 +102,9 @@ BETWEEN: tuple[str, ...] = (
 
 #: The secants. A product is the mean of the two orders in which its factors could change, and so has no order.
 SECANT: dict[str, Rule] = {
-    **{op: DERIVATIVE[op] for op in ("matvec", "vecmat", "neg", "copy", "sum", "mean")},
+    **{op: DERIVATIVE[op] for op in ("neg", "copy", "sum", "mean")},
+    "matvec": ("outer(d, middle(b, b0))", "d @ a"),
+    "vecmat": ("b @ d", "outer(middle(a, a0), d)"),
     "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
     "outer": ("d @ middle(b, b0)", "middle(a, a0) @ d"),
     "memvec": ("outer(d, middle(b, b0))", "d @ middle(a, a0)"),

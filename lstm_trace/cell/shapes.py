@@ -16,7 +16,7 @@ from functools import cached_property
 
 from ..base.arrays import by_key
 from ..errors import ShapeError, counted, raise_all
-from .lines import Cell, Line, Operand, pointed
+from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
@@ -124,37 +124,35 @@ def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], state
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs}
     kinds |= states
     kinds |= dict.fromkeys(cell.declared, False)
-    for name in cell.matrices & parameters.keys():
-        kinds |= {(name, axis): size == 1 for axis, size in enumerate(parameters[name])}
+    for name, shape in parameters.items():
+        kinds |= {(name, axis): size == 1 for axis, size in enumerate(shape)}
     for line in cell.lines:
         reads = [kinds.get(name) for name in line.reads]
         if line.name in cell.certain:
             kinds[line.name] = False
             for axis in (0, 1):
-                if line.op == "outer":
-                    kinds[line.name, axis] = kinds.get(str(line.operands[axis]))
-                else:
-                    of = [kinds.get((name, axis)) for name in line.reads if name in cell.certain]
-                    kinds[line.name, axis] = False if False in of else None if None in of else True
-        elif line.memory:
-            kinds[line.name] = kinds.get((line.memory[0], int(line.op == "vecmem")))
-        elif line.product:
-            size = parameters.get(line.product[0], (0, 0))[line.op == "vecmat"]
-            kinds[line.name] = size == 1 if size else None
+                of = [kinds.get((name, axis)) for name in line.reads if name in cell.certain]
+                kinds[line.name, axis] = reads[axis] if line.op == "outer" else _all(of)
+        elif pair := line.product or line.memory:
+            kinds[line.name] = kinds.get((pair[0], 1 - line.summed))
         elif line.op == "slice":
             kinds[line.name] = line.constants[1] - line.constants[0] == 1
         elif OPS[line.op].reduces:
             kinds[line.name] = True
         elif line.op == "concat":
-            kinds[line.name] = False if len(line.operands) > 1 or False in reads else reads[0] if reads else True
+            kinds[line.name] = len(line.operands) == 1 and _all(reads)
         else:
             products = [name for name in line.reads if name in cell.by_name and cell.by_name[name].product]
             if line.op == "add" and any(kinds[name] is False for name in products):
                 # products added to wider products do not broadcast: a matrix of one row there is a mistake
                 kinds |= dict.fromkeys(products, False)
                 reads = [kinds.get(name) for name in line.reads]
-            kinds[line.name] = False if False in reads else None if None in reads else True
+            kinds[line.name] = _all(reads)
     return kinds
+
+
+def _all(kinds: Sequence[bool | None]) -> bool | None:
+    return False if False in kinds else None if None in kinds else True
 
 
 def unified(cell: Cell, kinds: Broadcasts) -> Classes:
@@ -170,7 +168,7 @@ def unified(cell: Cell, kinds: Broadcasts) -> Classes:
     for line in cell.lines:
         if pair := line.product or line.memory:
             matrix, vector = pair
-            own = int(line.op in ("vecmat", "vecmem"))  # the axis of the matrix that the result has
+            own = 1 - line.summed  # the axis of the matrix that the result has
             classes.join((matrix, 1 - own), (vector, 0))
             classes.join((line.name, 0), (matrix, own))
         elif line.op == "outer":
@@ -237,7 +235,7 @@ def beside(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], comp
         for line in cell.lines:
             reads = [shapes.get(o, ()) if isinstance(o, str) else (1,) for o in line.operands]
             if pair := line.product or line.memory:
-                (shape, vector), own = (shapes.get(name, ()) for name in pair), int(line.op in ("vecmat", "vecmem"))
+                (shape, vector), own = (shapes.get(name, ()) for name in pair), 1 - line.summed
                 shapes[line.name] = shape[own : own + 1] if len(shape) == 2 else ()
                 wrong = line.memory and len(shape) == 2 and vector not in ((), shape[1 - own : 2 - own])
                 if last and wrong and line.name in computed:
@@ -318,11 +316,10 @@ class _Sizes:
         while len(self.sizes) > before:
             before = len(self.sizes)
             for line in cell.lines:
-                if line.op == "slice":
-                    self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
                 unknown = self.flat and line.name not in self.flat and self.key(line.name) not in self.sizes
-                if line.op == "concat" or unknown:
-                    width, fits = fitted(line, [self._known(operand) for operand in line.operands], shapes)
+                if line.op in ("slice", "concat") or unknown:
+                    reads = [self.sizes.get(self.key(o)) if isinstance(o, str) else 1 for o in line.operands]
+                    width, fits = fitted(line, reads, shapes)
                     if width and fits:
                         self.sizes[self.key(line.name)] = width
             for name in self.flat:
@@ -340,9 +337,6 @@ class _Sizes:
             self.sizes[keys[0]] = math.isqrt(width)
         elif width and (one := rows or columns) and width % one == 0:
             self.sizes[keys[1 if rows else 0]] = width // one
-
-    def _known(self, operand: Operand) -> Width:
-        return self.sizes.get(self.key(operand)) if isinstance(operand, str) else 1
 
     def key(self, name: str, axis: int | None = None) -> Key:
         """The class of a size; without an axis, that of the width."""

@@ -113,11 +113,10 @@ def masked(cell: Cell, padding: Padding, others: Iterable[str] = ()) -> Cell:
     """
     taken = {*cell.by_name, *cell.states, *others}
     stem = next(stem for stem in ("y", "out", "out_out") if not taken & {f"{stem}_t", f"{stem}_prev"})
-    past = {"zero": "0", "repeat": f"{stem}_prev", "carry": ""}[padding]
-    if padding == "carry":
-        past = next((state for state, line in cell.carry if line == cell.output), "")
-        if not past:
-            raise OptionError("padding: carry needs a cell that carries its output; choose zero or repeat")
+    carried = next((state for state, line in cell.carry if line == cell.output), "")
+    past = {"zero": "0", "repeat": f"{stem}_prev", "carry": carried}[padding]
+    if not past:
+        raise OptionError("padding: carry needs a cell that carries its output; choose zero or repeat")
     carry = [f"{state} <- where(valid, {line}, {state})" for state, line in cell.carry]
     carry += [f"{stem}_prev <- {stem}_t"] if padding == "repeat" else []
     rows = [f"{name} = {right}" for name, right in cell.equations.items()]

@@ -63,9 +63,8 @@ class Recorded(NDArrayOperatorsMixin):
         if name in ("isnan", "isinf", "isfinite"):  # of a guard: equations are of numbers
             return np.full(inputs[0].shape, name == "isfinite")
         if name not in FUNCTIONS or (masks and method != "__call__"):
-            raise refusal(
-                f"np.{ufunc.__name__}{'' if method == '__call__' else f'.{method}'} is no operation of a cell"
-            )
+            called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            raise refusal(f"np.{called} is no operation of a cell")
         found = self._called(name, inputs, ({"axis": 0} if method == "reduce" else {}) | options)
         if out is None:
             return self._new(found.ids, masks[0]) if masks else found

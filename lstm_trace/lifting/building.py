@@ -50,19 +50,15 @@ def built(
     """
     tape = reader.tape
 
-    def label(weight: Expr) -> str:
-        """What the code calls a weight, or the one that it is cut from."""
-        return tape.given.get(tape.owner(weight.leaf).start, "")
-
     free = unread(tape, returned)
     lost = [ids.size for ids in free.values() if ids.size == max(ids.shape, default=1)]
     plain = not any(inner.grid for one in (*states.values(), *others.values()) for inner in one.inside())
-    naming = recognised(states, reader.called, label, lost) if plain else CellNaming()
+    naming = recognised(states, reader.called, tape.label, lost) if plain else CellNaming()
     if plain and all(one.width == 1 for one in states.values()):
         units = reader.exprs.multiplied([*states.values(), *others.values()], is_multiplied)
         reader.variables |= {units[one]: name for one, name in [*reader.variables.items()] if one in units}
         matrices = {name: units[one] for name, one in states.items()}
-        if (found := recognised(matrices, reader.called, label, lost)).kind:
+        if (found := recognised(matrices, reader.called, tape.label, lost)).kind:
             naming, states, others = found, matrices, {name: units[one] for name, one in others.items()}
     values = {name: expr for expr, name in naming.lines.items()}
     order = named_cell(naming.kind, naming.options)[0].equations if naming.kind else {}
@@ -136,9 +132,8 @@ def part_name(tape: Tape, ids: Ids) -> str:
     if not name and node.operands:
         each = [one.reshape(-1)[local] if one.shape == node.shape else one for one in node.operands]
         parts, sign = [part_name(tape, one) for one in each], {"mul": " * ", "div": " / "}.get(node.op)
-        return tape.variable(ids) or (
-            sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
-        )
+        written = sign.join(parts) if sign else f"{node.op.replace('constant', '…')}({', '.join(parts)})"
+        return tape.variable(ids) or written
     if not name:
         same = tape.values[ids] == (first := tape.values[ids.flat[0]])
         return f"{first:g}" if same.all() else ""

@@ -16,22 +16,9 @@ _X = ("x", "xt", "x_t", "inputs", "input", "inp", "input_t", "xs", "x_seq", "seq
 _WEIGHTS = ("parameters", "params", "param", "weights", "theta", "model", "p", "w")
 _STATES = {"h": ("h", "a", "hidden", "s", "state", "hx"), "c": ("c", "cell", "memory", "cx")}
 _AROUND = (
-    "prev",
-    "previous",
-    "t",
-    "tm1",
-    "old",
-    "last",
-    "in",
-    "state",
-    "states",
-    "0",
-    "next",
-    "new",
-    "out",
-    "final",
+    "prev", "previous", "t", "tm1", "old", "last", "in", "state", "states", "0", "next", "new", "out", "final",
     "updated",
-)
+)  # fmt: skip
 
 OutputPath = tuple[Any, ...]
 
@@ -66,12 +53,10 @@ class StepCall:
         known: dict[Any, Any] = {**states, None: x, "weights": weights}
         if isinstance(weights, Mapping):
             known |= {("weight", name): one for name, one in weights.items()}
-        found = {
-            name: known[role]
-            if role in known
-            else namedtuple("States", role, rename=True)(*(states[one] for one in role))
-            for name, role in self.places.items()
-        }
+        for role in self.places.values():
+            if role not in known:
+                known[role] = namedtuple("States", role, rename=True)(*(states[one] for one in role))
+        found = {name: known[role] for name, role in self.places.items()}
         return [found.pop(name) for name in self.positional if name in found], found
 
     @property
@@ -95,9 +80,7 @@ class StepCall:
         return StepCall(self.function, turned, self.positional)
 
 
-def understood(
-    step: Any, weights: Any, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]
-) -> StepCall:  # fmt: skip
+def understood(step: Any, weights: Any, states: Sequence[str], tuples: Mapping[str, tuple[str, ...]]) -> StepCall:
     """Which parameter of a function or module is which. Raises OptionError, which names the parameters.
 
     tuples: parameters that take several of the states.
@@ -197,9 +180,7 @@ class _Roles(NamedTuple):
             self.call.places[self.rest[0]] = state
 
 
-def _parameters(
-    signature: inspect.Signature, weights: Any, states: Sequence[str]
-) -> tuple[dict[str, bool], list[str]]:  # fmt: skip
+def _parameters(signature: inspect.Signature, weights: Any, states: Sequence[str]) -> tuple[dict[str, bool], list[str]]:
     """Whether each parameter needs an argument, by name, and the parameters that are passed by position.
 
     `*args` stands for x, the states and the weights, as far as no parameter before it does; `**kwargs` for weights.

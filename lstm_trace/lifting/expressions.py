@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..cell.lines import Line
 from ..cell.ops import OPS
+from ..cell.shapes import RULES
 from ..errors import LiftError
 from .tape import Ids, TapeNode
 
+Constants = tuple[float, ...]
 #: So far out a sigmoid or tanh is 0 or 1 to 8 digits: arguments are clipped there so that exp does not overflow.
 FAR = 18.0
 #: So many levels of an expression are searched for choices between two values.
@@ -36,21 +38,24 @@ class Expr:
 
     op: str
     args: tuple[Expr, ...] = ()
-    constants: tuple[float, ...] = ()
+    constants: Constants = ()
     leaf: Any = None
     width: int = 1
     grid: tuple[int, ...] = ()
     node: TapeNode | None = None
     choices: frozenset[Expr] = frozenset()
 
-    def inside(self) -> Iterator[Expr]:
-        """Every value that it is computed from, itself included, each once, operands first."""
+    def inside(self, until: Callable[[Expr], bool] = lambda _: False) -> Iterator[Expr]:
+        """Every value that it is computed from, itself included, each once, operands first.
+
+        until: of which values no operands are wanted.
+        """
         seen: set[Expr] = set()
 
         def walk(expr: Expr) -> Iterator[Expr]:
             if expr not in seen:
                 seen.add(expr)
-                for one in expr.args:
+                for one in () if until(expr) else expr.args:
                     yield from walk(one)
                 yield expr
 
@@ -72,13 +77,11 @@ class Expressions:
         """A number of the text."""
         return self.leaf("number", float(value))
 
-    def parameter(self, ids: Ids) -> Expr:
-        """Weights, in the order in which an equation needs them."""
-        return self.leaf("parameter", np.ascontiguousarray(ids), len(ids))
+    def parameter(self, ids: Ids, grid: tuple[int, ...] = ()) -> Expr:
+        """Weights, in the order in which an equation needs them. grid: as of `leaf`."""
+        return self.leaf("parameter", np.ascontiguousarray(ids), ids.size if grid else len(ids), grid)
 
-    def make(
-        self, op: str, args: Iterable[Expr], constants: tuple[float, ...] = (), node: TapeNode | None = None
-    ) -> Expr:
+    def make(self, op: str, args: Iterable[Expr], constants: Constants = (), node: TapeNode | None = None) -> Expr:
         """An operation, simplified where that is exact, with its own name where a function is written out."""
         args = tuple(args)
         if any(one.op == "transpose" for one in args) and OPS[op].keeps:
@@ -135,24 +138,21 @@ class Expressions:
     def exchanged(self, expr: Expr) -> Expr:
         """The same, exchanged within: of all but states, whose transpose remains."""
         if expr.op == "parameter" and expr.grid:
-            return self.leaf("parameter", np.ascontiguousarray(expr.leaf.T), expr.width, expr.grid[::-1])
+            return self.parameter(expr.leaf.T, expr.grid[::-1])
         if expr.op == "outer":
             return self.make("outer", expr.args[::-1], (), expr.node)
         if expr.op in ("name", "transpose") or not expr.grid:
             return self.turned(expr) if expr.grid else expr
         return self.make(expr.op, map(self.exchanged, expr.args), expr.constants, expr.node)
 
-    def _new(self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None) -> Expr:
+    def _new(self, op: str, args: tuple[Expr, ...], constants: Constants, node: TapeNode | None) -> Expr:
         widths, grids = [one.width for one in args], [one.grid for one in args if one.grid]
         grid = tuple(widths) if op == "outer" else grids[0] if grids and OPS[op].keeps else ()
-        width = {"concat": sum, "matvec": lambda each: each[0]}.get(op, max)(widths)
-        if op in ("memvec", "vecmem"):
-            width = grids[0][op == "vecmem"]
-        width = 1 if OPS[op].reduces else math.prod(grid) if grid else width
+        width, _ = RULES[OPS[op].width](Line("", op, (), constants), widths, (widths[0], None))
         choices = frozenset().union(*(one.choices for one in args), args[:1] if op == "where" else ())
-        return Expr(op, args, constants, width=width, grid=grid, node=node, choices=choices)
+        return Expr(op, args, constants, width=width or 1, grid=grid, node=node, choices=choices)
 
-    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], tuple[float, ...]]:
+    def _terms(self, args: Iterable[Expr], signs: Iterable[float]) -> tuple[tuple[Expr, ...], Constants]:
         """Signed terms: zeros are left out, and `a + -b` is `a - b`."""
         terms: list[tuple[Expr, float]] = []
         for one, sign in zip(args, signs, strict=True):
@@ -164,9 +164,7 @@ class Expressions:
                 terms.append((one, sign))
         return tuple(one for one, _ in terms), tuple(sign for _, sign in terms)
 
-    def _simple(
-        self, op: str, args: tuple[Expr, ...], constants: tuple[float, ...], node: TapeNode | None
-    ) -> Expr | None:
+    def _simple(self, op: str, args: tuple[Expr, ...], constants: Constants, node: TapeNode | None) -> Expr | None:
         """A simpler form with the same value, if there is one."""
         a, *rest = args
         if op == "memvec" and a.op == "transpose":

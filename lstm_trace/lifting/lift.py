@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -129,9 +130,7 @@ def _of_step(
 def _weights(weights: Any) -> Any:
     """Weights, with whole numbers and lists of numbers as arrays."""
     if isinstance(weights, Mapping):
-        weights = {
-            name: one if has_arrays(one) or isinstance(one, int) else _array(one) for name, one in weights.items()
-        }
+        weights = {n: one if has_arrays(one) or isinstance(one, int) else _array(one) for n, one in weights.items()}
     if weights is not None and not has_arrays(weights):
         raise OptionError(f"weights: expected arrays by name, or None, found {describe(weights)} without any")
     return weights
@@ -176,10 +175,8 @@ def _steps(x: Any) -> Any:
 def _array(value: Any) -> Any:
     """Lists of numbers, and numbers, as an array; anything else as it is."""
     if isinstance(value, (list, tuple, float, int)) or (isinstance(value, np.ndarray) and value.dtype.kind in "iub"):
-        try:
+        with suppress(TypeError, ValueError):
             return np.asarray(value, np.float64)
-        except (TypeError, ValueError):
-            return value
     return value
 
 
@@ -199,12 +196,6 @@ def _axes(xs: Any, states: Sequence[Any]) -> list[int | None]:
             "common; expected (B, I) and (B, H), (I, B) and (H, B), or (I,) and (H,)"
         )
     return found
-
-
-def _place(path: OutputPath) -> str:
-    """What a returned value without a name is called: its key, or its number."""
-    first = path[0] if path else 0
-    return first if isinstance(first, str) else f"value {first + 1}"
 
 
 @dataclass
@@ -296,9 +287,7 @@ class StepFunction(AuthorFunction):
         """Where each new state is in what the function returns: by `returns`, shapes, names, or order."""
         if self.returns is not None:
             named = named_paths(run.output, self.returns)
-            said = {
-                one: [path for name, path in named.items() if name == one or means(name, one)] for one in self.states
-            }
+            said = {one: [path for name, path in named.items() if means(name, one)] for one in self.states}
             if lost := [state for state, paths in said.items() if not paths or paths[0] not in outputs]:
                 raise OptionError(f"returns: {self.returns!r} names no array for the state {', '.join(lost)}")
             return {state: paths[0] for state, paths in said.items()}
@@ -315,7 +304,8 @@ class StepFunction(AuthorFunction):
                     "returns its new states"
                 )
             for path in fit:  # a key that is called like a state tells more than a variable
-                names = [_place(path), run.tape.variable(arrays[path])]
+                key = path[0] if path else 0
+                names = [key if isinstance(key, str) else f"value {key + 1}", run.tape.variable(arrays[path])]
                 called = [one for one in names if any(means(one, other) for other in self.states)]
                 fitting[path] = [*called, *filter(None, names[::-1])][0]
             alike = [path for path in fit if means(fitting[path], state)]

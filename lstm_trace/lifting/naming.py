@@ -17,6 +17,7 @@ from typing import Any
 from ..cell.lines import Cell
 from ..cell.variants import named
 from .expressions import Expr, scaled, summed
+from .tape import Ids
 
 #: What gates are called in code, by our letter: whole names, and what follows in the name of a weight.
 CALLED: Mapping[str, Mapping[str, str]] = {
@@ -78,10 +79,10 @@ class CellNaming:
 
 
 def recognised(
-    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Expr], str], lost: Sequence[int] = ()
+    states: Mapping[str, Expr], called: Callable[[Expr], str], label: Callable[[Ids], str], lost: Sequence[int] = ()
 ) -> CellNaming:
     """The names of a cell. states: `h` and `c` to their new values. called: what the code calls a value, label: what it
-    calls a weight. lost: how long the vectors are that the code does not read.
+    calls the array of a weight's numbers. lost: how long the vectors are that the code does not read.
     """
     best = CellNaming()
     gates = [*_gates([*states.values()], called)]
@@ -89,7 +90,7 @@ def recognised(
     for kind, lines in LINES.items():
         if [*states] != (["h", "c"] if kind == "lstm" else ["h"]) or not 0 < len(gates) <= len(lines):
             continue
-        letters = {one: gate_letter(kind, label(one)) for one in weights}
+        letters = {one: gate_letter(kind, label(one.leaf)) for one in weights}
         owners = letters if len({*letters.values()} - {""}) > 1 else {}
         orders = _orders(kind, gates, [*states.values()][-1], called, label)
         for options in _choices(kind, gates, states, lost):
@@ -187,37 +188,24 @@ def _before(gate: Expr) -> Expr:
     for one in means:  # it is normalised
         if _linear(one):
             return one
-    todo, seen, sums = [gate], set[Expr](), set[Expr]()
-    while todo:
-        one = todo.pop()
-        if _linear(one):
-            sums.add(scaled(one)[1])
-        elif one not in seen:
-            todo += one.args
-        seen.add(one)
+    sums = {scaled(one)[1] for one in gate.inside(_linear) if _linear(one)}
     return sums.pop() if len(sums) == 1 else gate.args[0]
 
 
 def _unsquashed(expr: Expr) -> set[Expr]:
     """What a value is computed from without a function in between."""
-    todo, seen = [expr], set[Expr]()
-    while todo:
-        one = todo.pop()
-        if one not in seen and one.op not in ACTIVATIONS:
-            seen.add(one)
-            todo += one.args
-    return seen
+    return {one for one in expr.inside(lambda one: one.op in ACTIVATIONS) if one.op not in ACTIVATIONS}
 
 
 def _orders(
-    kind: str, gates: Sequence[Expr], state: Expr, called: Callable[[Expr], str], label: Callable[[Expr], str]
+    kind: str, gates: Sequence[Expr], state: Expr, called: Callable[[Expr], str], label: Callable[[Ids], str]
 ) -> list[tuple[str, ...]]:
     """Which gates they may be: what the code calls their weights or them, if it names two or all of them. First those
     in which the forget gate is multiplied with the old state.
     """
     inside = [{one for one in _before(gate).inside() if one.op == "parameter"} for gate in gates]
     nested = [{one for other in gates if other in _before(gate).inside() for one in other.inside()} for gate in gates]
-    labels = [{label(one) for one in own - other} for own, other in zip(inside, nested, strict=True)]
+    labels = [{label(one.leaf) for one in own - other} for own, other in zip(inside, nested, strict=True)]
     times = Counter(name for names in labels for name in names)
     said = []
     for gate, names in zip(gates, labels, strict=True):
@@ -228,8 +216,7 @@ def _orders(
     if len(known) < min(2, len(gates)):
         known = set()
     products = [one.args for one in state.inside() if one.op == "mul"]
-    memory = {inner for inner in state.inside() if str(inner.leaf).startswith("c_prev")}
-    kept = {one for args in products for one, other in (args, args[::-1]) if _unsquashed(other) & memory}
+    kept = {one for args in products for one, other in (args, args[::-1]) if _reads_memory(other)}
     kept |= {inner for one in kept for inner in one.args}  # of 1 - f
     fits = (
         order
@@ -267,12 +254,9 @@ def gate_letter(kind: str, text: str) -> str:
 
 
 def _tried(
-    kind: str,
-    options: dict[str, Any],
-    gates: Mapping[str, Expr],
-    states: Mapping[str, Expr],
+    kind: str, options: dict[str, Any], gates: Mapping[str, Expr], states: Mapping[str, Expr],
     owners: Mapping[Expr, str],
-) -> CellNaming:
+) -> CellNaming:  # fmt: skip
     """The names if `gates` are the gates of that cell. owners: the gates that weights are called by."""
     values = {f"{state}_t": expr for state, expr in states.items()}
     if kind == "lstm" and states["c"] is states["h"]:  # then the memory is what h is computed from
@@ -436,10 +420,7 @@ def line_value(cell: Cell, name: str, known: Collection[str], top: bool = True) 
     line = cell.by_name.get(name)
     if line is None or (not top and name in known):
         return _atom(name)
-    parts = [
-        line_value(cell, one, known, False) if isinstance(one, str) else frozenset({((), float(one))})
-        for one in line.operands
-    ]
+    parts = [line_value(cell, o, known, False) if isinstance(o, str) else frozenset({((), o)}) for o in line.operands]
     return _combined(line.op, parts, line.constants)
 
 

@@ -88,9 +88,8 @@ class Reader:
     def _vector(self, ids: Ids) -> Expr:
         owners = self.tape.owners(ids)
         node = self.tape.nodes[owners[0]]
-        if (
-            self._code is None or sum(size > 1 for size in node.shape) <= self._axes
-        ):  # a part of a matrix is used by what reads it
+        # a part of a matrix is used by what reads it
+        if self._code is None or sum(size > 1 for size in node.shape) <= self._axes:
             self._code = node.code or self._code
         if self.tape.fixed(ids) and not (node.op in ("add", "neg") and (owners == owners[0]).all()):
             return self._weights(ids, owners)
@@ -179,9 +178,7 @@ class Reader:
         values = self.tape.values[ids]
         if (values == values.flat[0]).all() and {self.tape.nodes[k].op for k in {*owners.flat}} == {"constant"}:
             return self.exprs.number(values.flat[0])
-        if ids.ndim == 2:
-            return self.exprs.leaf("parameter", np.ascontiguousarray(ids), ids.size, ids.shape)
-        return self.exprs.parameter(ids)
+        return self.exprs.parameter(ids, ids.shape if ids.ndim == 2 else ())
 
     # -- matrices --
 

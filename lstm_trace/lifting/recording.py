@@ -210,9 +210,7 @@ def plain_run(call: StepCall, weights: Any, tape: Tape) -> Iterator[Callable[[An
     """The function of x and states, not recorded; what it changes in its object is put back at the end."""
     without_gradient = torch().no_grad() if torch() is not None else nullcontext()
     with kept(call.function, tape), without_gradient:
-        yield lambda x, states: called(
-            call, copied(x), {name: copied(one) for name, one in states.items()}, weights, tape
-        )
+        yield lambda x, states: called(call, copied(x), {n: copied(one) for n, one in states.items()}, weights, tape)
 
 
 def copied(value: Any) -> Any:
@@ -344,7 +342,7 @@ def watched(tape: Tape) -> Iterator[None]:
     def rows(frame: Any) -> Iterator[tuple[str, bytes]]:
         for name, value in list(frame.f_locals.items()):
             ids = ids_of_output(value)
-            if ids is not None and ids.size and name.isidentifier() and not tape.is_weight(ids):
+            if ids is not None and ids.size and name.isidentifier() and tape.owner(ids).op != "weight":
                 for row in (ids, ids[0], ids[:, 0]) if ids.ndim == 2 else (ids,):
                     yield name, np.ascontiguousarray(row).tobytes()
 

@@ -127,10 +127,8 @@ class SequenceFunction(AuthorFunction):
             run.tape, run.x, self.output.rows, run.dtype, title, initial=begin, returned=every, back=self.way < 0,
             matrices=matrices,
         )  # fmt: skip
-        if lost := [name for name in begin if name not in cell.lines]:
-            raise LiftError(
-                f"{self.call.where}: of no state of its steps can it be told that it starts as {', '.join(lost)}"
-            )
+        if lost := ", ".join(name for name in begin if name not in cell.lines):
+            raise LiftError(f"{self.call.where}: of no state of its steps can it be told that it starts as {lost}")
         return cell
 
     def values(self, cell: BuiltCell, trace: Trace, x: Any, states: Any, tape: Tape) -> dict[str, Array]:

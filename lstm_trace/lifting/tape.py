@@ -193,6 +193,10 @@ class Tape:
         """The operation that the first of some numbers comes from."""
         return self.nodes[int(self.owners(ids.reshape(-1)[:1])[0])]
 
+    def label(self, ids: Ids) -> str:
+        """What the code calls the array that given numbers are of, or are cut from; empty if they were computed."""
+        return self.given.get(self.owner(ids).start, "")
+
     def behind(self, values: Iterable[Ids]) -> Any:
         """For every number, whether some values are computed from it."""
         used = np.zeros(self.size, bool)
@@ -215,10 +219,6 @@ class Tape:
     def fixed(self, ids: Ids) -> bool:
         """Whether no input and no state goes into any of the numbers."""
         return is_of_weight(ids) or bool((self.times[ids] == FIXED).all())
-
-    def is_weight(self, ids: Ids) -> bool:
-        """Whether numbers begin with one of a weight."""
-        return self.owner(ids).op == "weight"
 
     def variable(self, ids: Ids) -> str:
         """The variable of the user's code that held the numbers; empty if none did."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..cell.lines import number
+from ..cell.lines import ending, number
 from ..cell.ops import FUNCTIONS, OPS
 from ..errors import LiftError
 from .expressions import Expr
@@ -61,9 +61,7 @@ class EquationWriter:
         stem = re.sub(r"\W+", "_", wanted).strip("_") or "v"
         stem = f"{stem.removesuffix('_prev')}_old" if stem.endswith("_prev") else stem
         stem = f"v_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem
-        name, k = stem, 2
-        while name in self._taken:
-            name, k = f"{stem}_{k}", k + 1
+        name = stem + ending([stem], self._taken)
         self._taken.add(name)
         return name
 
@@ -177,10 +175,8 @@ class EquationWriter:
                 return text + "".join(f" {'+' if sign > 0 else '-'} {self._text(one, 1)}" for one, sign in rest), 0
             case "copy":
                 return self._text(a[0]), 0
-            case "memvec" | "vecmem":
-                return f"{self._text(a[0], 2)} @ {self._text(a[1], 2)}", 1
-            case "mul" | "div" | "matvec":
-                sign = {"mul": "*", "div": "/", "matvec": "@"}[expr.op]
+            case "mul" | "div" | "matvec" | "memvec" | "vecmem":
+                sign = {"mul": "*", "div": "/"}.get(expr.op, "@")
                 return f"{self._text(a[0], 1)} {sign} {self._text(a[1], 2)}", 1
             case "neg":
                 return f"-{self._text(a[0], 2)}", 1

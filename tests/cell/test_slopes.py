@@ -266,3 +266,11 @@ def test_secants_between_equal_operands_have_finite_values_alone(op: str) -> Non
     least = 1e-9 if op in POSITIVE else -800.0
     first, second = (lt.run({}, given={"z_t": [[least, 0.5], [z, 0.5]]}, cell=cell) for z in (0.25, 1.5))
     assert lt.verify(lt.secants(first, second, of="1/h_t[0]")).verdict == "verified"
+
+
+@pytest.mark.parametrize("own", ["middle(a, b) = a - b", "quotient(a, b) = a * b"])
+def test_a_function_of_the_cell_may_have_the_name_of_one_that_secants_call(own: str) -> None:
+    name = own.partition("(")[0]
+    cell = {"equations": f"{own}\nz_t = x_t * x_t\nq_t = z_t / x_t\nh_t = {name}(q_t, z_t)\noutput: h_t"}
+    first, second = (lt.run({}, x=[[0.5], [x]], cell=cell) for x in (0.25, 1.5))
+    assert lt.verify(lt.secants(first, second, of="1/h_t[0]")).verdict == "verified"

@@ -31,6 +31,8 @@ _PRODUCTS = (
     "mm", "mv", "bmm", "matmul", "linear", "addmm", "addmv", "baddbmm", "lstm_cell", "gru_cell", "rnn_tanh_cell",
     "rnn_relu_cell",
 )  # fmt: skip
+#: Dtypes by their numbers; all others are of floating point numbers, which are those of the tape.
+_DTYPES = {1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 12: np.bool_}
 #: What an argument by keyword is noted as.
 _KEYWORD = 2
 
@@ -146,7 +148,7 @@ class ProgramRun(GraphRun):
             case "int" | "ints" | "floats" | "bool" | "bools" | "string":
                 return value
             case "scalar_type":
-                return _dtype(value)
+                return _DTYPES.get(value, np.float64)
             case "none" | "device" | "layout" | "memory_format":
                 return None
         raise self.tape.refusal(f"an argument of the kind {message(kind)} is not read")
@@ -161,11 +163,6 @@ class ProgramRun(GraphRun):
         elif name in ("index", "index_select", "index_put"):
             more = prod(one.size for one in arrays[:2])
         self.claim(arrays, more)
-
-
-def _dtype(number: int) -> Any:
-    """A dtype as numpy's: floating point numbers are those of the tape."""
-    return {1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 12: np.bool_}.get(number, np.float64)
 
 
 def _code(node: Mapping[str, Any]) -> GraphNode:

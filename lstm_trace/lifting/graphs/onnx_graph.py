@@ -306,7 +306,7 @@ def _starts(chain: Chain) -> tuple[dict[str, Any], dict[str, str]]:
     facts: dict[str, str] = {}
     for state in next(iter(chain.values())).states:
         known = [(layer.of, ids) for layer in chain.values() if (ids := layer.initial.get(state)) is not None]
-        if given := dict.fromkeys(of.called(ids) for of, ids in known if (of.tape.times[ids] == INITIAL).all()):
+        if given := dict.fromkeys(of.tape.label(ids) for of, ids in known if (of.tape.times[ids] == INITIAL).all()):
             facts[f"{state}0"] = f"the model's input {', '.join(given)}; zeros if it is not given"
         elif any(of.tape.values[ids].any() for of, ids in known):
             rows = [layer.of.rows(layer.initial.get(state), len(layer.states[state][0])) for layer in chain.values()]
@@ -335,6 +335,6 @@ def _operators(graph: Any) -> Counter[str]:
 
 def _name(layer: RecordedLayer) -> str:
     """The module that has the weights of a layer, as far as their names say it."""
-    modules = [re.split(r"[./]", layer.of.called(ids))[:-1] for ids in layer.cell.parts.values()]
+    modules = [re.split(r"[./]", layer.of.tape.label(ids))[:-1] for ids in layer.cell.parts.values()]
     alike = takewhile(lambda names: len({*names}) == 1, zip(*modules, strict=False))
     return ".".join(names[0] for names in alike)
