@@ -107,6 +107,7 @@ def test_random_cells(drawn: Case) -> None:
 #: Operations of one operand that need a positive one.
 POSITIVE = ("log", "sqrt")
 TWO = {"mul": "a * b", "greater": "a * (a > b) + b", "maximum": "max(a, b)"}
+MATRIX = {"outer": "outer(a, b * b) @ a", "memvec": "sin(outer(a, b)) @ b", "vecmem": "a @ exp(outer(a, b))"}
 
 
 @pytest.mark.parametrize("op", sorted({*DERIVATIVE, "add", "concat", "slice"} - {"matvec", "vecmat", "copy", "div"}))
@@ -121,6 +122,7 @@ def test_each_operation(op: str) -> None:
         "neg": "-a",
         "where": "where(b > 0, a, b * b)",
         **TWO,
+        **MATRIX,
     }.get(op) or f"{found.function}({'exp(a)' if op in POSITIVE else 'a'}{constants}) + b"
     check(text)
 

@@ -16,6 +16,9 @@ Tensors = dict[str, Any]
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "matvec": lambda W, x: x @ W.T,
     "vecmat": lambda x, W: x @ W,
+    "outer": lambda a, b: torch.einsum("...i,...j->...ij", a, b).flatten(-2),
+    "memvec": lambda C, v: torch.einsum("...ij,...j->...i", C.unflatten(-1, (-1, v.shape[-1])), v),
+    "vecmem": lambda v, C: torch.einsum("...i,...ij->...j", v, C.unflatten(-1, (v.shape[-1], -1))),
     "mul": lambda a, b: a * b,
     "div": lambda a, b: a / b,
     "neg": lambda a: -a,
