@@ -103,6 +103,12 @@ def test_the_first_of_two_gates_is_the_gate() -> None:
     assert text == "- Of b_t, the gate a_t lets through 73 % in unit 0 and 88 % in unit 1."
 
 
+def test_a_state_that_is_erased_by_what_reads_it_is_not_said_to_remain() -> None:
+    """Half of h_prev is gone in each step, though h_prev itself has no gate."""
+    text = said(custom("h_t = h_prev + 0.5 * (x_t - h_prev)\ncarry: h_prev <- h_t\noutput: h_t", [[1.0], [2.0]]))
+    assert text == "- At step 1, h_t goes from 0.5000 to 1.2500 (0.5000 kept, 0.7500 written)."
+
+
 def test_own_symbols_and_names_of_units() -> None:
     text = said(own(names={"h": ["left", "right"]}))
     assert "Of s_{t-1}, the gate k_t takes 40 %, then 5 %, then 40 % in unit 0 (left);" in text

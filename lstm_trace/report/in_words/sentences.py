@@ -184,9 +184,12 @@ def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
 def _left(told: Described, rule: Recurrence, case: Case, named: bool) -> Text | None:
     """The largest part of the last value of a case that an earlier step wrote, or that was there before.
 
+    None if that is unknown, or not what remains: what is written into a state and formed from it may erase some of it.
     named: whether to name the line, as other states have the same units.
     """
     trace, end, line = told.shown.trace, told.steps[case.row][-1], rule.carried
+    if rule.rewrites:
+        return None
     try:
         found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
     except MissingError:
