@@ -26,6 +26,12 @@ from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 
+#: Operations whose value has the operands as terms, factors or parts.
+_FORMED = {
+    "matvec", "vecmat", "memvec", "vecmem", "outer", "add", "mul", "div", "neg", "copy",
+    "where", "sum", "mean", "slice", "concat",
+}  # fmt: skip
+
 #: Returns the values of an operand at some steps, all of them with compatible shapes.
 Read = Callable[[Operand], Array]
 
@@ -35,6 +41,7 @@ class Recurrence(NamedTuple):
 
     products: the terms that keep. clip: the line that clips the sum, if any; mask: the condition under which the state
     is replaced, if any. held: the line that is carried if there is such a condition: the old state where it is false.
+    rewrites: whether what is written is formed from the state itself, as in a delta rule, and so may erase some of it.
     """
 
     state: str
@@ -45,7 +52,8 @@ class Recurrence(NamedTuple):
     products: tuple[str, ...]
     clip: str | None
     mask: str | None
-    held: str = ""
+    held: str
+    rewrites: bool
 
 
 class StateUpdate(NamedTuple):
@@ -106,7 +114,13 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
         raise OptionError(f"{said}, so what it keeps cannot be separated from what it writes")
     others = {term for _, term in writes}
     products = tuple(str(o) for o in line.operands if o not in others) if line.op == "add" else (line.name,)
-    return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held)
+    # what reads the state only inside a function, as gates and candidates do, does not have it as a term or factor
+    formed: set[Operand] = {state}
+    for part in cell.lines:
+        if part.op in _FORMED and not part.call and not formed.isdisjoint(part.operands):
+            formed.add(part.name)
+    rewrites = not formed.isdisjoint(others)
+    return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held, rewrites)
 
 
 def recurrences(stage: Stage, names: Iterable[str]) -> Iterator[tuple[str, Recurrence]]:

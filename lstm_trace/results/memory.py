@@ -65,6 +65,8 @@ class MemoryExplanation(Explanation):
         writes = words.word("list").join(f"{'-' * (sign < 0)}{name}" for sign, name in rule.writes)
         key, held = "memory.keeps.held" if book.held else "memory.keeps", words.word("or").join(book.held)
         yield words.word(key, gates=gates, state=rule.state, writes=writes or words.word("memory.nothing"), held=held)
+        if rule.rewrites:
+            yield words.word("memory.rewrites", state=rule.state)
         yield self._largest(words)
         yield self._halved(words)
         if not np.isnan(self.half_life):

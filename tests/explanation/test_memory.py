@@ -11,7 +11,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.activity import behaviour
-from lstm_trace.explanation.memory import Ledger, ledger
+from lstm_trace.explanation.memory import Ledger, ledger, recurrence, recurrences
 from lstm_trace.results.explanation import explanation
 
 from ..support.said import sentences_of
@@ -287,6 +287,43 @@ def test_the_ledger_adds_up_whatever_is_held(seed: int, options: dict[str, Any])
             account = ledger(trace, f"{t}/0/{name}[1]")
             parts = [abs(row.part) for row in account.rows]
             assert abs(account.residual) <= 20 * np.finfo(float).eps * sum(parts), (hold, t, name)
+
+
+@pytest.mark.parametrize(
+    ("written", "rewrites"),
+    [
+        ("g_t * (x_t - h_prev)", True),
+        ("sum(h_prev) * x_t", True),
+        ("concat(h_prev[1:2], h_prev[0:1])", True),
+        ("g_t * x_t", False),
+        ("g_t * tanh(x_t - h_prev)", False),
+        ("clip(h_prev, 0, 1) * x_t", False),
+        ("g_t * softsign(h_prev)", False),
+        ("s_prev", False),
+        ("where(h_prev > 1, x_t, 0)", False),
+    ],
+)
+def test_what_is_written_may_be_formed_from_the_state(written: str, rewrites: bool) -> None:
+    """Inside a function, as in a gate or a candidate, the state is no term or factor."""
+    text = f"g_t = sigmoid(x_t + h_prev)\nh_t = 0.5 * h_prev + {written}\ns_t = s_prev + h_t\n"
+    cell = {"equations": f"{text}carry: h_prev <- h_t, s_prev <- s_t\noutput: h_t"}
+    initial = {"h_prev": [1.0, 2.0], "s_prev": [0.0, 0.0]}
+    trace = lt.run({}, [[1.0, 3.0], [2.0, 4.0]], cell=cell, initial=initial)
+    assert recurrence(trace.stages[0], "h_t").rewrites is rewrites
+    told = "".join(sentences_of(lt.explain.memory(trace, "1/h_t[0]")))
+    assert ("what is added is itself formed from h_prev" in told) is rewrites
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"peephole": True}, {"peephole": True, "gate_activation": "hard_sigmoid"}, {"kind": "gru"}, {"kind": "slstm"}],
+    ids=str,
+)
+def test_gates_and_candidates_of_named_cells_rewrite_nothing(options: dict[str, Any]) -> None:
+    stage = traced(options).stages[0]
+    found = dict(recurrences(stage, stage.carried))
+    assert found
+    assert not any(rule.rewrites for rule in found.values())
 
 
 @pytest.mark.parametrize("other", ["0", "b", "s_prev"])

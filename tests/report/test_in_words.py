@@ -103,6 +103,21 @@ def test_the_first_of_two_gates_is_the_gate() -> None:
     assert text == "- Of b_t, the gate a_t lets through 73 % in unit 0 and 88 % in unit 1."
 
 
+def test_a_state_that_is_erased_by_what_reads_it_is_not_said_to_remain() -> None:
+    """Half of h_prev is gone in each step, though h_prev itself has no gate."""
+    text = said(custom("h_t = h_prev + 0.5 * (x_t - h_prev)\ncarry: h_prev <- h_t\noutput: h_t", [[1.0], [2.0]]))
+    assert text == "- At step 1, h_t goes from 0.5000 to 1.2500 (0.5000 kept, 0.7500 written)."
+
+
+@pytest.mark.few(0)
+def test_what_a_hold_put_in_is_not_said_to_be_written() -> None:
+    state = said(example("three-steps", hold={"0/c_t[0]": 9.0}))
+    assert "Step 0" not in state
+    assert "the cell state goes from 6.63667 to 4.52423 in unit 0 (bright) (4.47100 kept, 0.05323 written)" in state
+    term = said(example("three-steps", hold={"1/i_t * c_tilde[0]": 9.0}))
+    assert "Step 1 (rain) wrote 9.0000 into unit 0 (bright); 6.0576 of it remains at step 2 (67 % kept)." in term
+
+
 def test_own_symbols_and_names_of_units() -> None:
     text = said(own(names={"h": ["left", "right"]}))
     assert "Of s_{t-1}, the gate k_t takes 40 %, then 5 %, then 40 % in unit 0 (left);" in text

@@ -172,7 +172,15 @@ def test_an_entry_is_that_of_a_state_if_the_cell_has_several(language: str) -> N
 
 
 def test_the_memory_of_a_cell_with_one_state_is_not_named() -> None:
-    assert re.search(r"into entry \[\d,\d\];", text("gated-deltanet"))
+    assert re.search(r"into entry \[\d,\d\];", str(read(3, 2).report("text")))
+
+
+@pytest.mark.parametrize("name", ["gated-deltanet", "rwkv7"])
+def test_of_a_memory_that_corrects_itself_no_part_is_said_to_remain(name: str) -> None:
+    """What a step wrote is also erased by later ones, which read it, and not by the gates alone."""
+    found = " ".join(text(name).split())
+    assert "remains" not in found
+    assert re.search(r"At step 2, S_t goes from \S+ to \S+ in entry \[\d,\d\] \(\S+ kept, \S+ written\)", found)
 
 
 def test_queries_are_no_outputs() -> None:

@@ -111,6 +111,23 @@ def test_a_value_that_is_held_at_zero_comes_from_the_hold() -> None:
     assert "looking back, half is gone after 1 step (nothing is left of what came before the hold of c_t)" in told
 
 
+REWRITTEN = {
+    "en": "what is added is itself formed from h_prev: what it erases counts as written, not as lost",
+    "de": "was addiert wird, ist selbst aus h_prev gebildet: Was es löscht, zählt als geschrieben, nicht als verloren",
+    "es": "lo que se suma se forma a su vez a partir de h_prev: lo que borra cuenta como escrito, no como perdido",
+    "fr": "ce qui est ajouté est lui-même formé à partir de h_prev\u00a0: ce qu’il efface compte comme écrit, non "
+    "comme perdu",
+    "zh": "所加的量本身由 h_prev 算出：它所擦除的部分计为写入，而非失去",
+}
+
+
+@pytest.mark.parametrize("language", REWRITTEN)
+def test_what_is_written_and_reads_the_state_is_said(language: str) -> None:
+    cell = {"equations": "h_t = h_prev + 0.5 * (x_t - h_prev)\ncarry: h_prev <- h_t\noutput: h_t"}
+    found = lt.explain.memory(lt.run({}, [[1.0], [2.0]], cell=cell), "1/h_t[0]")
+    assert REWRITTEN[language] in found.report("text", language=language, width=200)
+
+
 def test_of_parts_that_are_all_zero_none_is_the_largest() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, np.zeros((3, 1)))
     told = sentences_of(explanation(trace, "2/c_t[0]", "memory"))

@@ -184,9 +184,12 @@ def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
 def _left(told: Described, rule: Recurrence, case: Case, named: bool) -> Text | None:
     """The largest part of the last value of a case that an earlier step wrote, or that was there before.
 
+    None if that is unknown, or not what remains: what is written into a state and formed from it may erase some of it.
     named: whether to name the line, as other states have the same units.
     """
     trace, end, line = told.shown.trace, told.steps[case.row][-1], rule.carried
+    if rule.rewrites:
+        return None
     try:
         found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
     except MissingError:
@@ -204,7 +207,9 @@ def _left(told: Described, rule: Recurrence, case: Case, named: bool) -> Text | 
     part = before if first else parts[s]
     t = trace.span[steps[0] if first else s]
     written = told.num(rule.state, case, t) if first else _added(told, rule.writes, case, t, line)
-    if part == 0 or written is None:
+    # a value that a hold puts in is not what the terms wrote, and what remains is not of that
+    put = not first and any(write.put and write.values[s] for write in found.writes)
+    if part == 0 or written is None or put:
         return None
     factors = [float(found.keep[at]) for at in (steps if first else steps[steps.index(s) + 1 :])]
     begin = told.when(t) if first else told.step(t, case.row)
