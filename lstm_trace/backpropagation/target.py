@@ -22,6 +22,7 @@ from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import Address, columns_of, is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
+from ..trace.grids import located
 from ..trace.trace import Trace
 
 #: Maximum number of terms.
@@ -94,11 +95,7 @@ def one_value(trace: Trace, text: str) -> Address:
     if names_several(trace, text):
         raise MissingError(f"{text!r} is not one value; several are added up by sum({text})")
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
-    if carried is None:
-        address = trace.locate(text)
-    else:  # a state has the steps of the line that it carries
-        at = text.rindex(name)
-        address = trace.locate(text[:at] + carried + text[at + len(name) :])
+    address = trace.locate(text) if carried is None else located(trace, text, line=carried)
     t, b, unit = address.t, address.b, address.unit
     width = 0 if address.layer is None else sizes(trace)[address.scope].get(name, 0)
     if t is None or b is None or not width:
