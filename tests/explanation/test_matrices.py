@@ -48,6 +48,9 @@ def test_the_ledger_of_an_entry(name: str, line: str) -> None:
     assert abs(found.residual) <= 1e-15
     with pytest.raises(lt.errors.MissingError, match=rf"{line}\[7\]; {line} is a matrix"):
         ledger(trace, f"2/{line}[7]")
+    several = rf"choose one of the {trace[line].shape[2]} entries, for example 2/{line}\[0,0\]$"
+    with pytest.raises(lt.errors.MissingError, match=several):
+        ledger(trace, f"2/{line}")
 
 
 def test_columns_of_pictures() -> None:
